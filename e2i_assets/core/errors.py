@@ -1,0 +1,57 @@
+"""The exceptions that reach a person: every message says what is wrong, where, and what to do about it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class E2iError(Exception):
+    """Base of every error that is the user's to read; the command line prints its message without a traceback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule: the field it concerns, the offending value and the rule in words."""
+
+    where: str
+    value: object
+    rule: str
+
+    def __str__(self) -> str:
+        shown = repr(self.value)
+        if len(shown) > 80:
+            shown = f"{shown[:77]}..."
+        return f"{self.where}: {shown} {self.rule}"
+
+
+class Violations(E2iError):
+    """Several broken rules at once, so that one round of corrections is enough.
+
+    Args:
+        subject: What was judged, for example ``experiment file visits.yaml``.
+        violations: At least one violation.
+    """
+
+    def __init__(self, subject: str, violations: Iterable[Violation]) -> None:
+        self.subject = subject
+        self.violations = tuple(violations)
+        super().__init__(f"{subject}:\n" + "\n".join(f"  - {violation}" for violation in self.violations))
+
+
+class ExperimentInvalid(Violations):
+    """An experiment file that cannot be registered."""
+
+
+class SearchSpaceInvalid(Violations):
+    """A search space in which no sampler could draw a legal configuration."""
+
+
+class DataInvalid(Violations):
+    """Rows or columns that an experiment cannot be run on."""
+
+
+class ContractBroken(Violations):
+    """An output that does not meet the output contract."""
+
+
+class StudyAborted(E2iError):
+    """A study that ended without a usable trial for a reason that more trials would not mend."""
