@@ -1,0 +1,154 @@
+"""What a study may optimise: every metric's name is its mathematics, and an unknown name is an error.
+
+Formulas are scikit-learn's; nothing is blended or reweighted here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2i_assets.core.errors import E2iError
+
+ProblemType = Literal["binary_classification", "multiclass_classification", "regression"]
+PROBLEM_TYPES: tuple[ProblemType, ...] = get_args(ProblemType)
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a fitted model says about n rows.
+
+    Attributes:
+        labels: Shape (n,): class codes 0..k-1, or the predicted values of a regression.
+        scores: Shape (n, k) class probabilities, or None for a regression.
+    """
+
+    labels: Array
+    scores: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One way to score predictions.
+
+    Attributes:
+        name: The name that experiments use.
+        greater_is_better: False for losses and errors.
+        needs: The part of a prediction that it reads.
+        function: ``(y_true, labels or scores) -> float``.
+        native: What the boosting libraries call the same quantity, or the loss to stop early on when they lack it.
+    """
+
+    name: str
+    greater_is_better: bool
+    needs: Literal["labels", "scores", "values"]
+    function: Callable[[Array, Array], float]
+    native: str | None = None
+
+    def score(self, y_true: Array, prediction: Prediction) -> float:
+        """Return the metric in its natural orientation (an RMSE is positive).
+
+        Raises:
+            E2iError: The metric needs class probabilities and the model gives none.
+        """
+        if self.needs != "scores":
+            return float(self.function(y_true, prediction.labels))
+        if prediction.scores is None:
+            raise E2iError(f"metric {self.name!r} needs class probabilities, and this model predicts none")
+        return float(self.function(y_true, prediction.scores))
+
+    def oriented(self, value: float) -> float:
+        """Turn a natural value into the one a study maximises, or back: it is its own inverse."""
+        return value if self.greater_is_better else -value
+
+
+def _sklearn(name: str, **options: Any) -> Callable[[Array, Array], float]:
+    def score(y_true: Array, predicted: Array) -> float:
+        from sklearn import metrics as sklearn_metrics
+
+        return float(getattr(sklearn_metrics, name)(y_true, predicted, **options))
+
+    return score
+
+
+def _of_positive(name: str) -> Callable[[Array, Array], float]:
+    score = _sklearn(name)
+    return lambda y_true, scores: score(y_true, scores[:, 1])
+
+
+def _log_loss(y_true: Array, scores: Array) -> float:
+    from sklearn.metrics import log_loss
+
+    return float(log_loss(y_true, scores, labels=np.arange(scores.shape[1])))
+
+
+def _ovr_roc_auc(y_true: Array, scores: Array) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    classes = np.arange(scores.shape[1])
+    return float(roc_auc_score(y_true, scores, multi_class="ovr", average="macro", labels=classes))
+
+
+def _by_name(*metrics: Metric) -> dict[str, Metric]:
+    return {metric.name: metric for metric in metrics}
+
+
+_ACCURACIES = (
+    Metric("accuracy", True, "labels", _sklearn("accuracy_score")),
+    Metric("balanced_accuracy", True, "labels", _sklearn("balanced_accuracy_score")),
+    Metric("log_loss", False, "scores", _log_loss, native="log_loss"),
+)
+
+METRICS: dict[ProblemType, dict[str, Metric]] = {
+    "binary_classification": _by_name(
+        Metric("roc_auc", True, "scores", _of_positive("roc_auc_score"), native="auc"),
+        Metric("pr_auc", True, "scores", _of_positive("average_precision_score")),
+        Metric("brier_score", False, "scores", _of_positive("brier_score_loss")),
+        Metric("f1", True, "labels", _sklearn("f1_score", zero_division=0.0)),
+        Metric("precision", True, "labels", _sklearn("precision_score", zero_division=0.0)),
+        Metric("recall", True, "labels", _sklearn("recall_score", zero_division=0.0)),
+        *_ACCURACIES,
+    ),
+    "multiclass_classification": _by_name(
+        Metric("f1_weighted", True, "labels", _sklearn("f1_score", average="weighted", zero_division=0.0)),
+        Metric("f1_macro", True, "labels", _sklearn("f1_score", average="macro", zero_division=0.0)),
+        Metric("roc_auc", True, "scores", _ovr_roc_auc),
+        Metric(
+            "precision_weighted", True, "labels", _sklearn("precision_score", average="weighted", zero_division=0.0)
+        ),
+        Metric("recall_weighted", True, "labels", _sklearn("recall_score", average="weighted", zero_division=0.0)),
+        *_ACCURACIES,
+    ),
+    "regression": _by_name(
+        Metric("rmse", False, "values", _sklearn("root_mean_squared_error"), native="rmse"),
+        Metric("mae", False, "values", _sklearn("mean_absolute_error"), native="mae"),
+        Metric("mse", False, "values", _sklearn("mean_squared_error"), native="rmse"),
+        Metric("r2", True, "values", _sklearn("r2_score"), native="rmse"),
+    ),
+}
+
+
+def names(problem_type: ProblemType) -> tuple[str, ...]:
+    """Return the metrics of a problem type, the default one first."""
+    return tuple(METRICS[problem_type])
+
+
+def default_metric(problem_type: ProblemType) -> str:
+    """Return the metric that is optimised when an experiment names none."""
+    return names(problem_type)[0]
+
+
+def metric(name: str, problem_type: ProblemType) -> Metric:
+    """Look a metric up.
+
+    Raises:
+        E2iError: The problem type has no metric of that name.
+    """
+    try:
+        return METRICS[problem_type][name]
+    except KeyError:
+        known = ", ".join(names(problem_type))
+        raise E2iError(f"unknown metric {name!r} for {problem_type}: choose one of {known}") from None
