@@ -1,0 +1,87 @@
+"""The address of the database: which spellings are accepted, whose schema it points at, and what of it may be shown."""
+
+import re
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
+
+from e2i_assets.core.errors import E2iError
+
+Owner = Literal["e2i", "dagster", "optuna", "mlflow"]
+
+_DRIVER = "postgresql+psycopg2"
+_ACCEPTED_SCHEMES = ("postgres", "postgresql", _DRIVER)
+_EXAMPLE = "postgresql://user:password@localhost:5432/e2i"
+_SECRET_OPTIONS = ("password", "sslpassword")
+
+
+class DatabaseAddressInvalid(E2iError):
+    """A text that is not the address of a PostgreSQL database."""
+
+
+def normalised_url(url: str) -> str:
+    """Return the address in the one spelling that Dagster, MLflow and Optuna all understand.
+
+    SQLAlchemy 2.1 takes another driver for a bare ``postgresql://``, so the driver is always written out.
+
+    Raises:
+        DatabaseAddressInvalid: For anything but a PostgreSQL address that names a database. The message shows at most
+            the scheme, since whatever else was typed may be a password.
+    """
+    scheme, separator, rest = url.strip().partition("://")
+    if not separator or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        raise DatabaseAddressInvalid(f"This is not a database address. Write it like {_EXAMPLE}")
+    if scheme.lower() not in _ACCEPTED_SCHEMES:
+        raise DatabaseAddressInvalid(
+            f"The database address begins with {scheme}://, but only PostgreSQL is supported. Write it like {_EXAMPLE}"
+        )
+    try:
+        parsed = sa.make_url(f"{_DRIVER}://{rest}")
+    except (ArgumentError, ValueError):
+        # Not chained: the original message may quote the address.
+        raise DatabaseAddressInvalid(f"The database address cannot be read. Write it like {_EXAMPLE}") from None
+    if "@" in (parsed.host or "") or "@" in (parsed.database or ""):
+        raise DatabaseAddressInvalid(
+            "The database address has an @ too many. Inside a user name or password write @ as %40, : as %3A, / as %2F."
+        )
+    if not parsed.database:
+        raise DatabaseAddressInvalid(f"The database address names no database. Write it like {_EXAMPLE}")
+    return _rendered(parsed)
+
+
+def owner_url(url: str, owner: Owner) -> str:
+    """Return the address at which `owner` finds its own schema first; other server options in it are kept."""
+    parsed = sa.make_url(normalised_url(url))
+    given = parsed.query.get("options", "")
+    options = " ".join(given) if isinstance(given, tuple) else given
+    kept = re.sub(r"(^|\s)(-c\s*|--)search_path=\S*", "", options).strip()
+    merged = parsed.update_query_dict({"options": f"{kept} -csearch_path={owner}".strip()})
+    return _rendered(merged)
+
+
+def libpq_url(url: str) -> str:
+    """Return the address as psql and the other PostgreSQL tools take it, password included."""
+    return _rendered(sa.make_url(url).set(drivername="postgresql"))
+
+
+def redacted_url(url: str) -> str:
+    """Return the address without its secrets, for display."""
+    parsed = sa.make_url(url)
+    shown = parsed.update_query_dict({key: "***" for key in parsed.query if key in _SECRET_OPTIONS})
+    return _rendered(shown.set(drivername="postgresql"), hide_password=True)
+
+
+def without_secrets(message: str, url: str) -> str:
+    """Return the message with every secret of the address blotted out."""
+    parsed = sa.make_url(url)
+    secrets = [parsed.password, *(parsed.query.get(key) for key in _SECRET_OPTIONS)]
+    for secret in filter(None, secrets):
+        message = message.replace(str(secret), "***")
+    return message
+
+
+def _rendered(url: sa.URL, hide_password: bool = False) -> str:
+    """The URL as text; spaces as %20 throughout, since libpq takes the + that SQLAlchemy writes for a plus sign."""
+    head, mark, query = url.render_as_string(hide_password=hide_password).partition("?")
+    return head.replace(" ", "%20") + mark + query.replace("+", "%20")
