@@ -39,14 +39,12 @@ class Metric:
         greater_is_better: False for losses and errors.
         needs: The part of a prediction that it reads.
         function: ``(y_true, labels or scores) -> float``.
-        native: What the boosting libraries call the same quantity, or the loss to stop early on when they lack it.
     """
 
     name: str
     greater_is_better: bool
     needs: Literal["labels", "scores", "values"]
     function: Callable[[Array, Array], float]
-    native: str | None = None
 
     def score(self, y_true: Array, prediction: Prediction) -> float:
         """Return the metric in its natural orientation (an RMSE is positive).
@@ -99,12 +97,12 @@ def _by_name(*metrics: Metric) -> dict[str, Metric]:
 _ACCURACIES = (
     Metric("accuracy", True, "labels", _sklearn("accuracy_score")),
     Metric("balanced_accuracy", True, "labels", _sklearn("balanced_accuracy_score")),
-    Metric("log_loss", False, "scores", _log_loss, native="log_loss"),
+    Metric("log_loss", False, "scores", _log_loss),
 )
 
 METRICS: dict[ProblemType, dict[str, Metric]] = {
     "binary_classification": _by_name(
-        Metric("roc_auc", True, "scores", _of_positive("roc_auc_score"), native="auc"),
+        Metric("roc_auc", True, "scores", _of_positive("roc_auc_score")),
         Metric("pr_auc", True, "scores", _of_positive("average_precision_score")),
         Metric("brier_score", False, "scores", _of_positive("brier_score_loss")),
         Metric("f1", True, "labels", _sklearn("f1_score", zero_division=0.0)),
@@ -123,10 +121,10 @@ METRICS: dict[ProblemType, dict[str, Metric]] = {
         *_ACCURACIES,
     ),
     "regression": _by_name(
-        Metric("rmse", False, "values", _sklearn("root_mean_squared_error"), native="rmse"),
-        Metric("mae", False, "values", _sklearn("mean_absolute_error"), native="mae"),
-        Metric("mse", False, "values", _sklearn("mean_squared_error"), native="rmse"),
-        Metric("r2", True, "values", _sklearn("r2_score"), native="rmse"),
+        Metric("rmse", False, "values", _sklearn("root_mean_squared_error")),
+        Metric("mae", False, "values", _sklearn("mean_absolute_error")),
+        Metric("mse", False, "values", _sklearn("mean_squared_error")),
+        Metric("r2", True, "values", _sklearn("r2_score")),
     ),
 }
 

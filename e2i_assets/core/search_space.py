@@ -165,7 +165,10 @@ def parse_space(raw: Mapping[str, Any]) -> SearchSpace:
 
 
 def violations(
-    values: Mapping[str, object], space: SearchSpace, exempt_from_grid: frozenset[str] = frozenset()
+    values: Mapping[str, object],
+    space: SearchSpace,
+    exempt_from_grid: frozenset[str] = frozenset(),
+    defaults: Mapping[str, object] | None = None,
 ) -> list[Violation]:
     """Judge one configuration: every active parameter is there and legal, no inactive one is.
 
@@ -174,6 +177,7 @@ def violations(
         space: The space they were drawn from.
         exempt_from_grid: Parameters that only have to be whole numbers between 1 and the top of their range: the
             rounds at which early stopping ended below a cap.
+        defaults: Values that an inactive parameter may keep, for a configuration that was merged over the defaults.
     """
     found = []
     for name, dimension in space.items():
@@ -182,6 +186,8 @@ def violations(
             if active:
                 found.append(Violation(name, None, "is missing: it was searched"))
         elif not active:
+            if defaults is not None and name in defaults and values[name] == defaults[name]:
+                continue
             found.append(Violation(name, values[name], f"does not apply: it needs {dimension.when}"))
         elif name in exempt_from_grid and isinstance(dimension, IntDimension):
             value = values[name]
@@ -230,12 +236,7 @@ def suggest(trial: "optuna.Trial", space: SearchSpace) -> dict[str, Any]:
 
 def as_documents(space: SearchSpace) -> dict[str, dict[str, Any]]:
     """Return the space as JSON-able definitions that `parse_space` reads back to the same space."""
-    return {name: dimension.model_dump(mode="json", exclude_none=True) for name, dimension in space.items()} | {
-        name: {"type": "categorical", "choices": list(dimension.choices)}
-        | ({"when": dimension.when} if dimension.when else {})
-        for name, dimension in space.items()
-        if isinstance(dimension, CategoricalDimension)
-    }
+    return {name: dimension.model_dump(mode="json", exclude_none=True) for name, dimension in space.items()}
 
 
 def _range_mistakes(low: float, high: float, step: float | None, log: bool) -> list[str]:
@@ -254,15 +255,25 @@ def _condition_mistakes(space: Mapping[str, _Dimension]) -> list[Violation]:
     for name, dimension in space.items():
         for parent, allowed in (dimension.when or {}).items():
             other = space.get(parent)
-            if parent == name or not isinstance(other, CategoricalDimension) or other.when:
-                found.append(Violation(name, parent, "can only depend on an unconditional categorical parameter"))
+            if not isinstance(other, CategoricalDimension):
+                found.append(Violation(name, parent, "can only depend on a categorical parameter of the same space"))
             elif illegal := [value for value in allowed if value not in other.choices]:
                 found.append(Violation(name, illegal, f"waits for values that {parent} cannot take"))
     return found
 
 
 def _parents_first(space: SearchSpace) -> SearchSpace:
-    return dict(sorted(space.items(), key=lambda item: item[1].when is not None))
+    """Order a space so that every parameter comes after those that its condition names."""
+    ordered: dict[str, Any] = {}
+    while ready := {
+        name: dimension
+        for name, dimension in space.items()
+        if name not in ordered and set(dimension.when or {}) <= ordered.keys()
+    }:
+        ordered |= ready
+    if circular := [Violation(name, space[name].when, "waits for itself") for name in space if name not in ordered]:
+        raise SearchSpaceInvalid("search space", circular)
+    return ordered
 
 
 def _as_violation(name: str, problem: dict[str, Any]) -> Violation:

@@ -1,0 +1,159 @@
+"""What an algorithm is to us: its parameters, its search space, and one function that fits it.
+
+One function fits for the search and for the final model alike, so that what was tuned is what is trained.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.metrics import Array, Prediction, ProblemType
+from e2i_assets.core.search_space import SearchSpace, parse_space
+
+Matrix = NDArray[np.float64]
+Preparation = Literal["ordinal", "one_hot", "scaled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is predicted: the problem type, and how many classes there are (0 for a regression)."""
+
+    problem_type: ProblemType
+    n_classes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The validation rows that a fit is watched on.
+
+    Attributes:
+        x: Shape (n, features).
+        y: Shape (n,), class codes or values.
+        patience: Boosting rounds without a lower validation loss before a booster stops, or None to grow them all.
+        report: Called with the number of rounds grown so far and the prediction for ``x``; it may raise to end the
+            fit. None when nobody listens.
+    """
+
+    x: Matrix
+    y: Array
+    patience: int | None = None
+    report: Callable[[int, Prediction], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted estimator.
+
+    Attributes:
+        estimator: A scikit-learn compatible estimator on class codes or values.
+        rounds: Boosting rounds or trees that its predictions use, None where there are none.
+        stopped_early: Whether the validation loss ended it before its cap of rounds.
+    """
+
+    estimator: Any
+    rounds: int | None = None
+    stopped_early: bool = False
+
+
+FitFunction = Callable[[Any, Matrix, Array, Task, Watch | None], Fit]
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """One way to learn, with everything that the search and the final fit need to know of it.
+
+    Attributes:
+        name: The name that experiments use.
+        family: boosting, ensemble or linear.
+        framework: The package that it comes from.
+        classes: Import path of the estimator for each problem type that it can do.
+        preparation: How its feature matrix is made (see `preprocessing`).
+        default_values: Parameters when nothing is tuned.
+        space: Search space in the format of the contract, for every problem type.
+        fixed_values: Parameters that are never tuned and override everything else.
+        accepts: Further parameters that an experiment may fix or search.
+        fit_estimator: Fits an estimator of ours on a matrix, watched or not.
+        rounds_parameter: The parameter that early stopping shortens, None where nothing stops early.
+        renamed: Our parameter name to the estimator's, where the two differ.
+        adapted: Rewrites the whole parameter set for the estimator, where renaming is not enough.
+        by_problem: Values that replace `default_values` for one problem type.
+        without_seed: Whether the estimator is deterministic and takes no random_state.
+    """
+
+    name: str
+    family: Literal["boosting", "ensemble", "linear"]
+    framework: Literal["xgboost", "lightgbm", "sklearn"]
+    classes: Mapping[ProblemType, str]
+    preparation: Preparation
+    default_values: Mapping[str, Any]
+    space: Mapping[str, Mapping[str, Any]]
+    fixed_values: Mapping[str, Any]
+    accepts: frozenset[str]
+    fit_estimator: FitFunction
+    rounds_parameter: str | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    adapted: Callable[[dict[str, Any], ProblemType], dict[str, Any]] | None = None
+
+    @property
+    def problem_types(self) -> tuple[ProblemType, ...]:
+        """The problem types that it can do."""
+        return tuple(self.classes)
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Every parameter name that may be searched or fixed."""
+        return frozenset({*self.default_values, *self.space, *self.fixed_values, *self.accepts})
+
+    def search_space(self, problem_type: ProblemType) -> SearchSpace:
+        """Return the default search space."""
+        self._estimator_path(problem_type)
+        return parse_space(self.space)
+
+    def estimator(self, parameters: Mapping[str, Any], problem_type: ProblemType) -> Any:
+        """Build the unfitted estimator from exactly these parameters.
+
+        Raises:
+            E2iError: A parameter is not one of this algorithm's, or the problem type is not.
+        """
+        if unknown := sorted(set(parameters) - self.parameters):
+            raise E2iError(
+                f"{self.name} does not take {', '.join(unknown)}: it takes {', '.join(sorted(self.parameters))}"
+            )
+        module, _, name = self._estimator_path(problem_type).rpartition(".")
+        values = {self.renamed.get(key, key): value for key, value in parameters.items()}
+        if self.adapted:
+            values = self.adapted(values, problem_type)
+        return getattr(importlib.import_module(module), name)(**values)
+
+    def fit(self, parameters: Mapping[str, Any], x: Matrix, y: Array, task: Task, watch: Watch | None = None) -> Fit:
+        """Fit on ``x`` of shape (n, features) and ``y`` of shape (n,): class codes or values."""
+        return self.fit_estimator(self.estimator(parameters, task.problem_type), x, y, task, watch)
+
+    def _estimator_path(self, problem_type: ProblemType) -> str:
+        if problem_type not in self.classes:
+            raise E2iError(f"{self.name} cannot do {problem_type}: it does {', '.join(self.classes)}")
+        return self.classes[problem_type]
+
+
+def predicted(estimator: Any, x: Matrix, task: Task) -> Prediction:
+    """Predict ``x`` with a fitted estimator; the label of a row is its most probable class."""
+    if task.problem_type == "regression":
+        return Prediction(labels=np.asarray(estimator.predict(x), dtype=np.float64))
+    return from_scores(np.asarray(estimator.predict_proba(x), dtype=np.float64))
+
+
+def from_scores(scores: Array) -> Prediction:
+    """Make a prediction from class probabilities: shape (n, k), or (n,) for the positive class of two."""
+    if scores.ndim == 1:
+        scores = np.column_stack([1.0 - scores, scores])
+    return Prediction(labels=scores.argmax(axis=1), scores=scores)
+
+
+def fit_at_once(estimator: Any, x: Matrix, y: Array, task: Task, watch: Watch | None) -> Fit:
+    """Fit an estimator that has no rounds: nothing to report, nothing to stop."""
+    return Fit(estimator.fit(x, y))

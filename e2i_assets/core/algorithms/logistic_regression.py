@@ -1,0 +1,39 @@
+"""LogisticRegression of scikit-learn; the solver decides which penalties are on offer, so no drawn pair can fail."""
+
+from typing import Any
+
+from e2i_assets.core.algorithms.algorithm import Algorithm, fit_at_once
+from e2i_assets.core.metrics import ProblemType
+
+_L1_RATIO = {"l2": 0.0, "l1": 1.0}
+
+
+def _with_l1_ratio(values: dict[str, Any], _: ProblemType) -> dict[str, Any]:
+    """Say the penalty as scikit-learn 1.8 and later do: 0 is l2, 1 is l1, between them elastic net."""
+    penalty = values.pop("penalty", "l2")
+    if penalty in _L1_RATIO:
+        values["l1_ratio"] = _L1_RATIO[penalty]
+    return values
+
+
+ALGORITHM = Algorithm(
+    name="LogisticRegression",
+    family="linear",
+    framework="sklearn",
+    classes={
+        "binary_classification": "sklearn.linear_model.LogisticRegression",
+        "multiclass_classification": "sklearn.linear_model.LogisticRegression",
+    },
+    preparation="scaled",
+    default_values={"C": 1.0, "penalty": "l2", "solver": "lbfgs"},
+    space={
+        "C": {"type": "float", "low": 0.001, "high": 100.0, "log": True},
+        "solver": {"type": "categorical", "choices": ["lbfgs", "saga"]},
+        "penalty": {"type": "categorical", "choices": ["l1", "l2", "elasticnet"], "when": {"solver": ["saga"]}},
+        "l1_ratio": {"type": "float", "low": 0.1, "high": 0.9, "when": {"penalty": ["elasticnet"]}},
+    },
+    fixed_values={"random_state": 42, "max_iter": 1000},
+    accepts=frozenset({"tol", "class_weight", "fit_intercept"}),
+    fit_estimator=fit_at_once,
+    adapted=_with_l1_ratio,
+)

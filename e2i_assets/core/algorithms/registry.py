@@ -1,0 +1,36 @@
+"""The algorithms there are: every module of this package that defines an ALGORITHM. Adding one is adding a file."""
+
+import importlib
+import pkgutil
+from functools import cache
+
+from e2i_assets.core import algorithms
+from e2i_assets.core.algorithms.algorithm import Algorithm
+from e2i_assets.core.errors import E2iError
+
+
+@cache
+def _algorithms() -> dict[str, Algorithm]:
+    modules = [
+        importlib.import_module(f"{algorithms.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(algorithms.__path__)
+    ]
+    found = [module.ALGORITHM for module in modules if hasattr(module, "ALGORITHM")]
+    return {algorithm.name: algorithm for algorithm in sorted(found, key=lambda one: one.name)}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all algorithms."""
+    return tuple(_algorithms())
+
+
+def algorithm(name: str) -> Algorithm:
+    """Look an algorithm up.
+
+    Raises:
+        E2iError: There is none of that name.
+    """
+    try:
+        return _algorithms()[name]
+    except KeyError:
+        raise E2iError(f"unknown algorithm {name!r}: choose one of {', '.join(names())}") from None
