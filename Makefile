@@ -1,0 +1,50 @@
+# What a person types. Everything goes through .venv, which scripts/bootstrap.sh makes and keeps up to date from
+# requirements.lock. Relative paths only: make cannot hold a checkout whose path has spaces otherwise.
+
+PYTEST_WORKERS ?= 2
+
+# No library calls home, and a machine without git is fine.
+export DAGSTER_DISABLE_TELEMETRY := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := 1
+export GIT_PYTHON_REFRESH := quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev test lint format lock schema clean install
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
+		printf '  make %-9s %s\n' "$$target" "$$text"; done
+
+run: install ## Run all shipped experiments end to end and show what came out; a second time, resume
+	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i run
+
+dev: install ## Dagster, MLflow and the Optuna dashboard on this machine, until Ctrl-C
+	@.venv/bin/e2i up
+
+test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, ARGS="-k name")
+	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile $(ARGS)
+
+lint: install ## Style, layers, types, and what must stand in no file
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/python scripts/check_tree.py
+	@.venv/bin/python scripts/lock.py --check
+
+format: install ## Format the code, and mend what ruff can mend
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+lock: install ## Write requirements.lock from pyproject.toml (ARGS=--upgrade for newer versions)
+	@.venv/bin/python scripts/lock.py $(ARGS)
+
+schema: install ## Write the JSON Schema of an experiment file, for editors
+	@.venv/bin/e2i experiment schema
+
+clean: ## Remove .venv and the caches; data and results in .e2i stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	@find . -name __pycache__ -type d -not -path './.e2i/*' -prune -exec rm -rf {} +
+
+install: ## Make .venv hold what requirements.lock names (every other target does this first)
+	@sh scripts/bootstrap.sh

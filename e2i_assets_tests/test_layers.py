@@ -1,0 +1,136 @@
+"""The arrows between the layers: that the lint refuses an import against them, and the order of the modules in core."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE = ROOT / "e2i_assets" / "core"
+
+# The order of the data. A module that is not named here stands wherever its imports allow.
+ORDER = [
+    "errors", "identity", "metrics", "search_space", "algorithms", "experiment", "dataset", "quality", "splits",
+    "preprocessing", "fitting", "objective", "study", "contract", "evaluation", "meta_features", "patterns", "report",
+]  # fmt: skip
+
+AGAINST_THE_ARROWS = [
+    ("core/planted.py", "import dagster as dg\n\nprint(dg)\n"),
+    ("core/planted.py", "from mlflow.tracking import MlflowClient\n\nprint(MlflowClient)\n"),
+    ("core/planted.py", "import sqlalchemy as sa\n\nprint(sa)\n"),
+    ("core/planted.py", "import psycopg2\n\nprint(psycopg2)\n"),
+    ("core/planted.py", "def trace():\n    from opentelemetry import trace\n\n    return trace\n"),
+    ("core/planted.py", "import os\n\nprint(os.environ)\n"),
+    ("core/planted.py", "from os import getenv\n\nprint(getenv)\n"),
+    ("core/planted.py", "from e2i_assets.adapters import models\n\nprint(models)\n"),
+    ("core/planted.py", "from e2i_assets.defs.assets import dataset\n\nprint(dataset)\n"),
+    ("core/algorithms/planted.py", "import dagster as dg\n\nprint(dg)\n"),
+    ("adapters/planted.py", "import dagster as dg\n\nprint(dg)\n"),
+    ("adapters/planted.py", "from e2i_assets.defs import resources\n\nprint(resources)\n"),
+    ("adapters/planted.py", "from e2i_assets import cli\n\nprint(cli)\n"),
+    ("defs/planted.py", "import e2i_assets.cli\n\nprint(e2i_assets.cli)\n"),
+    ("definitions.py", "from e2i_assets.cli import main\n\nprint(main)\n"),
+]
+
+ALLOWED = [
+    ("core/planted.py", "from e2i_assets.core.errors import E2iError\n\nprint(E2iError)\n"),
+    ("adapters/planted.py", "import os\n\nimport sqlalchemy as sa\n\nprint(os.environ, sa)\n"),
+    ("adapters/dagster_storage.py", "import dagster as dg\n\nprint(dg)\n"),
+    ("defs/planted.py", "import dagster as dg\n\nfrom e2i_assets.adapters import models\n\nprint(dg, models)\n"),
+]
+
+HEAVY = ["mlflow", "sklearn", "xgboost", "lightgbm", "matplotlib", "optuna", "statsmodels", "pandera", "imblearn"]
+
+
+def complaints(place: str, code: str) -> str:
+    """What the project's own lint says of code in a file of the package, without the file being written."""
+    ruff = Path(sys.executable).with_name("ruff")
+    name = str(Path("e2i_assets") / place)
+    command = [ruff, "check", "--output-format", "concise", "--no-cache", "--stdin-filename", name, "-"]
+    return subprocess.run(command, input=code, capture_output=True, text=True, cwd=ROOT, check=False).stdout
+
+
+@pytest.mark.parametrize(("place", "code"), AGAINST_THE_ARROWS)
+def test_the_lint_refuses_an_import_against_the_arrows(place: str, code: str) -> None:
+    assert "TID251" in complaints(place, code)
+
+
+@pytest.mark.parametrize(("place", "code"), ALLOWED)
+def test_the_lint_allows_an_import_along_the_arrows(place: str, code: str) -> None:
+    assert complaints(place, code) == "All checks passed!\n"
+
+
+@pytest.mark.parametrize("layer", ["core", "adapters", "defs"])
+@pytest.mark.parametrize("library", HEAVY)
+def test_the_lint_refuses_a_heavy_library_at_module_level(layer: str, library: str) -> None:
+    at_module_level = f"import {library}\n\nprint({library})\n"
+    inside = f"def use():\n    import {library}\n\n    return {library}\n"
+    assert "TID253" in complaints(f"{layer}/planted.py", at_module_level)
+    assert "TID253" not in complaints(f"{layer}/planted.py", inside)
+
+
+def core_imports(path: Path) -> set[str]:
+    """The modules of core (its subpackages count as one) that a file imports anywhere, itself left out."""
+    own = path.relative_to(CORE).parts[0].removesuffix(".py")
+    return set(imported_from_core(ast.parse(path.read_text()))) - {own}
+
+
+def imported_from_core(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "e2i_assets.core":
+            names = [f"e2i_assets.core.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        yield from (name.split(".")[2] for name in names if name.startswith("e2i_assets.core."))
+
+
+def import_graph() -> dict[str, set[str]]:
+    graph: dict[str, set[str]] = {}
+    for path in CORE.rglob("*.py"):
+        module = path.relative_to(CORE).parts[0].removesuffix(".py")
+        graph.setdefault(module, set()).update(core_imports(path))
+    return graph
+
+
+def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    """Everything that a module needs, directly or through others."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for needed in graph.get(waiting.pop(), set()) - found:
+            found.add(needed)
+            waiting.append(needed)
+    return found
+
+
+def against_the_order(graph: dict[str, set[str]]) -> list[str]:
+    """The modules that need one which stands after them, or (through others) themselves."""
+    wrong = []
+    for module in sorted(graph):
+        needs = reachable(graph, module)
+        if module in needs:
+            wrong.append(f"{module} needs itself, through what it imports")
+        elif module in ORDER:
+            later = sorted(needs & set(ORDER[ORDER.index(module) + 1 :]))
+            wrong += [f"{module} needs {name}, which stands after it" for name in later]
+    return wrong
+
+
+def test_a_module_of_core_imports_only_what_stands_before_it() -> None:
+    assert against_the_order(import_graph()) == []
+
+
+def test_an_import_against_the_order_is_seen_directly_and_through_a_module_without_a_place() -> None:
+    assert against_the_order({"metrics": {"report"}}) == ["metrics needs report, which stands after it"]
+    assert against_the_order({"splits": {"rows"}, "rows": {"study"}}) == ["splits needs study, which stands after it"]
+
+
+def test_a_circle_of_imports_is_seen() -> None:
+    circle = {"a": {"b"}, "b": {"a"}}
+    assert against_the_order(circle) == [f"{name} needs itself, through what it imports" for name in "ab"]

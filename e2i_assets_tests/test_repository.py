@@ -1,0 +1,88 @@
+"""What holds for the repository as a whole: the lock, the wheel, the settings that are documented, the clean tree."""
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def script(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, path, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_the_lock_belongs_to_the_dependencies() -> None:
+    assert script(ROOT / "scripts" / "lock.py", "--check").returncode == 0
+
+
+def test_a_new_dependency_makes_the_lock_stale_and_another_setting_does_not(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "requirements.lock", "scripts/lock.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    settings = (ROOT / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(settings.replace("line-length = 120", "line-length = 100"))
+    assert script(tmp_path / "scripts" / "lock.py", "--check").returncode == 0
+    (tmp_path / "pyproject.toml").write_text(settings.replace("dependencies = [", 'dependencies = ["tenacity",', 1))
+    stale = script(tmp_path / "scripts" / "lock.py", "--check")
+    assert stale.returncode == 1
+    assert "make lock" in stale.stderr
+
+
+def test_every_package_in_the_lock_has_a_hash_and_none_has_an_address() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    packages = re.findall(r"^\S+==.*\\\n    --hash=sha256:", lock, re.MULTILINE)
+    assert len(packages) == len(re.findall(r"^[a-z0-9]", lock, re.MULTILINE)) > 100
+    assert "://" not in lock
+
+
+def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
+    checked = script(ROOT / "scripts" / "check_tree.py")
+    assert (checked.stdout, checked.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "see https://" + "pypi" + ".org/project/x",
+        "index-url = https:" + "//mirror.example/simple",
+        "data = '/" + "home/ada/rows.csv'",
+        "cd /" + "root/project",
+    ],
+)
+def test_the_check_of_the_tree_finds_a_planted_line(tmp_path: Path, line: str) -> None:
+    (tmp_path / "notes.md").write_text(f"fine\n{line}\n")
+    checked = script(ROOT / "scripts" / "check_tree.py", str(tmp_path))
+    assert checked.returncode == 1
+    assert checked.stdout.startswith("notes.md:2: ")
+
+
+def test_the_wheel_carries_the_schema_and_the_experiments_and_no_tests(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        inside = set(wheel.namelist())
+    for folder in ("sql", "experiments"):
+        ours = {f"e2i_assets/_project/{p.relative_to(ROOT)}" for p in (ROOT / folder).rglob("*") if p.is_file()}
+        assert ours
+        assert ours <= inside
+    assert "e2i_assets/core/errors.py" in inside
+    assert not [name for name in inside if "tests" in name or name.endswith("ruff.toml")]
+
+
+def test_every_variable_that_the_package_reads_is_documented() -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "e2i_assets").rglob("*.py"))
+    documented = (ROOT / ".env.example").read_text()
+    undocumented = set(re.findall(r"\bE2I_[A-Z][A-Z_]*[A-Z]\b", code)) - set(re.findall(r"\bE2I_[A-Z_]+\b", documented))
+    assert undocumented == set()
+
+
+def test_the_workflow_runs_what_ci_runs_locally() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    local = (ROOT / ".ci" / "run").read_text()
+    assert re.findall(r"- run: (.*)", workflow) == [".ci/run"]
+    assert re.findall(r"^make (\w+)", local, re.MULTILINE) == ["lint", "test"]

@@ -1,0 +1,124 @@
+"""Makes .venv hold exactly what requirements.lock names, plus this checkout. Says nothing when that is already so.
+
+Standard library only: it runs before anything is installed. How uv is found stands in uv_source.py, which index is
+asked in index_settings.py.
+"""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from index_settings import installer_environment
+from native_libraries import provide_openmp
+from uv_source import BootstrapFailed, locked_uv
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / ".installed"
+UNFINISHED = "unfinished"
+
+
+def main() -> int:
+    """Brings .venv up to date; an exit code for the shell."""
+    with LOCK.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two calls at once: the second waits, and finds the work done
+        if is_current():
+            return 0
+        started = time.monotonic()
+        print("Installing what requirements.lock names into .venv (the first time: a download of 350 MB).", flush=True)
+        try:
+            install()
+        except BootstrapFailed as failure:
+            print(f"\n{failure}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("\nInterrupted; the next make starts the installation afresh.", file=sys.stderr)
+            return 130
+        print(f"Installed in {time.monotonic() - started:.0f} s.", flush=True)
+    return 0
+
+
+def is_current() -> bool:
+    """Whether the last installation finished, and nothing that it depended on has changed since."""
+    return stamped() == fingerprint() and (VENV / "bin" / "python").exists() and wanted_python_is_there()
+
+
+def stamped() -> str:
+    return STAMP.read_text() if STAMP.exists() else ""
+
+
+def fingerprint() -> str:
+    """A digest of what decides the content of .venv; the checkout's own path is in it, as scripts in .venv hold it."""
+    parts = (LOCK.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), os.fsencode(ROOT))
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def wanted_python_is_there() -> bool:
+    """Whether .venv has the Python that PYTHON names; without PYTHON, whichever it was made with will do."""
+    if "PYTHON" not in os.environ:
+        return True
+    settings = (VENV / "pyvenv.cfg").read_text() if (VENV / "pyvenv.cfg").exists() else ""
+    here = f"{sys.version_info.major}.{sys.version_info.minor}."
+    return any(
+        line.partition("=")[2].strip().startswith(here) for line in settings.splitlines() if line.startswith("version")
+    )
+
+
+def install() -> None:
+    """Makes .venv afresh where it cannot be trusted, fills it from the lock and adds this checkout."""
+    environment = installer_environment(os.environ)
+    with tempfile.TemporaryDirectory(prefix="e2i-bootstrap-") as scratch:
+        with step("uv"):
+            uv = locked_uv(LOCK, VENV, Path(scratch), environment)
+        if not is_usable():
+            with step("virtual environment"):
+                run(
+                    [uv, "venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, str(VENV)],
+                    environment,
+                )
+        STAMP.write_text(UNFINISHED)
+        python = str(VENV / "bin" / "python")
+        with step("packages"):
+            run([uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", str(LOCK)], environment)
+        with step("this checkout"):
+            local = ["--no-deps", "--no-build-isolation", "--offline", "--editable", "."]
+            run([uv, "pip", "install", "--quiet", "--python", python, *local], environment)
+        provide_openmp(VENV)
+    STAMP.write_text(fingerprint())
+
+
+def is_usable() -> bool:
+    """Whether .venv can be updated in place: its Python runs and no installation into it was broken off."""
+    python = VENV / "bin" / "python"
+    if stamped() == UNFINISHED or not wanted_python_is_there() or not python.exists():
+        return False
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Names what is being done, and afterwards how long it took."""
+    print(f"  {title} ...", end="", flush=True)
+    started = time.monotonic()
+    yield
+    print(f" {time.monotonic() - started:.1f} s", flush=True)
+
+
+def run(command: list[str], environment: dict[str, str]) -> None:
+    """Runs one command of the installation in the checkout; its own words are shown when it fails."""
+    outcome = subprocess.run(command, cwd=ROOT, env=environment, check=False)
+    if outcome.returncode != 0:
+        shown = " ".join(["uv", *command[1:]])
+        raise BootstrapFailed(f"The installation stopped: `{shown}` failed with exit code {outcome.returncode}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Writes requirements.lock from pyproject.toml, or with --check says whether the two belong together.
+
+The first line of the lock holds a digest of everything in pyproject.toml that decides the lock, so that the check needs
+neither a network nor uv.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+OPTIONS = ["--universal", "--generate-hashes", "--no-header", "--python-version", "3.11", "--group", "dev", "--quiet"]
+
+
+def main(arguments: list[str]) -> int:
+    """Checks or writes; other arguments go to uv (``--upgrade``, ``--upgrade-package NAME``)."""
+    first_line = (
+        f"# From pyproject.toml, dependencies {digest()}, by `make lock`; CONTRIBUTING.md says why this form.\n"
+    )
+    if arguments == ["--check"]:
+        if LOCK.read_text().startswith(first_line):
+            return 0
+        print(
+            "requirements.lock does not belong to the dependencies in pyproject.toml: run `make lock`.", file=sys.stderr
+        )
+        return 1
+    uv = Path(sys.executable).with_name("uv")  # the locked one: its version decides how the lock reads
+    subprocess.run(
+        [uv, "pip", "compile", "pyproject.toml", *OPTIONS, "-o", LOCK.name, *arguments], cwd=ROOT, check=True
+    )
+    LOCK.write_text(first_line + LOCK.read_text())
+    return 0
+
+
+def digest() -> str:
+    """A short digest of the parts of pyproject.toml that decide the lock."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = settings["project"]
+    deciding = [
+        OPTIONS,
+        project["requires-python"],
+        project["dependencies"],
+        project.get("optional-dependencies"),
+        settings["dependency-groups"]["dev"],
+        settings["build-system"]["requires"],
+        settings["tool"]["uv"],
+    ]
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
