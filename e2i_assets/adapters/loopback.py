@@ -1,0 +1,33 @@
+"""Ports on 127.0.0.1: which one is free, and whether somebody answers on it."""
+
+import socket
+
+HOST = "127.0.0.1"
+
+
+def free_port(preferred: int | None = None) -> int:
+    """Return a TCP port of the loopback address that nobody listens on: the preferred one if it is free.
+
+    Between this answer and its use another program may take the port: be ready to ask again.
+    """
+    for port in (preferred, 0):
+        if port is None:
+            continue
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            # What servers do as well: a port in TIME_WAIT counts as free, one with a listener does not.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError(f"no free TCP port on {HOST}")
+
+
+def answers(port: int) -> bool:
+    """Say whether a server accepts connections on this port of the loopback address."""
+    try:
+        socket.create_connection((HOST, port), timeout=2).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,68 @@
+"""The account that the server runs as: our own, or an unprivileged one when we are root, whom PostgreSQL refuses."""
+
+import os
+import pwd
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_NOBODY = 65534
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user and group to run programs as; both None means: as whoever we are."""
+
+    uid: int | None = None
+    gid: int | None = None
+
+    def run(self, command: Sequence[str | Path], input_text: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a program to its end, in the root folder, with a bare environment and its output as text."""
+        return subprocess.run(
+            [str(part) for part in command],
+            input=input_text,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            cwd="/",
+            env=server_environment(),
+            user=self.uid,
+            group=self.gid,
+            extra_groups=None if self.uid is None else [],
+        )
+
+    def own(self, path: Path) -> None:
+        """Hand a path that we made over to this account."""
+        if self.uid is not None and self.gid is not None:
+            os.chown(path, self.uid, self.gid)
+
+    def can_enter(self, folder: Path) -> bool:
+        """Say whether this account may enter a folder, that is, whether every folder above it lets it through."""
+        return self.uid is None or self.run(["/bin/sh", "-c", 'cd -- "$1"', "sh", folder]).returncode == 0
+
+    def can_execute(self, program: Path) -> bool:
+        """Say whether this account can run a program with the libraries it needs."""
+        try:
+            return self.uid is None or self.run([program, "--version"]).returncode == 0
+        except PermissionError:
+            return False
+
+
+def server_account(data: Path) -> Account:
+    """Return the account for a cluster: as root its owner, or ``nobody`` while there is none; else our own."""
+    if os.geteuid() != 0:
+        return Account()
+    if data.exists() and (status := data.stat()).st_uid != 0:
+        return Account(status.st_uid, status.st_gid)
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError:  # small container images have no such entry; the number is the same everywhere
+        return Account(_NOBODY, _NOBODY)
+    return Account(nobody.pw_uid, nobody.pw_gid)
+
+
+def server_environment() -> dict[str, str]:
+    """Return the environment of the server's programs: no secrets of ours, no stray PG variables, one language."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
