@@ -37,10 +37,10 @@ def target_codes(target: pd.Series, classes: tuple[Any, ...]) -> Array:
     """
     if not classes:
         return target.to_numpy(dtype=np.float64)
-    codes = pd.Index(classes).get_indexer(pd.Index(target))
+    codes: Array = pd.Index(classes).get_indexer(pd.Index(target)).astype(np.int64)
     if (codes < 0).any():
         raise E2iError(f"label {target.iloc[int(np.argmax(codes < 0))]!r} is not one of the classes {list(classes)}")
-    return codes.astype(np.int64)
+    return codes
 
 
 def merged(defaults: Mapping[str, Any], tuned: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:

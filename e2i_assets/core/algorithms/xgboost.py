@@ -31,7 +31,7 @@ def _reporter(watch: Watch, cap: int, task: Task) -> Any:
     report: Callable[[int, Prediction], None] | None = watch.report
     ladder = frozenset(rungs(cap))
 
-    class Reporter(TrainingCallback):  # type: ignore[misc]  # xgboost ships no types for its callbacks
+    class Reporter(TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             if report is not None and epoch + 1 in ladder:
                 values = model.inplace_predict(watch.x, iteration_range=(0, epoch + 1))
