@@ -16,6 +16,8 @@ from e2i_assets.adapters.postgres_errors import PostgresUnavailable
 from e2i_assets.adapters.postgres_launch import ServerFiles, start_server
 
 _WAIT_SECONDS = 60.0
+# PostgreSQL's question for encryption: a living server says S or N at once; a dying one only has its port still open.
+_SSL_REQUEST, _SSL_REPLIES = bytes([0, 0, 0, 8, 4, 210, 22, 47]), b"SN"
 
 
 class PostgresHold:
@@ -105,7 +107,7 @@ class EmbeddedPostgres:
                     finally:
                         os.close(keeper)
                 port = files.port()
-                if port is not None and answers(port):
+                if port is not None and answers(port, _SSL_REQUEST, _SSL_REPLIES):
                     return port
                 time.sleep(0.05)  # the keeper is about to end: its server crashed or it was told to stop
         finally:

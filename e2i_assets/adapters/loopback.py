@@ -24,10 +24,18 @@ def free_port(preferred: int | None = None) -> int:
     raise OSError(f"no free TCP port on {HOST}")
 
 
-def answers(port: int) -> bool:
-    """Say whether a server accepts connections on this port of the loopback address."""
+def answers(port: int, request: bytes, replies: bytes) -> bool:
+    """Say whether a server on this port of the loopback address answers a request as its protocol wants.
+
+    Args:
+        port: The port.
+        request: What to send.
+        replies: The legal first bytes of an answer.
+    """
     try:
-        socket.create_connection((HOST, port), timeout=2).close()
+        with socket.create_connection((HOST, port), timeout=2) as connection:
+            connection.sendall(request)
+            reply = connection.recv(1)
     except OSError:
         return False
-    return True
+    return bool(reply) and reply in replies

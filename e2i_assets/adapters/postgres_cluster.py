@@ -28,11 +28,12 @@ def ensure_cluster(home: PostgresHome, password_file: Path, durable: bool) -> No
     Raises:
         PostgresUnavailable: ``initdb`` failed, the cluster is of another version, or its password is gone.
     """
+    for leftover in home.data.parent.glob(f"{_STAGING}*"):
+        # The initdb of a killed starter may still be at work in it; what that leaves goes at the next start.
+        shutil.rmtree(leftover, ignore_errors=True)
     if home.data.exists():
         _check(home.data, password_file)
         return
-    for leftover in home.data.parent.glob(f"{_STAGING}*"):
-        shutil.rmtree(leftover)
     password = _password(password_file)
     staging = Path(tempfile.mkdtemp(dir=home.data.parent, prefix=_STAGING))
     home.account.own(staging)
@@ -51,7 +52,7 @@ def _initialise(home: PostgresHome, staging: Path, password: str, durable: bool)
     locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--set=timezone=UTC"]
     _succeed(home, [initdb, "-D", data, "--no-sync", "--no-instructions", *options, *locale])
     # Single-user mode: the database is there before anybody can see the cluster.
-    single = [home.binaries / "postgres", "--single", "-F", "-D", data, "postgres"]
+    single: list[str | Path] = [home.binaries / "postgres", "--single", "-F", "-D", data, "postgres"]
     _succeed(home, single, f"create database {DATABASE}\n")
     if durable:
         _succeed(home, [initdb, "-D", data, "--sync-only"])
