@@ -7,6 +7,7 @@ asked in index_settings.py.
 import fcntl
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,16 +25,19 @@ VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / ".installed"
 UNFINISHED = "unfinished"
+FIRST_TIME = "Installing what requirements.lock names into .venv. The first time this is a download of 350 MB."
 
 
 def main() -> int:
     """Brings .venv up to date; an exit code for the shell."""
     with LOCK.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two calls at once: the second waits, and finds the work done
+        os.set_inheritable(lock.fileno(), True)  # if we are killed, a uv still at work keeps the lock until it is done
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an orderly end, which removes the scratch folder
         if is_current():
             return 0
         started = time.monotonic()
-        print("Installing what requirements.lock names into .venv (the first time: a download of 350 MB).", flush=True)
+        print("Bringing .venv up to date with requirements.lock." if VENV.exists() else FIRST_TIME, flush=True)
         try:
             install()
         except BootstrapFailed as failure:
@@ -52,13 +56,14 @@ def is_current() -> bool:
 
 
 def stamped() -> str:
+    """What the last installation left: its fingerprint and the path of the checkout, or that it was broken off."""
     return STAMP.read_text() if STAMP.exists() else ""
 
 
 def fingerprint() -> str:
-    """A digest of what decides the content of .venv; the checkout's own path is in it, as scripts in .venv hold it."""
-    parts = (LOCK.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), os.fsencode(ROOT))
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+    """A digest of what decides the content of .venv, and the path of the checkout, which the scripts in .venv hold."""
+    digest = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    return f"{digest} {ROOT}"
 
 
 def wanted_python_is_there() -> bool:
@@ -96,9 +101,12 @@ def install() -> None:
 
 
 def is_usable() -> bool:
-    """Whether .venv can be updated in place: its Python runs and no installation into it was broken off."""
+    """Whether .venv can be updated in place: made here, with a Python that runs, and no installation broken off."""
     python = VENV / "bin" / "python"
-    if stamped() == UNFINISHED or not wanted_python_is_there() or not python.exists():
+    left = stamped()
+    if left == UNFINISHED or (left and not left.endswith(f" {ROOT}")):
+        return False
+    if not python.exists() or not wanted_python_is_there():
         return False
     return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
 
@@ -114,7 +122,7 @@ def step(title: str) -> Iterator[None]:
 
 def run(command: list[str], environment: dict[str, str]) -> None:
     """Runs one command of the installation in the checkout; its own words are shown when it fails."""
-    outcome = subprocess.run(command, cwd=ROOT, env=environment, check=False)
+    outcome = subprocess.run(command, cwd=ROOT, env=environment, check=False, close_fds=False)
     if outcome.returncode != 0:
         shown = " ".join(["uv", *command[1:]])
         raise BootstrapFailed(f"The installation stopped: `{shown}` failed with exit code {outcome.returncode}.")

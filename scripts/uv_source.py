@@ -103,6 +103,6 @@ def attempt(command: Sequence[str], environment: dict[str, str], tried: list[str
     """Runs a command that may fail; if it does, what it said last goes on the list of what was tried."""
     outcome = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     if outcome.returncode != 0:
-        said = (outcome.stderr or outcome.stdout).strip().splitlines() or ["no message"]
-        tried.append(f"`{Path(command[0]).name} {' '.join(command[1:4])} ...`: {said[-1]}")
+        said = (outcome.stderr or outcome.stdout).strip().splitlines()[-3:] or ["no message"]
+        tried.append("\n      ".join([f"`{Path(command[0]).name} {' '.join(command[1:4])} ...`:", *said]))
     return outcome.returncode == 0
