@@ -200,8 +200,6 @@ def _cap(objective: Objective) -> int:
 
 def _stop_reason(study: "optuna.Study", plan: StudyPlan, out_of_time: bool) -> StopReason:
     counted = _counted(study)
-    if not any(trial.state == "COMPLETE" for trial in counted):
-        return "no trial completed"
-    if len(counted) >= plan.trials:
-        return "budget spent"
-    return "time is up" if out_of_time else "grid exhausted"
+    if len(counted) < plan.trials:
+        return "time is up" if out_of_time else "grid exhausted"
+    return "budget spent" if any(trial.state == "COMPLETE" for trial in counted) else "no trial completed"

@@ -1,0 +1,155 @@
+"""The eight algorithms: every drawn configuration fits, and a refit with the reported parameters is the same model."""
+
+import numpy as np
+import optuna
+import pytest
+from sklearn import datasets
+
+from e2i_assets.core.algorithms import registry
+from e2i_assets.core.algorithms.algorithm import Task
+from e2i_assets.core.algorithms.ladder import rungs
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.fitting import Rows, bench, merged
+from e2i_assets.core.metrics import default_metric, metric
+from e2i_assets.core.search_space import suggest, violations
+
+SETS = {
+    "binary_classification": datasets.load_breast_cancer,
+    "multiclass_classification": datasets.load_wine,
+    "regression": datasets.load_diabetes,
+}
+PAIRS = [(name, kind) for name in registry.names() for kind in registry.algorithm(name).problem_types]
+ROUNDED = [pair for pair in PAIRS if registry.algorithm(pair[0]).rounds_parameter]
+REPORTING = [pair for pair in PAIRS if registry.algorithm(pair[0]).family != "linear"]
+
+
+def prepared(name, problem_type):
+    data = SETS[problem_type](as_frame=True)
+    order = np.random.default_rng(0).permutation(len(data.data))
+    part = order[: int(len(order) * 0.7)], order[int(len(order) * 0.7) :]
+    train, validation = (Rows(data.data.iloc[rows], data.target.iloc[rows]) for rows in part)
+    classes = () if problem_type == "regression" else tuple(sorted(data.target.unique()))
+    return bench(registry.algorithm(name), Task(problem_type, len(classes)), train, validation, classes)
+
+
+def value(prepared_rows, fit, problem_type):
+    score = metric(default_metric(problem_type), problem_type)
+    return score.score(prepared_rows.y_validation, prepared_rows.on_validation(fit))
+
+
+def configurations(name, problem_type, count):
+    algorithm = registry.algorithm(name)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    drawn = [suggest(study.ask(), algorithm.search_space(problem_type)) for _ in range(count)]
+    return [merged(algorithm.default_values, values, algorithm.fixed_values) for values in drawn]
+
+
+def test_all_eight_are_there():
+    """T11: every algorithm that is named has defaults, a space and a fit."""
+    assert set(registry.names()) == {
+        *("XGBoost", "LightGBM", "RandomForest", "ExtraTrees"),
+        *("GradientBoosting", "LogisticRegression", "Ridge", "Lasso"),
+    }
+    for name in registry.names():
+        algorithm = registry.algorithm(name)
+        assert algorithm.default_values, name
+        assert all(algorithm.search_space(kind) for kind in algorithm.problem_types), name
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # a drawn C may need more iterations
+@pytest.mark.parametrize(("name", "problem_type"), PAIRS)
+def test_refitting_with_the_reported_parameters_gives_the_same_value(name, problem_type):
+    """T7, T9, T10: what was tuned is what is trained, with the round at which it stopped."""
+    rows = prepared(name, problem_type)
+    algorithm = registry.algorithm(name)
+    for parameters in configurations(name, problem_type, 3):
+        fit = rows.fit(parameters, patience=10, report=lambda rounds, prediction: None)
+        used = rows.used(parameters, fit)
+        again = rows.fit(used)
+        assert value(rows, fit, problem_type) == pytest.approx(value(rows, again, problem_type), abs=1e-9)
+        exempt = frozenset({"n_estimators"}) if algorithm.rounds_parameter else frozenset()
+        space = algorithm.search_space(problem_type)
+        assert violations(used, space, exempt, algorithm.default_values) == []
+
+
+@pytest.mark.parametrize(("name", "problem_type"), ROUNDED)
+def test_boosters_stop_early(name, problem_type):
+    """T7: a booster that overfits ends long before its cap."""
+    rows = prepared(name, problem_type)
+    algorithm = registry.algorithm(name)
+    parameters = merged(algorithm.default_values, {"n_estimators": 300, "learning_rate": 0.3}, algorithm.fixed_values)
+    fit = rows.fit(parameters, patience=10)
+    assert fit.stopped_early
+    assert fit.rounds is not None
+    assert fit.rounds < 300
+    assert rows.used(parameters, fit)["n_estimators"] == fit.rounds
+
+
+@pytest.mark.parametrize(("name", "problem_type"), REPORTING)
+def test_reports_stand_on_the_ladder_and_say_what_a_model_of_that_size_predicts(name, problem_type):
+    """T1: what is reported during the fit is the value of the model as grown so far."""
+    rows = prepared(name, problem_type)
+    algorithm = registry.algorithm(name)
+    parameters = merged(algorithm.default_values, {"n_estimators": 30}, algorithm.fixed_values)
+    seen = {}
+    rows.fit(parameters, report=seen.__setitem__)
+    assert tuple(seen) == rungs(30)
+    small = rows.fit({**parameters, "n_estimators": 8})
+    score = metric(default_metric(problem_type), problem_type)
+    assert score.score(rows.y_validation, seen[8]) == pytest.approx(value(rows, small, problem_type), abs=1e-6)
+
+
+@pytest.mark.parametrize(("name", "problem_type"), REPORTING)
+def test_a_fit_can_be_cut_short_at_a_report(name, problem_type):
+    """T1: pruning ends the work, not only the count."""
+
+    class CutShort(Exception):
+        pass
+
+    seen = []
+
+    def report(rounds, prediction):
+        seen.append(rounds)
+        if rounds >= 8:
+            raise CutShort
+
+    rows = prepared(name, problem_type)
+    algorithm = registry.algorithm(name)
+    with pytest.raises(CutShort):
+        rows.fit(merged(algorithm.default_values, {}, algorithm.fixed_values), report=report)
+    assert seen == [5, 8]
+
+
+def test_a_parameter_that_is_not_consumed_is_an_error():
+    """T9: nothing is dropped on the way to the estimator."""
+    with pytest.raises(E2iError, match="XGBoost does not take num_leaves"):
+        registry.algorithm("XGBoost").estimator({"num_leaves": 31}, "regression")
+
+
+def test_lightgbm_receives_its_own_names():
+    """T9: fractions and bagging reach the booster under LightGBM's names."""
+    algorithm = registry.algorithm("LightGBM")
+    tuned = {"feature_fraction": 0.55, "bagging_fraction": 0.65, "n_estimators": 20}
+    rows = prepared("LightGBM", "regression")
+    fit = rows.fit(merged(algorithm.default_values, tuned, algorithm.fixed_values))
+    text = fit.estimator.booster_.model_to_string()
+    for line in ("[feature_fraction: 0.55]", "[bagging_fraction: 0.65]", "[bagging_freq: 1]"):
+        assert line in text
+
+
+def test_an_algorithm_refuses_a_problem_that_it_cannot_do():
+    with pytest.raises(E2iError, match="Ridge cannot do binary_classification"):
+        registry.algorithm("Ridge").estimator({}, "binary_classification")
+
+
+def test_an_unknown_algorithm_is_an_error():
+    with pytest.raises(E2iError, match="unknown algorithm 'XGBost'"):
+        registry.algorithm("XGBost")
+
+
+@pytest.mark.parametrize("cap", [1, 5, 6, 100, 500])
+def test_the_ladder_ends_below_the_cap_and_stays_short(cap):
+    found = rungs(cap)
+    assert list(found) == sorted(set(found))
+    assert all(rung < cap for rung in found)
+    assert len(found) <= 11

@@ -1,0 +1,248 @@
+"""The study: an exact budget, honest failures, and numbers that can be recomputed."""
+
+import itertools
+import math
+
+import numpy as np
+import optuna
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from e2i_assets.core.algorithms import registry
+from e2i_assets.core.algorithms.algorithm import Task
+from e2i_assets.core.errors import E2iError, StudyAborted
+from e2i_assets.core.fitting import Rows, bench
+from e2i_assets.core.metrics import Metric, metric
+from e2i_assets.core.objective import Objective
+from e2i_assets.core.samplers import PRUNERS, SAMPLERS, pruner, sampler
+from e2i_assets.core.search_space import parse_space
+from e2i_assets.core.study import Proposal, StudyPlan, search
+
+KIND = "binary_classification"
+SMALL = parse_space(
+    {
+        "n_estimators": {"type": "int", "low": 10, "high": 60, "step": 10},
+        "max_depth": {"type": "int", "low": 2, "high": 6},
+        "learning_rate": {"type": "float", "low": 0.01, "high": 0.3, "log": True},
+    }
+)
+
+
+def objective(name="XGBoost", space=SMALL, score=None, patience=10, fixed=None, clock=None):
+    data = load_breast_cancer(as_frame=True)
+    order = np.random.default_rng(0).permutation(len(data.data))
+    train, validation = (Rows(data.data.iloc[part], data.target.iloc[part]) for part in (order[:400], order[400:]))
+    algorithm = registry.algorithm(name)
+    rows = bench(algorithm, Task(KIND, 2), train, validation, (0, 1))
+    score = score or metric("roc_auc", KIND)
+    overriding = {**algorithm.fixed_values, **(fixed or {})}
+    made = Objective(rows, score, space, algorithm.default_values, overriding, patience)
+    return lambda deadline: Objective(
+        rows, score, space, algorithm.default_values, overriding, patience, deadline, clock or made.clock
+    )
+
+
+def plan(trials=8, **changes):
+    settings = {"timeout_seconds": None, "sampler": "tpe", "pruner": "median", "seed": 42, **changes}
+    return StudyPlan(name="study", trials=trials, **settings)
+
+
+def memory():
+    return optuna.storages.InMemoryStorage()
+
+
+def broken_after(good):
+    """A metric that fails from its n-th call on."""
+    calls = itertools.count()
+
+    def function(y_true, scores):
+        if next(calls) >= good:
+            raise ValueError("the labels went missing")
+        return 0.5
+
+    return Metric("broken", True, "scores", function)
+
+
+def test_the_best_value_is_recomputed_from_its_parameters():
+    """T4, T9: the stored value is the metric of a model fitted with the stored parameters."""
+    made = objective()
+    result = search(made, plan(), memory())
+    assert result.best is not None
+    fit = made(math.inf).bench.fit(result.best.params)
+    assert made(math.inf).value(fit) == pytest.approx(result.best.value, abs=1e-9)
+
+
+def test_a_pruned_trial_has_fewer_steps_and_keeps_them():
+    """T1: pruning happens, and a pruned trial cost less than a completed one with as many rounds."""
+    space = parse_space({"learning_rate": {"low": 1e-4, "high": 0.3, "log": True}})
+    made = objective(space=space, patience=None, fixed={"n_estimators": 300})
+    result = search(made, plan(25), memory())
+    pruned = [trial for trial in result.trials if trial.state == "PRUNED"]
+    completed = [trial for trial in result.trials if trial.state == "COMPLETE"]
+    assert pruned
+    assert all(trial.intermediate_values for trial in pruned)
+    assert max(len(trial.intermediate_values) for trial in pruned) <= len(completed[0].intermediate_values)
+    assert min(len(trial.intermediate_values) for trial in pruned) < len(completed[0].intermediate_values)
+
+
+def test_a_failed_trial_is_failed_with_its_reason_and_never_best():
+    """T2: no failure becomes a number, and one bad trial does not end the study."""
+    calls = itertools.count()
+
+    def sometimes(y_true, scores):
+        if next(calls) == 3:
+            raise ValueError("the labels went missing")
+        return float(scores[:, 1].mean())
+
+    made = objective(space=parse_space({"max_depth": {"type": "int", "low": 2, "high": 9}}), patience=None)
+    quiet = Metric("sometimes", True, "scores", sometimes)
+    made = objective("LogisticRegression", registry.algorithm("LogisticRegression").search_space(KIND), quiet)
+    result = search(made, plan(6), memory())
+    failed = [trial for trial in result.trials if trial.state == "FAIL"]
+    assert [(trial.error_type, trial.error_message, trial.value) for trial in failed] == [
+        ("ValueError", "the labels went missing", None)
+    ]
+    assert result.status == "completed"
+    assert (result.count("COMPLETE"), result.count("FAIL")) == (5, 1)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_finite_is_a_failure(value):
+    """T2: neither NaN nor an infinity can win."""
+    calls = itertools.count()
+
+    def odd(y_true, scores):
+        return 0.5 if next(calls) < 4 else value
+
+    made = objective(
+        "LogisticRegression",
+        registry.algorithm("LogisticRegression").search_space(KIND),
+        Metric("odd", True, "scores", odd),
+    )
+    result = search(made, plan(5), memory())
+    assert {trial.error_type for trial in result.trials if trial.state == "FAIL"} == {"TrialNotFinite"}
+    assert result.best is not None
+    assert result.best.value == 0.5
+
+
+def test_ten_failures_in_a_row_end_the_study_with_the_reason():
+    space = registry.algorithm("LogisticRegression").search_space(KIND)
+    with pytest.raises(StudyAborted, match="10 trials in a row failed, the last with ValueError: the labels went"):
+        search(objective("LogisticRegression", space, broken_after(1)), plan(40), memory())
+
+
+def test_a_study_without_a_completed_trial_is_a_result_not_a_crash():
+    """T3: nine failures are an honest, empty study."""
+    space = registry.algorithm("LogisticRegression").search_space(KIND)
+    result = search(objective("LogisticRegression", space, broken_after(1)), plan(9), memory())
+    assert (result.best, result.status, result.stop_reason) == (None, "failed", "no trial completed")
+    assert result.count("FAIL") == 9
+
+
+def test_the_budget_is_exact_over_resumptions():
+    """T8: a second run adds nothing, a larger budget adds the difference, and no point is drawn twice."""
+    storage = memory()
+    first = search(objective(), plan(5), storage)
+    again = search(objective(), plan(5), storage)
+    more = search(objective(), plan(8), storage)
+    assert [len(result.trials) for result in (first, again, more)] == [5, 5, 8]
+    assert again.resumed_from == 5
+    assert first.trials == again.trials == more.trials[:5]
+    points = [tuple(sorted(trial.sampled.items())) for trial in more.trials]
+    assert len(set(points)) == len(points)
+
+
+def test_an_interrupted_trial_is_tried_again_and_costs_nothing_of_the_budget():
+    storage = memory()
+    study = optuna.create_study(storage=storage, study_name="study", direction="maximize")
+    dead = study.ask()
+    dead.suggest_int("n_estimators", 10, 60, step=10)
+    dead.suggest_int("max_depth", 2, 6)
+    dead.suggest_float("learning_rate", 0.01, 0.3, log=True)
+    result = search(objective(), plan(4), storage)
+    assert result.trials[0].was_interrupted
+    retried = next(trial for trial in result.trials if trial.origin == "retry")
+    assert retried.sampled == result.trials[0].sampled
+    assert result.count("COMPLETE") + result.count("PRUNED") == 4
+    assert len(result.trials) == 5
+
+
+def test_a_running_trial_ends_at_its_next_report_once_time_is_up():
+    """T12: fractions count, and the limit is looked at inside a trial."""
+    ticks = itertools.count()
+
+    def clock():
+        return math.inf if next(ticks) > 12 else -math.inf
+
+    result = search(objective(clock=clock, patience=None), plan(4, timeout_seconds=60.0), memory())
+    late = [trial for trial in result.trials if trial.error_type == "TrialOutOfTime"]
+    assert late
+    assert all(trial.state == "PRUNED" for trial in late)
+
+
+def test_a_fraction_of_a_second_is_a_limit_and_the_result_says_so():
+    """T12: 1.5 s is not 1 s, not 0 and not an hour."""
+    result = search(objective(patience=None), plan(500, timeout_seconds=1.5), memory())
+    assert result.stop_reason == "time is up"
+    assert result.status == "partial"
+    assert result.duration_seconds < 20
+    assert len(result.trials) < 500
+
+
+def test_proposals_are_tried_first_in_order():
+    values = [
+        {"n_estimators": 20, "max_depth": 3, "learning_rate": 0.1},
+        {"n_estimators": 30, "max_depth": 4, "learning_rate": 0.2},
+    ]
+    proposals = [
+        Proposal(values[0], "warm_start", {"pattern_id": "p", "similarity": 0.9}),
+        Proposal(values[1], "default", {}),
+    ]
+    storage = memory()
+    result = search(objective(), plan(4), storage, proposals)
+    assert [trial.origin for trial in result.trials] == ["warm_start", "default", "sampler", "sampler"]
+    assert [trial.sampled for trial in result.trials[:2]] == values
+    assert len(search(objective(), plan(4), storage, proposals).trials) == 4
+
+
+def test_trials_are_told_as_they_finish():
+    seen = []
+    result = search(objective(), plan(5), memory(), on_trial=lambda trial, best: seen.append((trial.number, best)))
+    assert [number for number, _ in seen] == [0, 1, 2, 3, 4]
+    assert result.best is not None
+    assert seen[-1][1] == result.best.value
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_named_sampler_runs(name):
+    """T11: every option that is named works."""
+    result = search(objective(), plan(12, sampler=name), memory())
+    assert len(result.trials) == 12
+    assert result.count("FAIL") == 0
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_every_named_pruner_runs(name):
+    """T11: every option that is named works."""
+    result = search(objective(patience=None), plan(10, pruner=name), memory())
+    assert len(result.trials) == 10
+    assert result.count("FAIL") == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "known"), [(lambda: sampler("tpee", 1, SMALL), "tpe"), (lambda: pruner("mean", 9), "median")]
+)
+def test_an_unknown_name_is_an_error(make, known):
+    with pytest.raises(E2iError, match=known):
+        make()
+
+
+def test_a_grid_ends_when_it_is_searched_through():
+    space = parse_space({"max_depth": {"type": "int", "low": 2, "high": 4}})
+    result = search(objective(space=space), plan(50, sampler="grid"), memory())
+    assert (len(result.trials), result.stop_reason, result.status) == (3, "grid exhausted", "completed")
+
+
+def test_several_workers_meet_the_budget_exactly():
+    result = search(objective(), plan(9, workers=2), memory())
+    assert len(result.trials) == 9
