@@ -18,10 +18,15 @@ from index_settings import SYSTEM_CERTIFICATES
 
 OLDEST_UV = (0, 8)  # the first whose `uv venv` knows --clear
 
-HOW_TO_HELP = """uv, which installs the environment, could not be had. Any one of these is enough:
+NO_PIP = """uv, which installs the environment, could not be had, as there is no pip. Any one of these is enough:
   - Debian, Ubuntu:  apt install python3-venv     (or python3-pip), then run make again
   - elsewhere:       install uv or pip with the package manager of the system, then run make again
 What was tried:
+"""
+
+
+NO_INDEX = """uv, which installs the environment, could not be fetched from the package index.
+Look at the network, and at the settings of pip (PIP_INDEX_URL, PIP_CERT, HTTPS_PROXY, pip.conf). What pip said:
 """
 
 
@@ -40,11 +45,13 @@ def locked_uv(lock: Path, venv: Path, scratch: Path, environment: dict[str, str]
     requirement.write_text(requirement_of("uv", lock.read_text()))
     target = scratch / "packages"
     tried: list[str] = []
-    for pip in pips(scratch, environment, tried):
-        install = [*pip, "install", "--quiet", "--no-deps", "--require-hashes", "--target", str(target)]
-        if attempt([*install, "--requirement", str(requirement)], environment, tried):
-            return str(target / "bin" / "uv")
-    raise BootstrapFailed(HOW_TO_HELP + "".join(f"  - {line}\n" for line in tried))
+    pip = next(pips(scratch, environment, tried), None)
+    if pip is None:
+        raise BootstrapFailed(NO_PIP + "".join(f"  - {line}\n" for line in tried))
+    install = [*pip, "install", "--quiet", "--no-deps", "--require-hashes", "--target", str(target)]
+    if not attempt([*install, "--requirement", str(requirement)], environment, tried):
+        raise BootstrapFailed(f"{NO_INDEX}  - {tried[-1]}")
+    return str(target / "bin" / "uv")
 
 
 def uv_version(uv: str) -> tuple[int, ...]:
