@@ -1,0 +1,89 @@
+"""The kinds of text, numbers and lists that an experiment file holds, each with the rule that a person reads."""
+
+import itertools
+import math
+import re
+from collections.abc import Callable
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StrictStr
+
+Scalar = str | int | float | bool | None
+
+
+def _matches(pattern: str, rule: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(rule)
+        return text
+
+    return check
+
+
+def _inside_the_project(path: str) -> str:
+    ways = (PurePosixPath(path), PureWindowsPath(path))
+    outside = any(way.is_absolute() or way.drive or way.root or ".." in way.parts for way in ways)
+    if not path.strip() or outside or path.startswith("~"):
+        raise ValueError("must be a path inside the project folder, such as data/rows.csv; link files from elsewhere")
+    return path
+
+
+def _without_repeats(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    if twice := [item for position, item in enumerate(items) if item in items[:position]]:
+        raise ValueError(f"has {twice[0]!r} twice")
+    return items
+
+
+def _rising(bins: tuple[float, ...]) -> tuple[float, ...]:
+    if not bins or any(low >= high for low, high in itertools.pairwise(bins)):
+        raise ValueError("must be at least one number, each larger than the one before")
+    return bins
+
+
+def _scalar(value: object) -> object:
+    if value is not None and not isinstance(value, str | int | float):
+        raise ValueError("must be a single text, number, true or false")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be finite")
+    return value
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number")
+    return value
+
+
+_SLUG = r"[a-z][a-z0-9_]{0,62}"
+_OWNER = r"team:[A-Za-z0-9_.-]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
+_VARIABLE = r"[A-Z_][A-Z0-9_]*"
+_TAG = r"[A-Za-z0-9_.-]{1,63}"
+_TEXT = r"(?s:.*\S.*)"
+
+Slug = Annotated[
+    StrictStr,
+    AfterValidator(_matches(_SLUG, "must be lower-case letters, digits and _, a letter first, at most 63 characters")),
+    Field(json_schema_extra={"pattern": f"^{_SLUG}$"}),
+]
+Owner = Annotated[
+    StrictStr,
+    AfterValidator(_matches(_OWNER, "must be a team, such as team:forecasting, or an e-mail address")),
+    Field(json_schema_extra={"pattern": f"^({_OWNER})$"}),
+]
+Column = Annotated[StrictStr, AfterValidator(_matches(_TEXT, "must be the name of a column"))]
+ColumnList = Annotated[tuple[Column, ...], AfterValidator(_without_repeats)]
+Text = Annotated[StrictStr, AfterValidator(_matches(_TEXT, "must not be empty"))]
+EnvironmentVariable = Annotated[
+    StrictStr,
+    AfterValidator(_matches(_VARIABLE, "must be the name of an environment variable, such as E2I_SOURCE_URL")),
+    Field(json_schema_extra={"pattern": f"^{_VARIABLE}$"}),
+]
+ProjectPath = Annotated[StrictStr, AfterValidator(_inside_the_project)]
+Tag = Annotated[StrictStr, AfterValidator(_matches(_TAG, "must be letters, digits, and _ . -, at most 63 of them"))]
+Number = Annotated[float, BeforeValidator(_number)]
+Bins = Annotated[tuple[Number, ...], AfterValidator(_rising)]
+Labels = Annotated[tuple[Text, ...], AfterValidator(_without_repeats)]
+Seed = Annotated[StrictInt, Field(ge=0, le=2**32 - 1)]
+Label = Annotated[Scalar, BeforeValidator(_scalar)]
+ParameterValue = Annotated[Scalar, BeforeValidator(_scalar)]

@@ -1,0 +1,71 @@
+"""Identity by content: one canonical text for values, one hash for values, one hash for tables."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from e2i_assets.core.errors import E2iError
+
+
+def canonical_json(value: object) -> str:
+    """Write a value as JSON in exactly one way: sorted keys, no spaces, tuples as lists, models as mappings.
+
+    Raises:
+        E2iError: The value holds something that JSON cannot say exactly, such as NaN, infinity or a set.
+    """
+    return json.dumps(_plain(value, "value"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def content_hash(value: object) -> str:
+    """Return the SHA-256 of the canonical JSON of a value: 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def frame_hash(frame: pd.DataFrame) -> str:
+    """Return the SHA-256 of a table: column names, types and values, in order; the index does not count.
+
+    A category counts by its values, not by the order or number of its categories, so that a table keeps its hash when
+    it has been written to Parquet and read again.
+    """
+    digest = hashlib.sha256(canonical_json({"rows": len(frame), "columns": len(frame.columns)}).encode())
+    for position, name in enumerate(frame.columns):
+        column = frame.iloc[:, position].reset_index(drop=True)
+        digest.update(canonical_json([str(name), str(column.dtype)]).encode())
+        digest.update(_row_hashes(column).tobytes())
+    return digest.hexdigest()
+
+
+def _row_hashes(column: pd.Series) -> NDArray[np.uint64]:
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) not in ("string", "empty"):
+        # Mixed objects (dates, decimals) are told apart by type as well as by text: 1 is not "1".
+        texts = [_typed_text(cell) for cell in column]
+        column = pd.Series(texts, dtype=object).mask(column.isna())
+    return pd.util.hash_pandas_object(column, index=False).to_numpy().astype("<u8")
+
+
+def _typed_text(cell: object) -> str:
+    return cell if isinstance(cell, str) else f"{type(cell).__name__}\0{cell}"
+
+
+def _plain(value: object, where: str) -> object:
+    if isinstance(value, BaseModel):
+        return _plain(value.model_dump(mode="json"), where)
+    if isinstance(value, Mapping):
+        if strange := [key for key in value if not isinstance(key, str)]:
+            raise E2iError(f"{where} has a key that is not text: {strange[0]!r}")
+        return {key: _plain(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{where}[{position}]") for position, item in enumerate(value)]
+    if isinstance(value, np.generic):
+        return _plain(value.item(), where)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise E2iError(f"{where} is {value}: only finite numbers have an identity")
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise E2iError(f"{where} is a {type(value).__name__}, which JSON cannot say")

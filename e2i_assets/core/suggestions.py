@@ -1,0 +1,27 @@
+"""How a message answers a misspelt word: with the words there are, and the one that was probably meant."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def closest(word: object, options: Iterable[str]) -> str | None:
+    """Return the option that ``word`` was probably meant to be, if there is one."""
+    by_folded = {option.casefold(): option for option in options}
+    folded = str(word).casefold()
+    if found := difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6):
+        return by_folded[found[0]]
+    inside = [option for key, option in by_folded.items() if len(folded) >= 3 and (folded in key or key in folded)]
+    return inside[0] if inside else None
+
+
+def did_you_mean(word: object, options: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?``, or nothing when no option is near."""
+    near = closest(word, options)
+    return f"; did you mean {near!r}?" if near is not None else ""
+
+
+def not_one_of(word: object, options: Iterable[str], shown: int = 12) -> str:
+    """Return the rule that a closed vocabulary was left, for example ``is not one of a, b; did you mean 'a'?``."""
+    known = list(options)
+    more = f" and {len(known) - shown} more" if len(known) > shown else ""
+    return f"is not one of {', '.join(known[:shown])}{more}{did_you_mean(word, known)}"

@@ -1,0 +1,100 @@
+"""Reading YAML that a person wrote: plain data only, no key twice, no document that unfolds into a huge one.
+
+Scalars follow YAML 1.2: only true and false are booleans, ``no`` and ``010`` are what they look like, 1e-3 is a number.
+"""
+
+import re
+from typing import Any
+
+import yaml
+
+from e2i_assets.core.errors import ExperimentInvalid, Violation
+
+MAX_CHARACTERS = 1_000_000
+MAX_ALIASES = 20
+MAX_DEPTH = 20
+
+
+class _PlainLoader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # PyYAML's own shape
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag not in _KEY_TAGS:
+                raise yaml.MarkedYAMLError(problem="a key must be text", problem_mark=key.start_mark)
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return node
+
+
+_TAG = "tag:yaml.org,2002:"
+_KEY_TAGS = (f"{_TAG}str", f"{_TAG}merge")
+_SCALARS = {
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "int": (r"[-+]?[0-9]+", "-+0123456789"),
+    "float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    "merge": (r"<<", "<"),
+}
+for _name, (_pattern, _first) in _SCALARS.items():
+    _PlainLoader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
+def _whole_number(loader: _PlainLoader, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node))
+
+
+_PlainLoader.add_constructor(f"{_TAG}int", _whole_number)
+
+
+def read_mapping(text: str, where: str) -> dict[str, Any]:
+    """Read one YAML mapping.
+
+    Args:
+        text: The document.
+        where: What to call it in a message, usually its path.
+
+    Raises:
+        ExperimentInvalid: With the line and what is wrong there.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise _refused(where, "size", len(text), f"characters are too many: an experiment has at most {MAX_CHARACTERS}")
+    try:
+        _refuse_bombs(text, where)
+        document = yaml.load(text, Loader=_PlainLoader)  # a SafeLoader that takes less, not more
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the file"
+        raise _refused(where, place, _line(text, mark), f"is not YAML we can read: {error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise _refused(where, "the file", text[:40], f"is not YAML we can read: {error}") from error
+    if not isinstance(document, dict):
+        rule = "must be a mapping of keys to values, beginning with a line such as 'name: my_experiment'"
+        raise _refused(where, "the file", document, rule)
+    return document
+
+
+def _refuse_bombs(text: str, where: str) -> None:
+    depth = aliases = 0
+    for event in yaml.parse(text, Loader=_PlainLoader):
+        aliases += isinstance(event, yaml.AliasEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if aliases > MAX_ALIASES:
+            raise _refused(where, "the file", aliases, f"aliases are too many: at most {MAX_ALIASES}")
+        if depth > MAX_DEPTH:
+            raise _refused(where, "the file", depth, f"levels are too deep: at most {MAX_DEPTH}")
+
+
+def _line(text: str, mark: yaml.Mark | None) -> str:
+    lines = text.splitlines()
+    return lines[mark.line].strip() if mark and mark.line < len(lines) else ""
+
+
+def _refused(where: str, place: str, value: object, rule: str) -> ExperimentInvalid:
+    return ExperimentInvalid(f"experiment file {where}", [Violation(place, value, rule)])
