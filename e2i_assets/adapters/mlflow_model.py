@@ -5,15 +5,19 @@ The name of this module is written into every folder, so it has to stay.
 
 import importlib
 import importlib.metadata
+import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from e2i_assets.adapters.mlflow_client import bounded_environment
 from e2i_assets.adapters.models import library_versions, load_model, save_model
+from e2i_assets.adapters.tracked_run import MODEL_SHA256_TAG
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.metrics import Array
 
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
 
     from e2i_assets.core.fitted_model import FittedModel
 
-MODEL_SHA256 = "e2i.model_sha256"
 _MLFLOW_TYPES = {"b": "boolean", "i": "long", "u": "long", "f": "double", "M": "datetime"}
 
 
@@ -52,7 +55,7 @@ def save_mlflow_model(
     example = example.astype({name: object for name in example.select_dtypes("category").columns})
     if (folder / "MLmodel").is_file():
         shutil.rmtree(folder)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, _quiet():
         data = Path(scratch, "model")
         digest = save_model(model, data)
         pyfunc.save_model(
@@ -62,7 +65,7 @@ def save_mlflow_model(
             signature=_signature(model, example),
             input_example=example,
             pip_requirements=_requirements(),
-            metadata={**(metadata or {}), MODEL_SHA256: digest},
+            metadata={**(metadata or {}), MODEL_SHA256_TAG: digest},
             # Otherwise MLflow looks for a lock file in whatever the current folder is, and copies it along.
             uv_project_path=scratch,
         )
@@ -70,10 +73,25 @@ def save_mlflow_model(
 
 
 def _pyfunc() -> ModuleType:
+    bounded_environment()
     with warnings.catch_warnings():
         # MLflow says this about a type hint of its own when it is first imported; nobody here can mend it.
         warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType", category=UserWarning)
         return importlib.import_module("mlflow.pyfunc")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without MLflow's remarks that it checks the example, and that an environment made by uv has no pip."""
+    loggers = [logging.getLogger(name) for name in ("mlflow.pyfunc", "mlflow.utils.environment")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _requirements() -> list[str]:

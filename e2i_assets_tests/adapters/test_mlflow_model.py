@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from e2i_assets.adapters.mlflow_model import MODEL_SHA256, save_mlflow_model
+from e2i_assets.adapters.mlflow_model import save_mlflow_model
 from e2i_assets.adapters.models import ARCHIVE, load_model
 from e2i_assets.core.algorithms.algorithm import Task
 from e2i_assets.core.algorithms.registry import algorithm
@@ -81,7 +81,7 @@ def test_the_folder_tells_its_signature_example_requirements_and_hash(elsewhere:
     described = yaml.safe_load((folder / "MLmodel").read_text())
     assert [column in described["signature"]["inputs"] for column in ("visits", "region")] == [True, True]
     assert described["saved_input_example_info"]["artifact_path"] == "input_example.json"
-    assert described["metadata"] == {"e2i.study": "s1", MODEL_SHA256: digest}
+    assert described["metadata"] == {"e2i.study": "s1", "e2i.model_sha256": digest}
     requirements = (folder / "requirements.txt").read_text()
     assert "e2i_assets==" in requirements
     assert "scikit-learn==" in requirements

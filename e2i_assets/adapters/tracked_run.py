@@ -1,0 +1,127 @@
+"""What is tracked of a training, and what became of it: values, and the rules that they have to meet."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from e2i_assets.core.errors import E2iError
+
+SPEC_HASH_TAG = "e2i.spec_hash"
+DAGSTER_RUN_TAG = "e2i.dagster_run_id"
+MODEL_SHA256_TAG = "e2i.model_sha256"
+MODEL_FOLDER = "model"
+
+TrackingStatus = Literal["logged", "refused", "unavailable", "disabled"]
+
+
+class TrackingRefused(E2iError):
+    """What was to be logged is not a legal value, or contradicts what the same run holds already."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedRun:
+    """One training, as MLflow is to show it.
+
+    Attributes:
+        experiment_name: MLflow experiment, found or created.
+        run_key: The spec hash: the same key is the same MLflow run, however often it is logged.
+        run_name: Shown in MLflow; as is ``description``.
+        dagster_run_id: By which `Tracker.close_stale` finds a run whose process died.
+        params: By name, hyperparameters with their prefix (see `hyperparameters`). They cannot change afterwards.
+        metrics: Finite numbers by name.
+        documents: File name to a JSON document, logged under exactly that name at the artifact root.
+        figures: File name to the bytes of a PNG, likewise.
+        model_folder: An MLflow model folder, logged under ``model``.
+        registered_model_name: The model that it becomes a version of, None to register nothing.
+        stage: Stage of the contract; its lower-case name is the alias of the version.
+        started_at: When the training began; None for the moment of logging.
+    """
+
+    experiment_name: str
+    run_key: str
+    run_name: str
+    description: str = ""
+    dagster_run_id: str | None = None
+    experiment_tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    documents: Mapping[str, object] = field(default_factory=dict)
+    figures: Mapping[str, bytes] = field(default_factory=dict)
+    model_folder: Path | None = None
+    registered_model_name: str | None = None
+    stage: str = "Staging"
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingResult:
+    """What became of it. Every id is one that MLflow gave; where there is none, ``reason`` says why."""
+
+    status: TrackingStatus
+    run_id: str | None = None
+    experiment_id: str | None = None
+    model_uri: str | None = None
+    registered_model_name: str | None = None
+    version: int | None = None
+    stage: str | None = None
+    reason: str | None = None
+
+
+def hyperparameters(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters under the names that MLflow shows: prefixed with ``hp_``, private ones left out."""
+    return {f"hp_{name}": value for name, value in values.items() if not name.startswith("_")}
+
+
+def param_text(value: object) -> str:
+    """Return the text that MLflow keeps of a parameter: JSON for lists and mappings, else as Python writes it."""
+    item = getattr(value, "item", None)
+    plain = item() if callable(item) else value
+    return json.dumps(plain, sort_keys=True) if isinstance(plain, list | tuple | dict) else str(plain)
+
+
+def all_tags(run: TrackedRun) -> dict[str, str]:
+    """Return the tags of the MLflow run, those by which it is found again among them."""
+    described = {"mlflow.note.content": run.description} if run.description else {}
+    dagster = {DAGSTER_RUN_TAG: run.dagster_run_id} if run.dagster_run_id else {}
+    return {**run.tags, **described, **dagster, SPEC_HASH_TAG: run.run_key}
+
+
+def require_legal(run: TrackedRun) -> None:
+    """Check what MLflow would take without a word, or refuse only half way through.
+
+    Raises:
+        TrackingRefused: A metric is not finite, or a file name is not one; every one of them is named.
+    """
+    endless = [f"{name} = {value}" for name, value in run.metrics.items() if not math.isfinite(value)]
+    if endless:
+        raise TrackingRefused(f"metrics that are not finite are not logged: {', '.join(endless)}")
+    names = [*run.documents, *run.figures]
+    paths = [PurePosixPath(name) for name in names]
+    astray = [
+        name
+        for name, path in zip(names, paths, strict=True)
+        if path.is_absolute() or ".." in path.parts or path.parts[:1] in ((), (MODEL_FOLDER,))
+    ]
+    if astray:
+        raise TrackingRefused(f"not a name for an artifact: {', '.join(map(repr, astray))}; give a file name")
+
+
+def files(run: TrackedRun) -> dict[str, bytes]:
+    """Return every document and figure as the bytes of its file.
+
+    Raises:
+        TrackingRefused: A document is not JSON, or holds a number that is not finite.
+    """
+    return {**{name: _json(name, document) for name, document in run.documents.items()}, **run.figures}
+
+
+def _json(name: str, document: Any) -> bytes:
+    try:
+        return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise TrackingRefused(f"{name} cannot be written as JSON: {error}") from error
