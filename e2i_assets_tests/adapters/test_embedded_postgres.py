@@ -437,9 +437,10 @@ def copied_packages(target: Path) -> Path:
 
 
 def readable_copy(source: str, target: str) -> None:
-    """Link a file that everybody may read, which takes no time; copy and open another."""
-    mode = Path(source).stat().st_mode
-    if mode & 0o004 and Path(source).stat().st_dev == Path(target).parent.stat().st_dev:
+    """Link a file of ours that everybody may read, which takes no time; copy and open another."""
+    status, mode = Path(source).stat(), Path(source).stat().st_mode
+    same_disk = status.st_dev == Path(target).parent.stat().st_dev
+    if same_disk and mode & 0o004 and status.st_uid == os.geteuid():  # the kernel may forbid links to others' files
         Path(target).hardlink_to(source)
     else:
         shutil.copy(source, target)
