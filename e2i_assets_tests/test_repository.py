@@ -1,10 +1,14 @@
 """What holds for the repository as a whole: the lock, the wheel, the settings that are documented, the clean tree."""
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -31,6 +35,29 @@ def test_a_new_dependency_makes_the_lock_stale_and_another_setting_does_not(tmp_
     stale = script(tmp_path / "scripts" / "lock.py", "--check")
     assert stale.returncode == 1
     assert "make lock" in stale.stderr
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def test_every_library_that_the_package_imports_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[^\w-]", line)[0].replace("_", "-") for line in project["dependencies"]}
+    declared |= {"pydantic-core"}  # a part of pydantic, which pins it exactly
+    sources = [path.read_text() for path in (ROOT / "e2i_assets").rglob("*.py")]
+    libraries = {name.split(".")[0] for source in sources for name in imported(ast.parse(source))}
+    distributions = packages_distributions()
+    undeclared = {
+        library
+        for library in libraries - sys.stdlib_module_names - {"e2i_assets"}
+        if declared.isdisjoint(name.lower().replace("_", "-") for name in distributions.get(library, []))
+    }
+    assert undeclared == set()
 
 
 def test_every_package_in_the_lock_has_a_hash_and_none_has_an_address() -> None:
