@@ -1,0 +1,79 @@
+"""Counts of true against predicted classes, and every metric that is a ratio of such counts."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.metrics import Array
+
+
+class NotComputable(E2iError):
+    """A metric that does not exist on these rows; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """How often each class was predicted for each true class.
+
+    A class that is among the rows and never predicted has precision 0, as in the metrics a study optimises. A ratio
+    over a class that is not among the rows does not exist.
+
+    Attributes:
+        counts: Shape (k, k): true class by row, predicted class by column.
+    """
+
+    counts: Array
+
+    @classmethod
+    def of(cls, n_classes: int, y_true: Array, labels: Array) -> "Confusion":
+        """Count the pairs of codes 0..n_classes-1."""
+        cells = np.bincount(y_true * n_classes + labels, minlength=n_classes**2)
+        return cls(cells.reshape(n_classes, n_classes))
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.trace(self.counts) / self.counts.sum())
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean recall of the classes that are among the rows."""
+        self._needs_two_classes()
+        return float(self._by_class("recall")[self._is_true()].mean())
+
+    def precision(self, code: int) -> float:
+        return self._of_class("precision", code)
+
+    def recall(self, code: int) -> float:
+        return self._of_class("recall", code)
+
+    def f1(self, code: int) -> float:
+        return self._of_class("f1", code)
+
+    def macro(self, ratio: Literal["precision", "recall", "f1"]) -> float:
+        """Return the plain mean over the classes that occur among the rows or the predictions."""
+        self._needs_two_classes()
+        return float(self._by_class(ratio)[self._is_true() | (self.counts.sum(axis=0) > 0)].mean())
+
+    def weighted(self, ratio: Literal["precision", "recall", "f1"]) -> float:
+        """Return the mean over classes, each counting by its rows."""
+        return float(np.average(self._by_class(ratio), weights=self.counts.sum(axis=1)))
+
+    def _by_class(self, ratio: Literal["precision", "recall", "f1"]) -> Array:
+        hits, true, called = np.diag(self.counts), self.counts.sum(axis=1), self.counts.sum(axis=0)
+        if ratio == "f1":
+            return np.asarray(2 * hits / np.maximum(true + called, 1))
+        return np.asarray(hits / np.maximum(called if ratio == "precision" else true, 1))
+
+    def _of_class(self, ratio: Literal["precision", "recall", "f1"], code: int) -> float:
+        if not self._is_true()[code]:
+            raise NotComputable(f"no row is of class {code}")
+        return float(self._by_class(ratio)[code])
+
+    def _is_true(self) -> Array:
+        return np.asarray(self.counts.sum(axis=1) > 0)
+
+    def _needs_two_classes(self) -> None:
+        if self._is_true().sum() < 2:
+            raise NotComputable("all rows are of one class")

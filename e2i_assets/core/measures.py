@@ -1,0 +1,106 @@
+"""What an evaluation reports about a split: the names, which way is better, and the range a value can have.
+
+These are the names that success criteria and stored metrics use. What a study may *optimise* is in `metrics`.
+"""
+
+from dataclasses import dataclass
+from math import inf
+
+from e2i_assets.core.metrics import ProblemType
+
+PRECISION_AT = (100, 500, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One reported number.
+
+    Attributes:
+        name: The key in the metrics map.
+        greater_is_better: False for losses, errors and the false positive rate.
+        low: The smallest value that makes sense as a threshold (an ROC AUC below 0.5 is worse than guessing).
+        high: The largest value that makes sense.
+    """
+
+    name: str
+    greater_is_better: bool = True
+    low: float = 0.0
+    high: float = 1.0
+
+
+def _by_name(*measures: Measure) -> dict[str, Measure]:
+    return {measure.name: measure for measure in measures}
+
+
+def _shares(*names: str) -> list[Measure]:
+    return [Measure(name) for name in names]
+
+
+_PROBABILITIES = (
+    Measure("roc_auc", low=0.5),
+    Measure("log_loss", greater_is_better=False, high=inf),
+    Measure("calibration_error", greater_is_better=False),
+)
+
+MEASURES: dict[ProblemType, dict[str, Measure]] = {
+    "binary_classification": _by_name(
+        *_shares("accuracy", "balanced_accuracy", "precision", "recall", "f1_score", "f1_macro", "f1_weighted"),
+        *_shares("precision_class_0", "recall_class_0", "precision_class_1", "recall_class_1"),
+        *_shares("minority_precision", "minority_recall"),
+        Measure("false_positive_rate", greater_is_better=False),
+        *_PROBABILITIES,
+        Measure("pr_auc"),
+        Measure("brier_score", greater_is_better=False),
+        *_shares(*(f"precision_at_{k}" for k in PRECISION_AT)),
+    ),
+    "multiclass_classification": _by_name(
+        *_shares("accuracy", "balanced_accuracy", "f1_macro", "f1_weighted"),
+        *_shares("precision_macro", "recall_macro", "precision_weighted", "recall_weighted"),
+        *_PROBABILITIES,
+    ),
+    "regression": _by_name(
+        *(Measure(name, greater_is_better=False, high=inf) for name in ("mse", "rmse", "mae", "mape")),
+        Measure("r2", low=-inf),
+    ),
+}
+
+PRIMARY: dict[ProblemType, str] = {
+    "binary_classification": "roc_auc",
+    "multiclass_classification": "f1_weighted",
+    "regression": "rmse",
+}
+
+_ALIASES: dict[ProblemType, dict[str, str]] = {
+    "binary_classification": {
+        "auc": "roc_auc",
+        "auc_roc": "roc_auc",
+        "f1": "f1_score",
+        "fpr": "false_positive_rate",
+        "ece": "calibration_error",
+    },
+    "multiclass_classification": {
+        "auc": "roc_auc",
+        "auc_roc": "roc_auc",
+        "f1": "f1_weighted",
+        "f1_score": "f1_weighted",
+        "precision": "precision_weighted",
+        "recall": "recall_weighted",
+        "ece": "calibration_error",
+    },
+    "regression": {},
+}
+
+
+def names(problem_type: ProblemType) -> tuple[str, ...]:
+    """Return every name that an evaluation of this problem type can report."""
+    return tuple(MEASURES[problem_type])
+
+
+def aliases(problem_type: ProblemType) -> tuple[str, ...]:
+    """Return the other names that people use."""
+    return tuple(_ALIASES[problem_type])
+
+
+def measure(name: str, problem_type: ProblemType) -> Measure | None:
+    """Look a measure up by its name, an alias, or the name of the metric that a study optimised."""
+    return MEASURES[problem_type].get(_ALIASES[problem_type].get(name, name))

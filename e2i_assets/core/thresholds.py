@@ -1,0 +1,63 @@
+"""Turning scores into decisions: the cut-off of a binary model, and how good the top of its list is."""
+
+import numpy as np
+
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.metrics import Array
+
+DEFAULT_THRESHOLD = 0.5
+
+
+def labels_at(scores: Array, threshold: float) -> Array:
+    """Return class codes: 1 where the probability of class 1 reaches the threshold.
+
+    Args:
+        scores: Class probabilities, shape (n, 2).
+        threshold: Inclusive.
+    """
+    return (np.asarray(scores, dtype=float)[:, 1] >= threshold).astype(int)
+
+
+def youden_threshold(y_true: Array, scores: Array) -> float:
+    """Return the cut-off with the largest true positive rate minus false positive rate (Youden, 1950).
+
+    To be called with validation rows: a threshold chosen on the test rows makes the test optimistic. The result is
+    always one of the scores, hence finite; of equally good ones the highest. Where no cut-off beats guessing (constant
+    scores, a single class) there is nothing to choose, and `DEFAULT_THRESHOLD` is returned.
+
+    Args:
+        y_true: Class codes 0 and 1, shape (n,).
+        scores: Class probabilities, shape (n, 2).
+
+    Raises:
+        E2iError: A score is not a finite number.
+    """
+    positive_score = np.asarray(scores, dtype=float)[:, 1]
+    if not np.isfinite(positive_score).all():
+        raise E2iError("no threshold can be chosen: the model predicts probabilities that are not finite numbers")
+    order = np.argsort(-positive_score, kind="stable")
+    ranked, positive = positive_score[order], np.asarray(y_true)[order] == 1
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if not n_positive or not n_negative:
+        return DEFAULT_THRESHOLD
+    last_of_ties = np.append(ranked[1:] != ranked[:-1], True)
+    j = (np.cumsum(positive) / n_positive - np.cumsum(~positive) / n_negative)[last_of_ties]
+    best = int(np.argmax(j))
+    return float(ranked[last_of_ties][best]) if j[best] > 0 else DEFAULT_THRESHOLD
+
+
+def precision_at(k: int, y_true: Array, scores: Array) -> float:
+    """Return the share of class 1 among the k rows with the highest probability of class 1.
+
+    Rows that tie with the k-th count by their expected share, so that the order of the rows does not matter.
+
+    Args:
+        k: At most the number of rows.
+        y_true: Class codes 0 and 1, shape (n,).
+        scores: Class probabilities, shape (n, 2).
+    """
+    positive_score, positive = np.asarray(scores, dtype=float)[:, 1], np.asarray(y_true) == 1
+    kth = np.partition(positive_score, -k)[-k]
+    above, tied = positive_score > kth, positive_score == kth
+    expected = positive[above].sum() + (k - above.sum()) * positive[tied].mean()
+    return float(expected / k)
