@@ -14,7 +14,7 @@ from e2i_assets.adapters.loopback import HOST, free_port
 from e2i_assets.adapters.postgres_account import server_environment
 from e2i_assets.adapters.postgres_cluster import clear_leftovers, ensure_cluster
 from e2i_assets.adapters.postgres_errors import PostgresUnavailable
-from e2i_assets.adapters.postgres_home import postgres_home
+from e2i_assets.adapters.postgres_home import PostgresHome, postgres_home
 
 _KEEPER = Path(__file__).with_name("postgres_keeper.py")
 _START_SECONDS = 60.0
@@ -77,19 +77,7 @@ def start_server(files: ServerFiles, settings: Mapping[str, str], shared_folder:
     for _ in range(_PORT_ATTEMPTS):
         port = free_port(preferred)
         files.keep_port(port)
-        own = {"listen_addresses": HOST, "port": str(port), "unix_socket_directories": ""}
-        plan = {
-            "command": [
-                str(home.binaries / "postgres"),
-                *("-D", str(home.data)),
-                *(f"--{name}={value}" for name, value in {**settings, **own}.items()),
-            ],
-            "environment": server_environment(),
-            "uid": home.account.uid,
-            "gid": home.account.gid,
-            "pid_file": str(home.data / "postmaster.pid"),
-            "users_lock": str(files.users_lock),
-        }
+        plan = _plan(home, files, {**settings, "port": str(port)})
         outcome = _kept(plan, keeper_lock, files.log)
         if outcome == "ready":
             return port
@@ -102,6 +90,19 @@ def start_server(files: ServerFiles, settings: Mapping[str, str], shared_folder:
         files.log,
         since,
     )
+
+
+def _plan(home: PostgresHome, files: ServerFiles, settings: Mapping[str, str]) -> dict[str, object]:
+    loopback_only = {"listen_addresses": HOST, "unix_socket_directories": ""}
+    options = [f"--{name}={value}" for name, value in {**settings, **loopback_only}.items()]
+    return {
+        "command": [str(home.binaries / "postgres"), "-D", str(home.data), *options],
+        "environment": server_environment(),
+        "uid": home.account.uid,
+        "gid": home.account.gid,
+        "pid_file": str(home.data / "postmaster.pid"),
+        "users_lock": str(files.users_lock),
+    }
 
 
 def _log_size(log: Path) -> int:
