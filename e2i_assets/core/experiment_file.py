@@ -51,11 +51,15 @@ def parse_experiment(text: str, where: str) -> Experiment:
     Raises:
         ExperimentInvalid: With every mistake: its path in the file, the value, and what is allowed.
     """
-    return experiment_from(read_mapping(text, where), where)
+    return experiment_from(read_mapping(text, where), f"experiment file {where}")
 
 
-def experiment_from(raw: Mapping[str, Any], where: str) -> Experiment:
+def experiment_from(raw: Mapping[str, Any], subject: str) -> Experiment:
     """Read an experiment that is a mapping already, judged as strictly as a file.
+
+    Args:
+        raw: Its keys and values, for example ``experiment.model_dump(mode="json")``.
+        subject: What to call it in a message.
 
     Raises:
         ExperimentInvalid: With every mistake.
@@ -77,7 +81,7 @@ def experiment_from(raw: Mapping[str, Any], where: str) -> Experiment:
     if mistakes:
         order = {key: position for position, key in enumerate(_keys(Experiment))}
         mistakes.sort(key=lambda mistake: order.get(mistake.where.partition(".")[0], len(order)))
-        raise ExperimentInvalid(f"experiment file {where}", mistakes)
+        raise ExperimentInvalid(subject, mistakes)
     return Experiment.model_validate(dict(raw))
 
 

@@ -9,10 +9,11 @@ from e2i_assets.core.experiment_values import (
     Column,
     ColumnList,
     EnvironmentVariable,
+    Hours,
     Labels,
-    Number,
     ProjectPath,
     Seed,
+    Share,
     Text,
 )
 
@@ -30,7 +31,7 @@ class Section(BaseModel):
 class SqlQuery(Section):
     """Rows from a PostgreSQL database; its address, with the password, stays out of the file."""
 
-    query: Text = Field(description="One SELECT. It runs in a read-only transaction.")
+    query: Text = Field(description="One SELECT, read-only. End it with ORDER BY: the order of rows counts.")
     url_env: EnvironmentVariable = Field(
         default="E2I_SOURCE_URL", description="Environment variable that holds the address."
     )
@@ -98,7 +99,7 @@ class Hpo(Section):
 
     enabled: StrictBool = Field(default=True, description="False trains the defaults.")
     trials: StrictInt = Field(default=100, ge=1, description="Budget of the study.")
-    timeout_hours: Number | None = Field(default=None, gt=0, description="Null is no limit; fractions count.")
+    timeout_hours: Hours | None = Field(default=None, description="Null is no limit; fractions count.")
     sampler: Sampler = Field(default="tpe", description="How the next configuration is chosen.")
     pruner: Pruner = Field(default="median", description="Which trials are ended early.")
     seed: Seed = 42
@@ -116,5 +117,5 @@ class WarmStart(Section):
     """The best configurations of similar studies are tried first."""
 
     enabled: StrictBool = True
-    min_similarity: Number = Field(default=0.6, ge=0, le=1, description="Patterns less similar than this are not used.")
+    min_similarity: Share = Field(default=0.6, description="Patterns less similar than this are not used.")
     max_configurations: StrictInt = Field(default=5, ge=1, description="At most this many are tried first.")

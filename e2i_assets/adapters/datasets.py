@@ -1,0 +1,101 @@
+"""Reading the rows of an experiment: a packaged sample, a CSV or Parquet file, or a query on PostgreSQL."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from e2i_assets.adapters.sample_data import sample_file
+from e2i_assets.adapters.source_query import query_rows
+from e2i_assets.core.errors import DataInvalid, Violation
+from e2i_assets.core.experiment_sections import Source
+from e2i_assets.core.suggestions import closest
+
+_DELIMITERS = ",;\t|"
+
+
+def load(source: Source, root: Path, environment: Mapping[str, str]) -> pd.DataFrame:
+    """Read all rows of a source.
+
+    Args:
+        source: Of the experiment.
+        root: The project folder that its paths start from.
+        environment: Where the database address of a query is looked up.
+
+    Raises:
+        DataInvalid: There is no such file, it is not what it should be, or there are no rows.
+        E2iError: The database cannot be reached or refuses the query.
+    """
+    if source.sample is not None:
+        frame = _csv(sample_file(source.sample).read_bytes(), "source.sample", source.sample)
+    elif source.csv is not None:
+        frame = _csv(_existing(root, source.csv, "source.csv").read_bytes(), "source.csv", source.csv)
+    elif source.parquet is not None:
+        frame = _parquet(_existing(root, source.parquet, "source.parquet"), source.parquet)
+    else:
+        assert source.sql is not None
+        frame = query_rows(source.sql, environment)
+    if frame.empty:
+        raise _invalid(f"source.{source.kind}", _name(source), "has no rows")
+    return frame
+
+
+def _name(source: Source) -> str:
+    return str(source.sql.query if source.sql else getattr(source, source.kind))
+
+
+def _existing(root: Path, path: str, where: str) -> Path:
+    file = root / path
+    if file.is_file():
+        return file
+    if not file.parent.is_dir():
+        raise _invalid(where, path, f"is not there: {root} has no folder {Path(path).parent}")
+    names = sorted(sibling.name for sibling in file.parent.iterdir() if sibling.is_file())
+    near = closest(file.name, names)
+    hint = f"; did you mean {near!r}?" if near else f": the folder has {', '.join(names[:10]) or 'no files'}"
+    raise _invalid(where, path, f"is not a file in {root}{hint}")
+
+
+def _csv(content: bytes, where: str, name: str) -> pd.DataFrame:
+    if not content.strip():
+        raise _invalid(where, name, "is an empty file")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        rule = f"is not a CSV file in UTF-8 (byte {error.start}); if it is Parquet, write parquet: instead of csv:"
+        raise _invalid(where, name, rule) from error
+    delimiter, header = _header(text)
+    if "\0" in text or len(header) < 2:
+        rule = "is not CSV that we can read: its first line has no two columns parted by a comma, semicolon, tab or |"
+        raise _invalid(where, name, rule)
+    if twice := sorted({column for column in header if header.count(column) > 1}):
+        raise _invalid(where, name, f"has more than one column {', '.join(map(repr, twice))}: rename them")
+    try:
+        return pd.read_csv(io.StringIO(text), sep=delimiter, low_memory=False, index_col=False)
+    except (pd.errors.ParserError, ValueError, pd.errors.ParserWarning) as error:
+        raise _invalid(where, name, f"is not CSV that we can read: {error}") from error
+
+
+def _header(text: str) -> tuple[str, list[str]]:
+    first = text.lstrip("\r\n").splitlines()[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    return delimiter, next(csv.reader([first], delimiter=delimiter))
+
+
+def _parquet(file: Path, name: str) -> pd.DataFrame:
+    import pyarrow
+
+    if file.stat().st_size == 0:
+        raise _invalid("source.parquet", name, "is an empty file")
+    try:
+        frame = pd.read_parquet(file)
+    except (pyarrow.ArrowException, ValueError, OSError) as error:
+        raise _invalid("source.parquet", name, f"is not Parquet that we can read: {error}") from error
+    # A table that was written with an index of its own keeps it as columns.
+    return frame.reset_index() if any(frame.index.names) else frame
+
+
+def _invalid(where: str, value: str, rule: str) -> DataInvalid:
+    return DataInvalid("data of the experiment", [Violation(where, value, rule)])

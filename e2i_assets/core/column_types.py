@@ -1,0 +1,72 @@
+"""One plain type for every column, whatever reader it came from: int64, float64, dates, or text."""
+
+from decimal import Decimal
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+
+_LARGEST = np.iinfo(np.int64).max
+
+
+def plain(column: pd.Series) -> pd.Series:
+    """Return the column as int64, float64, datetime64, or objects of text.
+
+    Booleans become 0 and 1, decimals and nullable numbers become floats, categories become what they stand for.
+    Integers stay integers unless one is missing; dates that pandas cannot hold become missing.
+    """
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return column
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
+        return _number(column)
+    cells = column.astype(object)
+    present = cells[cells.notna()]
+    if len(present) and all(isinstance(cell, Real | np.bool_ | Decimal) for cell in present):
+        return _number(cells)
+    kind = pd.api.types.infer_dtype(present, skipna=True)
+    if kind in ("date", "datetime", "datetime64"):
+        return pd.to_datetime(cells, errors="coerce")
+    texts = cells if kind == "string" else cells.map(str, na_action="ignore").astype(object)
+    return texts.mask(texts.isna())
+
+
+def is_number(column: pd.Series) -> bool:
+    """Return whether a plain column holds numbers."""
+    return pd.api.types.is_numeric_dtype(column.dtype)
+
+
+def is_date(column: pd.Series) -> bool:
+    """Return whether a plain column holds dates."""
+    return pd.api.types.is_datetime64_any_dtype(column.dtype)
+
+
+def label(cell: object) -> str:
+    """Return a cell as a label: 1, 1.0, true and "1" are one, as one reader or another makes any of them."""
+    if isinstance(cell, bool | np.bool_):
+        return "1" if cell else "0"
+    if isinstance(cell, float | np.floating) and float(cell).is_integer():
+        return str(int(cell))
+    return str(cell)
+
+
+def labels(column: pd.Series) -> pd.Series:
+    """Return a column as labels; what is missing stays missing."""
+    by_cell = {cell: label(cell) for cell in column.dropna().unique()}
+    return column.map(by_cell, na_action="ignore").astype(object)
+
+
+def in_order(found: pd.Series) -> tuple[str, ...]:
+    """Return the distinct labels: by size if all are numbers, else by the alphabet."""
+    distinct = [str(one) for one in found.dropna().unique()]
+    sizes = pd.to_numeric(pd.Series(distinct, dtype=object), errors="coerce")
+    if sizes.notna().all():
+        return tuple(one for _, one in sorted(zip(sizes, distinct, strict=True)))
+    return tuple(sorted(distinct))
+
+
+def _number(column: pd.Series) -> pd.Series:
+    if column.dtype == object or column.isna().any():
+        return pd.Series(column.to_numpy(dtype="float64", na_value=np.nan), index=column.index, name=column.name)
+    if pd.api.types.is_float_dtype(column.dtype) or (len(column) and column.max() > _LARGEST):
+        return column.astype("float64")
+    return column.astype("int64")
