@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
+from e2i_assets.core.errors import E2iError
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -29,7 +31,7 @@ ENVIRONMENT = {
 }
 
 
-class TrackingUnreachable(ConnectionError):
+class TrackingUnreachable(E2iError):
     """No MLflow store answers at the address."""
 
 
@@ -75,7 +77,7 @@ def _require_server(tracking_uri: str) -> None:
         answer = requests.get(f"{tracking_uri.rstrip('/')}/health", timeout=PROBE_SECONDS)
         answer.raise_for_status()
     except requests.RequestException as error:
-        raise TrackingUnreachable(f"no MLflow server answers: {error}") from error
+        raise TrackingUnreachable(f"no MLflow server answers, start it or correct its address: {error}") from error
 
 
 def _require_database(tracking_uri: str) -> None:
@@ -85,6 +87,10 @@ def _require_database(tracking_uri: str) -> None:
         with sa.create_engine(url, poolclass=NullPool, connect_args=limit).connect():
             return
     except ArgumentError as error:
-        raise TrackingUnreachable("the MLflow tracking address is neither a server's nor a database's") from error
+        raise TrackingUnreachable(
+            "the MLflow tracking address is neither a server's (http://...) nor a database's (postgresql://...)"
+        ) from error
     except sa.exc.DBAPIError as error:
-        raise TrackingUnreachable(f"no MLflow database answers: {str(error.orig).strip()}") from error
+        raise TrackingUnreachable(
+            f"no MLflow database answers, start it or correct its address: {str(error.orig).strip()}"
+        ) from error

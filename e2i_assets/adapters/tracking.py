@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from e2i_assets.adapters.mlflow_client import is_server, mlflow_client
+from e2i_assets.adapters.mlflow_client import TrackingUnreachable, is_server, mlflow_client
 from e2i_assets.adapters.mlflow_run import ended, found_run, log_files, log_model, log_values, opened_run
 from e2i_assets.adapters.model_registry import registered_version
 from e2i_assets.adapters.tracked_run import (
@@ -142,4 +142,4 @@ def _failures() -> tuple[type[Exception], ...]:
     """What an MLflow store that is away, broken or full raises; a failed HTTP request is an OSError too."""
     from mlflow.exceptions import MlflowException
 
-    return (MlflowException, SQLAlchemyError, OSError)
+    return (TrackingUnreachable, MlflowException, SQLAlchemyError, OSError)

@@ -1,0 +1,69 @@
+"""The spans of a training: their names, and what each says about itself."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+TRAINING = "model_trainer.train_model"
+SEARCH = "model_trainer.hyperparameter_optimization"
+TRIAL = "model_trainer.trial"
+
+SpanValue = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
+
+
+def training_attributes(
+    *, experiment_id: str, algorithm_name: str, problem_type: str, enable_hpo: bool, hpo_trials: int | None
+) -> dict[str, object]:
+    """Return what the span of a whole training says when it begins.
+
+    Known only later, and set on the span then: ``training_run_id``, ``model_id``, ``success_criteria_met``,
+    ``hpo_trials_run``.
+    """
+    return {
+        "tier": 0,
+        "experiment_id": experiment_id,
+        "algorithm_name": algorithm_name,
+        "problem_type": problem_type,
+        "enable_hpo": enable_hpo,
+        "hpo_trials": hpo_trials,
+        "tags": ["model_trainer", "tier_0", "model_training"],
+    }
+
+
+def search_attributes(
+    *,
+    algorithm_name: str,
+    problem_type: str,
+    n_trials: int,
+    timeout_seconds: float | None,
+    metric: str,
+    search_space_params: Iterable[str],
+) -> dict[str, object]:
+    """Return what the span of a search says when it begins.
+
+    Known only later, and set on the span then: ``best_value``, ``n_trials_completed``, ``n_trials_pruned``,
+    ``duration_seconds``.
+    """
+    return {
+        "algorithm_name": algorithm_name,
+        "problem_type": problem_type,
+        "n_trials": n_trials,
+        "timeout_seconds": timeout_seconds,
+        "metric": metric,
+        "search_space_params": sorted(search_space_params),
+        "tags": ["hpo", "optuna", algorithm_name.lower()],
+    }
+
+
+def span_values(attributes: Mapping[str, object]) -> dict[str, SpanValue]:
+    """Return attributes as OpenTelemetry takes them: None is left out, what has a structure becomes JSON."""
+    return {name: _span_value(value) for name, value in attributes.items() if value is not None}
+
+
+def _span_value(value: object) -> SpanValue:
+    item = getattr(value, "item", None)
+    plain = item() if callable(item) else value
+    if isinstance(plain, str | bool | int | float):
+        return plain
+    if isinstance(plain, list | tuple) and all(isinstance(one, str) for one in plain):
+        return list(plain)
+    return json.dumps(plain, default=str)

@@ -1,0 +1,52 @@
+"""Trace and span ids as pure functions of a run, so that steps in different processes meet in one trace."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+
+_given: ContextVar[tuple[int, int] | None] = ContextVar("e2i_given_span_identity", default=None)
+
+
+def trace_id(run_id: str) -> int:
+    """Return the 128-bit id of the trace of a run."""
+    return int.from_bytes(hashlib.sha256(f"trace:{run_id}".encode()).digest()[:16])
+
+
+def span_id(run_id: str, key: str) -> int:
+    """Return the 64-bit id of the span that is called ``key`` within a run."""
+    return int.from_bytes(hashlib.sha256(f"span:{run_id}:{key}".encode()).digest()[:8])
+
+
+def parent_context(run_id: str, parent: str | None) -> Context:
+    """Return the context of a span below the one called ``parent``, whoever records that; None for the root."""
+    if parent is None:
+        return Context()
+    where = SpanContext(trace_id(run_id), span_id(run_id, parent), is_remote=True, trace_flags=TraceFlags(1))
+    return set_span_in_context(NonRecordingSpan(where), Context())
+
+
+class GivenIds(RandomIdGenerator):
+    """An id generator that can be told the ids of the span that is started next."""
+
+    def generate_trace_id(self) -> int:
+        given = _given.get()
+        return super().generate_trace_id() if given is None else given[0]
+
+    def generate_span_id(self) -> int:
+        given = _given.get()
+        return super().generate_span_id() if given is None else given[1]
+
+
+@contextmanager
+def given_ids(run_id: str, key: str) -> Iterator[None]:
+    """Have spans that are started inside take the ids of ``key`` within the run."""
+    token = _given.set((trace_id(run_id), span_id(run_id, key)))
+    try:
+        yield
+    finally:
+        _given.reset(token)
