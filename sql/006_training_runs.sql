@@ -78,7 +78,7 @@ CREATE TABLE e2i.ml_training_runs (
     CONSTRAINT ended_unless_running CHECK ((status IN ('running', 'scheduled')) = (completed_at IS NULL)),
     CONSTRAINT failed_has_reason CHECK (status <> 'failed' OR error_message IS NOT NULL),
     CONSTRAINT finished_has_features CHECK (status <> 'finished' OR jsonb_array_length(feature_names) > 0),
-    CONSTRAINT criteria_and_results CHECK ((success_criteria_met IS NULL) = (success_criteria_results IS NULL))
+    CONSTRAINT criteria_met_has_results CHECK (success_criteria_met IS NULL OR success_criteria_results IS NOT NULL)
 );
 
 CREATE INDEX ON e2i.ml_training_runs (experiment_id);
