@@ -1,0 +1,167 @@
+"""The database's address, what a person reads when it cannot be reached, and its named locks."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from e2i_assets.adapters.database import Database, DatabaseUnreachable, LockTimeout
+from e2i_assets.adapters.database_address import DatabaseAddressInvalid, libpq_url, normalised_url, owner_url
+
+HOLDER = """
+import sys, time
+from e2i_assets.adapters.database import Database
+with Database(sys.stdin.readline()).advisory_lock("shared name"):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "normalised"),
+    [
+        ("postgres://u:p@h:5432/d", "postgresql+psycopg2://u:p@h:5432/d"),
+        ("postgresql://u:p@h/d", "postgresql+psycopg2://u:p@h/d"),
+        ("postgresql+psycopg2://u:p@h/d", "postgresql+psycopg2://u:p@h/d"),
+        (" postgresql://u:p@h/d\n", "postgresql+psycopg2://u:p@h/d"),
+        ("POSTGRESQL://u:p@h/d", "postgresql+psycopg2://u:p@h/d"),
+        ("postgresql://u:p%40%2F%25@h/d", "postgresql+psycopg2://u:p%40%2F%25@h/d"),
+        ("postgresql://u:p@[::1]:5432/d", "postgresql+psycopg2://u:p@[::1]:5432/d"),
+        ("postgresql:///d?host=/run/postgres", "postgresql+psycopg2:///d?host=%2Frun%2Fpostgres"),
+        ("postgresql://h/d?sslmode=require", "postgresql+psycopg2://h/d?sslmode=require"),
+    ],
+)
+def test_every_spelling_of_an_address_becomes_the_one_that_all_owners_understand(given: str, normalised: str) -> None:
+    assert normalised_url(given) == normalised
+    assert normalised_url(normalised) == normalised
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("", "not a database address"),
+        ("hunter2", "not a database address"),
+        ("u:hunter2@h/d", "not a database address"),
+        ("mysql://u:hunter2@h/d", "begins with mysql://, but only PostgreSQL"),
+        ("sqlite:///hunter2.db", "begins with sqlite://, but only PostgreSQL"),
+        ("postgresql+psycopg://u:hunter2@h/d", "only PostgreSQL"),
+        ("postgresql://u:hunter2@h:port/d", "cannot be read"),
+        ("postgresql://u:hun@ter2@h/d", "an @ too many.*%40"),
+        ("postgresql://u:hunter2@h", "names no database"),
+        ("postgresql://", "names no database"),
+    ],
+)
+def test_anything_else_is_refused_without_repeating_the_password(given: str, complaint: str) -> None:
+    with pytest.raises(DatabaseAddressInvalid, match=complaint) as raised:
+        normalised_url(given)
+    assert "hunter2" not in str(raised.value)
+    assert "ter2" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+def test_an_owner_finds_its_schema_and_the_users_own_options_stay() -> None:
+    url = "postgres://u:p@h/d?options=-cstatement_timeout%3D5s%20-c%20search_path%3Dother&sslmode=require"
+    mine = owner_url(url, "mlflow")
+    assert sa.make_url(mine).query == {
+        "options": "-cstatement_timeout=5s -csearch_path=mlflow",
+        "sslmode": "require",
+    }
+    assert owner_url(owner_url(url, "optuna"), "mlflow") == mine
+
+
+def test_the_tools_of_postgresql_can_read_the_address() -> None:
+    assert libpq_url("postgresql+psycopg2://u:p@h/d?options=-cx%3D1+-cy%3D2").endswith("options=-cx%3D1%20-cy%3D2")
+
+
+def test_a_connection_works_in_our_schema(database: Database) -> None:
+    with database.connect() as connection:
+        assert connection.execute(sa.text("SHOW search_path")).scalar() == "e2i"
+
+
+def test_a_database_never_shows_its_password() -> None:
+    database = Database("postgresql://u:hunter2@h/d?password=hunter3")
+    shown = f"{database} {database!r} {database.redacted}"
+    assert "hunter" not in shown
+    assert "u:***@h/d" in shown
+    assert Database("postgresql://u:hunter2@h/d") == Database("postgres://u:hunter2@h/d")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"port": 1}, "No database answers at .*Start it"),
+        ({"host": "no-such-host.invalid"}, 'host "no-such-host.invalid" is not known. Check'),
+        ({"password": "hunter2"}, "refused the password of user .*Correct it"),
+        ({"username": "stranger"}, 'refused the password of user "stranger"'),
+        ({"database": "elsewhere"}, 'no database "elsewhere" on this server. Create it'),
+        ({"query": {"sslmode": "nonsense"}}, "cannot be used: .*sslmode"),
+    ],
+)
+def test_what_cannot_be_reached_is_told_apart_with_what_to_do(
+    server: Database, change: dict[str, object], complaint: str
+) -> None:
+    url = sa.make_url(server.url).set(**change)
+    with pytest.raises(DatabaseUnreachable, match=complaint) as raised:
+        Database(url.render_as_string(hide_password=False)).require_reachable()
+    assert str(url.password) not in str(raised.value)
+    assert raised.value.__suppress_context__
+
+
+def test_a_database_that_answers_is_reachable(server: Database) -> None:
+    assert server.require_reachable() is None
+
+
+def test_a_lock_is_held_by_one_at_a_time_and_free_afterwards(server: Database) -> None:
+    with server.advisory_lock("one"):
+        with server.advisory_lock("another", timeout=1):
+            pass
+        with (
+            pytest.raises(LockTimeout, match=r'held the lock "one" for more than 0\.1 seconds\. Wait'),
+            server.advisory_lock("one", timeout=0.1),
+        ):
+            pass
+    with server.advisory_lock("one", timeout=0.1):
+        pass
+
+
+def test_a_lock_is_free_after_an_exception(server: Database) -> None:
+    with pytest.raises(KeyError), server.advisory_lock("one"):
+        raise KeyError("inside")
+    with server.advisory_lock("one", timeout=0.1):
+        pass
+
+
+def test_whoever_waits_gets_the_lock_when_it_is_released(server: Database) -> None:
+    order = []
+
+    def wait() -> None:
+        with server.advisory_lock("one"):
+            order.append("second")
+
+    with server.advisory_lock("one"):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.2)
+        order.append("first")
+    waiting.join(10)
+    assert order == ["first", "second"]
+
+
+def test_a_lock_is_free_as_soon_as_its_holder_is_killed(server: Database) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        holder.stdin.write(server.url + "\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(LockTimeout), server.advisory_lock("shared name", timeout=0.1):
+            pass
+        holder.send_signal(signal.SIGKILL)
+        with server.advisory_lock("shared name", timeout=5):
+            pass
