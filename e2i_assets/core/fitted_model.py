@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator  # noqa: TID253  # a base class cannot be imported later
 
 from e2i_assets.core.algorithms.algorithm import Task, predicted
 from e2i_assets.core.errors import E2iError

@@ -151,6 +151,8 @@ def from_scores(scores: Array) -> Prediction:
     """Make a prediction from class probabilities: shape (n, k), or (n,) for the positive class of two."""
     if scores.ndim == 1:
         scores = np.column_stack([1.0 - scores, scores])
+    # XGBoost's single precision sums to one only within 1e-7, which scikit-learn's metrics complain about.
+    scores = scores.astype(np.float64) / scores.sum(axis=1, keepdims=True, dtype=np.float64)
     return Prediction(labels=scores.argmax(axis=1), scores=scores)
 
 

@@ -1,0 +1,108 @@
+"""The values on the wires of the graph as files: tables as Parquet, everything else as JSON; nothing is unpickled.
+
+A value is a folder. It is written beside its place and moved there whole, so that a killed process leaves the old one.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel
+
+from e2i_assets.core.dataset import Dataset
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
+
+_VALUE = "value.json"
+
+
+class AssetMissing(E2iError):
+    """A value that is read before it was made."""
+
+
+def write(value: object, folder: Path) -> None:
+    """Write a value, replacing what was there in one step.
+
+    Raises:
+        E2iError: There is no file format for values of this type.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _write_files(value, fresh)
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        if folder.exists():
+            os.replace(folder, old / "old")
+        os.replace(fresh, folder)
+        shutil.rmtree(old)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def read(kind: type[Any], folder: Path) -> Any:
+    """Read a value as ``kind``; a kind that may not see some of the rows does not open their files.
+
+    Raises:
+        AssetMissing: Nothing was written there.
+        E2iError: There is no file format for values of this type.
+    """
+    if not folder.is_dir():
+        raise AssetMissing(f"{folder.parent.name} of {folder.name} is not there yet: materialise it first")
+    if kind in _READERS:
+        return _READERS[kind](folder)
+    if issubclass(kind, BaseModel):
+        return kind.model_validate_json((folder / _VALUE).read_text(encoding="utf-8"))
+    raise E2iError(f"no file format for a {kind.__name__}")
+
+
+def _write_files(value: object, folder: Path) -> None:
+    if isinstance(value, BaseModel):
+        (folder / _VALUE).write_text(value.model_dump_json(indent=2), encoding="utf-8")
+    elif isinstance(value, SplitTables):
+        (folder / _VALUE).write_text(value.facts.model_dump_json(indent=2), encoding="utf-8")
+        for role, table in value.tables.items():
+            table.to_parquet(folder / f"{role}.parquet", index=False)
+    elif isinstance(value, Dataset):
+        facts = {name: fact for name, fact in asdict(value).items() if name != "frame"}
+        (folder / _VALUE).write_text(json.dumps(facts, indent=2, allow_nan=False), encoding="utf-8")
+        value.frame.to_parquet(folder / "table.parquet", index=False)
+    else:
+        raise E2iError(f"no file format for a {type(value).__name__}")
+
+
+def _facts(folder: Path) -> SplitFacts:
+    return SplitFacts.model_validate_json((folder / _VALUE).read_text(encoding="utf-8"))
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_parquet(folder / f"{name}.parquet")
+
+
+def _search_rows(folder: Path) -> SearchRows:
+    facts = _facts(folder)
+    return SearchRows(facts, *(facts.rows(_table(folder, role)) for role in ("train", "validation")))
+
+
+def _training_rows(folder: Path) -> TrainingRows:
+    facts = _facts(folder)
+    return TrainingRows(facts, *(facts.rows(_table(folder, role)) for role in ("train", "validation", "test")))
+
+
+def _dataset(folder: Path) -> Dataset:
+    facts = json.loads((folder / _VALUE).read_text(encoding="utf-8"))
+    sequences = {name: tuple(fact) for name, fact in facts.items() if isinstance(fact, list)}
+    return Dataset(frame=_table(folder, "table"), **{**facts, **sequences})
+
+
+_READERS: dict[type[Any], Callable[[Path], Any]] = {
+    SplitFacts: _facts,
+    SearchRows: _search_rows,
+    TrainingRows: _training_rows,
+    Dataset: _dataset,
+}

@@ -1,0 +1,36 @@
+"""Whether everything that an experiment would make is there, so that a second run makes only what is missing."""
+
+import os
+
+from e2i_assets.adapters import datasets
+from e2i_assets.adapters.asset_files import AssetMissing
+from e2i_assets.adapters.run_store import RunStore
+from e2i_assets.adapters.study_store import StudyStore
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core import tuning
+from e2i_assets.core.dataset import dataset_of
+from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.split_tables import SplitFacts
+
+
+def is_complete(workspace: Workspace, experiment: Experiment) -> bool:
+    """Return whether the rows of today, with the experiment of today, lead to a finished training that is kept.
+
+    The source is read: unchanged content counts, not unchanged time stamps. A larger budget is not complete.
+    """
+    try:
+        facts: SplitFacts = workspace.read(SplitFacts, "validation_splits", experiment.name)
+    except AssetMissing:
+        return False
+    raw = datasets.load(experiment.source, workspace.settings.root, os.environ)
+    if dataset_of(raw, experiment).data_hash != facts.data_hash:
+        return False
+    identity = tuning.spec_hash(experiment, facts)
+    run = RunStore(workspace.database).by_spec_hash(identity)
+    if run is None or run.status != "finished" or not workspace.model_folder(experiment.name, identity).is_dir():
+        return False
+    if not experiment.hpo.enabled or not experiment.search_space():
+        return True
+    study = StudyStore(workspace.database).by_spec_hash(identity)
+    spent = 0 if study is None else study.n_completed + study.n_pruned + study.n_failed
+    return run.pattern_id is not None and run.mlflow_run_id is not None and spent >= experiment.hpo.trials

@@ -1,0 +1,67 @@
+"""Where this project stands and what its environment says: read once at the edge, passed on as a value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from e2i_assets.core.errors import E2iError
+
+DATABASE_URL = "E2I_DATABASE_URL"
+MLFLOW_TRACKING_URI = "E2I_MLFLOW_TRACKING_URI"
+HOME = "E2I_HOME"
+STATE = "E2I_STATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The folders and addresses of one project.
+
+    Attributes:
+        root: Folder with ``experiments/`` and ``sql/``.
+        state: Folder for everything that can be made again: embedded database, tables, models, logs.
+        database_url: A server of one's own, None for the embedded one. Secret.
+        mlflow_tracking_uri: An MLflow server of one's own, None for the same database.
+    """
+
+    root: Path
+    state: Path
+    database_url: str | None = field(default=None, repr=False)
+    mlflow_tracking_uri: str | None = field(default=None, repr=False)
+
+    @property
+    def experiments(self) -> Path:
+        """Where experiment files are looked for."""
+        return self.root / "experiments"
+
+    @property
+    def sql(self) -> Path:
+        """Where the schema is defined."""
+        return self.root / "sql"
+
+    @property
+    def assets(self) -> Path:
+        """Where the values of the assets are kept."""
+        return self.state / "assets"
+
+    @property
+    def artifacts(self) -> Path:
+        """Where MLflow keeps models and figures."""
+        return self.state / "mlflow-artifacts"
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises:
+        E2iError: The project folder has no ``sql/``.
+    """
+    root = Path(environment.get(HOME) or Path(__file__).parents[2]).resolve()
+    if not (root / "sql").is_dir():
+        raise E2iError(f"{root} is no project folder, it has no sql/: set {HOME} to the folder of the checkout")
+    state = Path(environment.get(STATE) or root / ".e2i")
+    return Settings(
+        root=root,
+        state=state if state.is_absolute() else root / state,
+        database_url=environment.get(DATABASE_URL) or None,
+        mlflow_tracking_uri=environment.get(MLFLOW_TRACKING_URI) or None,
+    )

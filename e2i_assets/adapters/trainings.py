@@ -1,0 +1,226 @@
+"""The final training as it is kept: a row in our tables, a run in MLflow, the model on disk, all by one identity."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from e2i_assets.adapters.experiment_store import ExperimentStore
+from e2i_assets.adapters.mlflow_model import save_mlflow_model
+from e2i_assets.adapters.run_store import RunStore, TrainingRunRow
+from e2i_assets.adapters.split_store import SplitStore
+from e2i_assets.adapters.study_store import StudyStore
+from e2i_assets.adapters.tracked_run import TrackedRun, TrackingResult, hyperparameters
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.contract import HpoOutput, MlflowInfo, TrainedModel, TrainingOutput
+from e2i_assets.core.evaluation import contract_metrics
+from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.split_tables import TrainingRows
+from e2i_assets.core.training import ROLES, Training, trained
+
+_EXAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTraining:
+    """A training with everywhere it was kept."""
+
+    training_run_id: str
+    training: Training
+    output: TrainingOutput
+    tracking_reason: str
+    mlflow_url: str | None
+
+    def metric_rows(self) -> list[dict[str, Any]]:
+        """Return a row for each metric with its value on each role and its interval on test."""
+        report = self.training.report
+        names = {name: None for role in ROLES for name in report.splits[role].metrics}
+        intervals = report.intervals
+        return [
+            {
+                "metric": name,
+                **{role: report.splits[role].metrics.get(name) for role in ROLES},
+                "95 % on test": f"{intervals[name].low:.4f} to {intervals[name].high:.4f}"
+                if name in intervals
+                else None,
+                "defaults on test": self.training.default_metrics.get(name),
+                "dummy on test": self.training.baseline_metrics.get(name),
+            }
+            for name in names
+        ]
+
+    def criteria_rows(self) -> list[dict[str, Any]]:
+        """Return a row for each success criterion."""
+        return [
+            {"criterion": one.criterion.name, "met": one.met, "measured": one.value, "why": one.reason}
+            for one in self.training.judgements
+        ]
+
+
+def train(
+    workspace: Workspace, experiment: Experiment, rows: TrainingRows, hpo: HpoOutput, dagster_run_id: str
+) -> KeptTraining:
+    """Train from the contract and keep the result; the same study again brings the same row and run up to date.
+
+    MLflow is best effort: without it the training is kept all the same and says what is missing.
+    """
+    started = datetime.now(UTC)
+    identity = str(hpo.hpo_spec_hash)
+    store = RunStore(workspace.database)
+    row = _started(workspace, experiment, rows, hpo, identity, dagster_run_id, started)
+    run_id = store.start(row)
+    try:
+        training = trained(experiment, rows, hpo)
+        folder = workspace.model_folder(experiment.name, identity)
+        save_mlflow_model(training.model, folder, rows.train.features.head(_EXAMPLE_ROWS))
+    except BaseException as error:  # the row must not say "running" of a training that died; then it goes on its way
+        store.fail(run_id, f"{type(error).__name__}: {error}")
+        raise
+    tracked = workspace.tracker().log(
+        _tracked(experiment, hpo, training, identity, run_id, dagster_run_id, folder, started)
+    )
+    output = _output(experiment, rows, hpo, training, tracked, run_id)
+    report = training.report
+    store.finish(
+        run_id,
+        hyperparameters=training.parameters,
+        mlflow_run_id=tracked.run_id,
+        model_uri=tracked.model_uri or folder.as_uri(),
+        train_metrics=report.splits["train"].metrics,
+        validation_metrics=report.splits["validation"].metrics,
+        test_metrics=report.splits["test"].metrics,
+        default_test_metrics=training.default_metrics,
+        decision_threshold=report.threshold,
+        success_criteria_met=training.criteria_met,
+        success_criteria_results={one.criterion.name: one.met for one in training.judgements},
+        duration_seconds=training.seconds,
+    )
+    return KeptTraining(str(run_id), training, output, tracked.reason or "logged", _mlflow_url(workspace, tracked))
+
+
+def _started(
+    workspace: Workspace,
+    experiment: Experiment,
+    rows: TrainingRows,
+    hpo: HpoOutput,
+    identity: str,
+    dagster_run_id: str,
+    started: datetime,
+) -> TrainingRunRow:
+    experiment_id = ExperimentStore(workspace.database).id_of(experiment.name)
+    study = StudyStore(workspace.database).by_spec_hash(identity) if hpo.hpo_study_name else None
+    return TrainingRunRow(
+        spec_hash=identity,
+        experiment_id=experiment_id,
+        run_name=f"{experiment.algorithm}_{started:%Y%m%d_%H%M%S}",
+        dagster_run_id=dagster_run_id,
+        algorithm=experiment.algorithm,
+        hyperparameters=dict(hpo.best_hyperparameters),
+        split_id=SplitStore(workspace.database).id_of(experiment_id, rows.facts.split_hash),
+        data_hash=rows.facts.data_hash,
+        training_samples=len(rows.train.target),
+        validation_samples=len(rows.validation.target),
+        test_samples=len(rows.test.target),
+        feature_names=list(rows.facts.features),
+        study_id=study.id if study else None,
+        optuna_study_name=hpo.hpo_study_name,
+        optuna_trial_number=hpo.hpo_best_trial,
+        is_best_trial=hpo.hpo_completed,
+        started_at=started,
+    )
+
+
+def _tracked(
+    experiment: Experiment,
+    hpo: HpoOutput,
+    training: Training,
+    identity: str,
+    run_id: Any,
+    dagster_run_id: str,
+    folder: Any,
+    started: datetime,
+) -> TrackedRun:
+    report = training.report
+    metrics = {f"{role}_{name}": value for role in ROLES for name, value in report.splits[role].metrics.items()}
+    study = {
+        "hpo_best_value": hpo.hpo_best_value,
+        "hpo_trials_run": float(hpo.hpo_trials_run),
+        "hpo_duration_seconds": hpo.hpo_duration_seconds,
+        "training_duration_seconds": training.seconds,
+    }
+    return TrackedRun(
+        experiment_name=f"e2i_{experiment.name}",
+        run_key=identity,
+        run_name=f"{experiment.algorithm}_{started:%Y%m%d_%H%M%S}",
+        description=experiment.description,
+        dagster_run_id=dagster_run_id,
+        experiment_tags={"problem_type": experiment.problem_type, "source": "e2i_assets"},
+        tags={
+            "algorithm": experiment.algorithm,
+            "problem_type": experiment.problem_type,
+            "hpo_enabled": str(experiment.hpo.enabled).lower(),
+            "source": "e2i_assets",
+            "e2i.training_run_id": str(run_id),
+            "e2i.study_name": hpo.hpo_study_name or "",
+            "e2i.best_trial": str(hpo.hpo_best_trial),
+            # The tag by which dagster-mlflow marks the runs that it starts: one search finds both.
+            "dagster_run_id": dagster_run_id,
+        },
+        params={
+            **hyperparameters(training.parameters),
+            "algorithm_name": experiment.algorithm,
+            "problem_type": experiment.problem_type,
+            "hpo_enabled": experiment.hpo.enabled,
+            "early_stopping_enabled": experiment.early_stopping.enabled,
+        },
+        metrics={**metrics, **{name: value for name, value in study.items() if value is not None}},
+        documents={
+            "evaluation_summary.json": report.model_dump(mode="json"),
+            "confusion_matrix.json": {"labels": _labels(training), "counts": report.splits["test"].confusion},
+        },
+        model_folder=folder,
+        registered_model_name=f"e2i_{experiment.name}",
+        started_at=started,
+    )
+
+
+def _labels(training: Training) -> list[str]:
+    classes = training.model.classes_
+    return [] if classes is None else [str(label) for label in classes]
+
+
+def _output(
+    experiment: Experiment, rows: TrainingRows, hpo: HpoOutput, training: Training, tracked: TrackingResult, run_id: Any
+) -> TrainingOutput:
+    return TrainingOutput(
+        trained_model=TrainedModel(
+            model_id=f"model_{experiment.algorithm}_{str(hpo.hpo_spec_hash)[:8]}",
+            experiment_id=experiment.name,
+            algorithm=experiment.algorithm,
+            hyperparameters=training.parameters,
+            training_samples=len(rows.train.target),
+            training_duration_seconds=training.seconds,
+            early_stopped=training.stopped_early,
+            final_epoch=training.rounds,
+        ),
+        validation_metrics=contract_metrics(training.report.splits["validation"]),
+        mlflow_info=MlflowInfo(
+            mlflow_status="unavailable" if tracked.status == "refused" else tracked.status,
+            run_id=tracked.run_id,
+            model_uri=tracked.model_uri,
+            registered_model_name=tracked.registered_model_name,
+            version=tracked.version,
+            stage=tracked.stage,
+        ),
+        success_criteria_met=training.criteria_met,
+        success_criteria_results={one.criterion.name: one.met for one in training.judgements},
+        hpo_completed=hpo.hpo_completed,
+        hpo_best_trial=hpo.hpo_best_trial,
+    )
+
+
+def _mlflow_url(workspace: Workspace, tracked: TrackingResult) -> str | None:
+    """Return where a person can open the run: the server's address, or the one that `e2i up` uses."""
+    if tracked.run_id is None:
+        return None
+    server = workspace.settings.mlflow_tracking_uri or "http://127.0.0.1:5000"
+    return f"{server.rstrip('/')}/#/experiments/{tracked.experiment_id}/runs/{tracked.run_id}"

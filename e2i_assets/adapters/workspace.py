@@ -1,0 +1,55 @@
+"""One project as the code above it sees it: its settings, its database, and where the values of its assets are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from e2i_assets.adapters import asset_files
+from e2i_assets.adapters.database import Database
+from e2i_assets.adapters.experiment_store import ExperimentNotRegistered, ExperimentStore
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.tracking import Tracker
+from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.experiment_file import experiment_from
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Settings and database of one project."""
+
+    settings: Settings
+    database: Database
+
+    def asset_folder(self, asset: str, experiment: str) -> Path:
+        """Return where the value of an asset is kept for an experiment."""
+        return self.settings.assets / asset / experiment
+
+    def read(self, kind: type[Any], asset: str, experiment: str) -> Any:
+        """Read the stored value of an asset as ``kind``.
+
+        Raises:
+            AssetMissing: It has not been made yet.
+        """
+        return asset_files.read(kind, self.asset_folder(asset, experiment))
+
+    def experiment(self, name: str) -> Experiment:
+        """Return a registered experiment.
+
+        Raises:
+            ExperimentNotRegistered: There is none of that name.
+        """
+        row = ExperimentStore(self.database).get(name)
+        if row is None:
+            raise ExperimentNotRegistered(
+                f"experiment {name!r} is not registered: `e2i experiment list` shows which are"
+            )
+        return experiment_from(row.spec, f"registered experiment {name}")
+
+    def tracker(self) -> Tracker:
+        """Return MLflow: a server of one's own, else the schema ``mlflow`` of the database."""
+        uri = self.settings.mlflow_tracking_uri or self.database.url_for("mlflow")
+        return Tracker(uri, self.settings.artifacts, self.database.advisory_lock)
+
+    def model_folder(self, experiment: str, identity: str) -> Path:
+        """Return where the model of a training is kept."""
+        return self.settings.state / "models" / experiment / identity[:12]

@@ -1,0 +1,39 @@
+"""The project that a command works on: settings from the environment, database started and migrated."""
+
+import os
+from pathlib import Path
+
+from e2i_assets.adapters.migrations import migrate
+from e2i_assets.adapters.server import database
+from e2i_assets.adapters.settings import DATABASE_URL, Settings, from_environment
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.commands.console import out
+
+
+def settings() -> Settings:
+    """Read the settings of this process."""
+    return from_environment(os.environ)
+
+
+def workspace(say: bool = False) -> Workspace:
+    """Return the project with its database up and its tables there.
+
+    The address goes into the environment, so that every process started from here works on the same database.
+    """
+    found = settings()
+    with out.status("Starting PostgreSQL ..."):
+        project = database(found)
+        project.require_reachable()
+    with out.status("Preparing the tables (the first time takes half a minute) ..."):
+        report = migrate(project, found.sql)
+    os.environ[DATABASE_URL] = project.url
+    if say:
+        kind = "your server" if found.database_url else f"embedded, in {shown(found.state, found.root)}/postgres"
+        news = f", {len(report.applied)} migrations applied" if report.applied else ""
+        out.print(f"[green]PostgreSQL[/] {project.redacted} ({kind}){news}")
+    return Workspace(found, project)
+
+
+def shown(path: Path, root: Path) -> str:
+    """Return a path as a person standing in the project folder would type it."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

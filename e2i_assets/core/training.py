@@ -1,0 +1,125 @@
+"""The final fit, from exactly the parameters of the contract, and its one look at the test rows."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from e2i_assets.core.algorithms.algorithm import Fit, predicted
+from e2i_assets.core.contract import HpoOutput
+from e2i_assets.core.evaluation import Evaluation, evaluation, split_metrics
+from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.fitting import Bench, Rows, merged, target_codes
+from e2i_assets.core.metrics import Array, Prediction
+from e2i_assets.core.preprocessing import transformed
+from e2i_assets.core.split_tables import TrainingRows
+from e2i_assets.core.success_criteria import criteria
+from e2i_assets.core.thresholds import youden_threshold
+from e2i_assets.core.tuning import defaults, experiment_bench, fixed, patience
+from e2i_assets.core.verdict import Judgement, judged
+
+if TYPE_CHECKING:
+    from e2i_assets.core.fitted_model import FittedModel
+
+ROLES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A trained model with its report card.
+
+    Attributes:
+        model: Table in, labels or values out.
+        parameters: What it was fitted with, rounds included.
+        rounds: Boosting rounds or trees of the model.
+        stopped_early: Whether early stopping decided the rounds, in the search or here.
+        seconds: Wall time of the final fit alone.
+        report: Metrics, intervals and the threshold that was chosen on validation.
+        judgements: The success criteria, held against the test rows.
+        default_metrics, baseline_metrics: The same test metrics of the default parameters and of a dummy model.
+    """
+
+    model: "FittedModel"
+    parameters: dict[str, Any]
+    rounds: int | None
+    stopped_early: bool
+    seconds: float
+    report: Evaluation
+    judgements: tuple[Judgement, ...]
+    default_metrics: dict[str, float]
+    baseline_metrics: dict[str, float]
+
+    @property
+    def criteria_met(self) -> bool:
+        """Whether every criterion holds; no criteria all hold."""
+        return all(one.met for one in self.judgements)
+
+
+def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Training:
+    """Fit the final model on the train rows and evaluate it.
+
+    With a completed search the parameters are taken as they are: the rounds are among them, and validation is not
+    looked at again. Otherwise the defaults are fitted with early stopping, as the experiment asks.
+    """
+    bench = experiment_bench(experiment, rows.facts, rows.train, rows.validation)
+    began = time.perf_counter()
+    fit = bench.fit(hpo.best_hyperparameters, patience=None if hpo.hpo_completed else patience(experiment))
+    seconds = time.perf_counter() - began
+    predictions = {role: _judged_rows(bench, fit, rows, role) for role in ROLES}
+    report = evaluation(
+        experiment.problem_type,
+        predictions,
+        threshold=_threshold(experiment, predictions["validation"]),
+        seed=experiment.hpo.seed,
+    )
+    default = _metrics_of_defaults(experiment, bench, rows, predictions["test"][0])
+    baseline = _metrics_of_dummy(experiment, bench, predictions["test"][0])
+    test = report.splits["test"]
+    return Training(
+        model=bench.model(fit),
+        parameters=bench.used(hpo.best_hyperparameters, fit),
+        rounds=fit.rounds,
+        stopped_early=fit.stopped_early or hpo.hpo_best_stopped_early,
+        seconds=seconds,
+        report=report,
+        judgements=judged(
+            criteria(experiment.success_criteria, experiment.problem_type, experiment.metric),
+            test.metrics,
+            baseline=baseline,
+            defaults=default,
+            not_computable=test.not_computable,
+        ),
+        default_metrics=default,
+        baseline_metrics=baseline,
+    )
+
+
+def _judged_rows(bench: Bench, fit: Fit, rows: TrainingRows, role: str) -> tuple[Array, Prediction]:
+    part: Rows = getattr(rows, role)
+    prediction = predicted(fit.estimator, transformed(bench.preparation, part.features), bench.task)
+    return target_codes(part.target, bench.classes), prediction
+
+
+def _threshold(experiment: Experiment, validation: tuple[Array, Prediction]) -> float | None:
+    codes, prediction = validation
+    if experiment.problem_type != "binary_classification" or prediction.scores is None:
+        return None
+    return youden_threshold(codes, prediction.scores)
+
+
+def _metrics_of_defaults(experiment: Experiment, bench: Bench, rows: TrainingRows, truth: Array) -> dict[str, float]:
+    parameters: Mapping[str, Any] = merged(defaults(experiment), {}, fixed(experiment))
+    fit = bench.fit(parameters, patience=patience(experiment))
+    return split_metrics(experiment.problem_type, truth, _judged_rows(bench, fit, rows, "test")[1])
+
+
+def _metrics_of_dummy(experiment: Experiment, bench: Bench, truth: Array) -> dict[str, float]:
+    """Return what predicting the train rows' class shares, or their mean, is worth."""
+    if experiment.problem_type == "regression":
+        guess = Prediction(labels=np.full(len(truth), bench.y_train.mean()))
+    else:
+        shares = np.bincount(bench.y_train, minlength=len(bench.classes)) / len(bench.y_train)
+        guess = Prediction(np.full(len(truth), shares.argmax()), np.tile(shares, (len(truth), 1)))
+    return split_metrics(experiment.problem_type, truth, guess)

@@ -1,0 +1,203 @@
+"""The seven assets, one partition an experiment. Each reads its inputs, makes one call, and shows what came of it."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dagster as dg
+
+from e2i_assets.adapters import datasets, memory, splitting, studies, trainings
+from e2i_assets.core import plots, tuning
+from e2i_assets.core.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.dataset import Dataset, dataset_of
+from e2i_assets.core.patterns import WarmStart
+from e2i_assets.core.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
+from e2i_assets.core.study import StudyResult
+from e2i_assets.defs import metadata
+from e2i_assets.defs.partitions import experiments
+from e2i_assets.defs.resources import ProjectResource
+
+
+def _asset(group: str, *kinds: str, deps: Sequence[str] = ()) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
+    """Make an asset of the graph: parted by experiment, owned, and versioned with the code that makes it."""
+    return dg.asset(
+        partitions_def=experiments,
+        group_name=group,
+        kinds=set(kinds),
+        tags={"e2i/stage": group},
+        owners=["team:data-science"],
+        code_version="1",
+        deps=deps,
+    )
+
+
+@_asset("data", "pandas", "parquet")
+def dataset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[Dataset]:
+    """The experiment's rows as a typed table, with the reason for every column that is not a feature."""
+    workspace = project.workspace()
+    experiment = workspace.experiment(context.partition_key)
+    table = dataset_of(datasets.load(experiment.source, workspace.settings.root, os.environ), experiment)
+    return dg.MaterializeResult(
+        value=table,
+        data_version=dg.DataVersion(table.data_hash),
+        metadata={
+            "dagster/row_count": len(table.frame),
+            "dagster/column_schema": metadata.column_schema(table.frame),
+            "features": len(table.features),
+            "left_out": metadata.table({"column": name, "why": why} for name, why in table.left_out.items()),
+            "data_hash": table.data_hash,
+            "rows_without_target": table.rows_without_target,
+        },
+    )
+
+
+@_asset("data", "pandas", "postgres")
+def validation_splits(
+    context: dg.AssetExecutionContext, project: ProjectResource, dataset: Dataset
+) -> dg.MaterializeResult[SplitTables]:
+    """Train 60, validation 20, test 15, holdout 5: no entity in two roles, and a row once placed stays."""
+    workspace = project.workspace()
+    tables = splitting.split(workspace, workspace.experiment(context.partition_key), dataset)
+    return dg.MaterializeResult(
+        value=tables,
+        metadata={
+            "roles": metadata.table(splitting.role_rows(tables)),
+            "strategy": tables.facts.strategy,
+            "split_hash": tables.facts.split_hash,
+            "rows_left_out": tables.facts.left_out,
+        },
+    )
+
+
+@_asset("search", "postgres")
+def warm_start(
+    context: dg.AssetExecutionContext, project: ProjectResource, validation_splits: SearchRows
+) -> dg.MaterializeResult[WarmStart]:
+    """What the study tries first: configurations that did well on similar past problems, then the defaults."""
+    workspace = project.workspace()
+    found = memory.warm_start(workspace, workspace.experiment(context.partition_key), validation_splits)
+    return dg.MaterializeResult(
+        value=found,
+        metadata={
+            "configurations": metadata.table(
+                {
+                    "origin": one.origin,
+                    "similarity": one.similarity,
+                    "study": one.study_name,
+                    "values": str(one.values),
+                    "changed": "; ".join(one.notes),
+                }
+                for one in found.configurations
+            ),
+            "patterns_considered": found.considered,
+            "why": found.reason,
+            "meta_features": metadata.table(
+                {"name": name, "value": value} for name, value in found.meta_features.items()
+            ),
+        },
+    )
+
+
+@_asset("search", "optuna", "postgres")
+def hpo_study(
+    context: dg.AssetExecutionContext,
+    project: ProjectResource,
+    validation_splits: SearchRows,
+    warm_start: WarmStart,
+) -> dg.MaterializeResult[tuning.Tuned]:
+    """The search on train and validation rows: there is no test row in what it is given."""
+    workspace = project.workspace()
+    experiment = workspace.experiment(context.partition_key)
+    tuned = studies.tuned(workspace, experiment, validation_splits, warm_start, context.log.info)
+    return dg.MaterializeResult(value=tuned, metadata=_study_metadata(experiment.metric, tuned, workspace))
+
+
+@_asset("search", "optuna", "pydantic")
+def best_hyperparameters(
+    context: dg.AssetExecutionContext, project: ProjectResource, hpo_study: tuning.Tuned
+) -> dg.MaterializeResult[HpoOutput]:
+    """The output contract: defaults, overridden by the study's best trial, then by what is fixed."""
+    experiment = project.workspace().experiment(context.partition_key)
+    output = tuning.hpo_output(experiment, hpo_study.identity, hpo_study.result)
+    return dg.MaterializeResult(
+        value=output,
+        metadata={
+            "completed": output.hpo_completed,
+            "best_value": output.hpo_best_value if output.hpo_best_value is not None else "none",
+            "default_value": output.hpo_default_value if output.hpo_default_value is not None else "none",
+            "hyperparameters": metadata.table(
+                {"name": name, "value": str(value)} for name, value in output.best_hyperparameters.items()
+            ),
+            "study": output.hpo_study_name or "none",
+        },
+    )
+
+
+@_asset("model", "mlflow", "scikitlearn")
+def trained_model(
+    context: dg.AssetExecutionContext,
+    project: ProjectResource,
+    validation_splits: TrainingRows,
+    best_hyperparameters: HpoOutput,
+) -> dg.MaterializeResult[TrainingOutput]:
+    """The model, fitted once more from exactly the contract and judged once on the test rows."""
+    workspace = project.workspace()
+    experiment = workspace.experiment(context.partition_key)
+    done = trainings.train(workspace, experiment, validation_splits, best_hyperparameters, context.run.run_id)
+    info = done.output.mlflow_info
+    return dg.MaterializeResult(
+        value=done.output,
+        metadata={
+            "metrics": metadata.table(done.metric_rows()),
+            "criteria": metadata.table(done.criteria_rows()),
+            "criteria_met": done.output.success_criteria_met,
+            "training_run": done.training_run_id,
+            "mlflow": info.run_id or f"{info.mlflow_status}: {done.tracking_reason}",
+            **({"mlflow_run": dg.MetadataValue.url(done.mlflow_url)} if done.mlflow_url else {}),
+        },
+    )
+
+
+@_asset("memory", "postgres", deps=["trained_model"])
+def hpo_pattern_memory(
+    context: dg.AssetExecutionContext,
+    project: ProjectResource,
+    validation_splits: SplitFacts,
+    warm_start: WarmStart,
+    hpo_study: tuning.Tuned,
+) -> dg.MaterializeResult[memory.Remembered]:
+    """What was learnt, kept for the next similar study, and what the head start brought to this one."""
+    workspace = project.workspace()
+    experiment = workspace.experiment(context.partition_key)
+    kept = memory.remember(workspace, experiment, validation_splits, warm_start, hpo_study)
+    return dg.MaterializeResult(
+        value=kept,
+        metadata={
+            "pattern": kept.pattern_id or kept.reason,
+            "uses": metadata.table(use.model_dump() for use in kept.uses),
+        },
+    )
+
+
+def _study_metadata(metric: str, tuned: tuning.Tuned, workspace: Any) -> dict[str, Any]:
+    result: StudyResult | None = tuned.result
+    if result is None:
+        return {"status": "off: the experiment trains the defaults"}
+    importances = studies.importances(workspace, result)
+    history = plots.optimisation_history(result.trials, metric, result.default_value)
+    return {
+        "study": result.study_name,
+        "status": f"{result.status}: {result.stop_reason}",
+        "completed": result.count("COMPLETE"),
+        "pruned": result.count("PRUNED"),
+        "failed": result.count("FAIL"),
+        "resumed_from": result.resumed_from,
+        "seconds": result.duration_seconds,
+        "trials": metadata.table(metadata.trial_rows(result.trials)),
+        "optimisation_history": metadata.picture(history, "optimisation history"),
+        **(
+            {"parameter_importances": metadata.picture(plots.parameter_importances(importances), "importances")}
+            if importances
+            else {}
+        ),
+    }

@@ -1,0 +1,57 @@
+"""What an asset shows of itself in the Dagster UI: tables, inline pictures and links instead of raw values."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from e2i_assets.core.trials import TrialRecord
+
+_MOST_ROWS = 100
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """Return rows as a table; every cell becomes text, a number or a truth value, and long tables are cut."""
+    records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows][:_MOST_ROWS]
+    columns = [dg.TableColumn(name) for name in (records[0].data if records else {})]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+
+
+def column_schema(frame: pd.DataFrame) -> dg.TableSchema:
+    """Return the columns of a table with their types."""
+    return dg.TableSchema([dg.TableColumn(str(name), str(kind)) for name, kind in frame.dtypes.items()])
+
+
+def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """Return a PNG that the UI shows inline."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def trial_rows(trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
+    """Return trials as rows of a table, the best first, those without a value last."""
+    ordered = sorted(trials, key=lambda one: (one.value is None, -(one.value or 0.0), one.number))
+    return [
+        {
+            "trial": trial.number,
+            "state": trial.state,
+            "origin": trial.origin,
+            "value": trial.value,
+            "rounds": trial.rounds,
+            "seconds": trial.seconds,
+            "parameters": ", ".join(f"{name}={_short(value)}" for name, value in trial.sampled.items()),
+            "reason": trial.error_message,
+        }
+        for trial in ordered
+    ]
+
+
+def _cell(value: Any) -> str | int | float | bool | None:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return round(value, 6) if isinstance(value, float) else str(value)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
