@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from numbers import Real
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -97,9 +98,9 @@ def require_legal(run: TrackedRun) -> None:
     Raises:
         TrackingRefused: A metric is not finite, or a file name is not one; every one of them is named.
     """
-    endless = [f"{name} = {value}" for name, value in run.metrics.items() if not math.isfinite(value)]
+    endless = [f"{name} = {value}" for name, value in run.metrics.items() if not _is_finite(value)]
     if endless:
-        raise TrackingRefused(f"metrics that are not finite are not logged: {', '.join(endless)}")
+        raise TrackingRefused(f"metrics that are not finite numbers are not logged: {', '.join(endless)}")
     names = [*run.documents, *run.figures]
     paths = [PurePosixPath(name) for name in names]
     astray = [
@@ -109,6 +110,10 @@ def require_legal(run: TrackedRun) -> None:
     ]
     if astray:
         raise TrackingRefused(f"not a name for an artifact: {', '.join(map(repr, astray))}; give a file name")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def files(run: TrackedRun) -> dict[str, bytes]:
