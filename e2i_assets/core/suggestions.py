@@ -8,10 +8,16 @@ def closest(word: object, options: Iterable[str]) -> str | None:
     """Return the option that ``word`` was probably meant to be, if there is one."""
     by_folded = {option.casefold(): option for option in options}
     folded = str(word).casefold()
+    within = [option for key, option in by_folded.items() if min(len(key), len(folded)) > 1 and _overlap(key, folded)]
+    if len(within) == 1:
+        return within[0]
     if found := difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6):
         return by_folded[found[0]]
-    inside = [option for key, option in by_folded.items() if len(folded) >= 3 and (folded in key or key in folded)]
-    return inside[0] if inside else None
+    return within[0] if within else None
+
+
+def _overlap(left: str, right: str) -> bool:
+    return left in right or right in left
 
 
 def did_you_mean(word: object, options: Iterable[str]) -> str:

@@ -81,14 +81,21 @@ def read_mapping(text: str, where: str) -> dict[str, Any]:
 
 
 def _refuse_bombs(text: str, where: str) -> None:
-    depth = aliases = 0
+    aliases = 0
+    open_anchors: list[str | None] = []
     for event in yaml.parse(text, Loader=_PlainLoader):
-        aliases += isinstance(event, yaml.AliasEvent)
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            aliases += 1
+            if event.anchor in open_anchors:
+                raise _refused(where, "the file", f"*{event.anchor}", "holds itself: write out what it stands for")
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_anchors.append(event.anchor)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            open_anchors.pop()
         if aliases > MAX_ALIASES:
             raise _refused(where, "the file", aliases, f"aliases are too many: at most {MAX_ALIASES}")
-        if depth > MAX_DEPTH:
-            raise _refused(where, "the file", depth, f"levels are too deep: at most {MAX_DEPTH}")
+        if len(open_anchors) > MAX_DEPTH:
+            raise _refused(where, "the file", len(open_anchors), f"levels are too deep: at most {MAX_DEPTH}")
 
 
 def _line(text: str, mark: yaml.Mark | None) -> str:

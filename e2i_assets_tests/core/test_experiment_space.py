@@ -1,0 +1,132 @@
+from typing import Any
+
+import pytest
+
+from e2i_assets.core.algorithms import registry
+from e2i_assets.core.errors import ExperimentInvalid
+from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.experiment_file import experiment_from
+
+
+def experiment(algorithm: str, search_space: dict[str, Any], fixed: dict[str, Any] | None = None) -> Experiment:
+    raw = {
+        "name": "x",
+        "owner": "team:a",
+        "source": {"csv": "a.csv"},
+        "target": "y",
+        "problem_type": registry.algorithm(algorithm).problem_types[0],
+        "algorithm": algorithm,
+        "search_space": search_space,
+        "fixed": fixed or {},
+    }
+    return experiment_from(raw, "x")
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_without_changes_the_space_is_the_algorithms_own(name: str) -> None:
+    algorithm = registry.algorithm(name)
+    for problem_type in algorithm.problem_types:
+        plain = experiment(name, {}).model_copy(update={"problem_type": problem_type})
+        assert plain.search_space() == algorithm.search_space(problem_type)
+
+
+def test_one_key_changes_one_key() -> None:
+    space = experiment("XGBoost", {"max_depth": {"high": 6}, "learning_rate": {"low": 0.05}}).search_space()
+    assert space["max_depth"].model_dump() == {
+        "when": None,
+        "type": "int",
+        "low": 3,
+        "high": 6,
+        "step": 1,
+        "log": False,
+    }
+    assert space["learning_rate"].model_dump()["log"] is True
+    assert space["learning_rate"].model_dump()["low"] == 0.05
+
+
+def test_a_type_defines_the_parameter_anew() -> None:
+    space = experiment("XGBoost", {"learning_rate": {"type": "float", "low": 0.1, "high": 0.2}}).search_space()
+    assert space["learning_rate"].model_dump()["log"] is False
+
+
+def test_null_takes_a_parameter_out_and_a_new_one_comes_in() -> None:
+    space = experiment("XGBoost", {"subsample": None, "gamma": {"low": 0.0, "high": 2.0}}).search_space()
+    assert "subsample" not in space
+    assert space["gamma"].model_dump()["type"] == "float"
+
+
+def test_a_fixed_parameter_is_not_searched() -> None:
+    fixed = experiment("XGBoost", {}, {"max_depth": 4, "n_jobs": 2})
+    assert "max_depth" not in fixed.search_space()
+    assert fixed.fixed_parameters() == {"random_state": 42, "n_jobs": 2, "verbosity": 0, "max_depth": 4}
+
+
+@pytest.mark.parametrize(
+    ("search_space", "fixed", "left"),
+    [
+        ({"solver": None}, {}, {"C"}),
+        ({}, {"solver": "lbfgs"}, {"C"}),
+        ({}, {"solver": "saga"}, {"C", "penalty", "l1_ratio"}),
+        ({}, {"solver": "saga", "penalty": "l1"}, {"C"}),
+        ({}, {"solver": "saga", "penalty": "elasticnet"}, {"C", "l1_ratio"}),
+        ({"solver": {"choices": ["lbfgs"]}}, {}, {"C", "solver"}),
+        ({"penalty": {"choices": ["l1", "l2"]}}, {}, {"C", "solver", "penalty"}),
+    ],
+)
+def test_no_parameter_is_left_that_could_not_apply(
+    search_space: dict[str, Any], fixed: dict[str, Any], left: set[str]
+) -> None:
+    """T10: what depends on a parameter that has one value now is decided, here and not in a failing trial."""
+    assert set(experiment("LogisticRegression", search_space, fixed).search_space()) == left
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "search_space", "fixed", "expected"),
+    [
+        (
+            "Ridge",
+            {"alfa": {"low": 1, "high": 2}},
+            {},
+            "search_space.alfa: 'alfa' is no parameter of Ridge: it is not one of",
+        ),
+        ("Ridge", {"alfa": None}, {}, "did you mean 'alpha'?"),
+        ("Ridge", {"alpha": {"low": 5, "high": 2}}, {}, "has low above high"),
+        ("Ridge", {"alpha": {"low": 0}}, {}, "needs low > 0 for log"),
+        ("Ridge", {"alpha": {"type": "real", "low": 1, "high": 2}}, {}, "search_space.alpha"),
+        ("Ridge", {"alpha": {"lo": 1}}, {}, "search_space.alpha.lo"),
+        ("XGBoost", {"gamma": {"low": 1}}, {}, "search_space.gamma.high"),
+        ("XGBoost", {"max_depth": {"high": 6.5}}, {}, "search_space.max_depth.high: 6.5"),
+        (
+            "Ridge",
+            {"alpha": {"high": 2}},
+            {"alpha": 1},
+            "is fixed under `fixed` as well: take it out of one of the two",
+        ),
+        ("XGBoost", {"n_jobs": {"type": "int", "low": 1, "high": 4}}, {}, "is always fixed for XGBoost"),
+        ("Ridge", {}, {"alhpa": 1}, "fixed.alhpa: 'alhpa' is no parameter of Ridge"),
+        ("LogisticRegression", {}, {"penalty": "l3"}, "fixed.penalty: 'l3' must be one of"),
+        ("LogisticRegression", {}, {"penalty": "l1"}, "fixed.penalty: 'l1' needs solver 'saga': fix solver too"),
+        ("LogisticRegression", {}, {"penalty": "l1", "solver": "lbfgs"}, "needs solver 'saga'"),
+        ("LogisticRegression", {"penalty": {"choices": ["l1"]}}, {"solver": "lbfgs"}, "can never apply"),
+    ],
+)
+def test_a_space_in_which_a_trial_could_fail_is_refused(
+    algorithm: str, search_space: dict[str, Any], fixed: dict[str, Any], expected: str
+) -> None:
+    """T6, T10."""
+    with pytest.raises(ExperimentInvalid) as caught:
+        experiment(algorithm, search_space, fixed)
+    assert expected in str(caught.value)
+
+
+def test_every_mistake_of_a_space_is_reported_at_once() -> None:
+    """T6."""
+    space = {"max_depth": {"low": 20}, "subsample": {"high": "a"}, "depth": {"low": 1, "high": 2}}
+    with pytest.raises(ExperimentInvalid) as caught:
+        experiment("XGBoost", space, {"njobs": 1})
+    assert {violation.where for violation in caught.value.violations} == {
+        "search_space.max_depth",
+        "search_space.subsample.high",
+        "search_space.depth",
+        "fixed.njobs",
+    }
