@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from e2i_assets.adapters.migrations import migrate
 
 SQL = Path(__file__).parents[1] / "sql"
 TEMPLATE = "e2i_template"
+OUR_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'e2i' AND tablename NOT LIKE 'schema\\_%'"
 # Nothing here has to survive a power cut.
 SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
 
@@ -69,16 +70,22 @@ def empty_database(server: Database) -> Iterator[Database]:
         yield database
 
 
+@pytest.fixture(scope="session")
+def _tables(server: Database, template: str) -> Iterator[Database]:
+    with _database(server, f"TEMPLATE {template}") as database:
+        yield database
+
+
 @pytest.fixture
-def execute(database: Database) -> Callable[..., object]:
-    """Run one statement in the test's database and return its first value."""
+def tables(_tables: Database) -> Database:
+    """A migrated database with our tables empty, faster to have than one of one's own.
 
-    def run(statement: str, **values: object) -> object:
-        with database.begin() as connection:
-            result = connection.execute(sa.text(statement), values)
-            return result.scalar() if result.returns_rows else None
-
-    return run
+    For tests that use our schema alone: the tables of Optuna, MLflow and Dagster are not emptied.
+    """
+    with _tables.begin() as connection:
+        names = connection.execute(sa.text(OUR_TABLES)).scalars().all()
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(names)}")
+    return _tables
 
 
 @contextmanager

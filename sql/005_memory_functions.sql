@@ -1,8 +1,8 @@
 -- How similar a remembered problem is, and how much a pattern has helped.
 
--- Three decades of size are as far apart as it gets.
+-- Three decades of size are as far apart as it gets. Null for an unknown size, hence strict: least() would skip it.
 CREATE FUNCTION e2i.size_similarity(a double precision, b double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE STRICT AS $$
     SELECT 1 - least(1, abs(ln((a + 1) / (b + 1))) / ln(1000::double precision))
 $$;
 
