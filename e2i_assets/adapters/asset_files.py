@@ -4,7 +4,6 @@ A value is a folder. It is written beside its place and moved there whole, so th
 """
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -38,8 +37,8 @@ def write(value: object, folder: Path) -> None:
         _write_files(value, fresh)
         old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         if folder.exists():
-            os.replace(folder, old / "old")
-        os.replace(fresh, folder)
+            folder.replace(old / "old")
+        fresh.replace(folder)
         shutil.rmtree(old)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from e2i_assets.adapters.tracked_run import (
     MODEL_FOLDER,
     MODEL_SHA256_TAG,
-    SPEC_HASH_TAG,
+    RUN_KEY_TAG,
     TrackedRun,
     TrackingRefused,
     all_tags,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def found_run(client: "MlflowClient", experiment_ids: list[str], run_key: str) -> "Run | None":
     """Return the run of this key; the first, should a person have copied one."""
-    query = f"tags.`{SPEC_HASH_TAG}` = '{run_key}'"
+    query = f"tags.`{RUN_KEY_TAG}` = '{run_key}'"
     found = client.search_runs(experiment_ids, query, max_results=1, order_by=["attributes.start_time ASC"])
     return found[0] if found else None
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from e2i_assets.adapters.tracked_run import MODEL_FOLDER, MODEL_SHA256_TAG, SPEC_HASH_TAG, TrackedRun
+from e2i_assets.adapters.tracked_run import MODEL_FOLDER, MODEL_SHA256_TAG, RUN_KEY_TAG, TrackedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,7 +19,7 @@ def registered_version(client: "MlflowClient", name: str, tracked: TrackedRun, r
             name,
             source=f"{run.info.artifact_uri}/{MODEL_FOLDER}",
             run_id=run.info.run_id,
-            tags={SPEC_HASH_TAG: tracked.run_key, MODEL_SHA256_TAG: sha256},
+            tags={RUN_KEY_TAG: tracked.run_key, MODEL_SHA256_TAG: sha256},
             description=tracked.description or None,
             await_creation_for=0,
         )

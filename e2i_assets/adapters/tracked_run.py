@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from e2i_assets.core.errors import E2iError
 
-SPEC_HASH_TAG = "e2i.spec_hash"
+RUN_KEY_TAG = "e2i.run_key"
 DAGSTER_RUN_TAG = "e2i.dagster_run_id"
 MODEL_SHA256_TAG = "e2i.model_sha256"
 MODEL_FOLDER = "model"
@@ -29,7 +29,7 @@ class TrackedRun:
 
     Attributes:
         experiment_name: MLflow experiment, found or created.
-        run_key: The spec hash: the same key is the same MLflow run, however often it is logged.
+        run_key: Identity of the training: the same key is the same MLflow run, however often it is logged.
         run_name: Shown in MLflow; as is ``description``.
         dagster_run_id: By which `Tracker.close_stale` finds a run whose process died.
         params: By name, hyperparameters with their prefix (see `hyperparameters`). They cannot change afterwards.
@@ -89,7 +89,7 @@ def all_tags(run: TrackedRun) -> dict[str, str]:
     """Return the tags of the MLflow run, those by which it is found again among them."""
     described = {"mlflow.note.content": run.description} if run.description else {}
     dagster = {DAGSTER_RUN_TAG: run.dagster_run_id} if run.dagster_run_id else {}
-    return {**run.tags, **described, **dagster, SPEC_HASH_TAG: run.run_key}
+    return {**run.tags, **described, **dagster, RUN_KEY_TAG: run.run_key}
 
 
 def require_legal(run: TrackedRun) -> None:

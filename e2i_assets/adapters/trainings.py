@@ -1,5 +1,6 @@
 """The final training as it is kept: a row in our tables, a run in MLflow, the model on disk, all by one identity."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.contract import HpoOutput, MlflowInfo, TrainedModel, TrainingOutput
 from e2i_assets.core.evaluation import contract_metrics
 from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.identity import content_hash
 from e2i_assets.core.split_tables import TrainingRows
 from e2i_assets.core.training import ROLES, Training, trained
 
@@ -97,6 +99,14 @@ def train(
     return KeptTraining(str(run_id), training, output, tracked.reason or "logged", _mlflow_url(workspace, tracked))
 
 
+def training_key(identity: str, parameters: Mapping[str, Any]) -> str:
+    """Return the identity of a training in MLflow, where parameters cannot change.
+
+    A study that was given a larger budget may end with other parameters: that is another MLflow run.
+    """
+    return content_hash({"spec_hash": identity, "parameters": dict(parameters)})
+
+
 def _started(
     workspace: Workspace,
     experiment: Experiment,
@@ -149,7 +159,7 @@ def _tracked(
     }
     return TrackedRun(
         experiment_name=f"e2i_{experiment.name}",
-        run_key=identity,
+        run_key=training_key(identity, training.parameters),
         run_name=f"{experiment.algorithm}_{started:%Y%m%d_%H%M%S}",
         description=experiment.description,
         dagster_run_id=dagster_run_id,
@@ -159,6 +169,7 @@ def _tracked(
             "problem_type": experiment.problem_type,
             "hpo_enabled": str(experiment.hpo.enabled).lower(),
             "source": "e2i_assets",
+            "e2i.spec_hash": identity,
             "e2i.training_run_id": str(run_id),
             "e2i.study_name": hpo.hpo_study_name or "",
             "e2i.best_trial": str(hpo.hpo_best_trial),

@@ -72,6 +72,7 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         experiment.problem_type,
         predictions,
         threshold=_threshold(experiment, predictions["validation"]),
+        minority_class=_minority_class(bench),
         seed=experiment.hpo.seed,
     )
     default = _metrics_of_defaults(experiment, bench, rows, predictions["test"][0])
@@ -109,10 +110,15 @@ def _threshold(experiment: Experiment, validation: tuple[Array, Prediction]) -> 
     return youden_threshold(codes, prediction.scores)
 
 
+def _minority_class(bench: Bench) -> int | None:
+    return None if bench.task.n_classes != 2 else int(np.bincount(bench.y_train, minlength=2).argmin())
+
+
 def _metrics_of_defaults(experiment: Experiment, bench: Bench, rows: TrainingRows, truth: Array) -> dict[str, float]:
     parameters: Mapping[str, Any] = merged(defaults(experiment), {}, fixed(experiment))
     fit = bench.fit(parameters, patience=patience(experiment))
-    return split_metrics(experiment.problem_type, truth, _judged_rows(bench, fit, rows, "test")[1])
+    threshold = _threshold(experiment, _judged_rows(bench, fit, rows, "validation"))
+    return split_metrics(experiment.problem_type, truth, _judged_rows(bench, fit, rows, "test")[1], threshold)
 
 
 def _metrics_of_dummy(experiment: Experiment, bench: Bench, truth: Array) -> dict[str, float]:

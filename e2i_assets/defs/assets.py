@@ -1,21 +1,24 @@
 """The seven assets, one partition an experiment. Each reads its inputs, makes one call, and shows what came of it."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from e2i_assets.adapters import datasets, memory, splitting, studies, trainings
+from e2i_assets.adapters.span_attributes import SEARCH, TRAINING
 from e2i_assets.core import plots, tuning
 from e2i_assets.core.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.dataset import Dataset, dataset_of
 from e2i_assets.core.patterns import WarmStart
 from e2i_assets.core.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
 from e2i_assets.core.study import StudyResult
-from e2i_assets.defs import metadata
+from e2i_assets.defs import metadata, spans
 from e2i_assets.defs.partitions import experiments
-from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.defs.resources import ProjectResource, TracingResource
 
 
 def _asset(group: str, *kinds: str, deps: Sequence[str] = ()) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
@@ -102,13 +105,16 @@ def warm_start(
 def hpo_study(
     context: dg.AssetExecutionContext,
     project: ProjectResource,
+    tracing: TracingResource,
     validation_splits: SearchRows,
     warm_start: WarmStart,
 ) -> dg.MaterializeResult[tuning.Tuned]:
     """The search on train and validation rows: there is no test row in what it is given."""
     workspace = project.workspace()
     experiment = workspace.experiment(context.partition_key)
-    tuned = studies.tuned(workspace, experiment, validation_splits, warm_start, context.log.info)
+    with tracing.span(SEARCH, context.run, attributes=spans.search(experiment)) as span:
+        tuned = studies.tuned(workspace, experiment, validation_splits, warm_start, context.log.info)
+        span.set(spans.searched(tuned))
     return dg.MaterializeResult(value=tuned, metadata=_study_metadata(experiment.metric, tuned, workspace))
 
 
@@ -137,13 +143,19 @@ def best_hyperparameters(
 def trained_model(
     context: dg.AssetExecutionContext,
     project: ProjectResource,
+    tracing: TracingResource,
     validation_splits: TrainingRows,
     best_hyperparameters: HpoOutput,
 ) -> dg.MaterializeResult[TrainingOutput]:
     """The model, fitted once more from exactly the contract and judged once on the test rows."""
     workspace = project.workspace()
     experiment = workspace.experiment(context.partition_key)
-    done = trainings.train(workspace, experiment, validation_splits, best_hyperparameters, context.run.run_id)
+    began = datetime.fromtimestamp(context.instance.get_run_stats(context.run.run_id).start_time or time.time(), UTC)
+    with tracing.span(
+        TRAINING, context.run, parent=None, started_at=began, attributes=spans.training(experiment)
+    ) as span:
+        done = trainings.train(workspace, experiment, validation_splits, best_hyperparameters, context.run.run_id)
+        span.set(spans.trained(done, best_hyperparameters))
     info = done.output.mlflow_info
     return dg.MaterializeResult(
         value=done.output,

@@ -1,13 +1,17 @@
 """What the assets reach the world through. Addresses come from the environment; nothing is opened before it is used."""
 
 import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from e2i_assets.adapters import settings as project_settings
 from e2i_assets.adapters.server import database
+from e2i_assets.adapters.tracing import TracedSpan, Tracing
+from e2i_assets.adapters.tracing_settings import TracingSettings
 from e2i_assets.adapters.tracking import Tracker
 from e2i_assets.adapters.workspace import Workspace
 
@@ -41,6 +45,58 @@ def from_environment(name: str) -> dg.EnvVar | None:
     return dg.EnvVar(name) if os.environ.get(name) else None
 
 
+class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic in itself
+    """OpenTelemetry spans of a run, off unless an endpoint is given; a receiver that is away costs under a second."""
+
+    endpoint: str | None = Field(None, description="Base address of an OTLP/HTTP receiver.")
+    receiver: str = Field("otlp", description="otlp for any collector, opik or mlflow.")
+    project: str | None = Field(None, description="Opik's project.")
+    workspace_name: str | None = Field(None, description="Opik's workspace.")
+    api_key: str | None = Field(None, description="Sent as Authorization.", json_schema_extra=SECRET)
+    mlflow_experiment_id: str | None = Field(None, description="Where MLflow files the traces.")
+
+    _tracing: Tracing = PrivateAttr()
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["TracingResource"]:
+        """Open the connection for a run, and send what is left when it ends."""
+        settings = TracingSettings.model_validate(
+            {
+                "endpoint": self.endpoint,
+                "receiver": self.receiver,
+                "project": self.project,
+                "workspace": self.workspace_name,
+                "api_key": self.api_key,
+                "mlflow_experiment_id": self.mlflow_experiment_id,
+            }
+        )
+        self._tracing = Tracing(settings)
+        yield self
+        result = self._tracing.shutdown()
+        if result.status == "unavailable" and context.log:
+            context.log.warning(f"tracing: {result.reason}")
+
+    def span(self, name: str, run: dg.DagsterRun, **options: Any) -> AbstractContextManager[TracedSpan]:
+        """Record a span of a Dagster run around what is done inside (see `Tracing.span`)."""
+        return self._tracing.span(name, run_id=run.run_id, **options)
+
+
+@dg.resource(description="dagster-mlflow's own resource, for assets of one's own: the global mlflow API in a run.")
+def mlflow(context: dg.InitResourceContext) -> Iterator[Any]:
+    """Yield dagster-mlflow's resource on the project's MLflow.
+
+    Our own links do not go through it: it keeps one active run per process. Its runs carry the tag ``dagster_run_id``,
+    as ours do, so that one search finds both.
+    """
+    from dagster_mlflow import mlflow_tracking
+
+    found = project_settings.from_environment(os.environ)
+    uri = found.mlflow_tracking_uri or database(found).url_for("mlflow")
+    config = {"experiment_name": "e2i_own_assets", "mlflow_tracking_uri": uri}
+    own = context.replace_config(config)
+    yield from mlflow_tracking.resource_fn(own)  # type: ignore[call-arg]  # typed as if it took no context
+
+
 @dg.definitions
 def resources() -> dg.Definitions:
     """Make the resources: an address that is set in the environment is referred to, not read."""
@@ -50,4 +106,19 @@ def resources() -> dg.Definitions:
         database_url=from_environment(project_settings.DATABASE_URL),
         mlflow_tracking_uri=from_environment(project_settings.MLFLOW_TRACKING_URI),
     )
-    return dg.Definitions(resources={"project": project, "io_manager": FolderIOManager(project=project)})
+    tracing = TracingResource(
+        endpoint=from_environment("E2I_TRACING_ENDPOINT"),
+        receiver=from_environment("E2I_TRACING_RECEIVER") or "otlp",
+        project=from_environment("E2I_TRACING_PROJECT"),
+        workspace_name=from_environment("E2I_TRACING_WORKSPACE"),
+        api_key=from_environment("E2I_TRACING_API_KEY"),
+        mlflow_experiment_id=from_environment("E2I_TRACING_MLFLOW_EXPERIMENT_ID"),
+    )
+    return dg.Definitions(
+        resources={
+            "project": project,
+            "tracing": tracing,
+            "mlflow": mlflow,
+            "io_manager": FolderIOManager(project=project),
+        }
+    )

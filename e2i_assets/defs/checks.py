@@ -1,0 +1,70 @@
+"""The promises of the assets as asset checks: one step an asset, judged on what is stored."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from e2i_assets.adapters.promises.catalogue import PROMISES, experiments_with
+from e2i_assets.adapters.promises.promise import Promise, Verdict, judged
+from e2i_assets.defs.resources import ProjectResource
+
+_SEVERITIES = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
+
+
+def _checks_of(asset: str) -> dg.AssetChecksDefinition:
+    """Make the checks of an asset: in the run of an experiment for that one, else for every experiment that has it."""
+    promises = {promise.name: promise for promise in PROMISES if promise.asset == asset}
+
+    @dg.multi_asset_check(
+        name=f"promises_of_{asset}",
+        specs=[
+            dg.AssetCheckSpec(one.name, asset=asset, description=one.description, blocking=one.blocking)
+            for one in promises.values()
+        ],
+        can_subset=True,
+    )
+    def checks(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> Iterator[dg.AssetCheckResult]:
+        run, workspace = context.op_execution_context, project.workspace()
+        names = [run.partition_key] if run.has_partition_key else experiments_with(workspace, asset)
+        unseen: list[str] = []
+        for key in sorted(context.selected_asset_check_keys, key=lambda key: list(promises).index(key.name)):
+            promise = promises[key.name]
+            verdicts = {name: judged(promise, workspace, name) for name in names}
+            away = [f"{promise.name}: {one.why}" for one in verdicts.values() if one.outcome == "could not look"]
+            if away or not verdicts:
+                unseen += away or [f"{promise.name}: {asset} is not there yet for any experiment: materialise it first"]
+            else:
+                yield _result(promise, verdicts)
+        if unseen:
+            # Neither passed nor failed: Dagster shows a check that raised as one that could not be executed.
+            raise dg.Failure("could not look: " + "; ".join(unseen), allow_retries=False)
+
+    return checks
+
+
+def _result(promise: Promise, verdicts: Mapping[str, Verdict]) -> dg.AssetCheckResult:
+    broken = {name: one for name, one in verdicts.items() if not one.holds}
+    shown = broken or verdicts
+    alone = len(verdicts) == 1
+    return dg.AssetCheckResult(
+        asset_key=promise.asset,
+        check_name=promise.name,
+        passed=not broken,
+        severity=_SEVERITIES[promise.severity],
+        description="; ".join(one.why if alone else f"{name}: {one.why}" for name, one in shown.items()),
+        metadata=_metadata(next(iter(verdicts.values())).facts if alone else {n: v.why for n, v in verdicts.items()}),
+    )
+
+
+def _metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: dg.MetadataValue.null() if value is None else value for key, value in facts.items()}
+
+
+dataset_checks = _checks_of("dataset")
+validation_splits_checks = _checks_of("validation_splits")
+warm_start_checks = _checks_of("warm_start")
+hpo_study_checks = _checks_of("hpo_study")
+best_hyperparameters_checks = _checks_of("best_hyperparameters")
+trained_model_checks = _checks_of("trained_model")
+hpo_pattern_memory_checks = _checks_of("hpo_pattern_memory")
