@@ -51,8 +51,8 @@ columns:
 algorithm: {algorithm}  # {other_algorithms}
 metric: {metric}  # {other_metrics}
 
-# Changes to the search space of {algorithm}: lines like its own, which follow, in the place of {{}}. One key of a line
-# is enough, such as {first}: {{high: 10}}, and null takes a parameter out of the search.
+# Changes to the search space of {algorithm}: put lines like its own, which follow, in the place of {{}}.
+# One key of a line is enough, such as {first}: {{high: 10}}, and null takes a parameter out of the search.
 search_space: {{}}
 {space}
 # Parameters that are not searched.

@@ -80,7 +80,7 @@ def _why_not(name: str, column: pd.Series, declared: bool) -> str | None:
         return "an identifier: every row has its own" if unique and _IDENTIFIER.search(name) else None
     if not declared and distinct > MAX_CATEGORIES:
         return f"free text: {distinct} distinct values"
-    if not declared and distinct > len(present) / 2:
+    if not declared and distinct > max(2, len(present) / 2):
         return f"free text: {distinct} distinct values in {len(present)} rows"
     return None
 

@@ -1,7 +1,10 @@
+import contextlib
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from e2i_assets.core.errors import ExperimentInvalid
 from e2i_assets.core.experiment import Experiment
@@ -255,3 +258,29 @@ def test_an_address_in_the_wrong_place_is_not_shown() -> None:
     assert "secret" not in found
     assert "source.sql.url_env" in found
     assert "must be the name of an environment variable, such as E2I_SOURCE_URL" in found
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+SECTIONS = ("hpo", "columns", "source", "target", "search_space", "fixed", "success_criteria", "early_stopping")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(sorted(Experiment.model_json_schema()["properties"])), ANYTHING, max_size=3),
+    st.sampled_from(SECTIONS),
+    st.dictionaries(
+        st.sampled_from(["trials", "sampler", "drop", "id", "csv", "sql", "bins", "labels", "C"]), ANYTHING
+    ),
+)
+def test_whatever_stands_in_a_file_it_is_valid_or_refused_with_its_mistakes(
+    values: dict[str, Any], section: str, inner: dict[str, Any]
+) -> None:
+    raw = {**yaml.safe_load(classified()), **values, section: inner}
+    with contextlib.suppress(ExperimentInvalid):
+        experiment = experiment_from(raw, "x")
+        assert experiment.search_space() is not None
+        assert experiment_from(experiment.model_dump(mode="json"), "x") == experiment

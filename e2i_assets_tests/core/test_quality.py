@@ -1,0 +1,170 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from e2i_assets.core.dataset import Dataset, dataset_of
+from e2i_assets.core.experiment_file import experiment_from
+from e2i_assets.core.quality import WEIGHTS, QualityReport, assess, gate
+from e2i_assets.core.quality_scores import scores
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def report(**fields: Any) -> QualityReport:
+    return QualityReport(
+        **{"report_id": "qc_1", "experiment_id": "visits", "status": "passed", "overall_score": 0.95, **fields}
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "passed", "reason"),
+    [
+        ({}, True, "passed with an overall score of 0.9500"),
+        ({"status": "warning"}, True, "passed with an overall score of 0.9500"),
+        ({"overall_score": 0.80}, True, "passed with an overall score of 0.8000"),
+        ({"overall_score": 0.1 + 0.7}, True, "passed with an overall score of 0.8000"),
+        ({"overall_score": 0.7999}, False, "blocked: the overall score 0.7999 is below 0.80"),
+        ({"overall_score": 0.10}, False, "blocked: the overall score 0.1000 is below 0.80"),
+        ({"status": "failed"}, False, "blocked: the status of the quality report is failed"),
+        ({"blocking_issues": ("no key", "no rows")}, False, "blocked by no key; no rows"),
+        (
+            {"status": "skipped"},
+            False,
+            "blocked: the status of the quality report is skipped, neither passed nor warning",
+        ),
+        (
+            {"status": "unknown"},
+            False,
+            "blocked: the status of the quality report is unknown, neither passed nor warning",
+        ),
+        ({"overall_score": None}, False, "blocked: the quality report has no overall score"),
+        # Where several rules apply, the first one gives the reason.
+        (
+            {"status": "failed", "blocking_issues": ("no key",), "overall_score": 0.1},
+            False,
+            "blocked: the status of the quality report is failed",
+        ),
+        ({"status": "skipped", "blocking_issues": ("no key",), "overall_score": 0.1}, False, "blocked by no key"),
+        ({"status": "skipped", "overall_score": 0.1}, False, "blocked: the overall score 0.1000 is below 0.80"),
+        (
+            {"status": "skipped", "overall_score": None},
+            False,
+            "blocked: the status of the quality report is skipped, neither",
+        ),
+    ],
+)
+def test_the_gate_looks_at_status_issues_and_score_in_this_order(
+    fields: dict[str, Any], passed: bool, reason: str
+) -> None:
+    """T23: one flag is not enough; a score of 0.10 with a blocking issue does not pass."""
+    decision = gate(report(**fields))
+    assert decision.passed is passed
+    assert decision.reason.startswith(reason)
+
+
+def test_without_a_report_nothing_passes() -> None:
+    """T23."""
+    assert not gate(None).passed
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"overall_score": float("nan")}, {"overall_score": 1.2}, {"status": "ok"}, {"row_count": -1}, {"qc_passed": True}],
+)
+def test_a_report_that_is_none_is_not_read(fields: dict[str, Any]) -> None:
+    """T23."""
+    with pytest.raises(ValidationError):
+        report(**fields)
+
+
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "key": range(40),
+            "day": pd.date_range("2026-01-01", periods=40),
+            "age": [float(number % 30) for number in range(40)],
+            "plan": ["basic", "full"] * 20,
+            "cost": [float(number * 7 % 40) for number in range(40)],
+        }
+    )
+
+
+def dataset(frame: pd.DataFrame, columns: dict[str, Any]) -> Dataset:
+    raw = {
+        "name": "visits",
+        "owner": "team:a",
+        "source": {"csv": "a.csv"},
+        "target": "cost",
+        "problem_type": "regression",
+        "algorithm": "Ridge",
+        "columns": columns,
+    }
+    return dataset_of(frame, experiment_from(raw, "x"))
+
+
+ALL = {"id": ["key"], "time": "day"}
+
+
+def test_a_clean_table_scores_one_everywhere() -> None:
+    made = assess(dataset(table(), ALL), "visits", NOW)
+    assert scores(dataset(table(), ALL), NOW) == dict.fromkeys(WEIGHTS, 1.0)
+    assert (made.status, made.overall_score, made.warnings, made.row_count) == ("passed", 1.0, (), 40)
+    assert made.validated_at == NOW
+    assert gate(made).passed
+
+
+def first(frame: pd.DataFrame, column: str, cells: list[Any]) -> pd.DataFrame:
+    return frame.assign(**{column: [*cells, *frame[column].tolist()[len(cells) :]]})
+
+
+@pytest.mark.parametrize(
+    ("dimension", "frame", "columns", "score"),
+    [
+        ("completeness", first(table(), "age", [None] * 12), ALL, 1 - 12 / 120),
+        ("completeness", first(table(), "cost", [None] * 8), ALL, (32 * 3) / (32 * 3 + 8)),
+        ("validity", first(table(), "plan", ["?", " N/A ", "", "-"]), ALL, 1 - 4 / 120),
+        ("consistency", first(table(), "plan", ["Basic", "FULL ", "basic ", "full"]), ALL, 1 - 3 / 40),
+        ("uniqueness", first(table(), "key", [5] * 5), ALL, 1 - 5 / 40),
+        ("uniqueness", pd.concat([table(), table()[:10]]), {}, 1 - 10 / 50),
+        ("timeliness", first(table(), "day", [pd.Timestamp("2026-06-02")] * 4), ALL, 0.9),
+        ("timeliness", first(table(), "day", [pd.Timestamp("2026-06-01 12:00")] * 4), ALL, 1.0),
+        ("timeliness", table().assign(day=pd.date_range("2026-05-01", periods=40, tz="Asia/Tokyo")), ALL, 0.8),
+        ("timeliness", table().assign(day=range(40)), ALL, 1.0),
+        ("timeliness", table(), {"id": ["key"]}, 1.0),
+    ],
+)
+def test_each_dimension_is_the_share_that_it_says(
+    dimension: str, frame: pd.DataFrame, columns: dict[str, Any], score: float
+) -> None:
+    made = assess(dataset(frame, columns), "visits", NOW)
+    assert getattr(made, f"{dimension}_score") == pytest.approx(score)
+    overall = sum(weight * getattr(made, f"{name}_score") for name, weight in WEIGHTS.items())
+    assert made.overall_score == pytest.approx(overall)
+
+
+def test_a_low_dimension_warns_and_says_what_to_do() -> None:
+    made = assess(dataset(first(table(), "key", [5] * 12), ALL), "visits", NOW)
+    assert made.status == "warning"
+    assert made.failed_expectations == ("uniqueness at least 0.80",)
+    assert made.warnings == ("uniqueness is 0.7250",)
+    assert len(made.remediation_steps) == 1
+    assert [one.name for one in made.expectation_results if not one.passed] == ["uniqueness at least 0.80"]
+    assert gate(made).passed
+
+
+def test_a_dimension_below_a_half_blocks_whatever_the_score() -> None:
+    """T23."""
+    made = assess(dataset(first(table(), "key", [5] * 30), ALL), "visits", NOW)
+    assert (made.status, made.blocking_issues) == ("failed", ("uniqueness 0.2750 < 0.50",))
+    assert made.overall_score is not None
+    assert made.overall_score > 0.80
+    assert not gate(made).passed
+
+
+def test_a_report_comes_back_from_its_stored_form() -> None:
+    made = assess(dataset(table(), ALL), "visits", NOW)
+    assert QualityReport.model_validate_json(made.model_dump_json()) == made
+    assert assess(dataset(table(), ALL), "visits", NOW).report_id == made.report_id
