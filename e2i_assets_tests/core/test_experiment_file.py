@@ -268,7 +268,7 @@ ANYTHING = st.recursive(
 SECTIONS = ("hpo", "columns", "source", "target", "search_space", "fixed", "success_criteria", "early_stopping")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(sorted(Experiment.model_json_schema()["properties"])), ANYTHING, max_size=3),
     st.sampled_from(SECTIONS),
