@@ -1,0 +1,126 @@
+"""What `dataset` promises: a table as its experiment declares it, fit to learn from, without the answer in it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.adapters.promises.promise import Promise, Verdict, stored, verdict
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core import target_leaks
+from e2i_assets.core.column_types import is_number, labels
+from e2i_assets.core.dataset import Dataset, schema_of
+from e2i_assets.core.feature_columns import name_violations, roles
+from e2i_assets.core.identity import frame_hash
+from e2i_assets.core.quality import assess, gate
+
+_FEATURE_TYPES = ("int64", "float64", "category")
+
+
+def _schema(workspace: Workspace, name: str) -> Verdict:
+    from pandera.errors import SchemaErrors
+
+    data: Dataset = stored(workspace, Dataset, "dataset", name)
+    mistakes: list[str] = [f"{column} is not a column" for column in data.features if column not in data.frame.columns]
+    if not mistakes:
+        types = {column: str(data.frame[column].dtype) for column in data.features}
+        mistakes = [f"{column} is {kind}" for column, kind in types.items() if kind not in _FEATURE_TYPES]
+        try:
+            schema_of(data).validate(data.frame, lazy=True)
+        except SchemaErrors as error:
+            cases = error.failure_cases.drop_duplicates(["column", "check"])
+            mistakes += [
+                f"{case.column or 'table'} breaks {case.check} with {case.failure_case}" for case in cases.itertuples()
+            ]
+    return verdict(mistakes, "every column has its type and its legal values", columns=len(data.frame.columns))
+
+
+def _content(workspace: Workspace, name: str) -> Verdict:
+    data: Dataset = stored(workspace, Dataset, "dataset", name)
+    found = frame_hash(data.frame)
+    mistakes = [] if found == data.data_hash else [f"the rows have the hash {found[:12]}, not {data.data_hash[:12]}"]
+    return verdict(
+        mistakes, f"the {len(data.frame)} rows have the hash that everything refers to", rows=len(data.frame)
+    )
+
+
+def _quality(workspace: Workspace, name: str) -> Verdict:
+    report = assess(stored(workspace, Dataset, "dataset", name), name, datetime.now(UTC))
+    decision = gate(report)
+    facts = report.model_dump(mode="json", exclude={"expectation_results", "report_id"})
+    hints = "".join(f"; {step}" for step in report.remediation_steps)
+    return Verdict(
+        "holds" if decision.passed else "broken", decision.reason + ("" if decision.passed else hints), facts
+    )
+
+
+def _kept_out(workspace: Workspace, name: str) -> Verdict:
+    data: Dataset = stored(workspace, Dataset, "dataset", name)
+    experiment = workspace.experiment(name)
+    reasons = {column: why for column, why in roles(experiment).items() if column != experiment.target.column}
+    mistakes = [
+        f"{column} is a feature and should not be: {reasons[column]}" for column in data.features if column in reasons
+    ]
+    return verdict(mistakes, f"none of {len(reasons)} columns that the experiment keeps out is a feature")
+
+
+def _no_target(workspace: Workspace, name: str) -> Verdict:
+    data: Dataset = stored(workspace, Dataset, "dataset", name)
+    features = {column: data.frame[column] for column in data.features if column in data.frame.columns}
+    target = data.frame[data.target]
+    named = list(name_violations(features, workspace.experiment(name)))
+    equal = list(_equal_to_target(features, target))
+    hidden = list(target_leaks.violations(features, target, data.classes))
+    told = {violation.value for violation in named} | {column for column, _ in equal}
+    mistakes = [*named, *(why for _, why in equal), *(one for one in hidden if one.value not in told)]
+    return verdict(mistakes, f"none of {len(features)} features is or settles the target {data.target}")
+
+
+def _equal_to_target(features: dict[str, pd.Series], target: pd.Series) -> Iterator[tuple[str, str]]:
+    for column, values in features.items():
+        if is_number(target) and is_number(values):
+            equal = bool(np.array_equal(values.to_numpy(float), target.to_numpy(float)))
+        else:
+            equal = bool((labels(values.astype(object)) == labels(target)).all())
+        if equal:
+            examples = ", ".join(str(cell) for cell in target.head(3))
+            yield column, f"{column} equals the target {target.name} in all {len(target)} rows, for example {examples}"
+
+
+PROMISES = (
+    Promise(
+        asset="dataset",
+        name="schema_holds",
+        description="Every column has the type and the values that the experiment's table may have.",
+        judge=_schema,
+        answers_for_the_file=True,
+    ),
+    Promise(
+        asset="dataset",
+        name="rows_are_those_of_the_hash",
+        description="The content hash that splits, studies and models refer to is the hash of the stored rows.",
+        judge=_content,
+    ),
+    Promise(
+        asset="dataset",
+        name="quality_gate_passes",
+        description="Completeness, validity, consistency, uniqueness and timeliness are good enough to train on.",
+        judge=_quality,
+        blocking=True,
+    ),
+    Promise(
+        asset="dataset",
+        name="target_is_not_a_feature",
+        description="Neither under its name, nor as what it was cut from, nor in disguise.",
+        judge=_no_target,
+        blocking=True,
+    ),
+    Promise(
+        asset="dataset",
+        name="columns_kept_out_are_no_features",
+        description="What the experiment drops, or names as id, group or time, is not learnt from.",
+        judge=_kept_out,
+        blocking=True,
+    ),
+)

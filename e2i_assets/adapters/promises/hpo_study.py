@@ -1,0 +1,166 @@
+"""What `hpo_study` promises: the same study in the file and in the tables, and a best value that can be had again."""
+
+import math
+import warnings
+from collections import Counter
+
+from e2i_assets.adapters.promises.promise import Promise, PromiseBroken, Verdict, held, stored, verdict
+from e2i_assets.adapters.study_store import StoredStudy, StudyStore, TrialRow
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core import tuning
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.split_tables import SearchRows, SplitFacts
+from e2i_assets.core.study import StudyResult
+from e2i_assets.core.trials import INTERRUPTED
+
+TOLERANCE = 1e-9
+_NO_SEARCH = "the experiment does not search: it trains the defaults"
+_STATES = {"COMPLETE": "n_completed", "PRUNED": "n_pruned", "FAIL": "n_failed"}
+
+
+def _identity(workspace: Workspace, name: str) -> Verdict:
+    tuned: tuning.Tuned = stored(workspace, tuning.Tuned, "hpo_study", name)
+    facts: SplitFacts = stored(workspace, SplitFacts, "validation_splits", name)
+    expected = tuning.spec_hash(workspace.experiment(name), facts)
+    mistakes = []
+    if tuned.identity != expected:
+        mistakes.append(
+            f"it has the identity {tuned.identity[:12]}, and today's rows and experiment have {expected[:12]}: "
+            "materialise hpo_study again"
+        )
+    return verdict(mistakes, "it was searched on today's rows for today's experiment", identity=tuned.identity)
+
+
+def _counts(workspace: Workspace, name: str) -> Verdict:
+    result = _result(workspace, name)
+    if result is None:
+        return held(_NO_SEARCH)
+    row, trials = _rows(workspace, name)
+    told = Counter(trial.state for trial in trials if trial.error_type != INTERRUPTED)
+    spent = sum(result.count(state) for state in _STATES)
+    mistakes = []
+    for state, column in _STATES.items():
+        counts = (result.count(state), getattr(row, column), told[state])
+        if len(set(counts)) > 1:
+            mistakes.append(
+                f"{state}: {counts[0]} in the result, {counts[1]} in ml_hpo_studies, {counts[2]} in ml_hpo_trials"
+            )
+    if row.n_trials != max(result.n_trials, spent):
+        mistakes.append(f"a budget of {result.n_trials} trials in the result, and of {row.n_trials} in ml_hpo_studies")
+    if result.stop_reason == "budget spent" and spent < result.n_trials:
+        mistakes.append(f"the budget of {result.n_trials} trials is said to be spent, and {spent} ended")
+    facts = {column: result.count(state) for state, column in _STATES.items()}
+    return verdict(mistakes, f"{spent} of {result.n_trials} trials, the same in the result and in both tables", **facts)
+
+
+def _same_in_tables(workspace: Workspace, name: str) -> Verdict:
+    result = _result(workspace, name)
+    if result is None:
+        return held(_NO_SEARCH)
+    row, trials = _rows(workspace, name)
+    best = result.best
+    pairs = {
+        "status": (result.status, row.status),
+        "best trial": (best.number if best else None, row.best_trial_number),
+        "best value": (best.value if best else None, row.best_value),
+        "best parameters": (best.params if best else {}, row.best_params),
+        "value of the defaults": (result.default_value, row.default_value),
+    }
+    mistakes = [
+        f"{what} is {here} in the result, and {there} in ml_hpo_studies"
+        for what, (here, there) in pairs.items()
+        if here != there
+    ]
+    kept = {trial.trial_number: (trial.state, trial.value, trial.params) for trial in trials}
+    for trial in result.trials:
+        if kept.get(trial.number) != (trial.state, trial.value, trial.params):
+            mistakes.append(f"trial {trial.number} is not the same in ml_hpo_trials")
+    return verdict(mistakes, f"{len(result.trials)} trials and the best of them are the same in the tables")
+
+
+def _finite(workspace: Workspace, name: str) -> Verdict:
+    result = _result(workspace, name)
+    if result is None:
+        return held(_NO_SEARCH)
+    if result.best is None or result.best.value is None:
+        return held(f"no trial completed ({result.stop_reason}), so there is no best value")
+    value = result.best.value
+    mistakes = [] if math.isfinite(value) else [f"the best value is {value}"]
+    return verdict(mistakes, f"the best value is {value:.6g}, of trial {result.best.number}", best_value=value)
+
+
+def _from_train_and_validation(workspace: Workspace, name: str) -> Verdict:
+    result = _result(workspace, name)
+    if result is None:
+        return held(_NO_SEARCH)
+    best = result.best
+    if best is None or best.value is None:
+        return held(f"no trial completed ({result.stop_reason}), so there is no best value")
+    # This type opens the files of train and validation and no other.
+    rows: SearchRows = stored(workspace, SearchRows, "validation_splits", name)
+    objective = tuning.objective(workspace.experiment(name), rows)(math.inf)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they were kept with the trial
+            again = objective.value(objective.bench.fit(best.params))
+    except (E2iError, ValueError, TypeError) as error:
+        return verdict([f"trial {best.number} cannot be fitted again: {error}"], "")
+    mistakes = []
+    if abs(again - best.value) > TOLERANCE * max(1.0, abs(best.value)):
+        mistakes.append(
+            f"trial {best.number} has {best.value!r}, and fitted again on train it has {again!r} on validation"
+        )
+    why = f"trial {best.number} fitted again on train has the same {best.value:.6g} on validation"
+    return verdict(mistakes, why, best_value=best.value, again=again)
+
+
+def _result(workspace: Workspace, name: str) -> StudyResult | None:
+    tuned: tuning.Tuned = stored(workspace, tuning.Tuned, "hpo_study", name)
+    return tuned.result
+
+
+def _rows(workspace: Workspace, name: str) -> tuple[StoredStudy, list[TrialRow]]:
+    tuned: tuning.Tuned = stored(workspace, tuning.Tuned, "hpo_study", name)
+    store = StudyStore(workspace.database)
+    row = store.by_spec_hash(tuned.identity)
+    if row is None:
+        raise PromiseBroken(
+            f"the study {tuned.identity[:12]} of {name} is not in ml_hpo_studies: materialise hpo_study again"
+        )
+    return row, store.trials(row.id)
+
+
+PROMISES = (
+    Promise(
+        asset="hpo_study",
+        name="belongs_to_these_rows_and_this_experiment",
+        description="Its identity is that of the stored splits and of the registered experiment.",
+        judge=_identity,
+    ),
+    Promise(
+        asset="hpo_study",
+        name="counts_add_up",
+        description="Completed, pruned and failed trials are as many in the result as in both tables.",
+        judge=_counts,
+    ),
+    Promise(
+        asset="hpo_study",
+        name="tables_say_the_same",
+        description="Best trial, values and parameters are the same in the result, ml_hpo_studies and ml_hpo_trials.",
+        judge=_same_in_tables,
+    ),
+    Promise(
+        asset="hpo_study",
+        name="best_value_is_finite",
+        description="A study has a finite best value, or says that it has none.",
+        judge=_finite,
+        blocking=True,
+        answers_for_the_file=True,
+    ),
+    Promise(
+        asset="hpo_study",
+        name="best_value_comes_from_train_and_validation_alone",
+        description="Fitting the best trial again on the train rows gives its value on the validation rows, to 1e-9.",
+        judge=_from_train_and_validation,
+    ),
+)

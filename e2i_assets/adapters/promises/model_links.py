@@ -1,0 +1,99 @@
+"""Following a training back: its row, its study, the best trial of that, and its run in MLflow."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from e2i_assets.adapters.mlflow_client import TrackingUnreachable
+from e2i_assets.adapters.promises.promise import PromiseBroken, Verdict, stored, verdict
+from e2i_assets.adapters.run_store import RunStore, StoredRun, TrainingRunLink
+from e2i_assets.adapters.tracked_run import hyperparameters, param_text
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.split_tables import SplitFacts
+
+
+def identity(workspace: Workspace, name: str) -> str:
+    """Return the identity of the study that the stored training belongs to."""
+    hpo: HpoOutput = stored(workspace, HpoOutput, "best_hyperparameters", name)
+    return str(hpo.hpo_spec_hash)
+
+
+def training_run(workspace: Workspace, name: str) -> StoredRun:
+    """Return the row of the stored training.
+
+    Raises:
+        PromiseBroken: There is none.
+    """
+    stored(workspace, TrainingOutput, "trained_model", name)
+    found = RunStore(workspace.database).by_spec_hash(identity(workspace, name))
+    if found is None:
+        raise PromiseBroken(f"the training of {name} has no row in ml_training_runs: materialise trained_model again")
+    return found
+
+
+def linked(workspace: Workspace, name: str) -> Verdict:
+    """Judge whether the links of the stored training lead to things that say the same."""
+    output: TrainingOutput = stored(workspace, TrainingOutput, "trained_model", name)
+    hpo: HpoOutput = stored(workspace, HpoOutput, "best_hyperparameters", name)
+    facts: SplitFacts = stored(workspace, SplitFacts, "validation_splits", name)
+    links = {link.spec_hash: link for link in RunStore(workspace.database).links(name)}
+    link = links.get(str(hpo.hpo_spec_hash))
+    if link is None:
+        return verdict([f"training_run_links has no row for the study {str(hpo.hpo_spec_hash)[:12]}"], "")
+    mistakes = _mistakes(link, training_run(workspace, name), output, hpo, facts)
+    followed = f"trial {link.best_trial_number} of {link.study_name}" if hpo.hpo_completed else "the defaults, no study"
+    params, away = _mlflow_params(workspace, link.mlflow_run_id)
+    if params is not None:
+        expected = {key: param_text(value) for key, value in hyperparameters(link.hyperparameters).items()}
+        shown = {key: value for key, value in params.items() if key.startswith("hp_")}
+        different = sorted(key for key in {*expected, *shown} if expected.get(key) != shown.get(key))
+        mistakes += [f"{key} is {expected.get(key)} in the row, and {shown.get(key)} in MLflow" for key in different]
+    where = f"MLflow run {link.mlflow_run_id}" if params is not None else f"not followed into MLflow, {away}"
+    why = f"the row leads to {followed} and {where}, all with the same parameters"
+    return verdict(
+        mistakes, why, training_run=link.training_run_id, study=link.study_name, mlflow_run=link.mlflow_run_id
+    )
+
+
+def kept_in_mlflow(workspace: Workspace, name: str) -> Verdict:
+    """Judge whether MLflow has the run of the stored training."""
+    output: TrainingOutput = stored(workspace, TrainingOutput, "trained_model", name)
+    run, info = training_run(workspace, name), output.mlflow_info
+    params, away = _mlflow_params(workspace, run.mlflow_run_id)
+    mistakes = [] if params is not None else [f"{away} (MLflow was {info.mlflow_status} when the model was trained)"]
+    if info.run_id != run.mlflow_run_id:
+        mistakes.append(f"the output names run {info.run_id}, and ml_training_runs names {run.mlflow_run_id}")
+    return verdict(mistakes, f"MLflow has it as run {run.mlflow_run_id}", mlflow_run=run.mlflow_run_id)
+
+
+def _mistakes(
+    link: TrainingRunLink, run: StoredRun, output: TrainingOutput, hpo: HpoOutput, facts: SplitFacts
+) -> list[str]:
+    pairs: dict[str, tuple[Any, Any]] = {
+        "status": (link.status, "finished"),
+        "data_hash": (link.data_hash, facts.data_hash),
+        "hyperparameters": (link.hyperparameters, output.trained_model.hyperparameters),
+        "study_name": (link.study_name, hpo.hpo_study_name),
+        "optuna_trial_number": (run.optuna_trial_number, hpo.hpo_best_trial),
+        "is_best_trial": (run.is_best_trial, hpo.hpo_completed),
+    }
+    if hpo.hpo_completed:
+        pairs["best_trial_number of the study"] = (link.best_trial_number, hpo.hpo_best_trial)
+        pairs["best_value of the study"] = (link.best_value, hpo.hpo_best_value)
+        pairs["parameters of the best trial"] = (link.trial_params, output.trained_model.hyperparameters)
+    found = [f"{field} is {here}, and should be {there}" for field, (here, there) in pairs.items() if here != there]
+    found += [f"{field} is null" for field in ("split_id", "model_uri") if getattr(link, field) is None]
+    return found
+
+
+def _mlflow_params(workspace: Workspace, run_id: str | None) -> tuple[Mapping[str, str] | None, str]:
+    """Return the parameters of an MLflow run, or None and why they cannot be had."""
+    if run_id is None:
+        return None, "there is no run"
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return workspace.tracker().run_params(run_id), ""
+    except (TrackingUnreachable, MlflowException, SQLAlchemyError, OSError) as error:
+        return None, f"{type(error).__name__}: {error}"

@@ -1,0 +1,142 @@
+"""What `trained_model` promises: its contract, links that lead somewhere, and a model that is what its numbers say."""
+
+from pathlib import Path
+
+from e2i_assets.adapters.models import ModelInvalid, load_model
+from e2i_assets.adapters.promises import model_links
+from e2i_assets.adapters.promises.promise import Promise, Verdict, document, held, stored, verdict
+from e2i_assets.adapters.run_store import RunStore, StoredRun
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.algorithms.algorithm import from_scores
+from e2i_assets.core.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.contract_violations import training_violations_of
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.evaluation import split_metrics
+from e2i_assets.core.fitting import target_codes
+from e2i_assets.core.metrics import Prediction
+from e2i_assets.core.split_tables import TrainingRows
+from e2i_assets.core.success_criteria import criteria
+from e2i_assets.core.verdict import judged
+
+TOLERANCE = 1e-9
+_ARCHIVE = Path("data", "model")  # where an MLflow folder of ours has the model itself
+
+
+def _contract(workspace: Workspace, name: str) -> Verdict:
+    raw = document(workspace, "trained_model", name)
+    hpo: HpoOutput = stored(workspace, HpoOutput, "best_hyperparameters", name)
+    return verdict(
+        training_violations_of(raw, hpo), "every field keeps the output contract, and is what the study said"
+    )
+
+
+def _row_is_complete(workspace: Workspace, name: str) -> Verdict:
+    output: TrainingOutput = stored(workspace, TrainingOutput, "trained_model", name)
+    rows: TrainingRows = stored(workspace, TrainingRows, "validation_splits", name)
+    run = model_links.training_run(workspace, name)
+    pairs = {
+        "status": (run.status, "finished"),
+        "training_samples": (run.training_samples, len(rows.train.target)),
+        "validation_samples": (run.validation_samples, len(rows.validation.target)),
+        "test_samples": (run.test_samples, len(rows.test.target)),
+        "feature_names": (list(run.feature_names), list(rows.facts.features)),
+        "hyperparameters": (run.hyperparameters, output.trained_model.hyperparameters),
+        "validation_metrics": (run.validation_metrics, output.validation_metrics.all_metrics),
+        "success_criteria_results": (run.success_criteria_results, output.success_criteria_results),
+    }
+    mistakes = [f"{field} is {here}, and should be {there}" for field, (here, there) in pairs.items() if here != there]
+    return verdict(mistakes, f"row {run.id} of ml_training_runs says what was trained", training_run=run.id)
+
+
+def _reloads(workspace: Workspace, name: str) -> Verdict:
+    rows: TrainingRows = stored(workspace, TrainingRows, "validation_splits", name)
+    run = model_links.training_run(workspace, name)
+    try:
+        again = _test_metrics(workspace, name, run, rows)
+    except (ModelInvalid, E2iError, KeyError, ValueError) as error:
+        return verdict([f"the stored model cannot judge the test rows: {error}"], "")
+    mistakes = [
+        f"{metric} on test is {run.test_metrics.get(metric)!r} in ml_training_runs, and {again.get(metric)!r} again"
+        for metric in sorted({*again, *run.test_metrics})
+        if not _same(run.test_metrics.get(metric), again.get(metric))
+    ]
+    return verdict(mistakes, f"the stored model has the same {len(again)} metrics on the test rows again", **again)
+
+
+def _test_metrics(workspace: Workspace, name: str, run: StoredRun, rows: TrainingRows) -> dict[str, float]:
+    model = load_model(workspace.model_folder(name, run.spec_hash) / _ARCHIVE)
+    features = rows.test.features
+    if rows.facts.problem_type == "regression":
+        prediction = Prediction(labels=model.predict(features))
+    else:
+        prediction = from_scores(model.predict_proba(features))
+    codes = target_codes(rows.test.target, rows.facts.classes)
+    return split_metrics(rows.facts.problem_type, codes, prediction, run.decision_threshold)
+
+
+def _same(kept: object, again: object) -> bool:
+    if not isinstance(kept, int | float) or not isinstance(again, int | float):
+        return False
+    return abs(kept - again) <= TOLERANCE * max(1.0, abs(kept))
+
+
+def _criteria(workspace: Workspace, name: str) -> Verdict:
+    output: TrainingOutput = stored(workspace, TrainingOutput, "trained_model", name)
+    experiment = workspace.experiment(name)
+    if not output.success_criteria_results:
+        return held("the experiment asks for nothing: it has no success criteria")
+    run = RunStore(workspace.database).by_spec_hash(model_links.identity(workspace, name))
+    asked = criteria(experiment.success_criteria, experiment.problem_type, experiment.metric)
+    again = judged(asked, run.test_metrics if run else {}, defaults=run.default_test_metrics if run else None)
+    reasons = {one.criterion.name: one.reason for one in again if one.value is not None}
+    mistakes = [
+        reasons.get(criterion, f"{criterion}: not met")
+        for criterion, met in output.success_criteria_results.items()
+        if not met
+    ]
+    facts = {f"{criterion}": met for criterion, met in output.success_criteria_results.items()}
+    return verdict(mistakes, f"all {len(facts)} success criteria are met on the test rows", **facts)
+
+
+PROMISES = (
+    Promise(
+        asset="trained_model",
+        name="training_contract_holds",
+        description="Every field has its type and range, and parameters and best trial are those of the study.",
+        judge=_contract,
+        blocking=True,
+        answers_for_the_file=True,
+    ),
+    Promise(
+        asset="trained_model",
+        name="row_says_what_was_trained",
+        description="Its row in ml_training_runs is finished, with the rows, features, parameters and metrics.",
+        judge=_row_is_complete,
+    ),
+    Promise(
+        asset="trained_model",
+        name="links_lead_to_study_and_trial",
+        description="Best trial, training run and MLflow run, followed by their ids, have the same parameters.",
+        judge=model_links.linked,
+    ),
+    Promise(
+        asset="trained_model",
+        name="mlflow_keeps_the_run",
+        description="The training is in MLflow, under the id that the row has.",
+        judge=model_links.kept_in_mlflow,
+        severity="WARN",
+    ),
+    Promise(
+        asset="trained_model",
+        name="reloads_and_predicts_the_same",
+        description="Loaded from its folder, the model has the test metrics that were kept of it, to 1e-9.",
+        judge=_reloads,
+    ),
+    Promise(
+        asset="trained_model",
+        name="success_criteria_are_met",
+        description="The model is as good on the test rows as the experiment asks.",
+        judge=_criteria,
+        severity="WARN",
+    ),
+)

@@ -1,0 +1,134 @@
+"""`e2i check`: every promise of every asset, judged on what is stored; nothing is trained, nothing is changed."""
+
+import json as json_text
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from e2i_assets.adapters.experiment_store import ExperimentStore
+from e2i_assets.adapters.promises.catalogue import PROMISES
+from e2i_assets.adapters.promises.promise import Promise, Verdict, judged
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.commands.console import COULD_NOT_LOOK, FAILED, err, out
+from e2i_assets.commands.project import workspace
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.suggestions import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one promise for one experiment."""
+
+    experiment: str
+    promise: Promise
+    verdict: Verdict
+
+    @property
+    def fails(self) -> bool:
+        """Whether it is broken, and not merely worth a warning."""
+        return self.verdict.outcome == "broken" and (self.promise.blocking or self.promise.severity == "ERROR")
+
+    def as_document(self) -> dict[str, object]:
+        """Return it as ``--json`` shows it."""
+        promise = {key: getattr(self.promise, key) for key in ("asset", "name", "blocking", "severity", "description")}
+        return {"experiment": self.experiment, **promise, **asdict(self.verdict)}
+
+
+def check(names: Sequence[str] | None = None, json: bool = False, junit: Path | None = None) -> None:
+    """Judge what is stored and leave with 0 when every promise holds (warnings count as held).
+
+    Leaves with 1 when one is broken, and with 2 when there was nothing to look at.
+
+    Args:
+        names: Experiments; all registered ones when none is named.
+        json: Print a document for each promise instead of a table.
+        junit: File for the same as JUnit XML.
+    """
+    try:
+        project = workspace()
+        findings = found(project, _chosen(project, names or ()))
+    except E2iError as error:
+        err.print(f"[bold red]Could not look:[/] {escape(str(error))}", highlight=False)
+        raise typer.Exit(COULD_NOT_LOOK) from None
+    if junit:
+        junit.parent.mkdir(parents=True, exist_ok=True)
+        junit.write_text(as_junit(findings), encoding="utf-8")
+    if json:
+        typer.echo(json_text.dumps([finding.as_document() for finding in findings], indent=2))
+    else:
+        _show(findings)
+    raise typer.Exit(exit_code(findings))
+
+
+def found(project: Workspace, names: Sequence[str]) -> list[Finding]:
+    """Judge every promise for each of these experiments."""
+    return [Finding(name, promise, judged(promise, project, name)) for name in names for promise in PROMISES]
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """Return 1 when a promise is broken, 2 when one could not be looked at, else 0."""
+    if any(finding.fails for finding in findings):
+        return FAILED
+    unseen = any(finding.verdict.outcome == "could not look" for finding in findings)
+    return COULD_NOT_LOOK if unseen or not findings else 0
+
+
+def as_junit(findings: Sequence[Finding]) -> str:
+    """Return the findings as JUnit XML: a suite for each experiment, a warning as a case that passed with a word."""
+    root = ElementTree.Element("testsuites", name="e2i check")
+    for name in dict.fromkeys(finding.experiment for finding in findings):
+        of = [finding for finding in findings if finding.experiment == name]
+        unseen = sum(finding.verdict.outcome == "could not look" for finding in of)
+        counts = {"tests": len(of), "failures": sum(finding.fails for finding in of), "errors": unseen}
+        suite = ElementTree.SubElement(root, "testsuite", {key: str(value) for key, value in counts.items()}, name=name)
+        for finding in of:
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=f"{name}.{finding.promise.asset}", name=finding.promise.name
+            )
+            if finding.verdict.outcome == "could not look":
+                ElementTree.SubElement(case, "error", message=finding.verdict.why)
+            elif finding.fails:
+                ElementTree.SubElement(case, "failure", message=finding.verdict.why)
+            elif not finding.verdict.holds:
+                ElementTree.SubElement(case, "system-out").text = f"warning: {finding.verdict.why}"
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _chosen(project: Workspace, names: Sequence[str]) -> list[str]:
+    known = [row.experiment_name for row in ExperimentStore(project.database).list()]
+    for name in names:
+        if name not in known:
+            raise E2iError(f"no experiment {name!r} is registered{did_you_mean(name, known)}: `e2i run` registers them")
+    if not known:
+        raise E2iError("no experiment is registered yet: `e2i run` registers them and makes what can be checked")
+    return list(dict.fromkeys(names)) or known
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("experiment", "asset", "holds", "does not"):
+        table.add_column(title, overflow="fold")
+    for name, asset in dict.fromkeys((finding.experiment, finding.promise.asset) for finding in findings):
+        of = [finding for finding in findings if (finding.experiment, finding.promise.asset) == (name, asset)]
+        kept = [finding.promise.name for finding in of if finding.verdict.holds]
+        table.add_row(name, asset, "\n".join(kept), "\n".join(_marked(one) for one in of if not one.verdict.holds))
+    out.print(table)
+    for finding in findings:
+        if not finding.verdict.holds:
+            head = f"{finding.experiment}: {finding.promise.asset} {_marked(finding)}"
+            out.print(f"{head}: {escape(finding.verdict.why)}", highlight=False)
+    held = sum(finding.verdict.holds for finding in findings)
+    out.print(f"{held} of {len(findings)} promises hold.", highlight=False)
+
+
+def _marked(finding: Finding) -> str:
+    word, colour = ("broken", "red") if finding.fails else ("warning", "yellow")
+    if finding.verdict.outcome == "could not look":
+        word, colour = "could not look", "magenta"
+    return f"[{colour}]{finding.promise.name} ({word})[/]"
