@@ -1,0 +1,110 @@
+"""`e2i experiment`: the files in `experiments/`: a new one, what is wrong with them, and what came of them."""
+
+import json
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from e2i_assets.commands.console import FAILED, err, out, speaking
+from e2i_assets.core.errors import E2iError
+
+app = typer.Typer(no_args_is_help=True, help="The files in experiments/: one YAML file for each prediction problem.")
+
+
+@app.command()
+@speaking
+def new(
+    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and _; also the name of the file.")],
+    algorithm: Annotated[str, typer.Option(help="XGBoost, LightGBM, RandomForest, Ridge, ...")] = "XGBoost",
+    problem: Annotated[
+        Literal["binary_classification", "multiclass_classification", "regression"] | None,
+        typer.Option(help="What kind of target it is; default the first that the algorithm can do."),
+    ] = None,
+    csv: Annotated[str | None, typer.Option(help="Where the rows are, from the project folder.")] = None,
+    parquet: Annotated[str | None, typer.Option(help="The same for a Parquet file.")] = None,
+    target: Annotated[str, typer.Option(help="The column to predict.")] = "my_target",
+    owner: Annotated[str, typer.Option(help="A team, such as team:sales, or an e-mail address.")] = "team:my-team",
+) -> None:
+    """Write experiments/NAME.yaml, explained line by line, for you to fill in.
+
+    [bold]Examples[/]
+
+      e2i experiment new churn --csv data/customers.csv --target churned
+      e2i experiment new demand --algorithm LightGBM --problem regression
+    """
+    from e2i_assets.commands.project import settings, shown
+    from e2i_assets.core.experiment_file import parse_experiment
+    from e2i_assets.core.experiment_template import template
+
+    found = settings()
+    path = found.experiments / f"{name}.yaml"
+    if csv and parquet:
+        raise E2iError("an experiment has one source: give --csv or --parquet, not both")
+    source = f"parquet: {json.dumps(parquet)}" if parquet else f"csv: {json.dumps(csv or 'data/rows.csv')}"
+    text = template(name, algorithm, problem, json.dumps(owner), source, json.dumps(target))
+    parse_experiment(text, f"{name}.yaml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise E2iError(f"{shown(path, found.root)} is there already: choose another name, or edit that file") from None
+    out.print(f"Wrote [green]{shown(path, found.root)}[/]. Fill it in, then:", highlight=False)
+    out.print(f"  e2i experiment validate {name}\n  e2i run {name}", highlight=False)
+
+
+@app.command()
+@speaking
+def validate(
+    names: Annotated[list[str] | None, typer.Argument(help="Names or files; all when none is given.")] = None,
+    data: Annotated[bool, typer.Option("--data", help="Judge the rows too: are the columns there, and fit?")] = False,
+) -> None:
+    """Say whether experiment files are valid, or everything that is wrong with them. Nothing is registered.
+
+    [bold]Examples[/]
+
+      e2i experiment validate                   all of them
+      e2i experiment validate churn --data      and its rows
+      e2i experiment validate drafts/churn.yaml
+    """
+    from e2i_assets.commands.project import settings
+    from e2i_assets.commands.validating import verdicts
+
+    found = verdicts(settings(), names or [], data)
+    for verdict in found:
+        if verdict.mistakes is None:
+            out.print(f"[green]ok[/] {verdict.name}", highlight=False)
+        else:
+            err.print(f"[bold red]not valid[/] {escape(verdict.mistakes)}", highlight=False)
+    if not found:
+        out.print("There is no experiment yet: `e2i experiment new NAME` writes the first one.")
+    if any(verdict.mistakes is not None for verdict in found):
+        raise typer.Exit(FAILED)
+
+
+@app.command("list")
+@speaking
+def list_() -> None:
+    """List the experiments: what they are, and what became of them."""
+    from e2i_assets.commands.listing import experiment_table
+    from e2i_assets.commands.project import settings, workspace
+
+    found = settings()
+    # A database that was never made knows of nothing: making one would take half a minute.
+    project = workspace() if found.database_url or (found.state / "postgres").is_dir() else None
+    out.print(experiment_table(found, project))
+
+
+@app.command()
+@speaking
+def schema() -> None:
+    """Write docs/experiment.schema.json, with which an editor completes and checks experiment files."""
+    from e2i_assets.commands.project import settings, shown
+    from e2i_assets.core.experiment_schema import json_schema_text
+
+    found = settings()
+    path = found.root / "docs" / "experiment.schema.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json_schema_text(), encoding="utf-8")
+    out.print(f"Wrote {shown(path, found.root)}.", highlight=False)

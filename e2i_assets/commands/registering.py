@@ -1,0 +1,78 @@
+"""From experiment files to registered experiments: the chosen ones all, or none of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from e2i_assets.adapters.experiment_files import ExperimentFolder, read_folder
+from e2i_assets.adapters.experiment_store import ExperimentStore
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.errors import E2iError, ExperimentInvalid, Violation
+from e2i_assets.core.experiment import Experiment
+
+
+def registered(project: Workspace, names: Sequence[str]) -> list[str]:
+    """Register the experiments of these names, all files when there is none, and return the names.
+
+    Raises:
+        ExperimentInvalid: A chosen file is not valid; nothing was registered.
+        E2iError: Several are not, or there is no experiment of a name, or none at all.
+    """
+    chosen = chosen_experiments(strict(read_folder(project.settings.experiments)), names)
+    register(project, chosen)
+    return [experiment.name for experiment in chosen]
+
+
+def strict(folder: ExperimentFolder) -> ExperimentFolder:
+    """Return the folder with files that are not named like their experiment among the invalid ones.
+
+    A registered experiment is looked up by name: nobody should have to open the files to find its own.
+    """
+    astray = {
+        path: ExperimentInvalid(
+            f"experiment file {path}",
+            [Violation("name", name, f"is not the name of the file: call the file {name}.yaml, or correct the name")],
+        )
+        for name, path in folder.files.items()
+        if path.stem != name
+    }
+    kept = {name: one for name, one in folder.experiments.items() if folder.files[name] not in astray}
+    return replace(folder, experiments=kept, invalid={**folder.invalid, **astray})
+
+
+def chosen_experiments(folder: ExperimentFolder, names: Sequence[str]) -> list[Experiment]:
+    """Return the experiments of these names, each once, in this order; all when there is none.
+
+    Raises:
+        ExperimentInvalid: A chosen file is not valid.
+        E2iError: Several are not, or there is no experiment of a name, or none at all.
+    """
+    if not names:
+        folder.require_valid()
+        if not folder.experiments:
+            raise E2iError("there is no experiment yet: `e2i experiment new NAME` writes the first one")
+        return list(folder.experiments.values())
+    chosen: list[Experiment] = []
+    mistakes: list[E2iError] = []
+    for name in dict.fromkeys(names):
+        try:
+            chosen.append(folder.experiment(name))
+        except E2iError as error:
+            mistakes.append(error)
+    if len(mistakes) == 1:
+        raise mistakes[0]
+    if mistakes:
+        raise E2iError("\n".join(str(mistake) for mistake in mistakes))
+    return chosen
+
+
+def register(project: Workspace, experiments: Sequence[Experiment]) -> None:
+    """Insert experiments or bring them up to date."""
+    store = ExperimentStore(project.database)
+    for experiment in experiments:
+        store.register(
+            experiment.name,
+            experiment.model_dump(mode="json"),
+            description=experiment.description,
+            prediction_target=experiment.target_name,
+            created_by=experiment.owner,
+        )

@@ -1,0 +1,53 @@
+"""What is wrong with experiment files, and, when asked, with the rows that they name."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2i_assets.adapters.experiment_files import ExperimentFolder, read_experiment, read_folder
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.commands.registering import strict
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiment import Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with one experiment; ``mistakes`` is None when nothing is."""
+
+    name: str
+    mistakes: str | None
+
+
+def verdicts(settings: Settings, names: Sequence[str], with_rows: bool) -> list[Verdict]:
+    """Judge experiments, all in the folder when none is named.
+
+    Args:
+        settings: Of the project.
+        names: Names of experiments, or paths of files anywhere.
+        with_rows: Whether to read the rows too.
+    """
+    folder = strict(read_folder(settings.experiments))
+    if not names:
+        good = [_verdict(name, folder, settings, with_rows) for name in folder.experiments]
+        return [*good, *(Verdict(path.stem, str(mistakes)) for path, mistakes in folder.invalid.items())]
+    return [_verdict(name, folder, settings, with_rows) for name in names]
+
+
+def _verdict(name: str, folder: ExperimentFolder, settings: Settings, with_rows: bool) -> Verdict:
+    try:
+        is_file = name.endswith((".yaml", ".yml"))
+        experiment = read_experiment(Path(name)) if is_file else folder.experiment(name)
+        if with_rows:
+            _require_usable_rows(experiment, settings)
+    except E2iError as error:
+        return Verdict(name, str(error))
+    return Verdict(name, None)
+
+
+def _require_usable_rows(experiment: Experiment, settings: Settings) -> None:
+    from e2i_assets.adapters import datasets
+    from e2i_assets.core.dataset import dataset_of
+
+    dataset_of(datasets.load(experiment.source, settings.root, os.environ), experiment)
