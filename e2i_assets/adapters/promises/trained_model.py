@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from e2i_assets.adapters.models import ModelInvalid, load_model
 from e2i_assets.adapters.promises import model_links
 from e2i_assets.adapters.promises.promise import Promise, Verdict, document, held, stored, verdict
@@ -11,7 +13,7 @@ from e2i_assets.core.algorithms.algorithm import from_scores
 from e2i_assets.core.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.contract_violations import training_violations_of
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.evaluation import split_metrics
+from e2i_assets.core.evaluation import split_evaluation
 from e2i_assets.core.fitting import target_codes
 from e2i_assets.core.metrics import Prediction
 from e2i_assets.core.split_tables import TrainingRows
@@ -70,8 +72,12 @@ def _test_metrics(workspace: Workspace, name: str, run: StoredRun, rows: Trainin
         prediction = Prediction(labels=model.predict(features))
     else:
         prediction = from_scores(model.predict_proba(features))
-    codes = target_codes(rows.test.target, rows.facts.classes)
-    return split_metrics(rows.facts.problem_type, codes, prediction, run.decision_threshold)
+    classes = rows.facts.classes
+    rarer = None
+    if len(classes) == 2:
+        rarer = int(np.bincount(target_codes(rows.train.target, classes), minlength=2).argmin())
+    codes = target_codes(rows.test.target, classes)
+    return split_evaluation(rows.facts.problem_type, codes, prediction, run.decision_threshold, rarer).metrics
 
 
 def _same(kept: object, again: object) -> bool:
