@@ -32,7 +32,8 @@ class Remembered(BaseModel):
 def warm_start(workspace: Workspace, experiment: Experiment, rows: SearchRows) -> WarmStart:
     """Return what the experiment's study tries first: the best of similar patterns, then the defaults.
 
-    Patterns of the same rows are left out: a study would warm-start from itself.
+    Patterns of the same train and validation rows are left out: a study would warm-start from itself, and other test
+    rows would change it.
     """
     features = meta_features(
         rows.train.features, target_codes(rows.train.target, rows.facts.classes), experiment.problem_type
@@ -40,7 +41,7 @@ def warm_start(workspace: Workspace, experiment: Experiment, rows: SearchRows) -
     found: list[Candidate] = []
     reason = "the experiment starts cold: warm_start is off"
     if experiment.warm_start.enabled:
-        found = _candidates(workspace, experiment, features, rows.facts.data_hash)
+        found = _candidates(workspace, experiment, features, rows.facts.search_hash)
         reason = f"{len(found)} patterns of {experiment.algorithm} for {experiment.problem_type} by {experiment.metric}"
         reason += f" are at least {experiment.warm_start.min_similarity:g} similar"
     first = patterns.first_configurations(
@@ -69,7 +70,7 @@ def remember(
 
 
 def _candidates(
-    workspace: Workspace, experiment: Experiment, features: dict[str, float], data_hash: str
+    workspace: Workspace, experiment: Experiment, features: dict[str, float], search_hash: str
 ) -> list[Candidate]:
     similar = PatternStore(workspace.database).similar(
         algorithm=experiment.algorithm,
@@ -80,7 +81,7 @@ def _candidates(
         class_balance=features.get("class_balance"),
         min_similarity=experiment.warm_start.min_similarity,
         limit=_PATTERNS_ASKED_FOR,
-        exclude_data_hash=data_hash,
+        exclude_data_hash=search_hash,
     )
     return patterns.similar_first(
         [
@@ -102,7 +103,7 @@ def _row(experiment: Experiment, facts: SplitFacts, start: WarmStart, identity: 
     top = patterns.top_configurations(result, space)
     return PatternRow(
         spec_hash=identity,
-        data_hash=facts.data_hash,
+        data_hash=facts.search_hash,
         algorithm_name=experiment.algorithm,
         problem_type=experiment.problem_type,
         search_space=as_documents(space),

@@ -28,9 +28,10 @@ class Service:
     Attributes:
         name: For people and for the name of its log.
         command: The program and its arguments.
-        address: Where it will answer, for example ``http://127.0.0.1:3000``.
+        address: Where it will answer, for example ``http://127.0.0.1:3000``; empty for one that answers nowhere.
         ready_path: The path whose successful answer means that it is ready.
         environment: Variables on top of ours.
+        is_ready: Says so for a program without an address.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Service:
     address: str
     ready_path: str = "/"
     environment: Mapping[str, str] = field(default_factory=dict)
+    is_ready: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +150,14 @@ def _problem(each: _Running, late: bool, ready_timeout: float) -> str:
     if (code := each.process.poll()) is not None:
         return f"it ended by itself with exit status {code}"
     if late and not each.ready:
-        return f"it did not answer on {each.service.address} within {ready_timeout:g} seconds"
+        where = f"answer on {each.service.address}" if each.service.address else "get to work"
+        return f"it did not {where} within {ready_timeout:g} seconds"
     return ""
 
 
 def _answers(service: Service) -> bool:
+    if service.is_ready is not None:
+        return service.is_ready()
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(urljoin(service.address, service.ready_path), timeout=2):

@@ -1,5 +1,6 @@
 """Places the rows of a dataset, remembering in the database where each entity went: it never moves again."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,9 +11,20 @@ from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.dataset import Dataset
 from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.experiment import Experiment
-from e2i_assets.core.identity import content_hash
+from e2i_assets.core.identity import content_hash, frame_hash
 from e2i_assets.core.split_tables import SplitFacts, SplitTables
-from e2i_assets.core.splits import LEFT_OUT, ROLES, SHARES, Assignment, assign, entity_keys, strategy, violations
+from e2i_assets.core.splits import (
+    LEFT_OUT,
+    ROLES,
+    SEARCHED,
+    SHARES,
+    Assignment,
+    Role,
+    assign,
+    entity_keys,
+    strategy,
+    violations,
+)
 
 
 def split(workspace: Workspace, experiment: Experiment, dataset: Dataset) -> SplitTables:
@@ -39,10 +51,11 @@ def split(workspace: Workspace, experiment: Experiment, dataset: Dataset) -> Spl
     )
     if broken := violations(assignment, times):
         raise DataInvalid(f"split of {experiment.name}", broken)
-    facts = _facts(experiment, dataset, assignment, seed)
-    store.save(_row(experiment_id, config, facts, experiment), assignment.by_entity())
     columns_kept = [*dataset.features, dataset.target]
-    return SplitTables(facts, {role: dataset.frame.loc[assignment.roles == role, columns_kept] for role in ROLES})
+    tables = {role: dataset.frame.loc[assignment.roles == role, columns_kept] for role in ROLES}
+    facts = _facts(experiment, dataset, assignment, tables)
+    store.save(_row(experiment_id, config, facts, experiment), assignment.by_entity())
+    return SplitTables(facts, tables)
 
 
 def role_rows(tables: SplitTables) -> list[dict[str, Any]]:
@@ -65,7 +78,9 @@ def _target_summary(target: pd.Series, classes: tuple[Any, ...]) -> dict[str, An
     return {f"share of {label}": float(shares.get(label, 0.0)) for label in classes}
 
 
-def _facts(experiment: Experiment, dataset: Dataset, assignment: Assignment, seed: int) -> SplitFacts:
+def _facts(
+    experiment: Experiment, dataset: Dataset, assignment: Assignment, tables: Mapping[Role, pd.DataFrame]
+) -> SplitFacts:
     roles = [str(role) for role in assignment.roles]
     return SplitFacts(
         experiment=experiment.name,
@@ -74,9 +89,10 @@ def _facts(experiment: Experiment, dataset: Dataset, assignment: Assignment, see
         features=dataset.features,
         classes=dataset.classes,
         data_hash=dataset.data_hash,
+        search_hash=content_hash([frame_hash(tables[role]) for role in SEARCHED]),
         split_hash=content_hash({"data": dataset.data_hash, "roles": content_hash(roles)}),
         strategy=assignment.strategy,
-        seed=seed,
+        seed=experiment.split.seed,
         counts=assignment.counts(),
         left_out=int((assignment.roles == LEFT_OUT).sum()),
     )

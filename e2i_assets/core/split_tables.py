@@ -18,10 +18,10 @@ class SplitFacts(BaseModel):
 
     Attributes:
         split_hash: Identity of the assignment of these rows.
+        search_hash: Identity of the train and validation rows alone: what a search can know.
         counts: Rows of each role.
         left_out: Rows without a role.
         classes: Labels in the order of their codes, the positive one last; empty for a regression.
-        categories: Levels of each categorical feature, as the dataset has them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,6 +33,7 @@ class SplitFacts(BaseModel):
     classes: tuple[Any, ...]
     data_hash: str
     split_hash: str
+    search_hash: str
     strategy: str
     seed: int
     counts: dict[Role, int]

@@ -19,6 +19,7 @@ from e2i_assets.core.metrics import ProblemType
 
 Role = Literal["train", "validation", "test", "holdout"]
 ROLES: tuple[Role, ...] = get_args(Role)
+SEARCHED: tuple[Role, Role] = ("train", "validation")
 SHARES: dict[Role, float] = {"train": 0.60, "validation": 0.20, "test": 0.15, "holdout": 0.05}
 TOLERANCE = 0.02
 _ROUNDING = 1e-9

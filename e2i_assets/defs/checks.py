@@ -32,9 +32,8 @@ def _checks_of(asset: str) -> dg.AssetChecksDefinition:
             promise = promises[key.name]
             verdicts = {name: judged(promise, workspace, name) for name in names}
             away = [f"{promise.name}: {one.why}" for one in verdicts.values() if one.outcome == "could not look"]
-            if away or not verdicts:
-                unseen += away or [f"{promise.name}: {asset} is not there yet for any experiment: materialise it first"]
-            else:
+            unseen += away or [f"{promise.name}: {asset} is not there yet for any experiment"] * (not verdicts)
+            if any(one.outcome == "broken" for one in verdicts.values()) or (verdicts and not away):
                 yield _result(promise, verdicts)
         if unseen:
             # Neither passed nor failed: Dagster shows a check that raised as one that could not be executed.

@@ -1,0 +1,97 @@
+"""A project of the test's own, and its graph run by the real Dagster on the real PostgreSQL and MLflow."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from e2i_assets.adapters.database import Database
+from e2i_assets.adapters.experiment_store import ExperimentStore
+from e2i_assets.adapters.settings import from_environment
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.experiment_file import parse_experiment
+from e2i_assets.definitions import defs
+from e2i_assets.defs.partitions import EXPERIMENTS
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENT = """
+name: cells
+owner: team:tests
+source: {csv: cells.csv}
+target: {name: kind, column: target, bins: [0], labels: [malignant, benign]}
+problem_type: binary_classification
+columns: {group: patient}
+algorithm: XGBoost
+search_space: {n_estimators: {low: 20, high: 60, step: 20}, max_depth: {low: 2, high: 3}}
+hpo: {trials: 6}
+success_criteria: {roc_auc: 0.6}
+"""
+
+
+def cells() -> pd.DataFrame:
+    """Real cells, two rows a patient."""
+    frame = load_breast_cancer(as_frame=True).frame
+    return frame.assign(patient=[f"p{row // 2}" for row in range(len(frame))])
+
+
+@dataclass
+class Project:
+    """A project folder and what can be done with it."""
+
+    workspace: Workspace
+    instance: dg.DagsterInstance
+    experiment: str = EXPERIMENT
+
+    @property
+    def root(self) -> Path:
+        return self.workspace.settings.root
+
+    def rows(self) -> pd.DataFrame:
+        return cells()
+
+    def write_rows(self, frame: pd.DataFrame) -> None:
+        frame.to_csv(self.root / "cells.csv", index=False)
+
+    def register(self, text: str = EXPERIMENT) -> str:
+        experiment = parse_experiment(text, "test")
+        spec = experiment.model_dump(mode="json")
+        ExperimentStore(self.workspace.database).register(experiment.name, spec, experiment.description)
+        self.instance.add_dynamic_partitions(EXPERIMENTS, [experiment.name])
+        return experiment.name
+
+    def run(self, text: str = EXPERIMENT, selection: list[str] | None = None) -> dg.ExecuteInProcessResult:
+        name = self.register(text)
+        assets = [dg.AssetKey(one) for one in selection] if selection else None
+        job = defs().resolve_job_def("tune_and_train")
+        return job.execute_in_process(
+            instance=self.instance, partition_key=name, raise_on_error=False, asset_selection=assets
+        )
+
+    def failure(self, result: dg.ExecuteInProcessResult) -> str:
+        return " ".join(
+            str(event.step_failure_data.error.to_string()) for event in result.all_events if event.is_step_failure
+        )
+
+    def all(self, query: str) -> list[Any]:
+        with self.workspace.database.connect() as connection:
+            return list(connection.exec_driver_sql(query))
+
+
+@pytest.fixture
+def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with the rows of `cells` and an empty memory."""
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "sql").symlink_to(ROOT / "sql")
+    for name in [name for name in os.environ if name.startswith("E2I_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("E2I_HOME", str(root))
+    monkeypatch.setenv("E2I_DATABASE_URL", database.url)
+    found = Project(Workspace(from_environment(os.environ), database), dg.DagsterInstance.ephemeral(str(tmp_path)))
+    found.write_rows(cells())
+    return found

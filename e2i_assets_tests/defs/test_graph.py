@@ -1,0 +1,186 @@
+"""The graph from rows to memory: one run makes everything, a second one repeats nothing, and every link holds."""
+
+import numpy as np
+import pytest
+
+from e2i_assets.adapters.tracked_run import hyperparameters, param_text
+from e2i_assets.core.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.split_tables import SearchRows
+from e2i_assets.core.tuning import Tuned
+
+CHAIN = (
+    *("dataset", "validation_splits", "warm_start", "hpo_study"),
+    *("best_hyperparameters", "trained_model", "hpo_pattern_memory"),
+)
+TABLES = (
+    *("ml_experiments", "ml_split_registry", "ml_hpo_studies", "ml_hpo_trials", "ml_training_runs"),
+    *("ml_hpo_patterns", "procedural_memories", "ml_split_assignments"),
+)
+
+
+def counts(project):
+    return {table: project.all(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
+
+
+def best_point(project):
+    tuned = project.workspace.read(Tuned, "hpo_study", "cells")
+    output = project.workspace.read(HpoOutput, "best_hyperparameters", "cells")
+    assert tuned.result is not None
+    values = [(trial.number, trial.state, trial.value, *trial.sampled.items()) for trial in tuned.result.trials]
+    return values, dict(output.best_hyperparameters)
+
+
+def test_one_run_makes_everything_and_every_link_leads_there_and_back(project):
+    """T14, T15, T16, T30: no null in the links, and one set of parameters everywhere."""
+    result = project.run()
+    assert result.success, project.failure(result)
+    assert {event.asset_key.path[-1] for event in result.get_asset_materialization_events()} == set(CHAIN)
+    evaluations = result.get_asset_check_evaluations()
+    assert len(evaluations) >= 15
+    assert [one.check_name for one in evaluations if not one.passed] == []
+
+    (link,) = project.all("SELECT * FROM training_run_links")
+    row = dict(link._mapping)
+    assert [name for name, value in row.items() if value is None] == []
+    assert row["status"] == "finished"
+    assert row["trial_params"] == row["hyperparameters"]
+    assert row["dagster_run_id"] == result.run_id
+    output = project.workspace.read(TrainingOutput, "trained_model", "cells")
+    assert output.trained_model.hyperparameters == row["hyperparameters"]
+    logged = project.workspace.tracker().run_params(row["mlflow_run_id"])
+    expected = {name: param_text(value) for name, value in hyperparameters(row["hyperparameters"]).items()}
+    assert {name: value for name, value in logged.items() if name.startswith("hp_")} == expected
+    assert row["test_metrics"]["roc_auc"] > 0.9
+
+
+def test_a_second_run_repeats_nothing(project):
+    """T8, T20: same identity, same rows in every table, same trials."""
+    first = project.run()
+    assert first.success, project.failure(first)
+    before, point = counts(project), best_point(project)
+    mlflow_run = project.all("SELECT mlflow_run_id FROM ml_training_runs")
+    second = project.run()
+    assert second.success, project.failure(second)
+    assert counts(project) == before
+    assert best_point(project) == point
+    assert project.all("SELECT mlflow_run_id FROM ml_training_runs") == mlflow_run
+
+
+def test_a_larger_budget_resumes_the_study(project):
+    """T8: the first six trials stay, and two more are added."""
+    assert project.run().success
+    before, _ = best_point(project)
+    result = project.run(project.experiment.replace("trials: 6", "trials: 8"))
+    assert result.success, project.failure(result)
+    after, _ = best_point(project)
+    assert after[:6] == before
+    assert len(after) == 8
+    assert project.all("SELECT n_trials, n_completed + n_pruned + n_failed FROM ml_hpo_studies") == [(8, 8)]
+    (link,) = project.all("SELECT trial_params = hyperparameters AS same, mlflow_run_id FROM training_run_links")
+    assert link.same
+    assert link.mlflow_run_id
+
+
+def test_other_test_and_holdout_rows_change_no_trial_and_no_parameter(project):
+    """The rows that a model is judged on, labels included, have no say in the search."""
+    assert project.run().success
+    before = best_point(project)
+    placed = dict(project.all("SELECT entity_key, role FROM ml_split_assignments"))
+    frame = project.rows()
+    unseen = frame.patient.map(placed).isin(["test", "holdout"])
+    assert 0.15 < unseen.mean() < 0.25
+    draws = np.random.default_rng(7)
+    for column in frame.columns.drop("patient"):
+        frame.loc[unseen, column] = draws.permutation(frame.loc[unseen, column].to_numpy())
+    frame.loc[unseen, "target"] = 1 - frame.loc[unseen, "target"]
+    project.write_rows(frame)
+    result = project.run()
+    assert result.success, project.failure(result)
+    assert len(project.all("SELECT DISTINCT data_hash FROM ml_hpo_studies")) == 2
+    assert best_point(project) == before
+
+
+def test_the_search_does_not_open_test_and_holdout_rows(project):
+    """Without their files the search runs all the same: they are not an argument."""
+    assert project.run(selection=["dataset", "validation_splits", "warm_start"]).success
+    folder = project.workspace.asset_folder("validation_splits", "cells")
+    for role in ("test", "holdout"):
+        (folder / f"{role}.parquet").unlink()
+    result = project.run(selection=["hpo_study", "best_hyperparameters"])
+    assert "trained_model" not in project.failure(result)
+    assert best_point(project)[0]
+    assert set(SearchRows.__dataclass_fields__) == {"facts", "train", "validation"}
+
+
+def test_without_a_search_the_defaults_are_trained_and_it_says_so(project):
+    """T3: not completed is said, and the model is there all the same."""
+    result = project.run(project.experiment.replace("{trials: 6}", "{enabled: false}"))
+    assert result.success, project.failure(result)
+    output = project.workspace.read(HpoOutput, "best_hyperparameters", "cells")
+    assert (output.hpo_completed, output.hpo_best_trial, output.hpo_trials_run) == (False, None, 0)
+    trained = project.workspace.read(TrainingOutput, "trained_model", "cells")
+    assert not trained.hpo_completed
+    assert trained.trained_model.early_stopped or trained.trained_model.final_epoch == 300
+    assert project.all("SELECT is_best_trial, study_id FROM ml_training_runs") == [(False, None)]
+
+
+def test_a_similar_problem_starts_from_what_the_first_one_learnt(project):
+    """T21, T22: the pattern is tried, legal, counted once, and what it brought is measured."""
+    assert project.run().success
+    other = project.experiment.replace("name: cells", "name: more_cells").replace("cells.csv", "more.csv")
+    frame = project.rows().sample(frac=0.8, random_state=1)
+    frame.to_csv(project.root / "more.csv", index=False)
+    for _ in range(2):
+        result = project.run(other)
+        assert result.success, project.failure(result)
+    trials = project.all(
+        "SELECT origin, count(*) FROM ml_hpo_trials JOIN ml_hpo_studies ON ml_hpo_studies.id = study_id "
+        "JOIN ml_experiments ON ml_experiments.id = experiment_id WHERE experiment_name = 'more_cells' GROUP BY origin"
+    )
+    warm = dict(trials)["warm_start"]
+    assert 1 <= warm <= 5
+    (used,) = project.all("SELECT sum(times_used_as_warmstart) FROM ml_hpo_patterns")
+    assert used[0] == len(project.all("SELECT * FROM ml_hpo_warmstart_uses"))
+    assert used[0] == 1
+
+
+def test_without_a_memory_a_study_works(project):
+    assert project.run().success
+    with project.workspace.database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM procedural_memories")
+    result = project.run()
+    assert result.success, project.failure(result)
+    assert project.all("SELECT count(*) FROM ml_hpo_patterns") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda frame: frame.assign(target=1.0), "target"),
+        (lambda frame: frame.head(40), "needs at least 10 rows"),
+        (lambda frame: frame.head(0), "has no rows"),
+        (lambda frame: frame.drop(columns="patient"), "patient"),
+        (lambda frame: frame.assign(kind_copy=np.where(frame.target > 0, 3.5, 1.5)), "kind_copy"),
+    ],
+)
+def test_bad_rows_stop_the_run_with_a_sentence_and_leave_nothing(project, spoil, sentence):
+    """T24: leakage and unusable rows stop the graph; nothing is stored of them."""
+    frame = spoil(project.rows())
+    project.write_rows(frame)
+    result = project.run()
+    assert not result.success
+    assert sentence in project.failure(result)
+    for table in ("ml_split_registry", "ml_hpo_studies", "ml_training_runs"):
+        assert project.all(f"SELECT count(*) FROM {table}") == [(0,)]
+    assert not project.workspace.asset_folder("validation_splits", "cells").exists()
+
+
+def test_a_search_whose_trials_only_fail_ends_with_the_reason(project):
+    """T2, T3: no failure becomes a number, and the study's row says why it failed."""
+    bad = project.experiment.replace("{trials: 6}", "{trials: 20}").replace(
+        "algorithm: XGBoost", "algorithm: XGBoost\nfixed: {max_bin: 1}"
+    )
+    result = project.run(bad)
+    assert not result.success
+    assert "max_bin" in project.failure(result)
+    assert project.all("SELECT count(*) FROM ml_training_runs") == [(0,)]
