@@ -20,7 +20,7 @@ run: install ## Run all shipped experiments end to end and show what came out; a
 	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i run
 
 dev: install ## Dagster, MLflow and the Optuna dashboard on this machine, until Ctrl-C
-	@.venv/bin/e2i up
+	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i up
 
 test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, ARGS="-k name")
 	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile $(ARGS)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from e2i_assets.adapters.database import Database
 from e2i_assets.adapters.rows import columns, document, every, one
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiment import Experiment
 from e2i_assets.core.identity import content_hash
 
 
@@ -81,6 +82,16 @@ class ExperimentStore:
         }
         with self.database.begin() as connection:
             return str(connection.execute(_REGISTER, values).scalar_one())
+
+    def register_experiment(self, experiment: Experiment) -> str:
+        """Register what an experiment file says, and return its id."""
+        return self.register(
+            experiment.name,
+            experiment.model_dump(mode="json"),
+            description=experiment.description,
+            prediction_target=experiment.target_name,
+            created_by=experiment.owner,
+        )
 
     def get(self, name: str) -> ExperimentRow | None:
         """Return an experiment, retired or not."""

@@ -6,9 +6,11 @@ from typing import Any
 
 from e2i_assets.adapters import asset_files
 from e2i_assets.adapters.database import Database
+from e2i_assets.adapters.experiment_files import read_experiment
 from e2i_assets.adapters.experiment_store import ExperimentNotRegistered, ExperimentStore
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.tracking import Tracker
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiment import Experiment
 from e2i_assets.core.experiment_file import experiment_from
 
@@ -44,6 +46,22 @@ class Workspace:
                 f"experiment {name!r} is not registered: `e2i experiment list` shows which are"
             )
         return experiment_from(row.spec, f"registered experiment {name}")
+
+    def current_experiment(self, name: str) -> Experiment:
+        """Return an experiment as its file says today, and register it so; without a file, as it is registered.
+
+        Raises:
+            ExperimentInvalid: The file has mistakes; what was registered stays.
+            ExperimentNotRegistered: There is neither a file nor a registered experiment of that name.
+        """
+        path = self.settings.experiments / f"{name}.yaml"
+        if not path.is_file():
+            return self.experiment(name)
+        experiment = read_experiment(path)
+        if experiment.name != name:
+            raise E2iError(f"{path} holds the experiment {experiment.name!r}: call the file {experiment.name}.yaml")
+        ExperimentStore(self.database).register_experiment(experiment)
+        return experiment
 
     def tracker(self) -> Tracker:
         """Return MLflow: a server of one's own, else the schema ``mlflow`` of the database."""

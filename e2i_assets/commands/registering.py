@@ -69,10 +69,4 @@ def register(project: Workspace, experiments: Sequence[Experiment]) -> None:
     """Insert experiments or bring them up to date."""
     store = ExperimentStore(project.database)
     for experiment in experiments:
-        store.register(
-            experiment.name,
-            experiment.model_dump(mode="json"),
-            description=experiment.description,
-            prediction_target=experiment.target_name,
-            created_by=experiment.owner,
-        )
+        store.register_experiment(experiment)

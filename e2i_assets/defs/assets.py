@@ -38,7 +38,7 @@ def _asset(group: str, *kinds: str, deps: Sequence[str] = ()) -> Callable[[Calla
 def dataset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[Dataset]:
     """The experiment's rows as a typed table, with the reason for every column that is not a feature."""
     workspace = project.workspace()
-    experiment = workspace.experiment(context.partition_key)
+    experiment = workspace.current_experiment(context.partition_key)
     table = dataset_of(datasets.load(experiment.source, workspace.settings.root, os.environ), experiment)
     return dg.MaterializeResult(
         value=table,

@@ -144,6 +144,16 @@ def test_a_similar_problem_starts_from_what_the_first_one_learnt(project):
     assert used[0] == 1
 
 
+def test_an_edited_file_counts_when_the_graph_is_materialised(project):
+    """Whoever edits the file and clicks on Materialize gets what the file says."""
+    folder = project.root / "experiments"
+    folder.mkdir()
+    (folder / "cells.yaml").write_text(project.experiment.replace("trials: 6", "trials: 2"))
+    result = project.run()
+    assert result.success, project.failure(result)
+    assert project.all("SELECT n_trials FROM ml_hpo_studies") == [(2,)]
+
+
 def test_without_a_memory_a_study_works(project):
     assert project.run().success
     with project.workspace.database.begin() as connection:
