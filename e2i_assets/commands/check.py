@@ -111,20 +111,24 @@ def _chosen(project: Workspace, names: Sequence[str]) -> list[str]:
 
 
 def _show(findings: Sequence[Finding]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("experiment", "asset", "holds", "does not"):
-        table.add_column(title, overflow="fold")
-    for name, asset in dict.fromkeys((finding.experiment, finding.promise.asset) for finding in findings):
-        of = [finding for finding in findings if (finding.experiment, finding.promise.asset) == (name, asset)]
-        kept = [finding.promise.name for finding in of if finding.verdict.holds]
-        table.add_row(name, asset, "\n".join(kept), "\n".join(_marked(one) for one in of if not one.verdict.holds))
-    out.print(table)
+    """Print the promises of one experiment by name, of several as numbers, and why one does not hold as a sentence."""
+    names = list(dict.fromkeys(finding.experiment for finding in findings))
+    for name in names:
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        for asset in dict.fromkeys(promise.asset for promise in PROMISES):
+            of = [finding for finding in findings if (finding.experiment, finding.promise.asset) == (name, asset)]
+            held = [f"[green]{finding.promise.name}[/]" for finding in of if finding.verdict.holds]
+            if len(names) > 1:
+                held = [f"[green]{len(held)} of {len(of)} hold[/]"]
+            table.add_row(asset, "\n".join([*held, *(_marked(finding) for finding in of if not finding.verdict.holds)]))
+        out.print(f"[bold]{name}[/]")
+        out.print(table)
     for finding in findings:
         if not finding.verdict.holds:
             head = f"{finding.experiment}: {finding.promise.asset} {_marked(finding)}"
             out.print(f"{head}: {escape(finding.verdict.why)}", highlight=False)
-    held = sum(finding.verdict.holds for finding in findings)
-    out.print(f"{held} of {len(findings)} promises hold.", highlight=False)
+    kept = sum(finding.verdict.holds for finding in findings)
+    out.print(f"{kept} of {len(findings)} promises hold.", highlight=False)
 
 
 def _marked(finding: Finding) -> str:

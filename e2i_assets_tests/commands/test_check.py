@@ -1,0 +1,151 @@
+"""`e2i check` on a real project: what it prints, what it writes, and how it leaves."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+from xml.etree import ElementTree
+
+import pytest
+import typer
+from sklearn.datasets import load_breast_cancer
+
+from e2i_assets.adapters import asset_files, datasets, memory, splitting, studies, trainings
+from e2i_assets.adapters.database import Database
+from e2i_assets.adapters.experiment_store import ExperimentStore
+from e2i_assets.adapters.promises.catalogue import PROMISES
+from e2i_assets.adapters.settings import from_environment
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.commands.check import check
+from e2i_assets.core import tuning
+from e2i_assets.core.dataset import dataset_of
+from e2i_assets.core.experiment_file import parse_experiment
+from e2i_assets.core.split_tables import SearchRows, TrainingRows
+
+ROOT = Path(__file__).parents[2]
+PLAIN = """
+name: plain
+owner: team:tests
+source: {csv: cells.csv}
+target: target
+problem_type: binary_classification
+algorithm: LogisticRegression
+hpo: {enabled: false}
+success_criteria: {roc_auc: 0.6}
+"""
+
+
+@pytest.fixture
+def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A project folder without anything in it, as the command finds it."""
+    (tmp_path / "sql").symlink_to(ROOT / "sql")
+    monkeypatch.setenv("E2I_HOME", str(tmp_path))
+    monkeypatch.setenv("E2I_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("E2I_DATABASE_URL", database.url)
+    return Workspace(from_environment(os.environ), database)
+
+
+def registered(project: Workspace, text: str) -> Any:
+    experiment = parse_experiment(text, "test")
+    ExperimentStore(project.database).register(experiment.name, experiment.model_dump(mode="json"))
+    return experiment
+
+
+def made(project: Workspace) -> None:
+    """Do what the assets do for an experiment that does not search."""
+    experiment = registered(project, PLAIN)
+    load_breast_cancer(as_frame=True).frame.to_csv(project.settings.root / "cells.csv", index=False)
+
+    def kept(asset: str, value: Any) -> Any:
+        asset_files.write(value, project.asset_folder(asset, experiment.name))
+        return value
+
+    data = kept("dataset", dataset_of(datasets.load(experiment.source, project.settings.root, {}), experiment))
+    kept("validation_splits", splitting.split(project, experiment, data))
+    rows = project.read(SearchRows, "validation_splits", experiment.name)
+    start = kept("warm_start", memory.warm_start(project, experiment, rows))
+    tuned = kept("hpo_study", studies.tuned(project, experiment, rows, start, print))
+    hpo = kept("best_hyperparameters", tuning.hpo_output(experiment, tuned.identity, tuned.result))
+    every_role = project.read(TrainingRows, "validation_splits", experiment.name)
+    kept("trained_model", trainings.train(project, experiment, every_role, hpo, uuid4().hex).output)
+    kept("hpo_pattern_memory", memory.remember(project, experiment, rows.facts, start, tuned))
+
+
+def left_with(**arguments: Any) -> int:
+    with pytest.raises(typer.Exit) as left:
+        check(**arguments)
+    return left.value.exit_code
+
+
+def stored(project: Workspace) -> dict[str, tuple[int, bytes]]:
+    files = [path for path in project.settings.state.rglob("*") if path.is_file()]
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_a_check_says_what_holds_then_what_is_broken_and_changes_nothing(
+    project: Workspace, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made(project)
+    before = stored(project)
+    capsys.readouterr()
+
+    assert left_with() == 0
+    printed = capsys.readouterr().out
+    assert f"{len(PROMISES)} of {len(PROMISES)} promises hold." in printed
+    assert all(one.name in printed for one in PROMISES)
+    assert stored(project) == before
+
+    file = project.asset_folder("best_hyperparameters", "plain") / "value.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "hpo_trials_run": -1}))
+    assert left_with(names=["plain"], json=True, junit=tmp_path / "reports" / "check.xml") == 1
+    documents = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    contract = documents["output_contract_holds"]
+    assert (contract["outcome"], contract["blocking"], contract["experiment"]) == ("broken", True, "plain")
+    assert contract["why"] == "hpo_trials_run: -1 must be greater than or equal to 0"
+    assert documents["training_contract_holds"]["outcome"] == "could not look"
+
+    suite = ElementTree.parse(tmp_path / "reports" / "check.xml").getroot()[0]
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("plain", str(len(PROMISES)), "1")
+    (failed,) = [case for case in suite if case.find("failure") is not None]
+    assert (failed.get("classname"), failed.get("name")) == ("plain.best_hyperparameters", "output_contract_holds")
+
+    assert left_with() == 1
+    assert "best_hyperparameters output_contract_holds (broken): hpo_trials_run: -1" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_nothing_made_yet_is_not_a_failure_and_not_a_success(
+    project: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registered(project, PLAIN)
+    assert left_with() == 2
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "schema_holds (could not look): dataset of plain is not there yet: materialise it first" in printed
+    assert f"0 of {len(PROMISES)} promises hold." in printed
+
+
+def test_a_name_that_nobody_registered_gets_a_suggestion(
+    project: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registered(project, PLAIN)
+    assert left_with(names=["plane"]) == 2
+    assert "no experiment 'plane' is registered; did you mean 'plain'?" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_project_without_experiments_could_not_be_looked_at(
+    project: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert left_with() == 2
+    assert "no experiment is registered yet: `e2i run`" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_database_that_does_not_answer_could_not_be_looked_at(
+    project: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("E2I_DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/e2i")
+    assert left_with(junit=None) == 2
+    said = capsys.readouterr()
+    assert "Could not look: No database answers at" in said.err
+    assert "secret" not in said.err + said.out
