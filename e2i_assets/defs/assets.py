@@ -197,19 +197,18 @@ def _study_metadata(metric: str, tuned: tuning.Tuned, workspace: Any) -> dict[st
         return {"status": "off: the experiment trains the defaults"}
     importances = studies.importances(workspace, result)
     history = plots.optimisation_history(result.trials, metric, result.default_value)
+    pictures = {"optimisation_history": metadata.picture(history, "optimisation history")}
+    if importances:
+        drawn = plots.parameter_importances(importances)
+        pictures["parameter_importances"] = metadata.picture(drawn, "parameter importances")
     return {
         "study": result.study_name,
         "status": f"{result.status}: {result.stop_reason}",
+        **pictures,
         "completed": result.count("COMPLETE"),
         "pruned": result.count("PRUNED"),
         "failed": result.count("FAIL"),
         "resumed_from": result.resumed_from,
         "seconds": result.duration_seconds,
         "trials": metadata.table(metadata.trial_rows(result.trials)),
-        "optimisation_history": metadata.picture(history, "optimisation history"),
-        **(
-            {"parameter_importances": metadata.picture(plots.parameter_importances(importances), "importances")}
-            if importances
-            else {}
-        ),
     }
