@@ -16,7 +16,8 @@ from e2i_assets.commands.registering import strict
 from e2i_assets.core.experiment import Experiment
 from e2i_assets.core.identity import content_hash
 
-_COLUMNS = ("experiment", "algorithm", "problem type", "metric", "trials", "source", "state")
+_COLUMNS = ("experiment\n  state", "algorithm\n  problem type", "metric\n  trials", "source")
+_WIDTHS = (27, 20, 12, 15)
 
 
 def experiment_table(settings: Settings, project: Workspace | None) -> Table:
@@ -25,37 +26,41 @@ def experiment_table(settings: Settings, project: Workspace | None) -> Table:
     rows = {row.experiment_name: row for row in ExperimentStore(project.database).list()} if project else {}
     finished = last_finished(project.database) if project else {}
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in _COLUMNS:
-        table.add_column(column, overflow="fold", justify="right" if column == "trials" else "left")
+    for column, width in zip(_COLUMNS, _WIDTHS, strict=True):
+        table.add_column(column, overflow="fold", min_width=width)
     for name, experiment in folder.experiments.items():
-        table.add_row(*_cells(experiment), _state(experiment, rows.get(name), finished))
+        table.add_row(*_cells(experiment, _state(experiment, rows.get(name), finished)))
     for path, mistakes in folder.invalid.items():
         count = len(mistakes.violations)
-        state = f"[red]not valid, {count} mistake{'s' if count > 1 else ''}: e2i experiment validate {path.stem}[/]"
-        table.add_row(path.stem, *[""] * 5, state)
-    for name in rows.keys() - folder.experiments.keys() - {path.stem for path in folder.invalid}:
-        table.add_row(name, *[""] * 5, _moment("[yellow]registered, its file is gone[/]", name, finished))
+        table.add_row(_two(path.stem, f"[red]not valid: {count} mistake{'s' if count > 1 else ''}[/]"))
+    for name in sorted(rows.keys() - folder.experiments.keys() - {path.stem for path in folder.invalid}):
+        table.add_row(_two(name, f"[yellow]its file is gone[/]{_trained(name, finished)}"))
     return table
 
 
-def _cells(experiment: Experiment) -> tuple[str, ...]:
-    trials = str(experiment.hpo.trials) if experiment.hpo.enabled else "off"
-    source = experiment.source
+def _cells(experiment: Experiment, state: str) -> tuple[str, ...]:
+    hpo, source = experiment.hpo, experiment.source
     where = source.sql.url_env if source.sql else Path(getattr(source, source.kind)).name
     return (
-        *(f"[bold]{experiment.name}[/]", experiment.algorithm, experiment.problem_type.replace("_", " ")),
-        *(experiment.metric, trials, f"{source.kind} {where}"),
+        _two(experiment.name, state),
+        _two(experiment.algorithm, experiment.problem_type.removesuffix("_classification")),
+        _two(experiment.metric, f"{hpo.trials} trials" if hpo.enabled else "no search"),
+        _two(source.kind, where),
     )
+
+
+def _two(first: str, second: str) -> str:
+    return f"[bold]{first}[/]\n  {second}"
 
 
 def _state(experiment: Experiment, row: ExperimentRow | None, finished: Mapping[str, datetime]) -> str:
     if row is None:
-        return "[dim]new[/]"
-    same = row.spec_hash == content_hash(experiment.model_dump(mode="json"))
-    return _moment("registered" if same else "[yellow]changed since it was registered[/]", experiment.name, finished)
+        return "new: not registered"
+    changed = row.spec_hash != content_hash(experiment.model_dump(mode="json"))
+    return f"{'[yellow]changed[/]' if changed else 'registered'}{_trained(experiment.name, finished)}"
 
 
-def _moment(state: str, name: str, finished: Mapping[str, datetime]) -> str:
+def _trained(name: str, finished: Mapping[str, datetime]) -> str:
     if name not in finished:
-        return f"{state}, never trained"
-    return f"{state}, trained {finished[name].astimezone():%Y-%m-%d %H:%M}"
+        return ", not trained"
+    return f",\n  trained {finished[name].astimezone():%Y-%m-%d %H:%M}"

@@ -20,7 +20,7 @@ _HEADERS = (
     *("experiment,\nalgorithm", "\nmetric", "defaults on\nvalidation", "tuned on\nvalidation", "tuned\non test"),
     "trials run /\npruned / failed",
 )
-# 79 columns with the gaps: whole where nobody knows the width of the terminal. Longer words are folded.
+# 78 columns with the gaps: whole where nobody knows the width of the terminal. Longer words are folded.
 _WIDTHS = (18, 11, 11, 10, 8, 15)
 _NONE = "-"
 
@@ -91,7 +91,7 @@ def _link(label: str, value: str) -> Text:
 
 
 def _line(cells: Sequence[str]) -> Table:
-    line = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    line = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
     for place, width in enumerate(_WIDTHS):
         line.add_column(width=width, overflow="fold", justify="left" if place < 2 else "right")
     line.add_row(*cells)

@@ -1,0 +1,99 @@
+"""The programs that `e2i up` serves: how each is started, with telemetry off and no secret in its arguments."""
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy.exc import DBAPIError
+
+from e2i_assets.adapters.dagster_tables import daemon_beats
+from e2i_assets.adapters.mlflow_client import ENVIRONMENT as MLFLOW_ENVIRONMENT
+from e2i_assets.adapters.mlflow_client import is_server
+from e2i_assets.adapters.services import Service
+from e2i_assets.adapters.settings import HOME, STATE
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.commands.dagster_home import dagster_home
+from e2i_assets.commands.optuna_dashboard import STORAGE_URL
+
+_EVERYWHERE = ("0.0.0.0", "::")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the three that answer over HTTP are."""
+
+    dagster: int
+    mlflow: int
+    optuna: int
+
+
+def service_list(project: Workspace, host: str, ports: Ports) -> list[Service]:
+    """Return what to start; no MLflow where a server of one's own is configured."""
+    # The slowest first.
+    mlflow = [] if own_mlflow(project) else [_mlflow(project, host, ports.mlflow)]
+    return [*mlflow, *_dagster(project, host, ports.dagster), _optuna(project, host, ports.optuna)]
+
+
+def own_mlflow(project: Workspace) -> str | None:
+    """Return the address of the person's own MLflow server, without a password, if there is one."""
+    uri = project.settings.mlflow_tracking_uri
+    if not uri or not is_server(uri):
+        return None
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _dagster(project: Workspace, host: str, port: int) -> list[Service]:
+    settings = project.settings
+    environment = {
+        "DAGSTER_HOME": str(dagster_home(settings)),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+        "GIT_PYTHON_REFRESH": "quiet",
+        HOME: str(settings.root),
+        STATE: str(settings.state),
+        **MLFLOW_ENVIRONMENT,
+    }
+    graph = ("-w", str(settings.root / "workspace.yaml"))
+    started = datetime.now(UTC)
+
+    def beats() -> bool:
+        try:
+            return daemon_beats(project.database, started)
+        except DBAPIError:  # no answer is no heartbeat yet; when there never is one, that is said
+            return False
+
+    ui = (sys.executable, "-m", "dagster_webserver", *graph, "-h", host, "-p", str(port))
+    daemon = (sys.executable, "-m", "dagster._daemon", "run", *graph)
+    return [
+        Service("dagster-webserver", ui, _address(host, port), "/server_info", environment),
+        Service("dagster-daemon", daemon, "", environment=environment, is_ready=beats),
+    ]
+
+
+def _mlflow(project: Workspace, host: str, port: int) -> Service:
+    artifacts = project.settings.artifacts
+    environment = {
+        **MLFLOW_ENVIRONMENT,
+        "DO_NOT_TRACK": "1",
+        "GIT_PYTHON_REFRESH": "quiet",
+        "MLFLOW_BACKEND_STORE_URI": project.settings.mlflow_tracking_uri or project.database.url_for("mlflow"),
+        # Jobs are for its evaluation of language models: fifteen processes that nobody here needs.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    listening = ("--host", host, "--port", str(port), "--workers", "1")
+    command = (sys.executable, "-m", "mlflow", "server", *listening, "--artifacts-destination", artifacts.as_uri())
+    return Service("mlflow", command, _address(host, port), "/health", environment)
+
+
+def _optuna(project: Workspace, host: str, port: int) -> Service:
+    command = (sys.executable, "-m", "e2i_assets.commands.optuna_dashboard", host, str(port))
+    environment = {STORAGE_URL: project.database.url_for("optuna"), "DO_NOT_TRACK": "1"}
+    return Service("optuna-dashboard", command, _address(host, port), "/dashboard", environment)
+
+
+def _address(host: str, port: int) -> str:
+    """Return where a program that listens on `host` can be reached from this machine."""
+    reached = "127.0.0.1" if host in _EVERYWHERE else host
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"

@@ -1,0 +1,65 @@
+"""`e2i db` on a server of one's own: its address, its tables, and a way in that shows no password."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from click.testing import Result
+
+from e2i_assets.adapters.workspace import Workspace
+
+Said = Callable[..., Result]
+
+
+def test_url_is_one_that_psql_takes(said: Said, project: Workspace) -> None:
+    answer = said("db", "url")
+    assert answer.exit_code == 0
+    assert answer.stdout == f"{project.database.libpq_url}\n"
+    assert answer.stderr == ""
+
+
+def test_url_of_an_owner_finds_its_schema(said: Said, project: Workspace) -> None:
+    url = said("db", "url", "--owner", "optuna").stdout.strip()
+    assert url == project.database.url_for("optuna")
+    with sa.create_engine(url).connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM studies")).scalar_one() == 0
+
+
+def test_export_is_a_line_that_a_shell_evaluates(said: Said, project: Workspace) -> None:
+    (word, assignment) = shlex.split(said("db", "url", "--export").stdout)
+    assert word == "export"
+    assert assignment == f"E2I_DATABASE_URL={project.database.url}"
+
+
+def test_migrate_says_what_it_did_and_then_that_nothing_is_to_do(said: Said, project: Workspace) -> None:
+    with project.database.begin() as connection:
+        connection.execute(sa.text("UPDATE e2i.schema_owners SET library_version = '0' WHERE owner = 'optuna'"))
+    assert said("db", "migrate").stdout == "prepared the tables of optuna\n"
+    assert said("db", "migrate").stdout == "Everything is up to date.\n"
+
+
+def test_psql_works_in_our_schema_and_passes_its_exit_status_on(project: Workspace) -> None:
+    psql = [sys.executable, "-m", "e2i_assets.cli", "db", "psql", "--", "-X", "-A", "-t"]
+    query = "SELECT current_schema(), count(*) FROM ml_experiments"
+    found = subprocess.run([*psql, "-c", query], capture_output=True, text=True, check=False)
+    assert (found.stdout, found.stderr, found.returncode) == ("e2i|0\n", "", 0)
+    wrong = subprocess.run([*psql, "-c", "SELECT nonsense"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1
+    assert "nonsense" in wrong.stderr
+
+
+def test_psql_shows_no_password_to_who_lists_the_processes(project: Workspace) -> None:
+    # \! runs a shell under psql: its parent is psql itself.
+    words = ["db", "psql", "--", "-X", "-c", r"\! tr '\0' ' ' < /proc/$PPID/cmdline"]
+    found = subprocess.run([sys.executable, "-m", "e2i_assets.cli", *words], capture_output=True, text=True, check=True)
+    assert "psql" in found.stdout
+    assert str(sa.make_url(project.database.url).password) not in found.stdout
+
+
+def test_serve_has_nothing_to_keep_up_on_a_server_of_ones_own(said: Said, project: Workspace) -> None:
+    answer = said("db", "serve")
+    assert answer.exit_code == 0
+    assert "there is nothing to keep up" in answer.stdout
+    assert str(sa.make_url(project.database.url).password) not in answer.stdout

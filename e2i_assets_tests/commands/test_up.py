@@ -1,0 +1,229 @@
+"""`e2i up` and the embedded server it brings: everything answers, and no ending leaves a process behind."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+import psutil
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from e2i_assets.adapters.database import Database
+from e2i_assets.adapters.database_address import libpq_url
+from e2i_assets.adapters.embedded_postgres import EmbeddedPostgres
+from e2i_assets.adapters.loopback import HOST, free_port
+from e2i_assets.adapters.postgres_binaries import client_program
+
+REPOSITORY = Path(__file__).parents[2]
+DAEMONS = "{instance{daemonHealth{allDaemonStatuses{daemonType healthy}}}}"
+PARTITIONS = '{assetNodeOrError(assetKey:{path:["dataset"]}){... on AssetNode{partitionKeys}}}'
+PROGRAMS = ("mlflow server", "dagster_webserver", "dagster._daemon", "optuna_dashboard", "postgres_keeper")
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The repository with state of its own; every process that works on it can be found by its environment."""
+
+    state: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("E2I_")}
+        return {**kept, "E2I_STATE": str(self.state), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+
+    def e2i(self, *words: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "e2i_assets.cli", *words]
+        return subprocess.Popen(
+            command, cwd=REPOSITORY, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def said(self, *words: str) -> tuple[int, str, str]:
+        process = self.e2i(*words)
+        stdout, stderr = process.communicate(timeout=180)
+        return process.returncode, stdout, stderr
+
+    def processes(self) -> list[str]:
+        """What runs for this project: the server names the folder, everything else has it in its environment."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                words = " ".join(process.cmdline())
+                if str(self.state) in words or process.environ().get("E2I_STATE") == str(self.state):
+                    found.append(words)
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+    def nothing_left(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.processes():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
+
+class Up:
+    """`e2i up` on free ports but one, read line by line; killed when a test leaves it early."""
+
+    def __init__(self, project: Project) -> None:
+        self.taken = socket.socket()
+        self.taken.bind((HOST, 0))
+        self.taken.listen()
+        self.wanted = {
+            "--port": self.taken.getsockname()[1],
+            "--mlflow-port": free_port(),
+            "--optuna-port": free_port(),
+        }
+        words = [str(word) for option in self.wanted.items() for word in option]
+        self.process = project.e2i("up", *words)
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(20)
+        for stream in (self.process.stdout, self.process.stderr, self.taken):
+            assert stream is not None
+            stream.close()
+
+    def wait_for(self, words: str, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not any(words in line for line in self.lines):
+            assert self.process.poll() is None, self.lines
+            assert time.monotonic() < deadline, self.lines
+            time.sleep(0.1)
+
+    def address(self, title: str) -> str:
+        (found,) = [match[1] for line in self.lines if (match := re.match(rf"{title} +(http\S+)", line))]
+        return found
+
+    def ended(self) -> int:
+        status = self.process.wait(15)
+        self._reader.join(5)
+        return status
+
+
+def fetched(address: str, query: str | None = None) -> str:
+    body = json.dumps({"query": query}).encode() if query else None
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(request, timeout=60) as answer:
+        return str(answer.read().decode())
+
+
+@pytest.fixture(scope="module")
+def project(server: Database, template: str) -> Iterator[Project]:
+    """A project whose embedded server has its tables already: making them is what takes longest."""
+    # Not in pytest's own temporary folder: root's is closed to the account that the server runs as.
+    folder = Path(tempfile.mkdtemp(prefix="e2i-up-"))
+    folder.chmod(0o755)
+    made = Project(folder / "state")
+    with EmbeddedPostgres(made.state / "postgres").hold() as embedded:
+        copy_tables(server, template, Database(embedded.url))
+    yield made
+    shutil.rmtree(folder)
+
+
+def copy_tables(server: Database, template: str, target: Database) -> None:
+    name = f"copy_{uuid4().hex[:12]}"
+    engine = sa.create_engine(server.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        source = sa.make_url(server.url).set(drivername="postgresql", database=name)
+        dump = [client_program("pg_dump"), "--no-owner", source.render_as_string(hide_password=False)]
+        tables = subprocess.run(dump, capture_output=True, check=True).stdout
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
+    restore = [client_program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", libpq_url(target.url)]
+    subprocess.run(restore, input=tables, stdout=subprocess.DEVNULL, check=True)
+
+
+def test_address_of_the_embedded_server_says_how_to_keep_it_up(project: Project) -> None:
+    status, stdout, stderr = project.said("db", "url", "--export")
+    assert status == 0
+    assert re.fullmatch(r"export E2I_DATABASE_URL=postgresql\+psycopg2://\S+\n", stdout)
+    assert "e2i db serve" in stderr
+
+
+def test_everything_answers_until_ctrl_c_and_then_nothing_is_left(project: Project) -> None:
+    with Up(project) as up:
+        up.wait_for("All are ready", 250)
+        (news,) = [line for line in up.lines if "is taken" in line]
+        assert f"Port {up.wanted['--port']} is taken: Dagster comes to " in news
+        assert up.address("Dagster").rpartition(":")[2] == news.rstrip(".").split()[-1]
+        assert any(re.match("Dagster's daemon +works", line) for line in up.lines)
+        assert fetched(f"{up.address('MLflow')}/health") == "OK"
+        assert "experiments" in fetched(f"{up.address('MLflow')}/api/2.0/mlflow/experiments/search?max_results=5")
+        assert "study_summaries" in fetched(f"{up.address('Optuna dashboard')}/api/studies")
+        dagster = f"{up.address('Dagster')}/graphql"
+        daemons = json.loads(fetched(dagster, DAEMONS))["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
+        assert {one["daemonType"] for one in daemons if one["healthy"]} >= {"SENSOR", "QUEUED_RUN_COORDINATOR"}
+        known = json.loads(fetched(dagster, PARTITIONS))["data"]["assetNodeOrError"]["partitionKeys"]
+        assert {"rand_inpatient", "rand_visits"} <= set(known)
+        password = (project.state / "postgres" / "password").read_text()
+        assert not any(password in words for words in project.processes())
+        up.process.send_signal(signal.SIGINT)
+        assert up.ended() == 0
+        assert up.lines[-1] == "Everything is stopped."
+        assert project.nothing_left(5)
+
+
+def test_killed_it_leaves_nothing_behind_and_the_next_start_works(project: Project) -> None:
+    with Up(project) as up:
+        up.wait_for("Starting", 60)
+        while not all(any(part in words for words in project.processes()) for part in PROGRAMS):
+            assert up.process.poll() is None, up.lines
+            time.sleep(0.1)
+        up.process.kill()
+        assert up.ended() == -signal.SIGKILL
+        assert project.nothing_left(10)
+    with Up(project) as again:
+        again.wait_for("Starting", 60)
+        # A polite end at any moment is one as well.
+        again.process.send_signal(signal.SIGTERM)
+        assert again.ended() == 0
+        assert project.nothing_left(5)
+
+
+def test_serve_keeps_the_server_up_until_it_is_told_to_stop(project: Project) -> None:
+    serving = project.e2i("db", "serve")
+    assert serving.stdout is not None
+    assert serving.stdout.readline().startswith("PostgreSQL postgresql://e2i:***@127.0.0.1")
+    with EmbeddedPostgres(project.state / "postgres").hold() as hold:
+        port = hold.url.rpartition(":")[2]
+    time.sleep(0.5)
+    with socket.create_connection((HOST, int(port.partition("/")[0]))):
+        serving.terminate()
+    serving.communicate(timeout=10)
+    assert serving.returncode == 0
+    assert project.nothing_left(10)
