@@ -51,7 +51,7 @@ def run(
     """
     from e2i_assets.commands import run as running
 
-    running.run(names, parallel)
+    running.run(names or [], parallel)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
+from trace_receiver import receiver  # noqa: F401  # a fixture for the tests of adapters and of the graph
 
 from e2i_assets.adapters.database import Database
 from e2i_assets.adapters.embedded_postgres import EmbeddedPostgres

@@ -25,6 +25,10 @@ class AssetMissing(E2iError):
     """A value that is read before it was made."""
 
 
+class AssetDamaged(E2iError):
+    """A value whose files were changed, or written by another version."""
+
+
 def write(value: object, folder: Path) -> None:
     """Write a value, replacing what was there in one step.
 
@@ -49,14 +53,21 @@ def read(kind: type[Any], folder: Path) -> Any:
 
     Raises:
         AssetMissing: Nothing was written there.
+        AssetDamaged: Its files are not what this version writes.
         E2iError: There is no file format for values of this type.
     """
     if not folder.is_dir():
         raise AssetMissing(f"{folder.parent.name} of {folder.name} is not there yet: materialise it first")
-    if kind in _READERS:
-        return _READERS[kind](folder)
-    if issubclass(kind, BaseModel):
-        return kind.model_validate_json((folder / _VALUE).read_text(encoding="utf-8"))
+    try:
+        if kind in _READERS:
+            return _READERS[kind](folder)
+        if issubclass(kind, BaseModel):
+            return kind.model_validate_json((folder / _VALUE).read_text(encoding="utf-8"))
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise AssetDamaged(
+            f"the stored {folder.parent.name} of {folder.name} cannot be read, materialise it again: {reason}"
+        ) from error
     raise E2iError(f"no file format for a {kind.__name__}")
 
 

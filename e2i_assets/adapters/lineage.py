@@ -3,7 +3,7 @@
 import os
 
 from e2i_assets.adapters import datasets
-from e2i_assets.adapters.asset_files import AssetMissing
+from e2i_assets.adapters.asset_files import AssetDamaged, AssetMissing
 from e2i_assets.adapters.run_store import RunStore
 from e2i_assets.adapters.study_store import StudyStore
 from e2i_assets.adapters.workspace import Workspace
@@ -20,7 +20,7 @@ def is_complete(workspace: Workspace, experiment: Experiment) -> bool:
     """
     try:
         facts: SplitFacts = workspace.read(SplitFacts, "validation_splits", experiment.name)
-    except AssetMissing:
+    except (AssetMissing, AssetDamaged):
         return False
     raw = datasets.load(experiment.source, workspace.settings.root, os.environ)
     if dataset_of(raw, experiment).data_hash != facts.data_hash:

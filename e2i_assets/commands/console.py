@@ -29,7 +29,7 @@ def speaking(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except E2iError as error:
-            err.print(f"[bold red]Error:[/] {escape(str(error))}")
+            err.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt:
             err.print("\nStopped. What was finished is kept: the same command goes on from there.")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Any, TextIO
 
 import typer
 
@@ -20,7 +20,6 @@ from e2i_assets.commands.parent import DIE_WITH_PARENT, end_with_parent
 from e2i_assets.commands.project import shown, workspace
 from e2i_assets.commands.registering import registered
 from e2i_assets.commands.results import next_commands, results_table
-from e2i_assets.core.errors import E2iError
 
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 5.0
@@ -48,8 +47,8 @@ class ExperimentRun:
 
 @speaking
 def run(
-    names: Annotated[list[str] | None, typer.Argument(help="Experiments to run; all when none is named.")] = None,
-    parallel: Annotated[int, typer.Option(help="Experiments at a time; 0 is one for each core.", min=0)] = 0,
+    names: Sequence[str],
+    parallel: int,
 ) -> None:
     """Tune, train and check experiments: everything from the rows to the memory.
 
@@ -60,7 +59,7 @@ def run(
         end_with_parent()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     project = workspace(say=True)
-    chosen = registered(project, names or [])
+    chosen = registered(project, names)
     outcomes = run_all(project, chosen, parallel or len(os.sched_getaffinity(0)))
     failed = [name for name, outcome in outcomes.items() if outcome["status"] == "failed"]
     kept = [name for name, outcome in outcomes.items() if outcome["status"] == "kept"]
@@ -146,13 +145,3 @@ def report_checks(outcomes: dict[str, dict[str, Any]]) -> None:
         for check in outcome.get("checks", []):
             colour = "red" if check["blocking"] else "yellow"
             out.print(f"[{colour}]{name}: {check['asset']} {check['check']}[/]: {check['why']}", highlight=False)
-
-
-def require_known(names: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse names that no experiment has.
-
-    Raises:
-        E2iError: With what there is.
-    """
-    if unknown := [name for name in names if name not in known]:
-        raise E2iError(f"no experiment is called {', '.join(unknown)}: there are {', '.join(known) or 'none'}")

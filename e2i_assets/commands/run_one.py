@@ -10,6 +10,7 @@ from e2i_assets.adapters.lineage import is_complete
 from e2i_assets.adapters.server import database
 from e2i_assets.adapters.settings import Settings, from_environment
 from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.commands.dagster_home import dagster_home
 from e2i_assets.commands.parent import end_with_input
 from e2i_assets.core.errors import E2iError
 
@@ -48,9 +49,7 @@ def dagster_instance(settings: Settings) -> "dg.DagsterInstance":
     import dagster as dg
     from dagster._core.instance.ref import InstanceRef
 
-    home = settings.state / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), config_dir=str(settings.root)))
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_home(settings))))
 
 
 def close_abandoned(instance: "dg.DagsterInstance", name: str) -> None:

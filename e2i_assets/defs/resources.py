@@ -93,8 +93,12 @@ def mlflow(context: dg.InitResourceContext) -> Iterator[Any]:
     found = project_settings.from_environment(os.environ)
     uri = found.mlflow_tracking_uri or database(found).url_for("mlflow")
     config = {"experiment_name": "e2i_own_assets", "mlflow_tracking_uri": uri}
+    import mlflow as fluent
+
     own = context.replace_config(config)
     yield from mlflow_tracking.resource_fn(own)  # type: ignore[call-arg]  # typed as if it took no context
+    # Of itself it leaves the run active for whoever comes next in this process; a failed one has ended by now.
+    fluent.end_run()
 
 
 @dg.definitions

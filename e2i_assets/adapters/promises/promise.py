@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from e2i_assets.adapters.asset_files import AssetMissing
+from e2i_assets.adapters.asset_files import AssetDamaged, AssetMissing
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.errors import E2iError
 
@@ -112,8 +112,8 @@ def stored(workspace: Workspace, kind: type[Any], asset: str, experiment: str) -
     """
     try:
         return workspace.read(kind, asset, experiment)
-    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
-        raise _damaged(asset, experiment, error) from error
+    except AssetDamaged as error:
+        raise ValueDamaged(asset, str(error)) from error
 
 
 def document(workspace: Workspace, asset: str, experiment: str) -> Any:
