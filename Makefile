@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 export GIT_PYTHON_REFRESH := quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test lint format lock schema clean install
+.PHONY: help run dev test processes lint format lock schema clean install
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -23,7 +23,10 @@ dev: install ## Dagster, MLflow and the Optuna dashboard on this machine, until 
 	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i up
 
 test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, ARGS="-k name")
-	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile $(ARGS)
+	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not processes" $(ARGS)
+
+processes: install ## The tests that start whole programs and kill them, one after the other: minutes
+	@.venv/bin/pytest -m processes $(ARGS)
 
 lint: install ## Style, layers, types, and what must stand in no file
 	@.venv/bin/ruff check .

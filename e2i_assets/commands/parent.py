@@ -26,7 +26,9 @@ def end_with_input() -> None:
     """End this process when whoever holds the other end of its standard input is gone."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        # The descriptor itself: a thread that waits inside sys.stdin makes Python abort when it shuts down.
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True, name="input watch").start()

@@ -37,6 +37,7 @@ def test_migrating_again_changes_nothing_and_takes_no_time(database: Database) -
     assert time.perf_counter() - started < 2  # half a second where nothing else runs
 
 
+@pytest.mark.processes
 def test_two_processes_that_migrate_at_once_both_succeed_and_share_the_work(empty_database: Database) -> None:
     command = [sys.executable, "-c", MIGRATE, str(SQL)]
     both = [

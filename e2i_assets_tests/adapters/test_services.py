@@ -17,6 +17,8 @@ from e2i_assets.adapters.loopback import HOST, free_port
 from e2i_assets.adapters.services import Service, ServiceEvent, run_services
 
 # Answers over HTTP, with a grandchild in a session of its own that does not listen to SIGTERM.
+pytestmark = pytest.mark.processes
+
 STUBBORN = """
 import http.server, os, signal, subprocess, sys
 child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(99)"

@@ -1,5 +1,6 @@
 """`e2i run` as a process: it can be stopped in any way at any moment, and the next one goes on from there."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.adapters.workspace import Workspace
+
+pytestmark = pytest.mark.processes
 
 CELLS = """\
 name: cells
@@ -31,6 +34,7 @@ def started(project: Workspace) -> Iterator[Callable[[], subprocess.Popen[str]]]
     """Start `e2i run`; whatever is left of it is ended with the test."""
     root = project.settings.root
     (root / "experiments" / "cells.yaml").write_text(CELLS)
+    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", root)
     load_breast_cancer(as_frame=True).frame.to_csv(root / "cells.csv", index=False)
     processes: list[subprocess.Popen[str]] = []
 

@@ -30,6 +30,8 @@ from e2i_assets.adapters.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.loopback import HOST, free_port
 from e2i_assets.adapters.postgres_binaries import client_program
 
+pytestmark = pytest.mark.processes
+
 REPOSITORY = Path(__file__).parents[2]
 DAEMONS = "{instance{daemonHealth{allDaemonStatuses{daemonType healthy}}}}"
 PARTITIONS = '{assetNodeOrError(assetKey:{path:["dataset"]}){... on AssetNode{partitionKeys}}}'
