@@ -30,14 +30,12 @@ from e2i_assets.adapters.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.loopback import HOST, free_port
 from e2i_assets.adapters.postgres_binaries import client_program
 
-pytestmark = pytest.mark.processes
-
 REPOSITORY = Path(__file__).parents[2]
 DAEMONS = "{instance{daemonHealth{allDaemonStatuses{daemonType healthy}}}}"
 PARTITIONS = '{assetNodeOrError(assetKey:{path:["dataset"]}){... on AssetNode{partitionKeys}}}'
 PROGRAMS = ("mlflow server", "dagster_webserver", "dagster._daemon", "optuna_dashboard", "postgres_keeper")
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 
 
 @dataclass(frozen=True, slots=True)
