@@ -162,8 +162,12 @@ def test_a_receiver_in_trouble_costs_less_than_a_second_and_is_reported(trouble:
     for number in range(600):
         with tracing.span(TRIAL, run_id="r1", key=f"trial {number}"):
             pass
+    # Recording 600 spans costs processor time, more of it where others work too; waiting for the receiver even once
+    # would show.
+    assert time.monotonic() - began < 2.0
+    ending = time.monotonic()
     result = tracing.shutdown()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - ending < 1.0
     assert (result.status, result.sent, result.lost) == ("unavailable", 0, 600)
     assert "600 of 600 spans" in str(result.reason)
 
