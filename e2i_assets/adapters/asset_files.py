@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def _write_files(value: object, folder: Path) -> None:
         for role, table in value.tables.items():
             table.to_parquet(folder / f"{role}.parquet", index=False)
     elif isinstance(value, Dataset):
-        facts = {name: fact for name, fact in asdict(value).items() if name != "frame"}
+        facts = {field.name: getattr(value, field.name) for field in fields(value) if field.name != "frame"}
         (folder / _VALUE).write_text(json.dumps(facts, indent=2, allow_nan=False), encoding="utf-8")
         value.frame.to_parquet(folder / "table.parquet", index=False)
     else:

@@ -116,7 +116,7 @@ def search(
     resumed_from = len(_counted(study))
     study.sampler = sampler(plan.sampler, plan.seed + len(study.trials), objective.space)
     study.pruner = pruner(plan.pruner, _cap(objective))
-    if plan.name and _DEFAULT_VALUE not in study.user_attrs:
+    if _DEFAULT_VALUE not in study.user_attrs:
         study.set_user_attr(_DEFAULT_VALUE, objective.default_value())
     _retry_interrupted(study)
     for proposal in proposals:

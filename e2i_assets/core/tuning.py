@@ -26,7 +26,7 @@ def defaults(experiment: Experiment) -> dict[str, Any]:
 
 def fixed(experiment: Experiment) -> dict[str, Any]:
     """Return what is never tuned: the algorithm's fixed parameters, overridden by the experiment's."""
-    return {**registry.algorithm(experiment.algorithm).fixed_values, **experiment.fixed_parameters()}
+    return experiment.fixed_parameters()
 
 
 def patience(experiment: Experiment) -> int | None:

@@ -12,7 +12,6 @@ from e2i_assets.adapters import settings as project_settings
 from e2i_assets.adapters.server import database
 from e2i_assets.adapters.tracing import TracedSpan, Tracing
 from e2i_assets.adapters.tracing_settings import TracingSettings
-from e2i_assets.adapters.tracking import Tracker
 from e2i_assets.adapters.workspace import Workspace
 
 SECRET: dict[str, Any] = {"dagster__is_secret": True}
@@ -34,10 +33,6 @@ class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
         }
         found = project_settings.from_environment({**os.environ, **given})
         return Workspace(found, database(found))
-
-    def tracker(self) -> Tracker:
-        """Return MLflow, by explicit ids."""
-        return self.workspace().tracker()
 
 
 def from_environment(name: str) -> dg.EnvVar | None:
