@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from e2i_assets.core.dataset import Dataset
+from e2i_assets.core.data.dataset import Dataset
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
 
 _VALUE = "value.json"
 

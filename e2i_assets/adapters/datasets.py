@@ -10,7 +10,7 @@ import pandas as pd
 from e2i_assets.adapters.sample_data import sample_file
 from e2i_assets.adapters.source_query import query_rows
 from e2i_assets.core.errors import DataInvalid, Violation
-from e2i_assets.core.experiment_sections import Source
+from e2i_assets.core.experiments.sections import Source
 from e2i_assets.core.suggestions import closest
 
 _DELIMITERS = ",;\t|"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2i_assets.core.errors import E2iError, ExperimentInvalid, Violation
-from e2i_assets.core.experiment import Experiment
-from e2i_assets.core.experiment_file import parse_experiment
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.suggestions import did_you_mean
 
 _ENDINGS = (".yaml", ".yml")

@@ -4,13 +4,13 @@ import os
 
 from e2i_assets.adapters import datasets
 from e2i_assets.adapters.asset_files import AssetDamaged, AssetMissing
-from e2i_assets.adapters.run_store import RunStore
-from e2i_assets.adapters.study_store import StudyStore
+from e2i_assets.adapters.stores.run_store import RunStore
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core import tuning
-from e2i_assets.core.dataset import dataset_of
-from e2i_assets.core.experiment import Experiment
-from e2i_assets.core.split_tables import SplitFacts
+from e2i_assets.core.data.dataset import dataset_of
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.search import tuning
 
 
 def is_complete(workspace: Workspace, experiment: Experiment) -> bool:

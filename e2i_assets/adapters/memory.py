@@ -2,19 +2,20 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.adapters.pattern_store import PatternRow, PatternStore
-from e2i_assets.adapters.run_store import RunStore
-from e2i_assets.adapters.study_store import StudyStore
+from e2i_assets.adapters.stores.pattern_store import PatternRow, PatternStore
+from e2i_assets.adapters.stores.run_store import RunStore
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core import patterns, tuning
+from e2i_assets.core import patterns
+from e2i_assets.core.data.meta_features import meta_features
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiment import Experiment
-from e2i_assets.core.fitting import target_codes
-from e2i_assets.core.meta_features import meta_features
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.bench import target_codes
 from e2i_assets.core.patterns import Candidate, WarmStart, WarmStartUse
-from e2i_assets.core.search_space import as_documents
-from e2i_assets.core.split_tables import SearchRows, SplitFacts
-from e2i_assets.core.study import StudyResult
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study import StudyResult
+from e2i_assets.core.search_space.space import as_documents
 
 _PATTERNS_ASKED_FOR = 20
 

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.database_address import without_secrets
+from e2i_assets.adapters.postgres.address import without_secrets
+from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiment_sections import SqlQuery
+from e2i_assets.core.experiments.sections import SqlQuery
 from e2i_assets.core.suggestions import did_you_mean
 
 STATEMENT_TIMEOUT_SECONDS = 600

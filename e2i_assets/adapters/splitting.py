@@ -5,15 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from e2i_assets.adapters.experiment_store import ExperimentStore
-from e2i_assets.adapters.split_store import SplitRow, SplitStore
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.split_store import SplitRow, SplitStore
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.dataset import Dataset
-from e2i_assets.core.errors import DataInvalid
-from e2i_assets.core.experiment import Experiment
-from e2i_assets.core.identity import content_hash, frame_hash
-from e2i_assets.core.split_tables import SplitFacts, SplitTables
-from e2i_assets.core.splits import (
+from e2i_assets.core.data.dataset import Dataset
+from e2i_assets.core.data.split_tables import SplitFacts, SplitTables
+from e2i_assets.core.data.splits import (
     LEFT_OUT,
     ROLES,
     SEARCHED,
@@ -25,6 +22,9 @@ from e2i_assets.core.splits import (
     strategy,
     violations,
 )
+from e2i_assets.core.errors import DataInvalid
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.identity import content_hash, frame_hash
 
 
 def split(workspace: Workspace, experiment: Experiment, dataset: Dataset) -> SplitTables:

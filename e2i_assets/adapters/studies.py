@@ -4,18 +4,18 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from e2i_assets.adapters.experiment_store import ExperimentStore
-from e2i_assets.adapters.split_store import SplitStore
-from e2i_assets.adapters.study_store import StudyRow, StudyStore, TrialRow
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.split_store import SplitStore
+from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore, TrialRow
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core import tuning
+from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import StudyAborted
-from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.patterns import WarmStart
-from e2i_assets.core.search_space import as_documents
-from e2i_assets.core.split_tables import SearchRows
-from e2i_assets.core.study import StudyResult, search
-from e2i_assets.core.trials import TrialRecord
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study import StudyResult, search
+from e2i_assets.core.search.trials import TrialRecord
+from e2i_assets.core.search_space.space import as_documents
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from e2i_assets.adapters.experiment_store import ExperimentStore
-from e2i_assets.adapters.mlflow_model import save_mlflow_model
-from e2i_assets.adapters.run_store import RunStore, TrainingRunRow
-from e2i_assets.adapters.split_store import SplitStore
-from e2i_assets.adapters.study_store import StudyStore
-from e2i_assets.adapters.tracked_run import TrackedRun, TrackingResult, hyperparameters
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.run_store import RunStore, TrainingRunRow
+from e2i_assets.adapters.stores.split_store import SplitStore
+from e2i_assets.adapters.stores.study_store import StudyStore
+from e2i_assets.adapters.tracking.mlflow_model import save_mlflow_model
+from e2i_assets.adapters.tracking.tracked_run import TrackedRun, TrackingResult, hyperparameters
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.contract import HpoOutput, MlflowInfo, TrainedModel, TrainingOutput
-from e2i_assets.core.evaluation import contract_metrics
-from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.contracts.contract import HpoOutput, MlflowInfo, TrainedModel, TrainingOutput
+from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.evaluation.evaluation import contract_metrics
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.identity import content_hash
-from e2i_assets.core.split_tables import TrainingRows
 from e2i_assets.core.training import ROLES, Training, trained
 
 _EXAMPLE_ROWS = 5

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from e2i_assets.adapters import asset_files
-from e2i_assets.adapters.database import Database
 from e2i_assets.adapters.experiment_files import read_experiment
-from e2i_assets.adapters.experiment_store import ExperimentNotRegistered, ExperimentStore
+from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.adapters.tracking import Tracker
+from e2i_assets.adapters.stores.experiment_store import ExperimentNotRegistered, ExperimentStore
+from e2i_assets.adapters.tracking.tracking import Tracker
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiment import Experiment
-from e2i_assets.core.experiment_file import experiment_from
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.file import experiment_from
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from e2i_assets.adapters.experiment_store import ExperimentStore
 from e2i_assets.adapters.promises.catalogue import PROMISES
 from e2i_assets.adapters.promises.promise import Promise, Verdict, judged
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.console import COULD_NOT_LOOK, FAILED, err, out
 from e2i_assets.commands.project import workspace

@@ -12,7 +12,7 @@ import typer
 from e2i_assets.commands.console import err, out, speaking
 
 if TYPE_CHECKING:
-    from e2i_assets.adapters.database import Database
+    from e2i_assets.adapters.postgres.database import Database
 
 # How psql is told what an address may say after its question mark.
 _VARIABLES = {
@@ -83,7 +83,7 @@ def serve() -> None:
 @speaking
 def migrate() -> None:
     """Create the tables, or bring them up to date; without anything to do it only looks."""
-    from e2i_assets.adapters import migrations, server
+    from e2i_assets.adapters.postgres import migrations, server
     from e2i_assets.commands.project import settings
 
     found = settings()
@@ -110,7 +110,7 @@ def psql(
       e2i db psql
       e2i db psql -- -c "SELECT study_name, best_value FROM ml_hpo_studies"
     """
-    from e2i_assets.adapters.postgres_binaries import client_program
+    from e2i_assets.adapters.postgres.binaries import client_program
 
     database, _ = _prepared()
     program = client_program("psql")

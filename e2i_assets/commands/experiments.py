@@ -34,8 +34,8 @@ def new(
       e2i experiment new demand --algorithm LightGBM --problem regression
     """
     from e2i_assets.commands.project import settings, shown
-    from e2i_assets.core.experiment_file import parse_experiment
-    from e2i_assets.core.experiment_template import template
+    from e2i_assets.core.experiments.file import parse_experiment
+    from e2i_assets.core.experiments.template import template
 
     found = settings()
     path = found.experiments / f"{name}.yaml"
@@ -101,7 +101,7 @@ def list_() -> None:
 def schema() -> None:
     """Write docs/experiment.schema.json, with which an editor completes and checks experiment files."""
     from e2i_assets.commands.project import settings, shown
-    from e2i_assets.core.experiment_schema import json_schema_text
+    from e2i_assets.core.experiments.schema import json_schema_text
 
     found = settings()
     path = found.root / "docs" / "experiment.schema.json"

@@ -8,12 +8,12 @@ from rich import box
 from rich.table import Table
 
 from e2i_assets.adapters.experiment_files import read_folder
-from e2i_assets.adapters.experiment_store import ExperimentRow, ExperimentStore
-from e2i_assets.adapters.result_rows import last_finished
 from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.stores.experiment_store import ExperimentRow, ExperimentStore
+from e2i_assets.adapters.stores.result_rows import last_finished
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.registering import strict
-from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.identity import content_hash
 
 _COLUMNS = ("experiment\n  state", "algorithm\n  problem type", "metric\n  trials", "source")

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from e2i_assets.adapters.migrations import migrate
-from e2i_assets.adapters.server import database
+from e2i_assets.adapters.postgres.migrations import migrate
+from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.settings import DATABASE_URL, Settings, from_environment
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.console import out

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from e2i_assets.adapters.experiment_files import ExperimentFolder, read_folder
-from e2i_assets.adapters.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.errors import E2iError, ExperimentInvalid, Violation
-from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.experiments.experiment import Experiment
 
 
 def registered(project: Workspace, names: Sequence[str]) -> list[str]:

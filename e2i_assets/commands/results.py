@@ -9,12 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from e2i_assets.adapters.asset_files import AssetMissing
-from e2i_assets.adapters.result_rows import ResultRow, result_rows
+from e2i_assets.adapters.stores.result_rows import ResultRow, result_rows
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core import measures, tuning
-from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.evaluation import measures
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.metrics import metric
-from e2i_assets.core.split_tables import SplitFacts
+from e2i_assets.core.search import tuning
 
 _HEADERS = (
     *("experiment,\nalgorithm", "\nmetric", "defaults on\nvalidation", "tuned on\nvalidation", "tuned\non test"),

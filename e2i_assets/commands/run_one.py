@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from e2i_assets.adapters.lineage import is_complete
-from e2i_assets.adapters.server import database
+from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.settings import Settings, from_environment
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.dagster_home import dagster_home

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import DBAPIError
 
-from e2i_assets.adapters.dagster_tables import daemon_beats
-from e2i_assets.adapters.mlflow_client import ENVIRONMENT as MLFLOW_ENVIRONMENT
-from e2i_assets.adapters.mlflow_client import is_server
-from e2i_assets.adapters.services import Service
+from e2i_assets.adapters.postgres.dagster_tables import daemon_beats
+from e2i_assets.adapters.processes.services import Service
 from e2i_assets.adapters.settings import HOME, STATE
+from e2i_assets.adapters.tracking.mlflow_client import ENVIRONMENT as MLFLOW_ENVIRONMENT
+from e2i_assets.adapters.tracking.mlflow_client import is_server
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.dagster_home import dagster_home
 from e2i_assets.commands.optuna_dashboard import STORAGE_URL

@@ -8,7 +8,7 @@ from typing import Self
 
 from rich.markup import escape
 
-from e2i_assets.adapters.services import Service, ServiceEvent
+from e2i_assets.adapters.processes.services import Service, ServiceEvent
 from e2i_assets.commands.console import err, out
 
 _TITLES = {

@@ -8,11 +8,11 @@ import threading
 
 from rich.markup import escape
 
-from e2i_assets.adapters.dagster_tables import dynamic_partitions
 from e2i_assets.adapters.experiment_files import read_folder
-from e2i_assets.adapters.log_tail import last_lines
-from e2i_assets.adapters.loopback import is_free
-from e2i_assets.adapters.services import run_services
+from e2i_assets.adapters.postgres.dagster_tables import dynamic_partitions
+from e2i_assets.adapters.processes.log_tail import last_lines
+from e2i_assets.adapters.processes.loopback import is_free
+from e2i_assets.adapters.processes.services import run_services
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.console import err, out
 from e2i_assets.commands.parent import DIE_WITH_PARENT, end_with_parent

@@ -9,7 +9,7 @@ from e2i_assets.adapters.experiment_files import ExperimentFolder, read_experime
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.commands.registering import strict
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.experiments.experiment import Experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,6 @@ def _verdict(name: str, folder: ExperimentFolder, settings: Settings, with_rows:
 
 def _require_usable_rows(experiment: Experiment, settings: Settings) -> None:
     from e2i_assets.adapters import datasets
-    from e2i_assets.core.dataset import dataset_of
+    from e2i_assets.core.data.dataset import dataset_of
 
     dataset_of(datasets.load(experiment.source, settings.root, os.environ), experiment)

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.core.search_space import SearchSpace, brought_into, violations
-from e2i_assets.core.study import Proposal, StudyResult
+from e2i_assets.core.search.study import Proposal, StudyResult
+from e2i_assets.core.search_space.space import SearchSpace, brought_into, violations
 
 PATTERN = "pattern_id"
 KEPT_CONFIGURATIONS = 5

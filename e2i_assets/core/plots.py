@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from e2i_assets.core.trials import TrialRecord
+from e2i_assets.core.search.trials import TrialRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

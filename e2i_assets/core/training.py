@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from e2i_assets.core.algorithms.algorithm import Fit, predicted
-from e2i_assets.core.contract import HpoOutput
-from e2i_assets.core.evaluation import Evaluation, evaluation, split_metrics
-from e2i_assets.core.experiment import Experiment
-from e2i_assets.core.fitting import Bench, Rows, merged, target_codes
+from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.evaluation.evaluation import Evaluation, evaluation, split_metrics
+from e2i_assets.core.evaluation.success_criteria import criteria
+from e2i_assets.core.evaluation.thresholds import youden_threshold
+from e2i_assets.core.evaluation.verdict import Judgement, judged
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.bench import Bench, Rows, merged, target_codes
+from e2i_assets.core.fitting.preprocessing import transformed
 from e2i_assets.core.metrics import Array, Prediction
-from e2i_assets.core.preprocessing import transformed
-from e2i_assets.core.split_tables import TrainingRows
-from e2i_assets.core.success_criteria import criteria
-from e2i_assets.core.thresholds import youden_threshold
-from e2i_assets.core.tuning import defaults, experiment_bench, fixed, patience
-from e2i_assets.core.verdict import Judgement, judged
+from e2i_assets.core.search.tuning import defaults, experiment_bench, fixed, patience
 
 if TYPE_CHECKING:
-    from e2i_assets.core.fitted_model import FittedModel
+    from e2i_assets.core.fitting.fitted_model import FittedModel
 
 ROLES = ("train", "validation", "test")
 

@@ -9,13 +9,14 @@ from typing import Any
 import dagster as dg
 
 from e2i_assets.adapters import datasets, memory, splitting, studies, trainings
-from e2i_assets.adapters.span_attributes import SEARCH, TRAINING
-from e2i_assets.core import plots, tuning
-from e2i_assets.core.contract import HpoOutput, TrainingOutput
-from e2i_assets.core.dataset import Dataset, dataset_of
+from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
+from e2i_assets.core import plots
+from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.data.dataset import Dataset, dataset_of
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
 from e2i_assets.core.patterns import WarmStart
-from e2i_assets.core.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
-from e2i_assets.core.study import StudyResult
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study import StudyResult
 from e2i_assets.defs import metadata, spans
 from e2i_assets.defs.partitions import experiments
 from e2i_assets.defs.resources import ProjectResource, TracingResource

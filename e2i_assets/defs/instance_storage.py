@@ -7,8 +7,8 @@ from dagster._config import UserConfigSchema
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
-from e2i_assets.adapters.migrations import migrate
-from e2i_assets.adapters.server import database
+from e2i_assets.adapters.postgres.migrations import migrate
+from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.settings import from_environment
 
 

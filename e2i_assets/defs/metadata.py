@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from e2i_assets.core.trials import TrialRecord
+from e2i_assets.core.search.trials import TrialRecord
 
 _MOST_ROWS = 100
 

@@ -9,9 +9,9 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from e2i_assets.adapters import settings as project_settings
-from e2i_assets.adapters.server import database
-from e2i_assets.adapters.tracing import TracedSpan, Tracing
-from e2i_assets.adapters.tracing_settings import TracingSettings
+from e2i_assets.adapters.postgres.server import database
+from e2i_assets.adapters.tracing.settings import TracingSettings
+from e2i_assets.adapters.tracing.tracing import TracedSpan, Tracing
 from e2i_assets.adapters.workspace import Workspace
 
 SECRET: dict[str, Any] = {"dagster__is_secret": True}

@@ -1,10 +1,10 @@
 """What the spans of a run say about themselves, from the values that the assets have at hand."""
 
-from e2i_assets.adapters.span_attributes import search_attributes, training_attributes
+from e2i_assets.adapters.tracing.span_attributes import search_attributes, training_attributes
 from e2i_assets.adapters.trainings import KeptTraining
-from e2i_assets.core import tuning
-from e2i_assets.core.contract import HpoOutput
-from e2i_assets.core.experiment import Experiment
+from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.search import tuning
 
 
 def training(experiment: Experiment) -> dict[str, object]:

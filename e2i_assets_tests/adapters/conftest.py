@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.experiment_store import ExperimentStore
-from e2i_assets.adapters.pattern_store import PatternRow
-from e2i_assets.adapters.run_store import TrainingRunRow
-from e2i_assets.adapters.split_store import SplitRow, SplitStore
-from e2i_assets.adapters.study_store import StudyRow, StudyStore, TrialRow
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.pattern_store import PatternRow
+from e2i_assets.adapters.stores.run_store import TrainingRunRow
+from e2i_assets.adapters.stores.split_store import SplitRow, SplitStore
+from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore, TrialRow
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -9,12 +9,12 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from e2i_assets.adapters.database import Database, DatabaseUnreachable, LockTimeout
-from e2i_assets.adapters.database_address import DatabaseAddressInvalid, libpq_url, normalised_url, owner_url
+from e2i_assets.adapters.postgres.address import DatabaseAddressInvalid, libpq_url, normalised_url, owner_url
+from e2i_assets.adapters.postgres.database import Database, DatabaseUnreachable, LockTimeout
 
 HOLDER = """
 import sys, time
-from e2i_assets.adapters.database import Database
+from e2i_assets.adapters.postgres.database import Database
 with Database(sys.stdin.readline()).advisory_lock("shared name"):
     print("held", flush=True)
     time.sleep(600)

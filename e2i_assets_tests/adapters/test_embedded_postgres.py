@@ -18,19 +18,19 @@ import psycopg2
 import pytest
 
 import e2i_assets
-from e2i_assets.adapters.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.file_lock import locked
-from e2i_assets.adapters.loopback import HOST, free_port
-from e2i_assets.adapters.postgres_account import Account
-from e2i_assets.adapters.postgres_binaries import packaged_binaries
-from e2i_assets.adapters.postgres_errors import PostgresUnavailable
+from e2i_assets.adapters.postgres.account import Account
+from e2i_assets.adapters.postgres.binaries import packaged_binaries
+from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
+from e2i_assets.adapters.postgres.errors import PostgresUnavailable
+from e2i_assets.adapters.processes.loopback import HOST, free_port
 
 AS_ROOT = os.geteuid() == 0
 FAST = {"fsync": "off", "shared_buffers": "16MB"}
 HOLDER = """
 import sys, time
 from pathlib import Path
-from e2i_assets.adapters.embedded_postgres import EmbeddedPostgres
+from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 folder = Path(sys.argv[1])
 hold = EmbeddedPostgres(folder, {"fsync": "off", "shared_buffers": "16MB"}, folder.parent / "shared").hold()
 print(hold.url, flush=True)
@@ -105,7 +105,7 @@ def answer(url: str, statement: str = "select 1") -> object:
 
 
 def keeper_of(folder: Path) -> psutil.Process:
-    (found,) = [process for process in servers_in(folder) if "postgres_keeper.py" in " ".join(process.cmdline())]
+    (found,) = [process for process in servers_in(folder) if "postgres/keeper.py" in " ".join(process.cmdline())]
     return found
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from e2i_assets.adapters.datasets import load
 from e2i_assets.adapters.experiment_files import read_experiment, read_folder
-from e2i_assets.core.dataset import dataset_of, schema_of
+from e2i_assets.core.data.dataset import dataset_of, schema_of
+from e2i_assets.core.data.quality import assess, gate
 from e2i_assets.core.errors import E2iError, ExperimentInvalid
-from e2i_assets.core.quality import assess, gate
 
 SHIPPED = Path(__file__).parents[2] / "experiments"
 GOOD = "name: {name}\nowner: team:a\nsource: {{csv: a.csv}}\ntarget: y\nproblem_type: regression\nalgorithm: Ridge\n"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.experiment_store import ExperimentNotRegistered, ExperimentStore
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.stores.experiment_store import ExperimentNotRegistered, ExperimentStore
 
 
 def test_registering_again_keeps_the_id_and_brings_the_rest_up_to_date(tables: Database) -> None:

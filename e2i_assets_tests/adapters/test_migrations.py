@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.migrations import MigrationRefused, MigrationReport, migrate, migrations_in
-from e2i_assets.adapters.schema_owners import OwnerNotPrepared, prepare_owners
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.migrations import MigrationRefused, MigrationReport, migrate, migrations_in
+from e2i_assets.adapters.postgres.schema_owners import OwnerNotPrepared, prepare_owners
 
 SQL = Path(__file__).parents[2] / "sql"
 MIGRATE = """
 import sys
 from pathlib import Path
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.migrations import migrate
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.migrations import migrate
 report = migrate(Database(sys.stdin.readline()), Path(sys.argv[1]))
 print(len(report.applied), len(report.prepared))
 """

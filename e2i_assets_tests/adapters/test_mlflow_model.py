@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from e2i_assets.adapters.mlflow_model import save_mlflow_model
-from e2i_assets.adapters.models import ARCHIVE, load_model
+from e2i_assets.adapters.tracking.mlflow_model import save_mlflow_model
+from e2i_assets.adapters.tracking.models import ARCHIVE, load_model
 from e2i_assets.core.algorithms.algorithm import Task
 from e2i_assets.core.algorithms.registry import algorithm
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitted_model import FittedModel
-from e2i_assets.core.fitting import Rows, bench
+from e2i_assets.core.fitting.bench import Rows, bench
+from e2i_assets.core.fitting.fitted_model import FittedModel
 
 CLASSES = ("high", "low")
 

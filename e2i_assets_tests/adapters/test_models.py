@@ -7,12 +7,12 @@ import pytest
 import skops.io
 from sklearn.base import BaseEstimator
 
-from e2i_assets.adapters.model_archive import canonical
-from e2i_assets.adapters.models import ARCHIVE, MANIFEST, ModelInvalid, load_model, save_model
+from e2i_assets.adapters.tracking.model_archive import canonical
+from e2i_assets.adapters.tracking.models import ARCHIVE, MANIFEST, ModelInvalid, load_model, save_model
 from e2i_assets.core.algorithms.algorithm import Task
 from e2i_assets.core.algorithms.registry import algorithm, names
-from e2i_assets.core.fitted_model import FittedModel
-from e2i_assets.core.fitting import Rows, bench
+from e2i_assets.core.fitting.bench import Rows, bench
+from e2i_assets.core.fitting.fitted_model import FittedModel
 
 CLASSES = {
     "binary_classification": (False, True),

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.pattern_store import PatternStore
-from e2i_assets.adapters.study_store import StudyStore
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.stores.pattern_store import PatternStore
+from e2i_assets.adapters.stores.study_store import StudyStore
 
 ASKED: dict[str, Any] = {
     "algorithm": "XGBoost",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.pattern_store import PatternStore
-from e2i_assets.adapters.run_store import RunStore
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.stores.pattern_store import PatternStore
+from e2i_assets.adapters.stores.run_store import RunStore
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 

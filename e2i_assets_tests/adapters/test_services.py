@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from e2i_assets.adapters.loopback import HOST, free_port
-from e2i_assets.adapters.services import Service, ServiceEvent, run_services
+from e2i_assets.adapters.processes.loopback import HOST, free_port
+from e2i_assets.adapters.processes.services import Service, ServiceEvent, run_services
 
 # Answers over HTTP, with a grandchild in a session of its own that does not listen to SIGTERM.
 pytestmark = pytest.mark.processes
@@ -31,7 +31,7 @@ http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bi
 OWNER = """
 import sys, threading
 from pathlib import Path
-from e2i_assets.adapters.services import Service, run_services
+from e2i_assets.adapters.processes.services import Service, run_services
 folder, port, script = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 service = Service("web", (sys.executable, "-c", script, port, str(folder / "pids")), f"http://127.0.0.1:{port}")
 run_services([service], folder, lambda event: print(event.kind, flush=True), threading.Event())

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from e2i_assets.adapters.database import Database, DatabaseUnreachable
-from e2i_assets.adapters.database_address import DatabaseAddressInvalid
 from e2i_assets.adapters.datasets import load
+from e2i_assets.adapters.postgres.address import DatabaseAddressInvalid
+from e2i_assets.adapters.postgres.database import Database, DatabaseUnreachable
 from e2i_assets.adapters.source_query import SourceUnreadable, query_rows
 from e2i_assets.core.errors import DataInvalid, E2iError
-from e2i_assets.core.experiment_sections import Source, SqlQuery
+from e2i_assets.core.experiments.sections import Source, SqlQuery
 
 
 @pytest.fixture

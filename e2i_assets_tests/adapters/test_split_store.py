@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.split_store import SplitStore
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.stores.split_store import SplitStore
 
 
 def test_a_split_is_read_back_as_it_was_saved_whatever_its_keys_contain(tables: Database, examples: Any) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.study_store import StudyStore
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.stores.study_store import StudyStore
 
 NAN, INFINITY = float("nan"), float("inf")
 

@@ -11,9 +11,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from pydantic import SecretStr, ValidationError
 from trace_receiver import Receiver, values
 
-from e2i_assets.adapters.span_attributes import SEARCH, TRAINING, TRIAL, search_attributes, training_attributes
-from e2i_assets.adapters.tracing import Tracing
-from e2i_assets.adapters.tracing_settings import TracingSettings
+from e2i_assets.adapters.tracing.settings import TracingSettings
+from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING, TRIAL, search_attributes, training_attributes
+from e2i_assets.adapters.tracing.tracing import Tracing
 
 
 def test_the_search_is_a_child_of_the_training_and_a_trial_of_the_search(receiver: Receiver) -> None:
@@ -40,9 +40,9 @@ def test_the_search_is_a_child_of_the_training_and_a_trial_of_the_search(receive
 def test_steps_in_different_processes_meet_in_one_trace(receiver: Receiver) -> None:
     """T31"""
     step = (
-        "from e2i_assets.adapters.span_attributes import SEARCH\n"
-        "from e2i_assets.adapters.tracing import Tracing\n"
-        "from e2i_assets.adapters.tracing_settings import TracingSettings\n"
+        "from e2i_assets.adapters.tracing.span_attributes import SEARCH\n"
+        "from e2i_assets.adapters.tracing.tracing import Tracing\n"
+        "from e2i_assets.adapters.tracing.settings import TracingSettings\n"
         f"tracing = Tracing(TracingSettings(endpoint='{receiver.url}'))\n"
         "with tracing.span(SEARCH, run_id='r2'): pass\n"
         "assert tracing.shutdown(10).status == 'sent'\n"
@@ -176,8 +176,8 @@ def test_a_process_does_not_wait_for_a_dead_receiver_when_it_ends(receiver: Rece
     receiver.delay = 30.0
     program = (
         "import time\n"
-        "from e2i_assets.adapters.tracing import Tracing\n"
-        "from e2i_assets.adapters.tracing_settings import TracingSettings\n"
+        "from e2i_assets.adapters.tracing.tracing import Tracing\n"
+        "from e2i_assets.adapters.tracing.settings import TracingSettings\n"
         f"tracing = Tracing(TracingSettings(endpoint='{receiver.url}'))\n"
         "with tracing.span('any', run_id='r'): pass\n"
         "print(time.time(), flush=True)\n"
@@ -191,8 +191,8 @@ def test_a_process_does_not_wait_for_a_dead_receiver_when_it_ends(receiver: Rece
 def test_without_an_endpoint_nothing_is_recorded_and_opentelemetry_is_not_even_loaded() -> None:
     program = (
         "import sys\n"
-        "from e2i_assets.adapters.tracing import Tracing\n"
-        "from e2i_assets.adapters.tracing_settings import TracingSettings\n"
+        "from e2i_assets.adapters.tracing.tracing import Tracing\n"
+        "from e2i_assets.adapters.tracing.settings import TracingSettings\n"
         "tracing = Tracing(TracingSettings())\n"
         "with tracing.span('any', run_id='r') as span: span.set({'a': 1})\n"
         "assert tracing.shutdown().status == 'disabled'\n"

@@ -17,13 +17,13 @@ import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import Ridge
 
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.mlflow_client import mlflow_client
-from e2i_assets.adapters.mlflow_model import save_mlflow_model
-from e2i_assets.adapters.mlflow_run import ended
-from e2i_assets.adapters.tracked_run import TrackedRun, hyperparameters, param_text
-from e2i_assets.adapters.tracking import Tracker
-from e2i_assets.core.fitted_model import FittedModel
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
+from e2i_assets.adapters.tracking.mlflow_model import save_mlflow_model
+from e2i_assets.adapters.tracking.mlflow_run import ended
+from e2i_assets.adapters.tracking.tracked_run import TrackedRun, hyperparameters, param_text
+from e2i_assets.adapters.tracking.tracking import Tracker
+from e2i_assets.core.fitting.fitted_model import FittedModel
 
 ROWS = pd.DataFrame({"visits": [1.0, 2.0, 4.0], "share": [0.5, 0.1, 0.2]})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from e2i_assets.adapters.database import Database
+from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.workspace import Workspace
 

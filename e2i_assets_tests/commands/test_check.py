@@ -12,16 +12,16 @@ import typer
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.adapters import asset_files, datasets, memory, splitting, studies, trainings
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.experiment_store import ExperimentStore
+from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.promises.catalogue import PROMISES
 from e2i_assets.adapters.settings import from_environment
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.check import check
-from e2i_assets.core import tuning
-from e2i_assets.core.dataset import dataset_of
-from e2i_assets.core.experiment_file import parse_experiment
-from e2i_assets.core.split_tables import SearchRows, TrainingRows
+from e2i_assets.core.data.dataset import dataset_of
+from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
+from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.core.search import tuning
 
 ROOT = Path(__file__).parents[2]
 PLAIN = """

@@ -7,10 +7,10 @@ import pytest
 from click.testing import Result
 
 from e2i_assets.adapters.experiment_files import read_experiment
-from e2i_assets.adapters.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.registering import registered
-from e2i_assets.core.experiment_schema import json_schema_text
+from e2i_assets.core.experiments.schema import json_schema_text
 
 Said = Callable[..., Result]
 Written = Callable[..., Path]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from e2i_assets.adapters.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.registering import registered
 from e2i_assets.core.errors import E2iError, ExperimentInvalid

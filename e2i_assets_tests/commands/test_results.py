@@ -9,15 +9,15 @@ import pytest
 from rich.console import Console
 
 from e2i_assets.adapters import asset_files
-from e2i_assets.adapters.experiment_store import ExperimentStore
-from e2i_assets.adapters.pattern_store import PatternRow, PatternStore
-from e2i_assets.adapters.run_store import RunStore, TrainingRunRow
-from e2i_assets.adapters.study_store import StudyRow, StudyStore, TrialRow
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.pattern_store import PatternRow, PatternStore
+from e2i_assets.adapters.stores.run_store import RunStore, TrainingRunRow
+from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore, TrialRow
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.registering import registered
 from e2i_assets.commands.results import next_commands, results_table
-from e2i_assets.core import tuning
-from e2i_assets.core.split_tables import SplitFacts
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.search import tuning
 
 Written = Callable[..., Path]
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

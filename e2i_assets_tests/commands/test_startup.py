@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from e2i_assets.adapters.dagster_tables import dynamic_partitions
-from e2i_assets.adapters.loopback import HOST, free_port
-from e2i_assets.adapters.services import Service, ServiceEvent, run_services
+from e2i_assets.adapters.postgres.dagster_tables import dynamic_partitions
+from e2i_assets.adapters.processes.loopback import HOST, free_port
+from e2i_assets.adapters.processes.services import Service, ServiceEvent, run_services
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.dagster_home import dagster_home

@@ -24,16 +24,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.database_address import libpq_url
-from e2i_assets.adapters.embedded_postgres import EmbeddedPostgres
-from e2i_assets.adapters.loopback import HOST, free_port
-from e2i_assets.adapters.postgres_binaries import client_program
+from e2i_assets.adapters.postgres.address import libpq_url
+from e2i_assets.adapters.postgres.binaries import client_program
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
+from e2i_assets.adapters.processes.loopback import HOST, free_port
 
 REPOSITORY = Path(__file__).parents[2]
 DAEMONS = "{instance{daemonHealth{allDaemonStatuses{daemonType healthy}}}}"
 PARTITIONS = '{assetNodeOrError(assetKey:{path:["dataset"]}){... on AssetNode{partitionKeys}}}'
-PROGRAMS = ("mlflow server", "dagster_webserver", "dagster._daemon", "optuna_dashboard", "postgres_keeper")
+PROGRAMS = ("mlflow server", "dagster_webserver", "dagster._daemon", "optuna_dashboard", "postgres/keeper")
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 

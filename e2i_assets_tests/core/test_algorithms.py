@@ -9,9 +9,9 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Task
 from e2i_assets.core.algorithms.ladder import rungs
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting import Rows, bench, merged
+from e2i_assets.core.fitting.bench import Rows, bench, merged
 from e2i_assets.core.metrics import default_metric, metric
-from e2i_assets.core.search_space import suggest, violations
+from e2i_assets.core.search_space.space import suggest, violations
 
 SETS = {
     "binary_classification": datasets.load_breast_cancer,

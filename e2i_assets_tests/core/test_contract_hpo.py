@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from e2i_assets.core.contract import HpoOutput, TrainingOutput
-from e2i_assets.core.contract_violations import hpo_output, training_violations_of, violations_of
+from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.contracts.violations import hpo_output, training_violations_of, violations_of
 from e2i_assets.core.errors import ContractBroken
-from e2i_assets.core.search_space import parse_space
+from e2i_assets.core.search_space.space import parse_space
 
 SPACE = parse_space(
     {

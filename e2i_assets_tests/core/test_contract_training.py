@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from e2i_assets.core.contract import HpoOutput, TrainingOutput, json_schema_text
-from e2i_assets.core.contract_violations import training_output, training_violations_of
+from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput, json_schema_text
+from e2i_assets.core.contracts.violations import training_output, training_violations_of
 from e2i_assets.core.errors import ContractBroken
 
 PARAMETERS = {"n_estimators": 41, "learning_rate": 0.05, "random_state": 42}
@@ -171,4 +171,6 @@ def test_defaults_may_be_trained_up_to_the_round_that_early_stopping_chose(cap: 
 
 def test_the_schema_in_docs_is_the_one_that_the_models_have() -> None:
     stored = Path(__file__).parents[2] / "docs" / "contract.schema.json"
-    assert stored.read_text() == json_schema_text(), "write json_schema_text() of core/contract.py to that file"
+    assert stored.read_text() == json_schema_text(), (
+        "write json_schema_text() of core/contracts/contract.py to that file"
+    )

@@ -8,9 +8,9 @@ import pandas as pd
 import pandera.errors
 import pytest
 
-from e2i_assets.core.dataset import Dataset, dataset_of, schema_of
+from e2i_assets.core.data.dataset import Dataset, dataset_of, schema_of
 from e2i_assets.core.errors import DataInvalid
-from e2i_assets.core.experiment_file import experiment_from
+from e2i_assets.core.experiments.file import experiment_from
 
 ROWS = 200
 RANDOM = np.random.default_rng(7)

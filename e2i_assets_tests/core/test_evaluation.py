@@ -8,12 +8,18 @@ import pytest
 from sklearn import metrics as reference
 from sklearn.calibration import calibration_curve
 
-from e2i_assets.core import measures
-from e2i_assets.core.calibration import calibration_error
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.evaluation import Evaluation, contract_metrics, evaluation, split_evaluation, split_metrics
+from e2i_assets.core.evaluation import measures
+from e2i_assets.core.evaluation.calibration import calibration_error
+from e2i_assets.core.evaluation.evaluation import (
+    Evaluation,
+    contract_metrics,
+    evaluation,
+    split_evaluation,
+    split_metrics,
+)
+from e2i_assets.core.evaluation.thresholds import youden_threshold
 from e2i_assets.core.metrics import METRICS, PROBLEM_TYPES, Array, Prediction, ProblemType
-from e2i_assets.core.thresholds import youden_threshold
 
 
 def rows(problem_type: ProblemType, seed: int = 0, n: int = 600) -> tuple[Array, Prediction]:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2i_assets.core.errors import ExperimentInvalid
-from e2i_assets.core.experiment import Experiment
-from e2i_assets.core.experiment_file import experiment_from, parse_experiment
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.file import experiment_from, parse_experiment
 
 SMALLEST = """\
 name: visits

@@ -6,9 +6,9 @@ import yaml
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiment_file import parse_experiment
-from e2i_assets.core.experiment_schema import json_schema, json_schema_text
-from e2i_assets.core.experiment_template import template
+from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.core.experiments.schema import json_schema, json_schema_text
+from e2i_assets.core.experiments.template import template
 from e2i_assets.core.metrics import PROBLEM_TYPES
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_schema_that_editors_read_is_the_one_of_the_code() -> None:
     stored = (ROOT / "docs" / "experiment.schema.json").read_text(encoding="utf-8")
-    write = "from e2i_assets.core.experiment_schema import json_schema_text; print(json_schema_text(), end='')"
+    write = "from e2i_assets.core.experiments.schema import json_schema_text; print(json_schema_text(), end='')"
     assert stored == json_schema_text(), f'write it anew: python -c "{write}" > docs/experiment.schema.json'
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.errors import ExperimentInvalid
-from e2i_assets.core.experiment import Experiment
-from e2i_assets.core.experiment_file import experiment_from
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.file import experiment_from
 
 
 def experiment(algorithm: str, search_space: dict[str, Any], fixed: dict[str, Any] | None = None) -> Experiment:

@@ -6,10 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from e2i_assets.core.evaluation import split_metrics
-from e2i_assets.core.intervals import bootstrap_intervals
+from e2i_assets.core.evaluation.evaluation import split_metrics
+from e2i_assets.core.evaluation.intervals import bootstrap_intervals
+from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
-from e2i_assets.core.weighted_metrics import weighted_metrics
 
 
 def binary(seed: int, n: int = 300, share: float = 0.3) -> tuple[Array, Prediction]:

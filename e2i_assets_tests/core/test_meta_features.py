@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from e2i_assets.core import meta_features as module
+from e2i_assets.core.data import meta_features as module
+from e2i_assets.core.data.meta_features import meta_features
 from e2i_assets.core.errors import DataInvalid
-from e2i_assets.core.meta_features import meta_features
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
 
 

@@ -10,9 +10,9 @@ from e2i_assets.core.patterns import (
     top_configurations,
     uses,
 )
-from e2i_assets.core.search_space import parse_space
-from e2i_assets.core.study import StudyResult
-from e2i_assets.core.trials import TrialRecord
+from e2i_assets.core.search.study import StudyResult
+from e2i_assets.core.search.trials import TrialRecord
+from e2i_assets.core.search_space.space import parse_space
 
 SPACE = parse_space({"rounds": {"type": "int", "low": 50, "high": 500, "step": 50}, "rate": {"low": 0.01, "high": 0.3}})
 

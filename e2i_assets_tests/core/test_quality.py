@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from e2i_assets.core.dataset import Dataset, dataset_of
-from e2i_assets.core.experiment_file import experiment_from
-from e2i_assets.core.quality import WEIGHTS, QualityReport, assess, gate
-from e2i_assets.core.quality_scores import scores
+from e2i_assets.core.data.dataset import Dataset, dataset_of
+from e2i_assets.core.data.quality import WEIGHTS, QualityReport, assess, gate
+from e2i_assets.core.data.quality_scores import scores
+from e2i_assets.core.experiments.file import experiment_from
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from e2i_assets.core.errors import SearchSpaceInvalid
-from e2i_assets.core.search_space import as_documents, brought_into, parse_space, violations
+from e2i_assets.core.search_space.space import as_documents, brought_into, parse_space, violations
 
 SPACE = parse_space(
     {

@@ -11,12 +11,12 @@ from sklearn.datasets import load_breast_cancer
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Task
 from e2i_assets.core.errors import E2iError, StudyAborted
-from e2i_assets.core.fitting import Rows, bench
+from e2i_assets.core.fitting.bench import Rows, bench
 from e2i_assets.core.metrics import Metric, metric
-from e2i_assets.core.objective import Objective
-from e2i_assets.core.samplers import PRUNERS, SAMPLERS, pruner, sampler
-from e2i_assets.core.search_space import parse_space
-from e2i_assets.core.study import Proposal, StudyPlan, search
+from e2i_assets.core.search.objective import Objective
+from e2i_assets.core.search.samplers import PRUNERS, SAMPLERS, pruner, sampler
+from e2i_assets.core.search.study import Proposal, StudyPlan, search
+from e2i_assets.core.search_space.space import parse_space
 
 KIND = "binary_classification"
 SMALL = parse_space(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from e2i_assets.core.errors import ExperimentInvalid
-from e2i_assets.core.evaluation import split_evaluation
+from e2i_assets.core.evaluation.evaluation import split_evaluation
+from e2i_assets.core.evaluation.success_criteria import accepted_names, criteria, violations
+from e2i_assets.core.evaluation.verdict import judged, results
 from e2i_assets.core.metrics import METRICS, PROBLEM_TYPES, Prediction, ProblemType
-from e2i_assets.core.success_criteria import accepted_names, criteria, violations
-from e2i_assets.core.verdict import judged, results
 
 PERFECT = {"roc_auc": 1.0, "f1_score": 1.0, "precision": 1.0, "recall": 1.0, "false_positive_rate": 0.0}
 

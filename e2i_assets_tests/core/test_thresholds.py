@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.evaluation.thresholds import DEFAULT_THRESHOLD, labels_at, precision_at, youden_threshold
 from e2i_assets.core.metrics import Array
-from e2i_assets.core.thresholds import DEFAULT_THRESHOLD, labels_at, precision_at, youden_threshold
 
 
 def both(positive_scores: Array) -> Array:

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from e2i_assets.core.errors import ExperimentInvalid
-from e2i_assets.core.yaml_documents import MAX_CHARACTERS, read_mapping
+from e2i_assets.core.experiments.yaml_documents import MAX_CHARACTERS, read_mapping
 
 
 def bomb(levels: int) -> str:

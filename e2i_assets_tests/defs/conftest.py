@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from e2i_assets.adapters.database import Database
-from e2i_assets.adapters.experiment_store import ExperimentStore
+from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import from_environment
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.experiment_file import parse_experiment
+from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.definitions import defs
 from e2i_assets.defs.partitions import EXPERIMENTS
 

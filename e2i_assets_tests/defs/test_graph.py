@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from e2i_assets.adapters.tracked_run import hyperparameters, param_text
-from e2i_assets.core.contract import HpoOutput, TrainingOutput
-from e2i_assets.core.split_tables import SearchRows
-from e2i_assets.core.tuning import Tuned
+from e2i_assets.adapters.tracking.tracked_run import hyperparameters, param_text
+from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.search.tuning import Tuned
 
 CHAIN = (
     *("dataset", "validation_splits", "warm_start", "hpo_study"),

@@ -5,8 +5,8 @@ import mlflow
 import pytest
 from trace_receiver import values
 
-from e2i_assets.adapters.mlflow_client import mlflow_client
-from e2i_assets.adapters.span_attributes import SEARCH, TRAINING
+from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
+from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
 from e2i_assets.defs.resources import resources
 
 

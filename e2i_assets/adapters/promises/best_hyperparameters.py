@@ -2,10 +2,10 @@
 
 from e2i_assets.adapters.promises.promise import Promise, Verdict, document, stored, verdict
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core import tuning
 from e2i_assets.core.algorithms import registry
-from e2i_assets.core.contract import HpoOutput
-from e2i_assets.core.contract_violations import violations_of
+from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.contracts.violations import violations_of
+from e2i_assets.core.search import tuning
 
 
 def _contract(workspace: Workspace, name: str) -> Verdict:

@@ -1,6 +1,5 @@
 """Every promise of every asset, in the order of the graph, and which experiments they can be judged for."""
 
-from e2i_assets.adapters.experiment_store import ExperimentStore
 from e2i_assets.adapters.promises import (
     best_hyperparameters,
     dataset,
@@ -11,6 +10,7 @@ from e2i_assets.adapters.promises import (
     warm_start,
 )
 from e2i_assets.adapters.promises.promise import Promise
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.workspace import Workspace
 
 PROMISES: tuple[Promise, ...] = (

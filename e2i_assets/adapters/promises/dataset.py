@@ -8,12 +8,12 @@ import pandas as pd
 
 from e2i_assets.adapters.promises.promise import Promise, Verdict, stored, verdict
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core import target_leaks
-from e2i_assets.core.column_types import is_number, labels
-from e2i_assets.core.dataset import Dataset, schema_of
-from e2i_assets.core.feature_columns import name_violations, roles
+from e2i_assets.core.data import target_leaks
+from e2i_assets.core.data.column_types import is_number, labels
+from e2i_assets.core.data.dataset import Dataset, schema_of
+from e2i_assets.core.data.feature_columns import name_violations, roles
+from e2i_assets.core.data.quality import assess, gate
 from e2i_assets.core.identity import frame_hash
-from e2i_assets.core.quality import assess, gate
 
 _FEATURE_TYPES = ("int64", "float64", "category")
 

@@ -7,12 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from e2i_assets.adapters.memory import Remembered
-from e2i_assets.adapters.pattern_store import PatternStore, StoredPattern
 from e2i_assets.adapters.promises.promise import Promise, Verdict, held, stored, verdict
-from e2i_assets.adapters.run_store import RunStore
+from e2i_assets.adapters.stores.pattern_store import PatternStore, StoredPattern
+from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core import tuning
-from e2i_assets.core.search_space import brought_into, parse_space
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search_space.space import brought_into, parse_space
 
 _COUNT = sa.text("SELECT count(*) FILTER (WHERE spec_hash = :spec_hash), count(*) FROM ml_hpo_patterns")
 _NOTHING = "no trial completed, so there is nothing to remember"

@@ -5,13 +5,13 @@ import warnings
 from collections import Counter
 
 from e2i_assets.adapters.promises.promise import Promise, PromiseBroken, Verdict, held, stored, verdict
-from e2i_assets.adapters.study_store import StoredStudy, StudyStore, TrialRow
+from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core import tuning
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.split_tables import SearchRows, SplitFacts
-from e2i_assets.core.study import StudyResult
-from e2i_assets.core.trials import INTERRUPTED
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study import StudyResult
+from e2i_assets.core.search.trials import INTERRUPTED
 
 TOLERANCE = 1e-9
 _NO_SEARCH = "the experiment does not search: it trains the defaults"

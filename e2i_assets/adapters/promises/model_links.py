@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from e2i_assets.adapters.mlflow_client import TrackingUnreachable
 from e2i_assets.adapters.promises.promise import PromiseBroken, Verdict, stored, verdict
-from e2i_assets.adapters.run_store import RunStore, StoredRun, TrainingRunLink
-from e2i_assets.adapters.tracked_run import hyperparameters, param_text
+from e2i_assets.adapters.stores.run_store import RunStore, StoredRun, TrainingRunLink
+from e2i_assets.adapters.tracking.mlflow_client import TrackingUnreachable
+from e2i_assets.adapters.tracking.tracked_run import hyperparameters, param_text
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.contract import HpoOutput, TrainingOutput
-from e2i_assets.core.split_tables import SplitFacts
+from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.data.split_tables import SplitFacts
 
 
 def identity(workspace: Workspace, name: str) -> str:

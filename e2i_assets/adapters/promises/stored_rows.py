@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.dataset import Dataset
-from e2i_assets.core.splits import Role, entity_keys
+from e2i_assets.core.data.dataset import Dataset
+from e2i_assets.core.data.splits import Role, entity_keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from e2i_assets.adapters.promises.promise import CouldNotLook, ValueDamaged, stored
 from e2i_assets.adapters.promises.stored_rows import StoredRows, stored_rows
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.dataset import Dataset
-from e2i_assets.core.split_tables import SplitFacts
-from e2i_assets.core.splits import ROLES, Role
+from e2i_assets.core.data.dataset import Dataset
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.data.splits import ROLES, Role
 
 _REGISTERED = sa.text(
     "SELECT split.id::text, "

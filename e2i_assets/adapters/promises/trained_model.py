@@ -4,21 +4,21 @@ from pathlib import Path
 
 import numpy as np
 
-from e2i_assets.adapters.models import ModelInvalid, load_model
 from e2i_assets.adapters.promises import model_links
 from e2i_assets.adapters.promises.promise import Promise, Verdict, document, held, stored, verdict
-from e2i_assets.adapters.run_store import RunStore, StoredRun
+from e2i_assets.adapters.stores.run_store import RunStore, StoredRun
+from e2i_assets.adapters.tracking.models import ModelInvalid, load_model
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.algorithms.algorithm import from_scores
-from e2i_assets.core.contract import HpoOutput, TrainingOutput
-from e2i_assets.core.contract_violations import training_violations_of
+from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.contracts.violations import training_violations_of
+from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.evaluation import split_evaluation
-from e2i_assets.core.fitting import target_codes
+from e2i_assets.core.evaluation.evaluation import split_evaluation
+from e2i_assets.core.evaluation.success_criteria import criteria
+from e2i_assets.core.evaluation.verdict import judged
+from e2i_assets.core.fitting.bench import target_codes
 from e2i_assets.core.metrics import Prediction
-from e2i_assets.core.split_tables import TrainingRows
-from e2i_assets.core.success_criteria import criteria
-from e2i_assets.core.verdict import judged
 
 TOLERANCE = 1e-9
 _ARCHIVE = Path("data", "model")  # where an MLflow folder of ours has the model itself

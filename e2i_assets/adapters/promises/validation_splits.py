@@ -8,8 +8,8 @@ import pandas as pd
 from e2i_assets.adapters.promises.promise import CouldNotLook, Promise, Verdict, held, stored, verdict
 from e2i_assets.adapters.promises.stored_split import recognised, registered, row_count
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.split_tables import SplitFacts, TrainingRows
-from e2i_assets.core.splits import MINIMUM_ROWS, ROLES, SHARES, TOLERANCE
+from e2i_assets.core.data.split_tables import SplitFacts, TrainingRows
+from e2i_assets.core.data.splits import MINIMUM_ROWS, ROLES, SHARES, TOLERANCE
 
 _ROUNDING = 1e-9
 _STANDARD_ERRORS = 3.0

@@ -1,7 +1,7 @@
 """What `warm_start` promises: configurations that today's space allows, each from a pattern that the memory has."""
 
-from e2i_assets.adapters.pattern_store import PatternStore
 from e2i_assets.adapters.promises.promise import Promise, Verdict, stored, verdict
+from e2i_assets.adapters.stores.pattern_store import PatternStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.patterns import WarmStart, illegal_values
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
-from e2i_assets.core.search_space import SearchSpace, parse_space
+from e2i_assets.core.search_space.space import SearchSpace, parse_space
 
 Matrix = NDArray[np.float64]
 Preparation = Literal["ordinal", "one_hot", "scaled"]

@@ -1,0 +1,125 @@
+"""A cluster on disk before its server runs: made in one step, and healed after a crash without harm to strangers."""
+
+import secrets
+import shutil
+import signal
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from e2i_assets.adapters.postgres.binaries import MAJOR_VERSION
+from e2i_assets.adapters.postgres.errors import PostgresUnavailable
+from e2i_assets.adapters.postgres.home import PostgresHome
+
+USER = DATABASE = "e2i"
+_STAGING = "initdb-"
+
+
+def ensure_cluster(home: PostgresHome, password_file: Path, durable: bool) -> None:
+    """Make the cluster unless it is there; a kill at any moment leaves a whole cluster or none.
+
+    Args:
+        home: Where and as whom.
+        password_file: The superuser's password; made when there is no cluster yet, readable by its owner alone.
+        durable: Whether to wait for the disk; tests do without.
+
+    Raises:
+        PostgresUnavailable: ``initdb`` failed, the cluster is of another version, or its password is gone.
+    """
+    for leftover in home.data.parent.glob(f"{_STAGING}*"):
+        # The initdb of a killed starter may still be at work in it; what that leaves goes at the next start.
+        shutil.rmtree(leftover, ignore_errors=True)
+    if home.data.exists():
+        _check(home.data, password_file)
+        return
+    password = _password(password_file)
+    staging = Path(tempfile.mkdtemp(dir=home.data.parent, prefix=_STAGING))
+    home.account.own(staging)
+    _initialise(home, staging, password, durable)
+    (staging / "data").rename(home.data)
+    shutil.rmtree(staging)
+
+
+def _initialise(home: PostgresHome, staging: Path, password: str, durable: bool) -> None:
+    data, secret = staging / "data", staging / "password"
+    secret.touch(mode=0o600)
+    secret.write_text(password, encoding="ascii")
+    home.account.own(secret)
+    initdb = home.binaries / "initdb"
+    options = ["--auth=scram-sha-256", f"--pwfile={secret}", f"--username={USER}", "--encoding=UTF8"]
+    locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--set=timezone=UTC"]
+    _succeed(home, [initdb, "-D", data, "--no-sync", "--no-instructions", *options, *locale])
+    # Single-user mode: the database is there before anybody can see the cluster.
+    single: list[str | Path] = [home.binaries / "postgres", "--single", "-F", "-D", data, "postgres"]
+    _succeed(home, single, f"create database {DATABASE}\n")
+    if durable:
+        _succeed(home, [initdb, "-D", data, "--sync-only"])
+
+
+def _succeed(home: PostgresHome, command: Sequence[str | Path], input_text: str = "") -> None:
+    result = home.account.run(command, input_text)
+    if result.returncode or "ERROR:" in result.stdout:
+        raise PostgresUnavailable(
+            f"{command[0]} failed while it made the cluster {home.data}:\n{result.stdout.strip()}",
+            "Mend what it names (disk space, permissions), or set E2I_DATABASE_URL to a server of yours.",
+        )
+
+
+def _password(password_file: Path) -> str:
+    if not password_file.exists():
+        partial = password_file.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)
+        partial.write_text(secrets.token_urlsafe(24), encoding="ascii")
+        partial.rename(password_file)
+    return password_file.read_text(encoding="ascii")
+
+
+def _check(data: Path, password_file: Path) -> None:
+    remedy = f"Put it back, or move {data} away to begin with an empty database."
+    if not password_file.exists():
+        raise PostgresUnavailable(f"The password file {password_file} of the cluster {data} is gone.", remedy)
+    version = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+    if version != MAJOR_VERSION:
+        raise PostgresUnavailable(
+            f"The cluster {data} is of PostgreSQL {version}, and the installed package has {MAJOR_VERSION}.",
+            f"Dump it with the old version, then move {data} away to begin with an empty database.",
+        )
+
+
+def clear_leftovers(data: Path) -> None:
+    """After a crash, stop what still runs on this cluster and drop its stale pid file. Only when no keeper lives.
+
+    A pid in that file proves nothing: pids are given again. A process is the cluster's when it is a ``postgres``
+    whose working folder is the cluster; no other process is ever signalled.
+    """
+    pid_file = data / "postmaster.pid"
+    if not pid_file.exists():
+        return
+    # As the keeper does: fast shutdown, then an immediate one, then the end. Backends may outlive their postmaster.
+    for signal_number, seconds in ((signal.SIGINT, 10), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
+        processes = _processes_in(data)
+        for process in processes:
+            if process.is_running():  # psutil compares the start time: never a successor with the same pid
+                process.send_signal(signal_number)
+        psutil.wait_procs(processes, timeout=seconds)
+    if remaining := _processes_in(data):
+        raise PostgresUnavailable(
+            f"PostgreSQL processes {[process.pid for process in remaining]} of a crashed run still use {data}.",
+            "Stop them, then try again.",
+        )
+    pid_file.unlink(missing_ok=True)
+
+
+def _processes_in(data: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] == "postgres":
+            try:
+                if Path(process.cwd()) == data.resolve():
+                    found.append(process)
+            except (psutil.AccessDenied, psutil.NoSuchProcess):
+                continue  # another person's, or just gone: in neither case ours to signal
+    return found

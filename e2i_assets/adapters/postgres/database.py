@@ -1,0 +1,170 @@
+"""The one PostgreSQL database that everything lives in: its connections and its named locks.
+
+What is stored there belongs to the stores; how its tables come to be belongs to `migrations`.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from e2i_assets.adapters.postgres.address import (
+    Owner,
+    libpq_url,
+    normalised_url,
+    owner_url,
+    redacted_url,
+    without_secrets,
+)
+from e2i_assets.core.errors import E2iError
+
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+class DatabaseUnreachable(E2iError):
+    """A database that no connection could be made to, with what to do about it."""
+
+
+class LockTimeout(E2iError):
+    """A named lock that another process held for longer than we were willing to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A PostgreSQL database; `connect` and `begin` work in the schema ``e2i``.
+
+    Args:
+        url: Any accepted spelling; kept in the normalised one. Never part of the representation: it holds a password.
+
+    Example:
+        >>> with Database("postgresql://me:secret@localhost/e2i").begin() as connection:
+        ...     connection.execute(sa.text("SELECT count(*) FROM ml_experiments"))
+    """
+
+    url: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", normalised_url(self.url))
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The pool for this address: one per process, so that a forked child never shares a connection."""
+        return _engine(self.url_for("e2i"), os.getpid())
+
+    @property
+    def redacted(self) -> str:
+        """The address without its secrets, for display."""
+        return redacted_url(self.url)
+
+    @property
+    def libpq_url(self) -> str:
+        """The address as psql and the other PostgreSQL tools take it, in our schema. It holds the password."""
+        return libpq_url(self.url_for("e2i"))
+
+    def url_for(self, owner: Owner) -> str:
+        """The address to hand to the library that owns this schema."""
+        return owner_url(self.url, owner)
+
+    def connect(self) -> AbstractContextManager[sa.Connection]:
+        """A connection for reading."""
+        return self.engine.connect()
+
+    def begin(self) -> AbstractContextManager[sa.Connection]:
+        """A connection in a transaction that is committed at the end, or rolled back when an exception leaves it."""
+        return self.engine.begin()
+
+    def dispose(self) -> None:
+        """Close the pooled connections of this process."""
+        self.engine.dispose()
+
+    def require_reachable(self) -> None:
+        """Connect once.
+
+        Raises:
+            DatabaseUnreachable: With the reason in plain words and without the password.
+        """
+        engine = _unpooled_engine(self.url_for("e2i"))
+        try:
+            with engine.connect() as connection:
+                connection.execute(sa.text("SELECT 1"))
+        except DBAPIError as error:
+            # Not chained: the driver's message may quote the connection string.
+            raise DatabaseUnreachable(_reason(self, str(error.orig))) from None
+
+    @contextmanager
+    def advisory_lock(self, name: str, timeout: float | None = None) -> Iterator[None]:
+        """Hold the lock of this name in the whole database; it is not re-entrant.
+
+        The lock belongs to a connection of its own, so it is gone as soon as this process is, however it ends.
+
+        Args:
+            name: Any text; equal texts exclude each other, across processes and machines.
+            timeout: Seconds to wait; None waits for as long as it takes.
+
+        Raises:
+            LockTimeout: When the lock was not free in time.
+        """
+        # Server-side keepalives: the server notices within a minute that a holder's machine has vanished.
+        settings = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+        engine = _unpooled_engine(self.url_for("e2i"))
+        key = {"key": int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)}
+        with engine.connect() as connection:
+            connection.exec_driver_sql(settings)
+            # Zero means no limit to PostgreSQL, so the shortest wait is one millisecond.
+            milliseconds = 0 if timeout is None else max(1, round(timeout * 1000))
+            connection.exec_driver_sql(f"SET lock_timeout = {milliseconds}")
+            try:
+                connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), key)
+            except OperationalError as error:
+                if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
+                    raise
+                raise LockTimeout(
+                    f'Another process has held the lock "{name}" for more than {timeout:g} seconds. '
+                    "Wait for it to end, or stop it, and try again."
+                ) from error
+            try:
+                yield
+            finally:
+                connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
+
+
+@lru_cache(maxsize=64)
+def _engine(url: str, process_id: int) -> sa.Engine:
+    return sa.create_engine(url, pool_size=3, max_overflow=5, pool_pre_ping=True, connect_args=_connect_arguments(url))
+
+
+def _unpooled_engine(url: str) -> sa.Engine:
+    """An engine whose connections end when they are given back, and that opens no transactions."""
+    return sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=_connect_arguments(url))
+
+
+def _connect_arguments(url: str) -> dict[str, str]:
+    """What we ask of a connection, where the address does not say otherwise."""
+    wanted = {"connect_timeout": "5", "fallback_application_name": "e2i_assets"}
+    return {name: value for name, value in wanted.items() if name not in sa.make_url(url).query}
+
+
+def _reason(database: Database, detail: str) -> str:
+    """What a failed connection means for a person; `detail` is the driver's message."""
+    parsed = sa.make_url(database.url)
+    if re.search(r"could not translate host name|Name or service not known|getaddrinfo", detail):
+        return f'The database host "{parsed.host}" is not known. Check its spelling in {database.redacted}'
+    if "authentication failed" in detail or "no password supplied" in detail:
+        return f'The database refused the password of user "{parsed.username}". Correct it in {database.redacted}'
+    if re.search(r'FATAL:\s+database ".*" does not exist', detail):
+        return (
+            f'There is no database "{parsed.database}" on this server. Create it (createdb {parsed.database}), '
+            f"or correct its name in {database.redacted}"
+        )
+    if re.search(r'FATAL:\s+role ".*" does not exist', detail):
+        return f'The database has no user "{parsed.username}". Create it, or correct it in {database.redacted}'
+    if re.search(r"Connection refused|No such file or directory|timeout expired|timed out|unreachable", detail):
+        return f"No database answers at {database.redacted}. Start it, or correct the host and the port."
+    return f"The database at {database.redacted} cannot be used: {without_secrets(detail, database.url).strip()}"

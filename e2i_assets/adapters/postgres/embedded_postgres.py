@@ -1,0 +1,130 @@
+"""A PostgreSQL server in a folder of the project: started by its first user, shared by all, gone with the last."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from e2i_assets.adapters.file_lock import locked
+from e2i_assets.adapters.postgres.binaries import client_program
+from e2i_assets.adapters.postgres.cluster import DATABASE, USER
+from e2i_assets.adapters.postgres.errors import PostgresUnavailable
+from e2i_assets.adapters.postgres.launch import ServerFiles, start_server
+from e2i_assets.adapters.processes.loopback import HOST, answers
+
+_WAIT_SECONDS = 60.0
+# PostgreSQL's question for encryption: a living server says S or N at once; a dying one only has its port still open.
+_SSL_REQUEST, _SSL_REPLIES = bytes([0, 0, 0, 8, 4, 210, 22, 47]), b"SN"
+
+
+class PostgresHold:
+    """One user's share in a running server, which ends when the last share of all processes is closed.
+
+    The kernel closes a share with its process, however that ends.
+
+    Attributes:
+        url: The SQLAlchemy address of the database.
+    """
+
+    __slots__ = ("_lock", "url")
+
+    def __init__(self, url: str, lock: int) -> None:
+        self.url = url
+        self._lock: int | None = lock
+
+    def close(self) -> None:
+        """Give the share back; a second call does nothing."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedPostgres:
+    """The server of one folder, with pgvector, on the loopback address, behind a generated password.
+
+    Example:
+        >>> with EmbeddedPostgres(Path("state/postgres")).hold() as postgres:
+        ...     engine = sqlalchemy.create_engine(postgres.url)
+
+    Attributes:
+        folder: Holds the cluster, its password, its log (``postgres.log``) and the locks.
+        settings: Server settings that differ from the defaults, for example ``{"fsync": "off"}`` in tests.
+        shared_folder: Where root puts what the server's account, which is never root, cannot reach in ``folder``.
+    """
+
+    folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    shared_folder: Path = Path("/var/lib/e2i_assets")
+
+    def hold(self) -> PostgresHold:
+        """Join the server, and start it when nobody else has.
+
+        Raises:
+            PostgresUnavailable: With the reason, the last lines of the log and what to do.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files = ServerFiles(self.folder.resolve())
+            # This lock first: a keeper that is ending the server holds it to the end, and no other starts meanwhile.
+            users = _locked_in_time(files.users_lock, "shared")
+            try:
+                port = self._running_port(files)
+                password = files.password.read_text(encoding="ascii")
+                return PostgresHold(f"postgresql+psycopg2://{USER}:{password}@{HOST}:{port}/{DATABASE}", users)
+            except BaseException:
+                os.close(users)
+                raise
+        except OSError as error:
+            raise PostgresUnavailable(
+                f"The embedded PostgreSQL in {self.folder} cannot be used: {error}.",
+                "See who owns that folder and whether its disk is full, choose another place with E2I_STATE, "
+                "or set E2I_DATABASE_URL to a server of yours.",
+            ) from error
+
+    def binary(self, name: str) -> Path:
+        """Return the path of a client program such as ``psql`` or ``pg_dump``, of the server's version."""
+        return client_program(name)
+
+    def _running_port(self, files: ServerFiles) -> int:
+        deadline = time.monotonic() + _WAIT_SECONDS
+        start = _locked_in_time(files.folder / "start.lock", "exclusive")
+        try:
+            while time.monotonic() < deadline:
+                keeper = locked(files.folder / "keeper.lock", "exclusive", 0)
+                if keeper is not None:
+                    try:
+                        return start_server(files, self.settings, self.shared_folder, keeper)
+                    finally:
+                        os.close(keeper)
+                port = files.port()
+                if port is not None and answers(port, _SSL_REQUEST, _SSL_REPLIES):
+                    return port
+                time.sleep(0.05)  # the keeper is about to end: its server crashed or it was told to stop
+        finally:
+            os.close(start)
+        raise _stuck(files)
+
+
+def _locked_in_time(path: Path, mode: Literal["shared", "exclusive"]) -> int:
+    descriptor = locked(path, mode, _WAIT_SECONDS)
+    if descriptor is None:
+        raise _stuck(ServerFiles(path.parent))
+    return descriptor
+
+
+def _stuck(files: ServerFiles) -> PostgresUnavailable:
+    return PostgresUnavailable(
+        f"The PostgreSQL server in {files.folder} has been starting or stopping for {_WAIT_SECONDS:.0f} seconds.",
+        "Wait for it and try again, or set E2I_DATABASE_URL to a server of yours.",
+        files.log,
+    )

@@ -1,0 +1,112 @@
+"""Brings a database to the schema that `sql/` defines: each numbered file once, in order, under one lock."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.schema_owners import prepare_owners
+from e2i_assets.core.errors import E2iError
+
+_FILE_NAME = re.compile(r"(\d{3})_([a-z0-9_]+)\.sql")
+_BOOK_EXISTS = sa.text("SELECT to_regclass('e2i.schema_migrations') IS NOT NULL")
+_APPLIED = sa.text("SELECT version, name, checksum FROM e2i.schema_migrations")
+_RECORD = sa.text("INSERT INTO e2i.schema_migrations (version, name, checksum) VALUES (:version, :name, :checksum)")
+
+
+class MigrationRefused(E2iError):
+    """A schema that cannot be brought up to date, and is left as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of `sql/`. Its checksum does not depend on the line endings of the checkout."""
+
+    version: int
+    name: str
+    statements: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.statements.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationReport:
+    """What `migrate` did: names of applied files and of owners whose tables it prepared; both empty when up to date."""
+
+    applied: tuple[str, ...]
+    prepared: tuple[str, ...]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.applied or self.prepared)
+
+
+def migrations_in(sql_folder: Path) -> list[Migration]:
+    """Return the migrations of a folder in their order.
+
+    Raises:
+        MigrationRefused: For a folder without any, a file that is not named NNN_name.sql, or a number used twice.
+    """
+    found: dict[int, Migration] = {}
+    for path in sorted(sql_folder.glob("*.sql")):
+        match = _FILE_NAME.fullmatch(path.name)
+        if match is None:
+            raise MigrationRefused(f"{path}: a migration is named with three digits, like 007_more_tables.sql")
+        migration = Migration(int(match[1]), path.stem, path.read_text(encoding="utf-8"))
+        if migration.version in found:
+            raise MigrationRefused(f"{path}: {found[migration.version].name}.sql has the same number; renumber one")
+        found[migration.version] = migration
+    if not found:
+        raise MigrationRefused(f"{sql_folder}: no migrations here. Give the folder that holds 001_schemas.sql")
+    return list(found.values())
+
+
+def migrate(database: Database, sql_folder: Path) -> MigrationReport:
+    """Bring the schema ``e2i`` and the tables of Dagster, Optuna and MLflow up to date.
+
+    Safe to call at any time, from any number of processes; when nothing is to do it costs a few queries.
+
+    Raises:
+        DatabaseUnreachable: When no connection can be made.
+        MigrationRefused: When an applied file was changed since, or the database is newer than this program.
+    """
+    migrations = migrations_in(sql_folder)
+    database.require_reachable()
+    with database.advisory_lock("e2i migrate"):
+        applied = [migration.name for migration in _pending(database, migrations) if _apply(database, migration)]
+        return MigrationReport(applied=tuple(applied), prepared=prepare_owners(database))
+
+
+def _pending(database: Database, migrations: list[Migration]) -> list[Migration]:
+    with database.connect() as connection:
+        rows = connection.execute(_APPLIED).all() if connection.execute(_BOOK_EXISTS).scalar_one() else []
+    known = {migration.version: migration for migration in migrations}
+    for version, name, checksum in rows:
+        if version not in known:
+            raise MigrationRefused(
+                f"The database has the migration {name}, which this program does not know: it was set up by a newer "
+                "version. Update this program, or give it another database."
+            )
+        if known[version].checksum != checksum:
+            raise MigrationRefused(
+                f"sql/{known[version].name}.sql was changed after it was applied to this database. Restore the file, "
+                "and put the change into a new migration."
+            )
+    done = {version for version, _, _ in rows}
+    return [migration for migration in migrations if migration.version not in done]
+
+
+def _apply(database: Database, migration: Migration) -> bool:
+    """Run one file and record it, both or neither."""
+    with database.begin() as connection:
+        # A plain driver call: in SQL text, : and % are not ours to interpret.
+        connection.execution_options(no_parameters=True).exec_driver_sql(migration.statements)
+        connection.execution_options(no_parameters=False).execute(
+            _RECORD, {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
+        )
+    return True

@@ -1,0 +1,19 @@
+"""The database that this process works on: the one at the given address, else the embedded one, held while it lives."""
+
+from functools import cache
+from pathlib import Path
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres, PostgresHold
+from e2i_assets.adapters.settings import Settings
+
+
+def database(settings: Settings) -> Database:
+    """Return the database, starting the embedded server when no address is configured."""
+    return Database(settings.database_url or _hold(settings.state / "postgres").url)
+
+
+@cache
+def _hold(folder: Path) -> PostgresHold:
+    """Hold the embedded server until this process ends: the kernel lets go of its lock then, however it ends."""
+    return EmbeddedPostgres(folder).hold()

@@ -1,0 +1,55 @@
+"""Sends spans by OTLP over HTTP, in batches beside the run, and counts what the receiver has confirmed."""
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from e2i_assets.adapters.tracing.settings import TracingSettings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
+EXPORT_SECONDS = 2.0
+
+
+class SpanCount:
+    """How many spans ended, and how many of them the receiver has confirmed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.ended = 0
+        self.sent = 0
+
+    def add(self, ended: int = 0, sent: int = 0) -> None:
+        with self._lock:
+            self.ended += ended
+            self.sent += sent
+
+
+def span_provider(settings: TracingSettings, count: SpanCount) -> "TracerProvider":
+    """A provider of our own: the global one belongs to whoever embeds us."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+    from e2i_assets.adapters.tracing.span_identity import GivenIds
+
+    class CountingExporter(OTLPSpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            result = super().export(spans)
+            if result is SpanExportResult.SUCCESS:
+                count.add(sent=len(spans))
+            return result
+
+    exporter = CountingExporter(endpoint=settings.url, headers=settings.all_headers, timeout=EXPORT_SECONDS)
+    provider = TracerProvider(
+        sampler=ALWAYS_ON,
+        resource=Resource.create({"service.name": settings.service_name}),
+        # An interpreter that ends would wait for a dead receiver.
+        shutdown_on_exit=False,
+        id_generator=GivenIds(),
+    )
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return provider

@@ -1,0 +1,135 @@
+"""Spans of a training, by OpenTelemetry, off unless an endpoint is configured. Best effort: no training fails of it.
+
+What the spans are called stands in `span_attributes`, how processes share a trace in `span_identity`.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from e2i_assets.adapters.tracing.settings import TracingSettings
+from e2i_assets.adapters.tracing.span_attributes import TRAINING, span_values
+from e2i_assets.adapters.tracing.span_export import SpanCount, span_provider
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Span
+
+# What a dead or slow receiver costs a run at its end, well below a second; until then sending goes on beside it.
+SHUTDOWN_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TracingResult:
+    """What became of the spans of a run."""
+
+    status: Literal["sent", "unavailable", "disabled"]
+    sent: int = 0
+    lost: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TracedSpan:
+    """A span that is being recorded, or nothing when tracing is off."""
+
+    recorded: "Span | None" = None
+
+    def set(self, attributes: Mapping[str, object]) -> None:
+        """Add what is known only now."""
+        if self.recorded is not None:
+            self.recorded.set_attributes(span_values(attributes))
+
+
+class Tracing:
+    """The spans of one run and the connection that they are sent on; call `shutdown` when the run is over.
+
+    Example:
+        >>> tracing = Tracing(TracingSettings(endpoint="http://localhost:4318"))
+        >>> with tracing.span(TRAINING, run_id="r1", parent=None) as training:
+        ...     with tracing.span(SEARCH, run_id="r1") as search:
+        ...         search.set({"best_value": 0.91})
+        >>> tracing.shutdown()
+    """
+
+    def __init__(self, settings: TracingSettings) -> None:
+        self._settings = settings
+        self._count = SpanCount()
+        self._provider = span_provider(settings, self._count) if settings.url else None
+
+    @contextmanager
+    def span(
+        self,
+        name: str,
+        *,
+        run_id: str,
+        attributes: Mapping[str, object] | None = None,
+        parent: str | None = TRAINING,
+        key: str | None = None,
+        started_at: datetime | None = None,
+    ) -> Iterator[TracedSpan]:
+        """Record a span around what is done inside; an exception marks it as an error and passes on.
+
+        All spans of one run are one trace, and a parent is named and not passed: it may be recorded by another process,
+        before or after.
+
+        Args:
+            name: Shown by the receiver.
+            run_id: Dagster's run id.
+            attributes: What is known at the beginning.
+            parent: Key of the span above, None for the root of the trace.
+            key: Unique within the run; None for the name. Give one where a name occurs more than once, as with trials.
+            started_at: When it began, for a span that stands for more than what is done inside.
+        """
+        if self._provider is None:
+            yield TracedSpan()
+            return
+        span = _started(self._provider, name, run_id, key or name, parent, started_at)
+        span.set_attributes(span_values(attributes or {}))
+        try:
+            yield TracedSpan(span)
+            _mark(span)
+        except BaseException as error:
+            _mark(span, error)
+            raise
+        finally:
+            span.end()
+            self._count.add(ended=1)
+
+    def shutdown(self, seconds: float = SHUTDOWN_SECONDS) -> TracingResult:
+        """Send what is left, for at most so many seconds, and say what was received."""
+        if self._provider is None:
+            return TracingResult("disabled", reason="no tracing endpoint is configured")
+        # Waited for from outside: the exporter's own shutdown takes as long as its request in flight.
+        closing = threading.Thread(target=self._provider.shutdown, name="e2i-tracing-shutdown", daemon=True)
+        closing.start()
+        closing.join(seconds)
+        sent, lost = self._count.sent, self._count.ended - self._count.sent
+        if not lost:
+            return TracingResult("sent", sent)
+        reason = f"{lost} of {sent + lost} spans were not received by {self._settings.url} within {seconds:g} s"
+        return TracingResult("unavailable", sent, lost, reason)
+
+
+def _started(
+    provider: "TracerProvider", name: str, run_id: str, key: str, parent: str | None, started_at: datetime | None
+) -> "Span":
+    from e2i_assets.adapters.tracing.span_identity import given_ids, parent_context
+
+    began = None if started_at is None else round(started_at.timestamp() * 1_000_000) * 1000
+    with given_ids(run_id, key):
+        return provider.get_tracer("e2i_assets").start_span(name, parent_context(run_id, parent), start_time=began)
+
+
+def _mark(span: "Span", error: BaseException | None = None) -> None:
+    from opentelemetry.trace import StatusCode
+
+    if error is None:
+        span.set_status(StatusCode.OK)
+        return
+    span.record_exception(error)
+    span.set_attribute("error.type", type(error).__qualname__)
+    span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")

@@ -1,0 +1,46 @@
+"""MLflow's model registry: one version for a run, found or created, with the contract's stage as its alias."""
+
+from typing import TYPE_CHECKING
+
+from e2i_assets.adapters.tracking.tracked_run import MODEL_FOLDER, MODEL_SHA256_TAG, RUN_KEY_TAG, TrackedRun
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+
+def registered_version(client: "MlflowClient", name: str, tracked: TrackedRun, run: "Run", sha256: str) -> int:
+    """Make the model of a run a version of a registered model, once, and point the alias of its stage at it."""
+    version = _version_of(client, name, run.info.run_id)
+    if version is None:
+        _create_model(client, name, tracked)
+        version = client.create_model_version(
+            name,
+            source=f"{run.info.artifact_uri}/{MODEL_FOLDER}",
+            run_id=run.info.run_id,
+            tags={RUN_KEY_TAG: tracked.run_key, MODEL_SHA256_TAG: sha256},
+            description=tracked.description or None,
+            await_creation_for=0,
+        )
+    elif version.tags.get(MODEL_SHA256_TAG) != sha256:
+        client.set_model_version_tag(name, version.version, MODEL_SHA256_TAG, sha256)
+    client.set_registered_model_alias(name, tracked.stage.lower(), version.version)
+    return int(version.version)
+
+
+def _version_of(client: "MlflowClient", name: str, run_id: str) -> "ModelVersion | None":
+    found = client.search_model_versions(f"run_id = '{run_id}'")
+    return min((one for one in found if one.name == name), key=lambda one: int(one.version), default=None)
+
+
+def _create_model(client: "MlflowClient", name: str, tracked: TrackedRun) -> None:
+    """Create the registered model unless it is there: another experiment may be creating it just now."""
+    from mlflow.exceptions import MlflowException
+
+    tags = {key: value for key, value in tracked.tags.items() if key in ("algorithm", "problem_type")}
+    try:
+        client.create_registered_model(name, tags=tags)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise

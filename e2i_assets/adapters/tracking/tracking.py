@@ -1,0 +1,145 @@
+"""Trainings in MLflow, by client and explicit ids. Best effort, at one boundary: only `Tracker.log` catches.
+
+What a tracked run is stands in `tracked_run`, how a store is reached in `mlflow_client`.
+"""
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from e2i_assets.adapters.tracking.mlflow_client import TrackingUnreachable, is_server, mlflow_client
+from e2i_assets.adapters.tracking.mlflow_run import ended, found_run, log_files, log_model, log_values, opened_run
+from e2i_assets.adapters.tracking.model_registry import registered_version
+from e2i_assets.adapters.tracking.tracked_run import (
+    DAGSTER_RUN_TAG,
+    MODEL_FOLDER,
+    TrackedRun,
+    TrackingRefused,
+    TrackingResult,
+    files,
+    require_legal,
+)
+from e2i_assets.core.errors import E2iError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+Lock = Callable[[str], AbstractContextManager[object]]
+
+
+class Tracker:
+    """Logs trainings to one MLflow store.
+
+    Args:
+        tracking_uri: Of a database or a server; None switches tracking off.
+        artifact_root: Folder for the artifacts, unless a server keeps them.
+        lock: Makes the lock of a name, held while a run is found or created and written to.
+    """
+
+    def __init__(self, tracking_uri: str | None, artifact_root: Path, lock: Lock = nullcontext) -> None:
+        self._tracking_uri = tracking_uri
+        self._artifact_root = artifact_root
+        self._lock = lock
+
+    def log(self, run: TrackedRun) -> TrackingResult:
+        """Log a training. The same run key again brings the same MLflow run up to date.
+
+        Never raises because of MLflow: a trained model is worth more than its log. ``refused`` means that something is
+        wrong with what was to be logged, ``unavailable`` that MLflow did not take it; both say why.
+        """
+        if self._tracking_uri is None:
+            return TrackingResult("disabled", reason="no MLflow tracking address is configured")
+        try:
+            require_legal(run)
+            content = files(run)
+            with self._lock(f"mlflow:{run.run_key}"):
+                return self._logged(mlflow_client(self._tracking_uri), run, content)
+        except TrackingRefused as error:
+            return TrackingResult("refused", reason=str(error))
+        except _failures() as error:
+            return TrackingResult("unavailable", reason=f"{type(error).__name__}: {error}")
+
+    def find_run(self, run_key: str) -> str | None:
+        """Return the id of the MLflow run of this key, or None."""
+        client = self._client()
+        run = found_run(client, _experiment_ids(client), run_key)
+        return None if run is None else str(run.info.run_id)
+
+    def run_params(self, run_id: str) -> dict[str, str]:
+        """Return the parameters of an MLflow run, as MLflow keeps them (see `param_text`)."""
+        return dict(self._client().get_run(run_id).data.params)
+
+    def close_stale(self, dagster_run_ids: Collection[str]) -> list[str]:
+        """Mark as FAILED what still says RUNNING although its Dagster run is over; returns the MLflow run ids.
+
+        Args:
+            dagster_run_ids: Dagster runs that have ended.
+        """
+        client = self._client()
+        experiment_ids = _experiment_ids(client)
+        stale = [
+            str(run.info.run_id)
+            for dagster_run_id in dagster_run_ids
+            for run in client.search_runs(
+                experiment_ids, f"attributes.status = 'RUNNING' and tags.`{DAGSTER_RUN_TAG}` = '{dagster_run_id}'"
+            )
+        ]
+        for run_id in stale:
+            client.set_terminated(run_id, status="FAILED")
+        return stale
+
+    def _client(self) -> "MlflowClient":
+        if self._tracking_uri is None:
+            raise E2iError("no MLflow tracking address is configured, so there are no runs to look at")
+        return mlflow_client(self._tracking_uri)
+
+    def _logged(self, client: "MlflowClient", tracked: TrackedRun, content: dict[str, bytes]) -> TrackingResult:
+        experiment_id = self._experiment(client, tracked)
+        run = opened_run(client, experiment_id, tracked)
+        run_id, name, version = str(run.info.run_id), tracked.registered_model_name, None
+        with ended(client, run_id):
+            log_values(client, run, tracked)
+            log_files(client, run, content)
+            if tracked.model_folder is not None:
+                sha256 = log_model(client, run, tracked.model_folder)
+                version = registered_version(client, name, tracked, run, sha256) if name else None
+        return TrackingResult(
+            status="logged",
+            run_id=run_id,
+            experiment_id=experiment_id,
+            model_uri=None if tracked.model_folder is None else f"runs:/{run_id}/{MODEL_FOLDER}",
+            registered_model_name=None if version is None else name,
+            version=version,
+            stage=None if version is None else tracked.stage,
+        )
+
+    def _experiment(self, client: "MlflowClient", tracked: TrackedRun) -> str:
+        """The id of the experiment, found or created: another run of it may be creating it just now."""
+        from mlflow.exceptions import MlflowException
+
+        name = tracked.experiment_name
+        if found := client.get_experiment_by_name(name):
+            return str(found.experiment_id)
+        # A server keeps artifacts where it was told to.
+        location = None if is_server(str(self._tracking_uri)) else (self._artifact_root.resolve() / name).as_uri()
+        try:
+            return str(client.create_experiment(name, location, dict(tracked.experiment_tags)))
+        except MlflowException as error:
+            created = client.get_experiment_by_name(name)
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or created is None:
+                raise
+            return str(created.experiment_id)
+
+
+def _experiment_ids(client: "MlflowClient") -> list[str]:
+    return [str(experiment.experiment_id) for experiment in client.search_experiments()]
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What an MLflow store that is away, broken or full raises; a failed HTTP request is an OSError too."""
+    from mlflow.exceptions import MlflowException
+
+    return (TrackingUnreachable, MlflowException, SQLAlchemyError, OSError)

@@ -1,0 +1,134 @@
+"""The contract's rules that take more than one field, or a search space, to judge.
+
+Fields that are wrong on their own are absent from what these functions are given, and are not judged twice.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from e2i_assets.core.contracts.model import is_parameter_value
+from e2i_assets.core.errors import Violation
+from e2i_assets.core.search_space import space as search_space
+from e2i_assets.core.search_space.space import SearchSpace
+
+Fields = Mapping[str, Any]
+_COUNTS = ("hpo_trials_run", "hpo_trials_pruned", "hpo_trials_failed")
+_REGISTRATION = ("run_id", "model_uri", "registered_model_name", "version", "stage")
+
+
+def hpo_rules(fields: Fields) -> Iterator[Violation]:
+    """Completed and not completed exclude each other in every field, and neither happens silently."""
+    completed = fields.get("hpo_completed")
+    if completed is True:
+        for name in ("hpo_best_value", "hpo_best_trial", "hpo_study_name"):
+            if name in fields and fields[name] is None:
+                yield Violation(name, None, "must be given when hpo_completed is true")
+        if fields.get("hpo_trials_run") == 0:
+            yield Violation("hpo_trials_run", 0, "must be at least 1 when hpo_completed is true")
+        if fields.get("error") is not None:
+            yield Violation("error", fields["error"], "must be null when hpo_completed is true")
+    if completed is False:
+        for name in ("hpo_best_value", "hpo_best_trial"):
+            if fields.get(name) is not None:
+                yield Violation(name, fields[name], "must be null when hpo_completed is false")
+        if fields.get("hpo_best_stopped_early") is True:
+            yield Violation("hpo_best_stopped_early", True, "must be false when there is no best trial")
+    ran = any(fields.get(name, 0) for name in _COUNTS)
+    reasons = [name for name in ("hpo_stop_reason", "error") if fields.get(name, "") is not None]
+    if completed is False and ran and not reasons:
+        yield Violation("hpo_stop_reason", None, "must say why the trials that ran completed no study")
+    if ran and "hpo_study_name" in fields and fields["hpo_study_name"] is None:
+        yield Violation("hpo_study_name", None, "must be given when trials ran")
+    if {"error", "error_type"} <= fields.keys() and (fields["error"] is None) != (fields["error_type"] is None):
+        yield Violation("error_type", fields["error_type"], "must be given exactly when error is")
+
+
+def trained_model_rules(fields: Fields) -> Iterator[Violation]:
+    """A fit that stopped early knows at which round."""
+    if fields.get("early_stopped") is True and fields.get("final_epoch", 0) is None:
+        yield Violation("final_epoch", None, "must be given when early_stopped is true")
+
+
+def validation_metrics_rules(fields: Fields) -> Iterator[Violation]:
+    """A headline metric is the same number as in all_metrics."""
+    everything = fields.get("all_metrics", {})
+    for name, value in fields.items():
+        stored = everything.get({"auc_roc": "roc_auc"}.get(name, name), value)
+        if isinstance(value, float) and stored != value:
+            yield Violation(name, value, f"must equal the {stored!r} in all_metrics")
+
+
+def mlflow_rules(fields: Fields) -> Iterator[Violation]:
+    """Either there is a logged model with all its names, or there is none and nothing is invented."""
+    status = fields.get("mlflow_status")
+    for name in _REGISTRATION:
+        if status == "logged" and name in fields and fields[name] is None:
+            yield Violation(name, None, "must be given when mlflow_status is logged")
+        if status in ("unavailable", "disabled") and fields.get(name) is not None:
+            yield Violation(name, fields[name], f"must be null when mlflow_status is {status}")
+    uri, run_id = fields.get("model_uri"), fields.get("run_id")
+    if uri is not None and run_id is not None and uri.startswith("runs:/") and uri.split("/")[1] != run_id:
+        yield Violation("model_uri", uri, f"must name the run {run_id}")
+
+
+def training_rules(fields: Fields) -> Iterator[Violation]:
+    """The verdict is the conjunction of the results, and a best trial is there exactly with a completed study."""
+    results, met = fields.get("success_criteria_results"), fields.get("success_criteria_met")
+    if results is not None and met is not None and met != all(results.values()):
+        yield Violation("success_criteria_met", met, "must be true exactly when every criterion is met")
+    if {"hpo_completed", "hpo_best_trial"} <= fields.keys():
+        trial = fields["hpo_best_trial"]
+        if fields["hpo_completed"] is (trial is None):
+            yield Violation("hpo_best_trial", trial, "must be given exactly when hpo_completed is true")
+
+
+def parameter_violations(
+    values: Mapping[Any, object],
+    completed: bool | None,
+    space: SearchSpace | None,
+    fixed: Fields,
+    defaults: Fields,
+    exempt_from_grid: frozenset[str],
+) -> Iterator[Violation]:
+    """Judge a merged parameter set: defaults < the study's best, if it completed < fixed parameters.
+
+    Args:
+        values: The set to train with; values that no parameter can have are passed over.
+        completed: Whether the study's best is part of it; None when that is not known.
+        space: What was searched, None when that is not known.
+        fixed: Parameters that override everything.
+        defaults: The values of the parameters that were not searched.
+        exempt_from_grid: Parameters that early stopping shortens: whole numbers from 1 to the value or top they had.
+    """
+    sound = {name: value for name, value in values.items() if isinstance(name, str) and is_parameter_value(value)}
+    searched = {name: of for name, of in (space or {}).items() if name not in fixed} if completed else {}
+    expected = {name: value for name, value in defaults.items() if name not in searched} | dict(fixed)
+    if completed is None or (space is None and completed):
+        expected = dict(fixed)
+    for name, value in expected.items():
+        stopped = name in exempt_from_grid and name in sound and is_round(sound[name], value)
+        if (name in sound or name not in values) and not stopped and not _same(sound.get(name, ...), value):
+            origin = "it is fixed" if name in fixed else "that is its default, and it was not searched"
+            yield Violation(name, sound.get(name), f"must be {value!r}: {origin}")
+    for violation in search_space.violations(sound, searched, exempt_from_grid, defaults):
+        if violation.where in sound or violation.where not in values:
+            yield violation
+    known = {*fixed, *defaults, *(space or () if completed is not False else ())}
+    for name in sound:
+        if space is not None and name not in known:
+            yield Violation(name, sound[name], "is neither searched nor fixed nor a default")
+
+
+def _same(value: object, expected: object) -> bool:
+    return value == expected and isinstance(value, bool) is isinstance(expected, bool)
+
+
+def is_round(value: object, cap: object) -> bool:
+    """Return whether a fit of ``cap`` rounds can have stopped at this one."""
+    return (
+        isinstance(value, int)
+        and isinstance(cap, int)
+        and not isinstance(value, bool)
+        and not isinstance(cap, bool)
+        and 1 <= value <= cap
+    )

@@ -1,0 +1,151 @@
+"""From raw rows to the typed table of an experiment, or to everything that is wrong with them at once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from e2i_assets.core.data import target_leaks
+from e2i_assets.core.data.column_types import is_date, is_number, plain
+from e2i_assets.core.data.feature_columns import features_of, name_violations
+from e2i_assets.core.data.target_column import classes_of, target_values
+from e2i_assets.core.data.target_column import violations as target_violations
+from e2i_assets.core.errors import DataInvalid, Violation
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.identity import frame_hash
+from e2i_assets.core.metrics import ProblemType
+from e2i_assets.core.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """The typed table of an experiment.
+
+    Attributes:
+        frame: Features (int64, float64 or category), target, then group, time and ids; the index counts the rows.
+            The target of a classification is text, one of ``classes``.
+        features: Names of the feature columns, in the order of the source.
+        left_out: Every other column of the source, with the reason.
+        target: Name of the target column.
+        group: Name of the grouping column, None without one.
+        time: Name of the time column, None without one.
+        ids: Names of the id columns.
+        classes: Labels in the order of their codes, a binary target's positive one last; empty for a regression.
+        problem_type: What the target is.
+        data_hash: Identity of ``frame``.
+        rows_without_target: Rows of the source that were left out for it.
+    """
+
+    frame: pd.DataFrame
+    features: tuple[str, ...]
+    left_out: Mapping[str, str]
+    target: str
+    group: str | None
+    time: str | None
+    ids: tuple[str, ...]
+    classes: tuple[str, ...]
+    problem_type: ProblemType
+    data_hash: str
+    rows_without_target: int
+
+
+def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
+    """Make the typed table of an experiment.
+
+    Rows without a target are left out and counted; above `target_column.MAX_SHARE_WITHOUT_TARGET` they are an error.
+
+    Raises:
+        DataInvalid: With everything that is wrong with the rows.
+    """
+    subject = f"data of experiment {experiment.name}"
+    table = raw.rename(columns=str).reset_index(drop=True)
+    if mistakes := [*_shape_violations(table, experiment)]:
+        raise DataInvalid(subject, mistakes)
+    target = target_values(table, experiment)
+    mistakes += target_violations(table, target, experiment)
+    kept = target.notna()
+    table, target = table[kept].reset_index(drop=True), target[kept].reset_index(drop=True)
+    features, left_out, feature_mistakes = features_of(table, experiment)
+    roles, role_mistakes = _role_columns(table, experiment)
+    mistakes += [*feature_mistakes, *name_violations(features, experiment), *role_mistakes]
+    classes = classes_of(target, experiment)
+    if not features:
+        mistakes.append(Violation("columns", list(left_out)[:10], "leave no feature to learn from"))
+    if not mistakes:
+        mistakes += target_leaks.violations(features, target, classes)
+    if mistakes:
+        raise DataInvalid(subject, mistakes)
+    frame = pd.DataFrame({**features, experiment.target_name: target, **roles})
+    return Dataset(
+        frame=frame,
+        features=tuple(features),
+        left_out=left_out,
+        target=experiment.target_name,
+        group=experiment.columns.group,
+        time=experiment.columns.time,
+        ids=experiment.columns.id,
+        classes=classes,
+        problem_type=experiment.problem_type,
+        data_hash=frame_hash(frame),
+        rows_without_target=int((~kept).sum()),
+    )
+
+
+def schema_of(data: Dataset) -> "pa.DataFrameSchema":
+    """Return what `dataset_of` promises of the table, as a pandera schema: types, classes, nothing infinite."""
+    import numpy as np
+    import pandera.pandas as pa
+
+    finite = pa.Check(lambda values: ~np.isinf(values), name="finite", error="finite")
+    columns = {}
+    for name in data.features:
+        numeric = is_number(data.frame[name])
+        columns[name] = pa.Column(str(data.frame[name].dtype), checks=[finite] if numeric else [], nullable=True)
+    if data.classes:
+        columns[data.target] = pa.Column(object, checks=pa.Check.isin(data.classes), nullable=False)
+    else:
+        columns[data.target] = pa.Column(str(data.frame[data.target].dtype), checks=finite, nullable=False)
+    for name in filter(None, (data.group, data.time)):
+        columns[name] = pa.Column(nullable=False)
+    for name in data.ids:
+        columns.setdefault(name, pa.Column(nullable=True))
+    return pa.DataFrameSchema(columns, strict=True, ordered=False, unique_column_names=True)
+
+
+def _shape_violations(table: pd.DataFrame, experiment: Experiment) -> Iterator[Violation]:
+    if twice := sorted({str(name) for name in table.columns[table.columns.duplicated()]}):
+        yield Violation("columns", twice, "are there more than once: give each column its own name")
+    if table.empty:
+        yield Violation("source", f"{len(table)} rows", "is not enough: the table is empty")
+    columns = experiment.columns
+    named = [("target" if experiment.target.bins is None else "target.column", experiment.target.column)]
+    named += [("columns.group", columns.group)] if columns.group else []
+    named += [("columns.time", columns.time)] if columns.time else []
+    for key in ("id", "drop", "categorical"):
+        named += [(f"columns.{key}", name) for name in getattr(columns, key)]
+    for where, name in named:
+        if name not in table.columns:
+            yield Violation(where, name, f"is not a column of the data{did_you_mean(name, table.columns)}")
+    if experiment.target.bins and experiment.target_name in table.columns:
+        yield Violation("target.name", experiment.target_name, "is a column of the data already: choose another name")
+
+
+def _role_columns(table: pd.DataFrame, experiment: Experiment) -> tuple[dict[str, pd.Series], list[Violation]]:
+    group, time = experiment.columns.group, experiment.columns.time
+    found: dict[str, pd.Series] = {}
+    mistakes = []
+    for name in filter(None, (group, time, *experiment.columns.id)):
+        found[name] = plain(table[name])
+    if group and (missing := int(found[group].isna().sum())):
+        mistakes.append(Violation("columns.group", group, f"is missing in {missing} rows: they belong to nobody"))
+    if time:
+        if not is_number(found[time]) and not is_date(found[time]):
+            found[time] = pd.to_datetime(found[time], format="ISO8601", errors="coerce")
+        if missing := int(found[time].isna().sum()):
+            rule = f"is missing or no date in {missing} rows: it must be a number or a date such as 2026-01-31"
+            mistakes.append(Violation("columns.time", time, rule))
+    return found, mistakes

@@ -1,0 +1,95 @@
+"""Which columns a model may learn from, and for each other one the reason why not."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.data.column_types import is_date, is_number, labels, plain
+from e2i_assets.core.errors import Violation
+from e2i_assets.core.experiments.experiment import Experiment
+
+# One column per category is made of them, so a category is something with few values.
+MAX_CATEGORIES = 50
+_IDENTIFIER = re.compile(r"(?:^|_)(?:id|uuid|guid|key|index|rowid)$|^unnamed: 0$", re.IGNORECASE)
+
+
+def roles(experiment: Experiment) -> dict[str, str]:
+    """Return the columns that the experiment itself keeps out of the features, with the reason."""
+    columns = experiment.columns
+    found = dict.fromkeys(columns.drop, "dropped by the experiment")
+    found |= dict.fromkeys(columns.id, "an id")
+    if columns.time:
+        found[columns.time] = "the time"
+    if columns.group:
+        found[columns.group] = "the group"
+    if experiment.target.bins:
+        found[experiment.target.column] = "the target is cut from it"
+    return found
+
+
+def features_of(
+    table: pd.DataFrame, experiment: Experiment
+) -> tuple[dict[str, pd.Series], dict[str, str], list[Violation]]:
+    """Sort the columns of a table.
+
+    Args:
+        table: Only rows that have a target.
+        experiment: Says which columns are what.
+
+    Returns:
+        The features as int64, float64 or category; why each other column is left out; what is wrong with a feature.
+    """
+    left_out = {name: reason for name, reason in roles(experiment).items() if name in table.columns}
+    features: dict[str, pd.Series] = {}
+    mistakes: list[Violation] = []
+    for name in table.columns:
+        if name in left_out or name == experiment.target_name:
+            continue
+        declared = name in experiment.columns.categorical
+        column = labels(plain(table[name])) if declared else plain(table[name])
+        if reason := _why_not(name, column, declared):
+            left_out[name] = reason
+        else:
+            mistakes += _violations(name, column)
+            features[name] = column if is_number(column) else column.astype("category")
+    return features, left_out, mistakes
+
+
+def name_violations(features: Mapping[str, pd.Series], experiment: Experiment) -> Iterator[Violation]:
+    """Find the target among the features under its own name, however that is written."""
+    forbidden = {experiment.target_name.strip().casefold(), experiment.target.column.strip().casefold()}
+    for name in features:
+        if name.strip().casefold() in forbidden:
+            rule = f"is the target {experiment.target_name!r} among the features: drop it under columns.drop"
+            yield Violation("columns", name, rule)
+
+
+def _why_not(name: str, column: pd.Series, declared: bool) -> str | None:
+    present = column.dropna()
+    distinct = present.nunique()
+    if distinct == 0:
+        return "no values"
+    if distinct == 1 and len(present) == len(column):
+        return "one value only"
+    if is_date(column):
+        return "a date"
+    if is_number(column):
+        unique = distinct == len(column)
+        return "an identifier: every row has its own" if unique and _IDENTIFIER.search(name) else None
+    if not declared and distinct > MAX_CATEGORIES:
+        return f"free text: {distinct} distinct values"
+    if not declared and distinct > max(2, len(present) / 2):
+        return f"free text: {distinct} distinct values in {len(present)} rows"
+    return None
+
+
+def _violations(name: str, column: pd.Series) -> Iterator[Violation]:
+    if not is_number(column):
+        if (distinct := column.nunique()) > MAX_CATEGORIES:
+            yield Violation(
+                "columns.categorical", name, f"has {distinct} values: a category has up to {MAX_CATEGORIES}"
+            )
+    elif infinite := int(np.isinf(column.to_numpy(dtype=np.float64)).sum()):
+        yield Violation("columns", name, f"is infinite in {infinite} rows: mend them in the source, or drop the column")

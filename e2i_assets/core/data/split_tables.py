@@ -1,0 +1,76 @@
+"""The rows by role, as values that hold no more than their receiver may see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from e2i_assets.core.algorithms.algorithm import Task
+from e2i_assets.core.data.splits import Role
+from e2i_assets.core.fitting.bench import Rows
+from e2i_assets.core.metrics import ProblemType
+
+
+class SplitFacts(BaseModel):
+    """What is known of a split besides its rows.
+
+    Attributes:
+        split_hash: Identity of the assignment of these rows.
+        search_hash: Identity of the train and validation rows alone: what a search can know.
+        counts: Rows of each role.
+        left_out: Rows without a role.
+        classes: Labels in the order of their codes, the positive one last; empty for a regression.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    experiment: str
+    problem_type: ProblemType
+    target: str
+    features: tuple[str, ...]
+    classes: tuple[Any, ...]
+    data_hash: str
+    split_hash: str
+    search_hash: str
+    strategy: str
+    seed: int
+    counts: dict[Role, int]
+    left_out: int
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return Task(self.problem_type, len(self.classes))
+
+    def rows(self, table: pd.DataFrame) -> Rows:
+        """Part a table into features and target."""
+        return Rows(table[list(self.features)], table[self.target])
+
+
+@dataclass(frozen=True, slots=True)
+class SplitTables:
+    """All roles: what is written once, and read by nobody as a whole."""
+
+    facts: SplitFacts
+    tables: Mapping[Role, pd.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRows:
+    """What a search may see: there is no test and no holdout row in it."""
+
+    facts: SplitFacts
+    train: Rows
+    validation: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRows:
+    """What the final training may see: test rows to be judged on, and still no holdout."""
+
+    facts: SplitFacts
+    train: Rows
+    validation: Rows
+    test: Rows

@@ -1,0 +1,90 @@
+"""The target of a dataset: taken or cut from its column, and judged against the problem type."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.data.column_types import in_order, is_number, label, labels, plain
+from e2i_assets.core.errors import Violation
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.suggestions import not_one_of
+
+# Above this, the rows that have a target are a selection, and a model of them answers another question.
+MAX_SHARE_WITHOUT_TARGET = 0.20
+MAX_CLASSES = 100
+
+
+def target_values(table: pd.DataFrame, experiment: Experiment) -> pd.Series:
+    """Return the target of every row: labels as text for classes, numbers (or what is there) for a regression."""
+    target = experiment.target
+    values = plain(table[target.column])
+    if target.bins is None or target.labels is None:
+        return values if experiment.problem_type == "regression" else labels(values)
+    if not is_number(values):
+        return values
+    edges = [-np.inf, *target.bins, np.inf]
+    return pd.cut(values, edges, labels=list(target.labels)).astype(object)
+
+
+def classes_of(values: pd.Series, experiment: Experiment) -> tuple[str, ...]:
+    """Return the labels in the order of their codes, a binary target's positive one last; none for a regression."""
+    if experiment.problem_type == "regression":
+        return ()
+    ordered = experiment.target.labels or in_order(values)
+    if experiment.positive_label is None or experiment.problem_type != "binary_classification":
+        return ordered
+    positive = label(experiment.positive_label)
+    return (*(one for one in ordered if one != positive), positive)
+
+
+def violations(table: pd.DataFrame, values: pd.Series, experiment: Experiment) -> Iterator[Violation]:
+    """Judge the target values of all rows, those without one included."""
+    name = experiment.target_name
+    if experiment.target.bins and not is_number(plain(table[experiment.target.column])):
+        rule = f"holds text ({_example(values)}): only numbers can be cut into bins"
+        yield Violation("target.column", experiment.target.column, rule)
+        return
+    missing = int(values.isna().sum())
+    if missing > MAX_SHARE_WITHOUT_TARGET * len(values):
+        rule = f"is missing in {missing} of {len(values)} rows: at most {MAX_SHARE_WITHOUT_TARGET:.0%} may be"
+        yield Violation("target", name, rule)
+    present = values.dropna()
+    if present.nunique() == 1:
+        yield Violation("target", name, f"is a column of one value ({label(present.iloc[0])}): nothing to predict")
+    elif len(present) and experiment.problem_type == "regression":
+        yield from _number_violations(name, present)
+    elif len(present):
+        yield from _class_violations(name, present, experiment)
+
+
+def _number_violations(name: str, present: pd.Series) -> Iterator[Violation]:
+    if not is_number(present):
+        yield Violation("target", name, f"holds {_example(present)}: a regression needs numbers")
+    elif infinite := int(np.isinf(present.to_numpy(dtype=np.float64)).sum()):
+        yield Violation("target", name, f"is infinite in {infinite} rows: mend them in the source")
+
+
+def _class_violations(name: str, present: pd.Series, experiment: Experiment) -> Iterator[Violation]:
+    found = in_order(present)
+    for one in experiment.target.labels or ():
+        if one not in found:
+            yield Violation("target.labels", one, "has no row: move the bins")
+    some = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+    if experiment.problem_type == "binary_classification" and len(found) > 2:
+        rule = f"has {len(found)} values ({some}): binary_classification needs two; cut it with bins and labels"
+        yield Violation("target", name, rule)
+    elif experiment.problem_type == "multiclass_classification" and not (
+        3 <= len(found) <= MAX_CLASSES or experiment.target.labels
+    ):
+        rule = f"has {len(found)} values ({some}): multiclass_classification takes 3 to {MAX_CLASSES}"
+        yield Violation("target", name, rule)
+    if experiment.positive_label is not None and label(experiment.positive_label) not in found:
+        yield Violation(
+            "positive_label", experiment.positive_label, not_one_of(label(experiment.positive_label), found)
+        )
+
+
+def _example(values: pd.Series) -> str:
+    present = values.dropna()
+    return f"{str(present.iloc[0])[:40]!r}" if len(present) else "nothing"

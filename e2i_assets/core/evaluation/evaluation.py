@@ -1,0 +1,182 @@
+"""What is reported about a fitted model: every metric of every split, its interval, and what could not be computed."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from e2i_assets.core.contracts.contract import ConfusionMatrix, ValidationMetrics
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.evaluation.confusion import Confusion
+from e2i_assets.core.evaluation.intervals import Interval, bootstrap_intervals
+from e2i_assets.core.evaluation.split_metrics import binary, computed, multiclass, regression
+from e2i_assets.core.evaluation.thresholds import labels_at
+from e2i_assets.core.metrics import Array, Prediction, ProblemType
+
+
+class _Reported(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class SplitEvaluation(_Reported):
+    """The numbers of one split at one threshold.
+
+    Attributes:
+        n_rows: How many rows they rest on.
+        metrics: Finite values by the names of `measures.names`.
+        not_computable: Every other name, with the reason.
+        confusion: Rows by true class, columns by predicted class; None for a regression.
+    """
+
+    n_rows: int
+    metrics: dict[str, float]
+    not_computable: dict[str, str]
+    confusion: list[list[int]] | None = None
+
+    @property
+    def confusion_matrix(self) -> ConfusionMatrix | None:
+        """The four counts of two classes, None for anything else."""
+        if self.confusion is None or len(self.confusion) != 2:
+            return None
+        (tn, fp), (fn, tp) = self.confusion
+        return ConfusionMatrix(TP=tp, TN=tn, FP=fp, FN=fn)
+
+
+class Evaluation(_Reported):
+    """A model's report card.
+
+    Attributes:
+        problem_type: Decides which metrics there are.
+        threshold: The binary threshold behind `splits` and `intervals`; None takes the labels as predicted.
+        splits: By role.
+        at_predicted_labels: The same splits with the labels as the model predicts them (0.5 for two classes); empty
+            without a threshold.
+        intervals: 95 % bootstrap intervals around the metrics of `interval_role`, at the same threshold.
+        interval_role: The split that the intervals belong to.
+        seed: Of the bootstrap.
+    """
+
+    problem_type: ProblemType
+    threshold: float | None
+    splits: dict[str, SplitEvaluation]
+    at_predicted_labels: dict[str, SplitEvaluation]
+    intervals: dict[str, Interval]
+    interval_role: str
+    seed: int
+
+
+def evaluation(
+    problem_type: ProblemType,
+    rows: Mapping[str, tuple[Array, Prediction]],
+    *,
+    threshold: float | None = None,
+    minority_class: int | None = None,
+    interval_role: str = "test",
+    seed: int = 42,
+    n_resamples: int = 1000,
+) -> Evaluation:
+    """Evaluate a model on each split.
+
+    Args:
+        problem_type: Decides the metrics.
+        rows: Class codes 0..k-1 or values, and what the model says about them, by role (train, validation, test).
+        threshold: Binary only: chosen before, on validation (`thresholds.youden_threshold`); it is not chosen here.
+        minority_class: The rarer class of the train rows.
+        interval_role: The role in `rows` that gets intervals.
+        seed: Of the bootstrap.
+        n_resamples: Of the bootstrap.
+
+    Raises:
+        E2iError: A prediction does not fit its rows or is not finite, or a threshold does not apply.
+    """
+
+    def at(cut_off: float | None) -> dict[str, SplitEvaluation]:
+        return {role: split_evaluation(problem_type, *of, cut_off, minority_class) for role, of in rows.items()}
+
+    splits = at(threshold)
+    y_true, prediction = rows[interval_role]
+    return Evaluation(
+        problem_type=problem_type,
+        threshold=threshold,
+        splits=splits,
+        at_predicted_labels={} if threshold is None else at(None),
+        intervals=bootstrap_intervals(problem_type, y_true, prediction, threshold, seed=seed, n_resamples=n_resamples),
+        interval_role=interval_role,
+        seed=seed,
+    )
+
+
+def split_evaluation(
+    problem_type: ProblemType,
+    y_true: Array,
+    prediction: Prediction,
+    threshold: float | None = None,
+    minority_class: int | None = None,
+) -> SplitEvaluation:
+    """Evaluate a model on one split.
+
+    Args:
+        problem_type: Decides the metrics.
+        y_true: Shape (n,), n > 0: class codes 0..k-1 or values.
+        prediction: Of the same rows.
+        threshold: Binary only: the probability of class 1 from which a row is called 1; None takes the labels.
+        minority_class: Binary only: the rarer class of the train rows.
+
+    Raises:
+        E2iError: The prediction does not fit the rows or is not finite, or the threshold does not apply.
+    """
+    y_true = np.asarray(y_true)
+    labels, scores = _fitting(problem_type, y_true, prediction, threshold)
+    if problem_type == "regression":
+        metrics, missing = computed(regression(y_true.astype(float), labels))
+        return SplitEvaluation(n_rows=len(y_true), metrics=metrics, not_computable=missing)
+    n_classes = scores.shape[1] if scores is not None else max(2, int(max(y_true.max(), labels.max())) + 1)
+    confusion = Confusion.of(n_classes, y_true, labels)
+    seen = Prediction(labels, scores)
+    if problem_type == "binary_classification":
+        metrics, missing = computed(binary(y_true, seen, confusion, minority_class))
+    else:
+        metrics, missing = computed(multiclass(y_true, seen, confusion))
+    return SplitEvaluation(
+        n_rows=len(y_true), metrics=metrics, not_computable=missing, confusion=confusion.counts.tolist()
+    )
+
+
+def split_metrics(
+    problem_type: ProblemType, y_true: Array, prediction: Prediction, threshold: float | None = None
+) -> dict[str, float]:
+    """Return only the metrics of `split_evaluation`: finite, and without those that cannot be computed."""
+    return split_evaluation(problem_type, y_true, prediction, threshold).metrics
+
+
+def contract_metrics(split: SplitEvaluation) -> ValidationMetrics:
+    """Return a split's numbers under the field names of the output contract."""
+    metrics = split.metrics
+    headline = ("f1_score", "precision", "recall", "accuracy", "rmse", "mae", "r2")
+    return ValidationMetrics(
+        **{name: metrics.get(name) for name in headline},
+        auc_roc=metrics.get("roc_auc"),
+        confusion_matrix=split.confusion_matrix,
+        all_metrics=metrics,
+    )
+
+
+def _fitting(
+    problem_type: ProblemType, y_true: Array, prediction: Prediction, threshold: float | None
+) -> tuple[Array, Array | None]:
+    labels, scores = np.asarray(prediction.labels), prediction.scores
+    if not len(y_true) or labels.shape != y_true.shape:
+        raise E2iError(f"cannot evaluate predictions of shape {labels.shape} on rows of shape {y_true.shape}")
+    if problem_type == "regression":
+        scores, labels = None, labels.astype(float)
+    elif scores is not None:
+        scores = np.asarray(scores, dtype=float)
+        if scores.ndim != 2 or len(scores) != len(y_true):
+            raise E2iError(f"cannot evaluate class probabilities of shape {scores.shape} on {len(y_true)} rows")
+    if not np.isfinite(labels).all() or (scores is not None and not np.isfinite(scores).all()):
+        raise E2iError("cannot evaluate: the model predicts values that are not finite numbers")
+    if threshold is None:
+        return labels, scores
+    if problem_type != "binary_classification" or scores is None:
+        raise E2iError("a threshold applies to the class probabilities of a binary model, and there are none")
+    return labels_at(scores, threshold), scores

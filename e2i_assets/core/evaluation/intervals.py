@@ -1,0 +1,75 @@
+"""Seeded bootstrap intervals around reported metrics, for every resample at once instead of one by one."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
+from e2i_assets.core.metrics import Array, Prediction, ProblemType
+
+_CELLS_AT_ONCE = 2_000_000
+
+
+class Interval(BaseModel):
+    """A 95 % percentile interval.
+
+    Attributes:
+        low: 2.5th percentile.
+        high: 97.5th percentile.
+        n_resamples: The resamples it rests on: those in which the metric could be computed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    low: float
+    high: float
+    n_resamples: int
+
+
+def bootstrap_intervals(
+    problem_type: ProblemType,
+    y_true: Array,
+    prediction: Prediction,
+    threshold: float | None = None,
+    *,
+    seed: int,
+    n_resamples: int = 1000,
+) -> dict[str, Interval]:
+    """Return 95 % percentile intervals (Efron, 1979) of the headline metrics.
+
+    Rows are drawn with replacement. A resample in which a metric does not exist, such as an ROC AUC with one class,
+    is left out for that metric, which amounts to drawing again; `Interval.n_resamples` says how many were left.
+    A metric that exists in no resample has no interval.
+
+    Args:
+        problem_type: Decides the metrics: accuracy, balanced_accuracy, precision, recall, f1_score, roc_auc, pr_auc
+            and brier_score; accuracy, balanced_accuracy, f1_macro, f1_weighted and roc_auc; or rmse, mae and r2.
+        y_true: Shape (n,): class codes or values.
+        prediction: Of the same rows.
+        threshold: The binary threshold of the point estimate; None takes the predicted labels.
+        seed: The same seed gives the same intervals.
+        n_resamples: How many resamples to draw.
+    """
+    y_true = np.asarray(y_true)
+    metrics = weighted_metrics(problem_type, y_true, prediction, threshold)
+    found: dict[str, list[Array]] = {}
+    for weights in _resamples(len(y_true), n_resamples, np.random.default_rng(seed)):
+        for name, values in metrics(weights).items():
+            found.setdefault(name, []).append(values)
+    intervals = {}
+    for name, parts in found.items():
+        values = np.concatenate(parts)
+        values = values[np.isfinite(values)]
+        if values.size:
+            low, high = np.percentile(values, [2.5, 97.5])
+            intervals[name] = Interval(low=float(low), high=float(high), n_resamples=int(values.size))
+    return intervals
+
+
+def _resamples(n_rows: int, n_resamples: int, random: np.random.Generator) -> Iterator[Array]:
+    at_once = max(1, _CELLS_AT_ONCE // n_rows)
+    for start in range(0, n_resamples, at_once):
+        size = min(at_once, n_resamples - start)
+        drawn = random.integers(0, n_rows, size=(size, n_rows)) + n_rows * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * n_rows).reshape(size, n_rows).astype(float)

@@ -1,0 +1,130 @@
+"""The metrics of one split by name; one that does not exist on these rows is left out with its reason, never NaN."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+
+from e2i_assets.core.evaluation.calibration import calibration_error
+from e2i_assets.core.evaluation.confusion import Confusion, NotComputable
+from e2i_assets.core.evaluation.measures import PRECISION_AT
+from e2i_assets.core.evaluation.thresholds import precision_at
+from e2i_assets.core.metrics import Array, Prediction, ProblemType, metric
+
+Formulas = Mapping[str, Callable[[], float]]
+
+
+def computed(formulas: Formulas) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the metrics that exist, and why each other one does not."""
+    values: dict[str, float] = {}
+    missing: dict[str, str] = {}
+    for name, formula in formulas.items():
+        try:
+            values[name] = float(formula())
+        except NotComputable as reason:
+            missing[name] = str(reason)
+    return values, missing
+
+
+def binary(y_true: Array, prediction: Prediction, confusion: Confusion, minority_class: int | None) -> Formulas:
+    """Return the formulas of `measures.names("binary_classification")`.
+
+    Args:
+        y_true: Class codes 0 and 1.
+        prediction: With the labels that the confusion counts.
+        confusion: Of those labels.
+        minority_class: The rarer class of the train rows.
+    """
+
+    def of_minority(ratio: Callable[[int], float]) -> float:
+        if minority_class is None:
+            raise NotComputable("it was not said which class is the rarer one")
+        return ratio(minority_class)
+
+    def top(k: int) -> float:
+        if k > len(y_true):
+            raise NotComputable(f"there are only {len(y_true)} rows")
+        return precision_at(k, y_true, _scores(prediction))
+
+    return {
+        "accuracy": lambda: confusion.accuracy,
+        "balanced_accuracy": lambda: confusion.balanced_accuracy,
+        "precision": lambda: confusion.precision(1),
+        "recall": lambda: confusion.recall(1),
+        "f1_score": lambda: confusion.f1(1),
+        "f1_macro": lambda: confusion.macro("f1"),
+        "f1_weighted": lambda: confusion.weighted("f1"),
+        **{f"precision_class_{code}": partial(confusion.precision, code) for code in (0, 1)},
+        **{f"recall_class_{code}": partial(confusion.recall, code) for code in (0, 1)},
+        "minority_precision": lambda: of_minority(confusion.precision),
+        "minority_recall": lambda: of_minority(confusion.recall),
+        "false_positive_rate": lambda: 1 - confusion.recall(0),
+        "pr_auc": lambda: _ranked("pr_auc", "binary_classification", y_true, prediction),
+        "brier_score": lambda: float(np.mean((_scores(prediction)[:, 1] - y_true) ** 2)),
+        **{f"precision_at_{k}": partial(top, k) for k in PRECISION_AT},
+        **_of_probabilities("binary_classification", y_true, prediction),
+    }
+
+
+def multiclass(y_true: Array, prediction: Prediction, confusion: Confusion) -> Formulas:
+    """Return the formulas of `measures.names("multiclass_classification")`."""
+    return {
+        "accuracy": lambda: confusion.accuracy,
+        "balanced_accuracy": lambda: confusion.balanced_accuracy,
+        "f1_macro": lambda: confusion.macro("f1"),
+        "f1_weighted": lambda: confusion.weighted("f1"),
+        "precision_macro": lambda: confusion.macro("precision"),
+        "recall_macro": lambda: confusion.macro("recall"),
+        "precision_weighted": lambda: confusion.weighted("precision"),
+        "recall_weighted": lambda: confusion.weighted("recall"),
+        **_of_probabilities("multiclass_classification", y_true, prediction),
+    }
+
+
+def regression(y_true: Array, predicted: Array) -> Formulas:
+    """Return the formulas of `measures.names("regression")`."""
+    error = y_true - predicted
+    mse = float(np.mean(error**2))
+
+    def mape() -> float:
+        if not np.all(y_true):
+            raise NotComputable("a true value is 0, and no error is a share of that")
+        return float(np.mean(np.abs(error / y_true)))
+
+    def r2() -> float:
+        if np.ptp(y_true) == 0:
+            raise NotComputable("all rows have the same value")
+        return float(1 - np.sum(error**2) / np.sum((y_true - y_true.mean()) ** 2))
+
+    return {
+        "mse": lambda: mse,
+        "rmse": lambda: mse**0.5,
+        "mae": lambda: float(np.mean(np.abs(error))),
+        "mape": mape,
+        "r2": r2,
+    }
+
+
+def _of_probabilities(problem_type: ProblemType, y_true: Array, prediction: Prediction) -> Formulas:
+    def log_loss() -> float:
+        _scores(prediction)
+        return metric("log_loss", problem_type).score(y_true, prediction)
+
+    return {
+        "roc_auc": lambda: _ranked("roc_auc", problem_type, y_true, prediction),
+        "log_loss": log_loss,
+        "calibration_error": lambda: calibration_error(y_true, _scores(prediction)),
+    }
+
+
+def _ranked(name: str, problem_type: ProblemType, y_true: Array, prediction: Prediction) -> float:
+    absent = sorted(set(range(_scores(prediction).shape[1])) - set(np.unique(y_true).tolist()))
+    if absent:
+        raise NotComputable(f"no row is of class {', '.join(map(str, absent))}")
+    return metric(name, problem_type).score(y_true, prediction)
+
+
+def _scores(prediction: Prediction) -> Array:
+    if prediction.scores is None:
+        raise NotComputable("the model predicts no class probabilities")
+    return prediction.scores

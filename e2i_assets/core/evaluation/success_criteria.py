@@ -1,0 +1,136 @@
+"""What counts as good enough on the test rows: reading an experiment's criteria. Judging them is in `verdict`.
+
+A bare name, ``roc_auc: 0.8``, asks for what is better in that measure; ``minimum_`` and ``maximum_`` say it. With a
+measure of which less is better, ``minimum_rmse: 10`` can only mean the minimum of quality: it is read as at most 10.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from e2i_assets.core.errors import E2iError, ExperimentInvalid, Violation
+from e2i_assets.core.evaluation import measures
+from e2i_assets.core.evaluation.measures import Measure
+from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
+from e2i_assets.core.suggestions import not_one_of
+
+Bound = Literal["minimum", "maximum"]
+LIFTS = ("lift_over_baseline", "lift_over_defaults")
+PRECISION_AT_K = "precision_at_k"
+# What the stage that writes criteria puts beside the thresholds: not thresholds, and not mistakes.
+_DESCRIPTIONS = ("experiment_id", "baseline_model")
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One condition on the test rows.
+
+    Attributes:
+        name: As the experiment file says it.
+        metric: A measure of `measures`, one of `LIFTS`, or `PRECISION_AT_K`: the worst precision at any k.
+        bound: Whether the threshold is the least or the most that is allowed.
+        threshold: Inclusive.
+        lift_in: What a lift is measured in, None for any other criterion.
+    """
+
+    name: str
+    metric: str
+    bound: Bound
+    threshold: float
+    lift_in: Measure | None = None
+
+    def met(self, value: float) -> bool:
+        """Judge one measured value; NaN never meets a criterion."""
+        return value >= self.threshold if self.bound == "minimum" else value <= self.threshold
+
+    def __str__(self) -> str:
+        sign = ">=" if self.bound == "minimum" else "<="
+        return f"{self.name} ({self.metric} {sign} {self.threshold:g})"
+
+
+def accepted_names(problem_type: ProblemType) -> tuple[str, ...]:
+    """Return every name that a criterion of this problem type can have, the plainest first."""
+    bare = [*measures.names(problem_type), *measures.aliases(problem_type)]
+    if problem_type == "binary_classification":
+        bare.append(PRECISION_AT_K)
+    better = {name: _measured(name, problem_type) for name in bare}
+    maxima = [f"maximum_{name}" for name in bare if not better[name].greater_is_better]
+    return (*bare, *(f"minimum_{name}" for name in bare), *maxima, *(f"minimum_{lift}" for lift in LIFTS))
+
+
+def criterion(name: str, threshold: object, problem_type: ProblemType, optimised: str | None = None) -> Criterion:
+    """Read one criterion.
+
+    Args:
+        name: One of `accepted_names`.
+        threshold: Inclusive.
+        problem_type: Of the experiment.
+        optimised: The metric that the study optimises: a lift is measured in it.
+
+    Raises:
+        E2iError: With the rule that the name or the threshold breaks.
+    """
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not -math.inf < threshold < math.inf:
+        raise E2iError("must be a finite number, or null where it does not apply")
+    prefix, _, rest = name.partition("_")
+    bare = rest if prefix in ("minimum", "maximum") else name
+    if prefix == "minimum" and bare in LIFTS:
+        primary = measures.measure(optimised or measures.PRIMARY[problem_type], problem_type)
+        return Criterion(name, bare, "minimum", float(threshold), lift_in=primary)
+    if (
+        prefix == "maximum"
+        and f"minimum_{bare}" in accepted_names(problem_type)
+        and name not in accepted_names(problem_type)
+    ):
+        raise E2iError(f"is a limit that a perfect model would miss: more is better, so write minimum_{bare}")
+    if name not in accepted_names(problem_type):
+        raise E2iError(not_one_of(name, accepted_names(problem_type)))
+    of = _measured(bare, problem_type)
+    if not of.low <= threshold <= of.high:
+        raise E2iError(f"must lie between {of.low:g} and {of.high:g}, where {of.name} can be")
+    return Criterion(name, of.name, "minimum" if of.greater_is_better else "maximum", float(threshold))
+
+
+def violations(raw: Mapping[str, object], problem_type: ProblemType) -> list[Violation]:
+    """Return every mistake in an experiment's criteria, at its name."""
+    return _read(raw, problem_type, None)[1]
+
+
+def criteria(
+    raw: Mapping[str, object], problem_type: ProblemType, optimised: str | None = None
+) -> tuple[Criterion, ...]:
+    """Read all criteria of an experiment, in the order of the file; null ones do not apply.
+
+    Args:
+        raw: Name to threshold or null.
+        problem_type: Of the experiment.
+        optimised: The metric that the study optimises: a lift is measured in it.
+
+    Raises:
+        ExperimentInvalid: With every mistake.
+    """
+    found, mistakes = _read(raw, problem_type, optimised)
+    if mistakes:
+        raise ExperimentInvalid("success criteria", mistakes)
+    return tuple(found)
+
+
+def _read(
+    raw: Mapping[str, object], problem_type: ProblemType, optimised: str | None
+) -> tuple[list[Criterion], list[Violation]]:
+    anywhere = {name for any_type in PROBLEM_TYPES for name in accepted_names(any_type)}
+    found, mistakes = [], []
+    for name, threshold in raw.items():
+        if name in _DESCRIPTIONS or (threshold is None and name in anywhere):
+            continue
+        try:
+            found.append(criterion(name, threshold, problem_type, optimised))
+        except E2iError as rule:
+            mistakes.append(Violation(name, threshold, str(rule)))
+    return found, mistakes
+
+
+def _measured(bare: str, problem_type: ProblemType) -> Measure:
+    found = measures.measure(bare, problem_type)
+    return found if found is not None else Measure(PRECISION_AT_K)

@@ -1,0 +1,99 @@
+"""Judging a model by its success criteria: what cannot be measured is not met, and says why."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.evaluation.success_criteria import PRECISION_AT_K, Criterion
+
+Metrics = Mapping[str, float]
+
+
+class _Unavailable(E2iError):
+    """Nothing to hold against the threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One criterion, and how the model did.
+
+    Attributes:
+        criterion: What was asked.
+        met: Whether it holds.
+        value: What was measured, None when nothing could be.
+        reason: In words, whether met or not.
+    """
+
+    criterion: Criterion
+    met: bool
+    value: float | None
+    reason: str
+
+
+def judged(
+    criteria: Sequence[Criterion],
+    metrics: Metrics,
+    baseline: Metrics | None = None,
+    defaults: Metrics | None = None,
+    not_computable: Mapping[str, str] | None = None,
+) -> tuple[Judgement, ...]:
+    """Hold measured values against the criteria, thresholds included.
+
+    A lift is the gain over a reference as a share of the reference's own value: 0.10 is 10 % more of a measure of
+    which more is better, 10 % less of one of which less is.
+
+    Args:
+        criteria: Of the experiment.
+        metrics: Of the test rows, by the names of `measures`.
+        baseline: The same metrics of a dummy model on the same rows.
+        defaults: The same metrics of a model with the default parameters.
+        not_computable: Why metrics are missing, for the reasons.
+    """
+    references = {"lift_over_baseline": baseline, "lift_over_defaults": defaults}
+    found = []
+    for criterion in criteria:
+        try:
+            if criterion.metric in references:
+                value = _lift(criterion, metrics, references[criterion.metric])
+            else:
+                value = _value(criterion.metric, metrics, not_computable or {})
+        except _Unavailable as reason:
+            found.append(Judgement(criterion, False, None, f"{criterion}: not met, {reason}"))
+            continue
+        met = criterion.met(value)
+        found.append(Judgement(criterion, met, value, f"{criterion}: {'met' if met else 'not met'} with {value:.6g}"))
+    return tuple(found)
+
+
+def results(
+    criteria: Sequence[Criterion],
+    metrics: Metrics,
+    baseline: Metrics | None = None,
+    defaults: Metrics | None = None,
+) -> dict[str, bool]:
+    """Return whether each criterion is met, by its name; no criteria give no results, and all of none hold."""
+    return {one.criterion.name: one.met for one in judged(criteria, metrics, baseline, defaults)}
+
+
+def _value(name: str, metrics: Metrics, not_computable: Mapping[str, str]) -> float:
+    if name == PRECISION_AT_K:
+        at_each = [value for key, value in metrics.items() if key.startswith("precision_at_")]
+        if not at_each:
+            raise _Unavailable("there are too few rows for precision at any k")
+        return min(at_each)
+    if name not in metrics:
+        raise _Unavailable(f"{name} could not be computed: {not_computable.get(name, 'it was not measured')}")
+    if not math.isfinite(metrics[name]):
+        raise _Unavailable(f"{name} is {metrics[name]}")
+    return metrics[name]
+
+
+def _lift(criterion: Criterion, metrics: Metrics, reference: Metrics | None) -> float:
+    if reference is None or criterion.lift_in is None:
+        raise _Unavailable("there is nothing to compare with")
+    value = _value(criterion.lift_in.name, metrics, {})
+    against = _value(criterion.lift_in.name, reference, {})
+    if against == 0:
+        raise _Unavailable(f"the {criterion.lift_in.name} to compare with is 0, and no gain is a share of that")
+    return (value - against if criterion.lift_in.greater_is_better else against - value) / abs(against)

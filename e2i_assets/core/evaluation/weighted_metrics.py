@@ -1,0 +1,124 @@
+"""Metrics as functions of row weights: what a bootstrap asks for thousands of times.
+
+A resample is a row of weights, how often each data row was drawn; many resamples are a matrix, and cost one product.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from e2i_assets.core.evaluation.thresholds import labels_at
+from e2i_assets.core.metrics import Array, Prediction, ProblemType
+
+Weighted = Callable[[Array], dict[str, Array]]
+
+
+def weighted_metrics(
+    problem_type: ProblemType, y_true: Array, prediction: Prediction, threshold: float | None
+) -> Weighted:
+    """Return the function from weights, shape (r, n), to each metric's r values, NaN where it does not exist.
+
+    Args:
+        problem_type: Decides the metrics.
+        y_true: Shape (n,): class codes or values.
+        prediction: Of the same rows.
+        threshold: The binary threshold; None takes the predicted labels.
+    """
+    if problem_type == "regression":
+        return _regression(y_true.astype(float), np.asarray(prediction.labels, dtype=float))
+    scores = None if prediction.scores is None else np.asarray(prediction.scores, dtype=float)
+    if problem_type == "multiclass_classification":
+        return _multiclass(y_true, np.asarray(prediction.labels), scores)
+    labels = np.asarray(prediction.labels) if threshold is None or scores is None else labels_at(scores, threshold)
+    return _binary(y_true == 1, labels == 1, None if scores is None else scores[:, 1])
+
+
+def _binary(positive: Array, called: Array, score: Array | None) -> Weighted:
+    by_cell = [positive & called, positive & ~called, ~positive & called, ~positive & ~called]
+    cells = np.stack(by_cell, axis=1).astype(float)
+    ranked = None if score is None else _ranking(positive, score)
+
+    def metrics(weights: Array) -> dict[str, Array]:
+        tp, fn, fp, tn = (weights @ cells).T
+        recall, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
+        has_positive = np.where(tp + fn > 0, 1.0, np.nan)
+        values = {
+            "accuracy": (tp + tn) / weights.sum(axis=1),
+            "balanced_accuracy": (recall + specificity) / 2,
+            "precision": has_positive * tp / np.maximum(tp + fp, 1),
+            "recall": recall,
+            "f1_score": has_positive * 2 * tp / np.maximum(2 * tp + fp + fn, 1),
+        }
+        if ranked is not None and score is not None:
+            values["roc_auc"], values["pr_auc"] = ranked(weights)
+            values["brier_score"] = weights @ (score - positive) ** 2 / weights.sum(axis=1)
+        return values
+
+    return metrics
+
+
+def _multiclass(y_true: Array, labels: Array, scores: Array | None) -> Weighted:
+    n_classes = int(max(y_true.max(), labels.max())) + 1 if scores is None else scores.shape[1]
+    classes = np.arange(n_classes)
+    is_true, is_called = ((codes[:, None] == classes).astype(float) for codes in (y_true, labels))
+    rankings = [] if scores is None else [_ranking(is_true[:, c] == 1, scores[:, c]) for c in classes]
+
+    def metrics(weights: Array) -> dict[str, Array]:
+        hits, true, called = weights @ (is_true * is_called), weights @ is_true, weights @ is_called
+        f1 = 2 * hits / np.maximum(true + called, 1)
+        n_present = np.maximum(((true + called) > 0).sum(axis=1), 1)
+        n_true = np.maximum((true > 0).sum(axis=1), 1)
+        values = {
+            "accuracy": hits.sum(axis=1) / weights.sum(axis=1),
+            "balanced_accuracy": (hits / np.maximum(true, 1)).sum(axis=1) / n_true,
+            "f1_macro": f1.sum(axis=1) / n_present,
+            "f1_weighted": (f1 * true).sum(axis=1) / weights.sum(axis=1),
+        }
+        for name in ("balanced_accuracy", "f1_macro"):
+            values[name] = np.where((true > 0).sum(axis=1) > 1, values[name], np.nan)
+        if rankings:
+            values["roc_auc"] = np.mean([ranked(weights)[0] for ranked in rankings], axis=0)
+        return values
+
+    return metrics
+
+
+def _regression(y_true: Array, predicted: Array) -> Weighted:
+    error, centred = y_true - predicted, y_true - y_true.mean()
+
+    def metrics(weights: Array) -> dict[str, Array]:
+        n = weights.sum(axis=1)
+        squared, total = weights @ error**2, weights @ centred**2 - (weights @ centred) ** 2 / n
+        # A resample of one repeated value leaves a rounding error as its variance, not an exact 0.
+        spread = np.where(total > 1e-12 * np.maximum(weights @ centred**2, np.finfo(float).tiny), total, 0.0)
+        return {"rmse": np.sqrt(squared / n), "mae": weights @ np.abs(error) / n, "r2": 1 - _ratio(squared, spread)}
+
+    return metrics
+
+
+def _ranking(positive: Array, score: Array) -> Callable[[Array], tuple[Array, Array]]:
+    """Return a function from weights (r, n) to the r ROC AUCs and the r average precisions of one ranking.
+
+    The rows are sorted once. The ROC AUC is the Mann-Whitney statistic with ties at one half, the average precision
+    the step-wise sum over distinct scores: both are scikit-learn's definitions.
+    """
+    order = np.argsort(-score, kind="stable")
+    ranked, is_positive = score[order], positive[order].astype(float)
+    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+
+    def measured(weights: Array) -> tuple[Array, Array]:
+        in_order = weights[:, order]
+        positives = np.add.reduceat(in_order * is_positive, starts, axis=1)
+        everyone = np.add.reduceat(in_order, starts, axis=1)
+        positives_so_far, everyone_so_far = positives.cumsum(axis=1), everyone.cumsum(axis=1)
+        n_positive, n_rows = positives_so_far[:, -1], everyone_so_far[:, -1]
+        above = positives_so_far - positives / 2
+        auc = _ratio(((everyone - positives) * above).sum(axis=1), n_positive * (n_rows - n_positive))
+        precision = positives_so_far / np.maximum(everyone_so_far, 1)
+        return auc, _ratio((positives * precision).sum(axis=1), n_positive)
+
+    return measured
+
+
+def _ratio(top: Array, bottom: Array) -> Array:
+    return np.asarray(np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0))

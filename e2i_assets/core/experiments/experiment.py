@@ -1,0 +1,81 @@
+"""An experiment: one prediction problem with its data, algorithm, budget and criteria, as its file declares it."""
+
+from typing import Any
+
+from pydantic import ConfigDict, Field, StrictStr
+
+from e2i_assets.core.algorithms import registry
+from e2i_assets.core.experiments.sections import (
+    Columns,
+    EarlyStopping,
+    Hpo,
+    Section,
+    Source,
+    Split,
+    Target,
+    WarmStart,
+)
+from e2i_assets.core.experiments.space_changes import settled_space
+from e2i_assets.core.experiments.values import Label, Owner, ParameterValue, Slug, Tag
+from e2i_assets.core.identity import content_hash
+from e2i_assets.core.metrics import ProblemType, default_metric
+from e2i_assets.core.search_space.space import SearchSpace, parse_space
+
+_FOR_PEOPLE = frozenset({"description", "owner", "tags"})
+
+
+class Experiment(Section):
+    """One experiment. Read it with `file.parse_experiment`, which judges the sections together as well."""
+
+    # The file's key `search_space` holds changes; the method of that name returns what results from them.
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    name: Slug = Field(description="Its name everywhere: partition, study, model.")
+    description: StrictStr = Field(default="", description="What is predicted, and for whom.")
+    owner: Owner = Field(description="A team, such as team:forecasting, or an e-mail address.")
+    source: Source = Field(description="Where the rows come from: exactly one of sample, csv, parquet, sql.")
+    target: Target = Field(description="The column to predict, or how to cut it into classes.")
+    problem_type: ProblemType = Field(description="What kind of target it is.")
+    positive_label: Label = Field(
+        default=None, description="Binary only: the class that is looked for; default the last one."
+    )
+    columns: Columns = Columns()
+    split: Split = Split()
+    algorithm: StrictStr = Field(description="What is tuned and trained.")
+    metric: StrictStr = Field(
+        default_factory=lambda known: default_metric(known["problem_type"]),
+        description="What the search optimises; default roc_auc, f1_weighted or rmse, by problem type.",
+    )
+    search_space_changes: dict[str, dict[str, Any] | None] = Field(
+        default_factory=dict,
+        alias="search_space",
+        description="Changes to the algorithm's search space. Without a type, single keys are changed; with one, the "
+        "parameter is defined anew; null takes it out of the search.",
+    )
+    fixed: dict[str, ParameterValue] = Field(default_factory=dict, description="Parameters that are not searched.")
+    hpo: Hpo = Hpo()
+    early_stopping: EarlyStopping = EarlyStopping()
+    warm_start: WarmStart = WarmStart()
+    success_criteria: dict[str, Any] = Field(
+        default_factory=dict, description="Thresholds on the test rows, such as roc_auc: 0.7 or maximum_rmse: 4."
+    )
+    tags: dict[Tag, Tag] = Field(default_factory=dict, description="Labels for people.")
+
+    @property
+    def target_name(self) -> str:
+        """The target column of the dataset."""
+        return self.target.name or self.target.column
+
+    @property
+    def spec_hash(self) -> str:
+        """Identity of everything in the file that can change a result: not its description, owner or tags."""
+        return content_hash(self.model_dump(mode="json", exclude=set(_FOR_PEOPLE)))
+
+    def search_space(self) -> SearchSpace:
+        """Return what the study draws from: the algorithm's space with this experiment's changes."""
+        algorithm = registry.algorithm(self.algorithm)
+        return parse_space(settled_space(algorithm, self.problem_type, self.search_space_changes, self.fixed))
+
+    def fixed_parameters(self) -> dict[str, Any]:
+        """Return what is never searched: the algorithm's fixed parameters, overridden by this experiment's."""
+        return {**registry.algorithm(self.algorithm).fixed_values, **self.fixed}

@@ -1,0 +1,152 @@
+"""From the text of an experiment file to an Experiment, or to all of its mistakes at once."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, PydanticUndefined
+
+from e2i_assets.core.errors import ExperimentInvalid, Violation
+from e2i_assets.core.experiments import rules as rules_between
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.yaml_documents import read_mapping
+from e2i_assets.core.suggestions import closest, not_one_of
+
+_SOURCES = ("sample", "csv", "parquet", "sql")
+_RULES = {
+    "missing": "is required and not there",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be finite",
+    "bool_type": "must be true or false",
+    "string_type": "must be text: put it in quotes if it only looks like something else",
+    "tuple_type": "must be a list, such as [a, b]",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be above {gt}",
+    "less_than_equal": "must be at most {le}",
+}
+
+
+class _Absent:
+    """What a message shows for a value that is not in the file."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+def parse_experiment(text: str, where: str) -> Experiment:
+    """Read an experiment file.
+
+    Args:
+        text: The YAML.
+        where: What to call it in a message, usually its path.
+
+    Raises:
+        ExperimentInvalid: With every mistake: its path in the file, the value, and what is allowed.
+    """
+    return experiment_from(read_mapping(text, where), f"experiment file {where}")
+
+
+def experiment_from(raw: Mapping[str, Any], subject: str) -> Experiment:
+    """Read an experiment that is a mapping already, judged as strictly as a file.
+
+    Args:
+        raw: Its keys and values, for example ``experiment.model_dump(mode="json")``.
+        subject: What to call it in a message.
+
+    Raises:
+        ExperimentInvalid: With every mistake.
+    """
+    mistakes = [*_unknown_keys(raw), *_source_violations(raw.get("source"))]
+    parts: dict[str, Any] = {}
+    for key, (adapter, default) in _fields().items():
+        if key not in raw:
+            if default is PydanticUndefined:
+                mistakes.append(Violation(key, _Absent(), "is required and not there"))
+            else:
+                parts[key] = default
+            continue
+        try:
+            parts[key] = adapter.validate_python(raw[key])
+        except ValidationError as error:
+            mistakes += [_as_violation(key, problem) for problem in error.errors(include_url=False)]
+    mistakes += rules_between.violations(parts)
+    if mistakes:
+        order = {key: position for position, key in enumerate(_keys(Experiment))}
+        mistakes.sort(key=lambda mistake: order.get(mistake.where.partition(".")[0], len(order)))
+        raise ExperimentInvalid(subject, mistakes)
+    return Experiment.model_validate(dict(raw))
+
+
+@cache
+def _fields() -> dict[str, tuple[TypeAdapter[Any], Any]]:
+    found = {}
+    for name, field in Experiment.model_fields.items():
+        # A default that depends on another field is left out: `None` stands for "not given" in the rules.
+        default = None if field.default_factory_takes_validated_data else field.get_default(call_default_factory=True)
+        annotation: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        found[field.alias or name] = (TypeAdapter[Any](annotation), default)
+    return found
+
+
+def _unknown_keys(raw: Mapping[str, Any]) -> Iterator[Violation]:
+    for key in raw:
+        if key not in _keys(Experiment):
+            yield _unknown_key(key, Experiment, key)
+
+
+def _source_violations(raw: object) -> Iterator[Violation]:
+    if not isinstance(raw, Mapping):
+        return
+    named = [kind for kind in _SOURCES if raw.get(kind) is not None]
+    if len(named) != 1 and (named or set(raw) <= set(_SOURCES)):
+        yield Violation("source", dict(raw), f"must have exactly one of {', '.join(_SOURCES)}; it has {len(named)}")
+
+
+def _as_violation(key: str, problem: ErrorDetails) -> Violation:
+    path = [key, *(part for part in map(str, problem["loc"]) if part != "[key]")]
+    where = ".".join(path)
+    if problem["type"] == "extra_forbidden":
+        return _unknown_key(path[-1], _model_at(path[:-1]), where)
+    value = _Absent() if problem["type"] == "missing" else problem["input"]
+    if isinstance(value, str) and "://" in value:
+        value = "(an address, not shown)"
+    return Violation(where, value, _rule(problem))
+
+
+def _rule(problem: ErrorDetails) -> str:
+    context = problem.get("ctx", {})
+    if problem["type"] == "literal_error":
+        return not_one_of(problem["input"], re.findall(r"'([^']*)'", str(context["expected"])))
+    if problem["type"] == "value_error":
+        return str(context["error"])
+    if problem["type"] in _RULES:
+        return _RULES[problem["type"]].format(**context)
+    return f"is wrong: {problem['msg']}"
+
+
+def _unknown_key(key: str, model: type[BaseModel], where: str) -> Violation:
+    keys = _keys(model)
+    if near := closest(key, keys):
+        return Violation(where, key, f"is not a known key; did you mean {near!r}?")
+    return Violation(where, key, f"is not a known key; known are {', '.join(keys)}")
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_at(path: list[str]) -> type[BaseModel]:
+    model: type[BaseModel] = Experiment
+    for part in path:
+        annotation = model.model_fields[part].annotation
+        options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+        model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
+    return model

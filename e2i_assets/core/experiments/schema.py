@@ -1,0 +1,36 @@
+"""The JSON Schema of an experiment file: what editors complete and underline while a person writes one."""
+
+import json
+from typing import Any
+
+from e2i_assets.core import metrics
+from e2i_assets.core.algorithms import registry
+from e2i_assets.core.evaluation.success_criteria import accepted_names
+from e2i_assets.core.experiments.experiment import Experiment
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the schema; the closed vocabularies that live outside the model are written into it."""
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Experiment.model_json_schema(),
+    }
+    properties = schema["properties"]
+    properties["algorithm"]["enum"] = list(registry.names())
+    properties["metric"]["enum"] = _in_all_problem_types(metrics.names)
+    properties["success_criteria"]["propertyNames"] = {"enum": _in_all_problem_types(accepted_names)}
+    properties["success_criteria"]["additionalProperties"] = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+    properties["target"] = {
+        "anyOf": [{"type": "string"}, {"$ref": "#/$defs/Target"}],
+        "description": properties["target"]["description"],
+    }
+    return schema
+
+
+def json_schema_text() -> str:
+    """Return the schema as the text of `docs/experiment.schema.json`."""
+    return json.dumps(json_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def _in_all_problem_types(names: Any) -> list[str]:
+    return list(dict.fromkeys(name for problem_type in metrics.PROBLEM_TYPES for name in names(problem_type)))

@@ -1,0 +1,121 @@
+"""The sections of an experiment file, each valid in itself; what must hold between them is in `rules`."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
+
+from e2i_assets.core.experiments.values import (
+    Bins,
+    Column,
+    ColumnList,
+    EnvironmentVariable,
+    Hours,
+    Labels,
+    ProjectPath,
+    Seed,
+    Share,
+    Text,
+)
+
+Sampler = Literal["tpe", "random", "cmaes", "qmc", "grid", "nsga2"]
+Pruner = Literal["median", "successive_halving", "hyperband", "percentile", "patient", "none"]
+SourceKind = Literal["sample", "csv", "parquet", "sql"]
+
+
+class Section(BaseModel):
+    """A part of an experiment file: unknown keys are mistakes, and nothing changes after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SqlQuery(Section):
+    """Rows from a PostgreSQL database; its address, with the password, stays out of the file."""
+
+    query: Text = Field(description="One SELECT, read-only. End it with ORDER BY: the order of rows counts.")
+    url_env: EnvironmentVariable = Field(
+        default="E2I_SOURCE_URL", description="Environment variable that holds the address."
+    )
+
+
+class Source(Section):
+    """Where the rows come from: exactly one of the four."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    sample: Literal["rand_hie"] | None = Field(
+        default=None, description="Real data that is installed with this package."
+    )
+    csv: ProjectPath | None = Field(default=None, description="A CSV file, relative to the project folder.")
+    parquet: ProjectPath | None = Field(default=None, description="A Parquet file, relative to the project folder.")
+    sql: SqlQuery | None = Field(default=None, description="A query on a PostgreSQL database.")
+
+    @property
+    def kind(self) -> SourceKind:
+        """Which of the four it is."""
+        kinds: tuple[SourceKind, ...] = ("sample", "csv", "parquet", "sql")
+        return next(kind for kind in kinds if getattr(self, kind) is not None)
+
+
+class Target(Section):
+    """What is predicted: a column, or classes cut out of a numeric column; in short ``target: column``."""
+
+    column: Column = Field(description="The column of the source.")
+    name: Column | None = Field(default=None, description="With bins: the name of the new target column.")
+    bins: Bins | None = Field(
+        default=None, description="Upper edges: a value up to and including the first gets label one."
+    )
+    labels: Labels | None = Field(
+        default=None, description="One label more than there are bins, the lowest values first."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, raw: object) -> object:
+        return {"column": raw} if isinstance(raw, str) else raw
+
+
+class Columns(Section):
+    """What the columns of the table are, other than features."""
+
+    group: Column | None = Field(
+        default=None, description="Rows with one value here never get into two roles (a person)."
+    )
+    time: Column | None = Field(default=None, description="Train is before validation, validation before test.")
+    id: ColumnList = Field(default=(), description="Identifiers: never features; together they should be unique.")
+    drop: ColumnList = Field(
+        default=(), description="Columns that must not be features, above all what is known too late."
+    )
+    categorical: ColumnList = Field(default=(), description="Numeric codes that mean categories.")
+
+
+class Split(Section):
+    """How rows are placed: 60/20/15/5 is the contract, so only the seed is free."""
+
+    seed: Seed = 42
+
+
+class Hpo(Section):
+    """The search."""
+
+    enabled: StrictBool = Field(default=True, description="False trains the defaults.")
+    trials: StrictInt = Field(default=100, ge=1, description="Budget of the study.")
+    timeout_hours: Hours | None = Field(default=None, description="Null is no limit; fractions count.")
+    sampler: Sampler = Field(default="tpe", description="How the next configuration is chosen.")
+    pruner: Pruner = Field(default="median", description="Which trials are ended early.")
+    seed: Seed = 42
+    workers: StrictInt = Field(default=1, ge=1, description="Processes that work on the study at once.")
+
+
+class EarlyStopping(Section):
+    """Boosters stop adding rounds when validation no longer improves."""
+
+    enabled: StrictBool = True
+    patience: StrictInt = Field(default=10, ge=1, description="Rounds without improvement.")
+
+
+class WarmStart(Section):
+    """The best configurations of similar studies are tried first."""
+
+    enabled: StrictBool = True
+    min_similarity: Share = Field(default=0.6, description="Patterns less similar than this are not used.")
+    max_configurations: StrictInt = Field(default=5, ge=1, description="At most this many are tried first.")

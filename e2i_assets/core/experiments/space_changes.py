@@ -1,0 +1,117 @@
+"""The search space of an experiment: the algorithm's own, changed by the file, with no parameter that cannot apply."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from e2i_assets.core.algorithms.algorithm import Algorithm
+from e2i_assets.core.errors import SearchSpaceInvalid, Violation
+from e2i_assets.core.metrics import ProblemType
+from e2i_assets.core.search_space.space import as_documents, parse_space
+from e2i_assets.core.suggestions import not_one_of
+
+Changes = Mapping[str, Mapping[str, Any] | None]
+Documents = dict[str, dict[str, Any]]
+
+
+def settled_space(
+    algorithm: Algorithm, problem_type: ProblemType, changes: Changes, fixed: Mapping[str, Any]
+) -> Documents:
+    """Return the resulting space as definitions for `search_space.parse_space`.
+
+    A parameter that is fixed or taken out leaves the space. A condition on it is then decided: where it holds it is
+    dropped, where it does not the waiting parameter leaves too.
+
+    Args:
+        algorithm: Whose space is changed.
+        problem_type: Of the experiment.
+        changes: Parameter to changed keys, to a whole definition (one with a type), or to None.
+        fixed: Parameters with one value.
+    """
+    space: Documents = as_documents(algorithm.search_space(problem_type))
+    for name, change in changes.items():
+        if change is None:
+            space.pop(name, None)
+        elif "type" in change or name not in space:
+            space[name] = dict(change)
+        else:
+            space[name] = {**space[name], **change}
+    for name in fixed:
+        space.pop(name, None)
+    constants = {**algorithm.default_values, **algorithm.fixed_values, **fixed}
+    own = {name for name in space if not changes.get(name)}
+    while (decided := _one_round(space, constants, algorithm.parameters, own)) != space:
+        space = decided
+    return space
+
+
+def violations(
+    algorithm: Algorithm, problem_type: ProblemType, changes: Changes, fixed: Mapping[str, Any]
+) -> Iterator[Violation]:
+    """Judge the changes and the fixed parameters of an experiment."""
+    yield from _name_violations(algorithm, changes, fixed)
+    known = {name: change for name, change in changes.items() if name in algorithm.parameters}
+    space = settled_space(algorithm, problem_type, known, fixed)
+    try:
+        parse_space(space)
+    except SearchSpaceInvalid as invalid:
+        for broken in invalid.violations:
+            yield Violation(f"search_space.{broken.where}", broken.value, broken.rule)
+    for name, change in known.items():
+        if change is not None and name not in space and name not in fixed:
+            yield Violation(f"search_space.{name}", dict(change), "can never apply: see the parameter it depends on")
+    yield from _fixed_violations(algorithm, problem_type, space, fixed)
+
+
+def _one_round(space: Documents, constants: Mapping[str, Any], parameters: frozenset[str], own: set[str]) -> Documents:
+    """Decide every condition on a parameter that has left, and narrow the algorithm's own to what is left."""
+    decided: Documents = {}
+    for name, definition in space.items():
+        conditions = dict(definition.get("when") or {})
+        for parent, allowed in list(conditions.items()):
+            if parent in space:
+                choices = space[parent].get("choices")
+                if name in own and choices is not None:
+                    conditions[parent] = [value for value in allowed if value in choices]
+            elif parent in parameters and isinstance(allowed, list):
+                conditions[parent] = [] if constants.get(parent) not in allowed else None
+        if [] in conditions.values():
+            continue
+        left = {parent: allowed for parent, allowed in conditions.items() if allowed is not None}
+        decided[name] = {key: value for key, value in definition.items() if key != "when"}
+        if left:
+            decided[name]["when"] = left
+    return decided
+
+
+def _name_violations(algorithm: Algorithm, changes: Changes, fixed: Mapping[str, Any]) -> Iterator[Violation]:
+    parameters = sorted(algorithm.parameters)
+    for name, change in changes.items():
+        where = f"search_space.{name}"
+        if name not in algorithm.parameters:
+            yield Violation(where, name, f"is no parameter of {algorithm.name}: it {not_one_of(name, parameters)}")
+        elif change is not None and name in fixed:
+            yield Violation(where, dict(change), "is fixed under `fixed` as well: take it out of one of the two")
+        elif change is not None and name in algorithm.fixed_values:
+            yield Violation(where, dict(change), f"is always fixed for {algorithm.name}: set it under `fixed`")
+    for name in fixed:
+        if name not in algorithm.parameters:
+            rule = f"is no parameter of {algorithm.name}: it {not_one_of(name, parameters)}"
+            yield Violation(f"fixed.{name}", name, rule)
+
+
+def _fixed_violations(
+    algorithm: Algorithm, problem_type: ProblemType, space: Documents, fixed: Mapping[str, Any]
+) -> Iterator[Violation]:
+    """Find a fixed value that some draw of the search could not be combined with, such as l1 while lbfgs is drawn."""
+    constants = {**algorithm.default_values, **algorithm.fixed_values, **fixed}
+    conditional = algorithm.search_space(problem_type)
+    for name, value in fixed.items():
+        if name not in conditional or value == algorithm.default_values.get(name):
+            continue
+        if rule := conditional[name].broken_rule(value) if "choices" in conditional[name].model_dump() else None:
+            yield Violation(f"fixed.{name}", value, rule)
+        for parent, allowed in (conditional[name].when or {}).items():
+            possible = space[parent].get("choices", []) if parent in space else [constants.get(parent)]
+            if any(choice not in allowed for choice in possible):
+                needed = " or ".join(repr(choice) for choice in allowed)
+                yield Violation(f"fixed.{name}", value, f"needs {parent} {needed}: fix {parent} too")

@@ -1,0 +1,56 @@
+"""The model as its user meets it. Apart from `fitting`, because a scikit-learn estimator must import scikit-learn."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator  # noqa: TID253  # a base class cannot be imported later
+
+from e2i_assets.core.algorithms.algorithm import Task, predicted
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.fitting.preprocessing import transformed
+from e2i_assets.core.metrics import Array, Prediction
+
+
+class FittedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """A model as its user meets it: a table in, labels or values out, preprocessing included.
+
+    Args:
+        preprocessing: Fitted ColumnTransformer.
+        estimator: Fitted estimator on class codes or values.
+        classes_: Labels in the order of their codes, None for a regression.
+    """
+
+    def __init__(self, preprocessing: Any, estimator: Any, classes_: Array | None = None) -> None:
+        self.preprocessing = preprocessing
+        self.estimator = estimator
+        self.classes_ = classes_
+
+    @property
+    def feature_names_in_(self) -> list[str]:
+        """The columns that it was fitted on."""
+        return [str(name) for name in self.preprocessing.feature_names_in_]
+
+    def _prediction(self, frame: pd.DataFrame) -> Prediction:
+        task = (
+            Task("regression")
+            if self.classes_ is None
+            else Task("binary_classification" if len(self.classes_) == 2 else "multiclass_classification")
+        )
+        return predicted(self.estimator, transformed(self.preprocessing, frame[self.feature_names_in_]), task)
+
+    def predict(self, frame: pd.DataFrame) -> Array:
+        """Return a label or a value per row: shape (n,)."""
+        labels = self._prediction(frame).labels
+        return labels if self.classes_ is None else np.asarray(self.classes_[labels])
+
+    def predict_proba(self, frame: pd.DataFrame) -> Array:
+        """Return class probabilities: shape (n, k), in the order of ``classes_``.
+
+        Raises:
+            E2iError: The model is a regression.
+        """
+        scores = self._prediction(frame).scores
+        if scores is None:
+            raise E2iError("a regression predicts values, not probabilities: call predict")
+        return scores

@@ -1,0 +1,95 @@
+"""A trial as we keep it: what was drawn, what was fitted, what came out, and where the configuration came from."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from e2i_assets.core.search.objective import FAILURE, FITTED
+
+if TYPE_CHECKING:
+    import optuna
+
+Origin = Literal["default", "warm_start", "sampler", "retry"]
+TrialState = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
+ORIGIN = "origin"
+INTERRUPTED = "Interrupted"
+
+
+class TrialRecord(BaseModel):
+    """One configuration that was tried.
+
+    Attributes:
+        number: Its number in the study.
+        state: Optuna's state.
+        origin: Who proposed it.
+        sampled: What was drawn from the search space.
+        params: What was fitted with: the full parameter set, with the rounds that early stopping left. For a trial
+            that did not complete it is what was drawn.
+        value: Objective value, higher is better; None unless it completed.
+        intermediate_values: Rounds to objective value.
+        rounds: Rounds or trees that the fit used.
+        stopped_early: Whether early stopping ended it.
+        error_type, error_message: Why it failed or was cut short.
+    """
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    number: int
+    state: TrialState
+    origin: Origin
+    sampled: dict[str, Any]
+    params: dict[str, Any]
+    value: float | None = None
+    intermediate_values: dict[int, float] = {}
+    rounds: int | None = None
+    stopped_early: bool = False
+    error_type: str | None = None
+    error_message: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    attributes: dict[str, Any] = {}
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time from start to end."""
+        if self.started_at is None or self.completed_at is None:
+            return None
+        return (self.completed_at - self.started_at).total_seconds()
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether its process died under it; such a trial costs nothing of the budget and is tried again."""
+        return self.state == "FAIL" and self.error_type == INTERRUPTED
+
+
+def record_of(trial: "optuna.trial.FrozenTrial") -> TrialRecord:
+    """Translate Optuna's view of a trial into ours.
+
+    Our objective leaves a reason with every failure, so a failure without one is a trial whose process died.
+    """
+    fitted: Mapping[str, Any] = trial.user_attrs.get(FITTED, {})
+    reason: Mapping[str, str] = trial.user_attrs.get(FAILURE, {})
+    state: TrialState = trial.state.name  # type: ignore[assignment]  # Optuna types the name of its states as str
+    return TrialRecord(
+        number=trial.number,
+        state=state,
+        origin=trial.user_attrs.get(ORIGIN, "sampler"),
+        sampled=dict(trial.params),
+        params=dict(fitted.get("parameters", trial.params)),
+        value=trial.value if state == "COMPLETE" else None,
+        intermediate_values={step: value for step, value in trial.intermediate_values.items() if value == value},
+        rounds=fitted.get("rounds"),
+        stopped_early=bool(fitted.get("stopped_early", False)),
+        error_type=reason.get("type") or (INTERRUPTED if state == "FAIL" else None),
+        error_message=reason.get("message") or ("its process ended before it did" if state == "FAIL" else None),
+        started_at=_aware(trial.datetime_start),
+        completed_at=_aware(trial.datetime_complete),
+        attributes={key: value for key, value in trial.user_attrs.items() if key not in (FITTED, FAILURE, ORIGIN)},
+    )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Optuna's times are local and naive; ours say where they are."""
+    return None if moment is None else moment.astimezone()

@@ -1,0 +1,145 @@
+"""From an experiment and its rows to a study, and from the study to the parameters that are trained."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from e2i_assets.core.algorithms import registry
+from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.bench import Bench, Rows, bench, merged
+from e2i_assets.core.identity import content_hash
+from e2i_assets.core.metrics import metric
+from e2i_assets.core.search.objective import Objective
+from e2i_assets.core.search.study import StudyPlan, StudyResult
+from e2i_assets.core.search_space.space import as_documents
+
+SECONDS_PER_HOUR = 3600.0
+
+
+def defaults(experiment: Experiment) -> dict[str, Any]:
+    """Return the algorithm's default parameters."""
+    return dict(registry.algorithm(experiment.algorithm).default_values)
+
+
+def fixed(experiment: Experiment) -> dict[str, Any]:
+    """Return what is never tuned: the algorithm's fixed parameters, overridden by the experiment's."""
+    return experiment.fixed_parameters()
+
+
+def patience(experiment: Experiment) -> int | None:
+    """Return after how many rounds without improvement a booster stops, None for never."""
+    return experiment.early_stopping.patience if experiment.early_stopping.enabled else None
+
+
+def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
+    """Return the identity of a study: everything that decides what a trial's value is, and nothing else.
+
+    The budget is not in it: a larger budget resumes the same study.
+    """
+    return content_hash(
+        {
+            "data_hash": facts.data_hash,
+            "split_hash": facts.split_hash,
+            "target": facts.target,
+            "features": facts.features,
+            "algorithm": experiment.algorithm,
+            "search_space": as_documents(experiment.search_space()),
+            "defaults": defaults(experiment),
+            "fixed": fixed(experiment),
+            "metric": experiment.metric,
+            "objective": {"rows": "validation", "patience": patience(experiment)},
+            "search": {
+                "enabled": experiment.hpo.enabled,
+                "sampler": experiment.hpo.sampler,
+                "pruner": experiment.hpo.pruner,
+                "seed": experiment.hpo.seed,
+            },
+        }
+    )
+
+
+def study_name(experiment: Experiment, identity: str) -> str:
+    """Return the name under which everything finds the study."""
+    return f"e2i_{experiment.name}_{experiment.algorithm}_hpo_{identity[:12]}"
+
+
+def plan(experiment: Experiment, identity: str) -> StudyPlan:
+    """Return how the experiment asks to be searched; null is no time limit, and fractions of an hour count."""
+    hours = experiment.hpo.timeout_hours
+    return StudyPlan(
+        name=study_name(experiment, identity),
+        trials=experiment.hpo.trials,
+        timeout_seconds=None if hours is None else hours * SECONDS_PER_HOUR,
+        sampler=experiment.hpo.sampler,
+        pruner=experiment.hpo.pruner,
+        seed=experiment.hpo.seed,
+        workers=experiment.hpo.workers,
+    )
+
+
+def experiment_bench(experiment: Experiment, facts: SplitFacts, train: Rows, validation: Rows) -> Bench:
+    """Prepare train and validation rows for the experiment's algorithm."""
+    return bench(registry.algorithm(experiment.algorithm), facts.task, train, validation, facts.classes)
+
+
+def objective(experiment: Experiment, rows: SearchRows) -> Callable[[float], Objective]:
+    """Return what makes the experiment's objective for a deadline; the rows are prepared once."""
+    prepared = experiment_bench(experiment, rows.facts, rows.train, rows.validation)
+    space = experiment.search_space()
+    score = metric(experiment.metric, experiment.problem_type)
+
+    def until(deadline: float) -> Objective:
+        return Objective(
+            prepared, score, space, defaults(experiment), fixed(experiment), patience(experiment), deadline
+        )
+
+    return until
+
+
+class Tuned(BaseModel):
+    """A study with its identity; ``result`` is None when the experiment does not search."""
+
+    model_config = ConfigDict(frozen=True)
+
+    identity: str
+    result: StudyResult | None
+
+
+def hpo_output(experiment: Experiment, identity: str, result: StudyResult | None) -> HpoOutput:
+    """Return the output contract of a study: defaults, overridden by its best trial, then by what is fixed.
+
+    Without a completed trial, or with the search off, that is the defaults, and the output says so.
+    """
+    best = result.best if result else None
+    if result is None or best is None:
+        return HpoOutput(
+            hpo_completed=False,
+            best_hyperparameters=merged(defaults(experiment), {}, fixed(experiment)),
+            hpo_trials_run=0,
+            hpo_trials_pruned=result.count("PRUNED") if result else 0,
+            hpo_trials_failed=result.count("FAIL") if result else 0,
+            hpo_duration_seconds=result.duration_seconds if result else 0.0,
+            hpo_study_name=result.study_name if result else None,
+            hpo_spec_hash=identity,
+            hpo_metric=experiment.metric,
+            hpo_stop_reason=result.stop_reason if result else "the search is off or has nothing to tune",
+        )
+    return HpoOutput(
+        hpo_completed=True,
+        best_hyperparameters=best.params,
+        hpo_best_trial=best.number,
+        hpo_best_value=best.value,
+        hpo_best_stopped_early=best.stopped_early,
+        hpo_default_value=result.default_value,
+        hpo_trials_run=result.count("COMPLETE"),
+        hpo_trials_pruned=result.count("PRUNED"),
+        hpo_trials_failed=result.count("FAIL"),
+        hpo_duration_seconds=result.duration_seconds,
+        hpo_study_name=result.study_name,
+        hpo_spec_hash=identity,
+        hpo_metric=experiment.metric,
+        hpo_stop_reason=result.stop_reason,
+    )
