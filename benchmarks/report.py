@@ -1,0 +1,71 @@
+"""What every benchmark writes: a Markdown file of figures, with the machine that they were measured on."""
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+RESULTS = Path("benchmarks") / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Figures below a heading; numbers are shown with four significant digits, and `notes` say how to read them."""
+
+    heading: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    notes: str = ""
+
+
+def write(path: Path, title: str, described: Mapping[str, str], tables: Iterable[Table], command: str = "") -> None:
+    """Write a report, and print it.
+
+    Args:
+        path: The Markdown file; its folder is made.
+        title: What was measured.
+        described: What `machine` returned.
+        tables: The figures.
+        command: What a person types to measure again.
+    """
+    parts = [f"# {title}"]
+    if command:
+        parts.append(f"Measured by `{command}`, run in the root of the project.")
+    parts.append("\n".join(f"- {name}: {value}" for name, value in described.items()))
+    for table in tables:
+        parts += [f"## {table.heading}", _grid(table)] + ([table.notes] if table.notes else [])
+    text = "\n\n".join(parts) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def machine(*libraries: str) -> dict[str, str]:
+    """Return what the figures depend on, without anything that would name the machine or its owner."""
+    described = {
+        "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores for this process",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+    }
+    return described | ({"libraries": ", ".join(f"{name} {version(name)}" for name in libraries)} if libraries else {})
+
+
+def _processor() -> str:
+    """The model of the processor, from where Linux says it."""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _grid(table: Table) -> str:
+    lines = [table.columns, ["---"] * len(table.columns), *table.rows]
+    return "\n".join(f"| {' | '.join(_shown(cell) for cell in line)} |" for line in lines)
+
+
+def _shown(cell: object) -> str:
+    return f"{cell:,.4g}" if isinstance(cell, float) else str(cell)
