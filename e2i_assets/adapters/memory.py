@@ -14,7 +14,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.bench import target_codes
 from e2i_assets.core.patterns import Candidate, WarmStart, WarmStartUse
 from e2i_assets.core.search import tuning
-from e2i_assets.core.search.study import StudyResult
+from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search_space.space import as_documents
 
 _PATTERNS_ASKED_FOR = 20

@@ -13,7 +13,8 @@ from e2i_assets.core.errors import StudyAborted
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.patterns import WarmStart
 from e2i_assets.core.search import tuning
-from e2i_assets.core.search.study import StudyResult, search
+from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.core.search_space.space import as_documents
 

@@ -55,3 +55,7 @@ class ContractBroken(Violations):
 
 class StudyAborted(E2iError):
     """A study that ended without a usable trial for a reason that more trials would not mend."""
+
+
+class BudgetSpent(E2iError):
+    """All trials of a study's budget are finished or claimed by a process that works on it."""

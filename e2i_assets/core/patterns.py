@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.core.search.study import Proposal, StudyResult
+from e2i_assets.core.search.study import Proposal
+from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search_space.space import SearchSpace, brought_into, violations
 
 PATTERN = "pattern_id"
@@ -157,7 +158,7 @@ def uses(result: StudyResult) -> tuple[WarmStartUse, ...]:
             rank=None if trial.value is None else values.index(trial.value) + 1,
         )
         for trial in result.trials
-        if PATTERN in trial.attributes and not trial.was_interrupted
+        if PATTERN in trial.attributes and trial.counts
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from e2i_assets.core.algorithms.algorithm import Fit, predicted
+from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.evaluation.evaluation import Evaluation, evaluation, split_metrics
@@ -16,7 +16,6 @@ from e2i_assets.core.evaluation.thresholds import youden_threshold
 from e2i_assets.core.evaluation.verdict import Judgement, judged
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.bench import Bench, Rows, merged, target_codes
-from e2i_assets.core.fitting.preprocessing import transformed
 from e2i_assets.core.metrics import Array, Prediction
 from e2i_assets.core.search.tuning import defaults, experiment_bench, fixed, patience
 
@@ -99,8 +98,7 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
 
 def _judged_rows(bench: Bench, fit: Fit, rows: TrainingRows, role: str) -> tuple[Array, Prediction]:
     part: Rows = getattr(rows, role)
-    prediction = predicted(fit.estimator, transformed(bench.preparation, part.features), bench.task)
-    return target_codes(part.target, bench.classes), prediction
+    return target_codes(part.target, bench.classes), bench.on(fit, part)
 
 
 def _threshold(experiment: Experiment, validation: tuple[Array, Prediction]) -> float | None:

@@ -16,7 +16,7 @@ from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
 from e2i_assets.core.patterns import WarmStart
 from e2i_assets.core.search import tuning
-from e2i_assets.core.search.study import StudyResult
+from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.defs import metadata, spans
 from e2i_assets.defs.partitions import experiments
 from e2i_assets.defs.resources import ProjectResource, TracingResource

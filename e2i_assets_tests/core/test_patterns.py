@@ -10,7 +10,8 @@ from e2i_assets.core.patterns import (
     top_configurations,
     uses,
 )
-from e2i_assets.core.search.study import StudyResult
+from e2i_assets.core.search.selection import Objectives
+from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.core.search_space.space import parse_space
 
@@ -31,6 +32,7 @@ def result(*trials, default=0.6):
     return StudyResult(
         study_name="s",
         n_trials=len(trials),
+        objectives=Objectives(greater_is_better={"roc_auc": True}),
         trials=trials,
         default_value=default,
         stop_reason="budget spent",

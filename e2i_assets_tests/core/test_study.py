@@ -9,12 +9,14 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.core.algorithms import registry
-from e2i_assets.core.algorithms.algorithm import Task
+from e2i_assets.core.algorithms.material import Task
 from e2i_assets.core.errors import E2iError, StudyAborted
 from e2i_assets.core.fitting.bench import Rows, bench
 from e2i_assets.core.metrics import Metric, metric
+from e2i_assets.core.search.goals import metric_goal
 from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.samplers import PRUNERS, SAMPLERS, pruner, sampler
+from e2i_assets.core.search.schemes import OnValidation
 from e2i_assets.core.search.study import Proposal, StudyPlan, search
 from e2i_assets.core.search_space.space import parse_space
 
@@ -36,9 +38,16 @@ def objective(name="XGBoost", space=SMALL, score=None, patience=10, fixed=None, 
     rows = bench(algorithm, Task(KIND, 2), train, validation, (0, 1))
     score = score or metric("roc_auc", KIND)
     overriding = {**algorithm.fixed_values, **(fixed or {})}
-    made = Objective(rows, score, space, algorithm.default_values, overriding, patience)
+    settings = {} if clock is None else {"clock": clock}
     return lambda deadline: Objective(
-        rows, score, space, algorithm.default_values, overriding, patience, deadline, clock or made.clock
+        scheme=OnValidation(rows),
+        goals=(metric_goal(score),),
+        space=space,
+        defaults=algorithm.default_values,
+        fixed=overriding,
+        patience=patience,
+        deadline=deadline,
+        **settings,
     )
 
 
@@ -68,8 +77,7 @@ def test_the_best_value_is_recomputed_from_its_parameters():
     made = objective()
     result = search(made, plan(), memory())
     assert result.best is not None
-    fit = made(math.inf).bench.fit(result.best.params)
-    assert made(math.inf).value(fit) == pytest.approx(result.best.value, abs=1e-9)
+    assert made(math.inf).value_again(result.best.params) == pytest.approx(result.best.value, abs=1e-9)
 
 
 def test_a_pruned_trial_has_fewer_steps_and_keeps_them():

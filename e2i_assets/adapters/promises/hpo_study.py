@@ -10,8 +10,8 @@ from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search import tuning
-from e2i_assets.core.search.study import StudyResult
-from e2i_assets.core.search.trials import INTERRUPTED
+from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.search.trials import INTERRUPTED, OUT_OF_TIME
 
 TOLERANCE = 1e-9
 _NO_SEARCH = "the experiment does not search: it trains the defaults"
@@ -36,7 +36,7 @@ def _counts(workspace: Workspace, name: str) -> Verdict:
     if result is None:
         return held(_NO_SEARCH)
     row, trials = _rows(workspace, name)
-    told = Counter(trial.state for trial in trials if trial.error_type != INTERRUPTED)
+    told = Counter(trial.state for trial in trials if trial.error_type not in (INTERRUPTED, OUT_OF_TIME))
     spent = sum(result.count(state) for state in _STATES)
     mistakes = []
     for state, column in _STATES.items():
@@ -102,7 +102,7 @@ def _from_train_and_validation(workspace: Workspace, name: str) -> Verdict:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they were kept with the trial
-            again = objective.value(objective.bench.fit(best.params))
+            again = objective.value_again(best.params, best.fold_rounds)
     except (E2iError, ValueError, TypeError) as error:
         return verdict([f"trial {best.number} cannot be fitted again: {error}"], "")
     mistakes = []

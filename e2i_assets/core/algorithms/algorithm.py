@@ -9,40 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from e2i_assets.core.algorithms.material import Material, Matrix, Task
+from e2i_assets.core.algorithms.watching import Watch
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
 
-Matrix = NDArray[np.float64]
 Preparation = Literal["ordinal", "one_hot", "scaled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is predicted: the problem type, and how many classes there are (0 for a regression)."""
-
-    problem_type: ProblemType
-    n_classes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """The validation rows that a fit is watched on.
-
-    Attributes:
-        x: Shape (n, features).
-        y: Shape (n,), class codes or values.
-        patience: Boosting rounds without a lower validation loss before a booster stops, or None to grow them all.
-        report: Called with the number of rounds grown so far and the prediction for ``x``; it may raise to end the
-            fit. None when nobody listens.
-    """
-
-    x: Matrix
-    y: Array
-    patience: int | None = None
-    report: Callable[[int, Prediction], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +34,7 @@ class Fit:
     stopped_early: bool = False
 
 
-FitFunction = Callable[[Any, Matrix, Array, Task, Watch | None], Fit]
+FitFunction = Callable[[Any, Material, Watch | None], Fit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +51,10 @@ class Algorithm:
         space: Search space in the format of the contract, for every problem type.
         fixed_values: Parameters that are never tuned and override everything else.
         accepts: Further parameters that an experiment may fix or search.
-        fit_estimator: Fits an estimator of ours on a matrix, watched or not.
+        fit_estimator: Fits an estimator of ours on the train rows, watched on the validation rows or not.
         rounds_parameter: The parameter that early stopping shortens, None where nothing stops early.
+        rounds_cap: The most rounds to grow where early stopping decides them, None where nothing stops early.
+        rounds_cap: Its value where early stopping alone decides the rounds.
         renamed: Our parameter name to the estimator's, where the two differ.
         adapted: Rewrites the whole parameter set for the estimator, where renaming is not enough.
         by_problem: Values that replace `default_values` for one problem type.
@@ -96,6 +72,8 @@ class Algorithm:
     accepts: frozenset[str]
     fit_estimator: FitFunction
     rounds_parameter: str | None = None
+    rounds_cap: int | None = None
+    rounds_cap: int | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
     adapted: Callable[[dict[str, Any], ProblemType], dict[str, Any]] | None = None
 
@@ -130,9 +108,9 @@ class Algorithm:
             values = self.adapted(values, problem_type)
         return getattr(importlib.import_module(module), name)(**values)
 
-    def fit(self, parameters: Mapping[str, Any], x: Matrix, y: Array, task: Task, watch: Watch | None = None) -> Fit:
-        """Fit on ``x`` of shape (n, features) and ``y`` of shape (n,): class codes or values."""
-        return self.fit_estimator(self.estimator(parameters, task.problem_type), x, y, task, watch)
+    def fit(self, parameters: Mapping[str, Any], material: Material, watch: Watch | None = None) -> Fit:
+        """Fit on the train rows; the binned form of the rows is shared by all fits on the same material."""
+        return self.fit_estimator(self.estimator(parameters, material.task.problem_type), material, watch)
 
     def _estimator_path(self, problem_type: ProblemType) -> str:
         if problem_type not in self.classes:
@@ -144,7 +122,22 @@ def predicted(estimator: Any, x: Matrix, task: Task) -> Prediction:
     """Predict ``x`` with a fitted estimator; the label of a row is its most probable class."""
     if task.problem_type == "regression":
         return Prediction(labels=np.asarray(estimator.predict(x), dtype=np.float64))
-    return from_scores(np.asarray(estimator.predict_proba(x), dtype=np.float64))
+    return from_scores(over_all_classes(np.asarray(estimator.predict_proba(x)), estimator.classes_, task))
+
+
+def over_all_classes(scores: Array, codes: Array, task: Task) -> Array:
+    """Give a class that the train rows did not have its column of zeros.
+
+    Args:
+        scores: Shape (n, number of codes).
+        codes: The class codes that the columns stand for.
+        task: Says how many classes there are.
+    """
+    if len(codes) >= task.n_classes:
+        return scores
+    every = np.zeros((len(scores), task.n_classes))
+    every[:, np.asarray(codes, dtype=np.int64)] = scores
+    return every
 
 
 def from_scores(scores: Array) -> Prediction:
@@ -156,6 +149,6 @@ def from_scores(scores: Array) -> Prediction:
     return Prediction(labels=scores.argmax(axis=1), scores=scores)
 
 
-def fit_at_once(estimator: Any, x: Matrix, y: Array, task: Task, watch: Watch | None) -> Fit:
+def fit_at_once(estimator: Any, material: Material, watch: Watch | None) -> Fit:
     """Fit an estimator that has no rounds: nothing to report, nothing to stop."""
-    return Fit(estimator.fit(x, y))
+    return Fit(estimator.fit(material.x_train, material.y_train))

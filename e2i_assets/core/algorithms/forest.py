@@ -1,20 +1,55 @@
 """How a forest is grown and watched: in batches of trees, which gives the same trees as growing them at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from e2i_assets.core.algorithms.algorithm import Fit, Matrix, Task, Watch, predicted
+import numpy as np
+
+from e2i_assets.core.algorithms.algorithm import Fit, from_scores, over_all_classes
 from e2i_assets.core.algorithms.ladder import rungs
-from e2i_assets.core.metrics import Array
+from e2i_assets.core.algorithms.material import Material
+from e2i_assets.core.algorithms.watching import Watch
+from e2i_assets.core.metrics import Array, Prediction
 
 
-def fit_in_batches(estimator: Any, x: Matrix, y: Array, task: Task, watch: Watch | None) -> Fit:
+def fit_in_batches(estimator: Any, material: Material, watch: Watch | None) -> Fit:
     """Grow the forest rung by rung, reporting at each; a forest does not stop early, it only gets better slowly."""
     cap = estimator.n_estimators
-    if watch is not None and watch.report is not None:
-        estimator.set_params(warm_start=True)
-        for rung in rungs(cap):
-            estimator.set_params(n_estimators=rung).fit(x, y)
-            watch.report(rung, predicted(estimator, watch.x, task))
-        estimator.set_params(n_estimators=cap).fit(x, y).set_params(warm_start=False)
-        return Fit(estimator, rounds=cap)
-    return Fit(estimator.fit(x, y), rounds=cap)
+    x, y = material.x_train, material.y_train
+    if watch is None or watch.report is None:
+        return Fit(estimator.fit(x, y), rounds=cap)
+    estimator.set_params(warm_start=True)
+    running = _Running(estimator, material)
+    for rung in rungs(cap):
+        estimator.set_params(n_estimators=rung).fit(x, y)
+        watch.report(rung, running.prediction())
+    estimator.set_params(n_estimators=cap).fit(x, y).set_params(warm_start=False)
+    return Fit(estimator, rounds=cap)
+
+
+class _Running:
+    """The sum of the trees' predictions for the validation rows, to which only new trees are added."""
+
+    def __init__(self, estimator: Any, material: Material) -> None:
+        self._estimator = estimator
+        self._material = material
+        self._added = 0
+        self._sum: Array = np.zeros(0)
+
+    def prediction(self) -> Prediction:
+        trees: Sequence[Any] = self._estimator.estimators_
+        for tree in trees[self._added :]:
+            of_tree = self._of_tree(tree)
+            self._sum = of_tree if self._added == 0 else self._sum + of_tree
+            self._added += 1
+        mean = self._sum / len(trees)
+        task = self._material.task
+        if task.problem_type == "regression":
+            return Prediction(labels=mean)
+        return from_scores(over_all_classes(mean, self._estimator.classes_, task))
+
+    def _of_tree(self, tree: Any) -> Array:
+        # The matrices of forests are single precision, which is what a tree reads: nothing has to be converted.
+        predict = tree.predict if self._material.task.problem_type == "regression" else tree.predict_proba
+        values: Array = predict(self._material.x_validation, check_input=False)
+        return values

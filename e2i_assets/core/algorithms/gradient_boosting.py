@@ -4,67 +4,71 @@ from typing import Any
 
 import numpy as np
 
-from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, Matrix, Task, Watch, from_scores
-from e2i_assets.core.algorithms.ladder import rungs
+from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores, over_all_classes
+from e2i_assets.core.algorithms.material import Material
+from e2i_assets.core.algorithms.watching import Follower, Watch
 from e2i_assets.core.metrics import Array, Prediction
 
 
 class _Stages:
     """Adds each new stage to the validation prediction, so that watching costs one tree per round and class."""
 
-    def __init__(self, watch: Watch, cap: int, task: Task) -> None:
-        self.watch = watch
-        self.task = task
-        self.ladder = frozenset(rungs(cap))
+    def __init__(self, follower: Follower, material: Material) -> None:
+        self.follower = follower
+        self.material = material
         self.raw: Array = np.empty(0)
-        self.best_loss = np.inf
-        self.best_round = 0
+        self.codes: Array = np.empty(0)
 
     def __call__(self, stage: int, estimator: Any, _: Any) -> bool:
-        watch = self.watch
+        x = self.material.x_validation
         if stage == 0:
-            regression = self.task.problem_type == "regression"
+            regression = self.material.task.problem_type == "regression"
             staged = estimator.staged_predict if regression else estimator.staged_decision_function
-            self.raw = np.array(next(staged(watch.x)), dtype=np.float64).reshape(len(watch.x), -1)
+            self.raw = np.array(next(staged(x)), dtype=np.float64).reshape(len(x), -1)
+            self.codes = np.empty(0) if regression else estimator.classes_
         else:
             trees = estimator.estimators_[stage]
-            self.raw += estimator.learning_rate * np.column_stack([tree.predict(watch.x) for tree in trees])
-        if watch.report is not None and stage + 1 in self.ladder:
-            watch.report(stage + 1, self.prediction())
-        loss = self.loss()
-        if loss < self.best_loss:
-            self.best_loss, self.best_round = loss, stage + 1
-        return watch.patience is not None and stage + 1 - self.best_round >= watch.patience
+            # Single precision is what trees read, and what the matrices of this algorithm are in.
+            new = [tree.predict(x, check_input=False) for tree in trees]
+            self.raw += estimator.learning_rate * np.column_stack(new)
+        prediction = self.prediction()
+        if self.follower.is_rung(stage + 1):
+            self.follower.report(stage + 1, prediction)
+        return self.follower.has_seen_enough(stage + 1, self.loss(prediction))
 
     def prediction(self) -> Prediction:
-        if self.task.problem_type == "regression":
+        if self.material.task.problem_type == "regression":
             return Prediction(labels=self.raw[:, 0].copy())
         if self.raw.shape[1] == 1:
-            return from_scores(1.0 / (1.0 + np.exp(-self.raw[:, 0])))
-        shifted = np.exp(self.raw - self.raw.max(axis=1, keepdims=True))
-        return from_scores(shifted / shifted.sum(axis=1, keepdims=True))
+            positive = 1.0 / (1.0 + np.exp(-self.raw[:, 0]))
+            scores = np.column_stack([1.0 - positive, positive])
+        else:
+            shifted = np.exp(self.raw - self.raw.max(axis=1, keepdims=True))
+            scores = shifted / shifted.sum(axis=1, keepdims=True)
+        return from_scores(over_all_classes(scores, self.codes, self.material.task))
 
-    def loss(self) -> float:
-        prediction = self.prediction()
+    def loss(self, prediction: Prediction) -> float:
+        truth = self.material.y_validation
         if prediction.scores is None:
-            return float(np.mean((self.watch.y - prediction.labels) ** 2))
-        of_truth = prediction.scores[np.arange(len(self.watch.y)), self.watch.y]
+            return float(np.mean((truth - prediction.labels) ** 2))
+        of_truth = prediction.scores[np.arange(len(truth)), truth]
         return float(-np.mean(np.log(np.clip(of_truth, 1e-15, None))))
 
 
-def _fit(estimator: Any, x: Matrix, y: Array, task: Task, watch: Watch | None) -> Fit:
+def _fit(estimator: Any, material: Material, watch: Watch | None) -> Fit:
     cap = estimator.n_estimators
-    if watch is None or (watch.patience is None and watch.report is None):
-        return Fit(estimator.fit(x, y), rounds=cap)
-    stages = _Stages(watch, cap, task)
-    estimator.fit(x, y, monitor=stages)
-    if watch.patience is None or stages.best_round == cap:
+    if watch is None:
+        return Fit(estimator.fit(material.x_train, material.y_train), rounds=cap)
+    follower = Follower(watch, cap)
+    estimator.fit(material.x_train, material.y_train, monitor=_Stages(follower, material))
+    rounds = follower.rounds(cap)
+    if rounds == cap:
         return Fit(estimator, rounds=cap)
     # The stages after the best one go, so that the estimator predicts with exactly the round that is reported.
-    estimator.estimators_ = estimator.estimators_[: stages.best_round]
-    estimator.train_score_ = estimator.train_score_[: stages.best_round]
-    estimator.n_estimators_ = estimator.n_estimators = stages.best_round
-    return Fit(estimator, rounds=stages.best_round, stopped_early=True)
+    estimator.estimators_ = estimator.estimators_[:rounds]
+    estimator.train_score_ = estimator.train_score_[:rounds]
+    estimator.n_estimators_ = estimator.n_estimators = rounds
+    return Fit(estimator, rounds=rounds, stopped_early=True)
 
 
 ALGORITHM = Algorithm(
@@ -90,4 +94,5 @@ ALGORITHM = Algorithm(
     accepts=frozenset({"criterion", "min_samples_split", "max_leaf_nodes", "min_impurity_decrease", "loss"}),
     fit_estimator=_fit,
     rounds_parameter="n_estimators",
+    rounds_cap=1000,
 )

@@ -1,58 +1,121 @@
-"""LightGBM: leaf-wise gradient boosting, one thread per fit, missing values handled by the booster itself."""
+"""LightGBM: leaf-wise gradient boosting, one thread per fit, missing values handled by the booster itself.
 
-from collections.abc import Callable
+The rows are binned once for all fits and the booster is grown by LightGBM's own steps; what comes out is the estimator
+that scikit-learn's interface of LightGBM would have fitted.
+"""
+
 from typing import Any
 
-from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, Matrix, Task, Watch, from_scores
-from e2i_assets.core.algorithms.ladder import rungs
+import numpy as np
+
+from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores
+from e2i_assets.core.algorithms.material import Material, Task
+from e2i_assets.core.algorithms.watching import Follower, Watch
 from e2i_assets.core.metrics import Array, Prediction
 
-_LOSS = {"binary_classification": "binary_logloss", "multiclass_classification": "multi_logloss", "regression": "rmse"}
+_VALIDATION = "validation"
+_DEFAULT_BINS = 255
+# What belongs to scikit-learn's interface alone; every other parameter has the same name in LightGBM.
+_NOT_NATIVE = frozenset({"n_estimators", "objective", "class_weight", "importance_type"})
 
 
-def _fit(estimator: Any, x: Matrix, y: Array, task: Task, watch: Watch | None) -> Fit:
+def _fit(estimator: Any, material: Material, watch: Watch | None) -> Fit:
+    from lightgbm import Booster
+
+    cap = estimator.n_estimators
+    given = estimator.get_params()
+    parameters = {name: value for name, value in given.items() if name not in _NOT_NATIVE and value is not None}
+    train, validation = _binned(material, parameters)
+    booster = Booster({**parameters, **_goal(material.task)}, train)
     if watch is None:
-        return Fit(estimator.fit(x, y), rounds=estimator.n_estimators)
-    from lightgbm import early_stopping
-
-    trees_after: list[int] = []
-    callbacks: list[Callable[[Any], None]] = [lambda environment: trees_after.append(environment.model.num_trees())]
-    if watch.report:
-        callbacks.append(_reporter(watch, estimator.n_estimators, task))
-    if watch.patience is not None:
-        callbacks.append(early_stopping(watch.patience, verbose=False))
-    loss = _LOSS[task.problem_type]
-    estimator.fit(x, y, eval_X=watch.x, eval_y=watch.y, eval_metric=loss, callbacks=callbacks)
-    if watch.patience is None:
-        return Fit(estimator, rounds=estimator.n_estimators)
-    rounds = estimator.best_iteration_
-    _cut_back(estimator.booster_, trees_after[rounds - 1])
-    return Fit(estimator, rounds=rounds, stopped_early=rounds < estimator.n_estimators)
+        for _ in range(cap):
+            booster.update()
+        return _carried(estimator, booster, cap, cap, booster.num_trees(), material.task)
+    booster.add_valid(validation, _VALIDATION)
+    follower = Follower(watch, cap)
+    trees_after = _grown(booster, cap, follower, material.task)
+    rounds = follower.rounds(cap)
+    return _carried(estimator, booster, rounds, cap, trees_after[rounds - 1], material.task)
 
 
-def _cut_back(booster: Any, trees: int) -> None:
-    """Take away the trees that were grown after the best round.
+def _grown(booster: Any, cap: int, follower: Follower, task: Task) -> list[int]:
+    """Grow up to the cap or until the loss no longer falls; return the number of trees after each round."""
+    trees_after = []
+    for grown in range(1, cap + 1):
+        booster.update()
+        trees_after.append(booster.num_trees())
+        seen: list[Array] = []
+
+        def look(prediction: Array, _: Any, seen: list[Array] = seen) -> tuple[str, float, bool]:
+            seen.append(prediction)
+            return "seen", 0.0, False
+
+        # An evaluation function is handed the scores that the booster keeps for its validation rows.
+        loss = booster.eval_valid(look if follower.is_rung(grown) else None)[0].metric_value
+        if seen:
+            follower.report(grown, _prediction(seen[0], task))
+        if follower.has_seen_enough(grown, loss):
+            break
+    return trees_after
+
+
+def _goal(task: Task) -> dict[str, Any]:
+    """Return what is minimised on the train rows, and the loss that is watched on the validation rows."""
+    if task.problem_type == "regression":
+        return {"objective": "regression", "metric": "rmse"}
+    if task.n_classes > 2:
+        return {"objective": "multiclass", "num_class": task.n_classes, "metric": "multi_logloss"}
+    return {"objective": "binary", "metric": "binary_logloss"}
+
+
+def _binned(material: Material, parameters: dict[str, Any]) -> Any:
+    """Return the binned train and validation rows; no feature is left out of them for the sake of one fit."""
+    from lightgbm import Dataset
+
+    named = ("max_bin", "subsample_for_bin", "random_state", "n_jobs", "verbose")
+    options = {name: parameters[name] for name in named if name in parameters}
+
+    def make() -> tuple[Any, Any]:
+        # A copy for each: a Dataset keeps and completes the parameters that it is given.
+        train = Dataset(material.x_train, material.y_train, params={**options, "feature_pre_filter": False})
+        validation = Dataset(material.x_validation, material.y_validation, reference=train, params={**train.params})
+        return train.construct(), validation.construct()
+
+    key = ("lightgbm", options.get("max_bin", _DEFAULT_BINS), options.get("random_state"))
+    return material.binned.once(key, make)
+
+
+def _prediction(values: Array, task: Task) -> Prediction:
+    # A copy, because the values stand in a buffer that the booster goes on writing to.
+    return Prediction(labels=values.copy()) if task.problem_type == "regression" else from_scores(values)
+
+
+def _carried(estimator: Any, booster: Any, rounds: int, cap: int, trees: int, task: Task) -> Fit:
+    """Put the booster, without the trees after the best round, into the estimator as its own ``fit`` does.
 
     A round that finds no split adds no tree, so the best round's number may be larger than its number of trees, and
-    predicting "up to the best round" would use trees from after it.
+    "up to the best round" would take trees from after it. Read back from its text, a booster holds no training state.
     """
-    if booster.num_trees() > trees:
-        kept = trees // booster.num_model_per_iteration()
-        booster.model_from_string(booster.model_to_string(num_iteration=kept))
+    kept = trees // booster.num_model_per_iteration()
+    booster.model_from_string(booster.model_to_string(num_iteration=kept)).free_dataset()
+    goal = _goal(task)
+    estimator.set_params(n_estimators=rounds)
+    estimator._Booster = booster
+    estimator._objective = goal["objective"]
+    estimator._n_features = estimator._n_features_in = booster.num_feature()
+    estimator._best_iteration, estimator._best_score, estimator._evals_result = rounds, {}, {}
+    if task.problem_type != "regression":
+        _name_classes(estimator, task)
+    estimator.fitted_ = True
+    return Fit(estimator, rounds=rounds, stopped_early=rounds < cap)
 
 
-def _reporter(watch: Watch, cap: int, task: Task) -> Callable[[Any], None]:
-    report = watch.report
-    ladder = frozenset(rungs(cap))
+def _name_classes(estimator: Any, task: Task) -> None:
+    from sklearn.preprocessing import LabelEncoder
 
-    def after_iteration(environment: Any) -> None:
-        grown = environment.iteration + 1
-        if report is not None and grown in ladder:
-            values = environment.model.predict(watch.x, num_iteration=grown)
-            regression = task.problem_type == "regression"
-            report(grown, Prediction(labels=values) if regression else from_scores(values))
-
-    return after_iteration
+    estimator._le = LabelEncoder().fit(np.arange(task.n_classes))
+    estimator._classes = estimator._le.classes_
+    estimator._n_classes = task.n_classes
 
 
 ALGORITHM = Algorithm(
@@ -83,5 +146,6 @@ ALGORITHM = Algorithm(
     ),
     fit_estimator=_fit,
     rounds_parameter="n_estimators",
+    rounds_cap=1000,
     renamed={"feature_fraction": "colsample_bytree", "bagging_fraction": "subsample", "bagging_freq": "subsample_freq"},
 )

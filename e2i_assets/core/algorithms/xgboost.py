@@ -1,45 +1,94 @@
-"""XGBoost: gradient boosting on histograms, one thread per fit, missing values handled by the booster itself."""
+"""XGBoost: gradient boosting on histograms, one thread per fit, missing values handled by the booster itself.
 
-from collections.abc import Callable
+The rows are binned once for all fits and the booster is grown by XGBoost's own loop; what comes out is the estimator
+that scikit-learn's interface of XGBoost would have fitted.
+"""
+
 from typing import Any
 
-from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, Matrix, Task, Watch, from_scores
-from e2i_assets.core.algorithms.ladder import rungs
+from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores
+from e2i_assets.core.algorithms.material import Material, Task
+from e2i_assets.core.algorithms.watching import Follower, Watch
 from e2i_assets.core.metrics import Array, Prediction
 
-_LOSS = {"binary_classification": "logloss", "multiclass_classification": "mlogloss", "regression": "rmse"}
+_VALIDATION = "validation"
+_DEFAULT_BINS = 256
 
 
-def _fit(estimator: Any, x: Matrix, y: Array, task: Task, watch: Watch | None) -> Fit:
-    if watch is None:
-        return Fit(estimator.fit(x, y), rounds=estimator.n_estimators)
-    callbacks = [_reporter(watch, estimator.n_estimators, task)] if watch.report else None
-    estimator.set_params(
-        eval_metric=_LOSS[task.problem_type], early_stopping_rounds=watch.patience, callbacks=callbacks
-    )
-    estimator.fit(x, y, eval_set=[(watch.x, watch.y)], verbose=False)
-    estimator.set_params(callbacks=None)
-    if watch.patience is None:
-        return Fit(estimator, rounds=estimator.n_estimators)
-    rounds = estimator.best_iteration + 1
-    return Fit(estimator, rounds=rounds, stopped_early=rounds < estimator.n_estimators)
+def _fit(estimator: Any, material: Material, watch: Watch | None) -> Fit:
+    import xgboost
+
+    cap = estimator.get_num_boosting_rounds()
+    parameters = {**estimator.get_xgb_params(), **_goal(material.task)}
+    # Under the context, because verbosity among the parameters of a booster stays with the thread that trains it.
+    with xgboost.config_context(verbosity=estimator.verbosity):
+        train, validation = _binned(material, estimator)
+        if watch is None:
+            return _carried(estimator, xgboost.train(parameters, train, cap, verbose_eval=False), cap, cap, material.task)
+        follower = Follower(watch, cap)
+        booster = xgboost.train(
+            parameters,
+            train,
+            cap,
+            evals=[(validation, _VALIDATION)],
+            callbacks=[_callback(follower, validation, material.task)],
+            verbose_eval=False,
+        )
+        return _carried(estimator, booster, follower.rounds(cap), cap, material.task)
 
 
-def _reporter(watch: Watch, cap: int, task: Task) -> Any:
+def _goal(task: Task) -> dict[str, Any]:
+    """Return what is minimised on the train rows, and the loss that is watched on the validation rows."""
+    if task.problem_type == "regression":
+        return {"objective": "reg:squarederror", "eval_metric": "rmse"}
+    if task.n_classes > 2:
+        return {"objective": "multi:softprob", "num_class": task.n_classes, "eval_metric": "mlogloss"}
+    return {"objective": "binary:logistic", "eval_metric": "logloss"}
+
+
+def _binned(material: Material, estimator: Any) -> Any:
+    """Return the binned train and validation rows: histograms have the validation rows in the train rows' bins."""
+    from xgboost import QuantileDMatrix
+
+    max_bin = estimator.max_bin or _DEFAULT_BINS
+
+    def make() -> tuple[Any, Any]:
+        options = {"max_bin": max_bin, "nthread": estimator.n_jobs}
+        train = QuantileDMatrix(material.x_train, material.y_train, **options)
+        return train, QuantileDMatrix(material.x_validation, material.y_validation, ref=train, **options)
+
+    return material.binned.once(("xgboost", max_bin), make)
+
+
+def _callback(follower: Follower, validation: Any, task: Task) -> Any:
     from xgboost.callback import TrainingCallback
 
-    report: Callable[[int, Prediction], None] | None = watch.report
-    ladder = frozenset(rungs(cap))
-
-    class Reporter(TrainingCallback):
+    class Following(TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            if report is not None and epoch + 1 in ladder:
-                values = model.inplace_predict(watch.x, iteration_range=(0, epoch + 1))
-                regression = task.problem_type == "regression"
-                report(epoch + 1, Prediction(labels=values) if regression else from_scores(values))
-            return False
+            grown = epoch + 1
+            if follower.is_rung(grown):
+                # The booster keeps its margins for the rows that it is evaluated on: no tree is walked again.
+                follower.report(grown, _prediction(model.predict(validation), task))
+            (losses,) = evals_log[_VALIDATION].values()
+            return follower.has_seen_enough(grown, losses[-1])
 
-    return Reporter()
+    return Following()
+
+
+def _prediction(values: Array, task: Task) -> Prediction:
+    return Prediction(labels=values.astype(float)) if task.problem_type == "regression" else from_scores(values)
+
+
+def _carried(estimator: Any, booster: Any, rounds: int, cap: int, task: Task) -> Fit:
+    """Put the booster, without the rounds after the best one, into the estimator as its own ``fit`` does."""
+    if rounds < booster.num_boosted_rounds():
+        booster = booster[:rounds]
+        booster.set_param({"nthread": estimator.n_jobs})
+    estimator._Booster = booster
+    estimator.set_params(n_estimators=rounds, objective=_goal(task)["objective"])
+    if task.problem_type != "regression":
+        estimator.n_classes_ = task.n_classes
+    return Fit(estimator, rounds=rounds, stopped_early=rounds < cap)
 
 
 ALGORITHM = Algorithm(
@@ -70,4 +119,5 @@ ALGORITHM = Algorithm(
     ),
     fit_estimator=_fit,
     rounds_parameter="n_estimators",
+    rounds_cap=1000,
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.core.algorithms.algorithm import Task
+from e2i_assets.core.algorithms.material import Task
 from e2i_assets.core.data.splits import Role
 from e2i_assets.core.fitting.bench import Rows
 from e2i_assets.core.metrics import ProblemType

@@ -71,10 +71,29 @@ class Experiment(Section):
         """Identity of everything in the file that can change a result: not its description, owner or tags."""
         return content_hash(self.model_dump(mode="json", exclude=set(_FOR_PEOPLE)))
 
+    @property
+    def stops_rounds(self) -> bool:
+        """Whether early stopping alone decides the boosting rounds, so that the search does not draw them."""
+        algorithm = registry.algorithm(self.algorithm)
+        if algorithm.rounds_cap is None or not self.early_stopping.enabled:
+            return False
+        if self.hpo.rounds is None:
+            return self.search_space_changes.get(str(algorithm.rounds_parameter)) is None
+        return self.hpo.rounds == "stopped"
+
     def search_space(self) -> SearchSpace:
         """Return what the study draws from: the algorithm's space with this experiment's changes."""
         algorithm = registry.algorithm(self.algorithm)
-        return parse_space(settled_space(algorithm, self.problem_type, self.search_space_changes, self.fixed))
+        changes = dict(self.search_space_changes)
+        if self.stops_rounds:
+            changes[str(algorithm.rounds_parameter)] = None
+        return parse_space(settled_space(algorithm, self.problem_type, changes, self.fixed))
+
+    def default_parameters(self) -> dict[str, Any]:
+        """Return the algorithm's default parameters, with the cap of rounds where early stopping decides them."""
+        algorithm = registry.algorithm(self.algorithm)
+        cap = {algorithm.rounds_parameter: algorithm.rounds_cap} if self.stops_rounds else {}
+        return {**algorithm.default_values, **{str(name): rounds for name, rounds in cap.items()}}
 
     def fixed_parameters(self) -> dict[str, Any]:
         """Return what is never searched: the algorithm's fixed parameters, overridden by this experiment's."""

@@ -146,7 +146,12 @@ def _keys(model: type[BaseModel]) -> list[str]:
 def _model_at(path: list[str]) -> type[BaseModel]:
     model: type[BaseModel] = Experiment
     for part in path:
-        annotation = model.model_fields[part].annotation
-        options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+        if part.isdigit():  # a place in a list of one kind of section
+            continue
+        options = _parts_of(model.model_fields[part].annotation)
         model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
     return model
+
+
+def _parts_of(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType, tuple) else (annotation,)

@@ -8,7 +8,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.evaluation import measures, success_criteria
-from e2i_assets.core.experiments import space_changes
+from e2i_assets.core.experiments import search_rules, space_changes
 from e2i_assets.core.experiments.sections import Columns, Target
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
@@ -50,6 +50,8 @@ def _algorithm_violations(parts: Parts, problem_type: ProblemType | None) -> Ite
         yield Violation("algorithm", name, f"cannot do {problem_type}: choose one of {', '.join(able)}")
     elif problem_type and "search_space" in parts and "fixed" in parts:
         yield from space_changes.violations(algorithm, problem_type, parts["search_space"], parts["fixed"])
+    if {"hpo", "early_stopping", "search_space"} <= parts.keys():
+        yield from search_rules.violations(parts["hpo"], algorithm, parts["early_stopping"], parts["search_space"])
 
 
 def _metric_violations(name: str, problem_type: ProblemType) -> Iterator[Violation]:

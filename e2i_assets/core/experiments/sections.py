@@ -11,14 +11,16 @@ from e2i_assets.core.experiments.values import (
     EnvironmentVariable,
     Hours,
     Labels,
+    NotNegative,
+    Number,
     ProjectPath,
     Seed,
     Share,
     Text,
 )
 
-Sampler = Literal["tpe", "random", "cmaes", "qmc", "grid", "nsga2"]
-Pruner = Literal["median", "successive_halving", "hyperband", "percentile", "patient", "none"]
+Sampler = Literal["tpe", "random", "cmaes", "qmc", "grid", "nsga2", "gp"]
+Pruner = Literal["median", "successive_halving", "hyperband", "percentile", "wilcoxon", "patient", "none"]
 SourceKind = Literal["sample", "csv", "parquet", "sql"]
 
 
@@ -94,16 +96,59 @@ class Split(Section):
     seed: Seed = 42
 
 
+class FurtherObjective(Section):
+    """Something else that counts, besides the metric; in short just its name."""
+
+    name: Text = Field(description="Another metric, model_size, prediction_time or fairness_gap.")
+    column: Column | None = Field(default=None, description="For fairness_gap: the feature whose groups are compared.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, raw: object) -> object:
+        return {"name": raw} if isinstance(raw, str) else raw
+
+
 class Hpo(Section):
     """The search."""
 
     enabled: StrictBool = Field(default=True, description="False trains the defaults.")
     trials: StrictInt = Field(default=100, ge=1, description="Budget of the study.")
     timeout_hours: Hours | None = Field(default=None, description="Null is no limit; fractions count.")
+    stop_without_improvement: StrictInt | None = Field(
+        default=None, ge=1, description="The study ends after so many trials without a better one; null: never."
+    )
+    max_failures: StrictInt = Field(
+        default=10, ge=1, description="So many trials failing one after the other break the study off."
+    )
     sampler: Sampler = Field(default="tpe", description="How the next configuration is chosen.")
     pruner: Pruner = Field(default="median", description="Which trials are ended early.")
+    objective: Literal["validation", "cross_validation"] = Field(
+        default="validation",
+        description="What a trial is judged on: the validation rows, or folds of train and validation for small data.",
+    )
+    folds: StrictInt = Field(default=5, ge=2, description="With cross_validation: folds of one repetition.")
+    repeats: StrictInt = Field(default=1, ge=1, description="With cross_validation: repetitions with other folds.")
+    rounds: Literal["stopped", "searched"] | None = Field(
+        default=None,
+        description="Boosters: early stopping decides the rounds, or the search does. Null: stopped, unless early "
+        "stopping is off.",
+    )
+    objectives: tuple[FurtherObjective, ...] = Field(
+        default=(), description="What is weighed against the metric: the study then keeps a Pareto front."
+    )
+    tolerance: NotNegative = Field(
+        default=0.0,
+        description="With objectives: how far below its best the metric may be, in its own unit, for their sake.",
+    )
+    constraints: dict[Text, Number] = Field(
+        default_factory=dict,
+        description="Limits that a trained model must keep, such as model_size: 500000; at least for what should "
+        "be high, at most for everything else.",
+    )
     seed: Seed = 42
-    workers: StrictInt = Field(default=1, ge=1, description="Processes that work on the study at once.")
+    workers: StrictInt | None = Field(
+        default=None, ge=1, description="Trials at a time; null: as many as there are cores for this process."
+    )
 
 
 class EarlyStopping(Section):

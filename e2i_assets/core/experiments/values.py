@@ -82,6 +82,7 @@ EnvironmentVariable = Annotated[
 ProjectPath = Annotated[StrictStr, AfterValidator(_inside_the_project)]
 Tag = Annotated[StrictStr, AfterValidator(_matches(_TAG, "must be letters, digits, and _ . -, at most 63 of them"))]
 Number = Annotated[float, BeforeValidator(_number)]
+NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
 Hours = Annotated[float, Field(gt=0), BeforeValidator(_number)]
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
 Bins = Annotated[tuple[Number, ...], AfterValidator(_rising)]

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, Matrix, Task, Watch, predicted
+from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, predicted
+from e2i_assets.core.algorithms.material import Material, Task
+from e2i_assets.core.algorithms.watching import Watch
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.preprocessing import preprocessing, transformed
+from e2i_assets.core.fitting.preprocessing import precision, preprocessing, transformed
 from e2i_assets.core.metrics import Array, Prediction
 
 if TYPE_CHECKING:
@@ -50,22 +52,34 @@ def merged(defaults: Mapping[str, Any], tuned: Mapping[str, Any], fixed: Mapping
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Train and validation rows, prepared once for all fits of a study.
+    """Train and validation rows, prepared once for all fits of a study; several threads may fit on it at a time.
 
     Attributes:
+        algorithm: What is fitted.
         preparation: The ColumnTransformer fitted on the train rows.
-        x_train, y_train, x_validation, y_validation: Matrices and class codes or values.
+        material: The matrices, and their binned form for those who bin.
         classes: The labels in the order of their codes, empty for a regression.
     """
 
     algorithm: Algorithm
-    task: Task
     preparation: Any
-    x_train: Matrix
-    y_train: Array
-    x_validation: Matrix
-    y_validation: Array
+    material: Material
     classes: tuple[Any, ...]
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return self.material.task
+
+    @property
+    def y_train(self) -> Array:
+        """Class codes or values of the train rows."""
+        return self.material.y_train
+
+    @property
+    def y_validation(self) -> Array:
+        """Class codes or values of the validation rows."""
+        return self.material.y_validation
 
     def fit(self, parameters: Mapping[str, Any], patience: int | None = None, report: Any = None) -> Fit:
         """Fit the whole parameter set on the train rows, watched on the validation rows when asked to.
@@ -76,12 +90,16 @@ class Bench:
             report: Called with the rounds grown so far and the prediction for the validation rows.
         """
         watched = report is not None or (patience is not None and self.algorithm.rounds_parameter is not None)
-        watch = Watch(self.x_validation, self.y_validation, patience, report) if watched else None
-        return self.algorithm.fit(parameters, self.x_train, self.y_train, self.task, watch)
+        return self.algorithm.fit(parameters, self.material, Watch(patience, report) if watched else None)
 
     def on_validation(self, fit: Fit) -> Prediction:
         """Predict the validation rows."""
-        return predicted(fit.estimator, self.x_validation, self.task)
+        return predicted(fit.estimator, self.material.x_validation, self.task)
+
+    def on(self, fit: Fit, rows: Rows) -> Prediction:
+        """Predict rows that the bench does not hold."""
+        x = transformed(self.preparation, rows.features, precision(self.algorithm.preparation))
+        return predicted(fit.estimator, x, self.task)
 
     def used(self, parameters: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
         """Return the parameters with the rounds that the fit really uses, so that they reproduce it unwatched."""
@@ -93,19 +111,18 @@ class Bench:
         from e2i_assets.core.fitting.fitted_model import FittedModel
 
         classes = np.asarray(self.classes) if self.classes else None
-        return FittedModel(self.preparation, fit.estimator, classes)
+        return FittedModel(self.preparation, fit.estimator, classes, precision(self.algorithm.preparation))
 
 
 def bench(algorithm: Algorithm, task: Task, train: Rows, validation: Rows, classes: tuple[Any, ...]) -> Bench:
     """Prepare train and validation rows: everything is fitted on the train rows alone."""
     preparation = preprocessing(train.features, algorithm.preparation).fit(train.features)
-    return Bench(
-        algorithm=algorithm,
+    dtype = precision(algorithm.preparation)
+    material = Material(
         task=task,
-        preparation=preparation,
-        x_train=transformed(preparation, train.features),
+        x_train=transformed(preparation, train.features, dtype),
         y_train=target_codes(train.target, classes),
-        x_validation=transformed(preparation, validation.features),
+        x_validation=transformed(preparation, validation.features, dtype),
         y_validation=target_codes(validation.target, classes),
-        classes=classes,
     )
+    return Bench(algorithm=algorithm, preparation=preparation, material=material, classes=classes)

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator  # noqa: TID253  # a base class cannot be imported later
 
-from e2i_assets.core.algorithms.algorithm import Task, predicted
+from e2i_assets.core.algorithms.algorithm import predicted
+from e2i_assets.core.algorithms.material import Task
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.preprocessing import transformed
+from e2i_assets.core.fitting.preprocessing import Precision, transformed
 from e2i_assets.core.metrics import Array, Prediction
 
 
@@ -19,12 +20,16 @@ class FittedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no
         preprocessing: Fitted ColumnTransformer.
         estimator: Fitted estimator on class codes or values.
         classes_: Labels in the order of their codes, None for a regression.
+        precision: Of the matrix that the estimator reads, the same as when it was fitted.
     """
 
-    def __init__(self, preprocessing: Any, estimator: Any, classes_: Array | None = None) -> None:
+    def __init__(
+        self, preprocessing: Any, estimator: Any, classes_: Array | None = None, precision: Precision = "float64"
+    ) -> None:
         self.preprocessing = preprocessing
         self.estimator = estimator
         self.classes_ = classes_
+        self.precision = precision
 
     @property
     def feature_names_in_(self) -> list[str]:
@@ -32,12 +37,14 @@ class FittedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no
         return [str(name) for name in self.preprocessing.feature_names_in_]
 
     def _prediction(self, frame: pd.DataFrame) -> Prediction:
-        task = (
-            Task("regression")
-            if self.classes_ is None
-            else Task("binary_classification" if len(self.classes_) == 2 else "multiclass_classification")
-        )
-        return predicted(self.estimator, transformed(self.preprocessing, frame[self.feature_names_in_]), task)
+        x = transformed(self.preprocessing, frame[self.feature_names_in_], self.precision)
+        return predicted(self.estimator, x, self._task())
+
+    def _task(self) -> Task:
+        if self.classes_ is None:
+            return Task("regression")
+        count = len(self.classes_)
+        return Task("binary_classification" if count == 2 else "multiclass_classification", count)
 
     def predict(self, frame: pd.DataFrame) -> Array:
         """Return a label or a value per row: shape (n,)."""

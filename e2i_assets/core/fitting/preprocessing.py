@@ -3,14 +3,18 @@
 It holds no tuned parameter, so a study prepares its rows once, and the final model carries the same fitted steps.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.algorithms.algorithm import Matrix, Preparation
+from e2i_assets.core.algorithms.algorithm import Preparation
+from e2i_assets.core.algorithms.material import Matrix
+
+Precision = Literal["float32", "float64"]
 
 RARE_CATEGORY_SHARE = 0.005
+ROWS_AT_A_TIME = 65_536
 
 
 def column_kinds(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -34,9 +38,25 @@ def preprocessing(frame: pd.DataFrame, preparation: Preparation) -> Any:
     )
 
 
-def transformed(preparation: Any, frame: pd.DataFrame) -> Matrix:
-    """Apply fitted preprocessing: shape (rows, prepared features), float64."""
-    return np.ascontiguousarray(preparation.transform(frame), dtype=np.float64)
+def precision(preparation: Preparation) -> Precision:
+    """Return the precision of the matrix: trees read single precision, linear models are solved in double."""
+    return "float64" if preparation == "scaled" else "float32"
+
+
+def transformed(preparation: Any, frame: pd.DataFrame, dtype: Precision) -> Matrix:
+    """Apply fitted preprocessing, some rows at a time: shape (rows, prepared features), in the order of C.
+
+    A table is prepared in double precision; in pieces, only a piece of it ever stands in memory.
+    """
+    first: Matrix = np.ascontiguousarray(preparation.transform(frame.iloc[:ROWS_AT_A_TIME]), dtype=dtype)
+    if len(frame) <= ROWS_AT_A_TIME:
+        return first
+    matrix = np.empty((len(frame), first.shape[1]), dtype=dtype)
+    matrix[:ROWS_AT_A_TIME] = first
+    for start in range(ROWS_AT_A_TIME, len(frame), ROWS_AT_A_TIME):
+        rows = slice(start, start + ROWS_AT_A_TIME)
+        matrix[rows] = preparation.transform(frame.iloc[rows])
+    return matrix
 
 
 def _numeric(preparation: Preparation) -> Any:

@@ -1,16 +1,16 @@
-"""What a study maximises: fit on train, score on validation, with exactly the parameters that would be trained."""
+"""What a study maximises: a drawn configuration, judged with exactly the parameters that would be trained."""
 
 import math
 import time
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.bench import Bench, merged
-from e2i_assets.core.metrics import Metric, Prediction
+from e2i_assets.core.fitting.bench import merged
+from e2i_assets.core.search.goals import Goal, Limit
+from e2i_assets.core.search.notes import noted
+from e2i_assets.core.search.schemes import Outcome, Report, Scheme
 from e2i_assets.core.search_space.space import SearchSpace, suggest
 
 if TYPE_CHECKING:
@@ -24,35 +24,33 @@ class TrialOutOfTime(E2iError):
     """The study's time was up while a trial was running."""
 
 
-class TrialNotFinite(E2iError):
-    """A trial's value was not a finite number."""
-
-
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """The value of a configuration, higher is better; it receives no test and no holdout row.
+    """The values of a configuration, higher is better; it receives no test and no holdout row.
 
     Attributes:
-        bench: Prepared train and validation rows.
-        metric: What the validation rows are scored with.
+        scheme: On which rows it is judged.
+        goals: What is maximised, the experiment's metric first.
         space: What a trial draws from.
         defaults, fixed: Merged below and above what was drawn.
         patience: Boosting rounds without a lower validation loss before a booster stops; None: never.
+        limits: What a model must keep to, or it is not trained.
         deadline: Reading of ``clock`` after which a running trial ends at its next report.
         clock: Seconds, monotonic.
     """
 
-    bench: Bench
-    metric: Metric
+    scheme: Scheme
+    goals: tuple[Goal, ...]
     space: SearchSpace
     defaults: Mapping[str, Any]
     fixed: Mapping[str, Any]
     patience: int | None
+    limits: tuple[Limit, ...] = ()
     deadline: float = math.inf
     clock: Callable[[], float] = field(default=time.monotonic)
 
-    def __call__(self, trial: "optuna.Trial") -> float:
-        """Fit one drawn configuration; what it was really fitted with is kept with the trial.
+    def __call__(self, trial: "optuna.Trial") -> float | tuple[float, ...]:
+        """Judge one drawn configuration; what it was really fitted with is kept with the trial.
 
         Raises:
             optuna.TrialPruned: The pruner, or the end of the study's time, cut it short.
@@ -61,53 +59,60 @@ class Objective:
 
         parameters = merged(self.defaults, suggest(trial, self.space), self.fixed)
         try:
-            fit, notes = self._watched_fit(parameters, self._reporter(trial))
-            value = self.value(fit)
+            outcome, notes = self._outcome(parameters, self._reporter(trial))
         except optuna.TrialPruned:
             raise
         except Exception as error:  # whatever went wrong is the trial's result: it is kept with it and raised again
             trial.set_user_attr(FAILURE, failure(error))
             raise
-        used = self.bench.used(parameters, fit)
-        trial.set_user_attr(
-            FITTED,
-            {"parameters": used, "rounds": fit.rounds, "stopped_early": fit.stopped_early, "notes": notes},
-        )
-        return value
-
-    def value(self, fit: Fit) -> float:
-        """Score a fit on the validation rows, in the orientation that is maximised.
-
-        Raises:
-            TrialNotFinite: The metric is not a finite number there.
-        """
-        value = self.metric.oriented(self.metric.score(self.bench.y_validation, self.bench.on_validation(fit)))
-        if not math.isfinite(value):
-            raise TrialNotFinite(f"{self.metric.name} on validation is {value}, not a finite number")
-        return value
+        trial.set_user_attr(FITTED, self._fitted(outcome, notes))
+        for limit in self.limits:
+            trial.set_constraint(limit.goal.name, limit.excess(outcome.measures[limit.goal.name]))
+        values = tuple(goal.oriented(outcome.measures[goal.name]) for goal in self.goals)
+        return values[0] if len(values) == 1 else values
 
     def default_value(self) -> float:
-        """Return the value of the algorithm's defaults, fitted the same way."""
-        fit, _ = self._watched_fit(merged(self.defaults, {}, self.fixed), None)
-        return self.value(fit)
+        """Return the first goal's value for the algorithm's defaults, judged the same way."""
+        outcome, _ = self._outcome(merged(self.defaults, {}, self.fixed), None)
+        return self.goals[0].oriented(outcome.measures[self.goals[0].name])
 
-    def _watched_fit(self, parameters: Mapping[str, Any], report: Any) -> tuple[Fit, list[str]]:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            fit = self.bench.fit(parameters, patience=self.patience, report=report)
-        return fit, sorted({f"{warning.category.__name__}: {warning.message}"[:200] for warning in caught})
+    def value_again(self, parameters: Mapping[str, Any], fold_rounds: Sequence[int] = ()) -> float:
+        """Return the first goal's value for a trial's parameters, fitted anew: what the trial says it was."""
+        goal = self.goals[0]
+        return goal.oriented(self.scheme.again(parameters, self.goals[:1], fold_rounds)[goal.name])
 
-    def _reporter(self, trial: "optuna.Trial") -> Callable[[int, Prediction], None]:
+    def _outcome(self, parameters: Mapping[str, Any], report: Report | None) -> tuple[Outcome, list[str]]:
+        known = {goal.name for goal in self.goals}
+        measured = (*self.goals, *(limit.goal for limit in self.limits if limit.goal.name not in known))
+        with noted() as notes:
+            outcome = self.scheme.outcome(parameters, measured, self.patience, report)
+        return outcome, sorted(notes)
+
+    def _fitted(self, outcome: Outcome, notes: list[str]) -> dict[str, Any]:
+        return {
+            "parameters": outcome.parameters,
+            "rounds": outcome.rounds,
+            "stopped_early": outcome.stopped_early,
+            "fold_rounds": list(outcome.fold_rounds),
+            "objectives": {goal.name: outcome.measures[goal.name] for goal in self.goals},
+            "constraints": {limit.goal.name: outcome.measures[limit.goal.name] for limit in self.limits},
+            "feasible": all(limit.excess(outcome.measures[limit.goal.name]) <= 0 for limit in self.limits),
+            "notes": notes,
+        }
+
+    def _reporter(self, trial: "optuna.Trial") -> Report:
         import optuna
 
-        def report(step: int, prediction: Prediction) -> None:
-            value = self.metric.oriented(self.metric.score(self.bench.y_validation, prediction))
-            trial.report(value, step)
+        prunable = len(self.goals) == 1  # Optuna prunes by one value alone
+
+        def report(step: int, value: float) -> None:
+            if prunable:
+                trial.report(value, step)
             if self.clock() > self.deadline:
                 trial.set_user_attr(FAILURE, failure(TrialOutOfTime("the study's time was up")))
                 raise optuna.TrialPruned("the study's time was up")
-            if trial.should_prune():
-                raise optuna.TrialPruned(f"worse than its peers after {step} rounds")
+            if prunable and trial.should_prune():
+                raise optuna.TrialPruned(f"worse than its peers at step {step}")
 
         return report
 

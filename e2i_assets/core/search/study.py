@@ -1,25 +1,27 @@
-"""One search: an exact budget of trials on an Optuna study that can be killed and resumed, and an honest result."""
+"""One search: an exact budget of trials on a study that can be killed, resumed and shared, and an honest result."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
-from e2i_assets.core.errors import StudyAborted
+from e2i_assets.core.errors import BudgetSpent, StudyAborted
+from e2i_assets.core.search.follower import Follower, counted
+from e2i_assets.core.search.notes import collecting
 from e2i_assets.core.search.objective import Objective
+from e2i_assets.core.search.recovery import queue_unfinished, recovered
 from e2i_assets.core.search.samplers import pruner, sampler
+from e2i_assets.core.search.selection import Objectives
+from e2i_assets.core.search.study_result import StopReason, StudyResult
 from e2i_assets.core.search.trials import ORIGIN, Origin, TrialRecord, record_of
 from e2i_assets.core.search_space.space import IntDimension
 
 if TYPE_CHECKING:
     import optuna
 
-FAILURES_IN_A_ROW = 10
 _DEFAULT_VALUE = "default_value"
-StopReason = Literal["budget spent", "time is up", "grid exhausted", "no trial completed"]
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,10 @@ class StudyPlan:
         timeout_seconds: Wall clock of this call, None for no limit.
         sampler, pruner: Names from `samplers`.
         seed: Seed of the sampler.
-        workers: Trials at a time, as threads of this process.
+        workers: Trials at a time, as threads of this process: their fits release Python's lock and share the rows.
+        stop_without_improvement: Trials without a better one after which the study ends, None for never.
+        max_failures: Trials failing one after the other that break the study off.
+        tolerance: See `selection.chosen`.
     """
 
     name: str
@@ -51,39 +56,22 @@ class StudyPlan:
     pruner: str
     seed: int
     workers: int = 1
+    stop_without_improvement: int | None = None
+    max_failures: int = 10
+    tolerance: float = 0.0
 
 
-class StudyResult(BaseModel):
-    """A study as it ended, or as far as it came."""
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How a study in a storage that several processes reach is shared; the default is to be alone with it.
 
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    Attributes:
+        recover: Queues the trials of dead processes again; alone, every trial that is found running is one.
+        joined: How many calls have searched this study before this one, so that no two draw the same points.
+    """
 
-    study_name: str
-    n_trials: int
-    trials: tuple[TrialRecord, ...]
-    default_value: float | None
-    stop_reason: StopReason
-    resumed_from: int
-    started_at: datetime
-    completed_at: datetime
-    duration_seconds: float
-
-    def count(self, state: str) -> int:
-        """Return the number of trials in a state; an interrupted trial that was tried again does not count."""
-        return sum(trial.state == state and not trial.was_interrupted for trial in self.trials)
-
-    @property
-    def best(self) -> TrialRecord | None:
-        """The completed trial with the highest value, the earliest of equals; None when none completed."""
-        completed = [trial for trial in self.trials if trial.value is not None]
-        return max(completed, key=lambda trial: (trial.value, -trial.number), default=None)
-
-    @property
-    def status(self) -> Literal["completed", "partial", "failed"]:
-        """completed: the whole budget; partial: ended before, with a best trial; failed: no best trial."""
-        if self.best is None:
-            return "failed"
-        return "completed" if self.stop_reason in ("budget spent", "grid exhausted") else "partial"
+    recover: Callable[["optuna.Study"], None] | None = None
+    joined: int = 0
 
 
 def search(
@@ -92,57 +80,52 @@ def search(
     storage: "optuna.storages.BaseStorage",
     proposals: Sequence[Proposal] = (),
     on_trial: Callable[[TrialRecord, float | None], None] = lambda trial, best: None,
+    sharing: Sharing = Sharing(),
 ) -> StudyResult:
-    """Run a study to its budget, from wherever an earlier process left it.
-
-    Only one process may search a study at a time: a trial that is found running is taken for dead and tried again.
+    """Run a study to its budget, from wherever earlier processes left it and beside others that work on it.
 
     Args:
         objective_until: Makes the objective for a deadline (a reading of `time.monotonic`).
         plan: How to search.
         storage: Where the study lives.
         proposals: Tried first, in this order, when they have not been yet.
-        on_trial: Told each finished trial, and the best value so far.
+        on_trial: Told each finished trial of this call, and the best value so far.
+        sharing: How it is shared with other processes.
 
     Raises:
-        StudyAborted: Ten trials in a row failed, with the reason of the last one.
+        StudyAborted: Too many trials in a row failed, with the reason of the last one.
     """
     import optuna
 
     began, started_at = time.monotonic(), datetime.now(UTC)
     deadline = began + plan.timeout_seconds if plan.timeout_seconds is not None else float("inf")
     objective = objective_until(deadline)
-    study = optuna.create_study(storage=storage, study_name=plan.name, direction="maximize", load_if_exists=True)
-    resumed_from = len(_counted(study))
-    study.sampler = sampler(plan.sampler, plan.seed + len(study.trials), objective.space)
-    study.pruner = pruner(plan.pruner, _cap(objective))
-    if _DEFAULT_VALUE not in study.user_attrs:
-        study.set_user_attr(_DEFAULT_VALUE, objective.default_value())
-    _retry_interrupted(study)
-    for proposal in proposals:
-        attributes = {**proposal.attributes, ORIGIN: proposal.origin}
-        study.enqueue_trial(proposal.values, user_attrs=attributes, skip_if_exists=True)
-    follow = _Follower(on_trial)
-    remaining = plan.trials - resumed_from
-    if remaining > 0:
-        study.optimize(
-            objective,
-            n_trials=remaining,
-            timeout=None if plan.timeout_seconds is None else max(deadline - time.monotonic(), 0.0),
-            n_jobs=plan.workers,
-            catch=(Exception,),
-            callbacks=[follow],
-        )
-    if follow.failures_in_a_row >= FAILURES_IN_A_ROW:
-        last = follow.last_failure
-        raise StudyAborted(f"study {plan.name}: {FAILURES_IN_A_ROW} trials in a row failed, the last with {last}")
+    objectives = Objectives(
+        greater_is_better={goal.name: goal.greater_is_better for goal in objective.goals}, tolerance=plan.tolerance
+    )
+    study = optuna.create_study(
+        storage=storage, study_name=plan.name, directions=["maximize"] * len(objective.goals), load_if_exists=True
+    )
+    resumed_from = len(counted(study))
+    study.sampler = sampler(plan.sampler, plan.seed + len(study.trials) + sharing.joined, objective.space)
+    study.pruner = pruner(plan.pruner if len(objective.goals) == 1 else "none", _cap(objective))
+    with collecting():
+        if _DEFAULT_VALUE not in study.user_attrs:
+            study.set_user_attr(_DEFAULT_VALUE, objective.default_value())
+        queue_unfinished(study)
+        for proposal in proposals:
+            attributes = {**proposal.attributes, ORIGIN: proposal.origin}
+            study.enqueue_trial(proposal.values, user_attrs=attributes, skip_if_exists=True)
+        follower = Follower(on_trial, plan.max_failures, plan.stop_without_improvement, objectives)
+        reason = _optimised(study, objective, plan, deadline, follower, sharing.recover or _recover_alone)
     trials = tuple(record_of(trial) for trial in study.trials)
     return StudyResult(
         study_name=plan.name,
         n_trials=plan.trials,
+        objectives=objectives,
         trials=tuple(trial for trial in trials if trial.state not in ("WAITING", "RUNNING")),
         default_value=study.user_attrs.get(_DEFAULT_VALUE),
-        stop_reason=_stop_reason(study, plan, time.monotonic() > deadline),
+        stop_reason=reason,
         resumed_from=min(resumed_from, plan.trials),
         started_at=started_at,
         completed_at=datetime.now(UTC),
@@ -150,56 +133,82 @@ def search(
     )
 
 
-class _Follower:
-    """Tells each finished trial, and ends the study when trials only fail."""
+def _optimised(
+    study: "optuna.Study",
+    objective: Objective,
+    plan: StudyPlan,
+    deadline: float,
+    follower: Follower,
+    recover: Callable[["optuna.Study"], None],
+) -> StopReason:
+    """Search until something ends the study, and say what.
 
-    def __init__(self, on_trial: Callable[[TrialRecord, float | None], None]) -> None:
-        self.on_trial = on_trial
-        self.failures_in_a_row = 0
-        self.last_failure = ""
-        self.best: float | None = None
+    A trial that another process has claimed is waited for: should that process die, the trial is tried again here.
+    """
+    while True:
+        recover(study)
+        finished, running = len(counted(study)), _running(study)
+        if finished >= plan.trials:
+            return _spent(study)
+        follower.refresh(study)
+        if follower.without_improvement():
+            return "no improvement"
+        if time.monotonic() > deadline:
+            return "time is up"
+        left = plan.trials - finished - running
+        if left <= 0:
+            time.sleep(_POLL_SECONDS)
+            continue
+        claimed_elsewhere = _round(study, objective, plan, deadline, follower, left)
+        if follower.failures_in_a_row >= plan.max_failures:
+            raise StudyAborted(
+                f"study {plan.name}: {plan.max_failures} trials in a row failed, the last with {follower.last_failure}"
+            )
+        stopped_by_the_sampler = not claimed_elsewhere and len(counted(study)) < finished + left
+        if stopped_by_the_sampler and not follower.without_improvement() and time.monotonic() <= deadline:
+            return "grid exhausted"
 
-    def __call__(self, study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
-        record = record_of(trial)
-        if self.best is None:
-            values = [other.value for other in map(record_of, study.trials) if other.value is not None]
-            self.best = max(values, default=None)
-        elif record.value is not None:
-            self.best = max(self.best, record.value)
-        self.failures_in_a_row = self.failures_in_a_row + 1 if record.state == "FAIL" else 0
-        if record.state == "FAIL":
-            self.last_failure = f"{record.error_type}: {record.error_message}"
-        self.on_trial(record, self.best)
-        if self.failures_in_a_row >= FAILURES_IN_A_ROW:
-            study.stop()
+
+def _round(
+    study: "optuna.Study", objective: Objective, plan: StudyPlan, deadline: float, follower: Follower, trials: int
+) -> bool:
+    """Run so many trials, and return whether other processes have claimed some of them."""
+    try:
+        study.optimize(
+            objective,
+            n_trials=trials,
+            timeout=None if plan.timeout_seconds is None else max(deadline - time.monotonic(), 0.0),
+            n_jobs=plan.workers,
+            catch=(Exception,),
+            callbacks=[follower],
+        )
+    except BudgetSpent:
+        return True
+    return False
 
 
-def _counted(study: "optuna.Study") -> list[TrialRecord]:
-    finished = [record_of(trial) for trial in study.trials if trial.state.is_finished()]
-    return [trial for trial in finished if not trial.was_interrupted]
-
-
-def _retry_interrupted(study: "optuna.Study") -> None:
-    """Mark trials whose process died as failed, and queue their configurations again."""
+def _recover_alone(study: "optuna.Study") -> None:
     import optuna
 
-    running = study.get_trials(deepcopy=True, states=(optuna.trial.TrialState.RUNNING,))
-    for trial in running:
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        if trial.params:
-            attributes = {ORIGIN: "retry", "retry_of": trial.number}
-            study.enqueue_trial(trial.params, user_attrs=attributes)
+    running = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+    recovered(study, [trial.number for trial in running])
+
+
+def _running(study: "optuna.Study") -> int:
+    import optuna
+
+    return len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)))
 
 
 def _cap(objective: Objective) -> int:
+    """Return the most steps that a trial can report: rounds or trees, or folds."""
+    if objective.scheme.folds:
+        return objective.scheme.folds
     rounds = objective.space.get("n_estimators")
     if isinstance(rounds, IntDimension):
         return rounds.high
     return int(objective.fixed.get("n_estimators", objective.defaults.get("n_estimators", 1)))
 
 
-def _stop_reason(study: "optuna.Study", plan: StudyPlan, out_of_time: bool) -> StopReason:
-    counted = _counted(study)
-    if len(counted) < plan.trials:
-        return "time is up" if out_of_time else "grid exhausted"
-    return "budget spent" if any(trial.state == "COMPLETE" for trial in counted) else "no trial completed"
+def _spent(study: "optuna.Study") -> StopReason:
+    return "budget spent" if any(trial.state == "COMPLETE" for trial in counted(study)) else "no trial completed"

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.core.search.objective import FAILURE, FITTED
+from e2i_assets.core.search.objective import FAILURE, FITTED, TrialOutOfTime
 
 if TYPE_CHECKING:
     import optuna
 
 Origin = Literal["default", "warm_start", "sampler", "retry"]
 TrialState = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
+FINISHED = ("COMPLETE", "PRUNED", "FAIL")
 ORIGIN = "origin"
 INTERRUPTED = "Interrupted"
+OUT_OF_TIME = TrialOutOfTime.__name__
 
 
 class TrialRecord(BaseModel):
@@ -27,8 +29,11 @@ class TrialRecord(BaseModel):
         sampled: What was drawn from the search space.
         params: What was fitted with: the full parameter set, with the rounds that early stopping left. For a trial
             that did not complete it is what was drawn.
-        value: Objective value, higher is better; None unless it completed.
-        intermediate_values: Rounds to objective value.
+        value: Value of the first objective, higher is better; None unless it completed.
+        objective_values, constraint_values: Natural values by name, of a completed trial.
+        is_feasible: Whether it keeps to every constraint.
+        fold_rounds: Rounds of each fold, where it was judged on folds.
+        intermediate_values: Step (rounds, trees or folds) to value.
         rounds: Rounds or trees that the fit used.
         stopped_early: Whether early stopping ended it.
         error_type, error_message: Why it failed or was cut short.
@@ -42,6 +47,10 @@ class TrialRecord(BaseModel):
     sampled: dict[str, Any]
     params: dict[str, Any]
     value: float | None = None
+    objective_values: dict[str, float] = {}
+    constraint_values: dict[str, float] = {}
+    is_feasible: bool = True
+    fold_rounds: tuple[int, ...] = ()
     intermediate_values: dict[int, float] = {}
     rounds: int | None = None
     stopped_early: bool = False
@@ -60,8 +69,13 @@ class TrialRecord(BaseModel):
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether its process died under it; such a trial costs nothing of the budget and is tried again."""
+        """Whether its process died under it."""
         return self.state == "FAIL" and self.error_type == INTERRUPTED
+
+    @property
+    def counts(self) -> bool:
+        """Whether it costs some of the budget: not when its process died or the study's time ended it."""
+        return self.state in FINISHED and not self.was_interrupted and self.error_type != OUT_OF_TIME
 
 
 def record_of(trial: "optuna.trial.FrozenTrial") -> TrialRecord:
@@ -78,7 +92,11 @@ def record_of(trial: "optuna.trial.FrozenTrial") -> TrialRecord:
         origin=trial.user_attrs.get(ORIGIN, "sampler"),
         sampled=dict(trial.params),
         params=dict(fitted.get("parameters", trial.params)),
-        value=trial.value if state == "COMPLETE" else None,
+        value=trial.values[0] if state == "COMPLETE" else None,
+        objective_values=fitted.get("objectives", {}),
+        constraint_values=fitted.get("constraints", {}),
+        is_feasible=bool(fitted.get("feasible", True)),
+        fold_rounds=tuple(fitted.get("fold_rounds", ())),
         intermediate_values={step: value for step, value in trial.intermediate_values.items() if value == value},
         rounds=fitted.get("rounds"),
         stopped_early=bool(fitted.get("stopped_early", False)),

@@ -12,16 +12,21 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.bench import Bench, Rows, bench, merged
 from e2i_assets.core.identity import content_hash
 from e2i_assets.core.metrics import metric
+from e2i_assets.core.search.goals import metric_goal
 from e2i_assets.core.search.objective import Objective
-from e2i_assets.core.search.study import StudyPlan, StudyResult
+from e2i_assets.core.search.schemes import OnValidation, Scheme
+from e2i_assets.core.search.study import StudyPlan
+from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search_space.space import as_documents
 
 SECONDS_PER_HOUR = 3600.0
+_JUDGING = {"objective", "folds", "repeats", "objectives", "constraints", "tolerance"}
+_SEARCHING = {"enabled", "sampler", "pruner", "seed"}
 
 
 def defaults(experiment: Experiment) -> dict[str, Any]:
-    """Return the algorithm's default parameters."""
-    return dict(registry.algorithm(experiment.algorithm).default_values)
+    """Return the parameters that a search starts from: the algorithm's own, with the cap of rounds."""
+    return experiment.default_parameters()
 
 
 def fixed(experiment: Experiment) -> dict[str, Any]:
@@ -50,13 +55,8 @@ def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
             "defaults": defaults(experiment),
             "fixed": fixed(experiment),
             "metric": experiment.metric,
-            "objective": {"rows": "validation", "patience": patience(experiment)},
-            "search": {
-                "enabled": experiment.hpo.enabled,
-                "sampler": experiment.hpo.sampler,
-                "pruner": experiment.hpo.pruner,
-                "seed": experiment.hpo.seed,
-            },
+            "objective": {"patience": patience(experiment), **experiment.hpo.model_dump(include=_JUDGING)},
+            "search": experiment.hpo.model_dump(include=_SEARCHING),
         }
     )
 
@@ -66,17 +66,26 @@ def study_name(experiment: Experiment, identity: str) -> str:
     return f"e2i_{experiment.name}_{experiment.algorithm}_hpo_{identity[:12]}"
 
 
-def plan(experiment: Experiment, identity: str) -> StudyPlan:
-    """Return how the experiment asks to be searched; null is no time limit, and fractions of an hour count."""
-    hours = experiment.hpo.timeout_hours
+def plan(experiment: Experiment, identity: str, cores: int = 1) -> StudyPlan:
+    """Return how the experiment asks to be searched; null is no time limit, and fractions of an hour count.
+
+    Args:
+        experiment: What to search.
+        identity: Its `spec_hash`.
+        cores: Trials at a time when the experiment does not say.
+    """
+    hpo = experiment.hpo
     return StudyPlan(
         name=study_name(experiment, identity),
-        trials=experiment.hpo.trials,
-        timeout_seconds=None if hours is None else hours * SECONDS_PER_HOUR,
-        sampler=experiment.hpo.sampler,
-        pruner=experiment.hpo.pruner,
-        seed=experiment.hpo.seed,
-        workers=experiment.hpo.workers,
+        trials=hpo.trials,
+        timeout_seconds=None if hpo.timeout_hours is None else hpo.timeout_hours * SECONDS_PER_HOUR,
+        sampler=hpo.sampler,
+        pruner=hpo.pruner,
+        seed=hpo.seed,
+        workers=hpo.workers or cores,
+        stop_without_improvement=hpo.stop_without_improvement,
+        max_failures=hpo.max_failures,
+        tolerance=hpo.tolerance,
     )
 
 
@@ -85,15 +94,26 @@ def experiment_bench(experiment: Experiment, facts: SplitFacts, train: Rows, val
     return bench(registry.algorithm(experiment.algorithm), facts.task, train, validation, facts.classes)
 
 
+def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
+    """Prepare the rows, once for the whole study, for the way in which its trials are judged."""
+    return OnValidation(experiment_bench(experiment, rows.facts, rows.train, rows.validation))
+
+
 def objective(experiment: Experiment, rows: SearchRows) -> Callable[[float], Objective]:
     """Return what makes the experiment's objective for a deadline; the rows are prepared once."""
-    prepared = experiment_bench(experiment, rows.facts, rows.train, rows.validation)
+    prepared = scheme(experiment, rows)
     space = experiment.search_space()
-    score = metric(experiment.metric, experiment.problem_type)
+    goals = (metric_goal(metric(experiment.metric, experiment.problem_type)),)
 
     def until(deadline: float) -> Objective:
         return Objective(
-            prepared, score, space, defaults(experiment), fixed(experiment), patience(experiment), deadline
+            prepared,
+            goals,
+            space,
+            defaults(experiment),
+            fixed(experiment),
+            patience(experiment),
+            deadline=deadline,
         )
 
     return until

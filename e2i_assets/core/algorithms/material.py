@@ -1,0 +1,62 @@
+"""What fits are made from: the prepared rows, and what an algorithm made of them, made once for all fits."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2i_assets.core.metrics import Array, ProblemType
+
+Matrix = NDArray[np.floating[Any]]
+# Binned rows are a fraction of the matrix, but a searched max_bin makes one set of them for each value.
+KEPT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is predicted: the problem type, and how many classes there are (0 for a regression)."""
+
+    problem_type: ProblemType
+    n_classes: int = 0
+
+
+class Binned:
+    """A small cache that is safe between threads: who asks first makes the value, and all others wait for it."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._values: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return the value for ``key``, made at the first call; the one that was unused for longest is let go."""
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = make()
+                if len(self._values) > self._kept:
+                    self._values.popitem(last=False)
+            self._values.move_to_end(key)
+            return self._values[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Prepared train and validation rows, shared by all fits of a study or of a fold; nobody changes them.
+
+    Attributes:
+        task: What is predicted.
+        x_train, x_validation: Shape (n, prepared features).
+        y_train, y_validation: Shape (n,): class codes, or the values of a regression.
+        binned: What an algorithm made of the rows, by the parameters that decide it.
+    """
+
+    task: Task
+    x_train: Matrix
+    y_train: Array
+    x_validation: Matrix
+    y_validation: Array
+    binned: Binned = field(default_factory=Binned, compare=False)

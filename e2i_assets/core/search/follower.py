@@ -1,0 +1,75 @@
+"""What is learnt from each finished trial while a study runs: whether to tell somebody, and whether to go on."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from e2i_assets.core.search.selection import Objectives, candidates, chosen, pareto_front
+from e2i_assets.core.search.trials import TrialRecord, record_of
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class Follower:
+    """Tells each finished trial, and ends the study when trials only fail or nothing gets better.
+
+    Args:
+        on_trial: Told each finished trial of this process, and the best value so far.
+        max_failures: Trials failing one after the other that end the study.
+        patience: Trials without a better one that end the study, None for never.
+        objectives: What "better" means.
+    """
+
+    def __init__(
+        self,
+        on_trial: Callable[[TrialRecord, float | None], None],
+        max_failures: int,
+        patience: int | None,
+        objectives: Objectives,
+    ) -> None:
+        self.failures_in_a_row = 0
+        self.last_failure = ""
+        self._on_trial = on_trial
+        self._max_failures = max_failures
+        self._patience = patience
+        self._objectives = objectives
+        self._records: dict[int, TrialRecord] = {}
+
+    def __call__(self, study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
+        """Take a finished trial in; Optuna calls it after each, in the thread that ran it."""
+        if not self._records:
+            self.refresh(study)
+        record = self._records[trial.number] = record_of(trial)
+        if record.state == "FAIL":
+            self.failures_in_a_row += 1
+            self.last_failure = f"{record.error_type}: {record.error_message}"
+        else:
+            self.failures_in_a_row = 0
+        values = [one.value for one in candidates(list(self._records.values())) if one.value is not None]
+        self._on_trial(record, max(values, default=None))
+        if self.failures_in_a_row >= self._max_failures or self.without_improvement():
+            study.stop()
+
+    def refresh(self, study: "optuna.Study") -> None:
+        """Take in what other processes have finished."""
+        for trial in study.get_trials(deepcopy=False):
+            if trial.number not in self._records and trial.state.is_finished():
+                self._records[trial.number] = record_of(trial)
+
+    def without_improvement(self) -> bool:
+        """Return whether as many trials as the study has patience for have brought nothing better."""
+        trials = list(self._records.values())
+        if self._patience is None or not candidates(trials):
+            return False
+        if len(self._objectives.greater_is_better) > 1:
+            latest = max(trial.number for trial in pareto_front(trials, self._objectives))
+        else:
+            best = chosen(trials, self._objectives)
+            latest = best.number if best else 0
+        return sum(trial.counts and trial.number > latest for trial in trials) >= self._patience
+
+
+def counted(study: "optuna.Study") -> list[TrialRecord]:
+    """Return the finished trials that cost some of the budget."""
+    finished = [record_of(trial) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    return [trial for trial in finished if trial.counts]
