@@ -8,7 +8,7 @@ import yaml
 
 from e2i_assets.adapters.tracking.mlflow_model import save_mlflow_model
 from e2i_assets.adapters.tracking.models import ARCHIVE, load_model
-from e2i_assets.core.algorithms.algorithm import Task
+from e2i_assets.core.algorithms.material import Task
 from e2i_assets.core.algorithms.registry import algorithm
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.bench import Rows, bench

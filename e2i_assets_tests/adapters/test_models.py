@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from e2i_assets.adapters.tracking.model_archive import canonical
 from e2i_assets.adapters.tracking.models import ARCHIVE, MANIFEST, ModelInvalid, load_model, save_model
-from e2i_assets.core.algorithms.algorithm import Task
+from e2i_assets.core.algorithms.material import Task
 from e2i_assets.core.algorithms.registry import algorithm, names
 from e2i_assets.core.fitting.bench import Rows, bench
 from e2i_assets.core.fitting.fitted_model import FittedModel

@@ -6,8 +6,8 @@ import pytest
 from sklearn import datasets
 
 from e2i_assets.core.algorithms import registry
-from e2i_assets.core.algorithms.material import Task
 from e2i_assets.core.algorithms.ladder import rungs
+from e2i_assets.core.algorithms.material import Task
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.bench import Rows, bench, merged
 from e2i_assets.core.metrics import default_metric, metric

@@ -54,11 +54,8 @@ class Algorithm:
         fit_estimator: Fits an estimator of ours on the train rows, watched on the validation rows or not.
         rounds_parameter: The parameter that early stopping shortens, None where nothing stops early.
         rounds_cap: The most rounds to grow where early stopping decides them, None where nothing stops early.
-        rounds_cap: Its value where early stopping alone decides the rounds.
         renamed: Our parameter name to the estimator's, where the two differ.
         adapted: Rewrites the whole parameter set for the estimator, where renaming is not enough.
-        by_problem: Values that replace `default_values` for one problem type.
-        without_seed: Whether the estimator is deterministic and takes no random_state.
     """
 
     name: str
@@ -72,7 +69,6 @@ class Algorithm:
     accepts: frozenset[str]
     fit_estimator: FitFunction
     rounds_parameter: str | None = None
-    rounds_cap: int | None = None
     rounds_cap: int | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
     adapted: Callable[[dict[str, Any], ProblemType], dict[str, Any]] | None = None

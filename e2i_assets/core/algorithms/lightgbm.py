@@ -78,7 +78,12 @@ def _binned(material: Material, parameters: dict[str, Any]) -> Any:
     def make() -> tuple[Any, Any]:
         # A copy for each: a Dataset keeps and completes the parameters that it is given.
         train = Dataset(material.x_train, material.y_train, params={**options, "feature_pre_filter": False})
-        validation = Dataset(material.x_validation, material.y_validation, reference=train, params={**train.params})
+        validation = Dataset(
+            material.x_validation,
+            material.y_validation,
+            reference=train,
+            params={**options, "feature_pre_filter": False},
+        )
         return train.construct(), validation.construct()
 
     key = ("lightgbm", options.get("max_bin", _DEFAULT_BINS), options.get("random_state"))

@@ -24,7 +24,9 @@ def _fit(estimator: Any, material: Material, watch: Watch | None) -> Fit:
     with xgboost.config_context(verbosity=estimator.verbosity):
         train, validation = _binned(material, estimator)
         if watch is None:
-            return _carried(estimator, xgboost.train(parameters, train, cap, verbose_eval=False), cap, cap, material.task)
+            return _carried(
+                estimator, xgboost.train(parameters, train, cap, verbose_eval=False), cap, cap, material.task
+            )
         follower = Follower(watch, cap)
         booster = xgboost.train(
             parameters,
