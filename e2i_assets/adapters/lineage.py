@@ -5,7 +5,7 @@ import os
 from e2i_assets.adapters import datasets
 from e2i_assets.adapters.asset_files import AssetDamaged, AssetMissing
 from e2i_assets.adapters.stores.run_store import RunStore
-from e2i_assets.adapters.stores.study_store import StudyStore
+from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.dataset import dataset_of
 from e2i_assets.core.data.split_tables import SplitFacts
@@ -32,5 +32,20 @@ def is_complete(workspace: Workspace, experiment: Experiment) -> bool:
     if not experiment.hpo.enabled or not experiment.search_space():
         return True
     study = StudyStore(workspace.database).by_spec_hash(identity)
-    spent = 0 if study is None else study.n_completed + study.n_pruned + study.n_failed
-    return run.pattern_id is not None and run.mlflow_run_id is not None and spent >= experiment.hpo.trials
+    return (
+        study is not None
+        and run.pattern_id is not None
+        and run.mlflow_run_id is not None
+        and _searched_to_its_end(study, experiment)
+    )
+
+
+def _searched_to_its_end(study: StoredStudy, experiment: Experiment) -> bool:
+    """Return whether another call would add no trial to a study: its end is the one that the experiment asks for."""
+    spent = study.n_completed + study.n_pruned + study.n_failed
+    if spent >= experiment.hpo.trials or study.stop_reason == "grid exhausted":
+        return True
+    patience = experiment.hpo.stop_without_improvement
+    if study.stop_reason != "no improvement" or patience is None or study.best_trial_number is None:
+        return False
+    return spent - study.best_trial_number > patience

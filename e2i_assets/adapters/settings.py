@@ -10,6 +10,7 @@ DATABASE_URL = "E2I_DATABASE_URL"
 MLFLOW_TRACKING_URI = "E2I_MLFLOW_TRACKING_URI"
 HOME = "E2I_HOME"
 STATE = "E2I_STATE"
+CORES = "E2I_CORES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,14 @@ class Settings:
         state: Folder for everything that can be made again: embedded database, tables, models, logs.
         database_url: A server of one's own, None for the embedded one. Secret.
         mlflow_tracking_uri: An MLflow server of one's own, None for the same database.
+        cores: Trials at a time of an experiment that does not say how many.
     """
 
     root: Path
     state: Path
     database_url: str | None = field(default=None, repr=False)
     mlflow_tracking_uri: str | None = field(default=None, repr=False)
+    cores: int = 1
 
     @property
     def experiments(self) -> Path:
@@ -53,7 +56,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the settings.
 
     Raises:
-        E2iError: The project folder has no ``sql/``.
+        E2iError: The project folder has no ``sql/``, or the number of cores is none.
     """
     root = Path(environment.get(HOME) or Path(__file__).parents[2]).resolve()
     if not (root / "sql").is_dir():
@@ -64,4 +67,21 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         state=state if state.is_absolute() else root / state,
         database_url=environment.get(DATABASE_URL) or None,
         mlflow_tracking_uri=environment.get(MLFLOW_TRACKING_URI) or None,
+        cores=cores(environment),
     )
+
+
+def cores(environment: Mapping[str, str]) -> int:
+    """Return how many cores this process may use: what the environment says, else what the system allows.
+
+    Raises:
+        E2iError: The environment says something else than a whole number above 0.
+    """
+    given = environment.get(CORES)
+    if not given:
+        import joblib
+
+        return int(joblib.cpu_count())  # heeds the affinity and the quota of a container
+    if not given.isascii() or not given.isdigit() or int(given) < 1:
+        raise E2iError(f"{CORES} is {given!r}: it must be a whole number, at least 1")
+    return int(given)

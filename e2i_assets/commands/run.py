@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import typer
 
+from e2i_assets.adapters.settings import CORES
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.board import Board
 from e2i_assets.commands.console import FAILED, err, out, speaking
@@ -60,7 +61,7 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     project = workspace(say=True)
     chosen = registered(project, names)
-    outcomes = run_all(project, chosen, parallel or len(os.sched_getaffinity(0)))
+    outcomes = run_all(project, chosen, min(parallel or project.settings.cores, len(chosen)))
     failed = [name for name, outcome in outcomes.items() if outcome["status"] == "failed"]
     kept = [name for name, outcome in outcomes.items() if outcome["status"] == "kept"]
     out.print(results_table(project, [name for name in chosen if name not in failed]))
@@ -86,7 +87,7 @@ def run_all(project: Workspace, names: Sequence[str], at_a_time: int) -> dict[st
             while waiting or running:
                 while waiting and len(running) < at_a_time:
                     name = waiting.pop(0)
-                    running[name] = started(project, name)
+                    running[name] = started(project, name, max(project.settings.cores // at_a_time, 1))
                 for name in [name for name, one in running.items() if one.process.poll() is not None]:
                     outcomes[name] = running.pop(name).outcome()
                     board.ended(name, outcomes[name])
@@ -97,8 +98,8 @@ def run_all(project: Workspace, names: Sequence[str], at_a_time: int) -> dict[st
     return {name: outcomes[name] for name in names}
 
 
-def started(project: Workspace, name: str) -> ExperimentRun:
-    """Start the process of one experiment; it ends when its standard input does, hence with this process."""
+def started(project: Workspace, name: str, cores: int) -> ExperimentRun:
+    """Start the process of one experiment on its share of the cores; it ends when its standard input does."""
     log_path = log_file(project, name)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     outcome_file = log_path.with_suffix(".json")
@@ -107,7 +108,7 @@ def started(project: Workspace, name: str) -> ExperimentRun:
     command = [sys.executable, "-m", "e2i_assets.commands.run_one", name, str(outcome_file)]
     # One thread a process, unless somebody knows better: with as many processes as cores, OpenMP's spinning threads
     # made single LightGBM fits five times slower.
-    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    environment = {"OMP_NUM_THREADS": "1", **os.environ, CORES: str(cores)}
     # A session of its own: Ctrl-C reaches this process, which then ends them in order.
     process = subprocess.Popen(
         command,

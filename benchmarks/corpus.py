@@ -1,0 +1,81 @@
+"""Real tables to measure on: a folder with one Parquet file a problem (the target last) and an index.csv about them.
+
+The folder is given by option or in E2I_CORPUS; it is no part of the project.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from e2i_assets.core.data.dataset import dataset_of
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
+from e2i_assets.core.data.splits import assign, entity_keys, strategy
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.file import experiment_from
+
+_KINDS = {"binary": "binary_classification", "multiclass": "multiclass_classification", "regression": "regression"}
+
+
+def folder(given: str | None) -> Path:
+    """Return the folder of the corpus.
+
+    Raises:
+        E2iError: Neither the option nor the environment names one that has an index.csv.
+    """
+    named = given or os.environ.get("E2I_CORPUS")
+    if not named or not (Path(named) / "index.csv").is_file():
+        raise E2iError("give the folder of the data sets by --corpus or E2I_CORPUS: it must hold index.csv")
+    return Path(named)
+
+
+def problem(corpus: Path, name: str, algorithm: str, **sections: Any) -> tuple[Experiment, SearchRows]:
+    """Return a data set as an experiment with its train and validation rows, split as the product splits.
+
+    Args:
+        corpus: The folder.
+        name: A data set of the index.
+        algorithm: What is tuned.
+        sections: Sections of the experiment file, such as ``hpo={"trials": 20}``.
+    """
+    frame = pd.read_parquet(corpus / f"{name}.parquet")
+    index = pd.read_csv(corpus / "index.csv", index_col="name")
+    experiment = experiment_from(
+        {
+            "name": name,
+            "owner": "team:benchmarks",
+            "source": {"parquet": f"{name}.parquet"},
+            "target": str(frame.columns[-1]),
+            "problem_type": _KINDS[str(index.loc[name, "problem_type"])],
+            "algorithm": algorithm,
+            **sections,
+        },
+        name,
+    )
+    return experiment, search_rows(frame, experiment)
+
+
+def search_rows(frame: pd.DataFrame, experiment: Experiment) -> SearchRows:
+    """Split a table as the product does, without a database to remember roles, and keep train and validation."""
+    data = dataset_of(frame, experiment)
+    how = strategy(experiment.problem_type, False, False)
+    codes = data.frame[data.target].map(data.classes.index) if data.classes else None
+    roles = assign(entity_keys(data.frame, None, ()), how, experiment.split.seed, strata=codes).roles
+    facts = SplitFacts(
+        experiment=experiment.name,
+        problem_type=data.problem_type,
+        target=data.target,
+        features=data.features,
+        classes=data.classes,
+        data_hash=data.data_hash,
+        split_hash=data.data_hash,
+        search_hash=data.data_hash,
+        strategy=how,
+        seed=experiment.split.seed,
+        counts={},
+        left_out=0,
+    )
+    parts = [facts.rows(data.frame.loc[roles == role]) for role in ("train", "validation")]
+    return SearchRows(facts, *parts)
