@@ -32,8 +32,7 @@ def test_without_changes_the_space_is_the_algorithms_own(name: str) -> None:
 
 def test_one_key_changes_one_key() -> None:
     space = experiment("XGBoost", {"max_depth": {"high": 6}, "learning_rate": {"low": 0.05}}).search_space()
-    assert space["max_depth"].model_dump() == {
-        "when": None,
+    assert space["max_depth"].document() == {
         "type": "int",
         "low": 3,
         "high": 6,

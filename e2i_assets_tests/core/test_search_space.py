@@ -1,9 +1,14 @@
 """Search spaces: judged as a whole before the first trial, and what makes one value legal."""
 
+import json
+
+import optuna
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from e2i_assets.core.errors import SearchSpaceInvalid
-from e2i_assets.core.search_space.space import as_documents, brought_into, parse_space, violations
+from e2i_assets.core.search_space.space import as_documents, brought_into, parse_space, settled, suggest, violations
 
 SPACE = parse_space(
     {
@@ -109,3 +114,123 @@ def test_a_foreign_configuration_is_clipped_to_the_grid_or_dropped(foreign, lega
     values, notes = brought_into(foreign, SPACE)
     assert values == legal
     assert bool(notes) == (values != foreign) or "extra" in foreign
+
+
+RANGE = {"type": "int", "low": 1, "high": 3}
+
+
+def growers():
+    """Trees that grow by depth have one, trees that grow by leaves have a number of them."""
+    return parse_space(
+        {
+            "grow_policy": {"type": "categorical", "choices": ["depthwise", "lossguide"]},
+            "max_depth": {"type": "int", "low": 2, "high": 6, "when": {"grow_policy": ["depthwise"]}, "otherwise": 0},
+            "max_leaves": {
+                **{"type": "int", "low": 8, "high": 128, "log": True},
+                **{"when": {"grow_policy": ["lossguide"]}, "otherwise": 0},
+            },
+        }
+    )
+
+
+def test_a_parameter_that_is_not_drawn_takes_the_value_that_it_is_otherwise():
+    assert settled({"grow_policy": "depthwise", "max_depth": 4}, growers()) == {
+        **{"grow_policy": "depthwise", "max_depth": 4},
+        **{"max_leaves": 0},
+    }
+    unsaid = parse_space(
+        {"kind": {"type": "categorical", "choices": ["a", "b"]}, "x": {**RANGE, "when": {"kind": ["b"]}}}
+    )
+    assert settled({"kind": "a"}, unsaid) == {"kind": "a"}
+
+
+@pytest.mark.parametrize("value", [0, None, "none", False])
+def test_what_a_parameter_is_otherwise_survives_being_written_down(value):
+    """Null is a value, and not the absence of one."""
+    space = parse_space(
+        {"kind": {"type": "categorical", "choices": ["a", "b"]}, "x": {**RANGE, "when": {"kind": ["b"]}}}
+        | {"y": {**RANGE, "when": {"kind": ["b"]}, "otherwise": value}}
+    )
+    for again in (parse_space(json.loads(json.dumps(as_documents(space)))), parse_space(space)):
+        assert as_documents(again) == as_documents(space)
+        assert settled({"kind": "a"}, again) == {"kind": "a", "y": value}
+
+
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [
+        ({"grow_policy": "depthwise", "max_depth": 4, "max_leaves": 0}, []),
+        ({"grow_policy": "lossguide", "max_depth": 0, "max_leaves": 8}, []),
+        ({"grow_policy": "depthwise", "max_depth": 4, "max_leaves": 31}, ["max_leaves"]),
+        ({"grow_policy": "depthwise", "max_depth": 4, "max_leaves": False}, ["max_leaves"]),
+        ({"grow_policy": "lossguide", "max_depth": 6, "max_leaves": 8}, ["max_depth"]),
+        ({"grow_policy": "depthwise", "max_depth": 0, "max_leaves": 0}, ["max_depth"]),
+        ({"grow_policy": "depthwise", "max_depth": 4}, ["max_leaves"]),
+    ],
+)
+def test_a_parameter_that_is_not_drawn_is_legal_only_as_what_it_is_otherwise(values, wrong):
+    found = violations(values, growers(), defaults={"max_depth": 6})
+    assert [violation.where for violation in found] == wrong
+
+
+def test_nothing_waits_for_the_value_that_another_is_otherwise():
+    """A grandchild is drawn when its parent was, not when its parent happens to be what it waits for."""
+    space = parse_space(
+        {
+            "a": {"type": "categorical", "choices": ["x", "y"]},
+            "b": {"type": "categorical", "choices": ["p", "q"], "when": {"a": ["y"]}, "otherwise": "q"},
+            "c": {**RANGE, "when": {"b": ["q"]}, "otherwise": 0},
+        }
+    )
+    assert violations({"a": "x", "b": "q", "c": 0}, space, defaults={}) == []
+    assert [one.where for one in violations({"a": "x", "b": "q", "c": 2}, space, defaults={})] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "rule"),
+    [
+        ({**RANGE, "otherwise": 0}, "otherwise and no when"),
+        ({**RANGE, "when": {"kind": ["b"]}, "otherwise": [0]}, "otherwise"),
+        ({**RANGE, "when": {"kind": [True]}}, "cannot take"),
+    ],
+)
+def test_a_condition_that_makes_no_sense_is_refused(definition, rule):
+    with pytest.raises(SearchSpaceInvalid, match=rule):
+        parse_space({"kind": {"type": "categorical", "choices": [1, "b"]}, "x": definition})
+
+
+numbers = st.integers(-50, 50)
+
+
+@st.composite
+def definitions(draw):
+    """A legal dimension of any kind: grids that do not meet their top, logarithms, null among the choices."""
+    kind = draw(st.sampled_from(["int", "int_log", "int_step", "float", "float_log", "float_step", "categorical"]))
+    if kind == "categorical":
+        return {
+            "type": "categorical",
+            "choices": draw(st.permutations(["a", None, True, 2, 0.5]))[: draw(numbers) % 4 + 1],
+        }
+    low, span = draw(numbers), draw(st.integers(0, 60))
+    if kind.startswith("int"):
+        low = abs(low) + 1 if kind == "int_log" else low
+        step = {"step": draw(st.integers(1, 9))} if kind == "int_step" else {}
+        return {"type": "int", "low": low, "high": low + span, "log": kind == "int_log", **step}
+    scale = draw(st.sampled_from([1.0, 0.1, 1e-3]))
+    low = abs(low) + 1 if kind == "float_log" else low
+    step = {"step": round(draw(st.integers(1, 9)) * scale, 6)} if kind == "float_step" else {}
+    low, high = round(low * scale, 6), round((low + span) * scale, 6)
+    return {"type": "float", "low": low, "high": high, "log": kind == "float_log", **step}
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), definitions(), min_size=1), st.integers(0, 1000))
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_drawn_is_legal_and_stays_so(raw, seed):
+    """T6: log, step and choices are all kept, and the space that is written down draws the same."""
+    space = parse_space(raw)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    for _ in range(3):
+        drawn = suggest(study.ask(), space)
+        assert violations(drawn, space) == []
+        assert brought_into(drawn, space) == (drawn, [])
+    assert parse_space(json.loads(json.dumps(as_documents(space)))) == space

@@ -15,7 +15,7 @@ from e2i_assets.core.experiments.sections import (
     Target,
     WarmStart,
 )
-from e2i_assets.core.experiments.space_changes import settled_space
+from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
 from e2i_assets.core.experiments.values import Label, Owner, ParameterValue, Slug, Tag
 from e2i_assets.core.identity import content_hash
 from e2i_assets.core.metrics import ProblemType, default_metric
@@ -84,16 +84,22 @@ class Experiment(Section):
     def search_space(self) -> SearchSpace:
         """Return what the study draws from: the algorithm's space with this experiment's changes."""
         algorithm = registry.algorithm(self.algorithm)
-        changes = dict(self.search_space_changes)
-        if self.stops_rounds:
-            changes[str(algorithm.rounds_parameter)] = None
-        return parse_space(settled_space(algorithm, self.problem_type, changes, self.fixed))
+        return parse_space(settled_space(algorithm, self.problem_type, self._changes(), self.fixed))
 
     def default_parameters(self) -> dict[str, Any]:
-        """Return the algorithm's default parameters, with the cap of rounds where early stopping decides them."""
+        """Return the algorithm's default parameters, with the cap of rounds where early stopping decides them.
+
+        A parameter that can never be drawn is what its definition says that it is otherwise.
+        """
         algorithm = registry.algorithm(self.algorithm)
-        cap = {algorithm.rounds_parameter: algorithm.rounds_cap} if self.stops_rounds else {}
-        return {**algorithm.default_values, **{str(name): rounds for name, rounds in cap.items()}}
+        cap = {str(algorithm.rounds_parameter): algorithm.rounds_cap} if self.stops_rounds else {}
+        undrawn = undrawn_values(algorithm, self.problem_type, self._changes(), self.fixed)
+        return {**algorithm.default_values, **cap, **undrawn}
+
+    def _changes(self) -> dict[str, dict[str, Any] | None]:
+        """Return the changes to the search space, those included that other options make."""
+        rounds = {str(registry.algorithm(self.algorithm).rounds_parameter): None} if self.stops_rounds else {}
+        return {**self.search_space_changes, **rounds}
 
     def fixed_parameters(self) -> dict[str, Any]:
         """Return what is never searched: the algorithm's fixed parameters, overridden by this experiment's."""

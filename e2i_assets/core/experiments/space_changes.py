@@ -27,21 +27,21 @@ def settled_space(
         changes: Parameter to changed keys, to a whole definition (one with a type), or to None.
         fixed: Parameters with one value.
     """
-    space: Documents = as_documents(algorithm.search_space(problem_type))
-    for name, change in changes.items():
-        if change is None:
-            space.pop(name, None)
-        elif "type" in change or name not in space:
-            space[name] = dict(change)
-        else:
-            space[name] = {**space[name], **change}
-    for name in fixed:
-        space.pop(name, None)
+    space = _changed(algorithm, problem_type, changes, fixed)
     constants = {**algorithm.default_values, **algorithm.fixed_values, **fixed}
     own = {name for name in space if not changes.get(name)}
     while (decided := _one_round(space, constants, algorithm.parameters, own)) != space:
         space = decided
     return space
+
+
+def undrawn_values(
+    algorithm: Algorithm, problem_type: ProblemType, changes: Changes, fixed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what those parameters are ``otherwise`` whose condition what is fixed or taken out can never meet."""
+    asked = _changed(algorithm, problem_type, changes, fixed)
+    settled = settled_space(algorithm, problem_type, changes, fixed)
+    return {name: one["otherwise"] for name, one in asked.items() if "otherwise" in one and name not in settled}
 
 
 def violations(
@@ -62,6 +62,19 @@ def violations(
     yield from _fixed_violations(algorithm, problem_type, space, fixed)
 
 
+def _changed(algorithm: Algorithm, problem_type: ProblemType, changes: Changes, fixed: Mapping[str, Any]) -> Documents:
+    """Return the algorithm's space with the changes, and without what is fixed."""
+    space: Documents = as_documents(algorithm.search_space(problem_type))
+    for name, change in changes.items():
+        if change is None:
+            space.pop(name, None)
+        elif "type" in change or name not in space:
+            space[name] = dict(change)
+        else:
+            space[name] = {**space[name], **change}
+    return {name: definition for name, definition in space.items() if name not in fixed}
+
+
 def _one_round(space: Documents, constants: Mapping[str, Any], parameters: frozenset[str], own: set[str]) -> Documents:
     """Decide every condition on a parameter that has left, and narrow the algorithm's own to what is left."""
     decided: Documents = {}
@@ -77,9 +90,9 @@ def _one_round(space: Documents, constants: Mapping[str, Any], parameters: froze
         if [] in conditions.values():
             continue
         left = {parent: allowed for parent, allowed in conditions.items() if allowed is not None}
-        decided[name] = {key: value for key, value in definition.items() if key != "when"}
+        decided[name] = {key: value for key, value in definition.items() if key not in ("when", "otherwise")}
         if left:
-            decided[name]["when"] = left
+            decided[name] = {**definition, "when": left}
     return decided
 
 

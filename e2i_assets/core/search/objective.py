@@ -11,7 +11,7 @@ from e2i_assets.core.fitting.bench import merged
 from e2i_assets.core.search.goals import Goal, Limit
 from e2i_assets.core.search.notes import noted
 from e2i_assets.core.search.schemes import Outcome, Report, Scheme
-from e2i_assets.core.search_space.space import SearchSpace, suggest
+from e2i_assets.core.search_space.space import SearchSpace, settled, suggest
 
 if TYPE_CHECKING:
     import optuna
@@ -57,7 +57,7 @@ class Objective:
         """
         import optuna
 
-        parameters = merged(self.defaults, suggest(trial, self.space), self.fixed)
+        parameters = merged(self.defaults, settled(suggest(trial, self.space), self.space), self.fixed)
         try:
             outcome, notes = self._outcome(parameters, self._reporter(trial))
         except optuna.TrialPruned:

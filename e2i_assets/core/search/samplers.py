@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from e2i_assets.core.algorithms.ladder import FIRST_RUNG
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.search_space.space import CategoricalDimension, FloatDimension, SearchSpace
+from e2i_assets.core.search_space.dimensions import CategoricalDimension, FloatDimension
+from e2i_assets.core.search_space.space import SearchSpace
 
 if TYPE_CHECKING:
     import optuna

@@ -15,7 +15,7 @@ from e2i_assets.core.search.samplers import pruner, sampler
 from e2i_assets.core.search.selection import Objectives
 from e2i_assets.core.search.study_result import StopReason, StudyResult
 from e2i_assets.core.search.trials import ORIGIN, Origin, TrialRecord, record_of
-from e2i_assets.core.search_space.space import IntDimension
+from e2i_assets.core.search_space.dimensions import IntDimension
 
 if TYPE_CHECKING:
     import optuna

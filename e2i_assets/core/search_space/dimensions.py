@@ -1,0 +1,169 @@
+"""The kinds of parameter that a study draws, and what makes a value of each legal."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+if TYPE_CHECKING:
+    import optuna
+
+Choice = StrictStr | StrictBool | StrictInt | StrictFloat | None
+_GRID_TOLERANCE = 1e-9
+
+
+class BaseDimension(BaseModel):
+    """What every kind of dimension has.
+
+    Attributes:
+        when: Categorical parameters of the same space, and the values at which this one is drawn.
+        otherwise: The value that the parameter has while it is not drawn; without it, that is its default. It need not
+            be one that can be drawn: 0 often means "no limit".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    when: dict[str, list[Choice]] | None = None
+    otherwise: Choice = None
+
+    @property
+    def has_otherwise(self) -> bool:
+        """Whether there is such a value; null is one."""
+        return "otherwise" in self.model_fields_set
+
+    def is_active(self, values: Mapping[str, Any]) -> bool:
+        """Return whether the parameters drawn so far let this one be drawn."""
+        return all(
+            name in values and any(same(values[name], one) for one in allowed)
+            for name, allowed in (self.when or {}).items()
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON-able definition that reads back to the same dimension."""
+        said = self.model_dump(mode="json", exclude_none=True, exclude={"otherwise"})
+        return {**said, "otherwise": self.otherwise} if self.has_otherwise else said
+
+    def condition_mistakes(self) -> list[str]:
+        """Return what is wrong with ``when`` and ``otherwise`` in themselves."""
+        return ["has otherwise and no when: it is always drawn"] if self.has_otherwise and not self.when else []
+
+
+class IntDimension(BaseDimension):
+    """Whole numbers from ``low`` to ``high``, both included, on a grid of ``step`` or log-uniform."""
+
+    type: Literal["int"]
+    low: StrictInt
+    high: StrictInt
+    step: StrictInt = 1
+    log: bool = False
+
+    def mistakes(self) -> list[str]:
+        found = _range_mistakes(self.low, self.high, self.step, self.log)
+        if self.log and self.low < 1:
+            found.append("needs low >= 1 for log")
+        return found
+
+    def broken_rule(self, value: object) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, int):
+            return "must be a whole number"
+        if not self.low <= value <= self.high:
+            return f"must lie in [{self.low}, {self.high}]"
+        if (value - self.low) % self.step:
+            return f"must be {self.low} plus a multiple of {self.step}"
+        return None
+
+    def nearest(self, value: object) -> int | None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return None
+        top = self.low + (self.high - self.low) // self.step * self.step
+        on_grid = self.low + round((value - self.low) / self.step) * self.step
+        return min(max(on_grid, self.low), top)
+
+    def suggest(self, name: str, trial: "optuna.Trial") -> int:
+        # Optuna complains, at every trial, of a top that the steps do not meet.
+        top = self.low + (self.high - self.low) // self.step * self.step
+        return trial.suggest_int(name, self.low, top, step=self.step, log=self.log)
+
+
+class FloatDimension(BaseDimension):
+    """Real numbers from ``low`` to ``high``, both included, uniform, on a grid of ``step`` or log-uniform."""
+
+    type: Literal["float"] = "float"
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+
+    def mistakes(self) -> list[str]:
+        found = _range_mistakes(self.low, self.high, self.step, self.log)
+        if self.log and self.low <= 0:
+            found.append("needs low > 0 for log")
+        return found
+
+    def broken_rule(self, value: object) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return "must be a finite number"
+        if not self.low <= value <= self.high:
+            return f"must lie in [{self.low}, {self.high}]"
+        if self.step is not None:
+            steps = (value - self.low) / self.step
+            if abs(steps - round(steps)) > _GRID_TOLERANCE * max(1.0, abs(steps)):
+                return f"must be {self.low} plus a multiple of {self.step}"
+        return None
+
+    def nearest(self, value: object) -> float | None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return None
+        clipped = min(max(float(value), self.low), self.high)
+        if self.step is None:
+            return clipped
+        steps = min(round((clipped - self.low) / self.step), math.floor((self.high - self.low) / self.step + 1e-9))
+        return round(self.low + steps * self.step, 12)
+
+    def suggest(self, name: str, trial: "optuna.Trial") -> float:
+        top = self.high if self.step is None else self.nearest(self.high)
+        return trial.suggest_float(name, self.low, self.high if top is None else top, step=self.step, log=self.log)
+
+
+class CategoricalDimension(BaseDimension):
+    """One of ``choices``, which may contain null."""
+
+    type: Literal["categorical"]
+    choices: tuple[Choice, ...]
+
+    def mistakes(self) -> list[str]:
+        if not self.choices:
+            return ["needs at least one choice"]
+        return ["has a choice twice"] if len({(type(c), c) for c in self.choices}) < len(self.choices) else []
+
+    def broken_rule(self, value: object) -> str | None:
+        if any(same(value, choice) for choice in self.choices):
+            return None
+        return f"must be one of {list(self.choices)}"
+
+    def nearest(self, value: object) -> Choice:
+        return next((choice for choice in self.choices if same(value, choice)), None)
+
+    def suggest(self, name: str, trial: "optuna.Trial") -> Choice:
+        value: Choice = trial.suggest_categorical(name, self.choices)
+        return value
+
+
+Dimension = Annotated[IntDimension | FloatDimension | CategoricalDimension, Field(discriminator="type")]
+
+
+def same(value: object, choice: object) -> bool:
+    """Return whether two values are one: neither true nor 1.0 is 1."""
+    return type(value) is type(choice) and value == choice
+
+
+def _range_mistakes(low: float, high: float, step: float | None, log: bool) -> list[str]:
+    found = []
+    if low > high:
+        found.append("has low above high")
+    if step is not None and step <= 0:
+        found.append("needs a step above 0")
+    if log and step not in (None, 1):
+        found.append("cannot have both log and step: take one of them out")
+    return found
