@@ -20,6 +20,9 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate
 
+# The suite uses every core already, and a study's trials can be compared with another's only when they are drawn in turn.
+os.environ["E2I_CORES"] = "1"
+
 SQL = Path(__file__).parents[1] / "sql"
 TEMPLATE = "e2i_template"
 OUR_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'e2i' AND tablename NOT LIKE 'schema\\_%'"
@@ -60,6 +63,13 @@ def template(server: Database) -> str:
 @pytest.fixture
 def database(server: Database, template: str) -> Iterator[Database]:
     """A migrated database of the test's own."""
+    with _database(server, f"TEMPLATE {template}") as database:
+        yield database
+
+
+@pytest.fixture
+def other_database(server: Database, template: str) -> Iterator[Database]:
+    """A second migrated database, to compare with."""
     with _database(server, f"TEMPLATE {template}") as database:
         yield database
 
