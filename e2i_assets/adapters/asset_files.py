@@ -96,7 +96,8 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
 
 def _search_rows(folder: Path) -> SearchRows:
     facts = _facts(folder)
-    return SearchRows(facts, *(facts.rows(_table(folder, role)) for role in ("train", "validation")))
+    train, validation = (_table(folder, role) for role in ("train", "validation"))
+    return SearchRows(facts, facts.rows(train), facts.rows(validation), facts.groups([train, validation]))
 
 
 def _training_rows(folder: Path) -> TrainingRows:

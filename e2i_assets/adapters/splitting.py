@@ -51,11 +51,16 @@ def split(workspace: Workspace, experiment: Experiment, dataset: Dataset) -> Spl
     )
     if broken := violations(assignment, times):
         raise DataInvalid(f"split of {experiment.name}", broken)
-    columns_kept = [*dataset.features, dataset.target]
+    # What keeps rows together goes with them, because folds must not tear them apart either; it is no feature.
+    columns_kept = [*dataset.features, dataset.target, *_entity(dataset)]
     tables = {role: dataset.frame.loc[assignment.roles == role, columns_kept] for role in ROLES}
     facts = _facts(experiment, dataset, assignment, tables)
     store.save(_row(experiment_id, config, facts, experiment), assignment.by_entity())
     return SplitTables(facts, tables)
+
+
+def _entity(dataset: Dataset) -> tuple[str, ...]:
+    return (dataset.group,) if dataset.group else dataset.ids
 
 
 def role_rows(tables: SplitTables) -> list[dict[str, Any]]:
@@ -82,6 +87,7 @@ def _facts(
     experiment: Experiment, dataset: Dataset, assignment: Assignment, tables: Mapping[Role, pd.DataFrame]
 ) -> SplitFacts:
     roles = [str(role) for role in assignment.roles]
+    searched = [*dataset.features, dataset.target]
     return SplitFacts(
         experiment=experiment.name,
         problem_type=dataset.problem_type,
@@ -89,12 +95,13 @@ def _facts(
         features=dataset.features,
         classes=dataset.classes,
         data_hash=dataset.data_hash,
-        search_hash=content_hash([frame_hash(tables[role]) for role in SEARCHED]),
+        search_hash=content_hash([frame_hash(tables[role][searched]) for role in SEARCHED]),
         split_hash=content_hash({"data": dataset.data_hash, "roles": content_hash(roles)}),
         strategy=assignment.strategy,
         seed=experiment.split.seed,
         counts=assignment.counts(),
         left_out=int((assignment.roles == LEFT_OUT).sum()),
+        entity=_entity(dataset),
     )
 
 

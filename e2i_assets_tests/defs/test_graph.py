@@ -109,7 +109,22 @@ def test_the_search_does_not_open_test_and_holdout_rows(project):
     result = project.run(selection=["hpo_study", "best_hyperparameters"])
     assert "trained_model" not in project.failure(result)
     assert best_point(project)[0]
-    assert set(SearchRows.__dataclass_fields__) == {"facts", "train", "validation"}
+    assert set(SearchRows.__dataclass_fields__) == {"facts", "train", "validation", "groups"}
+
+
+def test_a_study_on_folds_keeps_every_promise(project):
+    """T4: patients stay whole, rounds are the folds' median, and the value can be had again from the stored rows."""
+    asked = "{trials: 6, objective: cross_validation, folds: 3, repeats: 2, pruner: wilcoxon}"
+    result = project.run(project.experiment.replace("{trials: 6}", asked))
+    assert result.success, project.failure(result)
+    assert [one.check_name for one in result.get_asset_check_evaluations() if not one.passed] == []
+    rows = project.workspace.read(SearchRows, "validation_splits", "cells")
+    assert list(rows.groups.columns) == ["patient"]
+    assert "patient" not in rows.train.features.columns
+    tuned = project.workspace.read(Tuned, "hpo_study", "cells")
+    assert len(tuned.result.best.fold_rounds) == 6
+    trained = project.workspace.read(TrainingOutput, "trained_model", "cells")
+    assert trained.trained_model.hyperparameters["n_estimators"] == tuned.result.best.rounds
 
 
 def test_without_a_search_the_defaults_are_trained_and_it_says_so(project):

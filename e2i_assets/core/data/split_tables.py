@@ -1,6 +1,6 @@
 """The rows by role, as values that hold no more than their receiver may see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ class SplitFacts(BaseModel):
         counts: Rows of each role.
         left_out: Rows without a role.
         classes: Labels in the order of their codes, the positive one last; empty for a regression.
+        entity: Columns of the stored tables, none of them features, that say which rows must not be torn apart.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +39,7 @@ class SplitFacts(BaseModel):
     seed: int
     counts: dict[Role, int]
     left_out: int
+    entity: tuple[str, ...] = ()
 
     @property
     def task(self) -> Task:
@@ -47,6 +49,10 @@ class SplitFacts(BaseModel):
     def rows(self, table: pd.DataFrame) -> Rows:
         """Part a table into features and target."""
         return Rows(table[list(self.features)], table[self.target])
+
+    def groups(self, tables: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
+        """Return the entity's columns of the tables, one after the other; None where each row stands alone."""
+        return pd.concat([table[list(self.entity)] for table in tables], ignore_index=True) if self.entity else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +65,19 @@ class SplitTables:
 
 @dataclass(frozen=True, slots=True)
 class SearchRows:
-    """What a search may see: there is no test and no holdout row in it."""
+    """What a search may see: there is no test and no holdout row in it.
+
+    Attributes:
+        facts: What is known of the split.
+        train, validation: The rows.
+        groups: Shape (train + validation rows, columns of the entity): what each row belongs to, train first; None
+            where each stands alone. A search keeps rows together by it, and never learns from it.
+    """
 
     facts: SplitFacts
     train: Rows
     validation: Rows
+    groups: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

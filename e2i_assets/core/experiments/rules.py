@@ -24,6 +24,8 @@ def violations(parts: Parts) -> Iterator[Violation]:
     """
     problem_type: ProblemType | None = parts.get("problem_type")
     yield from _algorithm_violations(parts, problem_type)
+    if {"hpo", "columns"} <= parts.keys():
+        yield from search_rules.fold_violations(parts["hpo"], parts["columns"])
     if "target" in parts:
         yield from _target_violations(parts["target"])
         yield from _cut_violations(parts["target"], problem_type)

@@ -5,7 +5,10 @@ from typing import Any
 
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import Violation
-from e2i_assets.core.experiments.sections import EarlyStopping, Hpo
+from e2i_assets.core.experiments.sections import Columns, EarlyStopping, Hpo
+
+# The fewest with which the Wilcoxon test can end a trial before its last fold.
+WILCOXON_FOLDS = 5
 
 
 def violations(
@@ -22,6 +25,25 @@ def violations(
     yield from _rounds_violations(hpo, algorithm, early_stopping, changes)
     if hpo.sampler == "grid" and any("when" in (definition or {}) for definition in changes.values()):
         yield Violation("hpo.sampler", "grid", "cannot search parameters that depend on others (when): choose tpe")
+
+
+def fold_violations(hpo: Hpo, columns: Columns) -> Iterator[Violation]:
+    """Judge whether the rows may be folded, and whether what is said of folds has a meaning."""
+    fitted = hpo.folds * hpo.repeats
+    if hpo.objective == "validation":
+        for key in ("folds", "repeats"):
+            value = getattr(hpo, key)
+            if value != Hpo.model_fields[key].default:
+                yield Violation(f"hpo.{key}", value, "does nothing without hpo.objective: cross_validation")
+        if hpo.pruner == "wilcoxon":
+            yield Violation("hpo.pruner", "wilcoxon", "compares folds: it needs hpo.objective: cross_validation")
+        return
+    if columns.time:
+        rule = "would learn from the future, because columns.time orders the rows: choose validation"
+        yield Violation("hpo.objective", hpo.objective, rule)
+    if hpo.pruner == "wilcoxon" and fitted < WILCOXON_FOLDS:
+        rule = f"cannot tell trials apart by {fitted} folds: it needs {WILCOXON_FOLDS} (hpo.folds times hpo.repeats)"
+        yield Violation("hpo.pruner", "wilcoxon", rule)
 
 
 def _rounds_violations(

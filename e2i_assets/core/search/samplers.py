@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from e2i_assets.core.algorithms.ladder import FIRST_RUNG
@@ -17,19 +18,48 @@ Made = TypeVar("Made")
 STARTUP_TRIALS = 10
 PRUNER_STARTUP_TRIALS = 5
 WARMUP_ROUNDS = 10
+# One fold says little about the rest, so nobody is cut by the first alone.
+WARMUP_FOLDS = 2
+# Optuna's own level. Below four pairs no exact test reaches it, and ties would make it reach for an approximation.
+WILCOXON_LEVEL = 0.1
+WILCOXON_PAIRS = 4
 REDUCTION = 3
 GRID_POINTS = 5
+GENERATIONS = 5
 
-SAMPLERS = ("tpe", "random", "cmaes", "qmc", "grid", "nsga2")
-PRUNERS = ("median", "percentile", "successive_halving", "hyperband", "patient", "none")
+SAMPLERS = ("tpe", "random", "cmaes", "qmc", "grid", "nsga2", "gp")
+PRUNERS = ("median", "percentile", "successive_halving", "hyperband", "wilcoxon", "patient", "none")
 
 
-def sampler(name: str, seed: int, space: SearchSpace) -> "optuna.samplers.BaseSampler":
-    """Make a sampler.
+def require(name: str) -> None:
+    """Do nothing when a sampler can be made here.
 
     Raises:
-        E2iError: There is none of that name.
+        E2iError: There is none of that name, or its package is not installed.
     """
+    if name not in SAMPLERS:
+        raise E2iError(f"unknown sampler {name!r}: choose one of {', '.join(SAMPLERS)}")
+    if name == "gp" and find_spec("torch") is None:
+        raise E2iError(
+            "sampler 'gp' needs torch, which is not installed: install the extra gp (.venv/bin/uv pip install torch), "
+            "or choose tpe"
+        )
+
+
+def sampler(name: str, seed: int, space: SearchSpace, budget: int = 100) -> "optuna.samplers.BaseSampler":
+    """Make a sampler.
+
+    Args:
+        name: One of `SAMPLERS`.
+        seed: With the same trials before it, the same seed draws the same configurations.
+        space: What is drawn from.
+        budget: Trials of the study: the generations of NSGA-II are a fifth of it, where Optuna's 50 would leave small
+            studies with their random first one.
+
+    Raises:
+        E2iError: There is none of that name, or its package is not installed.
+    """
+    require(name)
     from optuna import samplers
 
     conditional = any(dimension.when for dimension in space.values())
@@ -43,35 +73,37 @@ def sampler(name: str, seed: int, space: SearchSpace) -> "optuna.samplers.BaseSa
         ),
         "qmc": lambda: samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
         "grid": lambda: samplers.GridSampler(grid(space), seed=seed),
-        "nsga2": lambda: samplers.NSGAIISampler(seed=seed),
+        "nsga2": lambda: samplers.NSGAIISampler(seed=seed, population_size=min(50, max(10, budget // GENERATIONS))),
+        "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, warn_independent_sampling=False),
     }
-    if name not in makers:
-        raise E2iError(f"unknown sampler {name!r}: choose one of {', '.join(SAMPLERS)}")
     return _made(makers[name])
 
 
-def pruner(name: str, cap: int) -> "optuna.pruners.BasePruner":
-    """Make a pruner whose steps are boosting rounds or trees on our ladder.
+def pruner(name: str, cap: int, on_folds: bool = False) -> "optuna.pruners.BasePruner":
+    """Make a pruner whose steps are boosting rounds or trees on our ladder, or folds.
 
     Args:
         name: One of `PRUNERS`.
-        cap: Most rounds that a trial can report.
+        cap: Most rounds, trees or folds that a trial can have.
+        on_folds: Whether a step is a fold.
 
     Raises:
-        E2iError: There is none of that name.
+        E2iError: There is none of that name, or it compares folds and there are none.
     """
     from optuna import pruners
 
-    median: dict[str, Any] = {"n_startup_trials": PRUNER_STARTUP_TRIALS, "n_warmup_steps": WARMUP_ROUNDS}
+    if name == "wilcoxon" and not on_folds:
+        raise E2iError("pruner 'wilcoxon' compares trials fold by fold: it needs hpo.objective: cross_validation")
+    first, warmup = (1, WARMUP_FOLDS) if on_folds else (FIRST_RUNG, WARMUP_ROUNDS)
+    median: dict[str, Any] = {"n_startup_trials": PRUNER_STARTUP_TRIALS, "n_warmup_steps": warmup}
     makers: dict[str, Callable[[], pruners.BasePruner]] = {
         "median": lambda: pruners.MedianPruner(**median),
         "percentile": lambda: pruners.PercentilePruner(25.0, **median),
-        "successive_halving": lambda: pruners.SuccessiveHalvingPruner(
-            min_resource=FIRST_RUNG, reduction_factor=REDUCTION
-        ),
+        "successive_halving": lambda: pruners.SuccessiveHalvingPruner(min_resource=first, reduction_factor=REDUCTION),
         "hyperband": lambda: pruners.HyperbandPruner(
-            min_resource=FIRST_RUNG, max_resource=max(cap, FIRST_RUNG), reduction_factor=REDUCTION
+            min_resource=first, max_resource=max(cap, first), reduction_factor=REDUCTION
         ),
+        "wilcoxon": lambda: pruners.WilcoxonPruner(p_threshold=WILCOXON_LEVEL, n_startup_steps=WILCOXON_PAIRS),
         "patient": lambda: pruners.PatientPruner(pruners.MedianPruner(**median), patience=2),
         "none": lambda: pruners.NopPruner(),
     }

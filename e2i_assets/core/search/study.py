@@ -108,7 +108,8 @@ def search(
     )
     resumed_from = len(counted(study))
     study.sampler = sampler(plan.sampler, plan.seed + len(study.trials) + sharing.joined, objective.space)
-    study.pruner = pruner(plan.pruner if len(objective.goals) == 1 else "none", _cap(objective))
+    pruning = plan.pruner if len(objective.goals) == 1 else "none"
+    study.pruner = pruner(pruning, _cap(objective), on_folds=objective.scheme.folds > 0)
     with collecting():
         if _DEFAULT_VALUE not in study.user_attrs:
             study.set_user_attr(_DEFAULT_VALUE, objective.default_value())

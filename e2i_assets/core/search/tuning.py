@@ -7,11 +7,14 @@ from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.folds import folds
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.bench import Bench, Rows, bench, merged
 from e2i_assets.core.identity import content_hash
 from e2i_assets.core.metrics import metric
+from e2i_assets.core.search.folds import on_folds
 from e2i_assets.core.search.goals import metric_goal
 from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.schemes import OnValidation, Scheme
@@ -95,8 +98,22 @@ def experiment_bench(experiment: Experiment, facts: SplitFacts, train: Rows, val
 
 
 def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
-    """Prepare the rows, once for the whole study, for the way in which its trials are judged."""
-    return OnValidation(experiment_bench(experiment, rows.facts, rows.train, rows.validation))
+    """Prepare the rows, once for the whole study, for the way in which its trials are judged.
+
+    Raises:
+        E2iError: They cannot be folded.
+    """
+    hpo = experiment.hpo
+    if hpo.objective == "validation":
+        return OnValidation(experiment_bench(experiment, rows.facts, rows.train, rows.validation))
+    if (experiment.columns.group or experiment.columns.id) and rows.groups is None:
+        raise E2iError("the stored validation_splits do not say which rows belong together: materialise them again")
+    return on_folds(
+        registry.algorithm(experiment.algorithm),
+        rows.facts,
+        folds(rows, hpo.folds, hpo.repeats, hpo.seed),
+        told="each" if hpo.pruner == "wilcoxon" else "mean",
+    )
 
 
 def objective(experiment: Experiment, rows: SearchRows) -> Callable[[float], Objective]:

@@ -1,0 +1,133 @@
+"""Folds of the rows that a search may see: groups stay whole, classes are spread, same rows and seed give same folds.
+
+There is no test and no holdout row here: `SearchRows` has none. Folds take rows from all of train and validation, so
+rows that time puts in an order cannot be folded; the rules of an experiment refuse that.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
+from e2i_assets.core.data.splits import entity_keys
+from e2i_assets.core.errors import DataInvalid, Violation
+from e2i_assets.core.fitting.bench import Rows, target_codes
+from e2i_assets.core.metrics import Array
+
+TARGET_BINS = 10
+Part = tuple[Array, Array]
+_OTHERWISE = "set hpo.objective: validation"
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One way of parting the rows: fitted on ``train``, judged on ``held_out``."""
+
+    train: Rows
+    held_out: Rows
+
+
+def folds(rows: SearchRows, count: int, repeats: int, seed: int) -> Iterator[Fold]:
+    """Part train and validation rows together, ``repeats`` times into ``count`` folds each.
+
+    Stratified by class; a regression by `TARGET_BINS` ranges of its target with as many rows each. What the split
+    keeps together stays together (scikit-learn's StratifiedGroupKFold, else StratifiedKFold). The rows are first put
+    in an order of their own content, so that their order in the files decides nothing.
+
+    Raises:
+        DataInvalid: A class or the groups have too few members for so many folds.
+    """
+    table = _joined(rows)
+    strata = _strata(table.target, rows.facts, count)
+    subject = f"folds of experiment {rows.facts.experiment}"
+    if broken := _too_few(strata, table.groups, count, rows.facts.classes):
+        raise DataInvalid(subject, broken)
+    parts = _parts(strata, table.groups, count, repeats, seed)
+    if broken := _uneven(strata, parts, count, rows.facts.classes):
+        raise DataInvalid(subject, broken)
+    for train, held_out in parts:
+        yield Fold(table.rows(train), table.rows(held_out))
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """All rows of a search in the order of their content; ``groups`` has numbers, None where no two rows share one."""
+
+    features: pd.DataFrame
+    target: pd.Series
+    groups: Array | None
+
+    def rows(self, positions: Array) -> Rows:
+        return Rows(self.features.iloc[positions], self.target.iloc[positions])
+
+
+def _joined(rows: SearchRows) -> _Table:
+    first, second = rows.train.features, rows.validation.features
+    features = pd.concat([first, second], ignore_index=True)
+    # Two category columns that know different categories join to plain objects.
+    categories = [name for name, dtype in first.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
+    features = features.astype(dict.fromkeys(categories, "category"))
+    target = pd.concat([rows.train.target, rows.validation.target], ignore_index=True)
+    keys = None if rows.groups is None else entity_keys(rows.groups, None, list(rows.groups.columns))
+    if keys is not None and not keys.duplicated().any():
+        keys = None
+    content = [pd.util.hash_pandas_object(features, index=False), pd.util.hash_pandas_object(target, index=False)]
+    if keys is not None:
+        content.append(pd.util.hash_pandas_object(keys, index=False))
+    order = np.lexsort([column.to_numpy() for column in content])
+    groups = None if keys is None else pd.factorize(keys, sort=True)[0][order]
+    return _Table(features.iloc[order], target.iloc[order], groups)
+
+
+def _strata(target: pd.Series, facts: SplitFacts, count: int) -> Array:
+    """Return the class code of each row, or the range that its value falls in."""
+    if facts.classes:
+        return target_codes(target, facts.classes)
+    bins = min(TARGET_BINS, max(len(target) // count, 1))
+    ranks = target.rank(method="first").to_numpy() - 1
+    strata: Array = (ranks * bins // len(target)).astype(np.int64)
+    return strata
+
+
+def _parts(strata: Array, groups: Array | None, count: int, repeats: int, seed: int) -> list[Part]:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    found: list[Part] = []
+    for repeat in range(repeats):
+        draw = int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
+        found += kind(n_splits=count, shuffle=True, random_state=draw).split(strata, strata, groups)
+    return found
+
+
+def _too_few(strata: Array, groups: Array | None, count: int, classes: Sequence[object]) -> list[Violation]:
+    """Count what can be placed: rows, or groups where there are some."""
+    what = "rows" if groups is None else "groups"
+    members = np.arange(len(strata)) if groups is None else groups
+    counts = {"train and validation have": len(np.unique(members))}
+    counts |= {f"class {label!r} has": len(np.unique(members[strata == code])) for code, label in enumerate(classes)}
+    found = []
+    for who, number in counts.items():
+        if number < count:
+            fewer = f"take hpo.folds: {number} or fewer, or " if number > 1 else ""
+            rule = f"is too many: {who} {number} {what} in all; {fewer}{_OTHERWISE}"
+            found.append(Violation("hpo.folds", count, rule))
+    return found
+
+
+def _uneven(strata: Array, parts: Sequence[Part], count: int, classes: Sequence[object]) -> list[Violation]:
+    """Find classes that large groups keep out of a fold, and repetitions for which there are too few groups."""
+    found = []
+    for code, label in enumerate(classes):
+        if any(not (strata[rows] == code).any() for part in parts for rows in part):
+            rule = f"is too many: a fold is left without class {label!r}, whose groups are too large or too few"
+            found.append(Violation("hpo.folds", count, f"{rule}; take fewer, or {_OTHERWISE}"))
+    held_out = [held_out.tobytes() for _, held_out in parts]
+    repetitions = [frozenset(held_out[start : start + count]) for start in range(0, len(parts), count)]
+    different = len(set(repetitions))
+    if different < len(repetitions):
+        rule = f"is too many: these groups make {different} different repetitions; take {different}, or other folds"
+        found.append(Violation("hpo.repeats", len(repetitions), rule))
+    return found

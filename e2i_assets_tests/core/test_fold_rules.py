@@ -1,0 +1,70 @@
+"""What an experiment may ask of folds, and what it is told when that makes no sense."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from e2i_assets.core.errors import ExperimentInvalid
+from e2i_assets.core.experiments.file import experiment_from, parse_experiment
+
+SMALLEST = {
+    "name": "visits",
+    "owner": "team:forecasting",
+    "source": {"csv": "data/visits.csv"},
+    "target": "count",
+    "problem_type": "regression",
+    "algorithm": "Ridge",
+}
+FOLDED = {"objective": "cross_validation"}
+
+
+def text(**changes: Any) -> str:
+    return yaml.safe_dump({**SMALLEST, **changes}, sort_keys=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "mistake"),
+    [
+        (
+            {"hpo": FOLDED, "columns": {"time": "day"}},
+            "hpo.objective: 'cross_validation' would learn from the future, because columns.time orders the rows: "
+            "choose validation",
+        ),
+        ({"hpo": {"folds": 10}}, "hpo.folds: 10 does nothing without hpo.objective: cross_validation"),
+        ({"hpo": {"repeats": 2}}, "hpo.repeats: 2 does nothing without hpo.objective: cross_validation"),
+        (
+            {"hpo": {"pruner": "wilcoxon"}},
+            "hpo.pruner: 'wilcoxon' compares folds: it needs hpo.objective: cross_validation",
+        ),
+        (
+            {"hpo": {**FOLDED, "pruner": "wilcoxon", "folds": 2, "repeats": 2}},
+            "hpo.pruner: 'wilcoxon' cannot tell trials apart by 4 folds: it needs 5 (hpo.folds times hpo.repeats)",
+        ),
+        ({"hpo": {**FOLDED, "folds": 1}}, "hpo.folds: 1 must be at least 2"),
+        ({"hpo": {**FOLDED, "repeats": 0}}, "hpo.repeats: 0 must be at least 1"),
+    ],
+)
+def test_folds_that_make_no_sense_are_refused_with_what_to_do(changes: dict[str, Any], mistake: str) -> None:
+    with pytest.raises(ExperimentInvalid) as caught:
+        parse_experiment(text(**changes), "visits.yaml")
+    assert [str(violation) for violation in caught.value.violations] == [mistake]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hpo": FOLDED, "columns": {"group": "person"}},
+        {"hpo": {**FOLDED, "folds": 3, "repeats": 4}},
+        {"hpo": {**FOLDED, "pruner": "wilcoxon"}},
+        {"hpo": {"folds": 5, "repeats": 1}},
+    ],
+)
+def test_folds_that_make_sense_are_taken_also_from_the_register(changes: dict[str, Any]) -> None:
+    experiment = parse_experiment(text(**changes), "visits.yaml")
+    assert experiment_from(experiment.model_dump(mode="json"), "registered") == experiment
+
+
+def test_folds_are_part_of_what_an_experiment_is() -> None:
+    hashes = {parse_experiment(text(hpo=hpo), "x").spec_hash for hpo in ({}, FOLDED, {**FOLDED, "repeats": 2})}
+    assert len(hashes) == 3
