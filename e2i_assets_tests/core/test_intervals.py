@@ -114,8 +114,10 @@ def test_a_constant_target_has_no_r2() -> None:
     assert intervals.keys() == {"rmse", "mae"}
 
 
-def test_three_thousand_rows_take_under_two_seconds() -> None:
-    y, prediction = binary(0, n=3000)
+@pytest.mark.parametrize("problem_type", PROBLEMS)
+def test_thirty_thousand_rows_take_seconds(problem_type: ProblemType) -> None:
+    """The test rows of a table of 200,000: on an idle core 0.8 s for two classes, 2.4 for three, 0.5 without any."""
+    y, prediction = PROBLEMS[problem_type](0, n=30_000)
     started = time.process_time()
-    bootstrap_intervals("binary_classification", y, prediction, 0.4, seed=0)
-    assert time.process_time() - started < 2
+    bootstrap_intervals(problem_type, y, prediction, seed=0)
+    assert time.process_time() - started < 8

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 
-_CELLS_AT_ONCE = 2_000_000
+_CELLS_AT_ONCE = 250_000
 
 
 class Interval(BaseModel):
@@ -68,8 +68,10 @@ def bootstrap_intervals(
 
 
 def _resamples(n_rows: int, n_resamples: int, random: np.random.Generator) -> Iterator[Array]:
+    """Yield how often each row was drawn, some resamples at a time: as many as the processor's cache holds."""
     at_once = max(1, _CELLS_AT_ONCE // n_rows)
     for start in range(0, n_resamples, at_once):
-        size = min(at_once, n_resamples - start)
-        drawn = random.integers(0, n_rows, size=(size, n_rows)) + n_rows * np.arange(size)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=size * n_rows).reshape(size, n_rows).astype(float)
+        weights = np.empty((min(at_once, n_resamples - start), n_rows))
+        for one in weights:
+            one[:] = np.bincount(random.integers(0, n_rows, size=n_rows), minlength=n_rows)
+        yield weights

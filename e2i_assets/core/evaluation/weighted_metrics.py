@@ -61,7 +61,7 @@ def _multiclass(y_true: Array, labels: Array, scores: Array | None) -> Weighted:
     n_classes = int(max(y_true.max(), labels.max())) + 1 if scores is None else scores.shape[1]
     classes = np.arange(n_classes)
     is_true, is_called = ((codes[:, None] == classes).astype(float) for codes in (y_true, labels))
-    rankings = [] if scores is None else [_ranking(is_true[:, c] == 1, scores[:, c]) for c in classes]
+    rankings = [] if scores is None else [_one_against_the_rest(y_true == c, scores[:, c]) for c in classes]
 
     def metrics(weights: Array) -> dict[str, Array]:
         hits, true, called = weights @ (is_true * is_called), weights @ is_true, weights @ is_called
@@ -77,7 +77,7 @@ def _multiclass(y_true: Array, labels: Array, scores: Array | None) -> Weighted:
         for name in ("balanced_accuracy", "f1_macro"):
             values[name] = np.where((true > 0).sum(axis=1) > 1, values[name], np.nan)
         if rankings:
-            values["roc_auc"] = np.mean([ranked(weights)[0] for ranked in rankings], axis=0)
+            values["roc_auc"] = np.mean([ranked(weights) for ranked in rankings], axis=0)
         return values
 
     return metrics
@@ -96,26 +96,38 @@ def _regression(y_true: Array, predicted: Array) -> Weighted:
     return metrics
 
 
+def _one_against_the_rest(is_one: Array, score: Array) -> Callable[[Array], Array]:
+    """Return a function from weights to ROC AUCs; the rarer side is ranked, which is the same and costs less."""
+    ranked = _ranking(is_one, score) if is_one.mean() <= 0.5 else _ranking(~is_one, -score)
+    return lambda weights: ranked(weights)[0]
+
+
 def _ranking(positive: Array, score: Array) -> Callable[[Array], tuple[Array, Array]]:
     """Return a function from weights (r, n) to the r ROC AUCs and the r average precisions of one ranking.
 
     The rows are sorted once. The ROC AUC is the Mann-Whitney statistic with ties at one half, the average precision
-    the step-wise sum over distinct scores: both are scikit-learn's definitions.
+    the step-wise sum over distinct scores: both are scikit-learn's definitions. Both are sums over the distinct scores
+    of positive rows alone, so of the others only their running number at those scores is needed.
     """
-    order = np.argsort(-score, kind="stable")
-    ranked, is_positive = score[order], positive[order].astype(float)
-    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+    positives, others = (np.flatnonzero(which) for which in (positive, ~positive))
+    positives, others = (rows[np.argsort(-score[rows], kind="stable")] for rows in (positives, others))
+    of_positives = score[positives]
+    starts = np.flatnonzero(np.append(True, of_positives[1:] != of_positives[:-1])[: len(positives)])
+    # How many of the others have a higher score, and how many one that is as high, at each distinct score.
+    above, reached = (np.searchsorted(-score[others], -of_positives[starts], side=side) for side in ("left", "right"))
 
     def measured(weights: Array) -> tuple[Array, Array]:
-        in_order = weights[:, order]
-        positives = np.add.reduceat(in_order * is_positive, starts, axis=1)
-        everyone = np.add.reduceat(in_order, starts, axis=1)
-        positives_so_far, everyone_so_far = positives.cumsum(axis=1), everyone.cumsum(axis=1)
-        n_positive, n_rows = positives_so_far[:, -1], everyone_so_far[:, -1]
-        above = positives_so_far - positives / 2
-        auc = _ratio(((everyone - positives) * above).sum(axis=1), n_positive * (n_rows - n_positive))
-        precision = positives_so_far / np.maximum(everyone_so_far, 1)
-        return auc, _ratio((positives * precision).sum(axis=1), n_positive)
+        if not len(positives):
+            return np.full(len(weights), np.nan), np.full(len(weights), np.nan)
+        found = np.add.reduceat(weights.take(positives, axis=1), starts, axis=1)
+        passed = np.zeros((len(weights), len(others) + 1))
+        np.cumsum(weights.take(others, axis=1), axis=1, out=passed[:, 1:])
+        found_so_far, passed_with_ties = found.cumsum(axis=1), passed.take(reached, axis=1)
+        n_positive, n_others = found_so_far[:, -1], passed[:, -1]
+        misplaced = (found * (passed.take(above, axis=1) + passed_with_ties)).sum(axis=1) / 2
+        auc = 1 - _ratio(misplaced, n_positive * n_others)
+        precision = found_so_far / np.maximum(found_so_far + passed_with_ties, 1)
+        return auc, _ratio((found * precision).sum(axis=1), n_positive)
 
     return measured
 
