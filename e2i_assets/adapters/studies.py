@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.split_store import SplitStore
-from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore, TrialRow
+from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import StudyAborted
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.patterns import WarmStart
 from e2i_assets.core.search import tuning
-from e2i_assets.core.search.study import search
+from e2i_assets.core.search.goals import goals, limits
+from e2i_assets.core.search.study import Sharing, search
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.core.search_space.space import as_documents
@@ -65,33 +67,35 @@ class _Pace:
 def durable_search(
     workspace: Workspace, experiment: Experiment, rows: SearchRows, warm_start: WarmStart, on_trial: OnTrial
 ) -> StudyResult:
-    """Run or resume the experiment's study, one process at a time, following it in the tables trial by trial.
+    """Run or resume the experiment's study, beside other processes maybe; the tables follow it trial by trial.
 
     Raises:
         StudyAborted: Trials only failed; the study's row says so too.
     """
+    from e2i_assets.adapters.study_storage.storage import StudyStorage
+    from e2i_assets.adapters.study_storage.workers import recover, worker, written_regularly
+
+    database = workspace.database
     identity = tuning.spec_hash(experiment, rows.facts)
-    plan = tuning.plan(experiment, identity)
-    store = StudyStore(workspace.database)
-    with workspace.database.advisory_lock(f"study {identity}"):
-        study_id = store.start(_row(workspace, experiment, rows, identity))
-
-        def follow(trial: TrialRecord, best: float | None) -> None:
-            store.record_trials(study_id, [trial_row(trial)])
-            on_trial(trial, best)
-
-        try:
-            result = search(
-                tuning.objective(experiment, rows),
-                plan,
-                storage(workspace),
-                [configuration.proposal() for configuration in warm_start.configurations],
-                follow,
-            )
-        except StudyAborted as error:
-            store.fail(study_id, str(error))
-            raise
-        store.record_trials(study_id, [trial_row(trial) for trial in result.trials])
+    plan = tuning.plan(experiment, identity, workspace.settings.cores)
+    objective_until = tuning.objective(experiment, rows)
+    store = StudyStore(database)
+    study_id = store.start(_row(workspace, experiment, rows, identity))
+    with worker(database) as name:
+        shared = StudyStorage(database, storage(workspace), study_id, plan.trials, name)
+        with written_regularly(shared):
+            try:
+                result = search(
+                    objective_until,
+                    plan,
+                    shared,
+                    [configuration.proposal() for configuration in warm_start.configurations],
+                    on_trial,
+                    Sharing(recover=partial(recover, database, shared), joined=store.join(study_id)),
+                )
+            except StudyAborted as error:
+                store.fail(study_id, str(error))
+                raise
         finish(store, study_id, result)
     return result
 
@@ -119,10 +123,8 @@ def finish(store: StudyStore, study_id: str, result: StudyResult) -> None:
     best = result.best
     store.finish(
         study_id,
+        [trial.number for trial in result.pareto_front],
         status=result.status,
-        n_completed=result.count("COMPLETE"),
-        n_pruned=result.count("PRUNED"),
-        n_failed=result.count("FAIL"),
         best_trial_number=best.number if best else None,
         best_value=best.value if best else None,
         best_params=best.params if best else {},
@@ -130,29 +132,6 @@ def finish(store: StudyStore, study_id: str, result: StudyResult) -> None:
         duration_seconds=result.duration_seconds,
         stop_reason=result.stop_reason,
         error_message=None if best else result.stop_reason,
-    )
-
-
-def trial_row(trial: TrialRecord) -> TrialRow:
-    """Return a trial as our table has it: its parameters are the ones it was fitted with."""
-    return TrialRow(
-        trial_number=trial.number,
-        state=trial.state,
-        origin=trial.origin,
-        params=trial.params,
-        value=trial.value,
-        intermediate_values={str(step): value for step, value in trial.intermediate_values.items()},
-        datetime_start=trial.started_at,
-        datetime_complete=trial.completed_at,
-        duration_seconds=trial.seconds,
-        error_type=trial.error_type,
-        error_message=trial.error_message,
-        user_attrs={
-            **trial.attributes,
-            "sampled": trial.sampled,
-            "rounds": trial.rounds,
-            "stopped_early": trial.stopped_early,
-        },
     )
 
 
@@ -167,10 +146,13 @@ def _row(workspace: Workspace, experiment: Experiment, rows: SearchRows, identit
         algorithm_name=experiment.algorithm,
         problem_type=experiment.problem_type,
         sampler_name=experiment.hpo.sampler,
-        pruner_name=experiment.hpo.pruner,
+        pruner_name=experiment.hpo.used_pruner,
         metric=experiment.metric,
         seed=experiment.hpo.seed,
         search_space=as_documents(experiment.search_space()),
         fixed_params=tuning.fixed(experiment),
         n_trials=experiment.hpo.trials,
+        objective=experiment.hpo.objective,
+        objectives=[{"name": one.name, "greater_is_better": one.greater_is_better} for one in goals(experiment)],
+        constraints={limit.goal.name: limit.bound for limit in limits(experiment)},
     )

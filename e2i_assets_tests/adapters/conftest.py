@@ -78,9 +78,6 @@ class Examples:
     def outcome(self, **changes: Any) -> dict[str, Any]:
         values: dict[str, Any] = {
             "status": "completed",
-            "n_completed": 1,
-            "n_pruned": 0,
-            "n_failed": 0,
             "best_trial_number": 0,
             "best_value": 0.75,
             "best_params": {"max_depth": 3, "learning_rate": 0.1},

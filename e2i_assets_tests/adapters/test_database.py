@@ -1,5 +1,6 @@
 """The database's address, what a person reads when it cannot be reached, and its named locks."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -165,3 +166,29 @@ def test_a_lock_is_free_as_soon_as_its_holder_is_killed(server: Database) -> Non
         holder.send_signal(signal.SIGKILL)
         with server.advisory_lock("shared name", timeout=5):
             pass
+
+
+def test_which_of_some_named_locks_are_held_can_be_asked_without_taking_them(server: Database) -> None:
+    names = [f"asked {number}" for number in range(20)]  # the keys of some are negative
+    assert server.held_locks(names) == set()
+    with contextlib.ExitStack() as held:
+        for name in names[:10]:
+            held.enter_context(server.advisory_lock(name))
+        assert server.held_locks(names) == set(names[:10])
+    assert server.held_locks(names) == set()
+    assert server.held_locks([]) == set()
+
+
+def test_a_connection_that_died_while_nobody_used_it_is_replaced(server: Database) -> None:
+    mine = sa.text("SELECT pg_backend_pid()")
+    with server.connect() as connection:
+        died = connection.execute(mine).scalar_one()
+    other = Database(
+        f"{server.url}&application_name=other" if "?" in server.url else f"{server.url}?application_name=other"
+    )
+    with other.connect() as connection:
+        connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": died})
+    time.sleep(0.6)
+    with server.connect() as connection:
+        assert connection.execute(mine).scalar_one() != died
+    other.dispose()

@@ -14,18 +14,36 @@ NAN, INFINITY = float("nan"), float("inf")
 
 
 def test_a_study_is_read_back_as_it_was_stored(tables: Database, examples: Any, split_id: str) -> None:
-    store, study = StudyStore(tables), examples.study(split_id=split_id)
+    store, study = (
+        StudyStore(tables),
+        examples.study(
+            split_id=split_id,
+            objective="cross_validation",
+            objectives=[
+                {"name": "roc_auc", "greater_is_better": True},
+                {"name": "model_size", "greater_is_better": False},
+            ],
+            constraints={"model_size": 2000},
+        ),
+    )
     study_id = store.start(study)
     running = store.by_spec_hash(study.spec_hash)
     assert running is not None
     assert (running.id, running.status, running.completed_at, running.best_value) == (study_id, "running", None, None)
-    trial = examples.trial(user_attrs={"rounds": 12, "why": None}, intermediate_values={"1": 0.5, "8": 0.7})
+    trial = examples.trial(
+        user_attrs={"rounds": 12, "why": None},
+        intermediate_values={"1": 0.5, "8": 0.7},
+        objective_values={"roc_auc": 0.75, "model_size": 1200.0},
+        constraint_values={"model_size": -800.0},
+        worker="a lock",
+    )
     store.record_trials(study_id, [trial])
     store.finish(study_id, **examples.outcome())
     stored = store.by_name(study.study_name)
     assert stored is not None
     assert stored == store.by_spec_hash(study.spec_hash)
-    for name, value in {**examples.outcome(), "split_id": split_id, "search_space": study.search_space}.items():
+    asked = ("split_id", "search_space", "objective", "objectives", "constraints")
+    for name, value in {**examples.outcome(), **{name: getattr(study, name) for name in asked}}.items():
         assert getattr(stored, name) == value, name
     assert stored.completed_at is not None
     assert stored.completed_at >= stored.started_at
@@ -53,7 +71,7 @@ def test_a_resumed_study_keeps_its_row_and_its_start_and_its_budget_covers_what_
     store, study = StudyStore(tables), examples.study(n_trials=3)
     study_id = store.start(study)
     store.record_trials(study_id, [examples.trial(), examples.trial(1, state="PRUNED", value=None)])
-    store.finish(study_id, **examples.outcome(status="partial", n_pruned=1, stop_reason="timeout"))
+    store.finish(study_id, **examples.outcome(status="partial", stop_reason="timeout"))
     before = store.by_spec_hash(study.spec_hash)
     assert store.start(replace(study, n_trials=20)) == study_id
     after = store.by_spec_hash(study.spec_hash)
@@ -92,11 +110,13 @@ def test_a_study_that_breaks_off_says_why_and_counts_what_was_tried(tables: Data
     study_id = store.start(study)
     failed = examples.trial(0, state="FAIL", value=None, error_message="no")
     died = examples.trial(1, state="FAIL", value=None, error_type="Interrupted", error_message="its process died")
-    store.record_trials(study_id, [failed, died])
+    late = examples.trial(2, state="PRUNED", value=None, error_type="TrialOutOfTime", error_message="time is up")
+    store.record_trials(study_id, [failed, died, late])
     store.fail(study_id, "every trial failed: no")
     stored = store.by_spec_hash(study.spec_hash)
     assert stored is not None
     assert (stored.status, stored.n_failed, stored.error_message) == ("failed", 1, "every trial failed: no")
+    assert stored.n_pruned == 0
 
 
 @pytest.mark.parametrize(
@@ -134,9 +154,6 @@ def test_a_trial_that_contradicts_itself_is_rejected_with_all_that_came_with_it(
         {"best_value": None},
         {"best_trial_number": None},
         {"best_trial_number": 7},
-        {"n_completed": -1},
-        {"n_completed": 8, "n_pruned": 2, "n_failed": 1},
-        {"n_completed": 0},
         {"best_trial_number": None, "best_value": None},
         {"status": "pruned"},
         {"status": "failed"},
@@ -184,3 +201,53 @@ def test_a_study_cannot_end_before_it_started(tables: Database, examples: Any, e
     study_id, _ = examples.finished_study()
     with pytest.raises(IntegrityError, match="ends_after_start"):
         execute("UPDATE ml_hpo_studies SET completed_at = started_at - interval '1 s' WHERE id = :id", id=study_id)
+
+
+def test_the_counts_of_a_study_are_those_of_its_trials(tables: Database, examples: Any) -> None:
+    """T13: whoever finishes it, and whatever else was still running then."""
+    store, study = StudyStore(tables), examples.study(n_trials=2)
+    study_id = store.start(study)
+    cut = [examples.trial(number, state="PRUNED", value=None) for number in (1, 2)]
+    better = examples.trial(3, value=0.8)
+    store.record_trials(study_id, [examples.trial(), *cut, better, examples.trial(4, value=0.9, is_feasible=False)])
+    store.recount(study_id)
+    going = store.by_spec_hash(study.spec_hash)
+    assert going is not None
+    assert (going.n_completed, going.n_pruned, going.n_failed, going.n_trials) == (3, 2, 0, 5)
+    assert (going.status, going.best_trial_number, going.best_value) == ("running", 3, 0.8)
+    store.finish(study_id, **examples.outcome(best_trial_number=3, best_value=0.8))
+    ended = store.by_spec_hash(study.spec_hash)
+    assert ended is not None
+    assert (ended.n_completed, ended.n_pruned, ended.n_failed, ended.n_trials) == (3, 2, 0, 5)
+
+
+def test_the_pareto_set_is_the_one_that_the_study_last_ended_with(tables: Database, examples: Any) -> None:
+    store = StudyStore(tables)
+    study_id = store.start(examples.study())
+    store.record_trials(study_id, [examples.trial(number) for number in range(4)])
+    store.finish(study_id, [0, 2], **examples.outcome())
+    assert store.pareto_set(study_id) == [0, 2]
+    store.record_trials(study_id, [examples.trial(0)])
+    assert store.pareto_set(study_id) == [0, 2]
+    store.finish(study_id, [2, 3], **examples.outcome())
+    assert store.pareto_set(study_id) == [2, 3]
+    store.record_trials(study_id, [examples.trial(5, state="PRUNED", value=None)])
+    with pytest.raises(IntegrityError, match="pareto_is_complete"):
+        store.finish(study_id, [5], **examples.outcome())
+
+
+def test_a_trial_keeps_the_worker_that_it_was_claimed_by(tables: Database, examples: Any) -> None:
+    store = StudyStore(tables)
+    study_id = store.start(examples.study())
+    store.record_trials(
+        study_id,
+        [examples.trial(state="RUNNING", value=None, datetime_complete=None, duration_seconds=None, worker="a")],
+    )
+    store.record_trials(study_id, [examples.trial()])
+    assert store.trials(study_id)[0].worker == "a"
+
+
+def test_each_process_that_joins_a_study_learns_how_many_came_before_it(tables: Database, examples: Any) -> None:
+    store = StudyStore(tables)
+    study_id = store.start(examples.study())
+    assert [store.join(study_id) for _ in range(3)] == [0, 1, 2]

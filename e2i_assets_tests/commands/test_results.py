@@ -1,6 +1,7 @@
 """The table at the end of a run: natural orientation, honest gaps, and readable where the terminal is narrow."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,13 +76,17 @@ def studied(project: Workspace, name: str, spec_hash: str, default: float | None
     trial = TrialRow(
         trial_number=0, state="COMPLETE", origin="warm_start", value=best, params={"max_depth": 3}, datetime_start=BEGAN
     )
-    store.record_trials(study_id, [trial])
+    ends = ["COMPLETE"] * 6 + ["PRUNED"] * 2 + ["FAIL"]
+    others = [
+        replace(
+            trial, trial_number=number, state=state, value=0.0 if state == "COMPLETE" else None, error_message="why"
+        )
+        for number, state in enumerate(ends, start=1)
+    ]
+    store.record_trials(study_id, [trial, *others])
     store.finish(
         study_id,
         status="completed",
-        n_completed=7,
-        n_pruned=2,
-        n_failed=1,
         best_trial_number=0,
         best_value=best,
         best_params={"max_depth": 3},

@@ -1,6 +1,7 @@
 """The address of the database: which spellings are accepted, whose schema it points at, and what of it may be shown."""
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 import sqlalchemy as sa
@@ -50,6 +51,7 @@ def normalised_url(url: str) -> str:
     return _rendered(parsed)
 
 
+@lru_cache(maxsize=64)
 def owner_url(url: str, owner: Owner) -> str:
     """Return the address at which `owner` finds its own schema first; other server options in it are kept."""
     parsed = sa.make_url(normalised_url(url))

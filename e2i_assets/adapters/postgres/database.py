@@ -6,13 +6,15 @@ What is stored there belongs to the stores; how its tables come to be belongs to
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from e2i_assets.adapters.postgres.address import (
@@ -26,6 +28,16 @@ from e2i_assets.adapters.postgres.address import (
 from e2i_assets.core.errors import E2iError
 
 _LOCK_NOT_AVAILABLE = "55P03"
+_TRUSTED_SECONDS = 0.5
+_USED_AT = "used_at"
+# A lock of one 64-bit key stands in two columns of 32 bits.
+_HELD = sa.text("""
+    SELECT key FROM (
+        SELECT (CAST(classid AS bigint) << 32) | CAST(objid AS bigint) AS key FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ) AS held WHERE key = ANY(CAST(:keys AS bigint[]))
+""")
 
 
 class DatabaseUnreachable(E2iError):
@@ -114,7 +126,7 @@ class Database:
         # Server-side keepalives: the server notices within a minute that a holder's machine has vanished.
         settings = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
         engine = _unpooled_engine(self.url_for("e2i"))
-        key = {"key": int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)}
+        key = {"key": _lock_key(name)}
         with engine.connect() as connection:
             connection.exec_driver_sql(settings)
             # Zero means no limit to PostgreSQL, so the shortest wait is one millisecond.
@@ -134,10 +146,37 @@ class Database:
             finally:
                 connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
 
+    def held_locks(self, names: Iterable[str]) -> set[str]:
+        """Return those of the named locks that somebody holds now."""
+        keys = {_lock_key(name): name for name in names}
+        if not keys:
+            return set()
+        with self.connect() as connection:
+            return {keys[key] for key in connection.execute(_HELD, {"keys": list(keys)}).scalars()}
+
 
 @lru_cache(maxsize=64)
 def _engine(url: str, process_id: int) -> sa.Engine:
-    return sa.create_engine(url, pool_size=3, max_overflow=5, pool_pre_ping=True, connect_args=_connect_arguments(url))
+    engine = sa.create_engine(url, pool_size=3, max_overflow=5, connect_args=_connect_arguments(url))
+
+    @sa.event.listens_for(engine, "checkout")
+    def ask_whether_it_lives(connection: Any, record: Any, proxy: Any) -> None:
+        # A connection that was used a moment ago is not asked: that would be a fourth of a trial's round trips.
+        if time.monotonic() - record.info.get(_USED_AT, 0.0) > _TRUSTED_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise DisconnectionError from error
+
+    @sa.event.listens_for(engine, "checkin")
+    def remember_when(connection: Any, record: Any) -> None:
+        record.info[_USED_AT] = time.monotonic()
+
+    return engine
+
+
+def _lock_key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 def _unpooled_engine(url: str) -> sa.Engine:

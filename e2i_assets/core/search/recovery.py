@@ -36,8 +36,10 @@ def queue_unfinished(study: "optuna.Study") -> None:
 
 
 def _queue_again(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
-    if not trial.params or any(other.user_attrs.get(RETRY_OF) == trial.number for other in study.get_trials(False)):
+    # What was queued for it is what it would have fitted, also where it had not drawn it yet.
+    values = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    if not values or any(other.user_attrs.get(RETRY_OF) == trial.number for other in study.get_trials(False)):
         return
     # What came with it stays with it: a warm start's pattern is still the one that proposed the configuration.
     kept = {key: value for key, value in trial.user_attrs.items() if key in ("pattern_id", "similarity")}
-    study.enqueue_trial(dict(trial.params), user_attrs={**kept, ORIGIN: "retry", RETRY_OF: trial.number})
+    study.enqueue_trial(values, user_attrs={**kept, ORIGIN: "retry", RETRY_OF: trial.number})

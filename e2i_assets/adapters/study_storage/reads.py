@@ -1,0 +1,117 @@
+"""What other processes have done to a study, read with as little as possible."""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.distributions import json_to_distribution
+from optuna.trial import FrozenTrial, TrialState
+
+# The row of ours changes with everything that is written of a trial, so the number of its version tells whether
+# there is anything to read.
+_CHANGES = sa.text("""
+    SELECT trial.trial_id, CAST(trial.state AS text) AS state, CAST(ours.xmin AS text) AS version
+    FROM optuna.trials AS trial
+    LEFT JOIN ml_hpo_trials AS ours ON ours.study_id = :study_id AND ours.trial_number = trial.number
+    WHERE trial.study_id = :optuna_id
+      AND (trial.trial_id > :after OR trial.trial_id = ANY(CAST(:unfinished AS integer[])))
+    ORDER BY trial.trial_id
+""")
+_TRIALS = sa.text("""
+    SELECT trial_id, number, CAST(state AS text) AS state, datetime_start, datetime_complete,
+        (SELECT json_agg(json_build_array(param_name, param_value, distribution_json) ORDER BY param_id)
+         FROM optuna.trial_params AS part WHERE part.trial_id = trial.trial_id) AS params,
+        (SELECT json_agg(json_build_array(key, value_json) ORDER BY trial_user_attribute_id)
+         FROM optuna.trial_user_attributes AS part WHERE part.trial_id = trial.trial_id) AS user_attrs,
+        (SELECT json_agg(json_build_array(key, value_json) ORDER BY trial_system_attribute_id)
+         FROM optuna.trial_system_attributes AS part WHERE part.trial_id = trial.trial_id) AS system_attrs,
+        (SELECT json_agg(json_build_array(step, intermediate_value, intermediate_value_type) ORDER BY step)
+         FROM optuna.trial_intermediate_values AS part WHERE part.trial_id = trial.trial_id) AS reports,
+        (SELECT json_agg(json_build_array(objective, value, value_type) ORDER BY objective)
+         FROM optuna.trial_values AS part WHERE part.trial_id = trial.trial_id) AS objective_values
+    FROM optuna.trials AS trial
+    WHERE study_id = :optuna_id AND trial_id = ANY(CAST(:trial_ids AS integer[])) ORDER BY trial_id
+""")
+_UNTOLD = sa.text("""
+    SELECT trial.trial_id FROM optuna.trials AS trial
+    LEFT JOIN ml_hpo_trials AS ours ON ours.study_id = :study_id AND ours.trial_number = trial.number
+    WHERE trial.study_id = :optuna_id AND trial.state <> 'WAITING'
+      AND ours.state IS DISTINCT FROM CAST(trial.state AS text)
+""")
+_RUNNING = sa.text("""
+    SELECT trial.number, ours.worker FROM optuna.trials AS trial
+    LEFT JOIN ml_hpo_trials AS ours ON ours.study_id = :study_id AND ours.trial_number = trial.number
+    WHERE trial.study_id = :optuna_id AND trial.state = 'RUNNING' ORDER BY trial.number
+""")
+_NOT_FINITE = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study by both of its ids: in our tables and in Optuna's."""
+
+    study_id: str
+    optuna_id: int
+
+    def parameters(self) -> dict[str, Any]:
+        return {"study_id": self.study_id, "optuna_id": self.optuna_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A trial of which something may be new: `version` differs from the one that was seen before if so."""
+
+    trial_id: int
+    version: str
+
+
+def changes(connection: sa.Connection, study: Study, after: int, unfinished: Collection[int]) -> list[Change]:
+    """Return the trials with a higher id than `after`, and those of `unfinished`, as they are now."""
+    found = connection.execute(_CHANGES, {**study.parameters(), "after": after, "unfinished": list(unfinished)})
+    return [Change(trial_id, f"{state} {version}") for trial_id, state, version in found]
+
+
+def trials(connection: sa.Connection, study: Study, trial_ids: Iterable[int]) -> list[FrozenTrial]:
+    """Return whole trials in the order of their ids."""
+    found = connection.execute(_TRIALS, {**study.parameters(), "trial_ids": list(trial_ids)})
+    return [_trial(row) for row in found.mappings()]
+
+
+def untold(connection: sa.Connection, study: Study) -> list[int]:
+    """Return the ids of the trials that our table does not have, or has in another state."""
+    return list(connection.execute(_UNTOLD, study.parameters()).scalars())
+
+
+def running(connection: sa.Connection, study: Study) -> list[tuple[int, str | None]]:
+    """Return the number of each running trial, and the name of its worker's lock."""
+    return [(number, worker) for number, worker in connection.execute(_RUNNING, study.parameters())]
+
+
+def _trial(row: Any) -> FrozenTrial:
+    distributions = {name: json_to_distribution(document) for name, _, document in row["params"] or ()}
+    return FrozenTrial(
+        number=row["number"],
+        state=TrialState[row["state"]],
+        value=None,
+        values=[_number(*stored) for _, *stored in row["objective_values"] or ()] or None,
+        datetime_start=_local(row["datetime_start"]),
+        datetime_complete=_local(row["datetime_complete"]),
+        params={name: distributions[name].to_external_repr(value) for name, value, _ in row["params"] or ()},
+        distributions=distributions,
+        user_attrs={key: json.loads(text) for key, text in row["user_attrs"] or ()},
+        system_attrs={key: json.loads(text) for key, text in row["system_attrs"] or ()},
+        intermediate_values={step: _number(*stored) for step, *stored in row["reports"] or ()},
+        trial_id=row["trial_id"],
+    )
+
+
+def _number(value: float | None, kind: str) -> float:
+    return _NOT_FINITE[kind] if value is None else float(value)
+
+
+def _local(moment: datetime | None) -> datetime | None:
+    """Optuna's tables hold naive UTC, its trials naive local time."""
+    return None if moment is None else moment.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)

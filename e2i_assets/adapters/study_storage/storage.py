@@ -1,0 +1,277 @@
+"""Optuna's storage for one study: its own tables for the search, ours for everybody, and few round trips a trial."""
+
+import copy
+import threading
+import time
+from collections.abc import Container, Sequence
+from datetime import datetime
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.stores.study_store import StudyStore
+from e2i_assets.adapters.study_storage import reads, writes
+from e2i_assets.adapters.study_storage.running import RunningTrial
+from e2i_assets.adapters.study_storage.trial_cache import TrialCache
+from e2i_assets.core.search.trials import ORIGIN
+
+WRITE_EVERY_SECONDS = 1.0
+_FIXED = "fixed_params"
+_UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
+
+
+class StudyStorage(BaseStorage):
+    """Keeps one study in Optuna's tables and in ours, in the same transactions.
+
+    A trial that starts or ends is durable when the call returns. What a running trial draws and reports is kept here
+    and written with the first report, then at most once a second, and with its end. What other processes do is seen
+    whenever trials are asked for; while a trial runs, a pruner sees what others finished at most a second late.
+    Threads may share a storage; each process needs its own.
+
+    Args:
+        database: Holds both schemas.
+        optuna_storage: Optuna's own storage of the same database: what concerns the study as a whole is left to it.
+        study_id: The study in our tables, which must be there.
+        budget: Trials that may be finished or running at a time, over all processes; None for no limit.
+        worker: Name of the lock that this process holds while it lives, from `workers`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        optuna_storage: RDBStorage,
+        study_id: str,
+        budget: int | None = None,
+        worker: str | None = None,
+    ) -> None:
+        self._database = database
+        self._optuna = optuna_storage
+        self._our_id = study_id
+        self._claims = writes.Claims(worker, budget)
+        self._bound: tuple[reads.Study, TrialCache] | None = None
+        self._names: dict[int, str] = {}
+        self._directions: dict[int, list[StudyDirection]] = {}
+        self._thread = threading.local()
+
+    # The study as a whole.
+
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        return self._bind(self._optuna.create_new_study(directions, study_name))
+
+    def delete_study(self, study_id: int) -> None:
+        self._optuna.delete_study(study_id)
+        self._bound = None
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        self._optuna.set_study_user_attr(study_id, key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        self._optuna.set_study_system_attr(study_id, key, value)
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        return self._bind(self._optuna.get_study_id_from_name(study_name))
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        if study_id not in self._names:
+            self._names[study_id] = self._optuna.get_study_name_from_id(study_id)
+        return self._names[study_id]
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        if study_id not in self._directions:
+            self._directions[study_id] = self._optuna.get_study_directions(study_id)
+        return self._directions[study_id]
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        return self._optuna.get_study_user_attrs(study_id)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        return self._optuna.get_study_system_attrs(study_id)
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        return self._optuna.get_all_studies()
+
+    def remove_session(self) -> None:
+        self._optuna.remove_session()
+
+    def _bind(self, optuna_id: int) -> int:
+        """Remember which study this is, and bring our tables to what Optuna has of it."""
+        if self._bound is None or self._bound[0].optuna_id != optuna_id:
+            study = reads.Study(self._our_id, optuna_id)
+            with self._database.begin() as connection:
+                if untold := reads.untold(connection, study):
+                    writes.record(connection, study, reads.trials(connection, study, untold))
+            StudyStore(self._database).recount(self._our_id)
+            self._bound = study, TrialCache(self._database, study)
+        return optuna_id
+
+    def _study(self, optuna_id: int | None = None) -> tuple[reads.Study, TrialCache]:
+        if self._bound is None or optuna_id not in (None, self._bound[0].optuna_id):
+            raise KeyError(f"No study with study_id {optuna_id} is kept here.")
+        return self._bound
+
+    # Trials that start and end.
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        study, cache = self._study(study_id)
+        trial = _new_trial() if template_trial is None else copy.deepcopy(template_trial)
+        with self._database.begin() as connection:
+            if template_trial is None:
+                trial._trial_id, trial.number = writes.create_new(connection, study, trial, self._claims)
+            else:
+                writes.lock(connection, study)
+                if (queued := self._queued_already(cache, trial)) is not None:
+                    return queued
+                trial._trial_id, trial.number = writes.create_from(connection, study, trial, self._claims)
+        if trial.state is TrialState.RUNNING:
+            self._claimed(cache, trial)
+        elif trial.state.is_finished():
+            cache.ended(trial)
+        return trial._trial_id
+
+    def _queued_already(self, cache: TrialCache, trial: FrozenTrial) -> int | None:
+        """Return the trial that another process has queued for the same reason, at the same moment maybe."""
+        if trial.state is not TrialState.WAITING or ORIGIN not in trial.user_attrs:
+            return None
+        cache.refresh()
+        for other in cache.trials(None):
+            same = other.system_attrs.get(_FIXED) == trial.system_attrs.get(_FIXED)
+            if same and all(other.user_attrs.get(key) == value for key, value in trial.user_attrs.items()):
+                return other._trial_id
+        return None
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        study, cache = self._study()
+        if state is TrialState.RUNNING:
+            return self._start(study, cache, trial_id)
+        running = cache.running(trial_id)
+        with running.lock:
+            self.check_trial_is_updatable(trial_id, running.trial.state)
+            trial = running.ended(state, values)
+            with self._database.begin() as connection:
+                writes.end(connection, study, trial, running.pending)
+            running.saved(time.monotonic())
+            running.trial = trial
+            cache.ended(trial)
+        if getattr(self._thread, "trial_id", None) == trial_id:
+            self._thread.trial_id = None
+        return True
+
+    def _start(self, study: reads.Study, cache: TrialCache, trial_id: int) -> bool:
+        trial = copy.copy(cache.trial(trial_id))
+        self.check_trial_is_updatable(trial_id, trial.state)
+        if trial.state is not TrialState.WAITING:
+            return False
+        trial.state, trial.datetime_start = TrialState.RUNNING, datetime.now()
+        with self._database.begin() as connection:
+            if not writes.start(connection, study, trial, self._claims):
+                return False
+        self._claimed(cache, trial)
+        return True
+
+    def _claimed(self, cache: TrialCache, trial: FrozenTrial) -> None:
+        cache.started(trial)
+        self._thread.trial_id = trial._trial_id
+
+    # Running trials: kept here, written now and then.
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        cache = self._study()[1]
+        running = cache.running_here(trial_id)
+        cache.require_compatible(param_name, distribution)
+        running.set_param(param_name, param_value_internal, distribution)
+        self._write_if_due(running)
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        running = self._study()[1].running_here(trial_id)
+        running.report(step, float(intermediate_value))
+        # From the first report on, a trial takes its time: what it drew should be seen by others.
+        self._write_if_due(running, at_once=not running.was_written)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        running = self._study()[1].running_here(trial_id)
+        running.set_user_attr(key, value)
+        self._write_if_due(running)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        running = self._study()[1].running_here(trial_id)
+        running.set_system_attr(key, value)
+        self._write_if_due(running)
+
+    def flush(self, older_than: float = 0.0) -> None:
+        """Write what running trials have come to, those that were written less than so many seconds ago left out."""
+        if self._bound is not None:
+            for running in self._bound[1].here():
+                if time.monotonic() - running.written_at >= older_than:
+                    self._write(running)
+
+    def _write_if_due(self, running: RunningTrial, at_once: bool = False) -> None:
+        if at_once or time.monotonic() - running.written_at >= WRITE_EVERY_SECONDS:
+            self._write(running)
+
+    def _write(self, running: RunningTrial) -> None:
+        with running.lock:
+            if running.pending and running.trial.state is TrialState.RUNNING:
+                with self._database.begin() as connection:
+                    writes.progress(connection, self._study()[0], running.trial, running.pending)
+                running.saved(time.monotonic())
+
+    # What is known.
+
+    def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
+        cache = self._study(study_id)[1]
+        if (trial := cache.numbered(trial_number)) is None:
+            raise KeyError(f"No trial with number {trial_number} exists in study with study_id {study_id}.")
+        return trial._trial_id
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        return self._study()[1].trial(trial_id)
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        cache = self._study(study_id)[1]
+        if not self._may_be_late(states) or time.monotonic() - cache.refreshed_at > WRITE_EVERY_SECONDS:
+            cache.refresh()
+        trials = cache.trials(states)
+        return copy.deepcopy(trials) if deepcopy else trials
+
+    def _may_be_late(self, states: Container[TrialState] | None) -> bool:
+        """A pruner asks for finished trials at each report of a trial that runs in its thread."""
+        in_a_trial = getattr(self._thread, "trial_id", None) is not None
+        return in_a_trial and states is not None and not any(state in states for state in _UNFINISHED)
+
+    def abandoned(self) -> list[int]:
+        """Return the numbers of the running trials whose process is dead: nobody holds the lock of its name."""
+        study = self._study()[0]
+        with self._database.connect() as connection:
+            before = reads.running(connection, study)
+        held = self._database.held_locks(worker for _, worker in before if worker is not None)
+        dead = {(number, worker) for number, worker in before if worker not in held}
+        if not dead:
+            return []
+        # Read again: a process that ends its last trial gives its lock back after that.
+        with self._database.connect() as connection:
+            return [number for number, worker in reads.running(connection, study) if (number, worker) in dead]
+
+
+def _new_trial() -> FrozenTrial:
+    return FrozenTrial(
+        number=-1,
+        state=TrialState.RUNNING,
+        value=None,
+        datetime_start=datetime.now(),
+        datetime_complete=None,
+        params={},
+        distributions={},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+        trial_id=-1,
+    )
