@@ -74,7 +74,7 @@ class TrainedModel(ContractModel):
     training_samples: Annotated[int, Field(ge=1)]
     training_duration_seconds: NotNegative
     early_stopped: bool
-    final_epoch: Count | None
+    final_epoch: Annotated[int, Field(ge=1)] | None
 
     @classmethod
     def broken_rules(cls, fields: Mapping[str, Any]) -> Iterable[Violation]:

@@ -3,6 +3,7 @@
 Fields that are wrong on their own are absent from what these functions are given, and are not judged twice.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,10 @@ from e2i_assets.core.search_space.space import SearchSpace
 Fields = Mapping[str, Any]
 _COUNTS = ("hpo_trials_run", "hpo_trials_pruned", "hpo_trials_failed")
 _REGISTRATION = ("run_id", "model_uri", "registered_model_name", "version", "stage")
+STAGES = ("development", "staging", "shadow", "production", "archived", "deprecated")
+_OF_CLASSES = ("f1_score", "precision", "recall", "accuracy", "auc_roc", "confusion_matrix")
+_OF_VALUES = ("rmse", "mae", "r2")
+_ROUNDING = 1e-9
 
 
 def hpo_rules(fields: Fields) -> Iterator[Violation]:
@@ -50,12 +55,43 @@ def trained_model_rules(fields: Fields) -> Iterator[Violation]:
 
 
 def validation_metrics_rules(fields: Fields) -> Iterator[Violation]:
-    """A headline metric is the same number as in all_metrics."""
-    everything = fields.get("all_metrics", {})
+    """A headline metric is the same number as in all_metrics, and all of them are of one kind of problem."""
+    everything = fields.get("all_metrics")
     for name, value in fields.items():
-        stored = everything.get({"auc_roc": "roc_auc"}.get(name, name), value)
-        if isinstance(value, float) and stored != value:
+        if everything is None or not isinstance(value, float):
+            continue
+        stored = everything.get({"auc_roc": "roc_auc"}.get(name, name))
+        if stored != value:
             yield Violation(name, value, f"must equal the {stored!r} in all_metrics")
+    of_values = [name for name in _OF_VALUES if fields.get(name) is not None]
+    of_classes = [name for name in _OF_CLASSES if fields.get(name) is not None]
+    if of_values and of_classes:
+        yield Violation(of_values[0], fields[of_values[0]], f"cannot be beside {of_classes[0]}: classes have none")
+    yield from _counts_rules(fields)
+
+
+def _counts_rules(fields: Fields) -> Iterator[Violation]:
+    """Rates of called and true rows are those of the four counts."""
+    counts = fields.get("confusion_matrix")
+    if counts is None:
+        return
+    cells = dict(counts)
+    if not all(isinstance(cells.get(name), int) for name in ("TP", "TN", "FP", "FN")):
+        return
+    tp, tn, fp, fn = (cells[name] for name in ("TP", "TN", "FP", "FN"))
+    if not tp + tn + fp + fn:
+        yield Violation("confusion_matrix", cells, "must count at least one row")
+        return
+    rates = {
+        "accuracy": (tp + tn, tp + tn + fp + fn),
+        "precision": (tp, tp + fp),
+        "recall": (tp, tp + fn),
+        "f1_score": (2 * tp, 2 * tp + fp + fn),
+    }
+    for name, (top, bottom) in rates.items():
+        value = (fields.get("all_metrics") or {}).get(name)
+        if value is not None and abs(value - top / max(bottom, 1)) > _ROUNDING:
+            yield Violation(name, value, f"must be {top}/{bottom}, as the confusion matrix counts")
 
 
 def mlflow_rules(fields: Fields) -> Iterator[Violation]:
@@ -66,9 +102,11 @@ def mlflow_rules(fields: Fields) -> Iterator[Violation]:
             yield Violation(name, None, "must be given when mlflow_status is logged")
         if status in ("unavailable", "disabled") and fields.get(name) is not None:
             yield Violation(name, fields[name], f"must be null when mlflow_status is {status}")
-    uri, run_id = fields.get("model_uri"), fields.get("run_id")
-    if uri is not None and run_id is not None and uri.startswith("runs:/") and uri.split("/")[1] != run_id:
-        yield Violation("model_uri", uri, f"must name the run {run_id}")
+    uri, run_id, stage = (fields.get(name) for name in ("model_uri", "run_id", "stage"))
+    if uri is not None and run_id is not None and not re.fullmatch(rf"runs:/{re.escape(run_id)}/\S+", uri):
+        yield Violation("model_uri", uri, f"must name the run: runs:/{run_id}/model")
+    if stage is not None and stage.lower() not in STAGES:
+        yield Violation("stage", stage, f"must be one of {', '.join(STAGES)}")
 
 
 def training_rules(fields: Fields) -> Iterator[Violation]:
