@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from e2i_assets.core.search.selection import candidates
 from e2i_assets.core.search.study import Proposal
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search_space.space import SearchSpace, brought_into, violations
@@ -111,13 +112,12 @@ def illegal_values(warm_start: WarmStart, space: SearchSpace) -> list[str]:
 
 
 def top_configurations(result: StudyResult, space: SearchSpace) -> list[dict[str, Any]]:
-    """Return the best few distinct configurations of a study with their values, best first.
+    """Return the best few distinct configurations within a study's constraints, best first by its first objective.
 
     Rounds that early stopping cut short are kept as they ended, brought onto the grid.
     """
-    completed = [trial for trial in result.trials if trial.value is not None]
     found: list[dict[str, Any]] = []
-    for trial in sorted(completed, key=lambda one: (-(one.value or 0.0), one.number)):
+    for trial in sorted(candidates(result.trials), key=lambda one: (-(one.value or 0.0), one.number)):
         values, _ = brought_into({name: trial.params[name] for name in trial.sampled if name in trial.params}, space)
         if all(values != other["values"] for other in found):
             found.append({"values": values, "value": trial.value, "trial_number": trial.number})

@@ -40,7 +40,7 @@ def test_what_a_file_leaves_out_is_what_the_contract_declares() -> None:
     experiment = parse_experiment(SMALLEST, "visits.yaml")
     assert (experiment.target_name, experiment.metric, experiment.source.kind) == ("count", "rmse", "csv")
     assert (experiment.hpo.enabled, experiment.hpo.trials, experiment.hpo.timeout_hours) == (True, 100, None)
-    assert (experiment.hpo.sampler, experiment.hpo.pruner, experiment.hpo.seed) == ("tpe", "median", 42)
+    assert (experiment.hpo.sampler, experiment.hpo.used_pruner, experiment.hpo.seed) == ("tpe", "median", 42)
     assert (experiment.early_stopping.enabled, experiment.early_stopping.patience) == (True, 10)
     assert (experiment.warm_start.enabled, experiment.warm_start.min_similarity) == (True, 0.6)
     assert (experiment.split.seed, experiment.hpo.workers, experiment.warm_start.max_configurations) == (42, None, 5)
@@ -138,7 +138,7 @@ def test_what_people_read_does_not_change_the_identity_and_everything_else_does(
         ({"hpo": {"timeout_hours": 0}}, "hpo.timeout_hours: 0 must be above 0"),
         ({"hpo": {"timeout_hours": float("inf")}}, "hpo.timeout_hours: inf must be finite"),
         ({"hpo": {"timeout_hours": "2 h"}}, "hpo.timeout_hours: '2 h' must be a number"),
-        ({"hpo": {"sampler": "tpee"}}, "hpo.sampler: 'tpee' is not one of tpe, random, cmaes, qmc, grid, nsga2; did"),
+        ({"hpo": {"sampler": "tpee"}}, "hpo.sampler: 'tpee' is not one of tpe, random, cmaes, qmc, grid, nsga2, gp;"),
         ({"hpo": {"pruner": "threshold"}}, "hpo.pruner: 'threshold' is not one of median, successive_halving,"),
         ({"hpo": {"enabled": "yes"}}, "hpo.enabled: 'yes' must be true or false"),
         ({"hpo": {"n_trials": 5}}, "hpo.n_trials: 'n_trials' is not a known key; did you mean 'trials'?"),

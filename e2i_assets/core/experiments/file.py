@@ -146,7 +146,7 @@ def _keys(model: type[BaseModel]) -> list[str]:
 def _model_at(path: list[str]) -> type[BaseModel]:
     model: type[BaseModel] = Experiment
     for part in path:
-        if part.isdigit():  # a place in a list of one kind of section
+        if part not in model.model_fields:  # a place in a list, or a name in a mapping, of one kind of section
             continue
         options = _parts_of(model.model_fields[part].annotation)
         model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
@@ -154,4 +154,4 @@ def _model_at(path: list[str]) -> type[BaseModel]:
 
 
 def _parts_of(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType, tuple) else (annotation,)
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType, tuple, dict) else (annotation,)

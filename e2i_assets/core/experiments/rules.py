@@ -8,7 +8,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.evaluation import measures, success_criteria
-from e2i_assets.core.experiments import search_rules, space_changes
+from e2i_assets.core.experiments import objective_rules, search_rules, space_changes
 from e2i_assets.core.experiments.sections import Columns, Target
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
@@ -34,6 +34,9 @@ def violations(parts: Parts) -> Iterator[Violation]:
             yield from _column_violations(parts["target"], parts["columns"])
     if problem_type and isinstance(parts.get("metric"), str):
         yield from _metric_violations(parts["metric"], problem_type)
+    if problem_type and {"hpo", "target", "columns"} <= parts.keys():
+        metric = parts.get("metric") or metrics.default_metric(problem_type)
+        yield from objective_rules.violations(parts["hpo"], problem_type, metric, parts["target"], parts["columns"])
     if problem_type and "success_criteria" in parts:
         for broken in success_criteria.violations(parts["success_criteria"], problem_type):
             yield Violation(f"success_criteria.{broken.where}", broken.value, broken.rule)

@@ -7,6 +7,7 @@ from e2i_assets.core import metrics
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.evaluation.success_criteria import accepted_names
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.search.goals import goal_names
 
 
 def json_schema() -> dict[str, Any]:
@@ -24,6 +25,12 @@ def json_schema() -> dict[str, Any]:
         "anyOf": [{"type": "string"}, {"$ref": "#/$defs/Target"}],
         "description": properties["target"]["description"],
     }
+    search = schema["$defs"]["Hpo"]["properties"]
+    further = {"enum": _in_all_problem_types(goal_names)}
+    search["objectives"]["items"] = {"anyOf": [further, {"$ref": "#/$defs/FurtherObjective"}]}
+    schema["$defs"]["FurtherObjective"]["properties"]["name"] |= further
+    search["constraints"]["propertyNames"] = further
+    search["constraints"]["additionalProperties"] = {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/Constraint"}]}
     return schema
 
 

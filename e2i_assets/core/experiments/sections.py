@@ -1,5 +1,6 @@
 """The sections of an experiment file, each valid in itself; what must hold between them is in `rules`."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
@@ -108,6 +109,18 @@ class FurtherObjective(Section):
         return {"name": raw} if isinstance(raw, str) else raw
 
 
+class Constraint(Section):
+    """What a trained model must keep to; in short just the limit."""
+
+    limit: Number = Field(description="At least this for what should be high, at most this for everything else.")
+    column: Column | None = Field(default=None, description="For fairness_gap: the feature whose groups are compared.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, raw: object) -> object:
+        return raw if isinstance(raw, Mapping | Constraint) else {"limit": raw}
+
+
 class Hpo(Section):
     """The search."""
 
@@ -121,7 +134,11 @@ class Hpo(Section):
         default=10, ge=1, description="So many trials failing one after the other break the study off."
     )
     sampler: Sampler = Field(default="tpe", description="How the next configuration is chosen.")
-    pruner: Pruner = Field(default="median", description="Which trials are ended early.")
+    pruner: Pruner | None = Field(
+        default=None,
+        description="Which trials are ended early. Null: median, or none where there are objectives: a trial can only "
+        "be compared with others on its way where one number says how good it is.",
+    )
     objective: Literal["validation", "cross_validation"] = Field(
         default="validation",
         description="What a trial is judged on: the validation rows, or folds of train and validation for small data.",
@@ -140,15 +157,21 @@ class Hpo(Section):
         default=0.0,
         description="With objectives: how far below its best the metric may be, in its own unit, for their sake.",
     )
-    constraints: dict[Text, Number] = Field(
+    constraints: dict[Text, Constraint] = Field(
         default_factory=dict,
         description="Limits that a trained model must keep, such as model_size: 500000; at least for what should "
-        "be high, at most for everything else.",
+        "be high, at most for everything else. A fairness gap has a column too: fairness_gap: {limit: 0.05, "
+        "column: sex}.",
     )
     seed: Seed = 42
     workers: StrictInt | None = Field(
         default=None, ge=1, description="Trials at a time; null: as many as there are cores for this process."
     )
+
+    @property
+    def used_pruner(self) -> Pruner:
+        """The pruner that is used: the one that was chosen, or the default for such a search."""
+        return self.pruner or ("none" if self.objectives else "median")
 
 
 class EarlyStopping(Section):

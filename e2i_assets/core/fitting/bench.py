@@ -1,7 +1,7 @@
 """The one way a model is fitted: the search calls it for every trial, and the final training calls it once more."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,12 +59,14 @@ class Bench:
         preparation: The ColumnTransformer fitted on the train rows.
         material: The matrices, and their binned form for those who bin.
         classes: The labels in the order of their codes, empty for a regression.
+        groups: A code per validation row for each feature whose values are compared as groups, shape (n,).
     """
 
     algorithm: Algorithm
     preparation: Any
     material: Material
     classes: tuple[Any, ...]
+    groups: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -114,8 +116,21 @@ class Bench:
         return FittedModel(self.preparation, fit.estimator, classes, precision(self.algorithm.preparation))
 
 
-def bench(algorithm: Algorithm, task: Task, train: Rows, validation: Rows, classes: tuple[Any, ...]) -> Bench:
-    """Prepare train and validation rows: everything is fitted on the train rows alone."""
+def bench(
+    algorithm: Algorithm,
+    task: Task,
+    train: Rows,
+    validation: Rows,
+    classes: tuple[Any, ...],
+    group_columns: Sequence[str] = (),
+) -> Bench:
+    """Prepare train and validation rows: everything is fitted on the train rows alone.
+
+    Raises:
+        E2iError: A column whose groups are to be compared is no feature.
+    """
+    if missing := [column for column in group_columns if column not in validation.features.columns]:
+        raise E2iError(f"{missing[0]!r} is no feature of this table, so its groups cannot be compared")
     preparation = preprocessing(train.features, algorithm.preparation).fit(train.features)
     dtype = precision(algorithm.preparation)
     material = Material(
@@ -125,4 +140,5 @@ def bench(algorithm: Algorithm, task: Task, train: Rows, validation: Rows, class
         x_validation=transformed(preparation, validation.features, dtype),
         y_validation=target_codes(validation.target, classes),
     )
-    return Bench(algorithm=algorithm, preparation=preparation, material=material, classes=classes)
+    groups = {column: pd.factorize(validation.features[column], use_na_sentinel=False)[0] for column in group_columns}
+    return Bench(algorithm=algorithm, preparation=preparation, material=material, classes=classes, groups=groups)

@@ -88,9 +88,15 @@ class OnFolds:
         return values[-1] if self.told == "each" else statistics.fmean(values)
 
 
-def on_folds(algorithm: Algorithm, facts: SplitFacts, folds: Iterable[Fold], told: Told = "mean") -> OnFolds:
+def on_folds(
+    algorithm: Algorithm,
+    facts: SplitFacts,
+    folds: Iterable[Fold],
+    told: Told = "mean",
+    group_columns: Sequence[str] = (),
+) -> OnFolds:
     """Prepare each fold, once for the whole study."""
-    benches = (bench(algorithm, facts.task, fold.train, fold.held_out, facts.classes) for fold in folds)
+    benches = (bench(algorithm, facts.task, fold.train, fold.held_out, facts.classes, group_columns) for fold in folds)
     return OnFolds(tuple(benches), told)
 
 

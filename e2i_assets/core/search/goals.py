@@ -4,8 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from e2i_assets.core.algorithms.algorithm import Fit
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.bench import Bench
-from e2i_assets.core.metrics import Metric, Prediction
+from e2i_assets.core.metrics import Metric, Prediction, ProblemType, metric, names
+from e2i_assets.core.search.measures_of_models import fairness_gap, model_size, prediction_time
+
+FAIRNESS_GAP = "fairness_gap"
+OF_MODELS = ("model_size", "prediction_time", FAIRNESS_GAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +19,16 @@ class Goal:
     """One thing that a fitted model is judged by.
 
     Attributes:
-        name: The name that experiments use.
-        greater_is_better: False for errors, sizes and times.
+        name: The name that experiments use; a fairness gap has its column behind it.
+        greater_is_better: False for errors, sizes, times and gaps.
         measured: The natural value of a fit, from its bench and its prediction for the bench's validation rows.
+        is_repeatable: Whether the same fit has the same value again: not where a clock measures it.
     """
 
     name: str
     greater_is_better: bool
     measured: Callable[[Bench, Fit, Prediction], float]
+    is_repeatable: bool = True
 
     def oriented(self, value: float) -> float:
         """Turn a natural value into the one a study maximises, or back: it is its own inverse."""
@@ -38,6 +46,9 @@ class Limit:
         """Return by how much a natural value breaks the limit: 0 or less is within it."""
         return self.bound - value if self.goal.greater_is_better else value - self.bound
 
+    def __str__(self) -> str:
+        return f"{self.goal.name} at {'least' if self.goal.greater_is_better else 'most'} {self.bound:g}"
+
 
 def metric_goal(metric: Metric) -> Goal:
     """Return a metric as a goal."""
@@ -46,3 +57,60 @@ def metric_goal(metric: Metric) -> Goal:
         metric.greater_is_better,
         lambda bench, fit, prediction: metric.score(bench.y_validation, prediction),
     )
+
+
+def goal_names(problem_type: ProblemType) -> tuple[str, ...]:
+    """Return everything that may be optimised or limited."""
+    return (*names(problem_type), *OF_MODELS)
+
+
+def goal_name(name: str, column: str | None) -> str:
+    """Return the name under which a goal's value is kept, apart for each column."""
+    return f"{name}_{column}" if column else name
+
+
+def goals(experiment: Experiment) -> tuple[Goal, ...]:
+    """Return what the experiment's study optimises, its metric first."""
+    further = [_goal(experiment, one.name, one.column) for one in experiment.hpo.objectives]
+    return (metric_goal(_metric(experiment)), *further)
+
+
+def limits(experiment: Experiment) -> tuple[Limit, ...]:
+    """Return what a model of the experiment must keep to."""
+    return tuple(
+        Limit(_goal(experiment, name, one.column), one.limit) for name, one in experiment.hpo.constraints.items()
+    )
+
+
+def group_columns(experiment: Experiment) -> tuple[str, ...]:
+    """Return the features whose groups a goal or a limit of the experiment compares."""
+    columns = [one.column for one in experiment.hpo.objectives]
+    columns += [one.column for one in experiment.hpo.constraints.values()]
+    return tuple(dict.fromkeys(column for column in columns if column))
+
+
+def _metric(experiment: Experiment) -> Metric:
+    return metric(experiment.metric, experiment.problem_type)
+
+
+def _goal(experiment: Experiment, name: str, column: str | None) -> Goal:
+    """Look a goal up.
+
+    Raises:
+        E2iError: There is none of that name, or a fairness gap has no column.
+    """
+    if name in names(experiment.problem_type):
+        return metric_goal(metric(name, experiment.problem_type))
+    if name == "model_size":
+        return Goal(name, False, lambda bench, fit, prediction: model_size(fit))
+    if name == "prediction_time":
+        return Goal(name, False, lambda bench, fit, prediction: prediction_time(bench, fit), is_repeatable=False)
+    if name == FAIRNESS_GAP and column:
+        own = _metric(experiment)
+        return Goal(
+            goal_name(name, column),
+            False,
+            lambda bench, fit, prediction: fairness_gap(bench, prediction, column, own),
+        )
+    known = ", ".join(goal_names(experiment.problem_type))
+    raise E2iError(f"unknown objective {name!r}: choose one of {known} ({FAIRNESS_GAP} needs a column)")

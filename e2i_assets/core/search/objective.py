@@ -81,11 +81,18 @@ class Objective:
         goal = self.goals[0]
         return goal.oriented(self.scheme.again(parameters, self.goals[:1], fold_rounds)[goal.name])
 
-    def _outcome(self, parameters: Mapping[str, Any], report: Report | None) -> tuple[Outcome, list[str]]:
+    def measures_again(self, parameters: Mapping[str, Any], fold_rounds: Sequence[int] = ()) -> dict[str, float]:
+        """Return the natural values of all goals and limits for a trial's parameters, but for what a clock measures."""
+        repeatable = [goal for goal in self._measured() if goal.is_repeatable]
+        return self.scheme.again(parameters, repeatable, fold_rounds)
+
+    def _measured(self) -> tuple[Goal, ...]:
         known = {goal.name for goal in self.goals}
-        measured = (*self.goals, *(limit.goal for limit in self.limits if limit.goal.name not in known))
+        return (*self.goals, *(limit.goal for limit in self.limits if limit.goal.name not in known))
+
+    def _outcome(self, parameters: Mapping[str, Any], report: Report | None) -> tuple[Outcome, list[str]]:
         with noted() as notes:
-            outcome = self.scheme.outcome(parameters, measured, self.patience, report)
+            outcome = self.scheme.outcome(parameters, self._measured(), self.patience, report)
         return outcome, sorted(notes)
 
     def _fitted(self, outcome: Outcome, notes: list[str]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from e2i_assets.core.search.notes import collecting
 from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.recovery import queue_unfinished, recovered
 from e2i_assets.core.search.samplers import pruner, sampler
-from e2i_assets.core.search.selection import Objectives
-from e2i_assets.core.search.study_result import StopReason, StudyResult
+from e2i_assets.core.search.selection import Objectives, candidates
+from e2i_assets.core.search.study_result import OUTSIDE, StopReason, StudyResult
 from e2i_assets.core.search.trials import ORIGIN, Origin, TrialRecord, record_of
 from e2i_assets.core.search_space.dimensions import IntDimension
 
@@ -107,7 +107,7 @@ def search(
         storage=storage, study_name=plan.name, directions=["maximize"] * len(objective.goals), load_if_exists=True
     )
     resumed_from = len(counted(study))
-    study.sampler = sampler(plan.sampler, plan.seed + len(study.trials) + sharing.joined, objective.space)
+    study.sampler = sampler(plan.sampler, plan.seed + len(study.trials) + sharing.joined, objective.space, plan.trials)
     pruning = plan.pruner if len(objective.goals) == 1 else "none"
     study.pruner = pruner(pruning, _cap(objective), on_folds=objective.scheme.folds > 0)
     with collecting():
@@ -119,14 +119,15 @@ def search(
             study.enqueue_trial(proposal.values, user_attrs=attributes, skip_if_exists=True)
         follower = Follower(on_trial, plan.max_failures, plan.stop_without_improvement, objectives)
         reason = _optimised(study, objective, plan, deadline, follower, sharing.recover or _recover_alone)
-    trials = tuple(record_of(trial) for trial in study.trials)
+    records = (record_of(trial) for trial in study.trials)
+    trials = tuple(trial for trial in records if trial.state not in ("WAITING", "RUNNING"))
     return StudyResult(
         study_name=plan.name,
         n_trials=plan.trials,
         objectives=objectives,
-        trials=tuple(trial for trial in trials if trial.state not in ("WAITING", "RUNNING")),
+        trials=trials,
         default_value=study.user_attrs.get(_DEFAULT_VALUE),
-        stop_reason=reason,
+        stop_reason=_why_ended(reason, trials),
         resumed_from=min(resumed_from, plan.trials),
         started_at=started_at,
         completed_at=datetime.now(UTC),
@@ -150,7 +151,7 @@ def _optimised(
         recover(study)
         finished, running = len(counted(study)), _running(study)
         if finished >= plan.trials:
-            return _spent(study)
+            return "budget spent"
         follower.refresh(study)
         if follower.without_improvement():
             return "no improvement"
@@ -211,5 +212,8 @@ def _cap(objective: Objective) -> int:
     return int(objective.fixed.get("n_estimators", objective.defaults.get("n_estimators", 1)))
 
 
-def _spent(study: "optuna.Study") -> StopReason:
-    return "budget spent" if any(trial.state == "COMPLETE" for trial in counted(study)) else "no trial completed"
+def _why_ended(reason: StopReason, trials: Sequence[TrialRecord]) -> StopReason:
+    """Return why a study ended: one that came to its end without a trial to train says that rather than how."""
+    if reason == "time is up" or candidates(trials):
+        return reason
+    return OUTSIDE if any(trial.value is not None for trial in trials) else "no trial completed"

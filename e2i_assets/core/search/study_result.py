@@ -1,14 +1,22 @@
 """A study as it ended, or as far as it came: what the asset keeps and everything after it reads."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.search.selection import Objectives, chosen, pareto_front
 from e2i_assets.core.search.trials import TrialRecord
 
-StopReason = Literal["budget spent", "no improvement", "time is up", "grid exhausted", "no trial completed"]
+OUTSIDE: Final = "no trial within the constraints"
+StopReason = Literal[
+    "budget spent",
+    "no improvement",
+    "time is up",
+    "grid exhausted",
+    "no trial completed",
+    "no trial within the constraints",
+]
 
 
 class StudyResult(BaseModel):

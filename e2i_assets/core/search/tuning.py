@@ -13,18 +13,18 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.bench import Bench, Rows, bench, merged
 from e2i_assets.core.identity import content_hash
-from e2i_assets.core.metrics import metric
 from e2i_assets.core.search.folds import on_folds
-from e2i_assets.core.search.goals import metric_goal
+from e2i_assets.core.search.goals import goals, group_columns, limits
 from e2i_assets.core.search.objective import Objective
+from e2i_assets.core.search.samplers import require
 from e2i_assets.core.search.schemes import OnValidation, Scheme
 from e2i_assets.core.search.study import StudyPlan
-from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.search.study_result import OUTSIDE, StudyResult
 from e2i_assets.core.search_space.space import as_documents
 
 SECONDS_PER_HOUR = 3600.0
 _JUDGING = {"objective", "folds", "repeats", "objectives", "constraints", "tolerance"}
-_SEARCHING = {"enabled", "sampler", "pruner", "seed"}
+_SEARCHING = {"enabled", "sampler", "seed"}
 
 
 def defaults(experiment: Experiment) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
             "fixed": fixed(experiment),
             "metric": experiment.metric,
             "objective": {"patience": patience(experiment), **experiment.hpo.model_dump(include=_JUDGING)},
-            "search": experiment.hpo.model_dump(include=_SEARCHING),
+            "search": {**experiment.hpo.model_dump(include=_SEARCHING), "pruner": experiment.hpo.used_pruner},
         }
     )
 
@@ -76,14 +76,18 @@ def plan(experiment: Experiment, identity: str, cores: int = 1) -> StudyPlan:
         experiment: What to search.
         identity: Its `spec_hash`.
         cores: Trials at a time when the experiment does not say.
+
+    Raises:
+        E2iError: The sampler needs a package that is not installed.
     """
     hpo = experiment.hpo
+    require(hpo.sampler)
     return StudyPlan(
         name=study_name(experiment, identity),
         trials=hpo.trials,
         timeout_seconds=None if hpo.timeout_hours is None else hpo.timeout_hours * SECONDS_PER_HOUR,
         sampler=hpo.sampler,
-        pruner=hpo.pruner,
+        pruner=hpo.used_pruner,
         seed=hpo.seed,
         workers=hpo.workers or cores,
         stop_without_improvement=hpo.stop_without_improvement,
@@ -94,7 +98,8 @@ def plan(experiment: Experiment, identity: str, cores: int = 1) -> StudyPlan:
 
 def experiment_bench(experiment: Experiment, facts: SplitFacts, train: Rows, validation: Rows) -> Bench:
     """Prepare train and validation rows for the experiment's algorithm."""
-    return bench(registry.algorithm(experiment.algorithm), facts.task, train, validation, facts.classes)
+    algorithm = registry.algorithm(experiment.algorithm)
+    return bench(algorithm, facts.task, train, validation, facts.classes, group_columns(experiment))
 
 
 def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
@@ -113,6 +118,7 @@ def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
         rows.facts,
         folds(rows, hpo.folds, hpo.repeats, hpo.seed),
         told="each" if hpo.pruner == "wilcoxon" else "mean",
+        group_columns=group_columns(experiment),
     )
 
 
@@ -120,16 +126,17 @@ def objective(experiment: Experiment, rows: SearchRows) -> Callable[[float], Obj
     """Return what makes the experiment's objective for a deadline; the rows are prepared once."""
     prepared = scheme(experiment, rows)
     space = experiment.search_space()
-    goals = (metric_goal(metric(experiment.metric, experiment.problem_type)),)
+    asked, kept = goals(experiment), limits(experiment)
 
     def until(deadline: float) -> Objective:
         return Objective(
             prepared,
-            goals,
+            asked,
             space,
             defaults(experiment),
             fixed(experiment),
             patience(experiment),
+            limits=kept,
             deadline=deadline,
         )
 
@@ -148,21 +155,21 @@ class Tuned(BaseModel):
 def hpo_output(experiment: Experiment, identity: str, result: StudyResult | None) -> HpoOutput:
     """Return the output contract of a study: defaults, overridden by its best trial, then by what is fixed.
 
-    Without a completed trial, or with the search off, that is the defaults, and the output says so.
+    Without a trial that may be trained, or with the search off, that is the defaults, and the output says why.
     """
     best = result.best if result else None
     if result is None or best is None:
         return HpoOutput(
             hpo_completed=False,
             best_hyperparameters=merged(defaults(experiment), {}, fixed(experiment)),
-            hpo_trials_run=0,
+            hpo_trials_run=result.count("COMPLETE") if result else 0,
             hpo_trials_pruned=result.count("PRUNED") if result else 0,
             hpo_trials_failed=result.count("FAIL") if result else 0,
             hpo_duration_seconds=result.duration_seconds if result else 0.0,
             hpo_study_name=result.study_name if result else None,
             hpo_spec_hash=identity,
             hpo_metric=experiment.metric,
-            hpo_stop_reason=result.stop_reason if result else "the search is off or has nothing to tune",
+            hpo_stop_reason=_why_none(experiment, result) if result else "the search is off or has nothing to tune",
         )
     return HpoOutput(
         hpo_completed=True,
@@ -180,3 +187,16 @@ def hpo_output(experiment: Experiment, identity: str, result: StudyResult | None
         hpo_metric=experiment.metric,
         hpo_stop_reason=result.stop_reason,
     )
+
+
+def _why_none(experiment: Experiment, result: StudyResult) -> str:
+    """Return why a study has no trial that may be trained, with how near the trials came to each constraint."""
+    completed = [trial for trial in result.trials if trial.value is not None]
+    if not completed:
+        return result.stop_reason
+    nearest = []
+    for limit in limits(experiment):
+        values = [trial.constraint_values[limit.goal.name] for trial in completed]
+        nearest.append(f"{limit} (the nearest trial has {min(values, key=limit.excess):g})")
+    ended = "" if result.stop_reason == OUTSIDE else f"{result.stop_reason}, and "
+    return f"{ended}{OUTSIDE}: {', '.join(nearest)}"
