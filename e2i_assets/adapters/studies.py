@@ -109,13 +109,14 @@ def storage(workspace: Workspace) -> "RDBStorage":
 
 
 def importances(workspace: Workspace, result: StudyResult) -> dict[str, float]:
-    """Return how much each parameter matters (PED-ANOVA), empty while there are too few completed trials to say."""
+    """Return how much each parameter matters to the first objective (PED-ANOVA), empty while too few trials say so."""
     import optuna
 
     if result.count("COMPLETE") < _TRIALS_FOR_IMPORTANCES:
         return {}
     study = optuna.load_study(study_name=result.study_name, storage=storage(workspace))
-    return dict(optuna.importance.get_param_importances(study))
+    first = (lambda trial: trial.values[0]) if len(result.objectives.greater_is_better) > 1 else None
+    return dict(optuna.importance.get_param_importances(study, target=first))
 
 
 def finish(store: StudyStore, study_id: str, result: StudyResult) -> None:

@@ -46,6 +46,7 @@ _RUNNING = sa.text("""
     LEFT JOIN ml_hpo_trials AS ours ON ours.study_id = :study_id AND ours.trial_number = trial.number
     WHERE trial.study_id = :optuna_id AND trial.state = 'RUNNING' ORDER BY trial.number
 """)
+_SYSTEM_ATTRIBUTES = sa.text("SELECT key, value_json FROM optuna.study_system_attributes WHERE study_id = :optuna_id")
 _NOT_FINITE = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
 
 
@@ -83,6 +84,12 @@ def trials(connection: sa.Connection, study: Study, trial_ids: Iterable[int]) ->
 def untold(connection: sa.Connection, study: Study) -> list[int]:
     """Return the ids of the trials that our table does not have, or has in another state."""
     return list(connection.execute(_UNTOLD, study.parameters()).scalars())
+
+
+def system_attributes(connection: sa.Connection, study: Study) -> dict[str, Any]:
+    """Return what Optuna keeps with the study for itself."""
+    found = connection.execute(_SYSTEM_ATTRIBUTES, study.parameters())
+    return {key: json.loads(text) for key, text in found}
 
 
 def running(connection: sa.Connection, study: Study) -> list[tuple[int, str | None]]:

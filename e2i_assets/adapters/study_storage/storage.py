@@ -90,7 +90,9 @@ class StudyStorage(BaseStorage):
         return self._optuna.get_study_user_attrs(study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        return self._optuna.get_study_system_attrs(study_id)
+        # Optuna asks after each trial, for its log.
+        with self._database.connect() as connection:
+            return reads.system_attributes(connection, self._study(study_id)[0])
 
     def get_all_studies(self) -> list[FrozenStudy]:
         return self._optuna.get_all_studies()

@@ -1,5 +1,6 @@
 """A trial as we keep it: what was drawn, what was fitted, what came out, and where the configuration came from."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -97,7 +98,7 @@ def record_of(trial: "optuna.trial.FrozenTrial") -> TrialRecord:
         constraint_values=fitted.get("constraints", {}),
         is_feasible=bool(fitted.get("feasible", True)),
         fold_rounds=tuple(fitted.get("fold_rounds", ())),
-        intermediate_values={step: value for step, value in trial.intermediate_values.items() if value == value},
+        intermediate_values={step: value for step, value in trial.intermediate_values.items() if math.isfinite(value)},
         rounds=fitted.get("rounds"),
         stopped_early=bool(fitted.get("stopped_early", False)),
         error_type=reason.get("type") or (INTERRUPTED if state == "FAIL" else None),
