@@ -10,7 +10,7 @@ from sklearn.calibration import calibration_curve
 
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation import measures
-from e2i_assets.core.evaluation.calibration import calibration_error
+from e2i_assets.core.evaluation.calibration import calibration_error, calibration_slope
 from e2i_assets.core.evaluation.evaluation import (
     Evaluation,
     contract_metrics,
@@ -113,6 +113,43 @@ def test_a_sure_model_that_is_right_is_calibrated_and_one_that_is_wrong_is_not()
     y = np.array([0, 1, 2, 1])
     assert calibration_error(y, np.eye(3)[y]) == 0
     assert calibration_error(y, np.eye(3)[(y + 1) % 3]) == 1
+
+
+def test_the_calibration_slope_is_the_one_of_an_unpenalised_regression_on_the_log_odds() -> None:
+    """Cox (1958); statsmodels fits it in another way."""
+    from statsmodels.api import Logit, add_constant
+
+    y, prediction = rows("binary_classification")
+    positive = prediction.scores[:, 1]  # type: ignore[index]
+    odds = np.log(positive / (1 - positive))
+    expected = Logit(y, add_constant(odds)).fit(disp=0).params[1]
+    assert calibration_slope(y, prediction.scores) == pytest.approx(expected, rel=1e-3)  # type: ignore[arg-type]
+
+
+def test_probabilities_that_are_right_have_slope_one_and_doubled_log_odds_half_of_it() -> None:
+    random = np.random.default_rng(0)
+    odds = random.normal(0, 1.5, 50_000)
+    y = (random.random(50_000) < 1 / (1 + np.exp(-odds))).astype(int)
+    said = [1 / (1 + np.exp(-times * odds)) for times in (1, 2)]
+    slopes = [calibration_slope(y, np.column_stack([1 - one, one])) for one in said]
+    assert slopes == pytest.approx([1, 0.5], abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("y", "positive"),
+    [([0, 0, 0], [0.1, 0.2, 0.3]), ([0, 1, 1], [0.5, 0.5, 0.5]), ([0, 1, 1], [0.1, 0.8, 0.9]), ([1, 0], [0.0, 1.0])],
+)
+def test_where_there_is_no_finite_slope_there_is_none(y: list[int], positive: list[float]) -> None:
+    scores = np.column_stack([1 - np.array(positive), positive])
+    assert calibration_slope(np.array(y), scores) is None
+
+
+def test_minority_recall_at_one_half_stays_beside_the_one_at_the_threshold() -> None:
+    y, prediction = rows("binary_classification")
+    split = split_evaluation("binary_classification", y, prediction, threshold=0.2, minority_class=1)
+    at_half = split_evaluation("binary_classification", y, prediction, minority_class=1)
+    assert split.metrics["minority_recall_at_05"] == at_half.metrics["minority_recall"]
+    assert split.metrics["minority_recall"] > split.metrics["minority_recall_at_05"]
 
 
 def edge_cases() -> list[tuple[str, ProblemType, Array, Prediction]]:

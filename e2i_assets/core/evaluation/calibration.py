@@ -1,10 +1,13 @@
 """How far predicted probabilities are from what happens."""
 
+import warnings
+
 import numpy as np
 
 from e2i_assets.core.metrics import Array
 
 N_BINS = 10
+_SURE = 1e-6
 
 
 def calibration_error(y_true: Array, scores: Array) -> float:
@@ -27,3 +30,33 @@ def calibration_error(y_true: Array, scores: Array) -> float:
     bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
     gaps = np.bincount(bins, weights=confidence - hit, minlength=N_BINS)
     return float(np.abs(gaps).sum() / len(confidence))
+
+
+def calibration_slope(y_true: Array, scores: Array) -> float | None:
+    """Return the slope of what happens over the log-odds that were predicted (Cox, 1958): 1 is perfect.
+
+    Below 1 the probabilities are too extreme, above 1 too timid. It is the coefficient of a logistic regression
+    without a penalty, of the class on the predicted log-odds; where that has no finite solution (one class, constant or
+    perfectly separating scores) there is none.
+
+    Args:
+        y_true: Class codes 0 and 1, shape (n,).
+        scores: Class probabilities, shape (n, 2).
+    """
+    from scipy.special import logit
+    from sklearn.linear_model import LogisticRegression
+
+    y_true, positive = np.asarray(y_true), np.asarray(scores, dtype=float)[:, 1]
+    if len(np.unique(y_true)) < 2 or np.ptp(positive) == 0 or _separates(y_true, positive):
+        return None
+    odds = logit(np.clip(positive, _SURE, 1 - _SURE)).reshape(-1, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what did not converge is no number below
+        fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(odds, y_true)
+    slope = float(fitted.coef_[0, 0])
+    return slope if np.isfinite(slope) and fitted.n_iter_[0] < 1000 else None
+
+
+def _separates(y_true: Array, positive: Array) -> bool:
+    ones, zeros = positive[y_true == 1], positive[y_true != 1]
+    return bool(ones.min() >= zeros.max() or ones.max() <= zeros.min())

@@ -46,7 +46,7 @@ MEASURES: dict[ProblemType, dict[str, Measure]] = {
     "binary_classification": _by_name(
         *_shares("accuracy", "balanced_accuracy", "precision", "recall", "f1_score", "f1_macro", "f1_weighted"),
         *_shares("precision_class_0", "recall_class_0", "precision_class_1", "recall_class_1"),
-        *_shares("minority_precision", "minority_recall"),
+        *_shares("minority_precision", "minority_recall", "minority_recall_at_05"),
         Measure("false_positive_rate", greater_is_better=False),
         *_PROBABILITIES,
         Measure("pr_auc"),

@@ -8,7 +8,7 @@ import numpy as np
 from e2i_assets.core.evaluation.calibration import calibration_error
 from e2i_assets.core.evaluation.confusion import Confusion, NotComputable
 from e2i_assets.core.evaluation.measures import PRECISION_AT
-from e2i_assets.core.evaluation.thresholds import precision_at
+from e2i_assets.core.evaluation.thresholds import DEFAULT_THRESHOLD, labels_at, precision_at
 from e2i_assets.core.metrics import Array, Prediction, ProblemType, metric
 
 Formulas = Mapping[str, Callable[[], float]]
@@ -58,6 +58,7 @@ def binary(y_true: Array, prediction: Prediction, confusion: Confusion, minority
         **{f"recall_class_{code}": partial(confusion.recall, code) for code in (0, 1)},
         "minority_precision": lambda: of_minority(confusion.precision),
         "minority_recall": lambda: of_minority(confusion.recall),
+        "minority_recall_at_05": lambda: of_minority(_at_half(y_true, prediction).recall),
         "false_positive_rate": lambda: 1 - confusion.recall(0),
         "pr_auc": lambda: _ranked("pr_auc", "binary_classification", y_true, prediction),
         "brier_score": lambda: float(np.mean((_scores(prediction)[:, 1] - y_true) ** 2)),
@@ -122,6 +123,10 @@ def _ranked(name: str, problem_type: ProblemType, y_true: Array, prediction: Pre
     if absent:
         raise NotComputable(f"no row is of class {', '.join(map(str, absent))}")
     return metric(name, problem_type).score(y_true, prediction)
+
+
+def _at_half(y_true: Array, prediction: Prediction) -> Confusion:
+    return Confusion.of(2, y_true, labels_at(_scores(prediction), DEFAULT_THRESHOLD))
 
 
 def _scores(prediction: Prediction) -> Array:

@@ -1,0 +1,140 @@
+"""How a model does on parts of its rows: each value of a column by itself, and how far the parts lie apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from e2i_assets.core.evaluation import measures
+from e2i_assets.core.evaluation.evaluation import split_evaluation
+from e2i_assets.core.evaluation.intervals import Interval, bootstrap_intervals
+from e2i_assets.core.metrics import Array, Prediction, ProblemType
+
+MINIMUM_ROWS = 50
+MINIMUM_ROWS_OF_A_CLASS = 5
+
+
+class SegmentEvaluation(BaseModel):
+    """The numbers of the rows that have one value in one column.
+
+    Attributes:
+        is_small: Too few rows, or too few of a class, to be compared with others: such a part has no intervals.
+        metrics: Finite values by the names of `measures.names`.
+        not_computable: Every other name, with the reason.
+        intervals: 95 % bootstrap intervals of the headline metrics.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    column: str
+    segment: str
+    n_rows: int
+    is_small: bool
+    metrics: dict[str, float]
+    not_computable: dict[str, str]
+    intervals: dict[str, Interval]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How far the best and the worst part of one column lie from each other, in one metric.
+
+    Attributes:
+        size: Never negative.
+        beyond_chance: Whether the intervals of the two do not overlap. With many parts, some pair does not by chance.
+    """
+
+    column: str
+    metric: str
+    best: str
+    worst: str
+    size: float
+    beyond_chance: bool
+
+
+def segment_evaluations(
+    problem_type: ProblemType,
+    y_true: Array,
+    prediction: Prediction,
+    columns: Mapping[str, Array],
+    threshold: float | None = None,
+    minority_class: int | None = None,
+    seed: int = 42,
+) -> list[SegmentEvaluation]:
+    """Evaluate each value of each column by itself, at the threshold of the whole, the largest part of a column first.
+
+    Args:
+        problem_type: Decides the metrics.
+        y_true: Shape (n,): class codes or values.
+        prediction: Of the same rows.
+        columns: By name, the text of the value of each row: shape (n,).
+        threshold: Of the whole, see `split_evaluation`.
+        minority_class: Of the whole.
+        seed: Of the intervals.
+    """
+    found = []
+    for column, values in columns.items():
+        names, counts = np.unique(values.astype(str), return_counts=True)
+        for name in names[np.argsort(-counts, kind="stable")]:
+            rows = np.flatnonzero(values.astype(str) == name)
+            own = Prediction(prediction.labels[rows], None if prediction.scores is None else prediction.scores[rows])
+            of = split_evaluation(problem_type, y_true[rows], own, threshold, minority_class)
+            small = _is_small(problem_type, y_true[rows], np.unique(y_true))
+            found.append(
+                SegmentEvaluation(
+                    column=column,
+                    segment=str(name),
+                    n_rows=len(rows),
+                    is_small=small,
+                    metrics=of.metrics,
+                    not_computable=of.not_computable,
+                    intervals={}
+                    if small
+                    else bootstrap_intervals(problem_type, y_true[rows], own, threshold, seed=seed),
+                )
+            )
+    return found
+
+
+def gaps(segments: Sequence[SegmentEvaluation], metric: str, problem_type: ProblemType) -> list[Gap]:
+    """Compare the parts of each column that are large enough; a column with fewer than two has no gap.
+
+    Args:
+        segments: Of any number of columns.
+        metric: A name of `measures`.
+        problem_type: Of the model.
+    """
+    measure = measures.measure(metric, problem_type)
+    if measure is None:
+        return []
+    found = []
+    for column in dict.fromkeys(one.column for one in segments):
+        of = [one for one in segments if one.column == column and not one.is_small and measure.name in one.metrics]
+        if len(of) < 2:
+            continue
+        ranked = sorted(of, key=lambda one: one.metrics[measure.name], reverse=measure.greater_is_better)
+        best, worst = ranked[0], ranked[-1]
+        found.append(
+            Gap(
+                column=column,
+                metric=measure.name,
+                best=best.segment,
+                worst=worst.segment,
+                size=abs(best.metrics[measure.name] - worst.metrics[measure.name]),
+                beyond_chance=_apart(best.intervals.get(measure.name), worst.intervals.get(measure.name)),
+            )
+        )
+    return found
+
+
+def _is_small(problem_type: ProblemType, y_true: Array, classes: Array) -> bool:
+    if len(y_true) < MINIMUM_ROWS:
+        return True
+    if problem_type == "regression":
+        return False
+    return bool(min(np.count_nonzero(y_true == code) for code in classes) < MINIMUM_ROWS_OF_A_CLASS)
+
+
+def _apart(one: Interval | None, other: Interval | None) -> bool:
+    return one is not None and other is not None and (one.high < other.low or other.high < one.low)
