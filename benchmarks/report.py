@@ -68,4 +68,6 @@ def _grid(table: Table) -> str:
 
 
 def _shown(cell: object) -> str:
-    return f"{cell:,.4g}" if isinstance(cell, float) else str(cell)
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if abs(cell) >= 1000 else f"{cell:.4g}"
+    return str(cell)
