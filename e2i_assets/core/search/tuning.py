@@ -117,7 +117,7 @@ def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
         registry.algorithm(experiment.algorithm),
         rows.facts,
         folds(rows, hpo.folds, hpo.repeats, hpo.seed),
-        told="each" if hpo.pruner == "wilcoxon" else "mean",
+        told="each" if hpo.used_pruner == "wilcoxon" else "mean",
         group_columns=group_columns(experiment),
     )
 
