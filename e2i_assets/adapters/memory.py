@@ -57,7 +57,7 @@ def remember(
     """Keep a finished study as a pattern, once, and say what its warm start brought."""
     result = tuned.result
     if result is None or result.best is None:
-        return Remembered(pattern_id=None, reason="no trial completed, so there is nothing to remember", uses=())
+        return Remembered(pattern_id=None, reason="no trial to train, so nothing to remember", uses=())
     store = PatternStore(workspace.database)
     pattern_id = store.store(_row(experiment, facts, start, tuned.identity, result))
     RunStore(workspace.database).link_pattern(tuned.identity, pattern_id)

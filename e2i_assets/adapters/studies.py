@@ -1,6 +1,7 @@
 """A study that lives in the database: Optuna's tables for the search, ours for everybody who wants to look at it."""
 
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -115,8 +116,12 @@ def importances(workspace: Workspace, result: StudyResult) -> dict[str, float]:
     if result.count("COMPLETE") < _TRIALS_FOR_IMPORTANCES:
         return {}
     study = optuna.load_study(study_name=result.study_name, storage=storage(workspace))
-    first = (lambda trial: trial.values[0]) if len(result.objectives.greater_is_better) > 1 else None
-    return dict(optuna.importance.get_param_importances(study, target=first))
+    if len(result.objectives.greater_is_better) == 1:
+        return dict(optuna.importance.get_param_importances(study))
+    with warnings.catch_warnings():
+        # With a target, the evaluator asks what makes it low, and says so: hence the sign.
+        warnings.filterwarnings("ignore", "PedAnovaImportanceEvaluator computes the importances")
+        return dict(optuna.importance.get_param_importances(study, target=lambda trial: -trial.values[0]))
 
 
 def finish(store: StudyStore, study_id: str, result: StudyResult) -> None:

@@ -199,6 +199,8 @@ def _study_metadata(metric: str, tuned: tuning.Tuned, workspace: Any) -> dict[st
     importances = studies.importances(workspace, result)
     history = plots.optimisation_history(result.trials, metric, result.default_value)
     pictures = {"optimisation_history": metadata.picture(history, "optimisation history")}
+    if len(result.objectives.greater_is_better) > 1:
+        pictures["pareto_front"] = metadata.picture(plots.pareto_front(result), "Pareto front")
     if importances:
         drawn = plots.parameter_importances(importances)
         pictures["parameter_importances"] = metadata.picture(drawn, "parameter importances")
@@ -211,5 +213,5 @@ def _study_metadata(metric: str, tuned: tuning.Tuned, workspace: Any) -> dict[st
         "failed": result.count("FAIL"),
         "resumed_from": result.resumed_from,
         "seconds": result.duration_seconds,
-        "trials": metadata.table(metadata.trial_rows(result.trials)),
+        "trials": metadata.table(metadata.trial_rows(result)),
     }

@@ -1,12 +1,13 @@
 """What an asset shows of itself in the Dagster UI: tables, inline pictures and links instead of raw values."""
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 
 _MOST_ROWS = 100
@@ -29,15 +30,18 @@ def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
-def trial_rows(trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
+def trial_rows(result: StudyResult) -> list[dict[str, Any]]:
     """Return trials as rows of a table, the best first, those without a value last."""
-    ordered = sorted(trials, key=lambda one: (one.value is None, -(one.value or 0.0), one.number))
+    front = {trial.number for trial in result.pareto_front}
+    weighs = len(result.objectives.greater_is_better) > 1 or any(trial.constraint_values for trial in result.trials)
+    ordered = sorted(result.trials, key=lambda one: (one.value is None, -(one.value or 0.0), one.number))
     return [
         {
             "trial": trial.number,
             "state": trial.state,
             "origin": trial.origin,
             "value": trial.value,
+            **(_judged(trial, trial.number in front) if weighs else {}),
             "rounds": trial.rounds,
             "seconds": trial.seconds,
             "parameters": ", ".join(f"{name}={_short(value)}" for name, value in trial.sampled.items()),
@@ -45,6 +49,12 @@ def trial_rows(trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
         }
         for trial in ordered
     ]
+
+
+def _judged(trial: TrialRecord, is_pareto: bool) -> dict[str, Any]:
+    values = {**trial.constraint_values, **trial.objective_values}
+    shown = ", ".join(f"{name}={_short(value)}" for name, value in values.items())
+    return {"objectives": shown, "feasible": trial.is_feasible, "pareto": is_pareto}
 
 
 def _cell(value: Any) -> str | int | float | bool | None:

@@ -314,6 +314,21 @@ CASES = {
         ("tables_say_the_same", "links_lead_to_study_and_trial"),
         "and 0.99999 in ml_hpo_studies",
     ),
+    "another Pareto front in the table": Case(
+        sql("UPDATE ml_hpo_trials SET is_pareto = NOT is_pareto WHERE state = 'COMPLETE'"),
+        ("tables_say_the_same",),
+        "the Pareto front is [",
+    ),
+    "other values of the objectives in the table": Case(
+        sql("""UPDATE ml_hpo_trials SET objective_values = '{"roc_auc": 0.5}' WHERE trial_number = 0"""),
+        ("tables_say_the_same",),
+        "trial 0 is not the same in ml_hpo_trials",
+    ),
+    "a constraint that nobody measured": Case(
+        spec("{hpo, constraints}", '{"model_size": {"limit": 10}}'),
+        ("constraints_are_kept", "belongs_to_these_rows_and_this_experiment"),
+        "model_size at most 10 is asked for, and the study did not measure it: materialise hpo_study again",
+    ),
     "a better best value in the result (T9)": Case(
         edit("hpo_study", trial(0, value=0.99999)),
         (
@@ -321,7 +336,7 @@ CASES = {
             "tables_say_the_same",
             "equals_the_best_trial_of_the_study",
         ),
-        "trial 0 has 0.99999, and fitted again on train it has 0.9",
+        "trial 0 has 0.99999, and fitted again on train and judged on validation it has 0.9",
     ),
     "NaN as best value (T13)": Case(
         edit("hpo_study", trial(0, value=float("nan"))),

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer
 
+from e2i_assets.core import plots
 from e2i_assets.core.contracts.violations import violations_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
@@ -105,6 +106,18 @@ def test_a_study_outside_its_constraints_has_no_best_and_says_how_near_it_came(r
     assert f"model_size at most 10 (the nearest trial has {nearest:g})" in output.hpo_stop_reason
     fixed, defaults = tuning.fixed(asked), tuning.defaults(asked)
     assert violations_of(output.model_dump(), asked.search_space(), fixed, defaults) == []
+
+
+@pytest.mark.parametrize(
+    "hpo",
+    [
+        "objectives: [model_size], tolerance: 0.02, constraints: {log_loss: 0.4}",
+        "objectives: [log_loss, model_size]",
+        "objectives: [model_size], constraints: {model_size: 10}",
+    ],
+)
+def test_a_front_is_drawn_whatever_is_in_it(hpo, rows):
+    assert plots.pareto_front(searched(experiment(f"trials: 6, {hpo}"), rows)).startswith(b"\x89PNG")
 
 
 def test_a_trial_outside_a_constraint_does_not_count_as_better(rows):

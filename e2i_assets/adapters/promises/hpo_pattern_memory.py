@@ -15,7 +15,7 @@ from e2i_assets.core.search import tuning
 from e2i_assets.core.search_space.space import brought_into, parse_space
 
 _COUNT = sa.text("SELECT count(*) FILTER (WHERE spec_hash = :spec_hash), count(*) FROM ml_hpo_patterns")
-_NOTHING = "no trial completed, so there is nothing to remember"
+_NOTHING = "the study has no trial to train, so there is nothing to remember"
 
 
 def _once_and_found(workspace: Workspace, name: str) -> Verdict:
@@ -26,7 +26,7 @@ def _once_and_found(workspace: Workspace, name: str) -> Verdict:
             [f"there is pattern {remembered.pattern_id}, and {_NOTHING}"] if remembered.pattern_id else [], _NOTHING
         )
     if remembered.pattern_id is None:
-        return verdict(["a trial completed, and nothing was remembered: materialise hpo_pattern_memory again"], "")
+        return verdict(["there is a best trial, and nothing was remembered: materialise hpo_pattern_memory again"], "")
     with workspace.database.connect() as connection:
         times, patterns = connection.execute(_COUNT, {"spec_hash": tuned.identity}).one()
     pattern = PatternStore(workspace.database).get(remembered.pattern_id)

@@ -1,0 +1,75 @@
+"""A search with several objectives and constraints, from the file to the tables."""
+
+from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.search.tuning import Tuned
+
+SMALLER = "{trials: 9, objectives: [model_size], tolerance: 0.01, constraints: {log_loss: 0.6}}"
+IMPOSSIBLE = "{trials: 3, constraints: {model_size: 10}}"
+
+
+def of(project, hpo):
+    return project.experiment.replace("{trials: 6}", hpo)
+
+
+def names_of_broken(result):
+    return [one.check_name for one in result.get_asset_check_evaluations() if not one.passed]
+
+
+def test_the_chosen_of_the_pareto_front_is_trained_and_the_tables_say_so(project):
+    result = project.run(of(project, SMALLER))
+    assert result.success, project.failure(result)
+    assert names_of_broken(result) == []
+    study = project.workspace.read(Tuned, "hpo_study", "cells").result
+    output = project.workspace.read(HpoOutput, "best_hyperparameters", "cells")
+    front = [trial.number for trial in study.pareto_front]
+    marked = project.all("SELECT trial_number FROM ml_hpo_trials WHERE is_pareto ORDER BY trial_number")
+    assert [number for (number,) in marked] == front
+    assert output.hpo_best_trial == study.best.number
+    assert output.hpo_best_value == study.best.objective_values["roc_auc"]
+    (row,) = project.all("SELECT objectives, constraints, objective, best_trial_number, best_value FROM ml_hpo_studies")
+    assert row.objectives == [
+        {"name": "roc_auc", "greater_is_better": True},
+        {"name": "model_size", "greater_is_better": False},
+    ]
+    assert (row.constraints, row.objective) == ({"log_loss": 0.6}, "validation")
+    assert (row.best_trial_number, row.best_value) == (study.best.number, output.hpo_best_value)
+    stored = project.all(
+        "SELECT objective_values, constraint_values, is_feasible FROM ml_hpo_trials "
+        "WHERE is_pareto ORDER BY trial_number"
+    )
+    assert [tuple(one) for one in stored] == [
+        (trial.objective_values, trial.constraint_values, True) for trial in study.pareto_front
+    ]
+    (shown,) = [
+        one.metadata for one in result.asset_materializations_for_node("hpo_study") if "pareto_front" in one.metadata
+    ]
+    assert "data:image/png;base64," in shown["pareto_front"].value
+
+
+def test_a_model_that_breaks_a_constraint_is_not_trained(project):
+    """No trial keeps it and neither do the defaults: the graph stops, and every place says why."""
+    result = project.run(of(project, IMPOSSIBLE))
+    assert names_of_broken(result) == ["constraints_are_kept"]
+    assert not project.workspace.asset_folder("trained_model", "cells").exists()
+    output = project.workspace.read(HpoOutput, "best_hyperparameters", "cells")
+    assert output.hpo_completed is False
+    assert output.hpo_stop_reason.startswith("no trial within the constraints: model_size at most 10 (the nearest")
+    assert project.all("SELECT status, stop_reason, error_message, best_trial_number FROM ml_hpo_studies") == [
+        ("failed", "no trial within the constraints", "no trial within the constraints", None)
+    ]
+    assert project.all("SELECT count(*) FROM ml_hpo_trials WHERE is_feasible OR is_pareto") == [(0,)]
+
+
+def test_defaults_within_the_constraints_are_trained_and_said_to_be_defaults(project):
+    """The space holds no model that learns fast enough; the defaults, which it does not hold, do."""
+    text = of(project, "{trials: 3, constraints: {log_loss: 0.4}}").replace(
+        "{n_estimators: {low: 20, high: 60, step: 20}, max_depth: {low: 2, high: 3}}",
+        "{learning_rate: {low: 0.001, high: 0.002}}\nfixed: {n_estimators: 20}",
+    )
+    result = project.run(text)
+    assert names_of_broken(result) == []
+    assert result.success, project.failure(result)
+    output = project.workspace.read(HpoOutput, "best_hyperparameters", "cells")
+    assert (output.hpo_completed, output.best_hyperparameters["learning_rate"]) == (False, 0.1)
+    assert output.hpo_stop_reason.startswith("no trial within the constraints: log_loss at most 0.4 (the nearest")
+    assert project.workspace.read(TrainingOutput, "trained_model", "cells").hpo_completed is False
