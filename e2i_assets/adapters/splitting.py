@@ -6,9 +6,11 @@ from typing import Any
 import pandas as pd
 
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.leakage_store import LeakageStore
 from e2i_assets.adapters.stores.split_store import SplitRow, SplitStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.dataset import Dataset
+from e2i_assets.core.data.split_rules import violations
 from e2i_assets.core.data.split_tables import SplitFacts, SplitTables
 from e2i_assets.core.data.splits import (
     LEFT_OUT,
@@ -17,46 +19,73 @@ from e2i_assets.core.data.splits import (
     SHARES,
     Assignment,
     Role,
+    Strategy,
     assign,
     entity_keys,
     strategy,
-    violations,
 )
+from e2i_assets.core.data.time_windows import kept
 from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.identity import content_hash, frame_hash
+from e2i_assets.core.leakage.audit import findings
 
 
 def split(workspace: Workspace, experiment: Experiment, dataset: Dataset) -> SplitTables:
-    """Place every row, store who went where, and return the tables by role.
+    """Place every row, look for leakage, store who went where and what was found, and return the tables by role.
 
     Raises:
-        DataInvalid: The rows cannot be split by the policy; nothing is stored.
+        DataInvalid: The rows cannot be split by the policy; the split is not stored, what was found is.
     """
-    columns, seed = experiment.columns, experiment.split.seed
-    how = strategy(experiment.problem_type, columns.group is not None, columns.time is not None)
-    config = content_hash(
-        {"strategy": how, "seed": seed, "group": columns.group, "time": columns.time, "id": columns.id}
-    )
     store = SplitStore(workspace.database)
     experiment_id = ExperimentStore(workspace.database).id_of(experiment.name)
-    times = dataset.frame[columns.time] if columns.time else None
-    assignment = assign(
-        entity_keys(dataset.frame, columns.group, columns.id),
-        how,
-        seed,
-        strata=dataset.frame[dataset.target].map(dataset.classes.index) if dataset.classes else None,
-        times=times,
-        previous=store.previous(experiment_id, config),
-    )
-    if broken := violations(assignment, times):
-        raise DataInvalid(f"split of {experiment.name}", broken)
+    times = dataset.frame[dataset.time] if dataset.time else None
+    config = _config(experiment)
+    assignment = _assignment(store, experiment, dataset, (experiment_id, config))
     # What keeps rows together goes with them, because folds must not tear them apart either; it is no feature.
     columns_kept = [*dataset.features, dataset.target, *_entity(dataset)]
     tables = {role: dataset.frame.loc[assignment.roles == role, columns_kept] for role in ROLES}
     facts = _facts(experiment, dataset, assignment, tables)
-    store.save(_row(experiment_id, config, facts, experiment), assignment.by_entity())
+    broken = violations(assignment, times)
+    found = findings(dataset, assignment, experiment.leakage)
+    LeakageStore(workspace.database).save(experiment_id, facts.data_hash, facts.split_hash, found)
+    if broken:
+        raise DataInvalid(f"split of {experiment.name}", broken)
+    store.save(_row(experiment_id, config, facts, experiment, assignment), assignment.by_entity())
     return SplitTables(facts, tables)
+
+
+def _config(experiment: Experiment) -> str:
+    """Return the identity of a way of splitting: with another one, rows are placed anew."""
+    columns, how = experiment.columns, experiment.split
+    way = {
+        "strategy": _strategy(experiment),
+        "seed": how.seed,
+        "group": columns.group,
+        "time": columns.time,
+        "id": columns.id,
+    }
+    return content_hash(way | ({"gap": how.gap} if how.gap else {}) | ({"column": how.column} if how.column else {}))
+
+
+def _strategy(experiment: Experiment) -> Strategy:
+    columns, given = experiment.columns, experiment.split.column is not None
+    return strategy(experiment.problem_type, columns.group is not None, columns.time is not None, given)
+
+
+def _assignment(store: SplitStore, experiment: Experiment, dataset: Dataset, way: tuple[str, str]) -> Assignment:
+    boundaries = store.boundaries(*way)
+    return assign(
+        entity_keys(dataset.frame, dataset.group, dataset.ids),
+        _strategy(experiment),
+        experiment.split.seed,
+        strata=dataset.frame[dataset.target].map(dataset.classes.index) if dataset.classes else None,
+        times=dataset.frame[dataset.time] if dataset.time else None,
+        previous=store.previous(*way),
+        periods=kept(boundaries, experiment.split.gap) if boundaries else None,
+        given=dataset.frame[dataset.split] if dataset.split else None,
+        gap_days=experiment.split.gap,
+    )
 
 
 def _entity(dataset: Dataset) -> tuple[str, ...]:
@@ -101,11 +130,14 @@ def _facts(
         seed=experiment.split.seed,
         counts=assignment.counts(),
         left_out=int((assignment.roles == LEFT_OUT).sum()),
+        why_left_out=dict(assignment.why_left_out),
         entity=_entity(dataset),
     )
 
 
-def _row(experiment_id: str, config: str, facts: SplitFacts, experiment: Experiment) -> SplitRow:
+def _row(
+    experiment_id: str, config: str, facts: SplitFacts, experiment: Experiment, assignment: Assignment
+) -> SplitRow:
     return SplitRow(
         experiment_id=experiment_id,
         split_hash=facts.split_hash,
@@ -118,4 +150,6 @@ def _row(experiment_id: str, config: str, facts: SplitFacts, experiment: Experim
         time_column=experiment.columns.time,
         counts=facts.counts,
         row_count=sum(facts.counts.values()) + facts.left_out,
+        gap_days=experiment.split.gap,
+        boundaries=assignment.windows.as_document() if assignment.windows else (),
     )

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from e2i_assets.core.data.splits import ROLES, SHARES, assign, entity_keys, strategy, violations
+from e2i_assets.core.data.split_rules import violations
+from e2i_assets.core.data.splits import ROLES, SHARES, assign, entity_keys, strategy
 
 
 def table(rows=2000, groups=300, seed=0):

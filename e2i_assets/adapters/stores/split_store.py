@@ -1,7 +1,7 @@
 """Who plays which role: the tables `ml_split_registry` and `ml_split_assignments`."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.stores.rows import document
 from e2i_assets.core.data.splits import Role
 
 _CHUNK_ROWS = 50_000
@@ -26,6 +27,7 @@ class SplitRow:
         ratios: Intended share of each role.
         counts: Rows in each role.
         row_count: All rows, those without a role included.
+        boundaries: The last time of each role's period; empty where time decides nothing.
     """
 
     experiment_id: str
@@ -40,25 +42,26 @@ class SplitRow:
     group_column: str | None = None
     time_column: str | None = None
     gap_days: int = 0
+    boundaries: Sequence[str | float] = ()
 
 
 _SAVE = sa.text("""
     INSERT INTO ml_split_registry (
         experiment_id, split_hash, config_hash, data_hash, strategy, seed, group_column, time_column, gap_days,
         train_ratio, validation_ratio, test_ratio, holdout_ratio,
-        train_rows, validation_rows, test_rows, holdout_rows, row_count
+        train_rows, validation_rows, test_rows, holdout_rows, row_count, boundaries
     ) VALUES (
         :experiment_id, :split_hash, :config_hash, :data_hash, :strategy, :seed, :group_column, :time_column, :gap_days,
         :train_ratio, :validation_ratio, :test_ratio, :holdout_ratio,
-        :train_rows, :validation_rows, :test_rows, :holdout_rows, :row_count
+        :train_rows, :validation_rows, :test_rows, :holdout_rows, :row_count, :boundaries
     ) ON CONFLICT (experiment_id, split_hash) DO NOTHING RETURNING id::text
 """)
 _ID_OF = sa.text(
     "SELECT id::text FROM ml_split_registry WHERE experiment_id = :experiment_id AND split_hash = :split_hash"
 )
-_PREVIOUS = sa.text("""
-    SELECT id::text FROM ml_split_registry WHERE experiment_id = :experiment_id AND config_hash = :config_hash
-    ORDER BY created_at DESC, id LIMIT 1
+_SPLITS = sa.text("""
+    SELECT id::text, boundaries FROM ml_split_registry
+    WHERE experiment_id = :experiment_id AND config_hash = :config_hash ORDER BY created_at, id
 """)
 _ASSIGNMENTS = sa.text("SELECT entity_key, role FROM ml_split_assignments WHERE split_id = :split_id")
 _COPY = "COPY ml_split_assignments (split_id, entity_key, role) FROM STDIN"
@@ -88,13 +91,29 @@ class SplitStore:
             return connection.execute(_ID_OF, key).scalar_one_or_none()
 
     def previous(self, experiment_id: str, config_hash: str) -> dict[str, Role] | None:
-        """Return the role of each entity in the newest split made this way, or None when there is none yet."""
+        """Return the role of each entity that was ever split this way, or None when there is no such split yet.
+
+        An entity that was away for a while has its role again when it comes back: the newest split alone would not do.
+        """
+        splits = self._splits(experiment_id, config_hash)
+        if not splits:
+            return None
+        known: dict[str, Role] = {}
+        with self.database.connect() as connection:
+            for split_id, _ in splits:
+                known.update((one[0], one[1]) for one in connection.execute(_ASSIGNMENTS, {"split_id": split_id}))
+        return known
+
+    def boundaries(self, experiment_id: str, config_hash: str) -> list[str | float]:
+        """Return where time was cut by the first split made this way; empty when there is none, or no time."""
+        splits = self._splits(experiment_id, config_hash)
+        return list(splits[0][1]) if splits else []
+
+    def _splits(self, experiment_id: str, config_hash: str) -> list[tuple[str, list[str | float]]]:
+        """Return id and boundaries of all splits made one way, the first one first."""
         with self.database.connect() as connection:
             key = {"experiment_id": experiment_id, "config_hash": config_hash}
-            split_id = connection.execute(_PREVIOUS, key).scalar_one_or_none()
-            if split_id is None:
-                return None
-            return {entity: role for entity, role in connection.execute(_ASSIGNMENTS, {"split_id": split_id})}
+            return [(str(one[0]), one[1]) for one in connection.execute(_SPLITS, key)]
 
 
 def _values(split: SplitRow) -> dict[str, Any]:
@@ -104,7 +123,8 @@ def _values(split: SplitRow) -> dict[str, Any]:
         "experiment_id", "split_hash", "config_hash", "data_hash", "strategy", "row_count", "seed", "group_column",
         "time_column", "gap_days",
     )  # fmt: skip
-    return {**{name: getattr(split, name) for name in plain}, **ratios, **counts}
+    given = {name: getattr(split, name) for name in plain}
+    return {**given, **ratios, **counts, "boundaries": document(list(split.boundaries))}
 
 
 def _copy(connection: sa.Connection, prefix: str, assignments: Iterable[tuple[str, Role]]) -> None:

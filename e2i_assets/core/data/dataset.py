@@ -9,6 +9,7 @@ import pandas as pd
 from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_types import is_date, is_number, plain
 from e2i_assets.core.data.feature_columns import features_of, name_violations
+from e2i_assets.core.data.splits import ROLES
 from e2i_assets.core.data.target_column import classes_of, target_values
 from e2i_assets.core.data.target_column import violations as target_violations
 from e2i_assets.core.errors import DataInvalid, Violation
@@ -34,6 +35,7 @@ class Dataset:
         group: Name of the grouping column, None without one.
         time: Name of the time column, None without one.
         ids: Names of the id columns.
+        split: Name of the column that says the role of each row, None without one.
         classes: Labels in the order of their codes, a binary target's positive one last; empty for a regression.
         problem_type: What the target is.
         data_hash: Identity of ``frame``.
@@ -51,6 +53,7 @@ class Dataset:
     problem_type: ProblemType
     data_hash: str
     rows_without_target: int
+    split: str | None = None
 
 
 def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
@@ -73,6 +76,9 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
     roles, role_mistakes = _role_columns(table, experiment)
     mistakes += [*feature_mistakes, *name_violations(features, experiment), *role_mistakes]
     classes = classes_of(target, experiment)
+    for name in experiment.leakage.accepted:
+        if name not in features:
+            mistakes.append(Violation("leakage.accepted", name, f"is no feature{did_you_mean(name, features)}"))
     if not features:
         mistakes.append(Violation("columns", list(left_out)[:10], "leave no feature to learn from"))
     if not mistakes:
@@ -92,6 +98,7 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
         problem_type=experiment.problem_type,
         data_hash=frame_hash(frame),
         rows_without_target=int((~kept).sum()),
+        split=experiment.split.column,
     )
 
 
@@ -111,6 +118,8 @@ def schema_of(data: Dataset) -> "pa.DataFrameSchema":
         columns[data.target] = pa.Column(str(data.frame[data.target].dtype), checks=finite, nullable=False)
     for name in filter(None, (data.group, data.time)):
         columns[name] = pa.Column(nullable=False)
+    if data.split:
+        columns[data.split] = pa.Column(object, checks=pa.Check.isin(ROLES), nullable=False)
     for name in data.ids:
         columns.setdefault(name, pa.Column(nullable=True))
     return pa.DataFrameSchema(columns, strict=True, ordered=False, unique_column_names=True)
@@ -125,6 +134,7 @@ def _shape_violations(table: pd.DataFrame, experiment: Experiment) -> Iterator[V
     named = [("target" if experiment.target.bins is None else "target.column", experiment.target.column)]
     named += [("columns.group", columns.group)] if columns.group else []
     named += [("columns.time", columns.time)] if columns.time else []
+    named += [("split.column", experiment.split.column)] if experiment.split.column else []
     for key in ("id", "drop", "categorical"):
         named += [(f"columns.{key}", name) for name in getattr(columns, key)]
     for where, name in named:
@@ -148,4 +158,11 @@ def _role_columns(table: pd.DataFrame, experiment: Experiment) -> tuple[dict[str
         if missing := int(found[time].isna().sum()):
             rule = f"is missing or no date in {missing} rows: it must be a number or a date such as 2026-01-31"
             mistakes.append(Violation("columns.time", time, rule))
+    if split := experiment.split.column:
+        found[split] = plain(table[split]).map(lambda cell: str(cell).strip().casefold()).astype(object)
+        strange = found[split][~found[split].isin(ROLES)]
+        if len(strange):
+            cells = ", ".join(map(repr, table.loc[strange.index, split].drop_duplicates().head(3)))
+            rule = f"says no role in {len(strange)} rows ({cells}): each must have one of {', '.join(ROLES)}"
+            mistakes.append(Violation("split.column", split, rule))
     return found, mistakes

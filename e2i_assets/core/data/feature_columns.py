@@ -24,6 +24,8 @@ def roles(experiment: Experiment) -> dict[str, str]:
         found[columns.time] = "the time"
     if columns.group:
         found[columns.group] = "the group"
+    if experiment.split.column:
+        found[experiment.split.column] = "the role of each row"
     if experiment.target.bins:
         found[experiment.target.column] = "the target is cut from it"
     return found

@@ -21,6 +21,7 @@ class SplitFacts(BaseModel):
         search_hash: Identity of the train and validation rows alone: what a search can know.
         counts: Rows of each role.
         left_out: Rows without a role.
+        why_left_out: How many of them for which reason.
         classes: Labels in the order of their codes, the positive one last; empty for a regression.
         entity: Columns of the stored tables, none of them features, that say which rows must not be torn apart.
     """
@@ -40,6 +41,7 @@ class SplitFacts(BaseModel):
     counts: dict[Role, int]
     left_out: int
     entity: tuple[str, ...] = ()
+    why_left_out: dict[str, int] = {}
 
     @property
     def task(self) -> Task:

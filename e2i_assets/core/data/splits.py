@@ -1,20 +1,25 @@
 """Which row plays which role: 60/20/15/5, deterministic for a seed, and a row once placed keeps its place.
 
-Entities (persons, or rows where there is no group) are placed one after the other in their order of appearance by a
-seeded urn: a role's chance is what it still lacks. Shares stay within one entity of the target, and appended rows
-move nobody. See Wei & Lachin (1988), "Properties of the urn randomization in clinical trials".
+Without time, entities (persons, or rows where there is no group) are placed by a seeded urn in their order of
+appearance, so that appended rows move nobody; entities so large that a role could miss its share are placed first.
+
+With time, the roles are periods (`time_windows`). An entity with rows in several periods has one role all the same:
+of the periods that it lives in, the one that lacks rows. Its rows in other periods have no role, because they would
+either tear the entity or carry the future into the past.
+
+What a split is judged by is in `split_rules`.
 """
 
-import itertools
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.errors import Violation
+from e2i_assets.core.data.time_windows import IN_THE_GAP, TOO_NEW, Windows, windows
+from e2i_assets.core.data.urn import place_large, urn
 from e2i_assets.core.metrics import ProblemType
 
 Role = Literal["train", "validation", "test", "holdout"]
@@ -22,10 +27,14 @@ ROLES: tuple[Role, ...] = get_args(Role)
 SEARCHED: tuple[Role, Role] = ("train", "validation")
 SHARES: dict[Role, float] = {"train": 0.60, "validation": 0.20, "test": 0.15, "holdout": 0.05}
 TOLERANCE = 0.02
-_ROUNDING = 1e-9
+# An entity of several rows with a larger share of all is placed before the others, while there is room for it.
+LARGE = TOLERANCE / 2
 MINIMUM_ROWS: dict[Role, int] = {"train": 10, "validation": 10, "test": 10, "holdout": 1}
 LEFT_OUT = "left_out"
-Strategy = Literal["stratified", "random", "group", "time", "group_time"]
+Strategy = Literal["stratified", "random", "group", "time", "group_time", "column"]
+# How often time is cut at most, to make up for what entities lose.
+_CUTS = 8
+_TIMED: tuple[Strategy, ...] = ("time", "group_time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +44,16 @@ class Assignment:
     Attributes:
         strategy: How they were placed.
         entities: Shape (rows,): what must not be torn apart, as text.
-        roles: Shape (rows,): a role, or `LEFT_OUT` for a row of a group that time would tear apart.
+        roles: Shape (rows,): a role, or `LEFT_OUT` for a row without one.
+        windows: The periods of the roles, None where time decides nothing.
+        why_left_out: How many rows have no role, by reason; empty where each has one.
     """
 
     strategy: Strategy
     entities: pd.Series
     roles: pd.Series
+    windows: Windows | None = None
+    why_left_out: Mapping[str, int] = field(default_factory=dict)
 
     def counts(self) -> dict[Role, int]:
         """Return the rows of each role."""
@@ -52,8 +65,10 @@ class Assignment:
         return dict(zip(self.entities[placed], self.roles[placed], strict=True))
 
 
-def strategy(problem_type: ProblemType, grouped: bool, timed: bool) -> Strategy:
-    """Return how the rows of an experiment are placed."""
+def strategy(problem_type: ProblemType, grouped: bool, timed: bool, given: bool = False) -> Strategy:
+    """Return how the rows of an experiment are placed: by a column of theirs, by time, by group, or by chance."""
+    if given:
+        return "column"
     if timed:
         return "group_time" if grouped else "time"
     if grouped:
@@ -76,6 +91,9 @@ def assign(
     strata: pd.Series | None = None,
     times: pd.Series | None = None,
     previous: Mapping[str, Role] | None = None,
+    periods: Windows | None = None,
+    given: pd.Series | None = None,
+    gap_days: int = 0,
 ) -> Assignment:
     """Place every row.
 
@@ -86,92 +104,98 @@ def assign(
         strata: Shape (rows,): class of each row; an entity counts with the last of its rows' classes in sorted order.
         times: Shape (rows,): needed by the strategies with time.
         previous: Roles that entities already have; they keep them.
+        periods: Of an earlier split, which are kept; None cuts time anew.
+        given: Shape (rows,): the roles themselves, for the strategy by column.
+        gap_days: Where time is cut anew: what lies between two roles, in days or the unit of the times.
     """
     known = dict(previous or {})
-    if how in ("time", "group_time"):
+    if how == "column":
+        if given is None:
+            raise ValueError("a split by column needs the roles of the rows")
+        return Assignment(how, entities, given.astype(object))
+    if how in _TIMED:
         if times is None:
             raise ValueError("a split by time needs the times of the rows")
-        return Assignment(how, entities, _by_time(entities, times, known))
+        if periods is None:
+            return _cut_anew(how, entities, times, gap_days, known, seed)
+        return _by_time(how, entities, times, periods, known, seed)
     sizes = entities.value_counts(sort=False)
     stratum = pd.Series(0, index=sizes.index) if strata is None else strata.groupby(entities, sort=False).max()
     rows = pd.DataFrame({"rows": sizes, "stratum": stratum.reindex(sizes.index)})
-    rows = rows.reindex(pd.unique(entities))
-    placed = {}
-    for label, members in rows.groupby("stratum", sort=True, observed=True):
-        draws = np.random.default_rng([seed, _stable_number(label)])
-        placed.update(_urn(members["rows"].items(), draws, known))
-    return Assignment(how, entities, entities.map(placed))
+    return Assignment(how, entities, entities.map(_placed(rows.reindex(pd.unique(entities)), seed, known)))
 
 
-def _urn(sizes: Iterable[tuple[Any, Any]], draws: np.random.Generator, known: Mapping[str, Role]) -> dict[str, Role]:
-    filled = dict.fromkeys(ROLES, 0.0)
-    total = 0.0
-    placed: dict[str, Role] = {}
-    for entity, size in sizes:
-        draw = draws.random()
-        total += size
-        role = known.get(entity) or _drawn(filled, total, draw)
-        filled[role] += size
-        placed[entity] = role
+def _placed(rows: pd.DataFrame, seed: int, known: Mapping[str, Role]) -> dict[str, Role]:
+    """Place entities (``rows`` and ``stratum`` of each), the large ones first; the others make up for them."""
+    total = float(rows["rows"].sum())
+    large = (rows["rows"] > LARGE * total) & (rows["rows"] > 1)
+    wanted = {role: share * total for role, share in SHARES.items()}
+    heavy = dict(zip(rows.index[large], rows.loc[large, "rows"].astype(float), strict=True))
+    placed = place_large(heavy.items(), wanted, _draws(seed, "large"), known)
+    for name, size in heavy.items():
+        wanted[placed[name]] -= size
+    room = {role: max(left, 0.0) for role, left in wanted.items()}
+    rest = sum(room.values())
+    shares = {role: left / rest for role, left in room.items()} if heavy and rest else SHARES
+    for label, members in rows[~large].groupby("stratum", sort=True, observed=True):
+        sizes = zip(members.index, members["rows"].astype(float), strict=True)
+        placed |= urn(sizes, shares, _draws(seed, label), known)
     return placed
 
 
-def _drawn(filled: Mapping[Role, float], total: float, draw: float) -> Role:
-    lacks = [max(SHARES[role] * total - filled[role], 0.0) for role in ROLES]
-    mark = draw * sum(lacks)
-    for role, lack in zip(ROLES, lacks, strict=True):
-        mark -= lack
-        if mark < 0:
-            return role
-    return max(ROLES, key=lambda role: SHARES[role] * total - filled[role])
+def _cut_anew(
+    how: Strategy, entities: pd.Series, times: pd.Series, gap_days: int, known: Mapping[str, Role], seed: int
+) -> Assignment:
+    """Cut time by the shares; where entities lose rows, again with periods longer for the roles that lost more."""
+    cut = np.array(list(SHARES.values()))
+    best: tuple[float, Assignment] | None = None
+    for _ in range(_CUTS):
+        found = _by_time(how, entities, times, windows(times, cut.tolist(), gap_days), known, seed)
+        counts = np.array(list(found.counts().values()))
+        got = counts / max(counts.sum(), 1)
+        off = float(np.abs(got - list(SHARES.values())).max())
+        if best is None or off < best[0]:
+            best = off, found
+        if off <= TOLERANCE / 4 or not counts.all():
+            break
+        cut = cut * list(SHARES.values()) / got
+        cut /= cut.sum()
+    assert best is not None
+    return best[1]
 
 
-def _by_time(entities: pd.Series, times: pd.Series, known: Mapping[str, Role]) -> pd.Series:
-    """Cut time where the cumulative shares fall, between two different times; a torn group keeps its first role."""
-    rank = times.rank(method="max", pct=True)
-    bounds = np.cumsum([SHARES[role] for role in ROLES[:-1]])
-    places = np.searchsorted(bounds + _ROUNDING, rank.to_numpy())
-    by_time = pd.Series(np.array(ROLES, dtype=object)[places], index=entities.index)
-    order = pd.Series(places, index=entities.index).groupby(entities).transform("min")
-    first = pd.Series(np.array(ROLES, dtype=object)[order], index=entities.index)
-    wanted = entities.map(known).where(entities.isin(known), first)
-    return by_time.where(by_time == wanted, LEFT_OUT)
+def _by_time(
+    how: Strategy, entities: pd.Series, times: pd.Series, periods: Windows, known: Mapping[str, Role], seed: int
+) -> Assignment:
+    places = periods.places(times)
+    names = np.array([*ROLES, LEFT_OUT], dtype=object)
+    by_time = pd.Series(names[places.clip(min=-1)], index=entities.index)
+    role = entities.map(_one_period_each(entities, by_time, known, seed))
+    roles = by_time.where(by_time == role, LEFT_OUT)
+    torn = int(((roles == LEFT_OUT) & (places >= 0)).sum())
+    why = {
+        "in the gap between two roles": int((places == IN_THE_GAP).sum()),
+        "after the end of the split": int((places == TOO_NEW).sum()),
+        "of an entity whose role is another period": torn,
+    }
+    return Assignment(how, entities, roles, periods, {reason: count for reason, count in why.items() if count})
 
 
-def _stable_number(label: object) -> int:
-    return zlib.crc32(str(label).encode())
+def _one_period_each(entities: pd.Series, by_time: pd.Series, known: Mapping[str, Role], seed: int) -> dict[str, Role]:
+    """Give each entity one of the periods that it has rows in; what lives in one alone shows what the roles lack."""
+    inside = by_time != LEFT_OUT
+    lived = pd.DataFrame({"entity": entities[inside], "role": by_time[inside]})
+    pairs = lived.value_counts(sort=False).reset_index()
+    several = set(pairs.loc[pairs.duplicated("entity"), "entity"])
+    first = lived.drop_duplicates("entity")
+    placed: dict[str, Role] = dict(zip(first["entity"], first["role"], strict=True)) | dict(known)
+    sizes: dict[str, dict[Role, float]] = {entity: {} for entity in first["entity"] if entity in several}
+    for entity, role, count in pairs[pairs["entity"].isin(several)].itertuples(index=False):
+        sizes[entity][role] = float(count)
+    filled = lived.loc[~lived["entity"].isin(several), "role"].value_counts()
+    settled: dict[Role, float] = {role: float(filled.get(role, 0)) for role in ROLES}
+    return placed | urn(sizes.items(), SHARES, _draws(seed, "periods"), known, settled)
 
 
-def violations(assignment: Assignment, times: pd.Series | None = None) -> list[Violation]:
-    """Judge a split by the policy: shares within two points, enough rows, no entity torn, time in order."""
-    counts = assignment.counts()
-    total = sum(counts.values())
-    found = []
-    for role in ROLES:
-        share = counts[role] / total if total else 0.0
-        if abs(share - SHARES[role]) > TOLERANCE + _ROUNDING:
-            found.append(Violation(role, round(share, 4), f"must be within 2 points of {SHARES[role]:.0%} of the rows"))
-        if counts[role] < MINIMUM_ROWS[role]:
-            found.append(Violation(role, counts[role], f"needs at least {MINIMUM_ROWS[role]} rows"))
-    return [*found, *_torn(assignment), *_out_of_order(assignment, times)]
-
-
-def _torn(assignment: Assignment) -> list[Violation]:
-    placed = assignment.roles != LEFT_OUT
-    roles = assignment.roles[placed].groupby(assignment.entities[placed]).nunique()
-    torn = roles[roles > 1].index
-    if len(torn) == 0:
-        return []
-    examples = ", ".join(str(entity) for entity in torn[:3])
-    return [Violation("entity", len(torn), f"entities stand in two roles, for example {examples}")]
-
-
-def _out_of_order(assignment: Assignment, times: pd.Series | None) -> list[Violation]:
-    if times is None:
-        return []
-    found = []
-    for earlier, later in itertools.pairwise(ROLES):
-        last, first = times[assignment.roles == earlier].max(), times[assignment.roles == later].min()
-        if not last < first:
-            found.append(Violation(f"{earlier} before {later}", str(last), f"must end before {first}"))
-    return found
+def _draws(seed: int, label: object) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(str(label).encode())])

@@ -9,6 +9,7 @@ from e2i_assets.core.experiments.sections import (
     Columns,
     EarlyStopping,
     Hpo,
+    Leakage,
     Section,
     Source,
     Split,
@@ -16,12 +17,14 @@ from e2i_assets.core.experiments.sections import (
     WarmStart,
 )
 from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
-from e2i_assets.core.experiments.values import Label, Owner, ParameterValue, Slug, Tag
+from e2i_assets.core.experiments.values import Label, Owner, ParameterValue, ProjectPath, Slug, Tag
 from e2i_assets.core.identity import content_hash
 from e2i_assets.core.metrics import ProblemType, default_metric
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
 
 _FOR_PEOPLE = frozenset({"description", "owner", "tags"})
+# They decide whether there is a result, not which.
+_GATES = frozenset({"quality_report", "leakage"})
 
 
 class Experiment(Section):
@@ -41,6 +44,12 @@ class Experiment(Section):
     )
     columns: Columns = Columns()
     split: Split = Split()
+    quality_report: ProjectPath | None = Field(
+        default=None,
+        description="A quality report of your own, JSON or YAML, relative to the project folder; it decides instead of "
+        "ours whether training may start.",
+    )
+    leakage: Leakage = Leakage()
     algorithm: StrictStr = Field(description="What is tuned and trained.")
     metric: StrictStr = Field(
         default_factory=lambda known: default_metric(known["problem_type"]),
@@ -68,8 +77,8 @@ class Experiment(Section):
 
     @property
     def spec_hash(self) -> str:
-        """Identity of everything in the file that can change a result: not its description, owner or tags."""
-        return content_hash(self.model_dump(mode="json", exclude=set(_FOR_PEOPLE)))
+        """Identity of everything in the file that can change a result: not its description, owner, tags or gates."""
+        return content_hash(self.model_dump(mode="json", exclude={*_FOR_PEOPLE, *_GATES}))
 
     @property
     def stops_rounds(self) -> bool:

@@ -8,7 +8,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.evaluation import measures, success_criteria
-from e2i_assets.core.experiments import objective_rules, search_rules, space_changes
+from e2i_assets.core.experiments import data_rules, objective_rules, search_rules, space_changes
 from e2i_assets.core.experiments.sections import Columns, Target
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
@@ -32,6 +32,10 @@ def violations(parts: Parts) -> Iterator[Violation]:
         yield from _positive_label_violations(parts, parts["target"], problem_type)
         if "columns" in parts:
             yield from _column_violations(parts["target"], parts["columns"])
+            if "split" in parts:
+                yield from data_rules.split_violations(parts["split"], parts["target"], parts["columns"])
+    if {"leakage", "columns"} <= parts.keys():
+        yield from data_rules.leakage_violations(parts["leakage"], parts["columns"])
     if problem_type and isinstance(parts.get("metric"), str):
         yield from _metric_violations(parts["metric"], problem_type)
     if problem_type and {"hpo", "target", "columns"} <= parts.keys():

@@ -92,9 +92,36 @@ class Columns(Section):
 
 
 class Split(Section):
-    """How rows are placed: 60/20/15/5 is the contract, so only the seed is free."""
+    """How rows are placed: 60/20/15/5 is the contract, so only who goes where is free."""
 
-    seed: Seed = 42
+    seed: Seed = Field(default=42, description="Another seed begins a new split; the same one moves no row.")
+    gap: StrictInt = Field(
+        default=0,
+        ge=0,
+        description="With a time column: what lies between two roles, in days, or in its unit where it holds numbers; "
+        "rows in the gap have no role.",
+    )
+    column: Column | None = Field(
+        default=None,
+        description="A column that says the role of each row: train, validation, test or holdout. Never a feature.",
+    )
+
+
+class Leakage(Section):
+    """When a feature counts as one that gives the target away, and what is known to be none."""
+
+    maximum_auc: Share = Field(
+        default=0.99, description="A feature that alone reaches this ROC AUC on the validation rows is refused."
+    )
+    maximum_r2: Share = Field(default=0.98, description="The same for a regression.")
+    accepted: dict[Column, Text] = Field(
+        default_factory=dict,
+        description="Features that may know so much, each with the reason, such as "
+        "last_visits: what was counted the year before.",
+    )
+    accepted_copies: Text | None = Field(
+        default=None, description="Why rows may be alike in two roles: what is it that looks alike and is not the same?"
+    )
 
 
 class FurtherObjective(Section):

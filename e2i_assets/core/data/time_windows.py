@@ -1,0 +1,114 @@
+"""The periods of the roles where time decides: cut once, between two different times, and then kept.
+
+Rows within the gap behind a period, and rows that come after the last one, belong to no role.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.data.column_types import is_date
+from e2i_assets.core.metrics import Array
+
+IN_THE_GAP = -1
+TOO_NEW = -2
+_MICROSECONDS_PER_DAY = 86_400_000_000
+_STEPS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The periods of the roles, one after the other.
+
+    Attributes:
+        ends: Last time of each period, itself included: microseconds since 1970 (UTC) for dates, else the numbers.
+        gap: What lies between two periods, in the same unit.
+        dated: Whether the times are dates.
+    """
+
+    ends: tuple[float, ...]
+    gap: float
+    dated: bool
+
+    def places(self, times: pd.Series) -> Array:
+        """Return the position of the period of each row, `IN_THE_GAP` or `TOO_NEW`."""
+        numbers = _numbers(times)
+        ends = np.asarray(self.ends)
+        places: Array = np.searchsorted(ends, numbers, side="left")
+        behind = ends[np.maximum(places - 1, 0)]
+        places[(places > 0) & (numbers <= behind + self.gap) & (places < len(ends))] = IN_THE_GAP
+        places[places == len(ends)] = TOO_NEW
+        return places
+
+    def as_document(self) -> list[str | float]:
+        """Return the ends as JSON values that a person can read: dates as text."""
+        if not self.dated:
+            return list(self.ends)
+        return [pd.Timestamp(int(end), unit="us", tz="UTC").isoformat() for end in self.ends]
+
+
+def windows(times: pd.Series, shares: Sequence[float], gap_days: int = 0) -> Windows:
+    """Cut time so that the rows that have a role come as near to the shares as different times allow.
+
+    Args:
+        times: Shape (rows,): dates, or numbers; none missing.
+        shares: Of the roles, in the order of time; they add up to 1.
+        gap_days: What lies between two periods: days, or the unit of the column where it holds numbers.
+    """
+    dated = is_date(times)
+    gap = gap_days * (_MICROSECONDS_PER_DAY if dated else 1)
+    ordered = np.sort(_numbers(times))
+    # With a gap some rows have no role, and how many depends on where the cuts lie: the total is found by halving.
+    low, high = 0.0, float(len(ordered))
+    best = _ends(ordered, shares, high, gap)
+    for _ in range(_STEPS if gap else 0):
+        middle = (low + high) / 2
+        ends, last = _cut(ordered, shares, middle, gap)
+        if last >= shares[-1] * middle:
+            best, low = ends, middle
+        else:
+            high = middle
+    return Windows(tuple(best), gap, dated)
+
+
+def kept(document: Sequence[str | float], gap_days: int) -> Windows:
+    """Return the periods that `Windows.as_document` wrote."""
+    numbers = tuple(end for end in document if not isinstance(end, str))
+    if numbers:
+        return Windows(numbers, gap_days, dated=False)
+    ends = _numbers(pd.Series(pd.to_datetime([str(end) for end in document], utc=True, format="ISO8601")))
+    return Windows(tuple(ends.tolist()), gap_days * _MICROSECONDS_PER_DAY, dated=True)
+
+
+def _ends(ordered: Array, shares: Sequence[float], total: float, gap: float) -> list[float]:
+    return _cut(ordered, shares, total, gap)[0]
+
+
+def _cut(ordered: Array, shares: Sequence[float], total: float, gap: float) -> tuple[list[float], int]:
+    """Cut off each share of ``total`` rows; return the ends, and how many rows are left for the last role."""
+    ends: list[float] = []
+    start = 0
+    for share in shares[:-1]:
+        end = _nearest_edge(ordered, start, start + share * total)
+        ends.append(ordered[end - 1].item())
+        start = int(np.searchsorted(ordered, ends[-1] + gap, side="right"))
+    return [*ends, ordered[-1].item()], len(ordered) - start
+
+
+def _nearest_edge(ordered: Array, start: int, wanted: float) -> int:
+    """Return how many rows lie before the edge between two different times that is nearest to ``wanted``."""
+    at = min(max(round(wanted), start + 1, 1), len(ordered))
+    value = ordered[at - 1]
+    below, above = (int(np.searchsorted(ordered, value, side=side)) for side in ("left", "right"))
+    return below if wanted - below <= above - wanted and below > start else above
+
+
+def _numbers(times: pd.Series) -> Array:
+    if not is_date(times):
+        numbers: Array = times.to_numpy()
+        return numbers
+    # Microseconds reach every year that a calendar has; nanoseconds end in 2262.
+    dates: Array = pd.to_datetime(times, utc=True).dt.as_unit("us").astype("int64").to_numpy()
+    return dates

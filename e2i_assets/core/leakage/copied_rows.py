@@ -1,0 +1,124 @@
+"""Rows that stand in two roles: alike in every feature and in the target, more often than chance makes them so.
+
+Real tables have rows that are alike and are different things: the fewer and coarser the columns, the more of them. They
+are told from copies by their neighbours: where chance makes rows alike in all columns, it makes many more alike in all
+columns but one. A copy has no such neighbours.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.data.splits import Role
+from e2i_assets.core.leakage.finding import Finding
+from e2i_assets.core.metrics import Array
+
+# As shares of the rows of the later role. Above the first a score is partly memory beyond doubt; of 54 real tables that
+# were tried the two worst have 12 %, and a table that was read twice has more than half.
+MOST_COPIES = 0.20
+WORTH_A_WORD = 0.01
+MOST_ROWS = 20_000
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What two roles share.
+
+    Attributes:
+        roles: The two, the one that is learnt from first.
+        rows: Rows of the second.
+        alike: How many of them have a row that is alike in the first.
+        by_chance: How many of those chance explains; counted where there are many.
+        examples: Positions of some of them in the second role.
+    """
+
+    roles: str
+    rows: int
+    alike: int
+    by_chance: int
+    examples: tuple[int, ...]
+
+
+def pairs(tables: Mapping[Role, pd.DataFrame]) -> list[Pair]:
+    """Compare each role with those before it.
+
+    Args:
+        tables: Features and target of each role, in the order train, validation, test. The holdout is not looked at.
+    """
+    hashes = {role: _column_hashes(table) for role, table in tables.items()}
+    return [_pair(f"{one} and {other}", hashes[one], hashes[other]) for one, other in itertools.combinations(hashes, 2)]
+
+
+def finding(found: list[Pair], accepted: str | None) -> Finding:
+    """Judge what roles share: copies are critical, rows alike by chance worth a warning at most."""
+    affected = sum(pair.alike for pair in found)
+    copies = [pair for pair in found if pair.alike - pair.by_chance > MOST_COPIES * pair.rows]
+    many = [pair for pair in found if pair.alike > WORTH_A_WORD * pair.rows]
+    shares = ", ".join(f"{pair.alike} of {pair.rows} in {pair.roles}" for pair in found)
+    looked_at = f"rows alike in two roles: {shares}" + (f"; accepted: {accepted}" if accepted else "")
+    if not many or (copies and accepted):
+        return Finding("copied_rows", (), affected, looked_at=looked_at)
+    mistakes = tuple(map(_sentence, copies or many))
+    remedy = (
+        "take repeated rows out of the source, name under columns.group what belongs together, or say under "
+        "leakage.accepted_copies why different things look alike"
+        if copies
+        else "a score on such rows is partly memory, and too small a part to stop for"
+    )
+    examples = tuple(f"row {position} of {pair.roles}" for pair in copies or many for position in pair.examples)
+    return Finding(
+        "copied_rows", (*mistakes, remedy), affected, examples, "critical" if copies else "warning", looked_at
+    )
+
+
+def _sentence(pair: Pair) -> str:
+    learnt, judged = pair.roles.split(" and ")
+    where = ", ".join(map(str, pair.examples))
+    chance = f"; chance explains {pair.by_chance}" if pair.alike > MOST_COPIES * pair.rows else ""
+    share = f"{pair.alike} of {pair.rows} rows of {judged} ({pair.alike / pair.rows:.1%})"
+    return f"{share} are also in {learnt}, for example rows {where}{chance}"
+
+
+def _pair(roles: str, first: Array, second: Array) -> Pair:
+    whole_first, whole_second = first.sum(axis=1), second.sum(axis=1)
+    alike = np.isin(whole_second, whole_first)
+    examples = tuple(int(position) for position in np.flatnonzero(alike)[:_EXAMPLES])
+    count = int(alike.sum())
+    by_chance = _explained(first, second, alike) if count > MOST_COPIES * len(second) else 0
+    return Pair(roles, len(second), count, by_chance, examples)
+
+
+def _explained(first: Array, second: Array, alike: Array) -> int:
+    """Count the rows that chance may have made alike: they have neighbours that differ in one column only.
+
+    That column must also be one whose values are used in other rows: a number that is new in every row is never the
+    same by chance, however alike the rest is.
+    """
+    chosen = np.flatnonzero(alike)
+    if len(chosen) > MOST_ROWS:
+        chosen = np.sort(np.random.default_rng(0).choice(chosen, MOST_ROWS, replace=False))
+    rows = second[chosen]
+    whole, of_rows = first.sum(axis=1), rows.sum(axis=1)
+    crowded = np.zeros(len(rows), dtype=bool)
+    for column in range(first.shape[1]):
+        values = first[:, column]
+        pairs_of = pd.DataFrame({"rest": whole - values, "value": values}).drop_duplicates()
+        value = rows[:, column]
+        neighbours = pairs_of["rest"].value_counts().reindex(of_rows - value, fill_value=0).to_numpy()
+        used = pairs_of["value"].value_counts().reindex(value, fill_value=0).to_numpy()
+        crowded |= (neighbours > 1) & (used > 1)
+    return round(float(crowded.mean()) * int(alike.sum()))
+
+
+def _column_hashes(table: pd.DataFrame) -> Array:
+    """Return shape (rows, columns): a number for each cell, such that a row is known by the sum of its numbers."""
+    found = []
+    for position, name in enumerate(table.columns):
+        # Each column is weighted by its place, or a row with two cells exchanged would count as the same.
+        hashes = pd.util.hash_pandas_object(table[name], index=False).to_numpy()
+        found.append(hashes * np.uint64(2 * position + 3))
+    return np.column_stack(found)

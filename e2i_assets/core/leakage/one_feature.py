@@ -1,0 +1,124 @@
+"""A feature that gives the target away: a small tree of it alone, fitted on train, is nearly right on validation.
+
+It finds what comparing values does not: a copy with noise, a threshold of what the target is cut from, a number that is
+known only afterwards.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.data.column_types import is_number
+from e2i_assets.core.errors import Violation
+from e2i_assets.core.experiments.sections import Leakage
+from e2i_assets.core.metrics import Array
+
+# More rows than this make the judgement no surer, only slower: a threshold of 0.99 is far from every honest feature.
+MOST_ROWS = 10_000
+# Fewer rows of a class, or of a regression, can be told apart by chance.
+FEWEST_ROWS = 10
+_DEPTH = 6
+_LEAF = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of one role.
+
+    Attributes:
+        features: Shape (rows, features).
+        target: Shape (rows,): labels, or numbers.
+    """
+
+    features: pd.DataFrame
+    target: pd.Series
+
+    def at_most(self, rows: int) -> "Part":
+        """Return a sample of the rows, always the same one."""
+        if len(self.target) <= rows:
+            return self
+        chosen = np.sort(np.random.default_rng(0).choice(len(self.target), rows, replace=False))
+        return Part(self.features.iloc[chosen], self.target.iloc[chosen])
+
+
+def scores(train: Part, validation: Part, classes: tuple[str, ...]) -> dict[str, float]:
+    """Return what each feature alone reaches on the validation rows: macro ROC AUC, or R².
+
+    Of a regression the better of the R² of the target and of its ranks, which a few large values do not decide. Empty
+    where there are too few rows to tell.
+    """
+    train, validation = train.at_most(MOST_ROWS), validation.at_most(MOST_ROWS)
+    known: Array
+    wanted: Array
+    if classes:
+        order = {label: code for code, label in enumerate(classes)}
+        codes, wanted = (part.target.map(order).to_numpy(dtype=np.int64) for part in (train, validation))
+        if min(np.bincount(of, minlength=len(classes)).min() for of in (codes, wanted)) < FEWEST_ROWS:
+            return {}
+        indicators: Array = np.eye(len(classes))[codes]
+        known = indicators[:, 1:] if len(classes) == 2 else indicators
+    else:
+        wanted = validation.target.to_numpy(dtype=np.float64)
+        if min(len(wanted), len(train.target)) < 2 * FEWEST_ROWS:
+            return {}
+        known = train.target.to_numpy(dtype=np.float64)
+        known, wanted = (_with_ranks(values, known) for values in (known, wanted))
+    found = {}
+    for name in train.features.columns:
+        inputs = _as_numbers(train.features[name], validation.features[name], known)
+        found[name] = _score(*inputs, known, wanted, bool(classes))
+    return found
+
+
+def violations(found: Mapping[str, float], leakage: Leakage, classification: bool) -> list[Violation]:
+    """Judge the scores of features, without those that are accepted."""
+    limit, what = (leakage.maximum_auc, "ROC AUC") if classification else (leakage.maximum_r2, "R²")
+    return [
+        Violation(
+            "columns",
+            name,
+            f"gives the target away: alone it reaches {what} {score:.4f} on the validation rows (limit {limit:g}). "
+            "Drop it under columns.drop, or say under leakage.accepted why it is known in time",
+        )
+        for name, score in found.items()
+        if score >= limit and name not in leakage.accepted
+    ]
+
+
+def _as_numbers(first: pd.Series, second: pd.Series, known: Array) -> tuple[Array, Array]:
+    """Return two columns as numbers; categories in the order of their mean target on the train rows."""
+    if is_number(first):
+        return first.to_numpy(dtype=np.float64), second.to_numpy(dtype=np.float64)
+    means = pd.Series(known[:, -1]).groupby(first.astype(object).to_numpy()).mean()
+    ranks = means.rank(method="first")
+    train, validation = (column.astype(object).map(ranks).to_numpy(dtype=np.float64) for column in (first, second))
+    return train, validation
+
+
+def _score(train: Array, validation: Array, known: Array, wanted: Array, classes: bool) -> float:
+    from sklearn.tree import DecisionTreeRegressor
+
+    tree = DecisionTreeRegressor(max_depth=_DEPTH, min_samples_leaf=_LEAF, random_state=0)
+    predicted = tree.fit(train[:, None], known).predict(validation[:, None]).reshape(len(validation), -1)
+    if not classes:
+        squares = ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
+        return float((1 - ((wanted - predicted) ** 2).sum(axis=0) / np.where(squares > 0, squares, np.inf)).max())
+    first = 1 if predicted.shape[1] == 1 else 0
+    return float(np.mean([_auc(wanted == first + code, column) for code, column in enumerate(predicted.T)]))
+
+
+def _auc(positive: Array, score: Array) -> float:
+    """The ROC AUC; a small tree has few different scores, so counting them is much faster than sorting rows."""
+    places = np.unique(score, return_inverse=True)[1]
+    hits, misses = np.bincount(places, positive), np.bincount(places, ~positive)
+    return float((hits * (np.cumsum(misses) - misses / 2)).sum() / (hits.sum() * misses.sum()))
+
+
+def _with_ranks(values: Array, known: Array) -> Array:
+    """Return values beside their ranks among the train values, both in units of their spread."""
+    ordered = np.sort(known)
+    ranks = (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")) / (2 * len(ordered))
+    spread = float(known.std()) or 1.0
+    return np.column_stack([(values - known.mean()) / spread, ranks])

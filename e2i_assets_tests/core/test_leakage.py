@@ -1,0 +1,216 @@
+"""Leakage that is planted is found, with the pair, the number and examples; honest tables are left in peace."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from e2i_assets.core.data.dataset import Dataset, dataset_of
+from e2i_assets.core.data.splits import assign, entity_keys
+from e2i_assets.core.errors import DataInvalid
+from e2i_assets.core.experiments.file import experiment_from
+from e2i_assets.core.experiments.sections import Leakage
+from e2i_assets.core.leakage import copied_rows, one_feature
+from e2i_assets.core.leakage.audit import copied, findings, given_away, shifted
+from e2i_assets.core.leakage.one_feature import Part
+
+ROWS = 3000
+RANDOM = np.random.default_rng(11)
+KINDS = ("binary_classification", "multiclass_classification", "regression")
+
+
+def rows(kind: str) -> pd.DataFrame:
+    """Persons with five days each, in mixed order; two honest features."""
+    frame = pd.DataFrame({"person": np.arange(ROWS) // 5, "day": np.arange(ROWS) % 5 + RANDOM.integers(0, 2) * 10})
+    signal = RANDOM.normal(size=ROWS)
+    noisy = signal + RANDOM.normal(size=ROWS)
+    classes = {"binary_classification": 2, "multiclass_classification": 3}
+    frame["y"] = noisy if kind == "regression" else pd.qcut(noisy, classes[kind], labels=False)
+    frame["honest"], frame["noise"] = signal, RANDOM.normal(size=ROWS)
+    return frame
+
+
+def data(frame: pd.DataFrame, kind: str, **changes: Any) -> Dataset:
+    raw = {
+        "name": "planted",
+        "owner": "team:a",
+        "source": {"csv": "a.csv"},
+        "target": "y",
+        "problem_type": kind,
+        "algorithm": "LightGBM",
+        "columns": {"group": "person", "time": "day"},
+        **changes,
+    }
+    return dataset_of(frame, experiment_from(raw, "x"))
+
+
+def parts(made: Dataset) -> tuple[Part, Part]:
+    roles = assign(entity_keys(made.frame, None, ()), "random", 1).roles
+    of = [made.frame[roles == role] for role in ("train", "validation")]
+    first, second = (Part(frame[list(made.features)], frame[made.target]) for frame in of)
+    return first, second
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("steps", [1, -1, 2, -3])
+def test_the_target_of_another_row_is_found_renamed_scaled_and_relabelled(kind: str, steps: int) -> None:
+    """T24: a shifted copy, in the order of person and day, whatever the order of the table."""
+    frame = rows(kind)
+    frame["innocent"] = frame.groupby("person")["y"].shift(steps) * -3.5 + 2
+    made = data(frame.sample(frac=1, random_state=0), kind)
+    found = shifted(made, Leakage())
+    which = f"{abs(steps)} row{'' if abs(steps) == 1 else 's'} {'before' if steps > 0 else 'after'} it"
+    assert (found.passed, found.severity, found.affected, found.examples) == (False, "critical", 1, ("innocent",))
+    assert f"'innocent' goes with the target {which} in the order of person and day (in 100.0% of " in found.details
+    assert shifted(made, Leakage(accepted={"innocent": "known the day before"})).passed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_first_row_filled_with_something_hides_no_copy(kind: str) -> None:
+    frame = rows(kind)
+    frame["lag"] = frame["y"].shift(1).fillna(0).where(RANDOM.random(ROWS) > 0.002, 1)
+    made = data(frame, kind, columns={"drop": ["person", "day"]})
+    assert shifted(made, Leakage()).examples == ("lag",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_honest_features_are_no_leakage(kind: str) -> None:
+    made = data(rows(kind), kind)
+    assert shifted(made, Leakage()).passed
+    found = given_away(*parts(made), made.classes, Leakage())
+    assert found.passed
+    assert found.details.startswith("the best of 2 features alone is honest with ")
+
+
+def test_a_rare_class_makes_no_feature_suspicious() -> None:
+    frame = rows("regression").assign(y=lambda frame: (frame["honest"] > 2.3).astype(int), flag=0)
+    frame.loc[frame.sample(20, random_state=1).index, "flag"] = 1
+    made = data(frame.drop(columns="honest"), "binary_classification")
+    assert shifted(made, Leakage()).passed
+    assert given_away(*parts(made), made.classes, Leakage()).passed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_feature_that_gives_the_target_away_is_found_and_can_be_accepted_with_a_reason(kind: str) -> None:
+    """T24: no copy, and still alone nearly right."""
+    frame = rows(kind)
+    frame["known_afterwards"] = frame["y"] * 2.0 + RANDOM.normal(0, 0.05, ROWS)
+    made = data(frame, kind)
+    found = given_away(*parts(made), made.classes, Leakage())
+    assert (found.severity, found.examples) == ("critical", ("known_afterwards",))
+    assert "gives the target away: alone it reaches" in found.details
+    assert given_away(*parts(made), made.classes, Leakage(accepted={"known_afterwards": "so it is"})).passed
+
+
+def test_a_category_and_a_gap_give_a_target_away_too() -> None:
+    frame = rows("binary_classification")
+    right = RANDOM.random(ROWS) > 0.003
+    frame["status"] = np.where((frame["y"] == 1) == right, "transitioning", "stable")
+    frame["closed_on"] = pd.Series(RANDOM.normal(size=ROWS)).where((frame["y"] == 1) == right)
+    found = given_away(*parts(data(frame, "binary_classification")), ("0", "1"), Leakage())
+    assert found.examples == ("status", "closed_on")
+
+
+def test_the_thresholds_are_the_experiments() -> None:
+    made = data(rows("binary_classification"), "binary_classification")
+    score = one_feature.scores(*parts(made), made.classes)["honest"]
+    assert 0.7 < score < 0.9
+    assert not given_away(*parts(made), made.classes, Leakage(maximum_auc=0.7)).passed
+
+
+def test_a_heavy_tail_hides_no_copy() -> None:
+    frame = rows("regression").assign(y=lambda frame: np.exp(3 * frame["honest"]))
+    frame["paid"] = frame["y"] * RANDOM.uniform(0.97, 1.03, ROWS)
+    assert given_away(*parts(data(frame.drop(columns="honest"), "regression")), (), Leakage()).examples == ("paid",)
+
+
+def test_the_score_is_the_area_under_the_curve() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    wanted, score = RANDOM.random(500) < 0.3, RANDOM.integers(0, 9, 500).astype(float)
+    assert one_feature._auc(wanted, score) == pytest.approx(roc_auc_score(wanted, score), abs=1e-12)
+
+
+def test_too_few_rows_are_not_judged_by_chance() -> None:
+    made = data(rows("binary_classification")[:60], "binary_classification")
+    assert given_away(*parts(made), made.classes, Leakage()).details == "too few rows to judge a feature alone"
+
+
+def roles_of(frame: pd.DataFrame) -> dict[Any, pd.DataFrame]:
+    roles = assign(entity_keys(frame, None, ()), "random", 1).roles
+    return {role: frame[roles == role].drop(columns=["person", "day"]) for role in ("train", "validation", "test")}
+
+
+def test_a_table_that_was_read_twice_is_found() -> None:
+    """T24: which pair, how many, and examples."""
+    frame = pd.concat([rows("regression")] * 2, ignore_index=True)
+    found = copied(roles_of(frame), Leakage())
+    assert found.severity == "critical"
+    assert "rows of validation (" in found.mistakes[0]
+    assert "are also in train, for example rows " in found.mistakes[0]
+    assert found.mistakes[0].endswith("chance explains 0")
+    assert "say under leakage.accepted_copies why different things look alike" in found.mistakes[-1]
+    assert copied(roles_of(frame), Leakage(accepted_copies="two measurements of each")).passed
+
+
+def test_rows_that_are_alike_because_columns_are_coarse_are_a_warning() -> None:
+    frame = rows("regression").drop(columns=["y", "honest", "noise"])
+    for name in ("y", "plan", "sex", "region", "smoker"):
+        frame[name] = RANDOM.integers(0, 3, ROWS)
+    found = copied(roles_of(frame), Leakage())
+    assert found.severity == "warning"
+    assert "too small a part to stop for" in found.mistakes[-1]
+
+
+def test_a_few_rows_that_are_alike_are_nothing() -> None:
+    frame = rows("regression")
+    frame = pd.concat([frame, frame[:12]], ignore_index=True)
+    found = copied(roles_of(frame), Leakage())
+    assert found.passed
+    assert 0 < found.affected < 13
+
+
+def test_categories_count_by_their_values() -> None:
+    frame = pd.DataFrame({"a": ["x", "y", "z"] * 50, "b": range(150)})
+    other = frame[::-1].astype({"a": pd.CategoricalDtype(["z", "q", "y", "x"])})
+    (pair,) = copied_rows.pairs({"train": frame.astype({"a": "category"}), "test": other})
+    assert (pair.roles, pair.alike, pair.by_chance) == ("train and test", 150, 0)
+
+
+def test_all_kinds_are_looked_for_and_nothing_is_found_in_an_honest_table() -> None:
+    made = data(rows("binary_classification"), "binary_classification", columns={"group": "person", "drop": ["day"]})
+    found = findings(made, assign(entity_keys(made.frame, "person", ()), "group", 42), Leakage())
+    assert {one.check_type for one in found if one.passed and one.severity == "info"} == {
+        *("entity_in_two_roles", "time_backwards", "target_among_features", "shifted_target"),
+        *("one_feature_model", "copied_rows"),
+    }
+
+
+def test_a_torn_person_is_counted_with_the_pair_of_roles() -> None:
+    """T24: entities are looked for, not row numbers."""
+    made = data(rows("binary_classification"), "binary_classification")
+    torn = assign(entity_keys(made.frame, None, ()), "random", 42).roles
+    found = findings(made, assign(entity_keys(made.frame, "person", ()), "column", 42, given=torn), Leakage())
+    assert "entities stand in train and validation, for example " in found[0].details
+    assert found[0].affected > 300
+    assert "rows of train are as late as validation" in found[1].details
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"split": {"column": "fold"}}, "split.column: 'fold' says no role in 3000 rows ('a'): each must have one of"),
+        ({"leakage": {"accepted": {"honst": "x"}}}, "leakage.accepted: 'honst' is no feature; did you mean 'honest'?"),
+    ],
+)
+def test_what_a_file_says_of_splits_and_leakage_is_held_to_the_table(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(DataInvalid, match="x") as caught:
+        data(rows("regression").assign(fold="a"), "regression", **changes)
+    assert words in str(caught.value)
+
+
+def test_the_column_with_the_roles_is_no_feature() -> None:
+    made = data(rows("regression").assign(fold="Train "), "regression", split={"column": "fold"})
+    assert made.left_out["fold"] == "the role of each row"
+    assert set(made.frame["fold"]) == {"train"}

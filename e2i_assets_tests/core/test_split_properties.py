@@ -1,0 +1,156 @@
+"""Splits of any rows: shares, whole entities, order of time, and places that neither new rows nor corrections change."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from e2i_assets.core.data.split_rules import violations
+from e2i_assets.core.data.splits import LEFT_OUT, ROLES, SHARES, TOLERANCE, Assignment, assign, entity_keys
+from e2i_assets.core.data.time_windows import kept, windows
+
+STRATEGIES = ("random", "stratified", "group", "time", "group_time", "column")
+SHAPES = {"seed": st.integers(0, 2**16), "rows": st.integers(200, 900), "new": st.integers(1, 300)}
+
+
+def table(rows: int, seed: int, first: int = 0) -> pd.DataFrame:
+    """Rows from number ``first`` on: visits of persons who come for about a tenth of the time."""
+    draws = np.random.default_rng([seed, first])
+    number = np.arange(first, first + rows)
+    when = number + draws.integers(0, 3, rows)
+    return pd.DataFrame(
+        {
+            "person": [f"p{one}" for one in (when // 40) * 10 + draws.integers(0, 15, rows)],
+            "label": (draws.random(rows) < 0.2).astype(int),
+            "when": pd.Timestamp("2020-01-01") + pd.to_timedelta(when, unit="D"),
+            "role": np.array(ROLES)[np.minimum(number % 20 // 6, 3)],
+        }
+    )
+
+
+def placed(frame: pd.DataFrame, how: str, seed: int, before: Assignment | None = None) -> Assignment:
+    return assign(
+        entity_keys(frame, "person" if "group" in how else None, ()),
+        how,  # type: ignore[arg-type]
+        seed,
+        strata=frame["label"] if how in ("stratified", "group") else None,
+        times=frame["when"] if "time" in how else None,
+        previous=before.by_entity() if before else None,
+        periods=before.windows if before else None,
+        given=frame["role"],
+    )
+
+
+@pytest.mark.parametrize("how", STRATEGIES)
+@settings(max_examples=40, deadline=None)
+@given(**SHAPES)
+def test_new_rows_and_corrected_labels_move_no_old_row(how: str, seed: int, rows: int, new: int) -> None:
+    frame = table(rows, seed)
+    before = placed(frame, how, seed)
+    later = pd.concat([frame, table(new, seed, rows)], ignore_index=True)
+    later["label"] = 1 - later["label"]
+    after = placed(later, how, seed, before)
+    assert after.roles[:rows].tolist() == before.roles.tolist()
+    assert placed(frame, how, seed).roles.equals(before.roles)
+
+
+@pytest.mark.parametrize("how", [how for how in STRATEGIES if how != "column"])
+@settings(max_examples=40, deadline=None)
+@given(**SHAPES)
+def test_shares_hold_entities_stay_whole_and_time_runs_forward(how: str, seed: int, rows: int, new: int) -> None:
+    frame = table(rows + 400, seed)
+    found = placed(frame, how, seed)
+    assert violations(found, frame["when"] if "time" in how else None) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**16), parts=st.lists(st.integers(1, 60), min_size=1, max_size=6))
+def test_large_entities_are_placed_where_there_is_room(seed: int, parts: list[int]) -> None:
+    """Whatever is large, the many small ones make up for it: shares hold whenever train has room for the large ones."""
+    sizes = [*parts, *[1] * (sum(parts) + 100)]
+    entities = pd.Series(np.repeat([f"e{number}" for number in range(len(sizes))], sizes))
+    found = assign(entities.sample(frac=1, random_state=seed).reset_index(drop=True), "group", seed)
+    assert violations(found) == []
+
+
+def test_entities_that_fill_the_roles_exactly_do_so() -> None:
+    entities = pd.Series(np.repeat([f"e{number}" for number in range(20)], 30))
+    found = {seed: assign(entities, "group", seed) for seed in range(20)}
+    for one in found.values():
+        assert one.counts() == {"train": 360, "validation": 120, "test": 90, "holdout": 30}
+    assert len({one.roles.str.cat() for one in found.values()}) > 10
+
+
+def test_one_huge_entity_is_named_as_the_reason() -> None:
+    entities = pd.Series(["whale"] * 700 + [f"e{number}" for number in range(300)])
+    found = violations(assign(entities, "group", 42))
+    assert str(found[0]) == (
+        "train: 0.7 must be within 2 points of 60% of the rows: entity whale alone has 70.0% of them, "
+        "and an entity stays whole"
+    )
+
+
+def test_few_different_times_are_named_as_the_reason() -> None:
+    times = pd.Series(np.repeat([2019, 2020, 2021], 100))
+    found = violations(assign(entity_keys(times.to_frame(), None, ()), "time", 42, times=times), times)
+    assert "time can only be cut between its 3 different values" in found[0].rule
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**16), gap=st.integers(0, 30), per_day=st.integers(1, 5))
+def test_between_two_roles_lies_the_gap_and_the_shares_still_hold(seed: int, gap: int, per_day: int) -> None:
+    days = np.sort(np.random.default_rng(seed).integers(0, 1000, 1000 * per_day))
+    times = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D"))
+    periods = windows(times, tuple(SHARES.values()), gap)
+    found = assign(entity_keys(times.to_frame(), None, ()), "time", 42, times=times, periods=periods)
+    assert violations(found, times) == []
+    of = [times[found.roles == role] for role in ROLES]
+    for earlier, later in zip(of, of[1:], strict=False):
+        assert later.min() - earlier.max() > pd.Timedelta(days=gap)
+    assert sum(found.why_left_out.values()) == (found.roles == LEFT_OUT).sum()
+    assert kept(periods.as_document(), gap) == periods
+
+
+def test_the_gap_counts_in_the_unit_of_numbers() -> None:
+    times = pd.Series(np.arange(1000))
+    periods = windows(times, tuple(SHARES.values()), 10)
+    assert (periods.places(times) == -1).sum() == 30
+
+
+def test_rows_after_the_end_of_the_split_wait_for_the_next_one() -> None:
+    frame = table(500, 1)
+    before = placed(frame, "time", 1)
+    later = pd.concat([frame, table(200, 1, 600)], ignore_index=True)
+    after = placed(later, "time", 1, before)
+    assert after.counts() == before.counts()
+    assert after.why_left_out == {"after the end of the split": 200}
+
+
+def test_people_who_stay_all_the_time_are_shared_out_and_keep_one_period() -> None:
+    frame = pd.DataFrame({"person": np.tile([f"p{n}" for n in range(500)], 40), "day": np.repeat(np.arange(40), 500)})
+    found = assign(entity_keys(frame, "person", ()), "group_time", 3, times=frame["day"])
+    assert violations(found, frame["day"]) == []
+    assert found.roles[found.roles != LEFT_OUT].groupby(frame["person"]).nunique().max() == 1
+    assert list(found.why_left_out) == ["of an entity whose role is another period"]
+
+
+def test_far_dates_and_time_zones_are_cut_too() -> None:
+    zoned = pd.Series(pd.date_range("2024-01-01", periods=400, freq="h", tz="Europe/Berlin"))
+    found = assign(entity_keys(zoned.to_frame(), None, ()), "time", 42, times=zoned)
+    assert violations(found, zoned) == []
+
+
+def test_shares_of_a_given_split_are_judged_too() -> None:
+    given_roles = pd.Series(["train"] * 300 + ["validation"] * 60 + ["test"] * 30 + ["holdout"] * 10)
+    found = violations(assign(entity_keys(given_roles.to_frame(), None, ()), "column", 42, given=given_roles))
+    assert abs(0.75 - SHARES["train"]) > TOLERANCE
+    assert "correct the column that split.column names" in found[0].rule
+
+
+def test_a_person_torn_by_a_given_split_is_named_with_the_roles() -> None:
+    """T24: which pair, how many, and examples."""
+    frame = table(900, 5)
+    found = violations(assign(entity_keys(frame, "person", ()), "column", 42, given=frame["role"]))
+    rules = [one.rule for one in found if one.where == "entity"]
+    assert any("train and validation" in rule and "for example p" in rule for rule in rules)
