@@ -10,9 +10,10 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.material import Task
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.core.experiments.objective_names import objective_names
 from e2i_assets.core.fitting.bench import Rows, bench, merged
 from e2i_assets.core.metrics import Prediction, metric
-from e2i_assets.core.search.goals import goal_names, goals, group_columns, limits
+from e2i_assets.core.search.goals import goals, group_columns, limits
 from e2i_assets.core.search.measures_of_models import SMALLEST_GROUP, fairness_gap, model_size, prediction_time
 
 SMALL = {
@@ -141,4 +142,4 @@ def test_limits_are_least_or_most_by_what_is_better():
 
 @pytest.mark.parametrize("kind", metrics.PROBLEM_TYPES)
 def test_every_metric_may_be_an_objective(kind):
-    assert {*metrics.names(kind), "model_size", "prediction_time", "fairness_gap"} == set(goal_names(kind))
+    assert {*metrics.names(kind), "model_size", "prediction_time", "fairness_gap"} == set(objective_names(kind))

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from e2i_assets.core.errors import Violation
+from e2i_assets.core.experiments.objective_names import FAIRNESS_GAP, objective_names
 from e2i_assets.core.experiments.sections import Columns, Hpo, Sampler, Target
 from e2i_assets.core.metrics import ProblemType
-from e2i_assets.core.search.goals import FAIRNESS_GAP, goal_names
 from e2i_assets.core.suggestions import not_one_of
 
 # Optuna's CMA-ES follows one number. Of the others only these learn from the constraints; none trains what breaks one.
@@ -41,7 +41,7 @@ def violations(
 
 
 def _named(where: str, name: str, column: str | None, problem_type: ProblemType) -> Iterator[Violation]:
-    names = goal_names(problem_type)
+    names = objective_names(problem_type)
     if name not in names:
         yield Violation(where, name, not_one_of(name, names, shown=len(names)))
     elif name == FAIRNESS_GAP and column is None:

@@ -7,7 +7,7 @@ from e2i_assets.core import metrics
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.evaluation.success_criteria import accepted_names
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.search.goals import goal_names
+from e2i_assets.core.experiments.objective_names import objective_names
 
 
 def json_schema() -> dict[str, Any]:
@@ -26,7 +26,7 @@ def json_schema() -> dict[str, Any]:
         "description": properties["target"]["description"],
     }
     search = schema["$defs"]["Hpo"]["properties"]
-    further = {"enum": _in_all_problem_types(goal_names)}
+    further = {"enum": _in_all_problem_types(objective_names)}
     search["objectives"]["items"] = {"anyOf": [further, {"$ref": "#/$defs/FurtherObjective"}]}
     schema["$defs"]["FurtherObjective"]["properties"]["name"] |= further
     search["constraints"]["propertyNames"] = further

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.objective_names import FAIRNESS_GAP, MODEL_SIZE, PREDICTION_TIME, objective_names
 from e2i_assets.core.fitting.bench import Bench
-from e2i_assets.core.metrics import Metric, Prediction, ProblemType, metric, names
+from e2i_assets.core.metrics import Metric, Prediction, metric, names
 from e2i_assets.core.search.measures_of_models import fairness_gap, model_size, prediction_time
-
-FAIRNESS_GAP = "fairness_gap"
-OF_MODELS = ("model_size", "prediction_time", FAIRNESS_GAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +57,6 @@ def metric_goal(metric: Metric) -> Goal:
     )
 
 
-def goal_names(problem_type: ProblemType) -> tuple[str, ...]:
-    """Return everything that may be optimised or limited."""
-    return (*names(problem_type), *OF_MODELS)
-
-
 def goal_name(name: str, column: str | None) -> str:
     """Return the name under which a goal's value is kept, apart for each column."""
     return f"{name}_{column}" if column else name
@@ -101,9 +94,9 @@ def _goal(experiment: Experiment, name: str, column: str | None) -> Goal:
     """
     if name in names(experiment.problem_type):
         return metric_goal(metric(name, experiment.problem_type))
-    if name == "model_size":
+    if name == MODEL_SIZE:
         return Goal(name, False, lambda bench, fit, prediction: model_size(fit))
-    if name == "prediction_time":
+    if name == PREDICTION_TIME:
         return Goal(name, False, lambda bench, fit, prediction: prediction_time(bench, fit), is_repeatable=False)
     if name == FAIRNESS_GAP and column:
         own = _metric(experiment)
@@ -112,5 +105,5 @@ def _goal(experiment: Experiment, name: str, column: str | None) -> Goal:
             False,
             lambda bench, fit, prediction: fairness_gap(bench, prediction, column, own),
         )
-    known = ", ".join(goal_names(experiment.problem_type))
+    known = ", ".join(objective_names(experiment.problem_type))
     raise E2iError(f"unknown objective {name!r}: choose one of {known} ({FAIRNESS_GAP} needs a column)")
