@@ -14,9 +14,12 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
+from e2i_assets.adapters.stored_rows import StoredRows
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
+from e2i_assets.core.data.splits import SEARCHED
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.fitting.rows import ROWS_AT_A_TIME
 
 _VALUE = "value.json"
 
@@ -77,7 +80,7 @@ def _write_files(value: object, folder: Path) -> None:
     elif isinstance(value, SplitTables):
         (folder / _VALUE).write_text(value.facts.model_dump_json(indent=2), encoding="utf-8")
         for role, table in value.tables.items():
-            table.to_parquet(folder / f"{role}.parquet", index=False)
+            table.to_parquet(folder / f"{role}.parquet", index=False, row_group_size=ROWS_AT_A_TIME)
     elif isinstance(value, Dataset):
         facts = {field.name: getattr(value, field.name) for field in fields(value) if field.name != "frame"}
         (folder / _VALUE).write_text(json.dumps(facts, indent=2, allow_nan=False), encoding="utf-8")
@@ -94,15 +97,19 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_parquet(folder / f"{name}.parquet")
 
 
+def _rows(folder: Path, facts: SplitFacts, role: str) -> StoredRows:
+    return StoredRows(folder / f"{role}.parquet", facts.features, facts.target)
+
+
 def _search_rows(folder: Path) -> SearchRows:
     facts = _facts(folder)
-    train, validation = (_table(folder, role) for role in ("train", "validation"))
-    return SearchRows(facts, facts.rows(train), facts.rows(validation), facts.groups([train, validation]))
+    parts = [_rows(folder, facts, role) for role in SEARCHED]
+    return SearchRows(facts, parts[0], parts[1], facts.groups([part.columns(facts.entity) for part in parts]))
 
 
 def _training_rows(folder: Path) -> TrainingRows:
     facts = _facts(folder)
-    return TrainingRows(facts, *(facts.rows(_table(folder, role)) for role in ("train", "validation", "test")))
+    return TrainingRows(facts, *(_rows(folder, facts, role) for role in (*SEARCHED, "test")))
 
 
 def _dataset(folder: Path) -> Dataset:

@@ -15,7 +15,8 @@ from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.evaluation.thresholds import youden_threshold
 from e2i_assets.core.evaluation.verdict import Judgement, judged
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.bench import Bench, Rows, merged, target_codes
+from e2i_assets.core.fitting.bench import Bench, merged, target_codes
+from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.metrics import Array, Prediction
 from e2i_assets.core.search.tuning import defaults, experiment_bench, fixed, patience
 
@@ -97,7 +98,7 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
 
 
 def _judged_rows(bench: Bench, fit: Fit, rows: TrainingRows, role: str) -> tuple[Array, Prediction]:
-    part: Rows = getattr(rows, role)
+    part: RowSource = getattr(rows, role)
     return target_codes(part.target, bench.classes), bench.on(fit, part)
 
 

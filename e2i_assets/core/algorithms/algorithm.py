@@ -54,6 +54,7 @@ class Algorithm:
         fit_estimator: Fits an estimator of ours on the train rows, watched on the validation rows or not.
         rounds_parameter: The parameter that early stopping shortens, None where nothing stops early.
         rounds_cap: The most rounds to grow where early stopping decides them, None where nothing stops early.
+        bins_rows: Whether it learns from a binned form of the train rows, so that it needs their matrix only once.
         renamed: Our parameter name to the estimator's, where the two differ.
         adapted: Rewrites the whole parameter set for the estimator, where renaming is not enough.
     """
@@ -70,6 +71,7 @@ class Algorithm:
     fit_estimator: FitFunction
     rounds_parameter: str | None = None
     rounds_cap: int | None = None
+    bins_rows: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
     adapted: Callable[[dict[str, Any], ProblemType], dict[str, Any]] | None = None
 

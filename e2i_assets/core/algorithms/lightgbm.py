@@ -152,5 +152,6 @@ ALGORITHM = Algorithm(
     fit_estimator=_fit,
     rounds_parameter="n_estimators",
     rounds_cap=1000,
+    bins_rows=True,
     renamed={"feature_fraction": "colsample_bytree", "bagging_fraction": "subsample", "bagging_freq": "subsample_freq"},
 )

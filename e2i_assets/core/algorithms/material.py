@@ -49,14 +49,21 @@ class Material:
 
     Attributes:
         task: What is predicted.
-        x_train, x_validation: Shape (n, prepared features).
+        prepare_train: Returns the matrix of the train rows, shape (n, prepared features); where it can be made again it
+            is not kept, so who needs it more than once keeps what is made of it.
+        x_validation: Shape (n, prepared features).
         y_train, y_validation: Shape (n,): class codes, or the values of a regression.
         binned: What an algorithm made of the rows, by the parameters that decide it.
     """
 
     task: Task
-    x_train: Matrix
+    prepare_train: Callable[[], Matrix]
     y_train: Array
     x_validation: Matrix
     y_validation: Array
     binned: Binned = field(default_factory=Binned, compare=False)
+
+    @property
+    def x_train(self) -> Matrix:
+        """The matrix of the train rows: shape (n, prepared features)."""
+        return self.prepare_train()

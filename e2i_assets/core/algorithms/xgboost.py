@@ -122,4 +122,5 @@ ALGORITHM = Algorithm(
     fit_estimator=_fit,
     rounds_parameter="n_estimators",
     rounds_cap=1000,
+    bins_rows=True,
 )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from e2i_assets.core.algorithms.material import Task
 from e2i_assets.core.data.splits import Role
 from e2i_assets.core.fitting.bench import Rows
+from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.metrics import ProblemType
 
 
@@ -77,8 +78,8 @@ class SearchRows:
     """
 
     facts: SplitFacts
-    train: Rows
-    validation: Rows
+    train: RowSource
+    validation: RowSource
     groups: pd.DataFrame | None = None
 
 
@@ -87,6 +88,6 @@ class TrainingRows:
     """What the final training may see: test rows to be judged on, and still no holdout."""
 
     facts: SplitFacts
-    train: Rows
-    validation: Rows
-    test: Rows
+    train: RowSource
+    validation: RowSource
+    test: RowSource

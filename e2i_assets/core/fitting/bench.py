@@ -1,6 +1,6 @@
 """The one way a model is fitted: the search calls it for every trial, and the final training calls it once more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, predicted
-from e2i_assets.core.algorithms.material import Material, Task
+from e2i_assets.core.algorithms.material import Material, Matrix, Task
 from e2i_assets.core.algorithms.watching import Watch
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.preprocessing import precision, preprocessing, transformed
+from e2i_assets.core.fitting.preprocessing import fitted, matrix, precision
+from e2i_assets.core.fitting.rows import RowSource, pieces
 from e2i_assets.core.metrics import Array, Prediction
 
 if TYPE_CHECKING:
@@ -29,6 +30,23 @@ class Rows:
 
     features: pd.DataFrame
     target: pd.Series
+
+    @property
+    def can_be_read_again(self) -> bool:
+        """They stand in memory: whoever else holds them decides for how long."""
+        return False
+
+    def blank(self) -> pd.DataFrame:
+        """Return a table of no rows with the names and types of the features."""
+        return self.features.iloc[:0]
+
+    def columns(self, names: Sequence[str]) -> pd.DataFrame:
+        """Return all rows of some features."""
+        return self.features[list(names)]
+
+    def pieces(self, names: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Return the features, or some of them, some rows at a time and in order."""
+        return pieces(self.features if names is None else self.columns(names))
 
 
 def target_codes(target: pd.Series, classes: tuple[Any, ...]) -> Array:
@@ -98,9 +116,9 @@ class Bench:
         """Predict the validation rows."""
         return predicted(fit.estimator, self.material.x_validation, self.task)
 
-    def on(self, fit: Fit, rows: Rows) -> Prediction:
+    def on(self, fit: Fit, rows: RowSource) -> Prediction:
         """Predict rows that the bench does not hold."""
-        x = transformed(self.preparation, rows.features, precision(self.algorithm.preparation))
+        x = matrix(self.preparation, rows.pieces(), len(rows.target), precision(self.algorithm.preparation))
         return predicted(fit.estimator, x, self.task)
 
     def used(self, parameters: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
@@ -119,8 +137,8 @@ class Bench:
 def bench(
     algorithm: Algorithm,
     task: Task,
-    train: Rows,
-    validation: Rows,
+    train: RowSource,
+    validation: RowSource,
     classes: tuple[Any, ...],
     group_columns: Sequence[str] = (),
 ) -> Bench:
@@ -129,16 +147,31 @@ def bench(
     Raises:
         E2iError: A column whose groups are to be compared is no feature.
     """
-    if missing := [column for column in group_columns if column not in validation.features.columns]:
+    if missing := [column for column in group_columns if column not in validation.blank().columns]:
         raise E2iError(f"{missing[0]!r} is no feature of this table, so its groups cannot be compared")
-    preparation = preprocessing(train.features, algorithm.preparation).fit(train.features)
+    preparation = fitted(algorithm.preparation, train)
     dtype = precision(algorithm.preparation)
+    y_train, y_validation = (target_codes(rows.target, classes) for rows in (train, validation))
     material = Material(
         task=task,
-        x_train=transformed(preparation, train.features, dtype),
-        y_train=target_codes(train.target, classes),
-        x_validation=transformed(preparation, validation.features, dtype),
-        y_validation=target_codes(validation.target, classes),
+        prepare_train=_preparing(algorithm, preparation, train, len(y_train)),
+        y_train=y_train,
+        x_validation=matrix(preparation, validation.pieces(), len(y_validation), dtype),
+        y_validation=y_validation,
     )
-    groups = {column: pd.factorize(validation.features[column], use_na_sentinel=False)[0] for column in group_columns}
+    groups = {
+        column: pd.factorize(validation.columns([column])[column], use_na_sentinel=False)[0] for column in group_columns
+    }
     return Bench(algorithm=algorithm, preparation=preparation, material=material, classes=classes, groups=groups)
+
+
+def _preparing(algorithm: Algorithm, preparation: Any, rows: RowSource, count: int) -> Callable[[], Matrix]:
+    """Return what gives the train matrix: one that is kept, or one made when a booster bins it, who drops it then."""
+
+    def prepared() -> Matrix:
+        return matrix(preparation, rows.pieces(), count, precision(algorithm.preparation))
+
+    if algorithm.bins_rows and rows.can_be_read_again:
+        return prepared
+    kept = prepared()
+    return lambda: kept

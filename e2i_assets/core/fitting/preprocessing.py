@@ -3,6 +3,7 @@
 It holds no tuned parameter, so a study prepares its rows once, and the final model carries the same fitted steps.
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -10,11 +11,11 @@ import pandas as pd
 
 from e2i_assets.core.algorithms.algorithm import Preparation
 from e2i_assets.core.algorithms.material import Matrix
+from e2i_assets.core.fitting.rows import RowSource, pieces
 
 Precision = Literal["float32", "float64"]
 
 RARE_CATEGORY_SHARE = 0.005
-ROWS_AT_A_TIME = 65_536
 
 
 def column_kinds(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -43,20 +44,41 @@ def precision(preparation: Preparation) -> Precision:
     return "float64" if preparation == "scaled" else "float32"
 
 
-def transformed(preparation: Any, frame: pd.DataFrame, dtype: Precision) -> Matrix:
-    """Apply fitted preprocessing, some rows at a time: shape (rows, prepared features), in the order of C.
+def fitted(preparation: Preparation, rows: RowSource) -> Any:
+    """Return the ColumnTransformer fitted on rows; where categories alone have to be learned, no number is read."""
+    if preparation != "ordinal":
+        return preprocessing(rows.features, preparation).fit(rows.features)
+    blank = rows.blank()
+    _, categorical = column_kinds(blank)
+    shown = pd.concat([_first_of_each_value(piece) for piece in rows.pieces(categorical)], ignore_index=True)
+    return preprocessing(blank, preparation).fit(shown.reindex(columns=blank.columns))
 
-    A table is prepared in double precision; in pieces, only a piece of it ever stands in memory.
-    """
-    first: Matrix = np.ascontiguousarray(preparation.transform(frame.iloc[:ROWS_AT_A_TIME]), dtype=dtype)
-    if len(frame) <= ROWS_AT_A_TIME:
-        return first
-    matrix = np.empty((len(frame), first.shape[1]), dtype=dtype)
-    matrix[:ROWS_AT_A_TIME] = first
-    for start in range(ROWS_AT_A_TIME, len(frame), ROWS_AT_A_TIME):
-        rows = slice(start, start + ROWS_AT_A_TIME)
-        matrix[rows] = preparation.transform(frame.iloc[rows])
-    return matrix
+
+def _first_of_each_value(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows in which a column has a value for the first time, and at least one."""
+    first = np.arange(len(frame)) == 0
+    for name in frame:
+        first |= ~frame[name].duplicated().to_numpy()
+    shown: pd.DataFrame = frame[first]
+    return shown
+
+
+def transformed(preparation: Any, frame: pd.DataFrame, dtype: Precision) -> Matrix:
+    """Apply fitted preprocessing: shape (rows, prepared features), in the order of C."""
+    return matrix(preparation, pieces(frame), len(frame), dtype)
+
+
+def matrix(preparation: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: Precision) -> Matrix:
+    """Apply fitted preprocessing to the pieces of a table, of which only one is ever prepared in double precision."""
+    made: Matrix = np.empty((rows, 0), dtype=dtype)
+    start = 0
+    for part in parts:
+        prepared = preparation.transform(part)
+        if start == 0:
+            made = np.empty((rows, prepared.shape[1]), dtype=dtype)
+        made[start : start + len(prepared)] = prepared
+        start += len(prepared)
+    return made
 
 
 def _numeric(preparation: Preparation) -> Any:

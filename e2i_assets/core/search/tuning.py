@@ -11,7 +11,8 @@ from e2i_assets.core.data.folds import folds
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.bench import Bench, Rows, bench, merged
+from e2i_assets.core.fitting.bench import Bench, bench, merged
+from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.identity import content_hash
 from e2i_assets.core.search.folds import on_folds
 from e2i_assets.core.search.goals import goals, group_columns, limits
@@ -96,7 +97,7 @@ def plan(experiment: Experiment, identity: str, cores: int = 1) -> StudyPlan:
     )
 
 
-def experiment_bench(experiment: Experiment, facts: SplitFacts, train: Rows, validation: Rows) -> Bench:
+def experiment_bench(experiment: Experiment, facts: SplitFacts, train: RowSource, validation: RowSource) -> Bench:
     """Prepare train and validation rows for the experiment's algorithm."""
     algorithm = registry.algorithm(experiment.algorithm)
     return bench(algorithm, facts.task, train, validation, facts.classes, group_columns(experiment))
