@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=report.RESULTS / "overhead.md")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    machine = report.machine("optuna", "sqlalchemy", "psycopg2-binary", "mlflow")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         Path(folder).chmod(0o755)
         database = Database(stack.enter_context(EmbeddedPostgres(Path(folder) / "postgres").hold()).url)
@@ -92,7 +93,7 @@ def main() -> None:
         report.write(
             options.out,
             "What a trial costs beside its fit",
-            report.machine("optuna", "sqlalchemy", "psycopg2-binary", "mlflow"),
+            machine,
             [
                 report.Table(
                     f"Milliseconds a trial: {options.trials} trials, {PARAMETERS} parameters, {REPORTS} reports",

@@ -49,6 +49,8 @@ def machine(*libraries: str) -> dict[str, str]:
     described = {
         "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores for this process",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        # Of a machine that did other work at the same time, only the ratios mean something.
+        "load": f"{os.getloadavg()[0]:.1f} on average in the minute before",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
     }
     return described | ({"libraries": ", ".join(f"{name} {version(name)}" for name in libraries)} if libraries else {})

@@ -8,15 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage, RDBStorage
-from optuna.study import StudyDirection
-from optuna.study._frozen import FrozenStudy
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.study_storage import reads, writes
 from e2i_assets.adapters.study_storage.running import RunningTrial
+from e2i_assets.adapters.study_storage.study_level import StudyLevel
 from e2i_assets.adapters.study_storage.trial_cache import TrialCache
 from e2i_assets.core.search.trials import ORIGIN
 
@@ -25,7 +23,7 @@ _FIXED = "fixed_params"
 _UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
 
 
-class StudyStorage(BaseStorage):
+class StudyStorage(StudyLevel):
     """Keeps one study in Optuna's tables and in ours, in the same transactions.
 
     A trial that starts or ends is durable when the call returns. What a running trial draws and reports is kept here
@@ -49,72 +47,9 @@ class StudyStorage(BaseStorage):
         budget: int | None = None,
         worker: str | None = None,
     ) -> None:
-        self._database = database
-        self._optuna = optuna_storage
-        self._our_id = study_id
+        super().__init__(database, optuna_storage, study_id)
         self._claims = writes.Claims(worker, budget)
-        self._bound: tuple[reads.Study, TrialCache] | None = None
-        self._names: dict[int, str] = {}
-        self._directions: dict[int, list[StudyDirection]] = {}
         self._thread = threading.local()
-
-    # The study as a whole.
-
-    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
-        return self._bind(self._optuna.create_new_study(directions, study_name))
-
-    def delete_study(self, study_id: int) -> None:
-        self._optuna.delete_study(study_id)
-        self._bound = None
-
-    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        self._optuna.set_study_user_attr(study_id, key, value)
-
-    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        self._optuna.set_study_system_attr(study_id, key, value)
-
-    def get_study_id_from_name(self, study_name: str) -> int:
-        return self._bind(self._optuna.get_study_id_from_name(study_name))
-
-    def get_study_name_from_id(self, study_id: int) -> str:
-        if study_id not in self._names:
-            self._names[study_id] = self._optuna.get_study_name_from_id(study_id)
-        return self._names[study_id]
-
-    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
-        if study_id not in self._directions:
-            self._directions[study_id] = self._optuna.get_study_directions(study_id)
-        return self._directions[study_id]
-
-    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        return self._optuna.get_study_user_attrs(study_id)
-
-    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        # Optuna asks after each trial, for its log.
-        with self._database.connect() as connection:
-            return reads.system_attributes(connection, self._study(study_id)[0])
-
-    def get_all_studies(self) -> list[FrozenStudy]:
-        return self._optuna.get_all_studies()
-
-    def remove_session(self) -> None:
-        self._optuna.remove_session()
-
-    def _bind(self, optuna_id: int) -> int:
-        """Remember which study this is, and bring our tables to what Optuna has of it."""
-        if self._bound is None or self._bound[0].optuna_id != optuna_id:
-            study = reads.Study(self._our_id, optuna_id)
-            with self._database.begin() as connection:
-                if untold := reads.untold(connection, study):
-                    writes.record(connection, study, reads.trials(connection, study, untold))
-            StudyStore(self._database).recount(self._our_id)
-            self._bound = study, TrialCache(self._database, study)
-        return optuna_id
-
-    def _study(self, optuna_id: int | None = None) -> tuple[reads.Study, TrialCache]:
-        if self._bound is None or optuna_id not in (None, self._bound[0].optuna_id):
-            raise KeyError(f"No study with study_id {optuna_id} is kept here.")
-        return self._bound
 
     # Trials that start and end.
 
