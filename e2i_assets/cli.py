@@ -81,6 +81,27 @@ def check(
 
 @app.command()
 @speaking
+def holdout(
+    name: Annotated[str, typer.Argument(help="The experiment.")],
+    why: Annotated[str, typer.Option(help="The reason: it is recorded, and without one nothing is opened.")] = "",
+    who: Annotated[str | None, typer.Option(help="Who opens it; default E2I_WHO, else your account.")] = None,
+) -> None:
+    """Open the holdout: judge the stored model on the rows that nobody has seen.
+
+    Nothing else ever looks at them. Who opened them, when, why and what came
+    out is kept; rows that were seen once are not unseen a second time.
+
+    [bold]Example[/]
+
+      e2i holdout rand_visits --why "before the pilot in March"
+    """
+    from e2i_assets.commands import holdout as opening
+
+    opening.holdout(name, why, who)
+
+
+@app.command()
+@speaking
 def up(
     port: Annotated[int, typer.Option(help="Of the Dagster UI.", min=1, max=65535)] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Of MLflow.", min=1, max=65535)] = 5000,

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from e2i_assets.adapters.stored_rows import StoredRows
 from e2i_assets.core.data.dataset import Dataset
-from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
+from e2i_assets.core.data.split_tables import HoldoutRows, SearchRows, SplitFacts, SplitTables, TrainingRows
 from e2i_assets.core.data.splits import SEARCHED
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.rows import ROWS_AT_A_TIME
@@ -109,7 +109,13 @@ def _search_rows(folder: Path) -> SearchRows:
 
 def _training_rows(folder: Path) -> TrainingRows:
     facts = _facts(folder)
-    return TrainingRows(facts, *(_rows(folder, facts, role) for role in (*SEARCHED, "test")))
+    train, validation, test = (_rows(folder, facts, role) for role in (*SEARCHED, "test"))
+    return TrainingRows(facts, train, validation, test, test.columns(facts.segments) if facts.segments else None)
+
+
+def _holdout_rows(folder: Path) -> HoldoutRows:
+    facts = _facts(folder)
+    return HoldoutRows(facts, _rows(folder, facts, "holdout"))
 
 
 def _dataset(folder: Path) -> Dataset:
@@ -122,5 +128,6 @@ _READERS: dict[type[Any], Callable[[Path], Any]] = {
     SplitFacts: _facts,
     SearchRows: _search_rows,
     TrainingRows: _training_rows,
+    HoldoutRows: _holdout_rows,
     Dataset: _dataset,
 }

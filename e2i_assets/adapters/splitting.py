@@ -43,7 +43,7 @@ def split(workspace: Workspace, experiment: Experiment, dataset: Dataset) -> Spl
     config = _config(experiment)
     assignment = _assignment(store, experiment, dataset, (experiment_id, config))
     # What keeps rows together goes with them, because folds must not tear them apart either; it is no feature.
-    columns_kept = [*dataset.features, dataset.target, *_entity(dataset)]
+    columns_kept = list(dict.fromkeys([*dataset.features, dataset.target, *_entity(dataset), *dataset.segments]))
     tables = {role: dataset.frame.loc[assignment.roles == role, columns_kept] for role in ROLES}
     facts = _facts(experiment, dataset, assignment, tables)
     broken = violations(assignment, times)
@@ -132,6 +132,7 @@ def _facts(
         left_out=int((assignment.roles == LEFT_OUT).sum()),
         why_left_out=dict(assignment.why_left_out),
         entity=_entity(dataset),
+        segments=dataset.segments,
     )
 
 

@@ -1,10 +1,11 @@
 """The final training as it is kept: a row in our tables, a run in MLflow, the model on disk, all by one identity."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from e2i_assets.adapters.evidence import interval_documents, training_gaps, written_alongside
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.run_store import RunStore, TrainingRunRow
 from e2i_assets.adapters.stores.split_store import SplitStore
@@ -14,7 +15,10 @@ from e2i_assets.adapters.tracking.tracked_run import TrackedRun, TrackingResult,
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.contracts.contract import HpoOutput, MlflowInfo, TrainedModel, TrainingOutput
 from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.evaluation import contract_metrics
+from e2i_assets.core.evaluation.pictures import pictures
+from e2i_assets.core.evaluation.segments import Gap
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.identity import content_hash
 from e2i_assets.core.training import ROLES, Training, trained
@@ -31,6 +35,8 @@ class KeptTraining:
     output: TrainingOutput
     tracking_reason: str
     mlflow_url: str | None
+    pictures: Mapping[str, bytes]
+    gaps: Sequence[Gap]
 
     def metric_rows(self) -> list[dict[str, Any]]:
         """Return a row for each metric with its value on each role and its interval on test."""
@@ -48,6 +54,22 @@ class KeptTraining:
                 "dummy on test": self.training.baseline_metrics.get(name),
             }
             for name in names
+        ]
+
+    def segment_rows(self, metric: str) -> list[dict[str, Any]]:
+        """Return a row for each segment with its metric on test; small ones are marked and not to be compared."""
+        return [
+            {
+                "column": one.column,
+                "segment": one.segment,
+                "test rows": one.n_rows,
+                metric: one.metrics.get(metric),
+                "95 %": f"{one.intervals[metric].low:.4f} to {one.intervals[metric].high:.4f}"
+                if metric in one.intervals
+                else None,
+                "note": "too small to compare" if one.is_small else one.not_computable.get(metric),
+            }
+            for one in self.training.segments
         ]
 
     def criteria_rows(self) -> list[dict[str, Any]]:
@@ -77,13 +99,16 @@ def train(
     except BaseException as error:  # the row must not say "running" of a training that died; then it goes on its way
         store.fail(run_id, f"{type(error).__name__}: {error}")
         raise
+    drawn = pictures(*training.on_test, rows.facts.classes, training.report.splits["test"].confusion)
     tracked = workspace.tracker().log(
-        _tracked(experiment, hpo, training, identity, run_id, dagster_run_id, folder, started)
+        _tracked(experiment, hpo, training, identity, run_id, dagster_run_id, folder, started, drawn)
     )
     output = _output(experiment, rows, hpo, training, tracked, run_id)
     report = training.report
+    model_key = training_key(identity, training.parameters)
     store.finish(
         run_id,
+        *written_alongside(experiment, rows, training, tracked, model_key, dagster_run_id, folder),
         hyperparameters=training.parameters,
         mlflow_run_id=tracked.run_id,
         model_uri=tracked.model_uri or folder.as_uri(),
@@ -95,8 +120,19 @@ def train(
         success_criteria_met=training.criteria_met,
         success_criteria_results={one.criterion.name: one.met for one in training.judgements},
         duration_seconds=training.seconds,
+        model_key=model_key,
+        test_intervals=interval_documents(report.intervals),
+        baseline_test_metrics=training.baseline_metrics,
     )
-    return KeptTraining(str(run_id), training, output, tracked.reason or "logged", _mlflow_url(workspace, tracked))
+    return KeptTraining(
+        str(run_id),
+        training,
+        output,
+        tracked.reason or "logged",
+        _mlflow_url(workspace, tracked),
+        drawn,
+        training_gaps(experiment, training),
+    )
 
 
 def training_key(identity: str, parameters: Mapping[str, Any]) -> str:
@@ -148,10 +184,14 @@ def _tracked(
     dagster_run_id: str,
     folder: Any,
     started: datetime,
+    drawn: Mapping[str, bytes],
 ) -> TrackedRun:
     report = training.report
     metrics = {f"{role}_{name}": value for role in ROLES for name, value in report.splits[role].metrics.items()}
+    segments = {"segments.json": [one.model_dump(mode="json") for one in training.segments]}
     study = {
+        "primary_metric": report.splits["test"].metrics.get(measures.PRIMARY[experiment.problem_type]),
+        "test_calibration_slope": training.slope,
         "hpo_best_value": hpo.hpo_best_value,
         "hpo_trials_run": float(hpo.hpo_trials_run),
         "hpo_duration_seconds": hpo.hpo_duration_seconds,
@@ -187,7 +227,9 @@ def _tracked(
         documents={
             "evaluation_summary.json": report.model_dump(mode="json"),
             "confusion_matrix.json": {"labels": _labels(training), "counts": report.splits["test"].confusion},
+            **(segments if training.segments else {}),
         },
+        figures=drawn,
         model_folder=folder,
         registered_model_name=f"e2i_{experiment.name}",
         started_at=started,

@@ -9,8 +9,11 @@ import numpy as np
 
 from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.segment_columns import segment_labels
 from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.evaluation.calibration import calibration_slope
 from e2i_assets.core.evaluation.evaluation import Evaluation, evaluation, split_metrics
+from e2i_assets.core.evaluation.segments import SegmentEvaluation, segment_evaluations
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.evaluation.thresholds import youden_threshold
 from e2i_assets.core.evaluation.verdict import Judgement, judged
@@ -39,6 +42,9 @@ class Training:
         report: Metrics, intervals and the threshold that was chosen on validation.
         judgements: The success criteria, held against the test rows.
         default_metrics, baseline_metrics: The same test metrics of the default parameters and of a dummy model.
+        segments: How it does for each value of the columns that the experiment names, on test.
+        slope: The calibration slope on test, None where there is none.
+        on_test: The truth and the prediction of the test rows.
     """
 
     model: "FittedModel"
@@ -50,6 +56,9 @@ class Training:
     judgements: tuple[Judgement, ...]
     default_metrics: dict[str, float]
     baseline_metrics: dict[str, float]
+    segments: tuple[SegmentEvaluation, ...]
+    slope: float | None
+    on_test: tuple[Array, Prediction]
 
     @property
     def criteria_met(self) -> bool:
@@ -68,11 +77,12 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
     fit = bench.fit(hpo.best_hyperparameters, patience=None if hpo.hpo_completed else patience(experiment))
     seconds = time.perf_counter() - began
     predictions = {role: _judged_rows(bench, fit, rows, role) for role in ROLES}
+    minority = _minority_class(bench)
     report = evaluation(
         experiment.problem_type,
         predictions,
         threshold=_threshold(experiment, predictions["validation"]),
-        minority_class=_minority_class(bench),
+        minority_class=minority,
         seed=experiment.hpo.seed,
     )
     default = _metrics_of_defaults(experiment, bench, rows, predictions["test"][0])
@@ -94,6 +104,9 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         ),
         default_metrics=default,
         baseline_metrics=baseline,
+        segments=_segments(rows, report, minority, *predictions["test"]),
+        slope=_slope(experiment, *predictions["test"]),
+        on_test=predictions["test"],
     )
 
 
@@ -107,6 +120,25 @@ def _threshold(experiment: Experiment, validation: tuple[Array, Prediction]) -> 
     if experiment.problem_type != "binary_classification" or prediction.scores is None:
         return None
     return youden_threshold(codes, prediction.scores)
+
+
+def _segments(
+    rows: TrainingRows, report: Evaluation, minority: int | None, truth: Array, prediction: Prediction
+) -> tuple[SegmentEvaluation, ...]:
+    """Judge the parts of the test rows as the whole is judged: at its threshold, with its rarer class."""
+    if rows.segments is None:
+        return ()
+    columns = {name: values.to_numpy() for name, values in segment_labels(rows.segments).items()}
+    of = segment_evaluations(
+        report.problem_type, truth, prediction, columns, report.threshold, minority, seed=report.seed
+    )
+    return tuple(of)
+
+
+def _slope(experiment: Experiment, truth: Array, prediction: Prediction) -> float | None:
+    if experiment.problem_type != "binary_classification" or prediction.scores is None:
+        return None
+    return calibration_slope(truth, prediction.scores)
 
 
 def _minority_class(bench: Bench) -> int | None:

@@ -163,6 +163,7 @@ def trained_model(
         metadata={
             "metrics": metadata.table(done.metric_rows()),
             "criteria": metadata.table(done.criteria_rows()),
+            **metadata.evaluation(experiment, done),
             "criteria_met": done.output.success_criteria_met,
             "training_run": done.training_run_id,
             "mlflow": info.run_id or f"{info.mlflow_status}: {done.tracking_reason}",

@@ -2,11 +2,15 @@
 
 import base64
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from e2i_assets.adapters.trainings import KeptTraining
+from e2i_assets.core.evaluation import measures
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 
@@ -49,6 +53,17 @@ def trial_rows(result: StudyResult) -> list[dict[str, Any]]:
         }
         for trial in ordered
     ]
+
+
+def evaluation(experiment: Experiment, done: KeptTraining) -> dict[str, Any]:
+    """Return the pictures of the test rows, and how the model does for each segment and how far these lie apart."""
+    names = {name.removesuffix(".png"): png for name, png in done.pictures.items()}
+    shown: dict[str, Any] = {name: picture(png, f"{name.replace('_', ' ')} on test") for name, png in names.items()}
+    if done.training.segments:
+        reported = measures.measure(experiment.metric, experiment.problem_type)
+        shown["segments"] = table(done.segment_rows(reported.name if reported else experiment.metric))
+        shown["segment_gaps"] = table(asdict(gap) for gap in done.gaps)
+    return shown
 
 
 def _judged(trial: TrialRecord, is_pareto: bool) -> dict[str, Any]:

@@ -202,6 +202,21 @@ def table(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Made], ob
     return lambda made: made.edit_rows("dataset", "table.parquet", change)
 
 
+def opened(*times: str) -> Callable[[Made], object]:
+    """Have somebody open the holdout at these times."""
+    rows = ", ".join(f"({number}, timestamptz '{time}')" for number, time in enumerate(times, start=1))
+    return sql(
+        "INSERT INTO ml_holdout_openings (experiment_id, opening, training_run_id, model_key, opened_by, reason, "
+        "opened_at, holdout_rows, metrics, intervals) SELECT experiment_id, opening, id, model_key, 'ada', 'curious', "
+        f"moment, 9, '{{}}', '{{}}' FROM ml_training_runs, (VALUES {rows}) AS at (opening, moment) WHERE is_best_trial"
+    )
+
+
+def interval(low: float, high: float) -> Callable[[Made], object]:
+    statement = f"jsonb_build_object('roc_auc', jsonb_build_object('low', {low}, 'high', {high}, 'n_resamples', 9))"
+    return sql(f"UPDATE ml_training_runs SET test_intervals = {statement} WHERE is_best_trial")
+
+
 def altered_model(made: Made) -> None:
     (archive,) = made.workspace.settings.state.glob("models/cells/*/data/model/model.skops")
     archive.write_bytes(archive.read_bytes()[:-1] + b"!")
@@ -216,6 +231,7 @@ NOT_OF_THE_DATASET = ("rows_are_those_of_the_hash", "no_entity_in_two_roles")
 MODEL_UNSEEN = (
     *("training_contract_holds", "row_says_what_was_trained", "links_lead_to_study_and_trial"),
     *("mlflow_keeps_the_run", "reloads_and_predicts_the_same", "success_criteria_are_met"),
+    *("enough_rows_to_judge", "metric_has_not_drifted", "test_rows_were_looked_at_once", "holdout_is_unseen"),
 )
 STUDY_UNSEEN = (
     *("belongs_to_these_rows_and_this_experiment", "counts_add_up", "tables_say_the_same"),
@@ -413,6 +429,54 @@ CASES = {
         ("reloads_and_predicts_the_same",),
         "no model can be read from",
     ),
+    "another version in the registry": Case(
+        sql("UPDATE ml_model_registry SET hyperparameters = '{}'"),
+        ("row_says_what_was_trained",),
+        "hyperparameters is {} in ml_model_registry, and should be {",
+    ),
+    "no version in the registry": Case(
+        sql("UPDATE ml_training_runs SET model_registry_id = NULL"),
+        ("row_says_what_was_trained",),
+        "it names no version in ml_model_registry",
+    ),
+    "a second look at the test rows": Case(
+        sql(
+            "INSERT INTO ml_test_looks (model_key, look, training_run_id, looked_by, reason) "
+            "SELECT model_key, 2, training_run_id, 'ada', 'another threshold' FROM ml_test_looks"
+        ),
+        ("test_rows_were_looked_at_once",),
+        "look 2 by ada at ",
+    ),
+    "a holdout that was opened before the training": Case(
+        opened("2020-01-01"),
+        ("holdout_is_unseen",),
+        "ada opened it at 2020-01-01 00:00, before this model was trained: curious",
+    ),
+    "a holdout that was opened twice": Case(
+        opened("2999-01-01", "2999-01-02"),
+        ("holdout_is_unseen",),
+        "ada opened it once more at 2999-01-02 00:00: curious",
+    ),
+    "a wide interval": Case(
+        interval(0.71, 0.98),
+        ("enough_rows_to_judge",),
+        "of the chance lies in 0.71 to 0.98: too wide to tell models apart that differ by less than 0.27",
+    ),
+    "a criterion that is met by chance": Case(
+        interval(0.59, 0.65),
+        ("enough_rows_to_judge",),
+        "and not with the 0.59 that chance could make of it",
+    ),
+    "a better model before": Case(
+        sql(
+            "INSERT INTO ml_training_runs (spec_hash, experiment_id, run_name, algorithm, data_hash, training_samples, "
+            "feature_names, test_metrics, status, started_at, completed_at) SELECT 'earlier', experiment_id, 'spring', "
+            "algorithm, data_hash, 9, feature_names, '{\"roc_auc\": 1.5}', 'finished', '2020-01-01', '2020-01-01' "
+            "FROM ml_training_runs WHERE is_best_trial"
+        ),
+        ("metric_has_not_drifted",),
+        "and was 1.5 with spring: worse than chance explains",
+    ),
     "a forgotten pattern": Case(
         sql("DELETE FROM procedural_memories"),
         ("stored_once_and_found_again",),
@@ -443,8 +507,9 @@ def test_exactly_the_promise_breaks_that_is_no_longer_true(made: Made, case: Cas
 
 
 def test_an_experiment_that_does_not_search_keeps_its_promises_and_says_so(made: Made) -> None:
-    assert made.not_held("sugar") == {"success_criteria_are_met": "broken"}
+    assert made.not_held("sugar") == {"success_criteria_are_met": "broken", "enough_rows_to_judge": "broken"}
     found = made.verdicts("sugar")
+    assert "too wide to tell models apart" in found["enough_rows_to_judge"].why
     assert found["success_criteria_are_met"].why.startswith("maximum_rmse (rmse <= 1): not met with 5")
     assert found["counts_add_up"].why == "the experiment does not search: it trains the defaults"
     assert found["classes_are_spread_evenly"].why == "a regression has no classes"
@@ -454,7 +519,7 @@ def test_rows_that_leave_the_order_of_time_are_found(made: Made) -> None:
     swapped("train", "holdout", "sugar")(made)
     found = made.verdicts("sugar")
     assert {name for name, one in found.items() if not one.holds} == {
-        *("no_entity_in_two_roles", "time_is_in_order", "success_criteria_are_met")
+        *("no_entity_in_two_roles", "time_is_in_order", "success_criteria_are_met", "enough_rows_to_judge")
     }
     assert found["time_is_in_order"].why.startswith("train lasts until 2025-02-")
 

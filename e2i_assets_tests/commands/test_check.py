@@ -4,36 +4,19 @@ import json
 import os
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 from xml.etree import ElementTree
 
 import pytest
 import typer
-from sklearn.datasets import load_breast_cancer
+from finished_project import made, registered
 
-from e2i_assets.adapters import asset_files, datasets, memory, splitting, studies, trainings
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.promises.catalogue import PROMISES
 from e2i_assets.adapters.settings import from_environment
-from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.check import check
-from e2i_assets.core.data.dataset import dataset_of
-from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
-from e2i_assets.core.experiments.file import parse_experiment
-from e2i_assets.core.search import tuning
 
 ROOT = Path(__file__).parents[2]
-PLAIN = """
-name: plain
-owner: team:tests
-source: {csv: cells.csv}
-target: target
-problem_type: binary_classification
-algorithm: LogisticRegression
-hpo: {enabled: false}
-success_criteria: {roc_auc: 0.6}
-"""
 
 
 @pytest.fixture
@@ -44,32 +27,6 @@ def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("E2I_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("E2I_DATABASE_URL", database.url)
     return Workspace(from_environment(os.environ), database)
-
-
-def registered(project: Workspace, text: str) -> Any:
-    experiment = parse_experiment(text, "test")
-    ExperimentStore(project.database).register(experiment.name, experiment.model_dump(mode="json"))
-    return experiment
-
-
-def made(project: Workspace) -> None:
-    """Do what the assets do for an experiment that does not search."""
-    experiment = registered(project, PLAIN)
-    load_breast_cancer(as_frame=True).frame.to_csv(project.settings.root / "cells.csv", index=False)
-
-    def kept(asset: str, value: Any) -> Any:
-        asset_files.write(value, project.asset_folder(asset, experiment.name))
-        return value
-
-    data = kept("dataset", dataset_of(datasets.load(experiment.source, project.settings.root, {}), experiment))
-    kept("validation_splits", splitting.split(project, experiment, data))
-    rows = project.read(SearchRows, "validation_splits", experiment.name)
-    start = kept("warm_start", memory.warm_start(project, experiment, rows))
-    tuned = kept("hpo_study", studies.tuned(project, experiment, rows, start, print))
-    hpo = kept("best_hyperparameters", tuning.hpo_output(experiment, tuned.identity, tuned.result))
-    every_role = project.read(TrainingRows, "validation_splits", experiment.name)
-    kept("trained_model", trainings.train(project, experiment, every_role, hpo, uuid4().hex).output)
-    kept("hpo_pattern_memory", memory.remember(project, experiment, rows.facts, start, tuned))
 
 
 def left_with(**arguments: Any) -> int:
@@ -119,7 +76,7 @@ def test_a_check_says_what_holds_then_what_is_broken_and_changes_nothing(
 def test_nothing_made_yet_is_not_a_failure_and_not_a_success(
     project: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    registered(project, PLAIN)
+    registered(project)
     assert left_with() == 2
     printed = " ".join(capsys.readouterr().out.split())
     assert "schema_holds (could not look): dataset of plain is not there yet: materialise it first" in printed
@@ -129,7 +86,7 @@ def test_nothing_made_yet_is_not_a_failure_and_not_a_success(
 def test_a_name_that_nobody_registered_gets_a_suggestion(
     project: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    registered(project, PLAIN)
+    registered(project)
     assert left_with(names=["plane"]) == 2
     assert "no experiment 'plane' is registered; did you mean 'plain'?" in " ".join(capsys.readouterr().err.split())
 

@@ -5,6 +5,7 @@ from e2i_assets.adapters.promises import (
     dataset,
     hpo_pattern_memory,
     hpo_study,
+    judgement,
     trained_model,
     validation_splits,
     warm_start,
@@ -20,6 +21,7 @@ PROMISES: tuple[Promise, ...] = (
     *hpo_study.PROMISES,
     *best_hyperparameters.PROMISES,
     *trained_model.PROMISES,
+    *judgement.PROMISES,
     *hpo_pattern_memory.PROMISES,
 )
 

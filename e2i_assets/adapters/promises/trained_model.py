@@ -1,27 +1,22 @@
 """What `trained_model` promises: its contract, links that lead somewhere, and a model that is what its numbers say."""
 
-from pathlib import Path
-
-import numpy as np
+from collections.abc import Iterator
 
 from e2i_assets.adapters.promises import model_links
 from e2i_assets.adapters.promises.promise import Promise, Verdict, document, held, stored, verdict
+from e2i_assets.adapters.stored_model import judged_rows, predicted_rows
 from e2i_assets.adapters.stores.run_store import RunStore, StoredRun
-from e2i_assets.adapters.tracking.models import ModelInvalid, load_model
+from e2i_assets.adapters.stores.version_store import version_of
+from e2i_assets.adapters.tracking.models import ModelInvalid
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.algorithms.algorithm import from_scores
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.contracts.violations import training_violations_of
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.evaluation.evaluation import split_evaluation
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.evaluation.verdict import judged
-from e2i_assets.core.fitting.bench import target_codes
-from e2i_assets.core.metrics import Prediction
 
 TOLERANCE = 1e-9
-_ARCHIVE = Path("data", "model")  # where an MLflow folder of ours has the model itself
 
 
 def _contract(workspace: Workspace, name: str) -> Verdict:
@@ -47,7 +42,27 @@ def _row_is_complete(workspace: Workspace, name: str) -> Verdict:
         "success_criteria_results": (run.success_criteria_results, output.success_criteria_results),
     }
     mistakes = [f"{field} is {here}, and should be {there}" for field, (here, there) in pairs.items() if here != there]
+    mistakes += _version_mistakes(workspace, run)
     return verdict(mistakes, f"row {run.id} of ml_training_runs says what was trained", training_run=run.id)
+
+
+def _version_mistakes(workspace: Workspace, run: StoredRun) -> Iterator[str]:
+    """Hold the registered version of the model against its training run."""
+    if run.model_key is None:  # trained before versions were registered
+        return
+    version = version_of(workspace.database, run.id)
+    if version is None:
+        yield "it names no version in ml_model_registry"
+        return
+    pairs = {
+        "model_key": (version.model_key, run.model_key),
+        "hyperparameters": (version.hyperparameters, run.hyperparameters),
+        "training_samples": (version.training_samples, run.training_samples),
+        "feature_count": (version.feature_count, len(run.feature_names)),
+    }
+    for field, (here, there) in pairs.items():
+        if here != there:
+            yield f"{field} is {here} in ml_model_registry, and should be {there}"
 
 
 def _reloads(workspace: Workspace, name: str) -> Verdict:
@@ -66,18 +81,8 @@ def _reloads(workspace: Workspace, name: str) -> Verdict:
 
 
 def _test_metrics(workspace: Workspace, name: str, run: StoredRun, rows: TrainingRows) -> dict[str, float]:
-    model = load_model(workspace.model_folder(name, run.spec_hash) / _ARCHIVE)
-    features = rows.test.features
-    if rows.facts.problem_type == "regression":
-        prediction = Prediction(labels=model.predict(features))
-    else:
-        prediction = from_scores(model.predict_proba(features))
-    classes = rows.facts.classes
-    rarer = None
-    if len(classes) == 2:
-        rarer = int(np.bincount(target_codes(rows.train.target, classes), minlength=2).argmin())
-    codes = target_codes(rows.test.target, classes)
-    return split_evaluation(rows.facts.problem_type, codes, prediction, run.decision_threshold, rarer).metrics
+    truth, prediction = predicted_rows(workspace, name, run, rows.facts, rows.test)
+    return judged_rows(rows.facts, run, rows.train, truth, prediction).metrics
 
 
 def _same(kept: object, again: object) -> bool:
@@ -93,7 +98,8 @@ def _criteria(workspace: Workspace, name: str) -> Verdict:
         return held("the experiment asks for nothing: it has no success criteria")
     run = RunStore(workspace.database).by_spec_hash(model_links.identity(workspace, name))
     asked = criteria(experiment.success_criteria, experiment.problem_type, experiment.metric)
-    again = judged(asked, run.test_metrics if run else {}, defaults=run.default_test_metrics if run else None)
+    references = (run.baseline_test_metrics, run.default_test_metrics) if run else (None, None)
+    again = judged(asked, run.test_metrics if run else {}, *references)
     reasons = {one.criterion.name: one.reason for one in again if one.value is not None}
     mistakes = [
         reasons.get(criterion, f"{criterion}: not met")

@@ -1,9 +1,9 @@
 """Fitted models and what they came from: the table `ml_training_runs` and the view `training_run_links`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict, Unpack
+from typing import Any, NotRequired, TypedDict, Unpack
 
 import sqlalchemy as sa
 
@@ -37,7 +37,11 @@ class TrainingRunRow:
 
 
 class TrainingOutcome(TypedDict):
-    """What came of a training; `hyperparameters` are those that the model was fitted with in the end."""
+    """What came of a training; `hyperparameters` are those that the model was fitted with in the end.
+
+    `model_key` is the identity of the model, `test_intervals` are 95 % intervals by metric, `baseline_test_metrics`
+    those of a dummy model.
+    """
 
     hyperparameters: Mapping[str, Any]
     mlflow_run_id: str | None
@@ -50,6 +54,14 @@ class TrainingOutcome(TypedDict):
     success_criteria_met: bool | None
     success_criteria_results: Mapping[str, bool] | None
     duration_seconds: float
+    model_key: NotRequired[str | None]
+    test_intervals: NotRequired[Mapping[str, Any]]
+    baseline_test_metrics: NotRequired[Mapping[str, Any] | None]
+
+
+_UNSAID: dict[str, Any] = {"model_key": None, "test_intervals": {}, "baseline_test_metrics": None}
+# Something to be written in the transaction that finishes a training run, given its id.
+Alongside = Callable[[sa.Connection, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +83,10 @@ class StoredRun(TrainingRunRow):
     success_criteria_results: Mapping[str, bool] | None
     duration_seconds: float | None
     pattern_id: str | None
+    model_registry_id: str | None
+    model_key: str | None
+    test_intervals: Mapping[str, Any]
+    baseline_test_metrics: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +133,11 @@ _LINK_PATTERN = sa.text(
     "UPDATE ml_training_runs SET pattern_id = :pattern_id WHERE spec_hash = :spec_hash RETURNING id"
 )
 _BY_SPEC_HASH = sa.text(f"SELECT {columns(StoredRun)} FROM ml_training_runs WHERE spec_hash = :spec_hash")
+_BEFORE = sa.text(f"""
+    SELECT {columns(StoredRun)} FROM ml_training_runs
+    WHERE experiment_id = :experiment_id AND id <> :id AND status = 'finished' AND started_at < :started_at
+    ORDER BY started_at DESC LIMIT 1
+""")
 _LINKS = sa.text(f"""
     SELECT {columns(TrainingRunLink)} FROM training_run_links
     WHERE CAST(:experiment AS text) IS NULL OR experiment_name = :experiment
@@ -135,10 +156,18 @@ class RunStore:
         with self.database.begin() as connection:
             return str(connection.execute(_START, parameters(run)).scalar_one())
 
-    def finish(self, run_id: str, **outcome: Unpack[TrainingOutcome]) -> None:
-        """Record what came of a run."""
+    def finish(self, run_id: str, *alongside: Alongside, **outcome: Unpack[TrainingOutcome]) -> None:
+        """Record what came of a run, and whatever else belongs to it: all of it or nothing.
+
+        Args:
+            run_id: Of the run.
+            alongside: Each writes more in the same transaction, while the row of the run is locked.
+            outcome: What came of it.
+        """
         with self.database.begin() as connection:
-            connection.execute(_FINISH, {**bound(outcome), "id": run_id}).one()
+            connection.execute(_FINISH, {**bound({**_UNSAID, **outcome}), "id": run_id}).one()
+            for write in alongside:
+                write(connection, run_id)
 
     def fail(self, run_id: str, error_message: str) -> None:
         """Record that a run broke off, and why."""
@@ -154,6 +183,12 @@ class RunStore:
         """Return the run of an identity."""
         with self.database.connect() as connection:
             return one(StoredRun, connection.execute(_BY_SPEC_HASH, {"spec_hash": spec_hash}))
+
+    def before(self, run: StoredRun) -> StoredRun | None:
+        """Return the finished run of the same experiment that began last before this one."""
+        key = {"experiment_id": run.experiment_id, "id": run.id, "started_at": run.started_at}
+        with self.database.connect() as connection:
+            return one(StoredRun, connection.execute(_BEFORE, key))
 
     def links(self, experiment: str | None = None) -> list[TrainingRunLink]:
         """Return what each run, or each run of one experiment, came from."""

@@ -9,6 +9,7 @@ import pandas as pd
 from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_types import is_date, is_number, plain
 from e2i_assets.core.data.feature_columns import features_of, name_violations
+from e2i_assets.core.data.segment_columns import kept_for_segments
 from e2i_assets.core.data.splits import ROLES
 from e2i_assets.core.data.target_column import classes_of, target_values
 from e2i_assets.core.data.target_column import violations as target_violations
@@ -40,6 +41,7 @@ class Dataset:
         problem_type: What the target is.
         data_hash: Identity of ``frame``.
         rows_without_target: Rows of the source that were left out for it.
+        segments: Columns of ``frame``, features or not, by whose values the model is judged.
     """
 
     frame: pd.DataFrame
@@ -54,6 +56,7 @@ class Dataset:
     data_hash: str
     rows_without_target: int
     split: str | None = None
+    segments: tuple[str, ...] = ()
 
 
 def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
@@ -74,7 +77,8 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
     table, target = table[kept].reset_index(drop=True), target[kept].reset_index(drop=True)
     features, left_out, feature_mistakes = features_of(table, experiment)
     roles, role_mistakes = _role_columns(table, experiment)
-    mistakes += [*feature_mistakes, *name_violations(features, experiment), *role_mistakes]
+    beside, segment_mistakes = kept_for_segments(table, experiment, [*features, *roles])
+    mistakes += [*feature_mistakes, *name_violations(features, experiment), *role_mistakes, *segment_mistakes]
     classes = classes_of(target, experiment)
     for name in experiment.leakage.accepted:
         if name not in features:
@@ -85,7 +89,7 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
         mistakes += target_leaks.violations(features, target, classes)
     if mistakes:
         raise DataInvalid(subject, mistakes)
-    frame = pd.DataFrame({**features, experiment.target_name: target, **roles})
+    frame = pd.DataFrame({**features, experiment.target_name: target, **roles, **beside})
     return Dataset(
         frame=frame,
         features=tuple(features),
@@ -99,6 +103,7 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
         data_hash=frame_hash(frame),
         rows_without_target=int((~kept).sum()),
         split=experiment.split.column,
+        segments=experiment.segments,
     )
 
 
@@ -120,7 +125,7 @@ def schema_of(data: Dataset) -> "pa.DataFrameSchema":
         columns[name] = pa.Column(nullable=False)
     if data.split:
         columns[data.split] = pa.Column(object, checks=pa.Check.isin(ROLES), nullable=False)
-    for name in data.ids:
+    for name in (*data.ids, *data.segments):
         columns.setdefault(name, pa.Column(nullable=True))
     return pa.DataFrameSchema(columns, strict=True, ordered=False, unique_column_names=True)
 
@@ -137,6 +142,7 @@ def _shape_violations(table: pd.DataFrame, experiment: Experiment) -> Iterator[V
     named += [("split.column", experiment.split.column)] if experiment.split.column else []
     for key in ("id", "drop", "categorical"):
         named += [(f"columns.{key}", name) for name in getattr(columns, key)]
+    named += [("segments", name) for name in experiment.segments]
     for where, name in named:
         if name not in table.columns:
             yield Violation(where, name, f"is not a column of the data{did_you_mean(name, table.columns)}")

@@ -25,6 +25,7 @@ class SplitFacts(BaseModel):
         why_left_out: How many of them for which reason.
         classes: Labels in the order of their codes, the positive one last; empty for a regression.
         entity: Columns of the stored tables, none of them features, that say which rows must not be torn apart.
+        segments: Columns of the stored tables, features or not, by whose values the model is judged.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +43,7 @@ class SplitFacts(BaseModel):
     counts: dict[Role, int]
     left_out: int
     entity: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
     why_left_out: dict[str, int] = {}
 
     @property
@@ -85,9 +87,24 @@ class SearchRows:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRows:
-    """What the final training may see: test rows to be judged on, and still no holdout."""
+    """What the final training may see: test rows to be judged on, and still no holdout.
+
+    Attributes:
+        facts: What is known of the split.
+        train, validation, test: The rows.
+        segments: Shape (test rows, columns): by whose values the model is judged, None for the whole alone.
+    """
 
     facts: SplitFacts
     train: RowSource
     validation: RowSource
     test: RowSource
+    segments: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldoutRows:
+    """The rows that only a person opens, deliberately: no asset and no check asks for them."""
+
+    facts: SplitFacts
+    holdout: RowSource

@@ -24,6 +24,13 @@ def split_violations(split: Split, target: Target, columns: Columns) -> Iterator
         yield Violation(f"columns.{where}", split.column, "says the role of each row (split.column): take it out here")
 
 
+def segment_violations(segments: Sequence[str], target: Target) -> Iterator[Violation]:
+    """Judge the columns by which the model is judged."""
+    for name in segments:
+        if name in (target.column, target.name):
+            yield Violation("segments", name, "is the target: a model cannot be judged by what it should find out")
+
+
 def leakage_violations(leakage: Leakage, columns: Columns) -> Iterator[Violation]:
     """Judge what is accepted although it looks like leakage."""
     for name in leakage.accepted:

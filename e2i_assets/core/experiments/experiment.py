@@ -17,7 +17,7 @@ from e2i_assets.core.experiments.sections import (
     WarmStart,
 )
 from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
-from e2i_assets.core.experiments.values import Label, Owner, ParameterValue, ProjectPath, Slug, Tag
+from e2i_assets.core.experiments.values import ColumnList, Label, Owner, ParameterValue, ProjectPath, Slug, Tag
 from e2i_assets.core.identity import content_hash
 from e2i_assets.core.metrics import ProblemType, default_metric
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
@@ -65,6 +65,10 @@ class Experiment(Section):
     hpo: Hpo = Hpo()
     early_stopping: EarlyStopping = EarlyStopping()
     warm_start: WarmStart = WarmStart()
+    segments: ColumnList = Field(
+        default=(),
+        description="Columns by whose values the model is judged as well; dropped ones are kept for this.",
+    )
     success_criteria: dict[str, Any] = Field(
         default_factory=dict, description="Thresholds on the test rows, such as roc_auc: 0.7 or maximum_rmse: 4."
     )

@@ -1,0 +1,133 @@
+"""What `trained_model` promises of how it was judged: on enough rows, once, no worse than before. All of it warns."""
+
+from e2i_assets.adapters.promises import model_links
+from e2i_assets.adapters.promises.promise import Promise, Verdict, held, verdict
+from e2i_assets.adapters.stores.look_store import LookStore
+from e2i_assets.adapters.stores.run_store import RunStore, StoredRun
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.evaluation import measures
+from e2i_assets.core.evaluation.measures import Measure
+from e2i_assets.core.evaluation.success_criteria import criteria
+from e2i_assets.core.experiments.experiment import Experiment
+
+# How wide an interval may be: of a share its points, of an error its part of the value.
+WIDEST = 0.10
+WIDEST_OF_AN_ERROR = 0.25
+_OLDER = "the model was trained before this was recorded"
+
+
+def _enough_rows(workspace: Workspace, name: str) -> Verdict:
+    run, experiment = model_links.training_run(workspace, name), workspace.experiment(name)
+    measure = _measure(experiment)
+    interval, value = run.test_intervals.get(measure.name), run.test_metrics.get(measure.name)
+    if value is None:
+        reason = f"{measure.name} could not be computed on the {run.test_samples} test rows"
+        return verdict([f"{reason}: there are too few of some class, or none"], "")
+    if interval is None:
+        return held(_OLDER if not run.test_intervals else f"{measure.name} has no interval")
+    low, high = float(interval["low"]), float(interval["high"])
+    allowed = WIDEST_OF_AN_ERROR * abs(value) if measure.high == float("inf") else WIDEST
+    said = f"{measure.name} is {value:.4g} on {run.test_samples} test rows, and 95 % of the chance lies in {low:.4g}"
+    sentence = f"{said} to {high:.4g}"
+    mistakes = []
+    if high - low > allowed:
+        mistakes.append(f"{sentence}: too wide to tell models apart that differ by less than {high - low:.2g}")
+    mistakes += _undecided(run, experiment)
+    return verdict(mistakes, sentence, test_rows=run.test_samples, low=low, high=high)
+
+
+def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
+    """Return the criteria that are met, and would not be at the worse end of the interval."""
+    found = []
+    for one in criteria(experiment.success_criteria, experiment.problem_type, experiment.metric):
+        interval, value = run.test_intervals.get(one.metric), run.test_metrics.get(one.metric)
+        if interval is None or value is None or not one.met(value):
+            continue
+        worse = float(interval["low"] if one.bound == "minimum" else interval["high"])
+        if not one.met(worse):
+            found.append(f"{one}: met with {value:.4g}, and not with the {worse:.4g} that chance could make of it")
+    return found
+
+
+def _looked_once(workspace: Workspace, name: str) -> Verdict:
+    run = model_links.training_run(workspace, name)
+    looks = LookStore(workspace.database).looks(run.model_key) if run.model_key else []
+    if not looks:
+        return held(_OLDER)
+    again = [f"look {one.look} by {one.looked_by} at {one.looked_at:%Y-%m-%d %H:%M}: {one.reason}" for one in looks[1:]]
+    first = f"the test rows were looked at once for this model, by {looks[0].looked_by}"
+    return verdict(again, f"{first} at {looks[0].looked_at:%Y-%m-%d %H:%M}", looks=len(looks))
+
+
+def _holdout_unseen(workspace: Workspace, name: str) -> Verdict:
+    run, store = model_links.training_run(workspace, name), LookStore(workspace.database)
+    openings = store.openings(name)
+    if not openings:
+        return held("nobody has opened the holdout", openings=0)
+    looks = store.looks(run.model_key) if run.model_key else []
+    trained = looks[0].looked_at if looks else run.started_at
+    before = [one for one in openings if one.opened_at < trained]
+    mistakes = [
+        f"{one.opened_by} opened it at {one.opened_at:%Y-%m-%d %H:%M}, before this model was trained: {one.reason}"
+        for one in before
+    ]
+    mistakes += [
+        f"{one.opened_by} opened it once more at {one.opened_at:%Y-%m-%d %H:%M}: {one.reason}"
+        for one in openings[1:]
+        if one not in before
+    ]
+    first = openings[0]
+    said = f"{first.opened_by} opened it once, after this model was trained: {first.reason}"
+    return verdict(mistakes, said, openings=len(openings))
+
+
+def _no_drift(workspace: Workspace, name: str) -> Verdict:
+    run, measure = model_links.training_run(workspace, name), _measure(workspace.experiment(name))
+    earlier = RunStore(workspace.database).before(run)
+    now, interval = run.test_metrics.get(measure.name), run.test_intervals.get(measure.name)
+    then = earlier.test_metrics.get(measure.name) if earlier else None
+    if earlier is None or then is None or now is None or interval is None:
+        return held("there is no earlier model to compare with")
+    low, high = float(interval["low"]), float(interval["high"])
+    worse = high < then if measure.greater_is_better else low > then
+    compared = (
+        f"{measure.name} on test is {now:.4g} ({low:.4g} to {high:.4g}), and was {then:.4g} with {earlier.run_name}"
+    )
+    return verdict([f"{compared}: worse than chance explains"] if worse else [], compared, now=now, then=then)
+
+
+def _measure(experiment: Experiment) -> Measure:
+    found = measures.measure(experiment.metric, experiment.problem_type)
+    return found if found is not None else Measure(experiment.metric)
+
+
+PROMISES = (
+    Promise(
+        asset="trained_model",
+        name="enough_rows_to_judge",
+        description="The interval of the metric on test is narrow, and no criterion is met by chance.",
+        judge=_enough_rows,
+        severity="WARN",
+    ),
+    Promise(
+        asset="trained_model",
+        name="metric_has_not_drifted",
+        description="The model is not worse than the one trained before it, beyond what chance explains.",
+        judge=_no_drift,
+        severity="WARN",
+    ),
+    Promise(
+        asset="trained_model",
+        name="test_rows_were_looked_at_once",
+        description="The test rows have judged this model once; who looked again, when and why is said.",
+        judge=_looked_once,
+        severity="WARN",
+    ),
+    Promise(
+        asset="trained_model",
+        name="holdout_is_unseen",
+        description="Nobody opened the holdout before this model was trained, and at most once since.",
+        judge=_holdout_unseen,
+        severity="WARN",
+    ),
+)

@@ -1,0 +1,43 @@
+"""A model as it is stored, judged on rows of its split."""
+
+from pathlib import Path
+
+import numpy as np
+
+from e2i_assets.adapters.stores.run_store import StoredRun
+from e2i_assets.adapters.tracking.models import load_model
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.algorithms.algorithm import from_scores
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.evaluation.evaluation import SplitEvaluation, split_evaluation
+from e2i_assets.core.fitting.bench import target_codes
+from e2i_assets.core.fitting.rows import RowSource
+from e2i_assets.core.metrics import Array, Prediction
+
+_ARCHIVE = Path("data", "model")  # where an MLflow folder of ours has the model itself
+
+
+def predicted_rows(
+    workspace: Workspace, experiment: str, run: StoredRun, facts: SplitFacts, rows: RowSource
+) -> tuple[Array, Prediction]:
+    """Return the truth and the stored model's prediction of rows.
+
+    Raises:
+        ModelInvalid: It is not there any more, or not the one that was stored.
+    """
+    model = load_model(workspace.model_folder(experiment, run.spec_hash) / _ARCHIVE)
+    if facts.problem_type == "regression":
+        prediction = Prediction(labels=model.predict(rows.features))
+    else:
+        prediction = from_scores(model.predict_proba(rows.features))
+    return target_codes(rows.target, facts.classes), prediction
+
+
+def judged_rows(
+    facts: SplitFacts, run: StoredRun, train: RowSource, truth: Array, prediction: Prediction
+) -> SplitEvaluation:
+    """Evaluate a prediction as the training did: at its threshold, with the rarer class of its train rows."""
+    rarer = None
+    if len(facts.classes) == 2:
+        rarer = int(np.bincount(target_codes(train.target, facts.classes), minlength=2).argmin())
+    return split_evaluation(facts.problem_type, truth, prediction, run.decision_threshold, rarer)
