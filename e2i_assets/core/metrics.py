@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from e2i_assets.core import quick_scores
 from e2i_assets.core.errors import E2iError
 
 ProblemType = Literal["binary_classification", "multiclass_classification", "regression"]
@@ -39,12 +40,14 @@ class Metric:
         greater_is_better: False for losses and errors.
         needs: The part of a prediction that it reads.
         function: ``(y_true, labels or scores) -> float``.
+        quick: The same, cheaper, for the looks at a fit that is still growing.
     """
 
     name: str
     greater_is_better: bool
     needs: Literal["labels", "scores", "values"]
     function: Callable[[Array, Array], float]
+    quick: Callable[[Array, Array], float] | None = None
 
     def score(self, y_true: Array, prediction: Prediction) -> float:
         """Return the metric in its natural orientation (an RMSE is positive).
@@ -52,11 +55,18 @@ class Metric:
         Raises:
             E2iError: The metric needs class probabilities and the model gives none.
         """
+        return float(self.function(y_true, self._needed(prediction)))
+
+    def glance(self, y_true: Array, prediction: Prediction) -> float:
+        """Return the same number as `score`, to rounding, as cheaply as can be."""
+        return float((self.quick or self.function)(y_true, self._needed(prediction)))
+
+    def _needed(self, prediction: Prediction) -> Array:
         if self.needs != "scores":
-            return float(self.function(y_true, prediction.labels))
+            return prediction.labels
         if prediction.scores is None:
             raise E2iError(f"metric {self.name!r} needs class probabilities, and this model predicts none")
-        return float(self.function(y_true, prediction.scores))
+        return prediction.scores
 
     def oriented(self, value: float) -> float:
         """Turn a natural value into the one a study maximises, or back: it is its own inverse."""
@@ -70,6 +80,10 @@ def _sklearn(name: str, **options: Any) -> Callable[[Array, Array], float]:
         return float(getattr(sklearn_metrics, name)(y_true, predicted, **options))
 
     return score
+
+
+def _f1(average: str) -> Callable[[Array, Array], float]:
+    return _sklearn("f1_score", average=average, zero_division=0.0)
 
 
 def _of_positive(name: str) -> Callable[[Array, Array], float]:
@@ -95,25 +109,33 @@ def _by_name(*metrics: Metric) -> dict[str, Metric]:
 
 
 _ACCURACIES = (
-    Metric("accuracy", True, "labels", _sklearn("accuracy_score")),
+    Metric("accuracy", True, "labels", _sklearn("accuracy_score"), quick_scores.accuracy),
     Metric("balanced_accuracy", True, "labels", _sklearn("balanced_accuracy_score")),
     Metric("log_loss", False, "scores", _log_loss),
 )
 
 METRICS: dict[ProblemType, dict[str, Metric]] = {
     "binary_classification": _by_name(
-        Metric("roc_auc", True, "scores", _of_positive("roc_auc_score")),
+        Metric("roc_auc", True, "scores", _of_positive("roc_auc_score"), quick_scores.roc_auc),
         Metric("pr_auc", True, "scores", _of_positive("average_precision_score")),
         Metric("brier_score", False, "scores", _of_positive("brier_score_loss")),
-        Metric("f1", True, "labels", _sklearn("f1_score", zero_division=0.0)),
+        Metric("f1", True, "labels", _sklearn("f1_score", zero_division=0.0), quick_scores.f1),
         Metric("precision", True, "labels", _sklearn("precision_score", zero_division=0.0)),
         Metric("recall", True, "labels", _sklearn("recall_score", zero_division=0.0)),
         *_ACCURACIES,
     ),
     "multiclass_classification": _by_name(
-        Metric("f1_weighted", True, "labels", _sklearn("f1_score", average="weighted", zero_division=0.0)),
-        Metric("f1_macro", True, "labels", _sklearn("f1_score", average="macro", zero_division=0.0)),
-        Metric("roc_auc", True, "scores", _ovr_roc_auc),
+        Metric(
+            "f1_weighted",
+            True,
+            "labels",
+            _sklearn("f1_score", average="weighted", zero_division=0.0),
+            quick_scores.f1_weighted,
+        ),
+        Metric(
+            "f1_macro", True, "labels", _sklearn("f1_score", average="macro", zero_division=0.0), quick_scores.f1_macro
+        ),
+        Metric("roc_auc", True, "scores", _ovr_roc_auc, quick_scores.ovr_roc_auc),
         Metric(
             "precision_weighted", True, "labels", _sklearn("precision_score", average="weighted", zero_division=0.0)
         ),
@@ -121,9 +143,9 @@ METRICS: dict[ProblemType, dict[str, Metric]] = {
         *_ACCURACIES,
     ),
     "regression": _by_name(
-        Metric("rmse", False, "values", _sklearn("root_mean_squared_error")),
-        Metric("mae", False, "values", _sklearn("mean_absolute_error")),
-        Metric("mse", False, "values", _sklearn("mean_squared_error")),
+        Metric("rmse", False, "values", _sklearn("root_mean_squared_error"), quick_scores.rmse),
+        Metric("mae", False, "values", _sklearn("mean_absolute_error"), quick_scores.mae),
+        Metric("mse", False, "values", _sklearn("mean_squared_error"), quick_scores.mse),
         Metric("r2", True, "values", _sklearn("r2_score")),
     ),
 }

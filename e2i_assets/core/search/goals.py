@@ -20,6 +20,7 @@ class Goal:
         name: The name that experiments use; a fairness gap has its column behind it.
         greater_is_better: False for errors, sizes, times and gaps.
         measured: The natural value of a fit, from its bench and its prediction for the bench's validation rows.
+        glanced: The same for a fit that is still growing, as cheaply as can be; only metrics have it.
         is_repeatable: Whether the same fit has the same value again: not where a clock measures it.
     """
 
@@ -27,6 +28,7 @@ class Goal:
     greater_is_better: bool
     measured: Callable[[Bench, Fit, Prediction], float]
     is_repeatable: bool = True
+    glanced: Callable[[Bench, Prediction], float] | None = None
 
     def oriented(self, value: float) -> float:
         """Turn a natural value into the one a study maximises, or back: it is its own inverse."""
@@ -54,6 +56,7 @@ def metric_goal(metric: Metric) -> Goal:
         metric.name,
         metric.greater_is_better,
         lambda bench, fit, prediction: metric.score(bench.y_validation, prediction),
+        glanced=lambda bench, prediction: metric.glance(bench.y_validation, prediction),
     )
 
 

@@ -118,8 +118,8 @@ def measured(bench: Bench, fit: Fit, goals: Sequence[Goal]) -> dict[str, float]:
 
 
 def _reporting(bench: Bench, goal: Goal, report: Report | None) -> Callable[[int, Prediction], None] | None:
-    """Turn predictions on the way into values of the first goal; only a metric can be told from a prediction alone."""
-    if report is None:
+    """Turn predictions on the way into values of the first goal; it is a metric, for which a prediction is enough."""
+    glanced = goal.glanced
+    if report is None or glanced is None:
         return None
-    unfinished = Fit(estimator=None)
-    return lambda step, prediction: report(step, goal.oriented(goal.measured(bench, unfinished, prediction)))
+    return lambda step, prediction: report(step, goal.oriented(glanced(bench, prediction)))

@@ -1,0 +1,82 @@
+"""The same mathematics as scikit-learn's metrics, for scores that are asked for hundreds of times in a study.
+
+On a few hundred rows most of scikit-learn's time goes into looking at what it was given: 4 ms for a ROC AUC, against
+0.2. A value that is judged comes from scikit-learn itself; these are for the looks at a fit that is still growing.
+Every function takes true class codes or values and what `metrics.Metric.needs` names, and returns a float.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def roc_auc(y_true: Array, scores: Array) -> float:
+    """Return the Mann-Whitney statistic of the positive class, ties at one half."""
+    return _rank_statistic(y_true == 1, scores[:, 1])
+
+
+def ovr_roc_auc(y_true: Array, scores: Array) -> float:
+    """Return the mean over the classes of each one's ROC AUC against the rest."""
+    return float(np.mean([_rank_statistic(y_true == code, scores[:, code]) for code in range(scores.shape[1])]))
+
+
+def accuracy(y_true: Array, labels: Array) -> float:
+    """Return the share of right labels."""
+    return float(np.mean(y_true == labels))
+
+
+def f1(y_true: Array, labels: Array) -> float:
+    """Return the F1 of the positive class, 0 where there is nothing to find."""
+    hits, called, true = _counts(y_true, labels)
+    return float(_f1(hits, called, true)[1]) if len(hits) > 1 else 0.0
+
+
+def f1_weighted(y_true: Array, labels: Array) -> float:
+    """Return the F1 of the classes, weighted by how many rows each has."""
+    hits, called, true = _counts(y_true, labels)
+    return float(_f1(hits, called, true) @ true / true.sum())
+
+
+def f1_macro(y_true: Array, labels: Array) -> float:
+    """Return the plain mean of the F1 of the classes that are true or predicted somewhere."""
+    hits, called, true = _counts(y_true, labels)
+    return float(_f1(hits, called, true)[(called + true) > 0].mean())
+
+
+def rmse(y_true: Array, values: Array) -> float:
+    """Return the root mean squared error."""
+    return float(np.sqrt(mse(y_true, values)))
+
+
+def mse(y_true: Array, values: Array) -> float:
+    """Return the mean squared error."""
+    return float(np.mean((y_true - values) ** 2))
+
+
+def mae(y_true: Array, values: Array) -> float:
+    """Return the mean absolute error."""
+    return float(np.mean(np.abs(y_true - values)))
+
+
+def _rank_statistic(positive: NDArray[np.bool_], scores: Array) -> float:
+    from scipy.stats import rankdata
+
+    n = int(positive.sum())
+    if n in (0, len(positive)):
+        return float("nan")
+    return float((rankdata(scores)[positive].sum() - n * (n + 1) / 2) / (n * (len(positive) - n)))
+
+
+def _counts(y_true: Array, labels: Array) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return for each class how often it was rightly called, called, and true."""
+    n_classes = int(max(y_true.max(), labels.max())) + 1
+    table = np.bincount(y_true * n_classes + labels, minlength=n_classes**2).reshape(n_classes, n_classes)
+    counted = table.astype(np.float64)
+    return np.diag(counted), counted.sum(axis=0), counted.sum(axis=1)
+
+
+def _f1(hits: NDArray[np.float64], called: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(2 * hits / np.maximum(called + true, 1))
