@@ -2,13 +2,14 @@
 
 import os
 
-from e2i_assets.adapters import datasets
+from e2i_assets.adapters import data_gates, datasets
 from e2i_assets.adapters.asset_files import AssetDamaged, AssetMissing
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.data.dataset import dataset_of
+from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search import tuning
 
@@ -23,7 +24,8 @@ def is_complete(workspace: Workspace, experiment: Experiment) -> bool:
     except (AssetMissing, AssetDamaged):
         return False
     raw = datasets.load(experiment.source, workspace.settings.root, os.environ)
-    if dataset_of(raw, experiment).data_hash != facts.data_hash:
+    data = dataset_of(raw, experiment)
+    if data.data_hash != facts.data_hash or not _gates_open(workspace, experiment, data):
         return False
     identity = tuning.spec_hash(experiment, facts)
     run = RunStore(workspace.database).by_spec_hash(identity)
@@ -38,6 +40,15 @@ def is_complete(workspace: Workspace, experiment: Experiment) -> bool:
         and run.mlflow_run_id is not None
         and _searched_to_its_end(study, experiment)
     )
+
+
+def _gates_open(workspace: Workspace, experiment: Experiment, data: Dataset) -> bool:
+    """Return whether the table passes its schema file and quality report as they are today; a run says why not."""
+    try:
+        data_gates.require_open(workspace.settings, experiment, data)
+    except E2iError:
+        return False
+    return True
 
 
 def _searched_to_its_end(study: StoredStudy, experiment: Experiment) -> bool:

@@ -98,12 +98,32 @@ def list_() -> None:
 
 @app.command()
 @speaking
-def schema() -> None:
-    """Write docs/experiment.schema.json, with which an editor completes and checks experiment files."""
+def schema(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Experiments whose rows to infer a schema from; none: see below.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Infer anew where there is a schema file already.")] = False,
+) -> None:
+    """Write experiments/schemas/NAME.yaml: what the rows of an experiment must look like, for you to edit.
+
+    The first run of an experiment does the same. Without a name: docs/experiment.schema.json, with which an editor
+    completes and checks experiment files.
+
+    [bold]Examples[/]
+
+      e2i experiment schema churn
+      e2i experiment schema churn --force       after the source has changed for good
+    """
     from e2i_assets.commands.project import settings, shown
     from e2i_assets.core.experiments.schema import json_schema_text
 
     found = settings()
+    if names:
+        from e2i_assets.commands.row_schemas import written
+
+        for path in written(found, names, force):
+            out.print(f"Wrote [green]{shown(path, found.root)}[/]: enforced from now on.", highlight=False)
+        return
     path = found.root / "docs" / "experiment.schema.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json_schema_text(), encoding="utf-8")

@@ -47,7 +47,8 @@ def _verdict(name: str, folder: ExperimentFolder, settings: Settings, with_rows:
 
 
 def _require_usable_rows(experiment: Experiment, settings: Settings) -> None:
-    from e2i_assets.adapters import datasets
+    from e2i_assets.adapters import data_gates, datasets
     from e2i_assets.core.data.dataset import dataset_of
 
-    dataset_of(datasets.load(experiment.source, settings.root, os.environ), experiment)
+    data = dataset_of(datasets.load(experiment.source, settings.root, os.environ), experiment)
+    data_gates.require_open(settings, experiment, data)

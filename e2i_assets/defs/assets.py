@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from e2i_assets.adapters import datasets, memory, splitting, studies, trainings
+from e2i_assets.adapters import data_gates, datasets, memory, splitting, studies, trainings
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
 from e2i_assets.core import plots
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
@@ -41,6 +41,7 @@ def dataset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
     workspace = project.workspace()
     experiment = workspace.current_experiment(context.partition_key)
     table = dataset_of(datasets.load(experiment.source, workspace.settings.root, os.environ), experiment)
+    schema = data_gates.keep_schema(workspace.settings, experiment.name, table)
     return dg.MaterializeResult(
         value=table,
         data_version=dg.DataVersion(table.data_hash),
@@ -51,6 +52,7 @@ def dataset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
             "left_out": metadata.table({"column": name, "why": why} for name, why in table.left_out.items()),
             "data_hash": table.data_hash,
             "rows_without_target": table.rows_without_target,
+            "schema_file": f"experiments/schemas/{experiment.name}.yaml ({'inferred now' if schema else 'as it was'})",
         },
     )
 
@@ -69,6 +71,9 @@ def validation_splits(
             "strategy": tables.facts.strategy,
             "split_hash": tables.facts.split_hash,
             "rows_left_out": tables.facts.left_out,
+            "why_left_out": metadata.table(
+                {"reason": why, "rows": rows} for why, rows in tables.facts.why_left_out.items()
+            ),
         },
     )
 

@@ -1,4 +1,6 @@
-"""Splits of any rows: shares, whole entities, order of time, and places that neither new rows nor corrections change."""
+"""Splits of any rows: shares, whole entities, order of time, and places that no new row and no correction changes."""
+
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -106,7 +108,7 @@ def test_between_two_roles_lies_the_gap_and_the_shares_still_hold(seed: int, gap
     found = assign(entity_keys(times.to_frame(), None, ()), "time", 42, times=times, periods=periods)
     assert violations(found, times) == []
     of = [times[found.roles == role] for role in ROLES]
-    for earlier, later in zip(of, of[1:], strict=False):
+    for earlier, later in itertools.pairwise(of):
         assert later.min() - earlier.max() > pd.Timedelta(days=gap)
     assert sum(found.why_left_out.values()) == (found.roles == LEFT_OUT).sum()
     assert kept(periods.as_document(), gap) == periods

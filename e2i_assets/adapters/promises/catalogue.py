@@ -6,6 +6,7 @@ from e2i_assets.adapters.promises import (
     hpo_pattern_memory,
     hpo_study,
     judgement,
+    leakage,
     trained_model,
     validation_splits,
     warm_start,
@@ -17,6 +18,7 @@ from e2i_assets.adapters.workspace import Workspace
 PROMISES: tuple[Promise, ...] = (
     *dataset.PROMISES,
     *validation_splits.PROMISES,
+    *leakage.PROMISES,
     *warm_start.PROMISES,
     *hpo_study.PROMISES,
     *best_hyperparameters.PROMISES,

@@ -1,19 +1,21 @@
 """What `dataset` promises: a table as its experiment declares it, fit to learn from, without the answer in it."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
 
-from e2i_assets.adapters.promises.promise import Promise, Verdict, stored, verdict
+from e2i_assets.adapters import data_gates
+from e2i_assets.adapters.promises.promise import Promise, PromiseBroken, Verdict, held, stored, verdict
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_types import is_number, labels
 from e2i_assets.core.data.dataset import Dataset, schema_of
 from e2i_assets.core.data.feature_columns import name_violations, roles
-from e2i_assets.core.data.quality import assess, gate
+from e2i_assets.core.data.table_schema import TableSchemaInvalid
+from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.identity import frame_hash
+from e2i_assets.core.leakage import audit
 
 _FEATURE_TYPES = ("int64", "float64", "category")
 
@@ -46,13 +48,33 @@ def _content(workspace: Workspace, name: str) -> Verdict:
 
 
 def _quality(workspace: Workspace, name: str) -> Verdict:
-    report = assess(stored(workspace, Dataset, "dataset", name), name, datetime.now(UTC))
-    decision = gate(report)
+    data: Dataset = stored(workspace, Dataset, "dataset", name)
+    try:
+        report, decision = data_gates.quality(workspace.settings, workspace.experiment(name), data)
+    except DataInvalid as mistakes:
+        raise PromiseBroken(f"blocked: {'; '.join(map(str, mistakes.violations))}") from mistakes
     facts = report.model_dump(mode="json", exclude={"expectation_results", "report_id"})
     hints = "".join(f"; {step}" for step in report.remediation_steps)
     return Verdict(
         "holds" if decision.passed else "broken", decision.reason + ("" if decision.passed else hints), facts
     )
+
+
+def _schema_file(workspace: Workspace, name: str) -> Verdict:
+    data: Dataset = stored(workspace, Dataset, "dataset", name)
+    try:
+        mistakes = data_gates.schema_mistakes(workspace.settings, workspace.experiment(name), data)
+    except TableSchemaInvalid as error:
+        raise PromiseBroken(str(error)) from error
+    if mistakes is None:
+        return held("there is no schema file yet: the next run of the experiment infers one")
+    return verdict(mistakes, f"all {len(data.frame)} rows keep experiments/schemas/{name}.yaml")
+
+
+def _no_shifted_target(workspace: Workspace, name: str) -> Verdict:
+    data: Dataset = stored(workspace, Dataset, "dataset", name)
+    found = audit.shifted(data, workspace.experiment(name).leakage)
+    return verdict(found.mistakes, f"nothing found in {found.looked_at}")
 
 
 def _kept_out(workspace: Workspace, name: str) -> Verdict:
@@ -114,6 +136,20 @@ PROMISES = (
         name="target_is_not_a_feature",
         description="Neither under its name, nor as what it was cut from, nor in disguise.",
         judge=_no_target,
+        blocking=True,
+    ),
+    Promise(
+        asset="dataset",
+        name="no_feature_is_the_target_of_another_row",
+        description="No feature is the target of a row before or after it, in the order of group and time.",
+        judge=_no_shifted_target,
+        blocking=True,
+    ),
+    Promise(
+        asset="dataset",
+        name="rows_keep_the_schema_file",
+        description="Every row is as experiments/schemas says, which is inferred once and then yours to edit.",
+        judge=_schema_file,
         blocking=True,
     ),
     Promise(

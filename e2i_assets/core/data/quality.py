@@ -4,7 +4,7 @@ What each of the five scores counts is in `quality_scores`; their weights are th
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -57,7 +57,7 @@ class QualityReport(BaseModel):
     consistency_score: Score | None = None
     uniqueness_score: Score | None = None
     timeliness_score: Score | None = None
-    expectation_results: tuple[Expectation, ...] = ()
+    expectation_results: tuple[Expectation | dict[str, Any], ...] = ()
     failed_expectations: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     remediation_steps: tuple[str, ...] = ()

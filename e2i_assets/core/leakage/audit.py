@@ -13,6 +13,10 @@ from e2i_assets.core.experiments.sections import Leakage
 from e2i_assets.core.leakage import copied_rows, one_feature, shifted_target
 from e2i_assets.core.leakage.finding import Finding, columns_found
 
+CHECK_TYPES = (
+    "entity_in_two_roles", "time_backwards", "target_among_features", "shifted_target", "one_feature_model",
+    "copied_rows",
+)  # fmt: skip
 JUDGED: tuple[Role, ...] = ("train", "validation", "test")
 
 

@@ -1,0 +1,105 @@
+"""What else `validation_splits` promises: nothing gives the target away, no row is in two roles, all is on record."""
+
+from e2i_assets.adapters.promises.promise import CouldNotLook, Promise, Verdict, held, stored, verdict
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.leakage_store import LeakageStore
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, TrainingRows
+from e2i_assets.core.data.splits import Role
+from e2i_assets.core.fitting.rows import RowSource
+from e2i_assets.core.leakage import audit
+from e2i_assets.core.leakage.finding import Finding
+from e2i_assets.core.leakage.one_feature import Part
+
+# What is left out is lost to learning: more than this should be somebody's decision.
+MOST_LEFT_OUT = 0.25
+
+
+def _nothing_gives_it_away(workspace: Workspace, name: str) -> Verdict:
+    rows: SearchRows = stored(workspace, SearchRows, "validation_splits", name)
+    train, validation = (Part(of.features, of.target) for of in (rows.train, rows.validation))
+    found = audit.given_away(train, validation, rows.facts.classes, workspace.experiment(name).leakage)
+    return verdict(found.mistakes, found.looked_at)
+
+
+def _copies(workspace: Workspace, name: str) -> Finding:
+    rows: TrainingRows = stored(workspace, TrainingRows, "validation_splits", name)
+    roles: dict[Role, RowSource] = {"train": rows.train, "validation": rows.validation, "test": rows.test}
+    tables = {role: of.features.assign(**{rows.facts.target: of.target}) for role, of in roles.items()}
+    return audit.copied(tables, workspace.experiment(name).leakage)
+
+
+def _not_copied(workspace: Workspace, name: str) -> Verdict:
+    found = _copies(workspace, name)
+    return verdict(found.mistakes if found.severity == "critical" else (), found.looked_at)
+
+
+def _few_alike(workspace: Workspace, name: str) -> Verdict:
+    found = _copies(workspace, name)
+    return verdict(found.mistakes if found.severity == "warning" else (), found.looked_at)
+
+
+def _on_record(workspace: Workspace, name: str) -> Verdict:
+    facts: SplitFacts = stored(workspace, SplitFacts, "validation_splits", name)
+    experiment_id = ExperimentStore(workspace.database).id_of(name)
+    lines = {one.check_type: one for one in LeakageStore(workspace.database).of_split(experiment_id, facts.split_hash)}
+    missing = [check for check in audit.CHECK_TYPES if check not in lines]
+    if len(missing) == len(audit.CHECK_TYPES):
+        raise CouldNotLook(f"the split of {name} was made before leakage was on record: materialise it again")
+    mistakes = [f"{check} is not in ml_leakage_audit" for check in missing]
+    mistakes += [
+        f"{check} in ml_leakage_audit is about other rows ({one.data_hash[:12]}, not {facts.data_hash[:12]})"
+        for check, one in lines.items()
+        if one.data_hash != facts.data_hash
+    ]
+    failed = [f"{check}: {one.details}" for check, one in lines.items() if one.severity == "critical"]
+    why = f"{len(lines)} kinds of leakage were looked for, and none that blocks was found"
+    return verdict([*mistakes, *failed], why)
+
+
+def _few_left_out(workspace: Workspace, name: str) -> Verdict:
+    facts: SplitFacts = stored(workspace, SplitFacts, "validation_splits", name)
+    total = facts.left_out + sum(facts.counts.values())
+    if not facts.left_out:
+        return held("each row has a role")
+    why = ", ".join(f"{count} {reason}" for reason, count in facts.why_left_out.items())
+    sentence = f"{facts.left_out} of {total} rows have no role: {why}"
+    return verdict([sentence] if facts.left_out > MOST_LEFT_OUT * total else [], sentence)
+
+
+PROMISES = (
+    Promise(
+        asset="validation_splits",
+        name="no_feature_gives_the_target_away",
+        description="No feature alone is nearly right on the validation rows, but for those the experiment accepts.",
+        judge=_nothing_gives_it_away,
+        blocking=True,
+    ),
+    Promise(
+        asset="validation_splits",
+        name="rows_are_not_copied_across_roles",
+        description="Not more than a fifth of a role's rows are also in another one, beyond what chance explains.",
+        judge=_not_copied,
+        blocking=True,
+    ),
+    Promise(
+        asset="validation_splits",
+        name="few_rows_are_alike_in_two_roles",
+        description="At most one row in a hundred has its like in another role: scores on such rows are memory.",
+        judge=_few_alike,
+        severity="WARN",
+    ),
+    Promise(
+        asset="validation_splits",
+        name="few_rows_have_no_role",
+        description="At most a quarter of the rows lies in a gap, after the end of the split, or outside its period.",
+        judge=_few_left_out,
+        severity="WARN",
+    ),
+    Promise(
+        asset="validation_splits",
+        name="leakage_is_on_record",
+        description="Each kind of leakage was looked for in these rows, and ml_leakage_audit says what was found.",
+        judge=_on_record,
+    ),
+)

@@ -1,0 +1,53 @@
+"""A quality report that the user brings: read as strictly as an experiment file, and held to the table it is about."""
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from e2i_assets.core.data.quality import MINIMUM_SCORE, WEIGHTS, GateDecision, QualityReport, gate
+from e2i_assets.core.errors import DataInvalid, ExperimentInvalid, Violation
+from e2i_assets.core.experiments.yaml_documents import read_mapping
+
+# A score is usually reported with two or three digits.
+_ROUNDED = 0.005
+
+
+def parsed(text: str, where: str) -> QualityReport:
+    """Read a report, JSON or YAML.
+
+    Raises:
+        DataInvalid: With everything in it that is not what the contract says.
+    """
+    try:
+        return QualityReport.model_validate(read_mapping(text, where))
+    except ExperimentInvalid as error:
+        raise DataInvalid(f"quality report {where}", error.violations) from error
+    except ValidationError as error:
+        found = [
+            Violation(".".join(map(str, one["loc"])), one["input"], f"is wrong: {one['msg']}")
+            for one in error.errors(include_url=False)
+        ]
+        raise DataInvalid(f"quality report {where}", found) from error
+
+
+def decided(report: QualityReport, rows: int) -> GateDecision:
+    """Decide by a report that was brought: it must pass the gate, and be about this table.
+
+    T25: what it declares is not believed where it can be counted.
+    """
+    decision = gate(report)
+    wrong = "; ".join(_contradictions(report, rows))
+    if not decision.passed or not wrong:
+        return decision
+    return GateDecision(passed=False, reason=f"blocked: {wrong}")
+
+
+def _contradictions(report: QualityReport, rows: int) -> Iterator[str]:
+    if report.row_count and report.row_count != rows:
+        yield f"the quality report counts {report.row_count} rows, and the table has {rows}: it is about another one"
+    scores = {name: getattr(report, f"{name}_score") for name in WEIGHTS}
+    if report.overall_score is None or any(score is None for score in scores.values()):
+        return
+    weighted = sum(WEIGHTS[name] * score for name, score in scores.items())
+    if abs(weighted - report.overall_score) > _ROUNDED and weighted < MINIMUM_SCORE:
+        yield f"the five scores of the report make {weighted:.4f}, not the {report.overall_score:.4f} that it says"

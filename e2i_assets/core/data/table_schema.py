@@ -1,0 +1,133 @@
+"""What the rows of an experiment must look like: a pandera schema in a file that a person keeps and edits.
+
+It is inferred once, from the rows that are seen first, and enforced from then on. What is inferred is meant to catch a
+table that is broken, not one that is new: types, missing cells only where there were some, categories that were seen,
+and numbers within a span's distance of those that were seen.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from e2i_assets.core.data.column_types import is_number
+from e2i_assets.core.data.dataset import Dataset
+from e2i_assets.core.errors import E2iError
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+MOST_EXAMPLES = 5
+_HEADER = """\
+# What the rows of {name} must look like: enforced whenever they are read, and by `e2i check`.
+# Inferred from {rows} rows, and yours from then on: nothing writes into this file again. Delete it, or type
+# `e2i experiment schema {name} --force`, to have it inferred anew.
+#
+# A column may have dtype, nullable, unique, and checks such as isin, greater_than_or_equal_to, str_matches:
+# all checks of https://pandera.readthedocs.io can stand here. strict: a column that is not listed is a mistake.
+"""
+
+
+class TableSchemaInvalid(E2iError):
+    """A schema file that says nothing we can enforce."""
+
+
+def inferred(data: Dataset, name: str) -> str:
+    """Return the text of a schema file for a table."""
+    import pandera.pandas as pa
+
+    columns = {feature: _column(data.frame[feature]) for feature in data.features}
+    if data.classes:
+        columns[data.target] = pa.Column(object, pa.Check.isin(list(data.classes)))
+    else:
+        columns[data.target] = _column(data.frame[data.target])
+    for other in data.frame.columns:
+        if other not in columns:
+            columns[other] = pa.Column(nullable=bool(data.frame[other].isna().any()))
+    schema = pa.DataFrameSchema(columns, strict=True)
+    return _HEADER.format(name=name, rows=len(data.frame)) + str(schema.to_yaml())
+
+
+def violations(text: str, where: str, data: Dataset, kept_out: Collection[str]) -> list[str]:
+    """Judge a table by a schema file: all rules at once, each with how many rows break it and which.
+
+    Args:
+        text: Of the file.
+        where: What to call it in a message.
+        data: The table.
+        kept_out: Columns that the experiment itself keeps out of the features; the file may still know them.
+
+    Raises:
+        TableSchemaInvalid: The file cannot be read as a schema.
+    """
+    from pandera.errors import SchemaErrors
+
+    schema = _parsed(text, where)
+    absent = [name for name in schema.columns if name not in data.frame.columns]
+    mistakes = [
+        f"{name} is asked for, and is left out: {data.left_out.get(name, 'the source does not have it')}"
+        for name in absent
+        if name not in kept_out and schema.columns[name].required
+    ]
+    try:
+        schema.remove_columns(absent).validate(data.frame, lazy=True)
+    except SchemaErrors as error:
+        mistakes += _sentences(error.failure_cases, data)
+    return mistakes
+
+
+def _parsed(text: str, where: str) -> "pa.DataFrameSchema":
+    import pandera.pandas as pa
+    import yaml
+    from pandera.errors import SchemaDefinitionError, SchemaInitError
+
+    try:
+        schema = pa.DataFrameSchema.from_yaml(text)
+    except (
+        yaml.YAMLError, SchemaInitError, SchemaDefinitionError, TypeError, ValueError, KeyError, AttributeError,
+    ) as error:  # fmt: skip
+        reason = " ".join(str(error).split())[:300]
+        raise TableSchemaInvalid(f"{where} is no pandera schema: {type(error).__name__}: {reason}") from error
+    if not schema.columns:
+        raise TableSchemaInvalid(f"{where} names no columns: delete it to have it inferred anew")
+    return schema
+
+
+def _column(values: pd.Series) -> "pa.Column":
+    """Infer what one column must be."""
+    import pandera.pandas as pa
+
+    missing = bool(values.isna().any())
+    if not is_number(values):
+        seen = sorted(map(str, values.dropna().unique()))
+        return pa.Column("category", pa.Check.isin(seen), nullable=missing)
+    low, high = float(values.min()), float(values.max())
+    span = high - low
+    least = 0.0 if 0 <= low <= span else float(f"{low - span:.3g}")
+    checks = [pa.Check.ge(least), pa.Check.le(float(f"{high + span:.3g}"))]
+    # Whole numbers become fractions as soon as one is missing, so a number is a number.
+    return pa.Column("float64", checks, nullable=missing, coerce=True)
+
+
+def _sentences(cases: pd.DataFrame, data: Dataset) -> Iterator[str]:
+    for (column, check), broken in cases.groupby(["column", "check"], sort=False, dropna=False):
+        name = column if isinstance(column, str) else "the table"
+        if check == "column_in_schema":
+            unknown = ", ".join(map(str, broken["failure_case"]))
+            yield f"{unknown}: not in the schema file; add it there, or drop it under columns.drop"
+            continue
+        rows = broken[broken["index"].notna()].sort_values("index", kind="stable")
+        if rows.empty:
+            yield f"{name} breaks {check}: it is {broken['failure_case'].iloc[0]}"
+            continue
+        shown = ", ".join(_row(case, data) for case in rows.head(MOST_EXAMPLES).to_dict("records"))
+        more = f" and {len(rows) - MOST_EXAMPLES} more" if len(rows) > MOST_EXAMPLES else ""
+        yield f"{name} breaks {check} in {len(rows)} rows: {shown}{more}"
+
+
+def _row(case: dict[Any, Any], data: Dataset) -> str:
+    """Name a row by its position and, where it has some, its ids."""
+    position = int(case["index"])
+    named = [f"{name} {data.frame[name].iloc[position]}" for name in data.ids]
+    known = f" ({', '.join(named)})" if named else ""
+    return f"row {position}{known} has {case['failure_case']}"
