@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 export GIT_PYTHON_REFRESH := quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test processes lint format lock schema clean install
+.PHONY: help run dev test processes drill lint format lock schema clean install
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -26,7 +26,10 @@ test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, 
 	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not processes" $(ARGS)
 
 processes: install ## The tests that start whole programs and kill them, one after the other: minutes
-	@.venv/bin/pytest -m processes $(ARGS)
+	@.venv/bin/pytest -m "processes and not drill" $(ARGS)
+
+drill: install ## The same at length: a study killed at twenty random moments, ...
+	@.venv/bin/pytest -m drill $(ARGS)
 
 lint: install ## Style, layers, types, and what must stand in no file
 	@.venv/bin/ruff check .

@@ -1,0 +1,172 @@
+"""A study killed again and again at random moments: nothing that was completed is lost, repeated or counted twice."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import pytest
+import search_program
+import sqlalchemy as sa
+from sklearn.datasets import load_breast_cancer
+
+from e2i_assets.adapters import asset_files, datasets, memory, splitting, studies
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.data.dataset import dataset_of
+from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.core.search import tuning
+
+BUDGET = 120
+MOST_TRIALS_OF_A_LIFE = 9
+LONGEST_MOMENT = 0.3  # longer than a trial takes
+CELLS = f"""
+name: cells
+owner: team:tests
+source: {{csv: cells.csv}}
+target: target
+problem_type: binary_classification
+algorithm: XGBoost
+hpo: {{trials: {BUDGET}, workers: 1}}
+"""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A project with everything that comes before its study."""
+
+    workspace: Workspace
+    rows: SearchRows
+
+    @property
+    def study(self) -> StoredStudy:
+        found = StudyStore(self.workspace.database).by_spec_hash(self.identity)
+        assert found is not None
+        return found
+
+    @property
+    def identity(self) -> str:
+        return tuning.spec_hash(self.workspace.experiment("cells"), self.rows.facts)
+
+    def trials(self) -> list[TrialRow]:
+        return StudyStore(self.workspace.database).trials(self.study.id)
+
+    def started(self) -> subprocess.Popen[str]:
+        address, folder = self.workspace.database.url, str(self.workspace.settings.root)
+        program = subprocess.Popen(
+            [sys.executable, search_program.__file__, address, folder, "cells"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        assert program.stdout is not None
+        assert program.stdout.readline() == "searching\n"
+        return program
+
+
+def ready(database: Database, folder: Path) -> Searched:
+    load_breast_cancer(as_frame=True).frame.to_csv(folder / "cells.csv", index=False)
+    workspace = Workspace(Settings(root=folder, state=folder), database)
+    experiment = parse_experiment(CELLS, "test")
+    ExperimentStore(database).register(experiment.name, experiment.model_dump(mode="json"))
+    data = dataset_of(datasets.load(experiment.source, folder, os.environ), experiment)
+    tables = splitting.split(workspace, experiment, data)
+    asset_files.write(tables, workspace.asset_folder("validation_splits", "cells"))
+    rows: SearchRows = workspace.read(SearchRows, "validation_splits", "cells")
+    start = memory.warm_start(workspace, experiment, rows)
+    asset_files.write(start, workspace.asset_folder("warm_start", "cells"))
+    return Searched(workspace, rows)
+
+
+def finished(trials: list[TrialRow]) -> dict[int, tuple[object, ...]]:
+    """What must never change again: the trials that came to an end by themselves."""
+    return {
+        trial.trial_number: (trial.state, trial.value, dict(trial.params), dict(trial.intermediate_values))
+        for trial in trials
+        if trial.state in ("COMPLETE", "PRUNED", "FAIL")
+    }
+
+
+def point(trial: TrialRow) -> tuple[object, ...]:
+    return tuple(sorted(trial.user_attrs["sampled"].items()))
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.drill)])
+def test_a_study_killed_at_random_moments_ends_like_one_that_was_never_killed(
+    database: Database, other_database: Database, tmp_path: Path, kills: int
+) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed of the moments: {seed}")
+    moments = random.Random(seed)
+    killed = ready(database, tmp_path)
+    before: dict[int, tuple[object, ...]] = {}
+    first_kill: int | None = None
+    for _ in range(kills):
+        program = killed.started()
+        assert program.stdout is not None
+        for _ in range(moments.randrange(MOST_TRIALS_OF_A_LIFE)):
+            program.stdout.readline()
+        time.sleep(moments.uniform(0.0, LONGEST_MOMENT))
+        program.kill()
+        program.communicate()
+        assert program.returncode == -signal.SIGKILL, "it was to be killed while it worked, and ended by itself"
+        after = finished(killed.trials()) if StudyStore(database).by_spec_hash(killed.identity) else {}
+        assert before.items() <= after.items(), "a trial that had ended was lost or changed"
+        before, first_kill = after, len(after) if first_kill is None else first_kill
+    last = killed.started()
+    last.communicate()
+    assert last.returncode == 0
+
+    study, trials = killed.study, killed.trials()
+    assert before.items() <= finished(trials).items()
+    counted = [trial for trial in trials if trial.error_type != "Interrupted"]
+    states = Counter(trial.state for trial in counted)
+    assert (study.status, study.stop_reason) == ("completed", "budget spent")
+    assert len(counted) == study.n_completed + study.n_pruned + study.n_failed == BUDGET
+    assert (study.n_completed, study.n_pruned, study.n_failed) == tuple(
+        states[state] for state in ("COMPLETE", "PRUNED", "FAIL")
+    )
+    assert set(states) <= {"COMPLETE", "PRUNED"}
+    assert [trial.trial_number for trial in trials] == list(range(len(trials)))
+    # A configuration is tried a second time only because its first process died, and then exactly once more.
+    interrupted = [trial for trial in trials if trial.error_type == "Interrupted"]
+    assert 1 <= len(interrupted) <= kills
+    assert len({point(trial) for trial in counted}) == BUDGET
+    retries = Counter(trial.user_attrs["retry_of"] for trial in trials if trial.origin == "retry")
+    assert retries == Counter(trial.trial_number for trial in interrupted if trial.params)
+    # Optuna's own tables say the same.
+    storage = optuna.storages.RDBStorage(database.url_for("optuna"))
+    there = optuna.load_study(study_name=study.study_name, storage=storage)
+    kept = [(trial.trial_number, trial.state, trial.value) for trial in trials]
+    assert [(trial.number, trial.state.name, trial.value) for trial in there.trials] == [
+        (number, state, value if state != "PRUNED" else there.trials[number].value) for number, state, value in kept
+    ]
+
+    (tmp_path / "whole").mkdir()
+    whole = ready(other_database, tmp_path / "whole")
+    start = memory.warm_start(whole.workspace, whole.workspace.experiment("cells"), whole.rows)
+    studies.tuned(whole.workspace, whole.workspace.experiment("cells"), whole.rows, start, print)
+    alike = finished(whole.trials())
+    assert len(alike) == BUDGET
+    untouched = {number: before[number] for number in range(first_kill or 0)}
+    assert untouched.items() <= alike.items(), "before the first kill the two are the same study"
+    assert study.best_value is not None
+    best = next(trial for trial in trials if trial.trial_number == study.best_trial_number)
+    again = tuning.objective(killed.workspace.experiment("cells"), killed.rows)(float("inf")).value_again(best.params)
+    assert again == pytest.approx(study.best_value, abs=1e-9)
+    with database.connect() as connection:
+        orphans = "SELECT count(*) FROM ml_hpo_trials WHERE state IN ('RUNNING', 'WAITING')"
+        assert connection.execute(sa.text(orphans)).scalar_one() == 0
+    storage.engine.dispose()
