@@ -1,4 +1,4 @@
-"""What can be launched as a whole: the graph of one experiment, in one process, because it is a chain."""
+"""What can be launched as a whole, each in one process: a graph is a chain, and checks are short."""
 
 import dagster as dg
 
@@ -6,5 +6,12 @@ tune_and_train = dg.define_asset_job(
     "tune_and_train",
     selection=dg.AssetSelection.all(),
     description="Everything for one experiment, from its rows to what the memory keeps of it.",
+    executor_def=dg.in_process_executor,
+)
+
+check_everything = dg.define_asset_job(
+    "check_everything",
+    selection=dg.AssetSelection.all_asset_checks(),
+    description="Every promise of every asset for every experiment, judged on what is stored, as `e2i check` does.",
     executor_def=dg.in_process_executor,
 )

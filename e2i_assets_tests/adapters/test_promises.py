@@ -460,7 +460,7 @@ CASES = {
     "a wide interval": Case(
         interval(0.71, 0.98),
         ("enough_rows_to_judge",),
-        "of the chance lies in 0.71 to 0.98: too wide to tell models apart that differ by less than 0.27",
+        "test rows (95 %: 0.71 to 0.98): too few to tell models apart that differ by less than 0.27",
     ),
     "a criterion that is met by chance": Case(
         interval(0.59, 0.65),
@@ -509,7 +509,7 @@ def test_exactly_the_promise_breaks_that_is_no_longer_true(made: Made, case: Cas
 def test_an_experiment_that_does_not_search_keeps_its_promises_and_says_so(made: Made) -> None:
     assert made.not_held("sugar") == {"success_criteria_are_met": "broken", "enough_rows_to_judge": "broken"}
     found = made.verdicts("sugar")
-    assert "too wide to tell models apart" in found["enough_rows_to_judge"].why
+    assert "too few to tell models apart" in found["enough_rows_to_judge"].why
     assert found["success_criteria_are_met"].why.startswith("maximum_rmse (rmse <= 1): not met with 5")
     assert found["counts_add_up"].why == "the experiment does not search: it trains the defaults"
     assert found["classes_are_spread_evenly"].why == "a regression has no classes"

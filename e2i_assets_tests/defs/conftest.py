@@ -1,6 +1,7 @@
 """A project of the test's own, and its graph run by the real Dagster on the real PostgreSQL and MLflow."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ class Project:
         return experiment.name
 
     def run(self, text: str = EXPERIMENT, selection: list[str] | None = None) -> dg.ExecuteInProcessResult:
+        os.environ.update(E2I_HOME=str(self.root), E2I_DATABASE_URL=self.workspace.database.url)
         name = self.register(text)
         assets = [dg.AssetKey(one) for one in selection] if selection else None
         job = defs().resolve_job_def("tune_and_train")
@@ -85,13 +87,23 @@ class Project:
 @pytest.fixture
 def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with the rows of `cells` and an empty memory."""
-    root = tmp_path / "project"
-    root.mkdir()
-    (root / "sql").symlink_to(ROOT / "sql")
     for name in [name for name in os.environ if name.startswith("E2I_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("E2I_HOME", str(root))
-    monkeypatch.setenv("E2I_DATABASE_URL", database.url)
-    found = Project(Workspace(from_environment(os.environ), database), dg.DagsterInstance.ephemeral(str(tmp_path)))
+    return _project(database, tmp_path / "project", monkeypatch)
+
+
+@pytest.fixture
+def other_project(project: Project, other_database: Database, tmp_path: Path) -> Iterator[Project]:
+    """A second one like it. Only one at a time is the one that the environment names: see `Project.run`."""
+    with pytest.MonkeyPatch.context() as environment:
+        yield _project(other_database, tmp_path / "other", environment)
+
+
+def _project(database: Database, root: Path, environment: pytest.MonkeyPatch) -> Project:
+    root.mkdir()
+    (root / "sql").symlink_to(ROOT / "sql")
+    environment.setenv("E2I_HOME", str(root))
+    environment.setenv("E2I_DATABASE_URL", database.url)
+    found = Project(Workspace(from_environment(os.environ), database), dg.DagsterInstance.ephemeral(str(root)))
     found.write_rows(cells())
     return found

@@ -27,11 +27,10 @@ def _enough_rows(workspace: Workspace, name: str) -> Verdict:
         return held(_OLDER if not run.test_intervals else f"{measure.name} has no interval")
     low, high = float(interval["low"]), float(interval["high"])
     allowed = WIDEST_OF_AN_ERROR * abs(value) if measure.high == float("inf") else WIDEST
-    said = f"{measure.name} is {value:.4g} on {run.test_samples} test rows, and 95 % of the chance lies in {low:.4g}"
-    sentence = f"{said} to {high:.4g}"
+    sentence = f"{measure.name} is {value:.4g} on {run.test_samples} test rows (95 %: {low:.4g} to {high:.4g})"
     mistakes = []
     if high - low > allowed:
-        mistakes.append(f"{sentence}: too wide to tell models apart that differ by less than {high - low:.2g}")
+        mistakes.append(f"{sentence}: too few to tell models apart that differ by less than {high - low:.2g}")
     mistakes += _undecided(run, experiment)
     return verdict(mistakes, sentence, test_rows=run.test_samples, low=low, high=high)
 
