@@ -20,7 +20,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate
 
-# The suite uses every core already, and a study's trials can be compared with another's only when they are drawn in turn.
+# The suite uses every core already, and two studies can be compared only when their trials are drawn in turn.
 os.environ["E2I_CORES"] = "1"
 
 SQL = Path(__file__).parents[1] / "sql"

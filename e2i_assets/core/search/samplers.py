@@ -17,12 +17,16 @@ Made = TypeVar("Made")
 
 STARTUP_TRIALS = 10
 PRUNER_STARTUP_TRIALS = 5
-WARMUP_ROUNDS = 10
+# A slow learner looks bad for longer than a fast one. On recorded curves the median lost the best of 24 configurations
+# in half of all orders when it cut from round 10 on, and in three of ten from round 50 on, for a third more rounds.
+WARMUP_ROUNDS = 30
 # One fold says little about the rest, so nobody is cut by the first alone.
 WARMUP_FOLDS = 2
 # Optuna's own level. Below four pairs no exact test reaches it, and ties would make it reach for an approximation.
 WILCOXON_LEVEL = 0.1
 WILCOXON_PAIRS = 4
+# What the percentile pruner keeps: it loses the best a third as often as the median, for a tenth more rounds.
+KEPT_PERCENT = 75.0
 REDUCTION = 3
 GRID_POINTS = 5
 GENERATIONS = 5
@@ -98,7 +102,7 @@ def pruner(name: str, cap: int, on_folds: bool = False) -> "optuna.pruners.BaseP
     median: dict[str, Any] = {"n_startup_trials": PRUNER_STARTUP_TRIALS, "n_warmup_steps": warmup}
     makers: dict[str, Callable[[], pruners.BasePruner]] = {
         "median": lambda: pruners.MedianPruner(**median),
-        "percentile": lambda: pruners.PercentilePruner(25.0, **median),
+        "percentile": lambda: pruners.PercentilePruner(KEPT_PERCENT, **median),
         "successive_halving": lambda: pruners.SuccessiveHalvingPruner(min_resource=first, reduction_factor=REDUCTION),
         "hyperband": lambda: pruners.HyperbandPruner(
             min_resource=first, max_resource=max(cap, first), reduction_factor=REDUCTION
