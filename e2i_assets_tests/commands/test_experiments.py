@@ -146,3 +146,20 @@ def test_list_says_what_became_of_each(said: Said, written: Written, project: Wo
 def test_schema_is_written_where_editors_look(said: Said, root: Path) -> None:
     assert said("experiment", "schema").exit_code == 0
     assert (root / "docs" / "experiment.schema.json").read_text() == json_schema_text()
+
+
+def test_the_schema_of_the_rows_is_written_once_and_anew_only_when_asked_for(said: Said, root: Path) -> None:
+    (root / "rows.csv").write_text("a,b,y\n" + "".join(f"{n % 7},{n * 3 % 11},{n * 5 % 13}\n" for n in range(200)))
+    words = ("--csv", "rows.csv", "--target", "y", "--algorithm", "Ridge", "--problem", "regression")
+    assert said("experiment", "new", "sums", *words).exit_code == 0
+    path = root / "experiments" / "schemas" / "sums.yaml"
+    answer = said("experiment", "schema", "sums")
+    assert (answer.exit_code, answer.stdout) == (0, "Wrote experiments/schemas/sums.yaml: enforced from now on.\n")
+    path.write_text(path.read_text().replace("less_than_or_equal_to: 20.0", "less_than_or_equal_to: 5.0"))
+    assert said("experiment", "validate", "sums", "--data").exit_code == 1
+    assert "a breaks" not in said("experiment", "validate", "sums", "--data").stderr
+    assert "b breaks less_than_or_equal_to(5.0) in " in said("experiment", "validate", "sums", "--data").stderr
+    again = said("experiment", "schema", "sums")
+    assert (again.exit_code, "edit it, or add --force" in again.stderr) == (1, True)
+    assert said("experiment", "schema", "sums", "--force").exit_code == 0
+    assert said("experiment", "validate", "sums", "--data").exit_code == 0

@@ -16,7 +16,7 @@ from e2i_assets.core.data.splits import Role
 from e2i_assets.core.leakage.finding import Finding
 from e2i_assets.core.metrics import Array
 
-# As shares of the rows of the later role. Above the first a score is partly memory beyond doubt; of 54 real tables that
+# As shares of the rows of the later role. Above the first a score is partly memory beyond doubt; of 53 real tables that
 # were tried the two worst have 12 %, and a table that was read twice has more than half.
 MOST_COPIES = 0.20
 WORTH_A_WORD = 0.01
