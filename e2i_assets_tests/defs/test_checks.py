@@ -1,16 +1,37 @@
 """The checks as Dagster runs them, on what a real run has stored."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pandas as pd
+import pytest
+import typer
 
 from e2i_assets.adapters.promises.catalogue import PROMISES
+from e2i_assets.commands.check import check
 from e2i_assets.definitions import defs
 from e2i_assets.defs.io_managers import FolderIOManager
 from e2i_assets.defs.resources import ProjectResource
 
-CHAIN = ("dataset", "validation_splits", "warm_start", "hpo_study", "best_hyperparameters")
+GRAPH = (
+    *("dataset", "validation_splits", "warm_start", "hpo_study", "best_hyperparameters", "trained_model"),
+    "hpo_pattern_memory",
+)
+EXPERIMENT = """
+name: cells
+owner: team:tests
+source: {csv: cells.csv}
+target: {name: kind, column: target, bins: [0], labels: [malignant, benign]}
+problem_type: binary_classification
+columns: {group: patient}
+algorithm: XGBoost
+search_space: {max_depth: {low: 2, high: 3}}
+hpo: {trials: 2, workers: 1}
+"""
 DEFAULTS = """
 name: plain
 owner: team:tests
@@ -24,14 +45,27 @@ success_criteria: {roc_auc: 1.0}
 """
 
 
+@dataclass(frozen=True)
+class Poison:
+    """What is done to the stored value of an asset, and the words with which the promise about it breaks."""
+
+    asset: str
+    spoil: Callable[[Path], None]
+    words: str
+    experiment: str = EXPERIMENT
+    stops_at: str = ""  # where it is not the asset itself
+
+
 class SpoilingIOManager(FolderIOManager):
     """What a disk or another process can do to a value between its making and its reading."""
 
+    promise: str
+
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         super().handle_output(context, obj)
-        if context.asset_key.path[-1] == "best_hyperparameters":
-            file = self.project.workspace().asset_folder("best_hyperparameters", context.partition_key) / "value.json"
-            file.write_text(json.dumps({**json.loads(file.read_text()), "hpo_best_value": float("nan")}))
+        poison = POISONS[self.promise]
+        if context.asset_key.path[-1] == poison.asset:
+            poison.spoil(self.project.workspace().asset_folder(poison.asset, context.partition_key))
 
 
 def outcomes(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
@@ -68,21 +102,6 @@ def test_rows_that_are_not_good_enough_go_no_further(project: Any) -> None:
     assert "blocked" in project.failure(result) or "quality_gate_passes" in project.failure(result)
 
 
-def test_a_broken_contract_trains_nothing(project: Any) -> None:
-    """T13: what is judged is what was stored, not what the asset had in its hands; and it blocks."""
-    project.register()
-    spoiling = SpoilingIOManager(project=ProjectResource(database_url=project.workspace.database.url))
-    job = defs().resolve_job_def("tune_and_train")
-    result = job.execute_in_process(
-        instance=project.instance, partition_key="cells", raise_on_error=False, resources={"io_manager": spoiling}
-    )
-    assert not result.success
-    assert materialised(result) == set(CHAIN)
-    (contract,) = [one for one in result.get_asset_check_evaluations() if not one.passed]
-    assert contract.check_name == "output_contract_holds"
-    assert contract.description == "hpo_best_value: nan must be a finite number"
-
-
 def test_a_warning_is_shown_and_fails_nothing(project: Any) -> None:
     result = project.run(DEFAULTS)
     assert result.success
@@ -110,3 +129,163 @@ def test_a_check_that_cannot_look_is_neither_passed_nor_failed(project: Any) -> 
     assert not result.success
     assert outcomes(result) == {}
     assert "could not look: output_contract_holds: best_hyperparameters" in project.failure(result)
+
+
+def emptied(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(**{name: float("nan") for name in list(rows.columns)[:28]})
+
+
+def into_two_roles(folder: Path) -> None:
+    """Put a row of test among the rows of train, where its patient is not."""
+    test, train = (pd.read_parquet(folder / f"{role}.parquet") for role in ("test", "train"))
+    pd.concat([test[:1], train[1:]]).to_parquet(folder / "train.parquet", index=False)
+
+
+def out_of_order(folder: Path) -> None:
+    """Exchange the first rows of train and holdout: the earliest for one of the latest."""
+    parts = {role: pd.read_parquet(folder / f"{role}.parquet") for role in ("train", "holdout")}
+    pd.concat([parts["holdout"][:1], parts["train"][1:]]).to_parquet(folder / "train.parquet", index=False)
+    pd.concat([parts["train"][:1], parts["holdout"][1:]]).to_parquet(folder / "holdout.parquet", index=False)
+
+
+def value(change: Callable[[Any], object]) -> Callable[[Path], None]:
+    def poison(folder: Path) -> None:
+        file = folder / "value.json"
+        document = json.loads(file.read_text())
+        change(document)
+        file.write_text(json.dumps(document))
+
+    return poison
+
+
+def table(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], None]:
+    def poison(folder: Path) -> None:
+        file = folder / "table.parquet"
+        change(pd.read_parquet(file)).to_parquet(file, index=False)
+
+    return poison
+
+
+TIMED = EXPERIMENT.replace("columns: {group: patient}", "columns: {id: [patient], time: day}")
+KEPT_OUT = EXPERIMENT.replace("columns: {group: patient}", "columns: {group: patient, drop: [mean texture]}")
+LIMITED = EXPERIMENT.replace("workers: 1}", "workers: 1, constraints: {model_size: 10000000}}")
+
+
+def given_away(folder: Path) -> None:
+    """Have one feature say the class, in train and in validation."""
+    for role in ("train", "validation"):
+        rows = pd.read_parquet(folder / f"{role}.parquet")
+        told = (rows["kind"] == "benign").astype(float)
+        rows.assign(**{"mean area": told}).to_parquet(folder / f"{role}.parquet", index=False)
+
+
+def brought_back(folder: Path) -> None:
+    """Learn from a column that the experiment drops."""
+    table(lambda rows: rows.assign(**{"mean texture": rows["mean area"] ** 0.5}))(folder)
+    value(lambda data: data["features"].append("mean texture"))(folder)
+
+
+def copied(folder: Path) -> None:
+    """Have the validation rows be rows of train."""
+    train, validation = (pd.read_parquet(folder / f"{role}.parquet") for role in ("train", "validation"))
+    train.head(len(validation)).to_parquet(folder / "validation.parquet", index=False)
+
+
+def of_the_row_before(rows: pd.DataFrame) -> pd.DataFrame:
+    known = (rows["kind"] == "benign").astype(float).groupby(rows["patient"]).shift(1)
+    return rows.assign(**{"mean area": known})
+
+
+POISONS = {
+    "no_feature_is_the_target_of_another_row": Poison("dataset", table(of_the_row_before), "mean area"),
+    "rows_keep_the_schema_file": Poison(
+        "dataset", table(lambda rows: rows.assign(**{"mean area": rows["mean area"] * 1000})), "mean area breaks"
+    ),
+    "no_feature_gives_the_target_away": Poison("validation_splits", given_away, "mean area"),
+    "rows_are_not_copied_across_roles": Poison("validation_splits", copied, "validation"),
+    "constraints_are_kept": Poison(
+        "hpo_study",
+        value(lambda tuned: [one["constraint_values"].update(model_size=1e9) for one in tuned["result"]["trials"]]),
+        "model_size at most 1e+07 is asked for, and trial",
+        LIMITED,
+        stops_at="best_hyperparameters",
+    ),
+    "quality_gate_passes": Poison("dataset", table(emptied), "blocked"),
+    "target_is_not_a_feature": Poison(
+        "dataset",
+        table(lambda rows: rows.assign(**{"mean area": (rows["kind"] == "benign").astype(float)})),
+        "mean area",
+    ),
+    "columns_kept_out_are_no_features": Poison(
+        "dataset",
+        brought_back,
+        "mean texture is a feature and should not be: dropped by the experiment",
+        KEPT_OUT,
+    ),
+    "no_entity_in_two_roles": Poison("validation_splits", into_two_roles, "stand in two roles, for example p"),
+    "time_is_in_order": Poison("validation_splits", out_of_order, "train lasts until", TIMED),
+    "every_value_is_legal": Poison(
+        "warm_start",
+        value(
+            lambda start: start["configurations"].append(
+                {**start["configurations"][0], "values": {"max_depth": 12}} if start["configurations"] else {}
+            )
+        ),
+        "max_depth: 12 must lie in [2, 3]",
+    ),
+    "best_value_is_finite": Poison(
+        "hpo_study",
+        value(lambda tuned: tuned["result"]["trials"][0].update(value=float("nan"))),
+        "the stored hpo_study of cells cannot be read, materialise it again",
+    ),
+    "output_contract_holds": Poison(
+        "best_hyperparameters",
+        value(lambda output: output.update(hpo_best_value=float("inf"))),
+        "hpo_best_value: inf must be a finite number",
+    ),
+    "equals_the_best_trial_of_the_study": Poison(
+        "best_hyperparameters",
+        value(lambda output: output.update(hpo_duration_seconds=1e6)),
+        "hpo_duration_seconds is 1000000.0, and by the study",
+    ),
+    "training_contract_holds": Poison(
+        "trained_model",
+        value(lambda output: output["trained_model"].update(training_samples=0)),
+        "trained_model.training_samples: 0 must be greater than or equal to 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POISONS)
+def test_a_blocking_promise_that_breaks_in_storage_stops_the_graph_and_the_merge(
+    project: Any, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """T13, T23, T24: nothing is made of it, and `e2i check` leaves with 1 and says what is wrong."""
+    poison = POISONS[name]
+    project.write_rows(project.rows().assign(day=pd.date_range("2024-01-01", periods=569).astype(str)))
+    project.register(poison.experiment)
+    spoiling = SpoilingIOManager(project=ProjectResource(database_url=project.workspace.database.url), promise=name)
+    result = (
+        defs()
+        .resolve_job_def("tune_and_train")
+        .execute_in_process(
+            instance=project.instance, partition_key="cells", raise_on_error=False, resources={"io_manager": spoiling}
+        )
+    )
+    assert not result.success
+    asset = poison.stops_at or poison.asset
+    assert materialised(result) == set(GRAPH[: GRAPH.index(asset) + 1])
+    broken = {one.check_name: one for one in result.get_asset_check_evaluations() if not one.passed}
+    assert broken[name].blocking
+    assert poison.words in str(broken[name].description)
+
+    with pytest.raises(typer.Exit) as left:
+        check()
+    assert left.value.exit_code == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{asset} {name} (broken): " in said
+    assert poison.words.split(":")[0] in said
+
+
+def test_every_blocking_promise_is_poisoned_once() -> None:
+    assert set(POISONS) == {one.name for one in PROMISES if one.blocking}
