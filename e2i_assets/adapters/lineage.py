@@ -5,6 +5,7 @@ import os
 from e2i_assets.adapters import data_gates, datasets
 from e2i_assets.adapters.asset_files import AssetDamaged, AssetMissing
 from e2i_assets.adapters.stores.run_store import RunStore
+from e2i_assets.adapters.stores.segment_store import segments_of
 from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.dataset import Dataset, dataset_of
@@ -30,6 +31,9 @@ def is_complete(workspace: Workspace, experiment: Experiment) -> bool:
     identity = tuning.spec_hash(experiment, facts)
     run = RunStore(workspace.database).by_spec_hash(identity)
     if run is None or run.status != "finished" or not workspace.model_folder(experiment.name, identity).is_dir():
+        return False
+    judged_for = {one.column_name for one in segments_of(workspace.database, run.id)}
+    if judged_for != set(experiment.segments):
         return False
     if not experiment.hpo.enabled or not experiment.search_space():
         return True

@@ -36,7 +36,9 @@ def registered(project: Workspace, text: str = PLAIN) -> Experiment:
 def made(project: Workspace, text: str = PLAIN) -> None:
     """Do what the assets do for an experiment that does not search."""
     experiment = registered(project, text)
-    load_breast_cancer(as_frame=True).frame.to_csv(project.settings.root / "cells.csv", index=False)
+    frame = load_breast_cancer(as_frame=True).frame
+    frame["site"] = [("north", "south")[row % 2] for row in range(len(frame))]
+    frame.to_csv(project.settings.root / "cells.csv", index=False)
 
     def kept(asset: str, value: Any) -> Any:
         asset_files.write(value, project.asset_folder(asset, experiment.name))
