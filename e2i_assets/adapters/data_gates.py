@@ -10,6 +10,7 @@ from e2i_assets.core.data.feature_columns import roles
 from e2i_assets.core.data.quality import GateDecision, QualityReport, assess, gate
 from e2i_assets.core.errors import DataInvalid, E2iError, Violation
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.leakage import shifted_target
 
 
 def schema_file(settings: Settings, name: str) -> Path:
@@ -77,6 +78,7 @@ def require_open(settings: Settings, experiment: Experiment, data: Dataset) -> N
         TableSchemaInvalid: The schema file is no schema.
     """
     mistakes = [Violation("rows", experiment.name, one) for one in schema_mistakes(settings, experiment, data) or ()]
+    mistakes += shifted_target.violations(data, experiment.leakage.accepted)
     decision = quality(settings, experiment, data)[1]
     if not decision.passed:
         mistakes.append(Violation("quality", experiment.name, decision.reason))

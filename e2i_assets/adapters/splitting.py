@@ -74,14 +74,16 @@ def _strategy(experiment: Experiment) -> Strategy:
 
 
 def _assignment(store: SplitStore, experiment: Experiment, dataset: Dataset, way: tuple[str, str]) -> Assignment:
-    boundaries = store.boundaries(*way)
+    how, boundaries = _strategy(experiment), store.boundaries(*way)
+    # Without a name a row is known by its position, and where time decides, the kept periods say more than that.
+    unnamed = how == "time" and not dataset.ids
     return assign(
         entity_keys(dataset.frame, dataset.group, dataset.ids),
-        _strategy(experiment),
+        how,
         experiment.split.seed,
         strata=dataset.frame[dataset.target].map(dataset.classes.index) if dataset.classes else None,
         times=dataset.frame[dataset.time] if dataset.time else None,
-        previous=store.previous(*way),
+        previous=None if unnamed else store.previous(*way),
         periods=kept(boundaries, experiment.split.gap) if boundaries else None,
         given=dataset.frame[dataset.split] if dataset.split else None,
         gap_days=experiment.split.gap,

@@ -326,5 +326,7 @@ def test_periods_stay_when_later_rows_arrive(project: Project) -> None:
     facts = project.workspace.read(SplitFacts, "validation_splits", NAME)
     assert facts.why_left_out == {"in the gap between two roles": 42, "after the end of the split": 500}
     assert project.verdicts()["few_rows_have_no_role"].why.startswith("542 of 2000 rows have no role: ")
+    project.make(frame[::-1], **changes)
+    assert project.roles() == first
     project.make(frame, **{**changes, "split": {"gap": 7, "seed": 43}})
     assert project.roles() != first
