@@ -102,6 +102,8 @@ def other_project(project: Project, other_database: Database, tmp_path: Path) ->
 def _project(database: Database, root: Path, environment: pytest.MonkeyPatch) -> Project:
     root.mkdir()
     (root / "sql").symlink_to(ROOT / "sql")
+    # Trials of two studies can be compared when they are drawn in turn.
+    environment.setenv("E2I_CORES", "1")
     environment.setenv("E2I_HOME", str(root))
     environment.setenv("E2I_DATABASE_URL", database.url)
     found = Project(Workspace(from_environment(os.environ), database), dg.DagsterInstance.ephemeral(str(root)))
