@@ -19,7 +19,7 @@ STARTUP_TRIALS = 10
 PRUNER_STARTUP_TRIALS = 5
 # A slow learner looks bad for longer than a fast one. Replayed curves of 24 random configurations (two boosters, four
 # tables): from round 10 on the median grew 39 % of the rounds and ended the best one in half of all orders, from 30 on
-# 47 % and 43 %, from 50 on 53 % and 30 %. A study that learns from its trials finds the way back; see benchmarks/search.
+# 47 % and 43 %, from 50 on 53 % and 30 %. A study that learns from its trials finds the way back.
 WARMUP_ROUNDS = 30
 # One fold says little about the rest, so nobody is cut by the first alone.
 WARMUP_FOLDS = 2
