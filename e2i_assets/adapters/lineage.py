@@ -1,6 +1,7 @@
 """Whether everything that an experiment would make is there, so that a second run makes only what is missing."""
 
 import os
+from collections.abc import Collection
 
 from e2i_assets.adapters import data_gates, datasets
 from e2i_assets.adapters.asset_files import AssetDamaged, AssetMissing
@@ -42,7 +43,7 @@ def is_complete(workspace: Workspace, experiment: Experiment) -> bool:
         study is not None
         and run.pattern_id is not None
         and run.mlflow_run_id is not None
-        and _searched_to_its_end(study, experiment)
+        and _searched_to_its_end(study, StudyStore(workspace.database).pareto_set(study.id), experiment)
     )
 
 
@@ -55,12 +56,12 @@ def _gates_open(workspace: Workspace, experiment: Experiment, data: Dataset) -> 
     return True
 
 
-def _searched_to_its_end(study: StoredStudy, experiment: Experiment) -> bool:
+def _searched_to_its_end(study: StoredStudy, pareto_set: Collection[int], experiment: Experiment) -> bool:
     """Return whether another call would add no trial to a study: its end is the one that the experiment asks for."""
     spent = study.n_completed + study.n_pruned + study.n_failed
-    if spent >= experiment.hpo.trials or study.stop_reason == "grid exhausted":
+    if spent >= experiment.hpo.trials or (experiment.hpo.sampler == "grid" and study.stop_reason == "grid exhausted"):
         return True
     patience = experiment.hpo.stop_without_improvement
     if study.stop_reason != "no improvement" or patience is None or study.best_trial_number is None:
         return False
-    return spent - study.best_trial_number > patience
+    return spent - max(study.best_trial_number, *pareto_set) > patience

@@ -3,15 +3,18 @@
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.split_store import SplitStore
 from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SearchRows
-from e2i_assets.core.errors import StudyAborted
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.patterns import WarmStart
 from e2i_assets.core.search import tuning
@@ -94,8 +97,11 @@ def durable_search(
                     on_trial,
                     Sharing(recover=partial(recover, database, shared), joined=store.join(study_id)),
                 )
-            except StudyAborted as error:
-                store.fail(study_id, str(error))
+            except BaseException as error:  # the row must not say "running" of what ended; then it goes on its way
+                with suppress(SQLAlchemyError):  # where the database is the reason, the next call mends the row
+                    store.fail(
+                        study_id, str(error) if isinstance(error, E2iError) else f"{type(error).__name__}: {error}"
+                    )
                 raise
         finish(store, study_id, result)
     return result

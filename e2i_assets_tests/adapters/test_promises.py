@@ -370,7 +370,7 @@ CASES = {
         edit("best_hyperparameters", lambda output: output.update(hpo_best_value=float("inf"))),
         ("output_contract_holds",),
         "hpo_best_value: inf must be a finite number",
-        ("equals_the_best_trial_of_the_study", *MODEL_UNSEEN),
+        ("constraints_are_kept", "equals_the_best_trial_of_the_study", *MODEL_UNSEEN),
     ),
     "a value off the grid (T13)": Case(
         edit("best_hyperparameters", lambda output: output["best_hyperparameters"].update(max_depth=7)),

@@ -259,3 +259,74 @@ def test_a_grid_ends_when_it_is_searched_through():
 def test_several_workers_meet_the_budget_exactly():
     result = search(objective(), plan(9, workers=2), memory())
     assert len(result.trials) == 9
+
+
+def test_a_late_improvement_in_another_thread_lets_the_study_go_on():
+    """What ended a round is looked at anew: several trials were under way when it ended."""
+    result = search(objective(), plan(16, workers=3, sampler="random", stop_without_improvement=3), memory())
+    after = [trial for trial in result.trials if result.best is not None and trial.number > result.best.number]
+    assert result.stop_reason in ("no improvement", "budget spent")
+    assert result.stop_reason != "no improvement" or len(after) >= 3
+
+
+def test_an_exhausted_grid_repeats_no_point_however_often_it_is_called():
+    space = parse_space({"max_depth": {"type": "int", "low": 2, "high": 4}})
+    storage = memory()
+    for _ in range(3):
+        result = search(objective(space=space), plan(50, sampler="grid"), storage)
+        assert (len(result.trials), result.stop_reason) == (3, "grid exhausted")
+
+
+@pytest.mark.parametrize("finished", [1, 2])
+def test_a_grid_killed_in_one_of_its_last_points_is_searched_through(finished):
+    space = parse_space({"max_depth": {"type": "int", "low": 2, "high": 4}})
+    storage = memory()
+    search(objective(space=space), plan(finished, sampler="grid"), storage)
+    dying = optuna.load_study(study_name="study", storage=storage, sampler=sampler("grid", 42, space))
+    dying.ask().suggest_int("max_depth", 2, 4)
+    result = search(objective(space=space), plan(50, sampler="grid"), storage)
+    assert {trial.sampled["max_depth"] for trial in result.trials if trial.counts} == {2, 3, 4}
+    assert result.stop_reason == "grid exhausted"
+
+
+def test_a_trial_that_was_interrupted_by_hand_is_tried_again():
+    calls = itertools.count()
+
+    def function(y_true, scores):
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return 0.5
+
+    space = registry.algorithm("LogisticRegression").search_space(KIND)
+    made = objective("LogisticRegression", space, Metric("fragile", True, "scores", function))
+    storage = memory()
+    with pytest.raises(KeyboardInterrupt):
+        search(made, plan(5), storage)
+    result = search(made, plan(5), storage)
+    (interrupted,) = [trial for trial in result.trials if trial.was_interrupted]
+    assert [trial.sampled for trial in result.trials if trial.origin == "retry"] == [interrupted.sampled]
+    assert sum(trial.counts for trial in result.trials) == 5
+
+
+def test_a_row_of_failures_goes_on_where_it_was_when_the_process_died():
+    space = registry.algorithm("LogisticRegression").search_space(KIND)
+    storage = memory()
+    failing = objective("LogisticRegression", space, broken_after(0))
+    search(failing, plan(7), storage)
+    with pytest.raises(StudyAborted):
+        search(failing, plan(40), storage)
+    assert len(optuna.load_study(study_name="study", storage=storage).trials) == 10
+
+
+def test_defaults_that_cannot_be_judged_end_nothing():
+    calls = itertools.count()
+
+    def function(y_true, scores):
+        if next(calls) == 0:
+            raise ValueError("not with these")
+        return 0.5
+
+    space = registry.algorithm("LogisticRegression").search_space(KIND)
+    made = objective("LogisticRegression", space, Metric("picky", True, "scores", function))
+    result = search(made, plan(3), memory())
+    assert (result.default_value, result.status, len(result.trials)) == (None, "completed", 3)

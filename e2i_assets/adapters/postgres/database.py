@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -144,7 +144,8 @@ class Database:
             try:
                 yield
             finally:
-                connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
+                with suppress(DBAPIError):  # a connection that is gone holds no lock
+                    connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
 
     def held_locks(self, names: Iterable[str]) -> set[str]:
         """Return those of the named locks that somebody holds now."""

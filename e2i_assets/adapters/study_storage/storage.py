@@ -48,6 +48,7 @@ class StudyStorage(StudyLevel):
         worker: str | None = None,
     ) -> None:
         super().__init__(database, optuna_storage, study_id)
+        self._name = worker
         self._claims = writes.Claims(worker, budget)
         self._thread = threading.local()
 
@@ -184,12 +185,17 @@ class StudyStorage(StudyLevel):
         in_a_trial = getattr(self._thread, "trial_id", None) is not None
         return in_a_trial and states is not None and not any(state in states for state in _UNFINISHED)
 
-    def abandoned(self) -> list[int]:
-        """Return the numbers of the running trials whose process is dead: nobody holds the lock of its name."""
+    def abandoned(self, with_own: bool = False) -> list[int]:
+        """Return the numbers of the running trials whose process is dead: nobody holds the lock of its name.
+
+        Args:
+            with_own: Whether this process runs none at the moment, so that any of its own is dead as well.
+        """
         study = self._study()[0]
         with self._database.connect() as connection:
             before = reads.running(connection, study)
         held = self._database.held_locks(worker for _, worker in before if worker is not None)
+        held -= {self._name} if with_own and self._name is not None else set()
         dead = {(number, worker) for number, worker in before if worker not in held}
         if not dead:
             return []

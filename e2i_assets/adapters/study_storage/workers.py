@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.core.search.recovery import recovered
@@ -49,13 +49,16 @@ def _write_until(ended: threading.Event, storage: "StudyStorage") -> None:
     while not ended.wait(_WRITE_EVERY_SECONDS):
         try:
             storage.flush(older_than=_WRITE_EVERY_SECONDS)
-        except (DBAPIError, UpdateFinishedTrialError):
+        except (SQLAlchemyError, UpdateFinishedTrialError):
             # It stays to be written, and the trial's own thread meets the same error with its next write.
             continue
 
 
 def recover(database: Database, storage: "StudyStorage", study: "optuna.Study") -> None:
-    """Queue each trial of a dead process again, once, whoever else does the same at this moment."""
-    if storage.abandoned():
+    """Queue each trial of a dead process again, once, whoever else does the same at this moment.
+
+    It is called while no trial of this process runs: one that still says so is a dead one too.
+    """
+    if storage.abandoned(with_own=True):
         with database.advisory_lock(f"recover {study.study_name}"):
-            recovered(study, storage.abandoned())
+            recovered(study, storage.abandoned(with_own=True))

@@ -15,7 +15,7 @@ from e2i_assets.core.metrics import Array
 IN_THE_GAP = -1
 TOO_NEW = -2
 _MICROSECONDS_PER_DAY = 86_400_000_000
-_STEPS = 40
+_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,16 @@ def windows(times: pd.Series, shares: Sequence[float], gap_days: int = 0) -> Win
     dated = is_date(times)
     gap = gap_days * (_MICROSECONDS_PER_DAY if dated else 1)
     ordered = np.sort(_numbers(times))
-    # With a gap some rows have no role, and how many depends on where the cuts lie: the total is found by halving.
-    low, high = 0.0, float(len(ordered))
-    best = _ends(ordered, shares, high, gap)
-    for _ in range(_STEPS if gap else 0):
-        middle = (low + high) / 2
-        ends, last = _cut(ordered, shares, middle, gap)
-        if last >= shares[-1] * middle:
-            best, low = ends, middle
-        else:
-            high = middle
-    return Windows(tuple(best), gap, dated)
+    rows = len(ordered)
+    if not gap:
+        return Windows(tuple(_cut(ordered, shares, rows, gap)[0]), gap, dated)
+    # With a gap some rows have no role, and how many depends on where the cuts lie, by leaps: the total of the others
+    # is looked for over its whole range, and then more closely around the best.
+    best = _nearest(ordered, shares, np.linspace(0, rows, _STEPS + 1)[1:], gap)
+    step = rows / _STEPS
+    around = np.linspace(max(best - step, 1), min(best + step, rows), _STEPS)
+    best = _nearest(ordered, shares, np.append(around, best), gap)
+    return Windows(tuple(_cut(ordered, shares, best, gap)[0]), gap, dated)
 
 
 def kept(document: Sequence[str | float], gap_days: int) -> Windows:
@@ -82,19 +81,27 @@ def kept(document: Sequence[str | float], gap_days: int) -> Windows:
     return Windows(tuple(ends.tolist()), gap_days * _MICROSECONDS_PER_DAY, dated=True)
 
 
-def _ends(ordered: Array, shares: Sequence[float], total: float, gap: float) -> list[float]:
-    return _cut(ordered, shares, total, gap)[0]
+def _nearest(ordered: Array, shares: Sequence[float], totals: Array, gap: float) -> float:
+    """Return the total of the rows with a role whose cut comes nearest to the shares, in the role furthest off."""
+
+    def off(total: float) -> float:
+        counts = np.asarray(_cut(ordered, shares, total, gap)[1])
+        return float(np.abs(counts / counts.sum() - shares).max())
+
+    return float(min(totals, key=off))
 
 
-def _cut(ordered: Array, shares: Sequence[float], total: float, gap: float) -> tuple[list[float], int]:
-    """Cut off each share of ``total`` rows; return the ends, and how many rows are left for the last role."""
+def _cut(ordered: Array, shares: Sequence[float], total: float, gap: float) -> tuple[list[float], list[int]]:
+    """Cut off each share of ``total`` rows; return the ends, and how many rows each role has."""
     ends: list[float] = []
+    counts: list[int] = []
     start = 0
     for share in shares[:-1]:
         end = _nearest_edge(ordered, start, start + share * total)
         ends.append(ordered[end - 1].item())
+        counts.append(end - start)
         start = int(np.searchsorted(ordered, ends[-1] + gap, side="right"))
-    return [*ends, ordered[-1].item()], len(ordered) - start
+    return [*ends, ordered[-1].item()], [*counts, len(ordered) - start]
 
 
 def _nearest_edge(ordered: Array, start: int, wanted: float) -> int:

@@ -32,10 +32,10 @@ def violations(parts: Parts) -> Iterator[Violation]:
         yield from _positive_label_violations(parts, parts["target"], problem_type)
         if "columns" in parts:
             yield from _column_violations(parts["target"], parts["columns"])
-        if "segments" in parts:
-            yield from data_rules.segment_violations(parts["segments"], parts["target"])
             if "split" in parts:
                 yield from data_rules.split_violations(parts["split"], parts["target"], parts["columns"])
+        if "segments" in parts:
+            yield from data_rules.segment_violations(parts["segments"], parts["target"])
     if {"leakage", "columns"} <= parts.keys():
         yield from data_rules.leakage_violations(parts["leakage"], parts["columns"])
     if problem_type and isinstance(parts.get("metric"), str):

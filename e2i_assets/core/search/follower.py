@@ -1,5 +1,6 @@
 """What is learnt from each finished trial while a study runs: whether to tell somebody, and whether to go on."""
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,9 @@ class Follower:
         patience: int | None,
         objectives: Objectives,
     ) -> None:
-        self.failures_in_a_row = 0
+        self.has_failed_too_often = False
         self.last_failure = ""
+        self._failures_in_a_row = 0
         self._on_trial = on_trial
         self._max_failures = max_failures
         self._patience = patience
@@ -37,18 +39,28 @@ class Follower:
 
     def __call__(self, study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
         """Take a finished trial in; Optuna calls it after each, in the thread that ran it."""
-        if not self._records:
-            self.refresh(study)
         record = self._records[trial.number] = record_of(trial)
         if record.state == "FAIL":
-            self.failures_in_a_row += 1
+            self._failures_in_a_row += 1
             self.last_failure = f"{record.error_type}: {record.error_message}"
         else:
-            self.failures_in_a_row = 0
+            self._failures_in_a_row = 0
         values = [one.value for one in candidates(list(self._records.values())) if one.value is not None]
         self._on_trial(record, max(values, default=None))
-        if self.failures_in_a_row >= self._max_failures or self.without_improvement():
+        # For good: a trial that was under way in another thread may still complete.
+        self.has_failed_too_often |= self._failures_in_a_row >= self._max_failures
+        if self.has_failed_too_often or self.without_improvement():
             study.stop()
+
+    def resume(self, study: "optuna.Study") -> None:
+        """Go on where an earlier process was, in the middle of a row of failures maybe.
+
+        A study that such a row broke off, and that somebody starts again, has the whole row before it again.
+        """
+        self.refresh(study)
+        ended = [record for _, record in sorted(self._records.items()) if record.counts]
+        latest = list(itertools.takewhile(lambda record: record.state == "FAIL", reversed(ended)))
+        self._failures_in_a_row = len(latest) % self._max_failures
 
     def refresh(self, study: "optuna.Study") -> None:
         """Take in what other processes have finished."""

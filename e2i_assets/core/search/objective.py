@@ -57,19 +57,23 @@ class Objective:
         """
         import optuna
 
-        parameters = merged(self.defaults, settled(suggest(trial, self.space), self.space), self.fixed)
         try:
+            parameters = merged(self.defaults, settled(suggest(trial, self.space), self.space), self.fixed)
             outcome, notes = self._outcome(parameters, self._reporter(trial))
+            trial.set_user_attr(FITTED, self._fitted(outcome, notes))
+            for limit in self.limits:
+                trial.set_constraint(limit.goal.name, limit.excess(outcome.measures[limit.goal.name]))
         except optuna.TrialPruned:
             raise
         except Exception as error:  # whatever went wrong is the trial's result: it is kept with it and raised again
             trial.set_user_attr(FAILURE, failure(error))
             raise
-        trial.set_user_attr(FITTED, self._fitted(outcome, notes))
-        for limit in self.limits:
-            trial.set_constraint(limit.goal.name, limit.excess(outcome.measures[limit.goal.name]))
         values = tuple(goal.oriented(outcome.measures[goal.name]) for goal in self.goals)
         return values[0] if len(values) == 1 else values
+
+    def is_out_of_time(self) -> bool:
+        """Return whether the study's time is up."""
+        return self.clock() > self.deadline
 
     def default_value(self) -> float:
         """Return the first goal's value for the algorithm's defaults, judged the same way."""
@@ -115,7 +119,7 @@ class Objective:
         def report(step: int, value: float) -> None:
             if prunable:
                 trial.report(value, step)
-            if self.clock() > self.deadline:
+            if self.is_out_of_time():
                 trial.set_user_attr(FAILURE, failure(TrialOutOfTime("the study's time was up")))
                 raise optuna.TrialPruned("the study's time was up")
             if prunable and trial.should_prune():

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from e2i_assets.core.search.trials import ORIGIN, OUT_OF_TIME, record_of
+from e2i_assets.core.search.trials import ORIGIN, record_of
 
 if TYPE_CHECKING:
     import optuna
@@ -25,13 +25,14 @@ def recovered(study: "optuna.Study", abandoned: Iterable[int]) -> None:
     for trial in study.get_trials(deepcopy=False):
         if trial.number in numbers:
             _queue_again(study, trial)
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            # Not through study.tell: no sampler needs to see a dead trial, and a grid's would try to stop the study.
+            study._storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
 
 
 def queue_unfinished(study: "optuna.Study") -> None:
-    """Queue those trials again that an earlier call ended because its time was up."""
+    """Queue those trials again that an earlier call ended because its time was up, or because it was interrupted."""
     for trial in study.get_trials(deepcopy=False):
-        if trial.state.is_finished() and record_of(trial).error_type == OUT_OF_TIME:
+        if trial.state.is_finished() and not record_of(trial).counts:
             _queue_again(study, trial)
 
 

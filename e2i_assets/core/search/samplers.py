@@ -77,11 +77,36 @@ def sampler(name: str, seed: int, space: SearchSpace, budget: int = 100) -> "opt
             seed=seed, n_startup_trials=STARTUP_TRIALS, warn_independent_sampling=False
         ),
         "qmc": lambda: samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
-        "grid": lambda: samplers.GridSampler(grid(space), seed=seed),
+        "grid": lambda: _grid_sampler(space, seed),
         "nsga2": lambda: samplers.NSGAIISampler(seed=seed, population_size=min(50, max(10, budget // GENERATIONS))),
         "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, warn_independent_sampling=False),
     }
     return _made(makers[name])
+
+
+def _grid_sampler(space: SearchSpace, seed: int) -> "optuna.samplers.BaseSampler":
+    from optuna.samplers import GridSampler
+
+    class Grid(GridSampler):
+        """Optuna's, for a study that also tries what was queued: such a trial is no point of the grid."""
+
+        def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
+            if "grid_id" in trial.system_attrs:
+                super().after_trial(study, trial, state, values)
+
+    made = Grid(grid(space), seed=0)  # its seed numbers the points, and each call has to find them under their numbers
+    made._rng.rng.seed(seed)
+    return made
+
+
+def is_exhausted(study: "optuna.Study") -> bool:
+    """Return whether a grid has been searched through and nothing is queued; other samplers never come to an end."""
+    from optuna.samplers import GridSampler
+    from optuna.trial import TrialState
+
+    if not isinstance(study.sampler, GridSampler) or not study.sampler.is_exhausted(study):
+        return False
+    return not study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
 
 def pruner(name: str, cap: int, on_folds: bool = False) -> "optuna.pruners.BasePruner":

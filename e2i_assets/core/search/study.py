@@ -1,5 +1,6 @@
 """One search: an exact budget of trials on a study that can be killed, resumed and shared, and an honest result."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from e2i_assets.core.errors import BudgetSpent, StudyAborted
 from e2i_assets.core.search.follower import Follower, counted
 from e2i_assets.core.search.notes import collecting
-from e2i_assets.core.search.objective import Objective
+from e2i_assets.core.search.objective import Objective, failure
 from e2i_assets.core.search.recovery import queue_unfinished, recovered
-from e2i_assets.core.search.samplers import pruner, sampler
+from e2i_assets.core.search.samplers import is_exhausted, pruner, sampler
 from e2i_assets.core.search.selection import Objectives, candidates
 from e2i_assets.core.search.study_result import OUTSIDE, StopReason, StudyResult
 from e2i_assets.core.search.trials import ORIGIN, Origin, TrialRecord, record_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import optuna
 
 _DEFAULT_VALUE = "default_value"
+_DEFAULT_FAILURE = "default_failure"
 _POLL_SECONDS = 0.5
 
 
@@ -112,12 +114,13 @@ def search(
     study.pruner = pruner(pruning, _cap(objective), on_folds=objective.scheme.folds > 0)
     with collecting():
         if _DEFAULT_VALUE not in study.user_attrs:
-            study.set_user_attr(_DEFAULT_VALUE, objective.default_value())
+            _judge_defaults(study, objective)
         queue_unfinished(study)
         for proposal in proposals:
             attributes = {**proposal.attributes, ORIGIN: proposal.origin}
             study.enqueue_trial(proposal.values, user_attrs=attributes, skip_if_exists=True)
         follower = Follower(on_trial, plan.max_failures, plan.stop_without_improvement, objectives)
+        follower.resume(study)
         reason = _optimised(study, objective, plan, deadline, follower, sharing.recover or _recover_alone)
     records = (record_of(trial) for trial in study.trials)
     trials = tuple(trial for trial in records if trial.state not in ("WAITING", "RUNNING"))
@@ -133,6 +136,15 @@ def search(
         completed_at=datetime.now(UTC),
         duration_seconds=time.monotonic() - began,
     )
+
+
+def _judge_defaults(study: "optuna.Study", objective: Objective) -> None:
+    """Keep the value of the defaults with the study, or why they have none: that ends nothing."""
+    try:
+        study.set_user_attr(_DEFAULT_VALUE, objective.default_value())
+    except Exception as error:  # noqa: BLE001  # what can go wrong in a trial can here, and is kept in the same way
+        study.set_user_attr(_DEFAULT_FAILURE, failure(error))
+        study.set_user_attr(_DEFAULT_VALUE, None)
 
 
 def _optimised(
@@ -155,27 +167,30 @@ def _optimised(
         follower.refresh(study)
         if follower.without_improvement():
             return "no improvement"
-        if time.monotonic() > deadline:
+        if objective.is_out_of_time():
             return "time is up"
         left = plan.trials - finished - running
-        if left <= 0:
+        exhausted = is_exhausted(study)
+        if exhausted and not running:
+            return "grid exhausted"
+        if left <= 0 or exhausted:
             time.sleep(_POLL_SECONDS)
             continue
-        claimed_elsewhere = _round(study, objective, plan, deadline, follower, left)
-        if follower.failures_in_a_row >= plan.max_failures:
+        _round(study, objective, plan, deadline, follower, left)
+        if follower.has_failed_too_often:
             raise StudyAborted(
                 f"study {plan.name}: {plan.max_failures} trials in a row failed, the last with {follower.last_failure}"
             )
-        stopped_by_the_sampler = not claimed_elsewhere and len(counted(study)) < finished + left
-        if stopped_by_the_sampler and not follower.without_improvement() and time.monotonic() <= deadline:
-            return "grid exhausted"
 
 
 def _round(
     study: "optuna.Study", objective: Objective, plan: StudyPlan, deadline: float, follower: Follower, trials: int
-) -> bool:
-    """Run so many trials, and return whether other processes have claimed some of them."""
-    try:
+) -> None:
+    """Run at most so many trials: fewer when something ends the study, or other processes have claimed the rest.
+
+    Why it ended is not asked of it: with several workers a trial that was under way may have changed that.
+    """
+    with contextlib.suppress(BudgetSpent):
         study.optimize(
             objective,
             n_trials=trials,
@@ -184,9 +199,6 @@ def _round(
             catch=(Exception,),
             callbacks=[follower],
         )
-    except BudgetSpent:
-        return True
-    return False
 
 
 def _recover_alone(study: "optuna.Study") -> None:
