@@ -149,4 +149,4 @@ def from_scores(scores: Array) -> Prediction:
 
 def fit_at_once(estimator: Any, material: Material, watch: Watch | None) -> Fit:
     """Fit an estimator that has no rounds: nothing to report, nothing to stop."""
-    return Fit(estimator.fit(material.x_train, material.y_train))
+    return Fit(estimator.fit(material.x_train, material.y_train, sample_weight=material.train_weights))

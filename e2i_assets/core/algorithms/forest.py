@@ -15,15 +15,15 @@ from e2i_assets.core.metrics import Array, Prediction
 def fit_in_batches(estimator: Any, material: Material, watch: Watch | None) -> Fit:
     """Grow the forest rung by rung, reporting at each; a forest does not stop early, it only gets better slowly."""
     cap = estimator.n_estimators
-    x, y = material.x_train, material.y_train
+    x, y, weights = material.x_train, material.y_train, material.train_weights
     if watch is None or watch.report is None:
-        return Fit(estimator.fit(x, y), rounds=cap)
+        return Fit(estimator.fit(x, y, sample_weight=weights), rounds=cap)
     estimator.set_params(warm_start=True)
     running = _Running(estimator, material)
     for rung in rungs(cap):
-        estimator.set_params(n_estimators=rung).fit(x, y)
+        estimator.set_params(n_estimators=rung).fit(x, y, sample_weight=weights)
         watch.report(rung, running.prediction())
-    estimator.set_params(n_estimators=cap).fit(x, y).set_params(warm_start=False)
+    estimator.set_params(n_estimators=cap).fit(x, y, sample_weight=weights).set_params(warm_start=False)
     return Fit(estimator, rounds=cap)
 
 

@@ -52,15 +52,16 @@ class _Stages:
         if prediction.scores is None:
             return float(np.mean((truth - prediction.labels) ** 2))
         of_truth = prediction.scores[np.arange(len(truth)), truth]
-        return float(-np.mean(np.log(np.clip(of_truth, 1e-15, None))))
+        return float(-np.average(np.log(np.clip(of_truth, 1e-15, None)), weights=self.material.validation_weights))
 
 
 def _fit(estimator: Any, material: Material, watch: Watch | None) -> Fit:
     cap = estimator.n_estimators
+    x, y, weights = material.x_train, material.y_train, material.train_weights
     if watch is None:
-        return Fit(estimator.fit(material.x_train, material.y_train), rounds=cap)
+        return Fit(estimator.fit(x, y, sample_weight=weights), rounds=cap)
     follower = Follower(watch, cap)
-    estimator.fit(material.x_train, material.y_train, monitor=_Stages(follower, material))
+    estimator.fit(x, y, sample_weight=weights, monitor=_Stages(follower, material))
     rounds = follower.rounds(cap)
     if rounds == cap:
         return Fit(estimator, rounds=cap)

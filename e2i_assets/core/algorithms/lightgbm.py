@@ -77,10 +77,16 @@ def _binned(material: Material, parameters: dict[str, Any]) -> Any:
 
     def make() -> tuple[Any, Any]:
         # A copy for each: a Dataset keeps and completes the parameters that it is given.
-        train = Dataset(material.x_train, material.y_train, params={**options, "feature_pre_filter": False})
+        train = Dataset(
+            material.x_train,
+            material.y_train,
+            weight=material.train_weights,
+            params={**options, "feature_pre_filter": False},
+        )
         validation = Dataset(
             material.x_validation,
             material.y_validation,
+            weight=material.validation_weights,
             reference=train,
             params={**options, "feature_pre_filter": False},
         )

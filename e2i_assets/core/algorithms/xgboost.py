@@ -56,8 +56,11 @@ def _binned(material: Material, estimator: Any) -> Any:
 
     def make() -> tuple[Any, Any]:
         options = {"max_bin": max_bin, "nthread": estimator.n_jobs}
-        train = QuantileDMatrix(material.x_train, material.y_train, **options)
-        return train, QuantileDMatrix(material.x_validation, material.y_validation, ref=train, **options)
+        train = QuantileDMatrix(material.x_train, material.y_train, weight=material.train_weights, **options)
+        validation = QuantileDMatrix(
+            material.x_validation, material.y_validation, weight=material.validation_weights, ref=train, **options
+        )
+        return train, validation
 
     return material.binned.once(("xgboost", max_bin), make)
 

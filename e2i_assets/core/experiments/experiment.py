@@ -19,6 +19,7 @@ from e2i_assets.core.experiments.sections import (
 from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
 from e2i_assets.core.experiments.values import ColumnList, Label, Owner, ParameterValue, ProjectPath, Slug, Tag
 from e2i_assets.core.identity import content_hash
+from e2i_assets.core.imbalance import Choice
 from e2i_assets.core.metrics import ProblemType, default_metric
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
 
@@ -60,6 +61,11 @@ class Experiment(Section):
         alias="search_space",
         description="Changes to the algorithm's search space. Without a type, single keys are changed; with one, the "
         "parameter is defined anew; null takes it out of the search.",
+    )
+    imbalance: Choice = Field(
+        default="none",
+        description="What fits do about uneven classes, on the train rows alone: weights, resampling, or "
+        "what is recommended for these rows.",
     )
     fixed: dict[str, ParameterValue] = Field(default_factory=dict, description="Parameters that are not searched.")
     hpo: Hpo = Hpo()

@@ -10,6 +10,7 @@ from e2i_assets.core.errors import Violation
 from e2i_assets.core.evaluation import measures, success_criteria
 from e2i_assets.core.experiments import data_rules, objective_rules, search_rules, space_changes
 from e2i_assets.core.experiments.sections import Columns, Target
+from e2i_assets.core.imbalance import WEIGHING
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
 
@@ -36,6 +37,8 @@ def violations(parts: Parts) -> Iterator[Violation]:
                 yield from data_rules.split_violations(parts["split"], parts["target"], parts["columns"])
         if "segments" in parts:
             yield from data_rules.segment_violations(parts["segments"], parts["target"])
+    if {"imbalance", "fixed", "search_space"} <= parts.keys():
+        yield from _imbalance_violations(parts, problem_type)
     if {"leakage", "columns"} <= parts.keys():
         yield from data_rules.leakage_violations(parts["leakage"], parts["columns"])
     if problem_type and isinstance(parts.get("metric"), str):
@@ -63,6 +66,19 @@ def _algorithm_violations(parts: Parts, problem_type: ProblemType | None) -> Ite
         yield from space_changes.violations(algorithm, problem_type, parts["search_space"], parts["fixed"])
     if {"hpo", "early_stopping", "search_space"} <= parts.keys():
         yield from search_rules.violations(parts["hpo"], algorithm, parts["early_stopping"], parts["search_space"])
+
+
+def _imbalance_violations(parts: Parts, problem_type: ProblemType | None) -> Iterator[Violation]:
+    choice = parts["imbalance"]
+    if choice == "none":
+        return
+    if problem_type == "regression":
+        yield Violation("imbalance", choice, "is for classes, and a regression has none: take it out")
+    searched = {name for name, change in parts["search_space"].items() if change is not None}
+    for name in sorted(WEIGHING & (searched | parts["fixed"].keys())):
+        where = "fixed" if name in parts["fixed"] else "search_space"
+        rule = f"weighs the classes, and so does imbalance: {choice} already: take one of the two out"
+        yield Violation(f"{where}.{name}", parts["fixed"].get(name, parts["search_space"].get(name)), rule)
 
 
 def _metric_violations(name: str, problem_type: ProblemType) -> Iterator[Violation]:

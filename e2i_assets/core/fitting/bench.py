@@ -12,7 +12,9 @@ from e2i_assets.core.algorithms.material import Material, Matrix, Task
 from e2i_assets.core.algorithms.watching import Watch
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.preprocessing import fitted, matrix, precision
+from e2i_assets.core.fitting.resampling import resampled
 from e2i_assets.core.fitting.rows import RowSource, pieces
+from e2i_assets.core.imbalance import AS_THEY_COME, Balancing, balanced_weights
 from e2i_assets.core.metrics import Array, Prediction
 
 if TYPE_CHECKING:
@@ -75,8 +77,9 @@ class Bench:
     Attributes:
         algorithm: What is fitted.
         preparation: The ColumnTransformer fitted on the train rows.
-        material: The matrices, and their binned form for those who bin.
+        material: The matrices, and their binned form for those who bin; train rows may be resampled there.
         classes: The labels in the order of their codes, empty for a regression.
+        y_train: Shape (n,): class codes or values of the real train rows.
         groups: A code per validation row for each feature whose values are compared as groups, shape (n,).
     """
 
@@ -84,17 +87,13 @@ class Bench:
     preparation: Any
     material: Material
     classes: tuple[Any, ...]
+    y_train: Array
     groups: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
         """What is predicted."""
         return self.material.task
-
-    @property
-    def y_train(self) -> Array:
-        """Class codes or values of the train rows."""
-        return self.material.y_train
 
     @property
     def y_validation(self) -> Array:
@@ -141,28 +140,54 @@ def bench(
     validation: RowSource,
     classes: tuple[Any, ...],
     group_columns: Sequence[str] = (),
+    balancing: Balancing = AS_THEY_COME,
 ) -> Bench:
     """Prepare train and validation rows: everything is fitted on the train rows alone.
 
     Raises:
-        E2iError: A column whose groups are to be compared is no feature.
+        E2iError: A column whose groups are to be compared is no feature, or a class has too few rows to be resampled.
     """
     if missing := [column for column in group_columns if column not in validation.blank().columns]:
         raise E2iError(f"{missing[0]!r} is no feature of this table, so its groups cannot be compared")
     preparation = fitted(algorithm.preparation, train)
     dtype = precision(algorithm.preparation)
     y_train, y_validation = (target_codes(rows.target, classes) for rows in (train, validation))
+    learnt, y_learnt = _learnt(train, y_train, balancing, classes)
+    weights = None if balancing.strategy == "none" else _class_weights(y_train, y_learnt, balancing, len(classes))
     material = Material(
         task=task,
-        prepare_train=_preparing(algorithm, preparation, train, len(y_train)),
-        y_train=y_train,
+        prepare_train=_preparing(algorithm, preparation, learnt, len(y_learnt)),
+        y_train=y_learnt,
         x_validation=matrix(preparation, validation.pieces(), len(y_validation), dtype),
         y_validation=y_validation,
+        train_weights=weights[y_learnt] if weights is not None and balancing.strategy == "class_weight" else None,
+        validation_weights=None if weights is None else weights[y_validation],
     )
     groups = {
         column: pd.factorize(validation.columns([column])[column], use_na_sentinel=False)[0] for column in group_columns
     }
-    return Bench(algorithm=algorithm, preparation=preparation, material=material, classes=classes, groups=groups)
+    return Bench(algorithm, preparation, material, classes, y_train, groups)
+
+
+def _learnt(train: RowSource, codes: Array, balancing: Balancing, classes: tuple[Any, ...]) -> tuple[RowSource, Array]:
+    """Return the rows that fits learn from, and their class codes."""
+    if balancing.strategy in ("none", "class_weight"):
+        return train, codes
+    features, chosen = resampled(train.features, codes, balancing.strategy, balancing.seed, classes)
+    return Rows(features, pd.Series(np.asarray(classes, dtype=object)[chosen])), chosen
+
+
+def _class_weights(real: Array, learnt: Array, balancing: Balancing, n_classes: int) -> Array:
+    """Return what a row of each class counts for where rounds are decided: as much as for the fit itself.
+
+    Shape (n_classes,). A model that learns from rows of which half are rare says of each row that it may well be rare.
+    On rows as they come, unlearning that lowers the loss for hundreds of rounds after the model has begun to overfit.
+    """
+    if balancing.strategy == "class_weight":
+        return balanced_weights(real, n_classes)
+    before, after = (np.bincount(codes, minlength=n_classes) for codes in (real, learnt))
+    weights: Array = np.where(before > 0, after / np.maximum(before, 1), 1.0)
+    return weights
 
 
 def _preparing(algorithm: Algorithm, preparation: Any, rows: RowSource, count: int) -> Callable[[], Matrix]:

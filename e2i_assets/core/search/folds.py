@@ -10,6 +10,7 @@ from e2i_assets.core.data.folds import Fold
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.bench import Bench, bench
+from e2i_assets.core.imbalance import AS_THEY_COME, Balancing
 from e2i_assets.core.search.goals import Goal
 from e2i_assets.core.search.schemes import Outcome, Report, TrialNotFinite, measured
 
@@ -94,9 +95,13 @@ def on_folds(
     folds: Iterable[Fold],
     told: Told = "mean",
     group_columns: Sequence[str] = (),
+    balancing: Balancing = AS_THEY_COME,
 ) -> OnFolds:
     """Prepare each fold, once for the whole study."""
-    benches = (bench(algorithm, facts.task, fold.train, fold.held_out, facts.classes, group_columns) for fold in folds)
+    benches = (
+        bench(algorithm, facts.task, fold.train, fold.held_out, facts.classes, group_columns, balancing)
+        for fold in folds
+    )
     return OnFolds(tuple(benches), told)
 
 

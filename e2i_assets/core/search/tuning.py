@@ -11,9 +11,10 @@ from e2i_assets.core.data.folds import folds
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.bench import Bench, bench, merged
+from e2i_assets.core.fitting.bench import Bench, bench, merged, target_codes
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.identity import content_hash
+from e2i_assets.core.imbalance import Balancing, Imbalance, imbalance
 from e2i_assets.core.search.folds import on_folds
 from e2i_assets.core.search.goals import goals, group_columns, limits
 from e2i_assets.core.search.objective import Objective
@@ -59,6 +60,7 @@ def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
             "defaults": defaults(experiment),
             "fixed": fixed(experiment),
             "metric": experiment.metric,
+            "imbalance": experiment.imbalance,
             "objective": {"patience": patience(experiment), **experiment.hpo.model_dump(include=_JUDGING)},
             "search": {**experiment.hpo.model_dump(include=_SEARCHING), "pruner": experiment.hpo.used_pruner},
         }
@@ -100,7 +102,28 @@ def plan(experiment: Experiment, identity: str, cores: int = 1) -> StudyPlan:
 def experiment_bench(experiment: Experiment, facts: SplitFacts, train: RowSource, validation: RowSource) -> Bench:
     """Prepare train and validation rows for the experiment's algorithm."""
     algorithm = registry.algorithm(experiment.algorithm)
-    return bench(algorithm, facts.task, train, validation, facts.classes, group_columns(experiment))
+    return bench(
+        algorithm,
+        facts.task,
+        train,
+        validation,
+        facts.classes,
+        group_columns(experiment),
+        balancing(experiment, facts, train),
+    )
+
+
+def balancing(experiment: Experiment, facts: SplitFacts, train: RowSource) -> Balancing:
+    """Return what every fit does about uneven classes: decided once, by the train rows of the split."""
+    choice = experiment.imbalance
+    strategy = found_imbalance(experiment, facts, train).recommended if choice == "recommended" else choice
+    return Balancing(strategy, experiment.hpo.seed)
+
+
+def found_imbalance(experiment: Experiment, facts: SplitFacts, train: RowSource) -> Imbalance:
+    """Judge the classes of the train rows."""
+    grows_trees = registry.algorithm(experiment.algorithm).family != "linear"
+    return imbalance(target_codes(train.target, facts.classes), facts.classes, grows_trees)
 
 
 def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
@@ -120,6 +143,7 @@ def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
         folds(rows, hpo.folds, hpo.repeats, hpo.seed),
         told="each" if hpo.used_pruner == "wilcoxon" else "mean",
         group_columns=group_columns(experiment),
+        balancing=balancing(experiment, rows.facts, rows.train),
     )
 
 

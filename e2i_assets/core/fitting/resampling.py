@@ -1,0 +1,155 @@
+"""More or fewer train rows of a class, by imbalanced-learn. Whatever a fit is judged on is never resampled.
+
+Rows are resampled as a table, before the preprocessing, so that what is made between two rows has categories that
+exist; the preprocessing itself is fitted on the real rows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.imbalance import SYNTHETIC, Strategy
+from e2i_assets.core.metrics import Array
+
+_NEIGHBOURS = 5
+_COMBINED_SHARE = 0.5
+
+
+def resampled(
+    features: pd.DataFrame, codes: Array, strategy: Strategy, seed: int, classes: tuple[Any, ...]
+) -> tuple[pd.DataFrame, Array]:
+    """Resample train rows: ``none`` and ``class_weight`` leave them as they are.
+
+    ``random_oversample`` repeats rows until all classes are as large as the largest, ``random_undersample`` leaves rows
+    out until they are as small as the smallest. ``smote`` makes rows between neighbours of a class instead of repeating
+    them (SMOTE, SMOTE-NC and SMOTE-N, by which columns are categories); ``smote_tomek`` then takes out each pair of
+    nearest neighbours of two classes; ``combined`` makes rows only until a class is half as large as the largest.
+
+    Args:
+        features: Shape (n, features).
+        codes: Shape (n,): class codes.
+        strategy: What to do.
+        seed: Of what is drawn.
+        classes: The labels, for the message.
+
+    Raises:
+        E2iError: A class has too few rows to make others between them.
+    """
+    if strategy in ("none", "class_weight"):
+        return features, codes
+    if strategy in SYNTHETIC:
+        return _interpolated(features, codes, strategy, seed, classes)
+    from imblearn.over_sampling import RandomOverSampler
+    from imblearn.under_sampling import RandomUnderSampler
+
+    kind = RandomOverSampler if strategy == "random_oversample" else RandomUnderSampler
+    positions, chosen = kind(random_state=seed).fit_resample(np.arange(len(codes)).reshape(-1, 1), codes)
+    return features.iloc[positions[:, 0]].reset_index(drop=True), np.asarray(chosen)
+
+
+def _interpolated(
+    features: pd.DataFrame, codes: Array, strategy: Strategy, seed: int, classes: tuple[Any, ...]
+) -> tuple[pd.DataFrame, Array]:
+    counts = {int(code): int(count) for code, count in zip(*np.unique(codes, return_counts=True), strict=True)}
+    share = _COMBINED_SHARE if strategy == "combined" else 1.0
+    wanted = {code: max(count, round(share * max(counts.values()))) for code, count in counts.items()}
+    growing = [count for code, count in counts.items() if wanted[code] > count]
+    if not growing:
+        return features, codes
+    if min(growing) < 2:
+        alone = next(classes[code] for code, count in counts.items() if count < 2)
+        raise E2iError(
+            f"imbalance: {strategy} makes rows between two of a class, and {alone!r} has 1 train row: "
+            "choose random_oversample or class_weight"
+        )
+    space = _Space.of(features)
+    sampler = _sampler(space, wanted, min(_NEIGHBOURS, min(growing) - 1), seed)
+    made, of_class = sampler.fit_resample(space.coordinates(features), codes)
+    table = pd.concat([features, space.table(made[len(codes) :])], ignore_index=True)
+    of_class = np.asarray(of_class)
+    if strategy == "smote_tomek":
+        kept = _outside_tomek_links(space.distances(made), of_class)
+        return table.iloc[kept].reset_index(drop=True), of_class[kept]
+    return table, of_class
+
+
+def _sampler(space: "_Space", wanted: Mapping[int, int], neighbours: int, seed: int) -> Any:
+    from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
+
+    options = {"sampling_strategy": dict(wanted), "k_neighbors": neighbours, "random_state": seed}
+    if not space.categories:
+        return SMOTE(**options)
+    if not space.numeric:
+        return SMOTEN(**options)
+    positions = list(range(len(space.numeric), len(space.numeric) + len(space.categories)))
+    return SMOTENC(categorical_features=positions, **options)
+
+
+def _outside_tomek_links(points: Array, codes: Array) -> Array:
+    from imblearn.under_sampling import TomekLinks
+
+    links = TomekLinks(sampling_strategy="all")
+    links.fit_resample(points, codes)
+    return np.sort(links.sample_indices_)
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """Where rows are points with neighbours: numbers in standard deviations, categories as codes behind them.
+
+    A missing number lies at the median and a missing category is one of its own, in the search for neighbours and in
+    the rows that are made; the real rows keep what they are missing.
+    """
+
+    numeric: dict[str, tuple[float, float, float]]  # median, mean, standard deviation
+    categories: dict[str, pd.Index]
+    columns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, features: pd.DataFrame) -> "_Space":
+        numeric, categories = {}, {}
+        for name in features.columns:
+            if pd.api.types.is_numeric_dtype(features[name]) and not pd.api.types.is_bool_dtype(features[name]):
+                values = _numbers(features[name])
+                known = values[~np.isnan(values)]
+                spread = float(known.std()) if len(known) else 1.0
+                middle, mean = (float(np.median(known)), float(known.mean())) if len(known) else (0.0, 0.0)
+                numeric[name] = (middle, mean, spread or 1.0)
+            else:
+                categories[name] = pd.Index(features[name].unique())
+        return cls(numeric, categories, tuple(features.columns))
+
+    def coordinates(self, features: pd.DataFrame) -> Array:
+        """Return shape (n, numbers + categories)."""
+        points = np.empty((len(features), len(self.columns)))
+        for place, (name, (middle, mean, spread)) in enumerate(self.numeric.items()):
+            values = _numbers(features[name])
+            points[:, place] = (np.where(np.isnan(values), middle, values) - mean) / spread
+        for place, (name, known) in enumerate(self.categories.items(), start=len(self.numeric)):
+            points[:, place] = known.get_indexer(pd.Index(features[name]))
+        return points
+
+    def distances(self, points: Array) -> Array:
+        """Return the points with a column a category, so that two different categories are one deviation apart."""
+        parts = [points[:, : len(self.numeric)]]
+        for place, values in enumerate(self.categories.values(), start=len(self.numeric)):
+            parts.append(np.eye(len(values))[points[:, place].astype(int)] / np.sqrt(2))
+        return np.hstack(parts)
+
+    def table(self, points: Array) -> pd.DataFrame:
+        """Return the rows that points stand for."""
+        made: dict[str, Any] = {}
+        for place, (name, (_, mean, spread)) in enumerate(self.numeric.items()):
+            made[name] = points[:, place] * spread + mean
+        for place, (name, values) in enumerate(self.categories.items(), start=len(self.numeric)):
+            made[name] = values.take(points[:, place].astype(int))
+        return pd.DataFrame({name: made[name] for name in self.columns})
+
+
+def _numbers(column: pd.Series) -> Array:
+    values: Array = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return values
