@@ -121,7 +121,11 @@ def _holdout_rows(folder: Path) -> HoldoutRows:
 def _dataset(folder: Path) -> Dataset:
     facts = json.loads((folder / _VALUE).read_text(encoding="utf-8"))
     sequences = {name: tuple(fact) for name, fact in facts.items() if isinstance(fact, list)}
-    return Dataset(frame=_table(folder, "table"), **{**facts, **sequences})
+    made = Dataset(frame=_table(folder, "table"), **{**facts, **sequences})
+    named = {*made.features, made.target, made.group, made.time, made.split, *made.ids, *made.segments}
+    if missing := sorted(name for name in named if name is not None and name not in made.frame.columns):
+        raise ValueError(f"its table has no column {', '.join(missing)}")
+    return made
 
 
 _READERS: dict[type[Any], Callable[[Path], Any]] = {

@@ -13,7 +13,7 @@ from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.tracking.mlflow_model import save_mlflow_model
 from e2i_assets.adapters.tracking.tracked_run import TrackedRun, TrackingResult, hyperparameters
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.contracts.contract import HpoOutput, MlflowInfo, TrainedModel, TrainingOutput
+from e2i_assets.core.contracts.contract import ClassBalance, HpoOutput, MlflowInfo, TrainedModel, TrainingOutput
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.evaluation import contract_metrics
@@ -21,6 +21,7 @@ from e2i_assets.core.evaluation.pictures import pictures
 from e2i_assets.core.evaluation.segments import Gap
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.identity import content_hash
+from e2i_assets.core.imbalance import RESAMPLING
 from e2i_assets.core.training import ROLES, Training, trained
 
 _EXAMPLE_ROWS = 5
@@ -222,6 +223,7 @@ def _tracked(
             "problem_type": experiment.problem_type,
             "hpo_enabled": experiment.hpo.enabled,
             "early_stopping_enabled": experiment.early_stopping.enabled,
+            "imbalance": training.strategy,
         },
         metrics={**metrics, **{name: value for name, value in study.items() if value is not None}},
         documents={
@@ -268,6 +270,23 @@ def _output(
         success_criteria_results={one.criterion.name: one.met for one in training.judgements},
         hpo_completed=hpo.hpo_completed,
         hpo_best_trial=hpo.hpo_best_trial,
+        class_balance=_class_balance(training),
+    )
+
+
+def _class_balance(training: Training) -> ClassBalance:
+    found = training.imbalance
+    return ClassBalance(
+        imbalance_detected=found.detected,
+        imbalance_ratio=found.ratio,
+        minority_ratio=found.minority_ratio,
+        imbalance_severity=found.severity,
+        class_distribution=found.class_distribution,
+        recommended_strategy=found.recommended,
+        strategy_rationale=found.rationale,
+        strategy=training.strategy,
+        resampling_applied=training.strategy in RESAMPLING,
+        class_counts_after=training.learnt_from,
     )
 
 

@@ -15,6 +15,7 @@ Severity = Literal["not_applicable", "degenerate", "none", "moderate", "severe",
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 # Parameters by which estimators weigh classes themselves.
 WEIGHING = frozenset({"class_weight", "scale_pos_weight", "is_unbalance"})
+RESAMPLING = frozenset(STRATEGIES) - {"none", "class_weight"}
 SYNTHETIC: frozenset[Strategy] = frozenset({"smote", "smote_tomek", "combined"})
 
 _MODERATE, _SEVERE, _EXTREME = 0.40, 0.20, 0.05
@@ -62,7 +63,12 @@ class Imbalance:
     @property
     def detected(self) -> bool:
         """Whether the classes are uneven enough to say so."""
-        return self.severity in ("moderate", "severe", "extreme")
+        return is_uneven(self.severity)
+
+
+def is_uneven(severity: Severity) -> bool:
+    """Return whether a severity says that there is an imbalance."""
+    return severity in ("moderate", "severe", "extreme")
 
 
 def imbalance(codes: Array, classes: tuple[Any, ...], grows_trees: bool) -> Imbalance:

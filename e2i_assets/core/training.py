@@ -20,8 +20,9 @@ from e2i_assets.core.evaluation.verdict import Judgement, judged
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.bench import Bench, merged, target_codes
 from e2i_assets.core.fitting.rows import RowSource
+from e2i_assets.core.imbalance import Imbalance, Strategy
 from e2i_assets.core.metrics import Array, Prediction
-from e2i_assets.core.search.tuning import defaults, experiment_bench, fixed, patience
+from e2i_assets.core.search.tuning import defaults, experiment_bench, fixed, found_imbalance, patience
 
 if TYPE_CHECKING:
     from e2i_assets.core.fitting.fitted_model import FittedModel
@@ -44,6 +45,9 @@ class Training:
         default_metrics, baseline_metrics: The same test metrics of the default parameters and of a dummy model.
         segments: How it does for each value of the columns that the experiment names, on test.
         slope: The calibration slope on test, None where there is none.
+        imbalance: How uneven the classes of the train rows are.
+        strategy: What was done about it.
+        learnt_from: Rows of each class that the model was fitted on, in the order of the classes.
         on_test: The truth and the prediction of the test rows.
     """
 
@@ -58,6 +62,9 @@ class Training:
     baseline_metrics: dict[str, float]
     segments: tuple[SegmentEvaluation, ...]
     slope: float | None
+    imbalance: Imbalance
+    strategy: Strategy
+    learnt_from: dict[str, int]
     on_test: tuple[Array, Prediction]
 
     @property
@@ -106,8 +113,16 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         baseline_metrics=baseline,
         segments=_segments(rows, report, minority, *predictions["test"]),
         slope=_slope(experiment, *predictions["test"]),
+        imbalance=found_imbalance(experiment, rows.facts, rows.train),
+        strategy=bench.balancing.strategy,
+        learnt_from=_learnt_from(bench),
         on_test=predictions["test"],
     )
+
+
+def _learnt_from(bench: Bench) -> dict[str, int]:
+    counts = np.bincount(bench.material.y_train, minlength=len(bench.classes)) if bench.classes else ()
+    return {str(label): int(count) for label, count in zip(bench.classes, counts, strict=True)}
 
 
 def _judged_rows(bench: Bench, fit: Fit, rows: TrainingRows, role: str) -> tuple[Array, Prediction]:

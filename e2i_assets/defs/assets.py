@@ -63,13 +63,15 @@ def validation_splits(
 ) -> dg.MaterializeResult[SplitTables]:
     """Train 60, validation 20, test 15, holdout 5: no entity in two roles, and a row once placed stays."""
     workspace = project.workspace()
-    tables = splitting.split(workspace, workspace.experiment(context.partition_key), dataset)
+    experiment = workspace.experiment(context.partition_key)
+    tables = splitting.split(workspace, experiment, dataset)
     return dg.MaterializeResult(
         value=tables,
         metadata={
             "roles": metadata.table(splitting.role_rows(tables)),
             "strategy": tables.facts.strategy,
             "split_hash": tables.facts.split_hash,
+            **metadata.class_balance(experiment, tables),
             "rows_left_out": tables.facts.left_out,
             "why_left_out": metadata.table(
                 {"reason": why, "rows": rows} for why, rows in tables.facts.why_left_out.items()

@@ -9,8 +9,10 @@ import dagster as dg
 import pandas as pd
 
 from e2i_assets.adapters.trainings import KeptTraining
+from e2i_assets.core.data.split_tables import SplitTables
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 
@@ -53,6 +55,19 @@ def trial_rows(result: StudyResult) -> list[dict[str, Any]]:
         }
         for trial in ordered
     ]
+
+
+def class_balance(experiment: Experiment, tables: SplitTables) -> dict[str, Any]:
+    """Return how the train rows are spread over the classes, and what is recommended and done about it."""
+    facts = tables.facts
+    if not facts.classes:
+        return {}
+    found = tuning.found_imbalance(experiment, facts, facts.rows(tables.tables["train"]))
+    recommended = f"recommended is {found.recommended}, because {found.rationale}"
+    return {
+        "train_classes": table({"class": name, "rows": rows} for name, rows in found.class_distribution.items()),
+        "imbalance": f"{found.severity}: {recommended}; the experiment asks for {experiment.imbalance}",
+    }
 
 
 def evaluation(experiment: Experiment, done: KeptTraining) -> dict[str, Any]:

@@ -227,6 +227,10 @@ def renamed_to_target(made: Made) -> None:
     made.edit("dataset", lambda data: data["features"].__setitem__(data["features"].index("mean area"), " TARGET"))
 
 
+DATASET_UNSEEN = (
+    *("rows_are_those_of_the_hash", "quality_gate_passes", "target_is_not_a_feature", "rows_keep_the_schema_file"),
+    *("no_feature_is_the_target_of_another_row", "columns_kept_out_are_no_features", "no_entity_in_two_roles"),
+)
 NOT_OF_THE_DATASET = ("rows_are_those_of_the_hash", "no_entity_in_two_roles")
 MODEL_UNSEEN = (
     *("training_contract_holds", "row_says_what_was_trained", "links_lead_to_study_and_trial"),
@@ -255,6 +259,12 @@ CASES = {
         table(lambda rows: rows.assign(**{"mean area": float("inf")})),
         ("schema_holds", *NOT_OF_THE_DATASET),
         "mean area breaks finite with inf",
+    ),
+    "a feature that no column of the table is": Case(
+        edit("dataset", lambda data: data["features"].append("shoe size")),
+        ("schema_holds",),
+        "the stored dataset of cells cannot be read, materialise it again: its table has no column shoe size",
+        DATASET_UNSEEN,
     ),
     "two values exchanged": Case(
         table(lambda rows: pd.concat([rows[1:2], rows[:1], rows[2:]], ignore_index=True)),

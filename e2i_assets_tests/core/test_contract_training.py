@@ -53,6 +53,18 @@ def training() -> dict[str, Any]:
         "success_criteria_results": {"minimum_auc": True, "maximum_fpr": False},
         "hpo_completed": True,
         "hpo_best_trial": 7,
+        "class_balance": {
+            "imbalance_detected": True,
+            "imbalance_ratio": 9.0,
+            "minority_ratio": 0.1,
+            "imbalance_severity": "severe",
+            "class_distribution": {"stays": 540, "lapses": 60},
+            "recommended_strategy": "smote",
+            "strategy_rationale": "'lapses' has 60 of 600 rows",
+            "strategy": "combined",
+            "resampling_applied": True,
+            "class_counts_after": {"stays": 540, "lapses": 270},
+        },
     }
 
 
@@ -77,6 +89,17 @@ def named(found: list[Any]) -> list[str]:
 def test_a_right_training_output_is_accepted_and_survives_json() -> None:
     output = training_output(training(), STUDY)
     assert TrainingOutput.model_validate(json.loads(output.model_dump_json())) == output
+
+
+@pytest.mark.parametrize("strategy", ["none", "class_weight"])
+def test_weights_are_no_resampling(strategy: str) -> None:
+    """T26: one of the two, and the counts say which."""
+    document = changed(training(), "class_balance.strategy", strategy)
+    assert named(training_violations_of(document)) == ["class_balance.resampling_applied"]
+    document = changed(document, "class_balance.resampling_applied", False)
+    assert named(training_violations_of(document)) == ["class_balance.class_counts_after"]
+    document = changed(document, "class_balance.class_counts_after", {"stays": 540, "lapses": 60})
+    assert training_violations_of(document) == []
 
 
 @pytest.mark.parametrize(
@@ -117,6 +140,16 @@ def test_a_right_training_output_is_accepted_and_survives_json() -> None:
         ("hpo_best_trial", None),
         ("hpo_best_trial", -1),
         ("mlflow_info", None),
+        ("class_balance.imbalance_detected", False),
+        ("class_balance.imbalance_ratio", 0.5),
+        ("class_balance.imbalance_ratio", math.inf),
+        ("class_balance.imbalance_ratio", None),
+        ("class_balance.minority_ratio", 0.6),
+        ("class_balance.class_distribution", {}),
+        ("class_balance.class_distribution.stays", -1),
+        ("class_balance.recommended_strategy", "oversample"),
+        ("class_balance.strategy_rationale", ""),
+        ("class_balance.class_counts_after", {"stays": 540}),
         ("extra", 1),
     ],
 )

@@ -162,6 +162,8 @@ def test_what_people_read_does_not_change_the_identity_and_everything_else_does(
         ({"success_criteria": {"r2": "high"}}, "success_criteria.r2: 'high' must be a finite number"),
         ({"tags": {"a b": "c"}}, "tags.a b: 'a b' must be letters, digits, and _ . -"),
         ({"positive_label": "yes"}, "positive_label: 'yes' is for binary_classification only, not for regression"),
+        ({"imbalance": "smote"}, "imbalance: 'smote' is for classes, and a regression has none: take it out"),
+        ({"imbalance": "oversample"}, "imbalance: 'oversample' is not one of none, class_weight, random_oversample,"),
         ({"fixed": {"tol": [1]}}, "fixed.tol: [1] must be a single text, number, true or false"),
         ({"fixed": {"tol": float("nan")}}, "fixed.tol: nan must be finite"),
     ],
@@ -284,3 +286,22 @@ def test_whatever_stands_in_a_file_it_is_valid_or_refused_with_its_mistakes(
         experiment = experiment_from(raw, "x")
         assert experiment.search_space() is not None
         assert experiment_from(experiment.model_dump(mode="json"), "x") == experiment
+
+
+@pytest.mark.parametrize(
+    ("where", "change"),
+    [
+        ("fixed.class_weight", {"fixed": {"class_weight": "balanced"}}),
+        (
+            "search_space.class_weight",
+            {"search_space": {"class_weight": {"type": "categorical", "choices": ["balanced", None]}}},
+        ),
+    ],
+)
+@pytest.mark.parametrize("choice", ["class_weight", "smote", "recommended"])
+def test_classes_are_weighed_once_and_never_on_top_of_resampled_rows(where: str, change: Any, choice: str) -> None:
+    """T26"""
+    (found,) = mistakes(classified(imbalance=choice, **change))
+    assert found.startswith(where)
+    assert f"weighs the classes, and so does imbalance: {choice} already: take one of the two out" in found
+    assert parse_experiment(classified(imbalance="none", **change), "visits.yaml").imbalance == "none"

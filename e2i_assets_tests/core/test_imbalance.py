@@ -205,7 +205,11 @@ def test_weights_are_the_balanced_ones_of_scikit_learn(name):
     made = on(name, Balancing("class_weight"))
     x, y = made.material.x_train, made.y_train
     theirs = algorithm.estimator(parameters, "binary_classification")
-    theirs.fit(x, y, sample_weight=compute_sample_weight("balanced", y))
+    options = {"categorical_feature": list(made.material.categories)} if name == "LightGBM" else {}
+    if name == "XGBoost":
+        kinds = ["c" if position in made.material.categories else "q" for position in range(x.shape[1])]
+        theirs.set_params(enable_categorical=True, feature_types=kinds)
+    theirs.fit(x, y, sample_weight=compute_sample_weight("balanced", y), **options)
     ours = made.fit(parameters).estimator
     over = made.material.x_validation
     np.testing.assert_allclose(ours.predict_proba(over), theirs.predict_proba(over), atol=1e-6)

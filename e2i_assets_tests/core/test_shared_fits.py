@@ -61,15 +61,31 @@ def drawn(name, count=4):
     return sets
 
 
+def with_categories(rows, x):
+    """The matrix as both libraries like it best: a table whose categories say that they are some."""
+    frame = pd.DataFrame(x)
+    for position in rows.material.categories:
+        codes = frame[position].fillna(-1).astype(int)
+        frame[position] = pd.Categorical.from_codes(codes, categories=range(3))
+    return frame
+
+
+def plain_estimator(name, parameters, problem_type):
+    plain = registry.algorithm(name).estimator(parameters, problem_type)
+    return plain.set_params(enable_categorical=True) if name == "XGBoost" else plain
+
+
 @pytest.mark.parametrize(("name", "problem_type"), BOOSTED)
 def test_a_booster_predicts_what_the_librarys_own_interface_predicts(name, problem_type):
     """T9: sharing the bins changes no result."""
     rows = prepared(name, problem_type)
     algorithm = registry.algorithm(name)
     parameters = merged(algorithm.default_values, {"n_estimators": 40, "reg_lambda": 0.3}, algorithm.fixed_values)
-    plain = algorithm.estimator(parameters, problem_type).fit(rows.material.x_train, rows.y_train)
+    plain = plain_estimator(name, parameters, problem_type)
+    plain.fit(with_categories(rows, rows.material.x_train), rows.y_train)
     x = rows.material.x_validation
-    expected = plain.predict(x) if problem_type == "regression" else plain.predict_proba(x)
+    of_table = with_categories(rows, x)
+    expected = plain.predict(of_table) if problem_type == "regression" else plain.predict_proba(of_table)
     ours = rows.fit(parameters).estimator
     assert type(ours) is type(plain)
     found = ours.predict(x) if problem_type == "regression" else ours.predict_proba(x)
@@ -80,14 +96,36 @@ def test_a_booster_predicts_what_the_librarys_own_interface_predicts(name, probl
         assert ours.n_classes_ == plain.n_classes_
 
 
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_a_booster_parts_categories_that_no_order_of_codes_parts(name):
+    """One split puts every second of twelve categories on one side; codes in their order would need eleven."""
+    draw = np.random.default_rng(3)
+    codes = draw.integers(0, 12, 2000)
+    frame = pd.DataFrame({"town": [f"t{code:02d}" for code in codes], "noise": draw.normal(size=2000)})
+    frame.loc[::50, "town"] = None
+    target = pd.Series(codes % 2)
+    parts = (Rows(frame[:1000], target[:1000]), Rows(frame[1000:], target[1000:]))
+    rows = bench(registry.algorithm(name), Task("binary_classification", 2), *parts, (0, 1))
+    assert rows.material.categories == (1,)
+    algorithm = registry.algorithm(name)
+    tuned = {"n_estimators": 5, "max_depth": 1, "learning_rate": 1.0}
+    fit = rows.fit(merged(algorithm.default_values, tuned, algorithm.fixed_values))
+    known = frame["town"][1000:].notna().to_numpy()
+    hits = (rows.on_validation(fit).labels == rows.y_validation)[known]
+    assert hits.mean() > 0.99
+    unheard = rows.model(fit).predict(pd.DataFrame({"town": ["nowhere", None], "noise": [0.0, 0.0]}))
+    assert set(unheard) <= {0, 1}
+
+
 @pytest.mark.parametrize(("name", "problem_type"), BOOSTED)
 def test_early_stopping_ends_at_the_round_that_the_librarys_own_interface_ends_at(name, problem_type):
     """T7: the shared bins and our own loop stop where the plain estimator stops."""
     rows = prepared(name, problem_type)
     algorithm = registry.algorithm(name)
     parameters = merged(algorithm.default_values, {"n_estimators": 300, "learning_rate": 0.2}, algorithm.fixed_values)
-    plain = algorithm.estimator(parameters, problem_type)
-    x, y, watched = rows.material.x_train, rows.y_train, (rows.material.x_validation, rows.y_validation)
+    plain = plain_estimator(name, parameters, problem_type)
+    x, of_table = (with_categories(rows, x) for x in (rows.material.x_train, rows.material.x_validation))
+    y, watched = rows.y_train, (of_table, rows.y_validation)
     loss = {"XGBoost": ("logloss", "mlogloss", "rmse"), "LightGBM": ("binary_logloss", "multi_logloss", "rmse")}
     loss = dict(zip(PROBLEMS, loss[name], strict=True))[problem_type]
     if name == "XGBoost":

@@ -24,17 +24,15 @@ def _schema(workspace: Workspace, name: str) -> Verdict:
     from pandera.errors import SchemaErrors
 
     data: Dataset = stored(workspace, Dataset, "dataset", name)
-    mistakes: list[str] = [f"{column} is not a column" for column in data.features if column not in data.frame.columns]
-    if not mistakes:
-        types = {column: str(data.frame[column].dtype) for column in data.features}
-        mistakes = [f"{column} is {kind}" for column, kind in types.items() if kind not in _FEATURE_TYPES]
-        try:
-            schema_of(data).validate(data.frame, lazy=True)
-        except SchemaErrors as error:
-            cases = error.failure_cases.drop_duplicates(["column", "check"])
-            mistakes += [
-                f"{case.column or 'table'} breaks {case.check} with {case.failure_case}" for case in cases.itertuples()
-            ]
+    types = {column: str(data.frame[column].dtype) for column in data.features}
+    mistakes = [f"{column} is {kind}" for column, kind in types.items() if kind not in _FEATURE_TYPES]
+    try:
+        schema_of(data).validate(data.frame, lazy=True)
+    except SchemaErrors as error:
+        cases = error.failure_cases.drop_duplicates(["column", "check"])
+        mistakes += [
+            f"{case.column or 'table'} breaks {case.check} with {case.failure_case}" for case in cases.itertuples()
+        ]
     return verdict(mistakes, "every column has its type and its legal values", columns=len(data.frame.columns))
 
 
@@ -89,7 +87,7 @@ def _kept_out(workspace: Workspace, name: str) -> Verdict:
 
 def _no_target(workspace: Workspace, name: str) -> Verdict:
     data: Dataset = stored(workspace, Dataset, "dataset", name)
-    features = {column: data.frame[column] for column in data.features if column in data.frame.columns}
+    features = {column: data.frame[column] for column in data.features}
     target = data.frame[data.target]
     named = list(name_violations(features, workspace.experiment(name)))
     equal = list(_equal_to_target(features, target))

@@ -81,6 +81,7 @@ def _binned(material: Material, parameters: dict[str, Any]) -> Any:
             material.x_train,
             material.y_train,
             weight=material.train_weights,
+            categorical_feature=list(material.categories),
             params={**options, "feature_pre_filter": False},
         )
         validation = Dataset(
@@ -88,6 +89,7 @@ def _binned(material: Material, parameters: dict[str, Any]) -> Any:
             material.y_validation,
             weight=material.validation_weights,
             reference=train,
+            categorical_feature=list(material.categories),
             params={**options, "feature_pre_filter": False},
         )
         return train.construct(), validation.construct()
@@ -152,7 +154,8 @@ ALGORITHM = Algorithm(
     # bagging_freq: without it LightGBM ignores bagging_fraction, and the search would tune a parameter of no effect.
     fixed_values={"random_state": 42, "n_jobs": 1, "verbose": -1, "bagging_freq": 1, "deterministic": True},
     accepts=frozenset(
-        {"reg_alpha", "reg_lambda", "min_split_gain", "max_bin", "scale_pos_weight", "is_unbalance", "force_row_wise"}
+        {"cat_smooth", "cat_l2", "max_cat_threshold", "max_cat_to_onehot", "min_data_per_group"}
+        | {"reg_alpha", "reg_lambda", "min_split_gain", "max_bin", "scale_pos_weight", "is_unbalance", "force_row_wise"}
         | {"min_child_weight", "path_smooth", "extra_trees", "feature_fraction_bynode", "force_col_wise"}
     ),
     fit_estimator=_fit,

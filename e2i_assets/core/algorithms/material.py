@@ -53,6 +53,8 @@ class Material:
             is not kept, so who needs it more than once keeps what is made of it.
         x_validation: Shape (n, prepared features).
         y_train, y_validation: Shape (n,): class codes, or the values of a regression.
+        categories: Positions of the features whose values are codes of categories; only where the algorithm splits on
+            categories itself.
         train_weights: Shape (n,): what each train row counts for; None where all count alike.
         validation_weights: Shape (n,): what each validation row counts for in the loss that decides the rounds.
         binned: What an algorithm made of the rows, by the parameters that decide it.
@@ -63,6 +65,7 @@ class Material:
     y_train: Array
     x_validation: Matrix
     y_validation: Array
+    categories: tuple[int, ...] = ()
     train_weights: Array | None = None
     validation_weights: Array | None = None
     binned: Binned = field(default_factory=Binned, compare=False)

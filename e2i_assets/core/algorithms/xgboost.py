@@ -19,6 +19,9 @@ def _fit(estimator: Any, material: Material, watch: Watch | None) -> Fit:
     import xgboost
 
     cap = estimator.get_num_boosting_rounds()
+    if material.categories:
+        # The estimator keeps them: it makes a matrix of its own of what it is to predict.
+        estimator.set_params(enable_categorical=True, feature_types=_feature_types(material))
     parameters = {**estimator.get_xgb_params(), **_goal(material.task)}
     # Under the context, because verbosity among the parameters of a booster stays with the thread that trains it.
     with xgboost.config_context(verbosity=estimator.verbosity):
@@ -39,6 +42,14 @@ def _fit(estimator: Any, material: Material, watch: Watch | None) -> Fit:
         return _carried(estimator, booster, follower.rounds(cap), cap, material.task)
 
 
+def _feature_types(material: Material) -> list[str]:
+    """Return XGBoost's sign of each feature: q for numbers, c for codes of categories."""
+    kinds = ["q"] * material.x_validation.shape[1]
+    for position in material.categories:
+        kinds[position] = "c"
+    return kinds
+
+
 def _goal(task: Task) -> dict[str, Any]:
     """Return what is minimised on the train rows, and the loss that is watched on the validation rows."""
     if task.problem_type == "regression":
@@ -56,6 +67,8 @@ def _binned(material: Material, estimator: Any) -> Any:
 
     def make() -> tuple[Any, Any]:
         options = {"max_bin": max_bin, "nthread": estimator.n_jobs}
+        if material.categories:
+            options |= {"enable_categorical": True, "feature_types": _feature_types(material)}
         train = QuantileDMatrix(material.x_train, material.y_train, weight=material.train_weights, **options)
         validation = QuantileDMatrix(
             material.x_validation, material.y_validation, weight=material.validation_weights, ref=train, **options
@@ -120,7 +133,7 @@ ALGORITHM = Algorithm(
     fixed_values={"random_state": 42, "n_jobs": 1, "verbosity": 0},
     accepts=frozenset(
         {"gamma", "max_bin", "max_leaves", "grow_policy", "max_delta_step", "colsample_bylevel", "colsample_bynode"}
-        | {"scale_pos_weight", "num_parallel_tree", "sampling_method"}
+        | {"scale_pos_weight", "num_parallel_tree", "sampling_method", "max_cat_to_onehot", "max_cat_threshold"}
     ),
     fit_estimator=_fit,
     rounds_parameter="n_estimators",

@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 from e2i_assets.core.contracts import rules
 from e2i_assets.core.contracts.model import ContractModel, ParameterValue, Text
 from e2i_assets.core.errors import Violation
+from e2i_assets.core.imbalance import Severity, Strategy
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -124,6 +125,36 @@ class MlflowInfo(ContractModel):
         return rules.mlflow_rules(fields)
 
 
+class ClassBalance(ContractModel):
+    """How uneven the classes of the train rows are, and what every fit did about it.
+
+    Attributes:
+        imbalance_detected: Whether the severity is moderate, severe or extreme.
+        imbalance_ratio: Rows of the largest class for one of the smallest.
+        minority_ratio: Share of the smallest class, scaled so that k classes of one size have 0.5.
+        class_distribution: Train rows of each class as they are.
+        recommended_strategy, strategy_rationale: What is recommended for that, and why.
+        strategy: What was done.
+        resampling_applied: Whether fits learnt from other rows than those that are there.
+        class_counts_after: Rows of each class that the fits learnt from.
+    """
+
+    imbalance_detected: bool
+    imbalance_ratio: Annotated[float, Field(ge=1)] | None
+    minority_ratio: Annotated[float, Field(ge=0, le=0.5)] | None
+    imbalance_severity: Severity
+    class_distribution: dict[Text, Count]
+    recommended_strategy: Strategy
+    strategy_rationale: Text
+    strategy: Strategy
+    resampling_applied: bool
+    class_counts_after: dict[Text, Count]
+
+    @classmethod
+    def broken_rules(cls, fields: Mapping[str, Any]) -> Iterable[Violation]:
+        return rules.balance_rules(fields)
+
+
 class TrainingOutput(ContractModel):
     """What a training hands on."""
 
@@ -134,6 +165,7 @@ class TrainingOutput(ContractModel):
     success_criteria_results: dict[Text, bool]
     hpo_completed: bool
     hpo_best_trial: Count | None = None
+    class_balance: ClassBalance | None = None
 
     @classmethod
     def broken_rules(cls, fields: Mapping[str, Any]) -> Iterable[Violation]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from e2i_assets.core.contracts.model import is_parameter_value
 from e2i_assets.core.errors import Violation
+from e2i_assets.core.imbalance import RESAMPLING, is_uneven
 from e2i_assets.core.search_space import space as search_space
 from e2i_assets.core.search_space.space import SearchSpace
 
@@ -107,6 +108,32 @@ def mlflow_rules(fields: Fields) -> Iterator[Violation]:
         yield Violation("model_uri", uri, f"must name the run: runs:/{run_id}/model")
     if stage is not None and stage.lower() not in STAGES:
         yield Violation("stage", stage, f"must be one of {', '.join(STAGES)}")
+
+
+def balance_rules(fields: Fields) -> Iterator[Violation]:
+    """A severity says whether there is an imbalance, and only resampling changes how many rows a class has."""
+    severity, detected = fields.get("imbalance_severity"), fields.get("imbalance_detected")
+    if severity is not None and detected is not None and detected is not is_uneven(severity):
+        yield Violation("imbalance_detected", detected, f"must be {is_uneven(severity)} with severity {severity}")
+    for name in ("imbalance_ratio", "minority_ratio"):
+        if severity is not None and name in fields:
+            missing = severity in ("not_applicable", "degenerate")
+            if (fields[name] is None) is not missing:
+                yield Violation(
+                    name, fields[name], f"must be {'null' if missing else 'given'} with severity {severity}"
+                )
+    before, after = fields.get("class_distribution"), fields.get("class_counts_after")
+    if severity is not None and before is not None and bool(before) is (severity == "not_applicable"):
+        yield Violation("class_distribution", before, "must count the rows of each class, and a regression has none")
+    strategy, applied = fields.get("strategy"), fields.get("resampling_applied")
+    if strategy is None or applied is None:
+        return
+    if applied and strategy not in RESAMPLING:
+        yield Violation("resampling_applied", applied, f"must be false with strategy {strategy}")
+    if before is not None and after is not None and not applied and before != after:
+        yield Violation("class_counts_after", after, "must be class_distribution where nothing is resampled")
+    if before is not None and after is not None and before.keys() != after.keys():
+        yield Violation("class_counts_after", after, "must name the classes of class_distribution")
 
 
 def training_rules(fields: Fields) -> Iterator[Violation]:

@@ -11,7 +11,7 @@ from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, predicted
 from e2i_assets.core.algorithms.material import Material, Matrix, Task
 from e2i_assets.core.algorithms.watching import Watch
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.preprocessing import fitted, matrix, precision
+from e2i_assets.core.fitting.preprocessing import category_positions, fitted, matrix, precision
 from e2i_assets.core.fitting.resampling import resampled
 from e2i_assets.core.fitting.rows import RowSource, pieces
 from e2i_assets.core.imbalance import AS_THEY_COME, Balancing, balanced_weights
@@ -81,6 +81,7 @@ class Bench:
         classes: The labels in the order of their codes, empty for a regression.
         y_train: Shape (n,): class codes or values of the real train rows.
         groups: A code per validation row for each feature whose values are compared as groups, shape (n,).
+        balancing: What is done about uneven classes.
     """
 
     algorithm: Algorithm
@@ -89,6 +90,7 @@ class Bench:
     classes: tuple[Any, ...]
     y_train: Array
     groups: Mapping[str, Array] = field(default_factory=dict)
+    balancing: Balancing = AS_THEY_COME
 
     @property
     def task(self) -> Task:
@@ -160,13 +162,14 @@ def bench(
         y_train=y_learnt,
         x_validation=matrix(preparation, validation.pieces(), len(y_validation), dtype),
         y_validation=y_validation,
+        categories=category_positions(algorithm.preparation, train.blank()),
         train_weights=weights[y_learnt] if weights is not None and balancing.strategy == "class_weight" else None,
         validation_weights=None if weights is None else weights[y_validation],
     )
     groups = {
         column: pd.factorize(validation.columns([column])[column], use_na_sentinel=False)[0] for column in group_columns
     }
-    return Bench(algorithm, preparation, material, classes, y_train, groups)
+    return Bench(algorithm, preparation, material, classes, y_train, groups, balancing)
 
 
 def _learnt(train: RowSource, codes: Array, balancing: Balancing, classes: tuple[Any, ...]) -> tuple[RowSource, Array]:

@@ -27,8 +27,9 @@ def column_kinds(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
 def preprocessing(frame: pd.DataFrame, preparation: Preparation) -> Any:
     """Return an unfitted ColumnTransformer for the columns of ``frame``.
 
-    ``ordinal``: categories become codes and missing values stay, for boosters that split on both. ``one_hot``: medians
-    for missing numbers, an indicator for what was missing, a column a category. ``scaled``: the same, standardised.
+    ``ordinal``: categories become codes and missing values stay, for boosters that split on both as they are.
+    ``one_hot``: medians for missing numbers, an indicator for what was missing, a column a category. ``scaled``: the
+    same, standardised.
     """
     from sklearn.compose import ColumnTransformer
 
@@ -37,6 +38,14 @@ def preprocessing(frame: pd.DataFrame, preparation: Preparation) -> Any:
         [("numeric", _numeric(preparation), numeric), ("categorical", _categorical(preparation), categorical)],
         verbose_feature_names_out=False,
     )
+
+
+def category_positions(preparation: Preparation, frame: pd.DataFrame) -> tuple[int, ...]:
+    """Return where in the prepared matrix codes of categories stand that the algorithm splits on itself."""
+    if preparation != "ordinal":
+        return ()
+    numeric, categorical = column_kinds(frame)
+    return tuple(range(len(numeric), len(numeric) + len(categorical)))
 
 
 def precision(preparation: Preparation) -> Precision:
