@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from e2i_assets.core.data.dataset import dataset_of
+from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.data.splits import assign, entity_keys, strategy
 from e2i_assets.core.errors import E2iError
@@ -63,7 +63,14 @@ def search_rows(frame: pd.DataFrame, experiment: Experiment) -> SearchRows:
     how = strategy(experiment.problem_type, False, False)
     codes = data.frame[data.target].map(data.classes.index) if data.classes else None
     roles = assign(entity_keys(data.frame, None, ()), how, experiment.split.seed, strata=codes).roles
-    facts = SplitFacts(
+    facts = split_facts(experiment, data, how)
+    parts = [facts.rows(data.frame.loc[roles == role]) for role in ("train", "validation")]
+    return SearchRows(facts, *parts)
+
+
+def split_facts(experiment: Experiment, data: Dataset, how: str) -> SplitFacts:
+    """Return what the product knows of a split, without a registry that counts its rows."""
+    return SplitFacts(
         experiment=experiment.name,
         problem_type=data.problem_type,
         target=data.target,
@@ -77,5 +84,3 @@ def search_rows(frame: pd.DataFrame, experiment: Experiment) -> SearchRows:
         counts={},
         left_out=0,
     )
-    parts = [facts.rows(data.frame.loc[roles == role]) for role in ("train", "validation")]
-    return SearchRows(facts, *parts)

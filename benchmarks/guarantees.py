@@ -17,14 +17,14 @@ import pandas as pd
 import pandera.pandas
 import sklearn.tree
 
-from benchmarks import report
+from benchmarks import corpus, report
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.contracts.violations import violations_of
 from e2i_assets.core.data import table_schema
 from e2i_assets.core.data.dataset import Dataset, dataset_of, schema_of
 from e2i_assets.core.data.quality import assess, gate
 from e2i_assets.core.data.split_rules import violations
-from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
+from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.data.splits import Assignment, assign, entity_keys, strategy
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
@@ -82,7 +82,7 @@ def gates(rows: int) -> tuple[dict[str, float], SearchRows]:
     keys = entity_keys(data.frame, data.group, data.ids)
     how = strategy(data.problem_type, True, False)
     split: Assignment = assign(keys, how, 42, strata=data.frame[data.target].map(data.classes.index))
-    facts = _facts(asked, data, how)
+    facts = corpus.split_facts(asked, data, how)
     parts = {role: data.frame[split.roles == role] for role in audit.JUDGED}
     searched = SearchRows(facts, facts.rows(parts["train"]), facts.rows(parts["validation"]))
     train, validation = (Part(of.features, of.target) for of in (searched.train, searched.validation))
@@ -115,23 +115,6 @@ def study(rows: SearchRows, trials: int | None) -> tuple[float, float]:
 
 def _judged(asked: Experiment, output: HpoOutput) -> object:
     return violations_of(output.model_dump(), asked.search_space(), tuning.fixed(asked), tuning.defaults(asked))
-
-
-def _facts(asked: Experiment, data: Dataset, how: str) -> SplitFacts:
-    return SplitFacts(
-        experiment=asked.name,
-        problem_type=data.problem_type,
-        target=data.target,
-        features=data.features,
-        classes=data.classes,
-        data_hash=data.data_hash,
-        split_hash=data.data_hash,
-        search_hash=data.data_hash,
-        strategy=how,
-        seed=asked.split.seed,
-        counts={},
-        left_out=0,
-    )
 
 
 def main() -> None:

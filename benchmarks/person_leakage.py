@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import report
+from benchmarks import corpus, report
 from e2i_assets.adapters import datasets
 from e2i_assets.core.data.dataset import dataset_of
-from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.data.splits import assign, entity_keys, strategy
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
@@ -41,20 +40,7 @@ def score(asked: Experiment) -> tuple[float, float]:
     grouped = asked.columns.group is not None
     keys = entity_keys(data.frame, data.group, data.ids)
     roles = assign(keys, strategy(asked.problem_type, grouped, False), asked.split.seed).roles
-    facts = SplitFacts(
-        experiment=asked.name,
-        problem_type=data.problem_type,
-        target=data.target,
-        features=data.features,
-        classes=data.classes,
-        data_hash=data.data_hash,
-        split_hash=data.data_hash,
-        search_hash=data.data_hash,
-        strategy="group" if grouped else "random",
-        seed=asked.split.seed,
-        counts={},
-        left_out=0,
-    )
+    facts = corpus.split_facts(asked, data, "group" if grouped else "random")
     parts = {role: facts.rows(data.frame.loc[roles == role]) for role in ("train", "validation", "test")}
     bench = experiment_bench(asked, facts, parts["train"], parts["validation"])
     fit = bench.fit(defaults(asked) | fixed(asked), patience=patience(asked))

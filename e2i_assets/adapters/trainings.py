@@ -12,16 +12,15 @@ from e2i_assets.adapters.stores.split_store import SplitStore
 from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.tracking.mlflow_model import save_mlflow_model
 from e2i_assets.adapters.tracking.tracked_run import TrackedRun, TrackingResult, hyperparameters
+from e2i_assets.adapters.training_output import training_output
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.contracts.contract import ClassBalance, HpoOutput, MlflowInfo, TrainedModel, TrainingOutput
+from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.evaluation import measures
-from e2i_assets.core.evaluation.evaluation import contract_metrics
 from e2i_assets.core.evaluation.pictures import pictures
 from e2i_assets.core.evaluation.segments import Gap
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.identity import content_hash
-from e2i_assets.core.imbalance import RESAMPLING
 from e2i_assets.core.training import ROLES, Training, trained
 
 _EXAMPLE_ROWS = 5
@@ -104,7 +103,7 @@ def train(
     tracked = workspace.tracker().log(
         _tracked(experiment, hpo, training, identity, run_id, dagster_run_id, folder, started, drawn)
     )
-    output = _output(experiment, rows, hpo, training, tracked, run_id)
+    output = training_output(experiment, len(rows.train.target), hpo, training, tracked)
     report = training.report
     model_key = training_key(identity, training.parameters)
     store.finish(
@@ -241,53 +240,6 @@ def _tracked(
 def _labels(training: Training) -> list[str]:
     classes = training.model.classes_
     return [] if classes is None else [str(label) for label in classes]
-
-
-def _output(
-    experiment: Experiment, rows: TrainingRows, hpo: HpoOutput, training: Training, tracked: TrackingResult, run_id: Any
-) -> TrainingOutput:
-    return TrainingOutput(
-        trained_model=TrainedModel(
-            model_id=f"model_{experiment.algorithm}_{str(hpo.hpo_spec_hash)[:8]}",
-            experiment_id=experiment.name,
-            algorithm=experiment.algorithm,
-            hyperparameters=training.parameters,
-            training_samples=len(rows.train.target),
-            training_duration_seconds=training.seconds,
-            early_stopped=training.stopped_early,
-            final_epoch=training.rounds,
-        ),
-        validation_metrics=contract_metrics(training.report.splits["validation"]),
-        mlflow_info=MlflowInfo(
-            mlflow_status="unavailable" if tracked.status == "refused" else tracked.status,
-            run_id=tracked.run_id,
-            model_uri=tracked.model_uri,
-            registered_model_name=tracked.registered_model_name,
-            version=tracked.version,
-            stage=tracked.stage,
-        ),
-        success_criteria_met=training.criteria_met,
-        success_criteria_results={one.criterion.name: one.met for one in training.judgements},
-        hpo_completed=hpo.hpo_completed,
-        hpo_best_trial=hpo.hpo_best_trial,
-        class_balance=_class_balance(training),
-    )
-
-
-def _class_balance(training: Training) -> ClassBalance:
-    found = training.imbalance
-    return ClassBalance(
-        imbalance_detected=found.detected,
-        imbalance_ratio=found.ratio,
-        minority_ratio=found.minority_ratio,
-        imbalance_severity=found.severity,
-        class_distribution=found.class_distribution,
-        recommended_strategy=found.recommended,
-        strategy_rationale=found.rationale,
-        strategy=training.strategy,
-        resampling_applied=training.strategy in RESAMPLING,
-        class_counts_after=training.learnt_from,
-    )
 
 
 def _mlflow_url(workspace: Workspace, tracked: TrackingResult) -> str | None:
