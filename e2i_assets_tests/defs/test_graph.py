@@ -127,6 +127,31 @@ def test_a_study_on_folds_keeps_every_promise(project):
     assert trained.trained_model.hyperparameters["n_estimators"] == tuned.result.best.rounds
 
 
+@pytest.mark.parametrize(
+    ("asked", "strategy", "hpo"),
+    [
+        ("recommended", "class_weight", "{trials: 6}"),
+        ("smote", "smote", "{trials: 6, objective: cross_validation, folds: 3}"),
+    ],
+)
+def test_uneven_classes_are_treated_alike_in_every_fit_and_the_contract_says_how(project, asked, strategy, hpo):
+    """T26: the promise that refits the best trial holds, and the real rows are what is counted everywhere else."""
+    result = project.run(project.experiment.replace("{trials: 6}", hpo) + f"imbalance: {asked}\n")
+    assert result.success, project.failure(result)
+    assert [one.check_name for one in result.get_asset_check_evaluations() if not one.passed] == []
+    trained = project.workspace.read(TrainingOutput, "trained_model", "cells")
+    balance = trained.class_balance
+    assert (balance.imbalance_severity, balance.recommended_strategy) == ("moderate", "class_weight")
+    assert (balance.strategy, balance.resampling_applied) == (strategy, strategy == "smote")
+    assert sum(balance.class_distribution.values()) == trained.trained_model.training_samples
+    after = set(balance.class_counts_after.values())
+    assert after == {max(balance.class_distribution.values())} if strategy == "smote" else len(after) == 2
+    (split,) = (one for one in result.get_asset_materialization_events() if one.asset_key.path[-1].endswith("splits"))
+    shown = split.materialization.metadata["imbalance"].text
+    assert shown.startswith("moderate: recommended is class_weight, because 'malignant' has ")
+    assert shown.endswith(f"the experiment asks for {asked}")
+
+
 def test_without_a_search_the_defaults_are_trained_and_it_says_so(project):
     """T3: not completed is said, and the model is there all the same."""
     result = project.run(project.experiment.replace("{trials: 6}", "{enabled: false}"))
