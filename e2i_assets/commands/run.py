@@ -23,7 +23,7 @@ from e2i_assets.commands.registering import registered
 from e2i_assets.commands.results import next_commands, results_table
 
 _POLL_SECONDS = 0.5
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 3.0
 
 
 @dataclass(slots=True)
