@@ -103,7 +103,7 @@ def point(trial: TrialRow) -> tuple[object, ...]:
 
 @pytest.mark.processes
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.drill)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.drill)])
 def test_a_study_killed_at_random_moments_ends_like_one_that_was_never_killed(
     database: Database, other_database: Database, tmp_path: Path, kills: int
 ) -> None:

@@ -41,13 +41,18 @@ def started(project: Workspace) -> Iterator[Callable[[], subprocess.Popen[str]]]
     def start() -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "e2i_assets.cli", "run"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        processes.append(subprocess.Popen(command, text=True, start_new_session=True, **pipes))
+        # As a terminal starts it: who runs the tests in the background lets them, and their children, ignore Ctrl-C.
+        processes.append(subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=hears_ctrl_c, **pipes))
         return processes[-1]
 
     yield start
     for process in processes:
         process.kill()
         process.communicate()
+
+
+def hears_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(condition: Callable[[], object], seconds: float) -> bool:
