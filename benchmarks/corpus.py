@@ -15,8 +15,9 @@ from e2i_assets.core.data.splits import assign, entity_keys, strategy
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
+from e2i_assets.core.fitting.bench import Rows
 
-_KINDS = {"binary": "binary_classification", "multiclass": "multiclass_classification", "regression": "regression"}
+KINDS = {"binary": "binary_classification", "multiclass": "multiclass_classification", "regression": "regression"}
 
 
 def folder(given: str | None) -> Path:
@@ -31,6 +32,11 @@ def folder(given: str | None) -> Path:
     return Path(named)
 
 
+def index(corpus: Path) -> pd.DataFrame:
+    """Return what the index says of each data set, by its name."""
+    return pd.read_csv(corpus / "index.csv", index_col="name")
+
+
 def problem(corpus: Path, name: str, algorithm: str, **sections: Any) -> tuple[Experiment, SearchRows]:
     """Return a data set as an experiment with its train and validation rows, split as the product splits.
 
@@ -40,32 +46,46 @@ def problem(corpus: Path, name: str, algorithm: str, **sections: Any) -> tuple[E
         algorithm: What is tuned.
         sections: Sections of the experiment file, such as ``hpo={"trials": 20}``.
     """
+    experiment, rows, _ = problem_with_test(corpus, name, algorithm, None, **sections)
+    return experiment, rows
+
+
+def problem_with_test(
+    corpus: Path, name: str, algorithm: str, most_rows: int | None, **sections: Any
+) -> tuple[Experiment, SearchRows, Rows]:
+    """Return the same, of a random sample of so many rows where there are more, and the test rows."""
     frame = pd.read_parquet(corpus / f"{name}.parquet")
-    index = pd.read_csv(corpus / "index.csv", index_col="name")
+    if most_rows is not None and len(frame) > most_rows:
+        frame = frame.sample(most_rows, random_state=0)
     experiment = experiment_from(
         {
             "name": name,
             "owner": "team:benchmarks",
             "source": {"parquet": f"{name}.parquet"},
             "target": str(frame.columns[-1]),
-            "problem_type": _KINDS[str(index.loc[name, "problem_type"])],
+            "problem_type": KINDS[str(index(corpus).loc[name, "problem_type"])],
             "algorithm": algorithm,
             **sections,
         },
         name,
     )
-    return experiment, search_rows(frame, experiment)
+    facts, parts = _split(frame, experiment)
+    return experiment, SearchRows(facts, parts["train"], parts["validation"]), parts["test"]
 
 
 def search_rows(frame: pd.DataFrame, experiment: Experiment) -> SearchRows:
     """Split a table as the product does, without a database to remember roles, and keep train and validation."""
+    facts, parts = _split(frame, experiment)
+    return SearchRows(facts, parts["train"], parts["validation"])
+
+
+def _split(frame: pd.DataFrame, experiment: Experiment) -> tuple[SplitFacts, dict[str, Rows]]:
     data = dataset_of(frame, experiment)
     how = strategy(experiment.problem_type, False, False)
     codes = data.frame[data.target].map(data.classes.index) if data.classes else None
     roles = assign(entity_keys(data.frame, None, ()), how, experiment.split.seed, strata=codes).roles
     facts = split_facts(experiment, data, how)
-    parts = [facts.rows(data.frame.loc[roles == role]) for role in ("train", "validation")]
-    return SearchRows(facts, *parts)
+    return facts, {role: facts.rows(data.frame.loc[roles == role]) for role in ("train", "validation", "test")}
 
 
 def split_facts(experiment: Experiment, data: Dataset, how: str) -> SplitFacts:

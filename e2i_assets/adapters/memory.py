@@ -7,11 +7,11 @@ from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core import patterns
-from e2i_assets.core.data.meta_features import meta_features
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.bench import target_codes
+from e2i_assets.core.memory.meta_features import meta_features
 from e2i_assets.core.patterns import Candidate, WarmStart, WarmStartUse
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult

@@ -15,12 +15,12 @@ Array = NDArray[Any]
 
 def roc_auc(y_true: Array, scores: Array) -> float:
     """Return the Mann-Whitney statistic of the positive class, ties at one half."""
-    return _rank_statistic(y_true == 1, scores[:, 1])
+    return rank_statistic(y_true == 1, scores[:, 1])
 
 
 def ovr_roc_auc(y_true: Array, scores: Array) -> float:
     """Return the mean over the classes of each one's ROC AUC against the rest."""
-    return float(np.mean([_rank_statistic(y_true == code, scores[:, code]) for code in range(scores.shape[1])]))
+    return float(np.mean([rank_statistic(y_true == code, scores[:, code]) for code in range(scores.shape[1])]))
 
 
 def accuracy(y_true: Array, labels: Array) -> float:
@@ -61,7 +61,8 @@ def mae(y_true: Array, values: Array) -> float:
     return float(np.mean(np.abs(y_true - values)))
 
 
-def _rank_statistic(positive: NDArray[np.bool_], scores: Array) -> float:
+def rank_statistic(positive: NDArray[np.bool_], scores: Array) -> float:
+    """Return the Mann-Whitney statistic of the positive rows against the others; NaN where one of the two is empty."""
     from scipy.stats import rankdata
 
     n = int(positive.sum())

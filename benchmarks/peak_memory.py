@@ -108,7 +108,7 @@ def peak() -> float:
 def measured(algorithm: str, rows: int, trials: int, scratch: Path) -> dict[str, float]:
     """Return the peaks of a search on so many rows."""
     folder = scratch / f"rows_{rows}"
-    command = [sys.executable, "-m", "benchmarks.memory", "--trials", str(trials)]
+    command = [sys.executable, "-m", "benchmarks.peak_memory", "--trials", str(trials)]
     if not folder.exists():
         subprocess.run([*command, "--write", str(rows), str(folder)], check=True)
     found = subprocess.run(
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--algorithms", nargs="+", default=ALGORITHMS)
     parser.add_argument("--write", nargs=2, metavar=("ROWS", "FOLDER"), help=argparse.SUPPRESS)
     parser.add_argument("--search", nargs=2, metavar=("ALGORITHM", "FOLDER"), help=argparse.SUPPRESS)
-    parser.add_argument("--output", type=Path, default=report.RESULTS / "memory.md")
+    parser.add_argument("--output", type=Path, default=report.RESULTS / "peak_memory.md")
     options = parser.parse_args()
     if options.write:
         return written(int(options.write[0]), Path(options.write[1]))
@@ -163,7 +163,7 @@ def main() -> None:
                 "many sizes of the data as float32. Aim: at most 2.",
             )
         ],
-        command=f".venv/bin/python -m benchmarks.memory --trials {options.trials}",
+        command=f".venv/bin/python -m benchmarks.peak_memory --trials {options.trials}",
     )
 
 

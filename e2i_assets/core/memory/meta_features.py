@@ -18,6 +18,7 @@ are not comparable.
 | class_entropy | classification: Shannon entropy of the shares over its maximum: 1 is balanced, for any number |
 | target_skew, target_kurtosis | regression: of the target, with its sign; 0 for a constant |
 | target_spread | regression: sd / (sd + absolute mean), which is cv / (1 + cv) and finite with a mean of 0 |
+| landmark_stump, landmark_tree, landmark_neighbour, landmark_linear | how far small models come: see `landmarkers` |
 """
 
 import math
@@ -26,9 +27,10 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.errors import DataInvalid, Violation
+from e2i_assets.core.memory.landmarkers import landmarkers
 from e2i_assets.core.metrics import Array, ProblemType
 
-VERSION = 1
+VERSION = 2
 
 
 def meta_features(X: pd.DataFrame, y: Array, problem_type: ProblemType) -> dict[str, float]:
@@ -61,6 +63,7 @@ def meta_features(X: pd.DataFrame, y: Array, problem_type: ProblemType) -> dict[
         **_cardinality(categorical),
         **_shape(numbers),
         **(_target(np.asarray(y, dtype=float)) if problem_type == "regression" else _classes(np.asarray(y))),
+        **landmarkers(X, y, problem_type),
     }
 
 

@@ -1,0 +1,137 @@
+"""Fits of public tables, each done once: whoever asks for the same configuration again gets what is on record.
+
+A judged configuration has every metric of its problem type on validation and on test rows, what was fitted, and the CPU
+seconds it took. The record is a file for each set and algorithm in a work folder, so that a miner and a benchmark
+share it, and a second call goes on where the first was stopped. Nothing of it is shipped as it is: test values are for
+the benchmark alone.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import corpus
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.bench import Bench, Rows, merged, target_codes
+from e2i_assets.core.metrics import METRICS, Prediction
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.goals import Goal
+from e2i_assets.core.search.schemes import Outcome, Report
+from e2i_assets.core.search_space.space import settled
+
+# Enough to tell configurations apart, few enough that every set can be searched many times over.
+MOST_ROWS = {"binary": 12_000, "regression": 12_000, "multiclass": 4_000}
+_EVERY_SECONDS = 20.0
+
+Judged = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Judge:
+    """Judges configurations of one algorithm on one table; also a `Scheme`, so that the product can search with it.
+
+    Attributes:
+        experiment: What is searched.
+        bench: Its train and validation rows, prepared.
+        test: The rows that no search sees.
+        path: Where the record is kept.
+        record: What was judged, by the whole parameter set.
+    """
+
+    experiment: Experiment
+    bench: Bench
+    test: Rows
+    path: Path
+    record: dict[str, Judged] = field(default_factory=dict)
+    kept_at: float = 0.0
+
+    @property
+    def folds(self) -> int:
+        """None: see `Scheme`."""
+        return 0
+
+    def judged(self, values: Mapping[str, Any]) -> Judged:
+        """Return what became of a configuration of the search space."""
+        space = self.experiment.search_space()
+        parameters = merged(
+            tuning.defaults(self.experiment), settled(dict(values), space), tuning.fixed(self.experiment)
+        )
+        return self._found(parameters) | {"values": dict(values)}
+
+    def outcome(
+        self, parameters: Mapping[str, Any], goals: Sequence[Goal], patience: int | None, report: Report | None = None
+    ) -> Outcome:
+        """Judge a whole parameter set; see `Scheme`. Nothing is reported on the way: what is on record has no curve."""
+        found = self._found(parameters)
+        return Outcome(
+            measures={goal.name: found["measures"][goal.name] for goal in goals},
+            parameters={**parameters, **found["used"]},
+            rounds=found["rounds"],
+            stopped_early=found["stopped_early"],
+        )
+
+    def again(
+        self, parameters: Mapping[str, Any], goals: Sequence[Goal], fold_rounds: Sequence[int] = ()
+    ) -> dict[str, float]:
+        """Return what is on record; see `Scheme`."""
+        found = self._found(parameters)
+        return {goal.name: found["measures"][goal.name] for goal in goals}
+
+    def keep(self) -> None:
+        """Write the record: whole or not at all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_suffix(".part")
+        unfinished.write_text(json.dumps(self.record))
+        unfinished.replace(self.path)
+        self.kept_at = time.monotonic()
+
+    def _found(self, parameters: Mapping[str, Any]) -> Judged:
+        key = json.dumps(dict(sorted(parameters.items())))
+        if key not in self.record:
+            self.record[key] = self._fitted(parameters)
+            if time.monotonic() - self.kept_at > _EVERY_SECONDS:
+                self.keep()
+        return self.record[key]
+
+    def _fitted(self, parameters: Mapping[str, Any]) -> Judged:
+        began = time.process_time()
+        fit = self.bench.fit(parameters, patience=tuning.patience(self.experiment))
+        on_validation = self.bench.on_validation(fit)
+        seconds = time.process_time() - began
+        codes = target_codes(self.test.target, self.bench.classes)
+        return {
+            "measures": self._measures(self.bench.y_validation, on_validation),
+            "test": self._measures(codes, self.bench.on(fit, self.test)),
+            "used": {k: v for k, v in self.bench.used(parameters, fit).items() if parameters.get(k) != v},
+            "rounds": fit.rounds,
+            "stopped_early": fit.stopped_early,
+            "seconds": round(seconds, 4),
+        }
+
+    def _measures(self, y_true: Any, prediction: Prediction) -> dict[str, float]:
+        metrics = METRICS[self.experiment.problem_type].values()
+        return {metric.name: float(f"{metric.score(y_true, prediction):.7g}") for metric in metrics}
+
+
+def judge(work: Path, corpus_folder: Path, name: str, algorithm: str) -> Judge:
+    """Prepare a table for an algorithm, with whatever is on record of it."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    kind = str(corpus.index(corpus_folder).loc[name, "problem_type"])
+    experiment, rows, test = corpus.problem_with_test(corpus_folder, name, algorithm, most_rows=MOST_ROWS[kind])
+    path = work / f"{name}.{algorithm}.json"
+    record = json.loads(path.read_text()) if path.exists() else {}
+    bench = tuning.experiment_bench(experiment, rows.facts, rows.train, rows.validation)
+    return Judge(experiment, bench, test, path, record, time.monotonic())
+
+
+def oriented(found: Mapping[str, Any], experiment: Experiment, where: str = "measures") -> float:
+    """Return the experiment's metric of a judged configuration, higher is better."""
+    metric = METRICS[experiment.problem_type][experiment.metric]
+    value = metric.oriented(found[where][metric.name])
+    return value if np.isfinite(value) else -np.inf
