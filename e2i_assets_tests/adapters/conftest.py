@@ -168,6 +168,12 @@ def examples(tables: Database) -> Examples:
 
 
 @pytest.fixture
+def examples_of() -> Callable[[Database], Examples]:
+    """Rows of an experiment in a database of the test's own."""
+    return lambda database: Examples(database, ExperimentStore(database).register("visits", {"target": "mdvis"}))
+
+
+@pytest.fixture
 def split_id(examples: Examples) -> str:
     """A stored split of that experiment."""
     return SplitStore(examples.database).save(examples.split(), {"p1": "train", "p2": "validation"})

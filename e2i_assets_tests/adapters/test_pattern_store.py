@@ -1,6 +1,7 @@
 """The memory: what is kept, what counts as similar, and how much a pattern has helped."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -34,7 +35,15 @@ def test_a_pattern_is_kept_once_with_its_memory_beside_it(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
     """T20: a re-run adds no duplicate."""
-    store, pattern = PatternStore(tables), examples.pattern(feature_types={"numeric": 1.0})
+    store = PatternStore(tables)
+    pattern = examples.pattern(
+        feature_types={"numeric": 1.0},
+        meta_features={"n_samples": 1000.0},
+        trials=[{"values": {"max_depth": 3, "booster": "dart"}, "value": 0.75}, {"values": {}, "value": -0.125}],
+        default_value=0.7,
+        meta_vector=[0.5, -0.25, *[0.0] * 14],
+        meta_version=1,
+    )
     pattern_id = store.store(pattern)
     assert store.store(replace(pattern, best_value=0.8)) == pattern_id
     stored = store.get(pattern_id)
@@ -61,6 +70,16 @@ def test_a_pattern_is_kept_once_with_its_memory_beside_it(
         {"best_hyperparameters": {}},
         {"problem_type": "clustering"},
         {"search_space": ["max_depth"]},
+        {"default_value": float("nan")},
+        {"trials": [{"values": {"max_depth": 3}, "value": "NaN"}]},
+        {"trials": [{"values": {"max_depth": 3}}]},
+        {"trials": [{"values": [3], "value": 0.5}]},
+        {"meta_features": {"n_samples": "NaN"}},
+        {"meta_vector": [0.0] * 15, "meta_version": 1},
+        {"meta_vector": [0.0] * 16, "meta_version": None},
+        {"meta_vector": [float("nan"), *[0.0] * 15], "meta_version": 1},
+        {"meta_vector": [*[0.0] * 15, float("inf")], "meta_version": 1},
+        {"meta_vector": [*[0.0] * 15, float("-inf")], "meta_version": 1},
     ],
 )
 def test_what_is_no_pattern_leaves_no_orphan(
@@ -69,8 +88,46 @@ def test_what_is_no_pattern_leaves_no_orphan(
     """T20, T22: the second insert fails, and the first one goes with it."""
     with pytest.raises(IntegrityError):
         PatternStore(tables).store(examples.pattern(**wrong))
+    with pytest.raises(IntegrityError):
+        PatternStore(tables).store_many([examples.pattern(), examples.pattern(**wrong)])
     assert execute("SELECT count(*) FROM procedural_memories") == 0
     assert execute("SELECT count(*) FROM ml_hpo_patterns") == 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"trials": [{"values": {"x": float("nan")}, "value": 1.0}]}, {"search_space": {"x": float("inf")}}]
+)
+def test_a_number_that_json_does_not_have_is_refused_inside_documents_too(
+    tables: Database, examples: Any, wrong: dict[str, Any]
+) -> None:
+    """T20."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        PatternStore(tables).store(examples.pattern(**wrong))
+    assert PatternStore(tables).list() == []
+
+
+def test_many_patterns_are_kept_once_and_those_that_are_there_stay_as_they_are(tables: Database, examples: Any) -> None:
+    store, known = PatternStore(tables), examples.pattern(best_value=0.5)
+    store.store(known)
+    patterns = [examples.pattern(source="starter") for _ in range(450)]
+    assert store.store_many([*patterns, replace(known, best_value=0.9, source="starter")]) == 450
+    assert store.store_many(patterns) == 0
+    kept = {one.spec_hash: one for one in store.list()}
+    assert len(kept) == 451
+    assert (kept[known.spec_hash].best_value, kept[known.spec_hash].source) == (0.5, "study")
+    assert {kept[one.spec_hash].source for one in patterns} == {"starter"}
+
+
+def test_thousands_of_patterns_with_all_their_trials_are_kept_in_seconds(tables: Database, examples: Any) -> None:
+    values = {f"parameter_{number}": 0.123456789 * number for number in range(8)}
+    trials = [{"values": values, "value": number / 40} for number in range(40)]
+    patterns = [
+        examples.pattern(trials=trials, meta_vector=[number / 2500, *[0.1] * 15], meta_version=1)
+        for number in range(2500)
+    ]
+    began = time.perf_counter()
+    assert PatternStore(tables).store_many(patterns) == 2500
+    assert time.perf_counter() - began < 20  # two seconds where nothing else runs
 
 
 def test_the_same_problem_is_fully_similar(tables: Database, examples: Any) -> None:
@@ -159,7 +216,7 @@ def test_the_mean_improvement_is_the_mean_of_the_improvements(tables: Database, 
         assert stored.warmstart_improvement_avg == pytest.approx(mean, abs=1e-15)
 
 
-def test_a_use_counts_once_for_each_study_and_what_is_said_last_holds(tables: Database, examples: Any) -> None:
+def test_a_use_counts_once_for_each_trial_and_what_is_said_last_holds(tables: Database, examples: Any) -> None:
     store = PatternStore(tables)
     pattern_id = store.store(examples.pattern())
     study_id, _ = examples.finished_study()
@@ -170,6 +227,66 @@ def test_a_use_counts_once_for_each_study_and_what_is_said_last_holds(tables: Da
     assert (stored.times_used_as_warmstart, stored.warmstart_improvement_avg) == (1, 0.2)
     store.store(examples.pattern(spec_hash=stored.spec_hash))
     assert store.get(pattern_id) == replace(stored, data_hash=store.list()[0].data_hash)
+
+
+def test_two_configurations_of_a_pattern_in_one_study_are_two_uses(
+    tables: Database, examples: Any, execute: Callable[..., Any]
+) -> None:
+    store, studies = PatternStore(tables), StudyStore(tables)
+    pattern_id, study_id = store.store(examples.pattern()), studies.start(examples.study())
+    studies.record_trials(study_id, [examples.trial(0), examples.trial(1, state="PRUNED")])
+    for number, improvement in ((0, 0.2), (1, None), (0, 0.4)):
+        assert store.record_use(pattern_id, study_id, number, 0.9, improvement)
+    stored = store.get(pattern_id)
+    assert stored is not None
+    assert (stored.times_used_as_warmstart, stored.warmstart_improvement_avg) == (2, 0.4)
+    assert execute("SELECT count(*) FROM ml_hpo_warmstart_uses") == 2
+
+
+def test_what_a_use_came_to_is_kept_with_what_it_is_measured_against(
+    tables: Database, examples: Any, execute: Callable[..., Any]
+) -> None:
+    """T19: the values are all of the same study."""
+    store = PatternStore(tables)
+    pattern_id = store.store(examples.pattern())
+    study_id, _ = examples.finished_study()
+    brought = {"value": 0.75, "default_value": 0.7, "best_value": 0.72, "rank": 1, "n_ranked": 9}
+    assert store.record_use(pattern_id, study_id, 0, 0.9, 0.05, **brought)
+    for name, value in brought.items():
+        assert execute(f"SELECT {name} FROM ml_hpo_warmstart_uses") == value, name
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"value": float("nan")},
+        {"default_value": float("inf")},
+        {"best_value": float("-inf")},
+        {"rank": 0, "n_ranked": 3},
+        {"rank": 4, "n_ranked": 3},
+        {"rank": 1},
+    ],
+)
+def test_a_use_with_impossible_figures_is_rejected(tables: Database, examples: Any, wrong: dict[str, Any]) -> None:
+    """T20."""
+    store = PatternStore(tables)
+    pattern_id = store.store(examples.pattern())
+    study_id, _ = examples.finished_study()
+    with pytest.raises(IntegrityError):
+        store.record_use(pattern_id, study_id, 0, 0.9, 0.1, **wrong)
+
+
+def test_trust_falls_with_uses_that_do_not_help_and_rises_with_those_that_do(tables: Database, examples: Any) -> None:
+    store = PatternStore(tables)
+    pattern_id = store.store(examples.pattern())
+    seen = []
+    for improvement in (None, -0.1, 0.0, 0.3, 0.2):
+        study_id, _ = examples.finished_study()
+        store.record_use(pattern_id, study_id, 0, 0.9, improvement)
+        stored = store.get(pattern_id)
+        assert stored is not None
+        seen.append(stored.trust)
+    assert seen == pytest.approx([1, 1 / 2, 1 / 3, 2 / 4, 3 / 5])
 
 
 @pytest.mark.parametrize("state", ["FAIL", "WAITING", "RUNNING", None])

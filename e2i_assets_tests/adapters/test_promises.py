@@ -499,9 +499,9 @@ CASES = {
         "is not found when its own problem is asked for",
     ),
     "NaN as text in a pattern (T20)": Case(
-        sql("UPDATE ml_hpo_patterns SET meta_features = jsonb_set(meta_features, '{n_samples}', '\"NaN\"')"),
+        sql("UPDATE ml_hpo_patterns SET feature_types = jsonb_set(feature_types, '{numeric}', '\"NaN\"')"),
         ("values_are_finite",),
-        "meta_features.n_samples is 'NaN', not a finite number",
+        "feature_types.numeric is 'NaN', not a finite number",
     ),
 }
 

@@ -45,7 +45,7 @@ _RESULTS = sa.text("""
     JOIN ml_experiments AS experiment ON experiment.id = run.experiment_id
     LEFT JOIN ml_hpo_studies AS study ON study.id = run.study_id
     CROSS JOIN LATERAL (
-        SELECT count(*) AS patterns,
+        SELECT count(DISTINCT usage.pattern_id) AS patterns,
                (array_agg(pattern.study_name ORDER BY usage.similarity DESC, pattern.created_at DESC))[1]
                    AS most_similar
         FROM ml_hpo_warmstart_uses AS usage JOIN ml_hpo_patterns AS pattern USING (pattern_id)
