@@ -17,7 +17,8 @@ import optuna
 
 from benchmarks import corpus, report
 from e2i_assets.core.search import tuning
-from e2i_assets.core.search.study import Proposal, search
+from e2i_assets.core.search.proposing import Proposal, in_order
+from e2i_assets.core.search.study import search
 from e2i_assets.core.search_space.space import suggest
 
 ALGORITHMS = ("XGBoost", "LightGBM")
@@ -41,7 +42,7 @@ def one(options: argparse.Namespace) -> dict[str, float]:
     drawn = [suggest(drawing.ask(), experiment.search_space()) for _ in range(options.trials)]
     queued = [Proposal(values, "warm_start", {}) for values in drawn]
     began, cpu = time.perf_counter(), time.process_time()
-    result = search(prepared, tuning.plan(experiment, "benchmark"), optuna.storages.InMemoryStorage(), queued)
+    result = search(prepared, tuning.plan(experiment, "benchmark"), optuna.storages.InMemoryStorage(), in_order(queued))
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     values = [trial.value for trial in result.trials if trial.value is not None]
     if len(values) != options.trials:

@@ -119,7 +119,7 @@ def best_values(options: argparse.Namespace, name: str, algorithm: str) -> Value
 
 
 def tasks(options: argparse.Namespace) -> list[tuple[str, str, str]]:
-    """Return set, algorithm and kind of what is to be mined, the long ones first."""
+    """Return set, algorithm and kind of what is to be mined, the short ones first."""
     index = corpus.index(corpus.folder(options.corpus))
     found = []
     for name, facts in index.iterrows():
@@ -130,7 +130,7 @@ def tasks(options: argparse.Namespace) -> list[tuple[str, str, str]]:
             if corpus.KINDS[kind] in registry.algorithm(algorithm).problem_types:
                 cost = min(facts["n_rows"], MOST_ROWS[kind]) * max(1, facts["n_classes"] - 1) * facts["n_features"]
                 found.append((cost, str(name), algorithm, kind))
-    return [entry[1:] for entry in sorted(found, reverse=True)]
+    return [entry[1:] for entry in sorted(found)]
 
 
 def main() -> None:
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     found = tasks(options)
-    with ProcessPoolExecutor(options.processes, max_tasks_per_child=4) as pool:
+    with ProcessPoolExecutor(options.processes) as pool:
         names, algorithms = [name for name, _, _ in found], [algorithm for _, algorithm, _ in found]
         same = [options] * len(found)
         _told(pool.map(mined, same, names, algorithms))

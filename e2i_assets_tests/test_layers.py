@@ -14,7 +14,7 @@ CORE = ROOT / "e2i_assets" / "core"
 # The order of the data. A module that is not named here stands wherever its imports allow.
 ORDER = [
     "errors", "identity", "metrics", "search_space", "contracts", "algorithms", "evaluation", "experiments", "fitting",
-    "data", "search", "training", "patterns", "report",
+    "data", "search", "memory", "training", "report",
 ]  # fmt: skip
 
 AGAINST_THE_ARROWS = [

@@ -2,36 +2,40 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.adapters.stores.pattern_store import PatternRow, PatternStore
+from e2i_assets.adapters.stores.pattern_store import PatternRow, PatternStore, SimilarPattern
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core import patterns
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.bench import target_codes
+from e2i_assets.core.memory import meta_vector, uses
+from e2i_assets.core.memory import warm_start as starts
 from e2i_assets.core.memory.meta_features import meta_features
-from e2i_assets.core.patterns import Candidate, WarmStart, WarmStartUse
+from e2i_assets.core.memory.uses import HeadStart, WarmStartUse
+from e2i_assets.core.memory.warm_start import Pattern, WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search_space.space import as_documents
 
-_PATTERNS_ASKED_FOR = 20
+# Enough that most kinds of problem are among them; more would say little that these do not.
+_PATTERNS_ASKED_FOR = 50
 
 
 class Remembered(BaseModel):
-    """What the memory keeps of a study."""
+    """What the memory keeps of a study, and what it brought to it."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     pattern_id: str | None
     reason: str
     uses: tuple[WarmStartUse, ...]
+    head_start: HeadStart | None = None
 
 
 def warm_start(workspace: Workspace, experiment: Experiment, rows: SearchRows) -> WarmStart:
-    """Return what the experiment's study tries first: the best of similar patterns, then the defaults.
+    """Return what the experiment's study may try first, by what similar patterns say of it.
 
     Patterns of the same train and validation rows are left out: a study would warm-start from itself, and other test
     rows would change it.
@@ -39,16 +43,21 @@ def warm_start(workspace: Workspace, experiment: Experiment, rows: SearchRows) -
     features = meta_features(
         rows.train.features, target_codes(rows.train.target, rows.facts.classes), experiment.problem_type
     )
-    found: list[Candidate] = []
+    settings = experiment.warm_start
+    found: list[Pattern] = []
     reason = "the experiment starts cold: warm_start is off"
-    if experiment.warm_start.enabled:
-        found = _candidates(workspace, experiment, features, rows.facts.search_hash)
+    if settings.enabled:
+        found = _patterns(workspace, experiment, features, rows.facts.search_hash)
         reason = f"{len(found)} patterns of {experiment.algorithm} for {experiment.problem_type} by {experiment.metric}"
-        reason += f" are at least {experiment.warm_start.min_similarity:g} similar"
-    first = patterns.first_configurations(
-        found, tuning.defaults(experiment), experiment.search_space(), experiment.warm_start.max_configurations
+        reason += f" are at least {settings.min_similarity:g} similar"
+    return starts.warm_start(
+        found,
+        tuning.defaults(experiment),
+        experiment.search_space(),
+        starts.tries(experiment.hpo.trials, settings.max_configurations),
+        features,
+        reason,
     )
-    return WarmStart(configurations=first, meta_features=features, considered=len(found), reason=reason)
 
 
 def remember(
@@ -64,15 +73,26 @@ def remember(
     study = StudyStore(workspace.database).by_spec_hash(tuned.identity)
     if study is None:
         raise E2iError(f"study {result.study_name} is not in ml_hpo_studies: materialise hpo_study again")
-    brought = patterns.uses(result)
+    brought = uses.uses(result)
     for use in brought:
-        store.record_use(use.pattern_id, study.id, use.trial_number, use.similarity, use.improvement)
-    return Remembered(pattern_id=str(pattern_id), reason="stored", uses=brought)
+        store.record_use(
+            use.pattern_id,
+            study.id,
+            use.trial_number,
+            use.similarity,
+            use.improvement,
+            value=use.value,
+            default_value=use.default_value,
+            best_value=use.best_value,
+            rank=use.rank,
+            n_ranked=use.n_ranked,
+        )
+    return Remembered(pattern_id=str(pattern_id), reason="stored", uses=brought, head_start=uses.head_start(result))
 
 
-def _candidates(
+def _patterns(
     workspace: Workspace, experiment: Experiment, features: dict[str, float], search_hash: str
-) -> list[Candidate]:
+) -> list[Pattern]:
     similar = PatternStore(workspace.database).similar(
         algorithm=experiment.algorithm,
         problem_type=experiment.problem_type,
@@ -83,25 +103,36 @@ def _candidates(
         min_similarity=experiment.warm_start.min_similarity,
         limit=_PATTERNS_ASKED_FOR,
         exclude_data_hash=search_hash,
+        meta_vector=meta_vector.meta_vector(features),
+        meta_version=meta_vector.VERSION,
     )
-    return patterns.similar_first(
-        [
-            Candidate(
-                pattern_id=str(one.pattern_id),
-                similarity=one.similarity,
-                study_name=one.study_name,
-                values=kept["values"],
-            )
-            for one in similar
-            for kept in one.top_configurations
-        ]
-    )
+    return [
+        Pattern(
+            pattern_id=str(one.pattern_id),
+            study_name=one.study_name,
+            similarity=one.similarity,
+            trust=one.trust,
+            top=tuple(dict(kept) for kept in one.top_configurations),
+            trials=tuple(dict(kept) for kept in one.trials),
+        )
+        for one in _once_for_each_problem(similar)
+    ]
+
+
+def _once_for_each_problem(similar: list[SimilarPattern]) -> list[SimilarPattern]:
+    """Keep the better of two patterns of the same rows: together they would count twice."""
+    best: dict[str, SimilarPattern] = {}
+    for one in similar:
+        known = best.get(one.data_hash)
+        if known is None or one.best_value > known.best_value:
+            best[one.data_hash] = one
+    return [one for one in similar if best[one.data_hash] is one]
 
 
 def _row(experiment: Experiment, facts: SplitFacts, start: WarmStart, identity: str, result: StudyResult) -> PatternRow:
     features = start.meta_features
     space = experiment.search_space()
-    top = patterns.top_configurations(result, space)
+    top = uses.top_configurations(result, space)
     return PatternRow(
         spec_hash=identity,
         data_hash=facts.search_hash,
@@ -110,7 +141,9 @@ def _row(experiment: Experiment, facts: SplitFacts, start: WarmStart, identity: 
         search_space=as_documents(space),
         best_hyperparameters=top[0]["values"],
         top_configurations=top,
+        trials=uses.kept_trials(result, space),
         best_value=top[0]["value"],
+        default_value=result.default_value,
         optimization_metric=experiment.metric,
         n_samples=int(features["n_samples"]),
         n_features=int(features["n_features"]),
@@ -118,6 +151,8 @@ def _row(experiment: Experiment, facts: SplitFacts, start: WarmStart, identity: 
         class_balance=features.get("class_balance"),
         feature_types={"categorical": features["share_categorical"], "numeric": 1 - features["share_categorical"]},
         meta_features=features,
+        meta_vector=meta_vector.meta_vector(features),
+        meta_version=meta_vector.VERSION,
         n_trials=result.n_trials,
         n_completed=result.count("COMPLETE"),
         n_pruned=result.count("PRUNED"),

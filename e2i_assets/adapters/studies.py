@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.patterns import WarmStart
+from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import goals, limits
 from e2i_assets.core.search.study import Sharing, search
@@ -82,6 +83,8 @@ def durable_search(
     database = workspace.database
     identity = tuning.spec_hash(experiment, rows.facts)
     plan = tuning.plan(experiment, identity, workspace.settings.cores)
+    if warm_start.tries:  # what the memory proposes is better to learn from than what chance draws
+        plan = replace(plan, startup_trials=warm_start.tries)
     objective_until = tuning.objective(experiment, rows)
     store = StudyStore(database)
     study_id = store.start(_row(workspace, experiment, rows, identity))
@@ -93,7 +96,7 @@ def durable_search(
                     objective_until,
                     plan,
                     shared,
-                    [configuration.proposal() for configuration in warm_start.configurations],
+                    warm_start.proposer(),
                     on_trial,
                     Sharing(recover=partial(recover, database, shared), joined=store.join(study_id)),
                 )

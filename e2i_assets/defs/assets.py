@@ -14,10 +14,10 @@ from e2i_assets.core import plots
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
-from e2i_assets.core.patterns import WarmStart
+from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
-from e2i_assets.defs import metadata, spans
+from e2i_assets.defs import memory_tables, metadata, spans
 from e2i_assets.defs.partitions import experiments
 from e2i_assets.defs.resources import ProjectResource, TracingResource
 
@@ -90,16 +90,9 @@ def warm_start(
     return dg.MaterializeResult(
         value=found,
         metadata={
-            "configurations": metadata.table(
-                {
-                    "origin": one.origin,
-                    "similarity": one.similarity,
-                    "study": one.study_name,
-                    "values": str(one.values),
-                    "changed": "; ".join(one.notes),
-                }
-                for one in found.configurations
-            ),
+            "tried_first": metadata.table(memory_tables.tried_first(found)),
+            "if_results_ask_for_them": metadata.table(memory_tables.alternatives(found)),
+            "past_problems": metadata.table(memory_tables.past_problems(found)),
             "patterns_considered": found.considered,
             "why": found.reason,
             "meta_features": metadata.table(
@@ -196,6 +189,7 @@ def hpo_pattern_memory(
         metadata={
             "pattern": kept.pattern_id or kept.reason,
             "uses": metadata.table(use.model_dump() for use in kept.uses),
+            **({"head_start": metadata.table([kept.head_start.model_dump()])} if kept.head_start else {}),
         },
     )
 

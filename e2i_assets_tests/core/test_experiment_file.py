@@ -42,8 +42,8 @@ def test_what_a_file_leaves_out_is_what_the_contract_declares() -> None:
     assert (experiment.hpo.enabled, experiment.hpo.trials, experiment.hpo.timeout_hours) == (True, 100, None)
     assert (experiment.hpo.sampler, experiment.hpo.used_pruner, experiment.hpo.seed) == ("tpe", "median", 42)
     assert (experiment.early_stopping.enabled, experiment.early_stopping.patience) == (True, 10)
-    assert (experiment.warm_start.enabled, experiment.warm_start.min_similarity) == (True, 0.6)
-    assert (experiment.split.seed, experiment.hpo.workers, experiment.warm_start.max_configurations) == (42, None, 5)
+    assert (experiment.warm_start.enabled, experiment.warm_start.min_similarity) == (True, 0.2)
+    assert (experiment.split.seed, experiment.hpo.workers, experiment.warm_start.max_configurations) == (42, None, 10)
     assert experiment.success_criteria == {}
 
 

@@ -1,123 +1,118 @@
-"""The rule that picks the trial which is trained: whatever the trials, it is never one that should not be."""
+"""Which configuration comes next: by past problems, and by whether they behaved as this one does."""
 
+import math
+
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from e2i_assets.core.search.selection import Objectives, candidates, chosen, pareto_front
-from e2i_assets.core.search.trials import TrialRecord
+from e2i_assets.core.memory.past_problems import WORST_REGRET, PastProblem, encoded, regrets
+from e2i_assets.core.memory.selection import following, planned, ranking_losses, weights
+from e2i_assets.core.search_space.space import parse_space
 
-DIRECTIONS = {"auc": True, "size": False, "gap": False}
-few = st.integers(-3, 3).map(float)  # so few values that equals and dominated ones are common
-anything = st.floats(-1e6, 1e6)
-
-
-def trial(number, values, feasible=True, state="COMPLETE", directions=DIRECTIONS):
-    named = dict(zip(directions, values, strict=False))
-    first = next(iter(named))
-    done = state == "COMPLETE"
-    return TrialRecord(
-        number=number,
-        state=state,
-        origin="sampler",
-        sampled={},
-        params={},
-        value=(named[first] if directions[first] else -named[first]) if done else None,
-        objective_values=named if done else {},
-        is_feasible=feasible,
-    )
-
-
-def objectives(count=3, tolerance=0.0):
-    return Objectives(greater_is_better=dict(list(DIRECTIONS.items())[:count]), tolerance=tolerance)
-
-
-@st.composite
-def studies(draw, numbers=few):
-    count = draw(st.integers(1, 3))
-    wanted = objectives(count, draw(st.sampled_from([0.0, 0.5, 1.0, 100.0])))
-    states = st.sampled_from(["COMPLETE", "COMPLETE", "COMPLETE", "PRUNED", "FAIL"])
-    trials = [
-        trial(number, draw(st.tuples(*[numbers] * count)), draw(st.booleans()), draw(states), wanted.greater_is_better)
-        for number in range(draw(st.integers(0, 12)))
-    ]
-    return trials, wanted
-
-
-def better(one, other):
-    return one != other and all(mine >= theirs for mine, theirs in zip(one, other, strict=True))
-
-
-@given(studies())
-def test_what_is_chosen_is_complete_feasible_not_dominated_and_within_the_tolerance(study):
-    trials, wanted = study
-    able = [one for one in trials if one.state == "COMPLETE" and one.is_feasible]
-    best = chosen(trials, wanted)
-    if not able:
-        assert best is None
-        return
-    assert best in able
-    values = wanted.oriented(best)
-    assert not any(better(wanted.oriented(other), values) for other in able)
-    assert values[0] >= max(wanted.oriented(one)[0] for one in able) - wanted.tolerance
-
-
-@given(studies())
-def test_nobody_within_the_tolerance_is_better_in_the_others(study):
-    """And of equals it is the earliest."""
-    trials, wanted = study
-    best = chosen(trials, wanted)
-    if best is None:
-        return
-    able = [wanted.oriented(one) for one in candidates(trials)]
-    enough = max(one[0] for one in able) - wanted.tolerance
-    mine = wanted.oriented(best)
-    assert not any(other[0] >= enough and other[1:] > mine[1:] for other in able)
-    assert best.number == min(one.number for one in candidates(trials) if wanted.oriented(one) == mine)
-
-
-@given(studies(anything), st.randoms())
-def test_the_choice_does_not_depend_on_the_order_of_the_trials(study, random):
-    """Several processes finish trials in any order."""
-    trials, wanted = study
-    shuffled = list(trials)
-    random.shuffle(shuffled)
-    assert chosen(shuffled, wanted) == chosen(trials, wanted)
-    assert {one.number for one in pareto_front(shuffled, wanted)} == {
-        one.number for one in pareto_front(trials, wanted)
+SPACE = parse_space(
+    {
+        "rate": {"type": "float", "low": 0.01, "high": 1.0, "log": True},
+        "depth": {"type": "int", "low": 1, "high": 11},
+        "kind": {"type": "categorical", "choices": ["a", "b"]},
     }
-
-
-@given(studies())
-def test_the_front_is_what_nobody_dominates(study):
-    trials, wanted = study
-    front = {one.number for one in pareto_front(trials, wanted)}
-    able = candidates(trials)
-    for one in trials:
-        dominated = one not in able or any(better(wanted.oriented(other), wanted.oriented(one)) for other in able)
-        assert (one.number in front) == (not dominated)
-
-
-@pytest.mark.parametrize(
-    ("tolerance", "number"),
-    [(0.0, 0), (0.004, 0), (0.01, 2), (0.05, 3), (1.0, 3)],
 )
-def test_the_first_objective_gives_way_as_far_as_the_tolerance(tolerance, number):
-    trials = [
-        *[trial(0, (0.90, 9000, 0.3)), trial(1, (0.89, 9500, 0.3))],
-        *[trial(2, (0.895, 5000, 0.2)), trial(3, (0.86, 100, 0.4)), trial(4, (0.99, 1, 0.0), feasible=False)],
-    ]
-    assert chosen(trials, objectives(3, tolerance)).number == number
 
 
-def test_with_one_objective_the_best_value_wins_and_constraints_are_kept():
-    trials = [trial(0, (0.7,)), trial(1, (0.9,), feasible=False), trial(2, (0.8,)), trial(3, (0.8,))]
-    assert chosen(trials, objectives(1)).number == 2
-    assert [one.number for one in pareto_front(trials, objectives(1))] == [2, 3]
+def problem(*found: float, similarity: float = 0.5, trust: float = 1.0, name: str = "p") -> PastProblem:
+    return PastProblem(pattern_id=name, study_name=name, similarity=similarity, trust=trust, regrets=found)
 
 
-def test_an_error_that_comes_first_is_turned_round():
-    directions = {"rmse": False, "r2": True}
-    trials = [trial(number, values, directions=directions) for number, values in enumerate([(2.0, 0.9), (1.0, 0.1)])]
-    assert chosen(trials, Objectives(greater_is_better=directions)).number == 1
-    assert chosen(trials, Objectives(greater_is_better=directions, tolerance=1.0)).number == 0
+def test_the_first_configuration_is_the_one_that_helps_most_problems() -> None:
+    everywhere = [problem(0.0, 0.2, 1.0), problem(1.0, 0.2, 0.9), problem(1.5, 0.3, 0.0)]
+    assert planned(everywhere, 3)[0] == 1
+
+
+def test_the_second_helps_those_that_the_first_did_not() -> None:
+    """A portfolio, and not a list of the best: here the second best would be a twin of the best."""
+    found = [problem(0.0, 0.01, 1.0), problem(0.0, 0.01, 1.0), problem(1.0, 1.0, 0.0)]
+    assert planned(found, 2) == [0, 2]
+
+
+def test_more_similar_problems_say_more() -> None:
+    found = [problem(0.0, 1.0, similarity=0.9), problem(1.0, 0.0, similarity=0.3)]
+    assert planned(found, 1) == [0]
+    assert planned(list(reversed(found)), 1) == [0]
+
+
+def test_a_problem_that_misled_others_says_less() -> None:
+    """T19: what a use brought lowers the weight later."""
+    shares = weights([problem(0.0, trust=0.2), problem(0.0, trust=1.0)], {})
+    assert shares == pytest.approx([1 / 6, 5 / 6])
+
+
+def test_results_turn_to_the_problems_that_behave_alike() -> None:
+    like_this = problem(1.0, 0.2, 0.0, 1.0, similarity=0.5)
+    not_like_this = problem(0.0, 0.8, 1.0, 0.1, similarity=0.6)
+    assert following([like_this, not_like_this], {}, []) == 0
+    assert following([like_this, not_like_this], {0: 0.70, 1: 0.75}, [0, 1]) == 2
+
+
+def test_the_order_alone_counts_and_not_the_scale() -> None:
+    found = [problem(0.0, 1.0, 2.0), problem(2.0, 1.0, 0.0)]
+    small, large = {0: 0.9003, 1: 0.9002, 2: 0.9001}, {0: -1.0, 1: -1e6, 2: -1e9}
+    assert weights(found, small) == pytest.approx(weights(found, large))
+    assert ranking_losses(found, small) == pytest.approx([0.0, 1.0])
+
+
+def test_what_was_cut_short_is_worse_than_what_completed_and_two_of_them_say_nothing() -> None:
+    found = [problem(0.0, 1.0, 1.5)]
+    assert ranking_losses(found, {0: 0.5, 1: -math.inf, 2: -math.inf}) == pytest.approx([0.0])
+    assert ranking_losses(found, {1: -math.inf, 2: -math.inf}) == pytest.approx([0.5])
+
+
+def test_nothing_is_tried_twice_and_an_end_is_an_end() -> None:
+    found = [problem(0.3, 0.1, 0.2)]
+    assert planned(found, 10) == [1, 2, 0]
+    assert following(found, {}, [0, 1, 2]) is None
+    assert following([], {}, []) is None
+
+
+def trials(best: float, count: int = 40, noise: float = 0.0) -> list[dict[str, object]]:
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(count):
+        values = {
+            "rate": float(10 ** random.uniform(-2, 0)),
+            "depth": int(random.integers(1, 12)),
+            "kind": str(random.choice(["a", "b"])),
+        }
+        value = -((math.log10(values["rate"]) - best) ** 2) + random.normal(0, noise)
+        found.append({"values": values, "value": value})
+    return found
+
+
+def near(rate: float) -> dict[str, object]:
+    return {"rate": rate, "depth": 5, "kind": "a"}
+
+
+def test_a_study_can_say_how_good_a_configuration_would_be_that_it_never_tried() -> None:
+    good, bad = regrets(trials(best=-1.0), [near(0.1), near(0.9)], SPACE)
+    assert good < 0.3
+    assert bad > 1.0
+
+
+def test_a_study_of_noise_says_nothing() -> None:
+    """The best of many noisy values is luck, and is not handed on as wisdom."""
+    random = np.random.default_rng(1)
+    noise = [{**trial, "value": float(random.normal())} for trial in trials(best=-1.0)]
+    lucky = max(noise, key=lambda trial: float(str(trial["value"])))["values"]
+    found = regrets(noise, [lucky, near(0.1), near(0.9)], SPACE)
+    assert min(found) > 0.2
+
+
+@pytest.mark.parametrize("values", [[0.5] * 8, [0.5], [-1e308, 1e308, 0.0, 0.0], [1e-300, 0.0, 2e-300]])
+def test_regrets_are_finite_numbers_in_their_range(values: list[float]) -> None:
+    """T20"""
+    known = [{**trial, "value": value} for trial, value in zip(trials(-1.0), values, strict=False)]
+    found = regrets(known, [near(0.1), near(1.0)], SPACE)
+    assert all(math.isfinite(one) and 0 <= one <= WORST_REGRET for one in found)
+
+
+def test_a_parameter_that_a_study_did_not_have_stands_in_the_middle() -> None:
+    points = encoded([{"rate": 0.01, "kind": "b"}, {"rate": 1.0, "depth": 11, "kind": "a"}], SPACE)
+    assert points.tolist() == [[0.0, 0.5, 0.0, 1.0], [1.0, 1.0, 1.0, 0.0]]

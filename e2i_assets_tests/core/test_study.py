@@ -15,9 +15,10 @@ from e2i_assets.core.fitting.bench import Rows, bench
 from e2i_assets.core.metrics import Metric, metric
 from e2i_assets.core.search.goals import metric_goal
 from e2i_assets.core.search.objective import Objective
+from e2i_assets.core.search.proposing import Proposal, in_order
 from e2i_assets.core.search.samplers import PRUNERS, SAMPLERS, pruner, sampler
 from e2i_assets.core.search.schemes import OnValidation
-from e2i_assets.core.search.study import Proposal, StudyPlan, search
+from e2i_assets.core.search.study import StudyPlan, search
 from e2i_assets.core.search_space.space import parse_space
 
 KIND = "binary_classification"
@@ -207,10 +208,10 @@ def test_proposals_are_tried_first_in_order():
         Proposal(values[1], "default", {}),
     ]
     storage = memory()
-    result = search(objective(), plan(4), storage, proposals)
+    result = search(objective(), plan(4), storage, in_order(proposals))
     assert [trial.origin for trial in result.trials] == ["warm_start", "default", "sampler", "sampler"]
     assert [trial.sampled for trial in result.trials[:2]] == values
-    assert len(search(objective(), plan(4), storage, proposals).trials) == 4
+    assert len(search(objective(), plan(4), storage, in_order(proposals)).trials) == 4
 
 
 def test_trials_are_told_as_they_finish():

@@ -12,7 +12,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SearchRows
-from e2i_assets.core.patterns import WarmStart
+from e2i_assets.core.memory.warm_start import WarmStart
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from e2i_assets.adapters.promises.promise import Promise, Verdict, stored, verdict
 from e2i_assets.adapters.stores.pattern_store import PatternStore
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.patterns import WarmStart, illegal_values
+from e2i_assets.core.memory.warm_start import WarmStart, illegal_values
 
 
 def _legal(workspace: Workspace, name: str) -> Verdict:

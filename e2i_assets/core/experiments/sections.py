@@ -212,5 +212,9 @@ class WarmStart(Section):
     """The best configurations of similar studies are tried first."""
 
     enabled: StrictBool = True
-    min_similarity: Share = Field(default=0.6, description="Patterns less similar than this are not used.")
-    max_configurations: StrictInt = Field(default=5, ge=1, description="At most this many are tried first.")
+    min_similarity: Share = Field(
+        default=0.2, description="Patterns less similar than this are not used; similarity is exp(-distance)."
+    )
+    max_configurations: StrictInt = Field(
+        default=10, ge=1, description="At most this many are tried first, and no more than a quarter of the trials."
+    )

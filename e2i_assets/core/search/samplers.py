@@ -51,7 +51,9 @@ def require(name: str) -> None:
         )
 
 
-def sampler(name: str, seed: int, space: SearchSpace, budget: int = 100) -> "optuna.samplers.BaseSampler":
+def sampler(
+    name: str, seed: int, space: SearchSpace, budget: int = 100, startup: int = STARTUP_TRIALS
+) -> "optuna.samplers.BaseSampler":
     """Make a sampler.
 
     Args:
@@ -60,6 +62,7 @@ def sampler(name: str, seed: int, space: SearchSpace, budget: int = 100) -> "opt
         space: What is drawn from.
         budget: Trials of the study: the generations of NSGA-II are a fifth of it, where Optuna's 50 would leave small
             studies with their random first one.
+        startup: Trials before it learns from them, those that were queued included.
 
     Raises:
         E2iError: There is none of that name, or its package is not installed.
@@ -69,17 +72,13 @@ def sampler(name: str, seed: int, space: SearchSpace, budget: int = 100) -> "opt
 
     conditional = any(dimension.when for dimension in space.values())
     makers: dict[str, Callable[[], samplers.BaseSampler]] = {
-        "tpe": lambda: samplers.TPESampler(
-            seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, group=conditional
-        ),
+        "tpe": lambda: samplers.TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=conditional),
         "random": lambda: samplers.RandomSampler(seed=seed),
-        "cmaes": lambda: samplers.CmaEsSampler(
-            seed=seed, n_startup_trials=STARTUP_TRIALS, warn_independent_sampling=False
-        ),
+        "cmaes": lambda: samplers.CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False),
         "qmc": lambda: samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
         "grid": lambda: _grid_sampler(space, seed),
         "nsga2": lambda: samplers.NSGAIISampler(seed=seed, population_size=min(50, max(10, budget // GENERATIONS))),
-        "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, warn_independent_sampling=False),
+        "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False),
     }
     return _made(makers[name])
 

@@ -5,17 +5,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from e2i_assets.core.errors import BudgetSpent, StudyAborted
 from e2i_assets.core.search.follower import Follower, counted
 from e2i_assets.core.search.notes import collecting
 from e2i_assets.core.search.objective import Objective, failure
+from e2i_assets.core.search.proposing import NOTHING, Proposals, Proposer
 from e2i_assets.core.search.recovery import queue_unfinished, recovered
-from e2i_assets.core.search.samplers import is_exhausted, pruner, sampler
+from e2i_assets.core.search.samplers import STARTUP_TRIALS, is_exhausted, pruner, sampler
 from e2i_assets.core.search.selection import Objectives, candidates
 from e2i_assets.core.search.study_result import OUTSIDE, StopReason, StudyResult
-from e2i_assets.core.search.trials import ORIGIN, Origin, TrialRecord, record_of
+from e2i_assets.core.search.trials import TrialRecord, record_of
 from e2i_assets.core.search_space.dimensions import IntDimension
 
 if TYPE_CHECKING:
@@ -24,15 +25,6 @@ if TYPE_CHECKING:
 _DEFAULT_VALUE = "default_value"
 _DEFAULT_FAILURE = "default_failure"
 _POLL_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A configuration to try before the sampler draws its own, and who proposes it."""
-
-    values: dict[str, Any]
-    origin: Origin
-    attributes: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +41,7 @@ class StudyPlan:
         stop_without_improvement: Trials without a better one after which the study ends, None for never.
         max_failures: Trials failing one after the other that break the study off.
         tolerance: See `selection.chosen`.
+        startup_trials: Trials before the sampler learns from them; those that were proposed count.
     """
 
     name: str
@@ -61,6 +54,7 @@ class StudyPlan:
     stop_without_improvement: int | None = None
     max_failures: int = 10
     tolerance: float = 0.0
+    startup_trials: int = STARTUP_TRIALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +74,7 @@ def search(
     objective_until: Callable[[float], Objective],
     plan: StudyPlan,
     storage: "optuna.storages.BaseStorage",
-    proposals: Sequence[Proposal] = (),
+    proposer: Proposer = NOTHING,
     on_trial: Callable[[TrialRecord, float | None], None] = lambda trial, best: None,
     sharing: Sharing = Sharing(),
 ) -> StudyResult:
@@ -90,7 +84,7 @@ def search(
         objective_until: Makes the objective for a deadline (a reading of `time.monotonic`).
         plan: How to search.
         storage: Where the study lives.
-        proposals: Tried first, in this order, when they have not been yet.
+        proposer: Says what is tried before the sampler draws.
         on_trial: Told each finished trial of this call, and the best value so far.
         sharing: How it is shared with other processes.
 
@@ -109,19 +103,20 @@ def search(
         storage=storage, study_name=plan.name, directions=["maximize"] * len(objective.goals), load_if_exists=True
     )
     resumed_from = len(counted(study))
-    study.sampler = sampler(plan.sampler, plan.seed + len(study.trials) + sharing.joined, objective.space, plan.trials)
+    study.sampler = sampler(
+        plan.sampler, plan.seed + len(study.trials) + sharing.joined, objective.space, plan.trials, plan.startup_trials
+    )
     pruning = plan.pruner if len(objective.goals) == 1 else "none"
     study.pruner = pruner(pruning, _cap(objective), on_folds=objective.scheme.folds > 0)
     with collecting():
         if _DEFAULT_VALUE not in study.user_attrs:
             _judge_defaults(study, objective)
         queue_unfinished(study)
-        for proposal in proposals:
-            attributes = {**proposal.attributes, ORIGIN: proposal.origin}
-            study.enqueue_trial(proposal.values, user_attrs=attributes, skip_if_exists=True)
+        proposals = Proposals(proposer, plan.workers, lambda study: study.user_attrs.get(_DEFAULT_VALUE))
+        proposals.queue(study)
         follower = Follower(on_trial, plan.max_failures, plan.stop_without_improvement, objectives)
         follower.resume(study)
-        reason = _optimised(study, objective, plan, deadline, follower, sharing.recover or _recover_alone)
+        reason = _optimised(study, objective, plan, deadline, follower, proposals, sharing.recover or _recover_alone)
     records = (record_of(trial) for trial in study.trials)
     trials = tuple(trial for trial in records if trial.state not in ("WAITING", "RUNNING"))
     return StudyResult(
@@ -153,6 +148,7 @@ def _optimised(
     plan: StudyPlan,
     deadline: float,
     follower: Follower,
+    proposals: Proposals,
     recover: Callable[["optuna.Study"], None],
 ) -> StopReason:
     """Search until something ends the study, and say what.
@@ -176,7 +172,7 @@ def _optimised(
         if left <= 0 or exhausted:
             time.sleep(_POLL_SECONDS)
             continue
-        _round(study, objective, plan, deadline, follower, left)
+        _round(study, objective, plan, deadline, [follower, proposals], left)
         if follower.has_failed_too_often:
             raise StudyAborted(
                 f"study {plan.name}: {plan.max_failures} trials in a row failed, the last with {follower.last_failure}"
@@ -184,7 +180,12 @@ def _optimised(
 
 
 def _round(
-    study: "optuna.Study", objective: Objective, plan: StudyPlan, deadline: float, follower: Follower, trials: int
+    study: "optuna.Study",
+    objective: Objective,
+    plan: StudyPlan,
+    deadline: float,
+    callbacks: "list[Callable[[optuna.Study, optuna.trial.FrozenTrial], None]]",
+    trials: int,
 ) -> None:
     """Run at most so many trials: fewer when something ends the study, or other processes have claimed the rest.
 
@@ -197,7 +198,7 @@ def _round(
             timeout=None if plan.timeout_seconds is None else max(deadline - time.monotonic(), 0.0),
             n_jobs=plan.workers,
             catch=(Exception,),
-            callbacks=[follower],
+            callbacks=callbacks,
         )
 
 

@@ -1,0 +1,109 @@
+"""Other people's head starts, for the comparison alone: FLAML, an extra of the benchmarks and never of the product.
+
+Install it with `.venv/bin/uv pip install --group benchmarks`.
+"""
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.judging import Judge
+from e2i_assets.core.algorithms.algorithm import predicted
+from e2i_assets.core.fitting.bench import target_codes
+from e2i_assets.core.fitting.preprocessing import matrix, precision
+from e2i_assets.core.metrics import metric
+from e2i_assets.core.search_space.space import brought_into
+
+if TYPE_CHECKING:
+    pass
+
+WAYS = ("FLAML AutoML",)
+_ESTIMATORS = {"LightGBM": "lgbm", "XGBoost": "xgb_limitdepth"}
+_NAMES = {
+    "LightGBM": {"colsample_bytree": "feature_fraction"},
+    "XGBoost": {},
+}
+_METRICS = {"roc_auc": "roc_auc", "rmse": "rmse", "f1_weighted": "micro_f1"}
+
+
+def zero_shot(judged: Judge) -> dict[str, Any]:
+    """Return the configuration that FLAML proposes for these train rows, brought into our space."""
+    from flaml.default import suggest_hyperparams
+
+    name = judged.experiment.algorithm
+    task = "regression" if judged.experiment.problem_type == "regression" else "classification"
+    x, y = _train(judged)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = suggest_hyperparams(task, x, y, _ESTIMATORS[name])[0]
+    renamed = {_NAMES[name].get(key, key): value for key, value in found.items()}
+    values, _ = brought_into(renamed, judged.experiment.search_space())
+    return values
+
+
+def run(judged: Judge, iterations: int) -> dict[str, list[float]]:
+    """Let FLAML search with the same estimator, rows and metric for so many iterations, from its own low-cost start.
+
+    Returns:
+        The course: one entry, what its best model came to, with the CPU seconds that all of it took.
+    """
+    from flaml import AutoML
+
+    x, y = _train(judged)
+    began = time.process_time()
+    automl: AutoML = AutoML()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        automl.fit(
+            x,
+            y,
+            X_val=judged.bench.material.x_validation,
+            y_val=judged.bench.y_validation,
+            task="regression" if judged.experiment.problem_type == "regression" else "classification",
+            metric=_metric(judged),
+            estimator_list=[_ESTIMATORS[judged.experiment.algorithm]],
+            eval_method="holdout",
+            time_budget=-1,
+            max_iter=iterations,
+            n_jobs=1,
+            verbose=0,
+            seed=0,
+            # The model that is compared has learnt from the train rows alone, as ours have.
+            retrain_full=False,
+        )
+        spent = time.process_time() - began
+        scored = metric(judged.experiment.metric, judged.experiment.problem_type)
+        on_validation = predicted(automl.model.estimator, judged.bench.material.x_validation, judged.bench.task)
+        algorithm = judged.bench.algorithm
+        x_test = matrix(
+            judged.bench.preparation, judged.test.pieces(), len(judged.test.target), precision(algorithm.preparation)
+        )
+        on_test = predicted(automl.model.estimator, x_test, judged.bench.task)
+    codes = target_codes(judged.test.target, judged.bench.classes)
+    return {
+        "validation": [scored.oriented(scored.score(judged.bench.y_validation, on_validation))],
+        "test": [scored.oriented(scored.score(codes, on_test))],
+        "seconds": [spent],
+    }
+
+
+def _metric(judged: Judge) -> Any:
+    """Return the experiment's metric as FLAML takes it: a loss."""
+    scored = metric(judged.experiment.metric, judged.experiment.problem_type)
+
+    def loss(
+        x_val: Any, y_val: Any, estimator: Any, labels: Any, x_train: Any, y_train: Any, *_: Any, **__: Any
+    ) -> tuple[float, Mapping[str, float]]:
+        found = predicted(estimator.estimator, np.asarray(x_val), judged.bench.task)
+        value = -scored.oriented(scored.score(np.asarray(y_val), found))
+        return value, {"loss": value}
+
+    return loss
+
+
+def _train(judged: Judge) -> tuple[Any, Any]:
+    material = judged.bench.material
+    return np.asarray(material.x_train), np.asarray(material.y_train)

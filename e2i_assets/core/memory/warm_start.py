@@ -1,0 +1,230 @@
+"""From the memory to a head start: which configurations a study may try first, and which of them comes next."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from e2i_assets.core.memory.past_problems import PastProblem, regrets
+from e2i_assets.core.memory.selection import following, planned
+from e2i_assets.core.search.proposing import Proposal, Proposer, Tried
+from e2i_assets.core.search_space.space import SearchSpace, brought_into, violations
+
+PATTERN = "pattern_id"
+# Of each pattern: further ones of the same study are mostly neighbours of its best.
+CONFIGURATIONS_OF_A_PATTERN = 3
+# Distinct configurations that are weighed against each other.
+MOST_CANDIDATES = 80
+# Of each so many trials one is the memory's: the sampler needs the rest to find what nobody has seen yet.
+TRIALS_FOR_A_TRY = 4
+
+
+class Pattern(BaseModel):
+    """What a warm start takes of a stored study.
+
+    Attributes:
+        similarity: How alike its rows are, 0 to 1.
+        trust: How often it helped those who used it, 0 to 1.
+        top: Its best distinct configurations, best first.
+        trials: ``values`` and ``value`` of its completed trials.
+    """
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    pattern_id: str
+    study_name: str | None
+    similarity: float
+    trust: float = 1.0
+    top: tuple[dict[str, Any], ...]
+    trials: tuple[dict[str, Any], ...] = ()
+
+
+class WarmConfiguration(BaseModel):
+    """A configuration that a study may try first.
+
+    Attributes:
+        values: Legal in the study's space; parameters that are not named are left to the sampler.
+        origin: ``default`` for the algorithm's defaults brought into the space, else ``warm_start``.
+        notes: What was moved onto the grid or dropped on the way.
+    """
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    values: dict[str, Any]
+    origin: str
+    pattern_id: str | None = None
+    similarity: float | None = None
+    study_name: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def proposal(self) -> Proposal:
+        """Return it as the study takes it."""
+        attributes = {PATTERN: self.pattern_id, "similarity": self.similarity} if self.pattern_id else {}
+        return Proposal(self.values, "warm_start" if self.pattern_id else "default", attributes)
+
+
+class WarmStart(BaseModel):
+    """What a study may try first, and what past problems say of it.
+
+    Attributes:
+        configurations: Those that are planned, in order, then those that results may bring forward, and the defaults.
+        tries: How many of them the study tries before its sampler draws.
+        problems: What past problems say of each.
+        meta_features: What the train rows look like.
+        considered: Patterns that were similar enough.
+        reason: Why these, in words.
+    """
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    configurations: tuple[WarmConfiguration, ...]
+    tries: int = 0
+    problems: tuple[PastProblem, ...] = ()
+    meta_features: dict[str, float]
+    considered: int
+    reason: str
+
+    @property
+    def patterns(self) -> tuple[WarmConfiguration, ...]:
+        """The configurations that come from the memory."""
+        return tuple(one for one in self.configurations if one.pattern_id)
+
+    def proposer(self) -> Proposer:
+        """Return what tells a study its next configuration by what the last ones came to."""
+        return _proposer(self)
+
+
+def warm_start(
+    patterns: Sequence[Pattern],
+    defaults: Mapping[str, Any],
+    space: SearchSpace,
+    tries: int,
+    meta_features: Mapping[str, float],
+    reason: str,
+) -> WarmStart:
+    """Return what a study may try first.
+
+    Args:
+        patterns: Most similar first.
+        defaults: The algorithm's defaults; values outside the space move to its edge.
+        space: Today's search space.
+        tries: Configurations to try before the sampler draws.
+        meta_features: What the train rows look like.
+        reason: Why these patterns.
+    """
+    configurations = [*_candidates(patterns, space), *_defaults(defaults, space)]
+    configurations = [
+        one for i, one in enumerate(configurations) if all(one.values != o.values for o in configurations[:i])
+    ]
+    values = [one.values for one in configurations]
+    problems = [
+        PastProblem(
+            pattern_id=one.pattern_id,
+            study_name=one.study_name,
+            similarity=one.similarity,
+            trust=one.trust,
+            regrets=regrets(one.trials or one.top, values, space),
+        )
+        for one in patterns
+    ]
+    default = [position for position, one in enumerate(configurations) if one.origin == "default"]
+    tries = min(tries, len(configurations) - len(default))
+    first = planned(problems, tries, default)
+    order = [*first, *(position for position in range(len(values)) if position not in first)]
+    return WarmStart(
+        configurations=tuple(configurations[position] for position in order),
+        tries=tries,
+        problems=tuple(
+            one.model_copy(update={"regrets": tuple(one.regrets[position] for position in order)}) for one in problems
+        ),
+        meta_features=dict(meta_features),
+        considered=len(patterns),
+        reason=reason,
+    )
+
+
+def tries(budget: int, at_most: int) -> int:
+    """Return how many configurations of the memory a study of so many trials tries first."""
+    return min(at_most, max(1, budget // TRIALS_FOR_A_TRY))
+
+
+def illegal_values(warm_start: WarmStart, space: SearchSpace) -> list[str]:
+    """Return what in the warm start today's space does not allow, in words."""
+    found = []
+    for position, configuration in enumerate(warm_start.configurations):
+        given = {name: dimension for name, dimension in space.items() if name in configuration.values}
+        broken = violations(
+            configuration.values, {name: one.model_copy(update={"when": None}) for name, one in given.items()}
+        )
+        found += [f"configuration {position}: {violation}" for violation in broken]
+        found += [
+            f"configuration {position}: {name} is not searched" for name in configuration.values if name not in space
+        ]
+    return found
+
+
+def _candidates(patterns: Sequence[Pattern], space: SearchSpace) -> list[WarmConfiguration]:
+    """Return the distinct legal configurations: each pattern's best before any pattern's second."""
+    found: list[WarmConfiguration] = []
+    for place in range(CONFIGURATIONS_OF_A_PATTERN):
+        for pattern in patterns:
+            if place >= len(pattern.top) or len(found) >= MOST_CANDIDATES:
+                continue
+            values, notes = brought_into(pattern.top[place]["values"], space)
+            if values and all(values != other.values for other in found):
+                found.append(
+                    WarmConfiguration(
+                        values=values,
+                        origin="warm_start",
+                        pattern_id=pattern.pattern_id,
+                        similarity=pattern.similarity,
+                        study_name=pattern.study_name,
+                        notes=tuple(notes),
+                    )
+                )
+    return found
+
+
+def _defaults(defaults: Mapping[str, Any], space: SearchSpace) -> list[WarmConfiguration]:
+    values, notes = brought_into({name: defaults[name] for name in defaults if name in space}, space)
+    return [WarmConfiguration(values=values, origin="default", notes=tuple(notes))] if values else []
+
+
+def _proposer(start: WarmStart) -> Proposer:
+    def next_one(tried: Sequence[Tried], default_value: float | None) -> Proposal | None:
+        places, observed = _results(start.configurations, tried)
+        default = next((i for i, one in enumerate(start.configurations) if one.origin == "default"), None)
+        if default is not None and default not in places and default_value is not None:
+            observed[default] = default_value
+        warm = [place for place in places if place != default]
+        if len(warm) < start.tries:
+            taken = [*places] if default is None else [*places, default]
+            position = following(start.problems, observed, taken)
+            return None if position is None else start.configurations[position].proposal()
+        if default is None or default in places or _is_beaten(default_value, observed, warm):
+            return None
+        return start.configurations[default].proposal()
+
+    return next_one
+
+
+def _results(configurations: Sequence[WarmConfiguration], tried: Sequence[Tried]) -> tuple[list[int], dict[int, float]]:
+    """Return which configurations were tried, and what those came to of which it is known."""
+    places: list[int] = []
+    observed: dict[int, float] = {}
+    for position, configuration in enumerate(configurations):
+        there = [one for one in tried if one.is_of(configuration.values)]
+        if there:
+            places.append(position)
+        known = [one.value for one in there if one.value is not None]
+        if known or any(one.was_pruned for one in there):
+            observed[position] = max(known, default=-float("inf"))
+    return places, observed
+
+
+def _is_beaten(default_value: float | None, observed: Mapping[int, float], warm: Sequence[int]) -> bool:
+    """Return whether the defaults need no trial of their own: something that was tried is as good as they are."""
+    if not warm:
+        return False
+    best = max((observed.get(place, -float("inf")) for place in warm), default=-float("inf"))
+    return default_value is None or best >= default_value
