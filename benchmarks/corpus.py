@@ -57,20 +57,28 @@ def problem_with_test(
     frame = pd.read_parquet(corpus / f"{name}.parquet")
     if most_rows is not None and len(frame) > most_rows:
         frame = frame.sample(most_rows, random_state=0)
-    experiment = experiment_from(
+    facts_of_set = index(corpus).loc[name]
+    experiment = experiment_of(facts_of_set, name, algorithm, target=str(frame.columns[-1]), **sections)
+    facts, parts = _split(frame, experiment)
+    return experiment, SearchRows(facts, parts["train"], parts["validation"]), parts["test"]
+
+
+def experiment_of(
+    facts: "pd.Series[Any]", name: str, algorithm: str, target: str = "target", **sections: Any
+) -> Experiment:
+    """Return a data set as an experiment, by what the index says of it."""
+    return experiment_from(
         {
             "name": name,
             "owner": "team:benchmarks",
             "source": {"parquet": f"{name}.parquet"},
-            "target": str(frame.columns[-1]),
-            "problem_type": KINDS[str(index(corpus).loc[name, "problem_type"])],
+            "target": target,
+            "problem_type": KINDS[str(facts["problem_type"])],
             "algorithm": algorithm,
             **sections,
         },
         name,
     )
-    facts, parts = _split(frame, experiment)
-    return experiment, SearchRows(facts, parts["train"], parts["validation"]), parts["test"]
 
 
 def search_rows(frame: pd.DataFrame, experiment: Experiment) -> SearchRows:

@@ -58,11 +58,7 @@ class Judge:
 
     def judged(self, values: Mapping[str, Any]) -> Judged:
         """Return what became of a configuration of the search space."""
-        space = self.experiment.search_space()
-        parameters = merged(
-            tuning.defaults(self.experiment), settled(dict(values), space), tuning.fixed(self.experiment)
-        )
-        return self._found(parameters) | {"values": dict(values)}
+        return self._found(_parameters(self.experiment, values)) | {"values": dict(values)}
 
     def outcome(
         self, parameters: Mapping[str, Any], goals: Sequence[Goal], patience: int | None, report: Report | None = None
@@ -92,7 +88,7 @@ class Judge:
         self.kept_at = time.monotonic()
 
     def _found(self, parameters: Mapping[str, Any]) -> Judged:
-        key = json.dumps(dict(sorted(parameters.items())))
+        key = _key(parameters)
         if key not in self.record:
             self.record[key] = self._fitted(parameters)
             if time.monotonic() - self.kept_at > _EVERY_SECONDS:
@@ -128,6 +124,20 @@ def judge(work: Path, corpus_folder: Path, name: str, algorithm: str) -> Judge:
     record = json.loads(path.read_text()) if path.exists() else {}
     bench = tuning.experiment_bench(experiment, rows.facts, rows.train, rows.validation)
     return Judge(experiment, bench, test, path, record, time.monotonic())
+
+
+def record_key(experiment: Experiment, values: Mapping[str, Any]) -> str:
+    """Return under which key a record has a configuration of the search space."""
+    return _key(_parameters(experiment, values))
+
+
+def _parameters(experiment: Experiment, values: Mapping[str, Any]) -> dict[str, Any]:
+    drawn = settled(dict(values), experiment.search_space())
+    return merged(tuning.defaults(experiment), drawn, tuning.fixed(experiment))
+
+
+def _key(parameters: Mapping[str, Any]) -> str:
+    return json.dumps(dict(sorted(parameters.items())))
 
 
 def oriented(found: Mapping[str, Any], experiment: Experiment, where: str = "measures") -> float:

@@ -1,6 +1,6 @@
 """What a finished study leaves to the memory, and what the memory brought to the study."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,11 +109,32 @@ def top_configurations(result: StudyResult, space: SearchSpace) -> list[dict[str
 
     Rounds that early stopping cut short are kept as they ended, brought onto the grid.
     """
+    return differing(
+        [
+            {
+                "values": brought_into(
+                    {name: trial.params[name] for name in trial.sampled if name in trial.params}, space
+                )[0],
+                "value": trial.value,
+                "trial_number": trial.number,
+            }
+            for trial in _ranked(candidates(result.trials))
+        ],
+        space,
+    )
+
+
+def differing(ranked: Iterable[dict[str, Any]], space: SearchSpace) -> list[dict[str, Any]]:
+    """Return the first few whose ``values`` are not those of a better one again, or nearly.
+
+    Args:
+        ranked: Best first.
+        space: In which they are near or far.
+    """
     found: list[dict[str, Any]] = []
-    for trial in _ranked(candidates(result.trials)):
-        values, _ = brought_into({name: trial.params[name] for name in trial.sampled if name in trial.params}, space)
-        if _differs(values, [one["values"] for one in found], space):
-            found.append({"values": values, "value": trial.value, "trial_number": trial.number})
+    for one in ranked:
+        if _differs(one["values"], [other["values"] for other in found], space):
+            found.append(one)
         if len(found) == KEPT_CONFIGURATIONS:
             break
     return found

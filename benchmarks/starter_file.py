@@ -1,0 +1,84 @@
+"""Write the starter memory that ships, of what `benchmarks.starter_memory` has mined. No test value goes into it."""
+
+import argparse
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import corpus
+from benchmarks.judging import record_key
+from benchmarks.starter_memory import SHIPPED, trials_path
+from e2i_assets.core.algorithms import registry
+from e2i_assets.core.memory.starter import StarterFile, StarterStudy, StarterTrial
+from e2i_assets.core.metrics import names
+from e2i_assets.core.search_space.space import as_documents
+
+OUTPUT = Path("e2i_assets") / "adapters" / "starter_memory.json.gz"
+VERSION = 1
+MOST_TRIALS = 80
+
+
+def study(options: argparse.Namespace, name: str, algorithm: str) -> StarterStudy | None:
+    """Return what is on record of a set with an algorithm, None where nothing is."""
+    path = trials_path(options.work, name, algorithm)
+    described = options.work / f"{name}.meta.json"
+    if not path.exists() or not described.exists():
+        return None
+    facts = corpus.index(corpus.folder(options.corpus)).loc[name]
+    experiment = corpus.experiment_of(facts, name, algorithm)
+    record = json.loads((options.work / f"{name}.{algorithm}.json").read_text())
+    found = [(values, record[record_key(experiment, values)]) for values in json.loads(path.read_text())]
+    metrics = names(experiment.problem_type)
+    return StarterStudy(
+        table=name,
+        source=str(facts["source"]),
+        algorithm=algorithm,
+        problem_type=experiment.problem_type,
+        search_space=as_documents(experiment.search_space()),
+        n_classes=int(facts["n_classes"]) or None,
+        meta_features={key: _short(value, 6) for key, value in json.loads(described.read_text()).items()},
+        metrics=metrics,
+        trials=tuple(
+            StarterTrial(
+                values={key: _short(value, 5) for key, value in values.items()},
+                measures=tuple(_number(judged["measures"][metric]) for metric in metrics),
+            )
+            for values, judged in found[:MOST_TRIALS]
+        ),
+        seconds=round(sum(judged["seconds"] for _, judged in found), 2),
+    )
+
+
+def _short(value: Any, digits: int) -> Any:
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+
+
+def _number(value: float) -> float | None:
+    return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
+def main() -> None:
+    """Write the file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
+    parser.add_argument("--work", type=Path, required=True, help="folder of what was mined")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    options = parser.parse_args()
+    index = corpus.index(corpus.folder(options.corpus))
+    tables = [name for name in index.index if not str(name).startswith(SHIPPED)]
+    found = [study(options, name, algorithm) for algorithm in registry.names() for name in tables]
+    studies = tuple(one for one in found if one is not None)
+    text = StarterFile(version=VERSION, studies=studies).model_dump_json().encode()
+    unfinished = options.output.with_suffix(".part")
+    # Without a time in it, so that the same studies are the same file.
+    unfinished.write_bytes(gzip.compress(text, 9, mtime=0))
+    unfinished.replace(options.output)
+    size = options.output.stat().st_size / 1024
+    print(f"{len(studies)} studies, {sum(len(one.trials) for one in studies)} trials, {size:.0f} KiB")
+
+
+if __name__ == "__main__":
+    main()
