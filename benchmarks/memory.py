@@ -232,7 +232,7 @@ WAYS = (
 
 
 def chosen_sets(options: argparse.Namespace) -> list[str]:
-    """Return every second set, by name, of at most 20,000 rows and five classes of each problem type: nobody's choice."""
+    """Return every second set, by name, of at most 20,000 rows and five classes of each problem type: nobody chose."""
     index = corpus.index(corpus.folder(options.corpus))
     small = index[
         (index["n_rows"] <= 20_000) & (index["n_classes"] <= 5) & ~index.index.str.startswith(("randhie", "medexp"))
