@@ -115,12 +115,21 @@ class Judge:
         return {metric.name: float(f"{metric.score(y_true, prediction):.7g}") for metric in metrics}
 
 
-def judge(work: Path, corpus_folder: Path, name: str, algorithm: str) -> Judge:
-    """Prepare a table for an algorithm, with whatever is on record of it."""
+def judge(work: Path, corpus_folder: Path, name: str, algorithm: str, variant: str = "", **sections: Any) -> Judge:
+    """Prepare a table for an algorithm, with whatever is on record of it.
+
+    Args:
+        work: Folder of the records.
+        corpus_folder: Folder of the tables.
+        name: A table of the index.
+        algorithm: What is fitted.
+        variant: Names the record where `sections` change what a fit is.
+        sections: Sections of the experiment file.
+    """
     os.environ["OMP_NUM_THREADS"] = "1"
     kind = str(corpus.index(corpus_folder).loc[name, "problem_type"])
-    experiment, rows, test = corpus.problem_with_test(corpus_folder, name, algorithm, most_rows=MOST_ROWS[kind])
-    path = work / f"{name}.{algorithm}.json"
+    experiment, rows, test = corpus.problem_with_test(corpus_folder, name, algorithm, MOST_ROWS[kind], **sections)
+    path = work / f"{name}.{algorithm}{variant}.json"
     record = json.loads(path.read_text()) if path.exists() else {}
     bench = tuning.experiment_bench(experiment, rows.facts, rows.train, rows.validation)
     return Judge(experiment, bench, test, path, record, time.monotonic())

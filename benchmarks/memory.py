@@ -39,6 +39,7 @@ SAME_SOURCE = {"loans_rate": "loans", "loan_grade": "loans", "optdigits": "digit
 SEEDS = (0, 1, 2)
 BUDGET = 60
 LONG = ("cold", "ours")
+DRAWN = "random configurations, rounds drawn"
 AT_MOST = 10
 RANDOM = 24
 
@@ -141,8 +142,11 @@ def courses(options: argparse.Namespace, name: str, algorithm: str) -> None:
     known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     judged = judge(options.work, corpus.folder(options.corpus), name, algorithm)
-    ways = {way: known.get(way) for way in options.ways}
-    if all(ways.values()):
+    if DRAWN not in known:
+        known[DRAWN] = _drawn(options, name, algorithm)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(known))
+    if all(way in known for way in options.ways):
         return
     default = defaults_in_space(judged.experiment)
     random = [judged.judged(one) for one in [default, *shared_configurations(judged.experiment, RANDOM - 1)]]
@@ -159,6 +163,24 @@ def courses(options: argparse.Namespace, name: str, algorithm: str) -> None:
         judged.keep()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(known))
+
+
+def _drawn(options: argparse.Namespace, name: str, algorithm: str) -> dict[str, list[float]]:
+    """Return what random configurations come to whose rounds are drawn and not stopped: a yardstick that others use."""
+    judged = judge(
+        options.work,
+        corpus.folder(options.corpus),
+        name,
+        algorithm,
+        ".drawn",
+        early_stopping={"enabled": False},
+        hpo={"rounds": "searched"},
+    )
+    found = [judged.judged(one) for one in shared_configurations(judged.experiment, RANDOM)]
+    return {
+        "validation": [oriented(one, judged.experiment) for one in found],
+        "test": [oriented(one, judged.experiment, "test") for one in found],
+    }
 
 
 def _as_json(one: Course) -> dict[str, Any]:

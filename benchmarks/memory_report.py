@@ -13,6 +13,8 @@ from benchmarks import report
 Array = NDArray[np.float64]
 AFTER = (1, 3, 5, 10, 20)
 FLAML = "FLAML AutoML"
+STOPPED = "random configurations"
+DRAWN = "random configurations, rounds drawn"
 # What a study needs besides its fits: a draw of TPE, and once the meta-features with the choice of what is tried.
 SECONDS_A_DRAW = 0.01
 SECONDS_AT_THE_START = 1.0
@@ -24,12 +26,13 @@ class Pair:
 
     Args:
         found: The record of `benchmarks.memory.courses`.
+        yardstick: The random configurations whose median is 1.
     """
 
-    def __init__(self, found: Mapping[str, Any]) -> None:
+    def __init__(self, found: Mapping[str, Any], yardstick: str = STOPPED) -> None:
         self.found = found
         cold = found["cold"]
-        random = found["random configurations"]
+        random = found[yardstick]
         self.best = max(max(one["validation"]) for one in cold)
         self.typical = float(np.median(random["validation"]))
         winners = [one["test"][int(np.argmax(one["validation"]))] for one in cold]
@@ -84,12 +87,15 @@ class Pair:
 def write(folder: Path, sets: Sequence[str], algorithms: Sequence[str], ways: Sequence[str]) -> None:
     """Write the report of what is on record."""
     pairs: dict[tuple[str, str], Pair] = {}
+    wide: dict[tuple[str, str], Pair] = {}
     for name in sets:
         for algorithm in algorithms:
             path = folder / f"{name}.{algorithm}.json"
             found = json.loads(path.read_text()) if path.exists() else {}
             if "cold" in found and "ours" in found:
                 pairs[name, algorithm] = Pair(found)
+                if DRAWN in found:
+                    wide[name, algorithm] = Pair(found, DRAWN)
     telling = {key: pair for key, pair in pairs.items() if pair.tells}
     silent = [" with ".join(key) for key in pairs if key not in telling]
     used = [way for way in ways if way != FLAML and all(way in pair.found for pair in telling.values())]
@@ -103,6 +109,12 @@ def write(folder: Path, sets: Sequence[str], algorithms: Sequence[str], ways: Se
                 _regret_table({key: pair for key, pair in telling.items() if key[1] == one}, used, [], f", {one} alone")
                 for one in algorithms
             ],
+            _regret_table(
+                {key: pair for key, pair in wide.items() if pair.tells},
+                used,
+                [],
+                ", 1 = rounds drawn at random",
+            ),
             _needed_table(telling, used),
             _paired_table(telling, used),
         ],

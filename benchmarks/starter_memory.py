@@ -123,9 +123,9 @@ def tasks(options: argparse.Namespace) -> list[tuple[str, str, str]]:
     index = corpus.index(corpus.folder(options.corpus))
     found = []
     for name, facts in index.iterrows():
-        if str(name).startswith(SHIPPED):
-            continue
         kind = str(facts["problem_type"])
+        if str(name).startswith(SHIPPED) or kind not in options.kinds:
+            continue
         for algorithm in options.algorithms:
             if corpus.KINDS[kind] in registry.algorithm(algorithm).problem_types:
                 cost = min(facts["n_rows"], MOST_ROWS[kind]) * max(1, facts["n_classes"] - 1) * facts["n_features"]
@@ -139,6 +139,7 @@ def main() -> None:
     parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
     parser.add_argument("--work", type=Path, required=True, help="folder for what was judged; a second call goes on")
     parser.add_argument("--algorithms", nargs="+", default=registry.names())
+    parser.add_argument("--kinds", nargs="+", default=list(corpus.KINDS), choices=list(corpus.KINDS))
     parser.add_argument("--trials", type=int, default=TRIALS, help="configurations a set, of its own")
     parser.add_argument("--shared", type=int, default=SHARED, help="of these, the same for every set")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
