@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from e2i_assets.commands import db, experiments
+from e2i_assets.commands import db, experiments, memory
 from e2i_assets.commands.console import speaking
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app = typer.Typer(
     """,
 )
 app.add_typer(experiments.app, name="experiment")
+app.add_typer(memory.app, name="memory")
 app.add_typer(db.app, name="db")
 
 

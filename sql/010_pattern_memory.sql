@@ -61,6 +61,23 @@ CREATE TABLE e2i.ml_hpo_forgotten_patterns (
     forgotten_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Four numbers between -1 and 1 that stand for a kind of pattern. Put behind the vector they give each kind a place of its
+-- own in the index, so that a search for one kind does not wade through the others; within a kind they change no distance.
+CREATE FUNCTION e2i.hpo_kind_place(p_algorithm text, p_problem_type text, p_metric text) RETURNS real[]
+-- So dear that nobody thinks of computing it for every pattern and sorting: it is for the index.
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 10000 AS $$
+DECLARE
+    digest CONSTANT text := md5(p_algorithm || '/' || p_problem_type || '/' || p_metric);
+BEGIN
+    RETURN ARRAY[
+        ('x' || substr(digest, 1, 8))::bit(32)::integer / 2147483648.0,
+        ('x' || substr(digest, 9, 8))::bit(32)::integer / 2147483648.0,
+        ('x' || substr(digest, 17, 8))::bit(32)::integer / 2147483648.0,
+        ('x' || substr(digest, 25, 8))::bit(32)::integer / 2147483648.0
+    ]::real[];
+END
+$$;
+
 -- An index over the vectors where the server has pgvector and lets this account use it; else every pattern of the asked
 -- kind is looked at, with the same answer. Safe to call again, after the extension was installed for instance.
 CREATE FUNCTION e2i.index_hpo_patterns() RETURNS boolean LANGUAGE plpgsql AS $$
@@ -83,8 +100,9 @@ BEGIN
         RETURN false;
     END IF;
     EXECUTE format(
-        'CREATE INDEX IF NOT EXISTS ml_hpo_patterns_by_vector ON e2i.ml_hpo_patterns '
-        'USING hnsw ((meta_vector::real[]::%1$s.vector(16)) %1$s.vector_l2_ops) WHERE meta_vector IS NOT NULL', home);
+        'CREATE INDEX IF NOT EXISTS ml_hpo_patterns_by_vector ON e2i.ml_hpo_patterns USING hnsw (('
+        '(meta_vector::real[] || e2i.hpo_kind_place(algorithm_name, problem_type, optimization_metric))::%1$s.vector(20)'
+        ') %1$s.vector_l2_ops) WHERE meta_vector IS NOT NULL', home);
     RETURN true;
 END
 $$;
@@ -128,48 +146,52 @@ CREATE FUNCTION e2i.hpo_patterns_of_kind(
       AND pattern.data_hash IS DISTINCT FROM p_exclude_data_hash
 $$;
 
--- The nearest patterns of a kind, by the vectors of one version. Few of a kind are all looked at; many are searched in
--- the index, where there is one: SET e2i.few_patterns says how many are few. Either way the distance that is given is the
--- same, to the last digit.
+-- The nearest patterns of a kind, by the vectors of one version, in no order; a few more than are asked for, since pgvector
+-- rounds. Few of a kind are all looked at; many are searched in the index, where there is one: SET e2i.few_patterns says
+-- how many are few.
 CREATE FUNCTION e2i.nearest_hpo_patterns(
     p_algorithm text, p_problem_type text, p_metric text, p_meta_vector real[], p_meta_version integer,
     p_limit integer, p_exclude_data_hash text
-) RETURNS TABLE (pattern_id uuid, created_at timestamptz, distance double precision)
+) RETURNS TABLE (pattern_id uuid, created_at timestamptz, meta_vector real[])
 LANGUAGE plpgsql AS $$
 DECLARE
-    home    text;
-    n_alike integer;
-    few     CONSTANT integer := coalesce(current_setting('e2i.few_patterns', true), '10000');
-    measure text := 'e2i.vector_distance(pattern.meta_vector, $5)';
-    ties    text := ', pattern.created_at DESC, pattern.pattern_id';
+    home text;
+    few  CONSTANT integer := coalesce(nullif(current_setting('e2i.few_patterns', true), ''), '5000');
+    near text := '(pattern.meta_vector::real[]::%1$s.vector(16)) OPERATOR(%1$s.<->) $5::%1$s.vector(16), '
+                 'pattern.created_at DESC, pattern.pattern_id';
 BEGIN
     SELECT quote_ident(namespace.nspname) INTO home
     FROM pg_extension AS extension JOIN pg_namespace AS namespace ON namespace.oid = extension.extnamespace
     WHERE extension.extname = 'vector' AND to_regclass('e2i.ml_hpo_patterns_by_vector') IS NOT NULL;
-    IF home IS NOT NULL THEN
-        SELECT count(*) INTO n_alike FROM (
-            SELECT FROM e2i.ml_hpo_patterns AS pattern
-            WHERE pattern.algorithm_name = p_algorithm AND pattern.problem_type = p_problem_type
-              AND pattern.optimization_metric = p_metric AND pattern.meta_version = p_meta_version
-            LIMIT few
-        ) AS counted;
-        IF n_alike >= few THEN
-            measure := format(
-                '(pattern.meta_vector::real[]::%1$s.vector(16)) OPERATOR(%1$s.<->) $5::%1$s.vector(16)', home);
-            ties := '';  -- more columns to sort by would keep the index from being used
-            -- Goes on through the index until enough patterns of the asked kind are found.
-            PERFORM set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '100', true);
-        END IF;
+    IF home IS NULL THEN
+        RETURN QUERY
+        SELECT kept.pattern_id, kept.created_at, kept.meta_vector::real[]
+        FROM e2i.hpo_patterns_of_kind(p_algorithm, p_problem_type, p_metric, p_exclude_data_hash) AS kept
+        WHERE kept.meta_version = p_meta_version
+        ORDER BY e2i.vector_distance(kept.meta_vector, p_meta_vector), kept.created_at DESC, kept.pattern_id
+        LIMIT p_limit;
+        RETURN;
     END IF;
-    RETURN QUERY EXECUTE
-        'WITH nearest AS MATERIALIZED ('
-        '    SELECT pattern.pattern_id, pattern.created_at, pattern.meta_vector'
-        '    FROM e2i.ml_hpo_patterns AS pattern'
-        '    WHERE pattern.algorithm_name = $1 AND pattern.problem_type = $2 AND pattern.optimization_metric = $3'
-        '      AND pattern.meta_version = $4 AND pattern.meta_vector IS NOT NULL'
-        '      AND pattern.data_hash IS DISTINCT FROM $7'
-        '    ORDER BY ' || measure || ties || ' LIMIT $6'
-        ') SELECT nearest.pattern_id, nearest.created_at, e2i.vector_distance(nearest.meta_vector, $5) FROM nearest'
+    IF EXISTS (
+        SELECT FROM e2i.ml_hpo_patterns AS pattern
+        WHERE pattern.algorithm_name = p_algorithm AND pattern.problem_type = p_problem_type
+          AND pattern.optimization_metric = p_metric AND pattern.meta_version = p_meta_version
+        OFFSET few
+    ) THEN
+        -- As the index has it, and nothing more to sort by, which would keep the index from being used.
+        near := '((pattern.meta_vector::real[] || e2i.hpo_kind_place('
+                'pattern.algorithm_name, pattern.problem_type, pattern.optimization_metric))::%1$s.vector(20)) '
+                'OPERATOR(%1$s.<->) ($5 || e2i.hpo_kind_place($1, $2, $3))::%1$s.vector(20)';
+        -- Goes on through the index until enough patterns of the asked kind are found.
+        PERFORM set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '100', true);
+    END IF;
+    RETURN QUERY EXECUTE format(
+        'SELECT pattern.pattern_id, pattern.created_at, pattern.meta_vector::real[]'
+        ' FROM e2i.ml_hpo_patterns AS pattern'
+        ' WHERE pattern.algorithm_name = $1 AND pattern.problem_type = $2 AND pattern.optimization_metric = $3'
+        '   AND pattern.meta_version = $4 AND pattern.meta_vector IS NOT NULL'
+        '   AND pattern.data_hash IS DISTINCT FROM $7'
+        ' ORDER BY ' || near || ' LIMIT $6 + 8', home)
     USING p_algorithm, p_problem_type, p_metric, p_meta_version, p_meta_vector, p_limit, p_exclude_data_hash;
 END
 $$;
@@ -224,7 +246,7 @@ BEGIN
         SELECT * FROM e2i.hpo_patterns_of_kind(p_algorithm, p_problem_type, p_metric, p_exclude_data_hash) AS kept
         WHERE kept.meta_version > p_meta_version
     ), scored AS (
-        SELECT found.pattern_id, found.created_at, exp(-found.distance) AS score
+        SELECT found.pattern_id, found.created_at, exp(-e2i.vector_distance(found.meta_vector, p_meta_vector)) AS score
         FROM e2i.nearest_hpo_patterns(
             p_algorithm, p_problem_type, p_metric, p_meta_vector::e2i.meta_vector, p_meta_version, p_limit,
             p_exclude_data_hash

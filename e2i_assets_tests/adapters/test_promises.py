@@ -21,6 +21,7 @@ from e2i_assets.adapters.promises.catalogue import PROMISES, experiments_with
 from e2i_assets.adapters.promises.promise import Verdict, judged
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.pattern_upkeep import PatternUpkeep
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.dataset import Dataset, dataset_of
@@ -514,6 +515,14 @@ def test_exactly_the_promise_breaks_that_is_no_longer_true(made: Made, case: Cas
     assert {name for name, one in found.items() if one.outcome == "broken"} == set(case.broken)
     assert {name for name, one in found.items() if one.outcome == "could not look"} == set(case.unseen)
     assert case.words in found[case.broken[0]].why
+
+
+def test_a_pattern_that_was_forgotten_on_purpose_breaks_no_promise(made: Made) -> None:
+    before = made.not_held()
+    made.execute("UPDATE ml_hpo_patterns SET created_at = now() - interval '1 year', times_used_as_warmstart = 0")
+    assert len(PatternUpkeep(made.workspace.database).forget(dry_run=False)) == 1
+    assert made.not_held() == before
+    assert "was forgotten on purpose: older than 90 days" in made.verdicts()["stored_once_and_found_again"].why
 
 
 def test_an_experiment_that_does_not_search_keeps_its_promises_and_says_so(made: Made) -> None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from e2i_assets.adapters.memory import Remembered
 from e2i_assets.adapters.promises.promise import Promise, Verdict, held, stored, verdict
 from e2i_assets.adapters.stores.pattern_store import PatternStore, StoredPattern
+from e2i_assets.adapters.stores.pattern_upkeep import PatternUpkeep
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.search import tuning
@@ -30,6 +31,8 @@ def _once_and_found(workspace: Workspace, name: str) -> Verdict:
     with workspace.database.connect() as connection:
         times, patterns = connection.execute(_COUNT, {"spec_hash": tuned.identity}).one()
     pattern = PatternStore(workspace.database).get(remembered.pattern_id)
+    if pattern is None and (reason := PatternUpkeep(workspace.database).forgotten(remembered.pattern_id)):
+        return held(f"pattern {remembered.pattern_id} was forgotten on purpose: {reason}")
     if pattern is None:
         return verdict(
             [f"pattern {remembered.pattern_id} is not in the memory: materialise hpo_pattern_memory again"], ""
@@ -66,6 +69,8 @@ def _finite(workspace: Workspace, name: str) -> Verdict:
     if remembered.pattern_id is None:
         return held(_NOTHING)
     pattern = PatternStore(workspace.database).get(remembered.pattern_id)
+    if pattern is None and (reason := PatternUpkeep(workspace.database).forgotten(remembered.pattern_id)):
+        return held(f"pattern {remembered.pattern_id} was forgotten on purpose: {reason}")
     if pattern is None:
         return Verdict("could not look", f"pattern {remembered.pattern_id} is not in the memory")
     mistakes = [

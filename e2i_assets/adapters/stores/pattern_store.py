@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.rows import columns, document, every, one, replacements
 
+STARTER = "starter"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternRow:
@@ -25,7 +27,7 @@ class PatternRow:
         default_value: What the algorithm's defaults came to in the same study.
         meta_vector: The meta-features on their scales, 16 numbers; None where only the sizes are known.
         meta_version: What its numbers mean: vectors of different versions are not compared.
-        source: Where the pattern comes from: ``study``, or the name of what it was imported from.
+        source: Where the pattern comes from: ``study``, ``starter``, or ``import:`` and the name of what it came in.
     """
 
     spec_hash: str
@@ -103,6 +105,13 @@ _REPLACE = sa.text(
     )
 )
 _ADD = sa.text(_STORE.format(**_COLUMNS, on_memory="NOTHING", on_pattern="NOTHING"))
+_REFRESH = sa.text(
+    _STORE.format(
+        **_COLUMNS,
+        on_memory="NOTHING",
+        on_pattern=f"UPDATE SET {replacements(PatternRow, 'spec_hash')} WHERE ml_hpo_patterns.source = excluded.source",
+    )
+)
 _SIMILAR = sa.text(f"""
     SELECT {columns(StoredPattern, "pattern")}, found.similarity
     FROM find_similar_hpo_patterns(
@@ -239,13 +248,19 @@ def pattern_id(spec_hash: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"e2i_assets/hpo-pattern/{spec_hash}"))
 
 
-def add_patterns(connection: sa.Connection, patterns: Iterable[PatternRow]) -> int:
-    """Keep the patterns of studies that are not in the memory yet, in a transaction of the caller's; count them."""
+def add_patterns(connection: sa.Connection, patterns: Iterable[PatternRow], refresh: bool = False) -> int:
+    """Keep the patterns of studies that are not in the memory yet, in a transaction of the caller's, and count them.
+
+    Args:
+        connection: In a transaction.
+        patterns: May be many.
+        refresh: Bring those that are there from the same source up to date, and count them too.
+    """
     remaining = iter(patterns)
-    added = 0
+    written = 0
     while batch := list(islice(remaining, _AT_ONCE)):
-        added += connection.execute(_ADD, _documents(batch)).rowcount
-    return added
+        written += connection.execute(_REFRESH if refresh else _ADD, _documents(batch)).rowcount
+    return written
 
 
 def _documents(patterns: Iterable[PatternRow]) -> dict[str, str]:

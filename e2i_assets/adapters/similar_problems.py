@@ -1,0 +1,88 @@
+"""Which patterns of the memory are like the problem of an experiment, and in what each is different."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from e2i_assets.adapters.asset_files import AssetMissing
+from e2i_assets.adapters.stores.pattern_store import PatternStore, SimilarPattern
+from e2i_assets.adapters.stores.pattern_upkeep import PatternUpkeep
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.memory import meta_vector
+from e2i_assets.core.memory.differences import Difference, differences
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarProblem:
+    """A pattern with its similarity; `differences` is empty where only the sizes could be compared."""
+
+    pattern: SimilarPattern
+    differences: tuple[Difference, ...]
+    compared: str
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A problem as its experiment was last seen, and where that was read."""
+
+    meta_features: dict[str, float]
+    data_hash: str | None
+    origin: str
+
+
+class _Seen(BaseModel):
+    """What is read of a stored warm start."""
+
+    meta_features: dict[str, float]
+
+
+def described(workspace: Workspace, experiment: Experiment) -> Described:
+    """Return what is known of an experiment's rows.
+
+    Raises:
+        E2iError: Nothing is: neither `warm_start` was made nor a pattern left.
+    """
+    try:
+        seen: _Seen = workspace.read(_Seen, "warm_start", experiment.name)
+        facts: SplitFacts = workspace.read(SplitFacts, "validation_splits", experiment.name)
+        return Described(seen.meta_features, facts.search_hash, "its stored warm_start")
+    except AssetMissing:
+        pattern_id = PatternUpkeep(workspace.database).of_experiment(experiment.name)
+        pattern = PatternStore(workspace.database).get(pattern_id) if pattern_id else None
+    if pattern is None:
+        raise E2iError(
+            f"nothing is known yet of the rows of {experiment.name}: `e2i run {experiment.name}` looks at them, "
+            "or materialise its warm_start in Dagster"
+        )
+    return Described(dict(pattern.meta_features), pattern.data_hash, f"its pattern {pattern.pattern_id}")
+
+
+def similar_problems(
+    workspace: Workspace, experiment: Experiment, problem: Described, min_similarity: float, limit: int
+) -> list[SimilarProblem]:
+    """Return the patterns at least so similar to an experiment's problem, as its warm start would find them."""
+    features = problem.meta_features
+    vector = meta_vector.meta_vector(features)
+    found = PatternStore(workspace.database).similar(
+        algorithm=experiment.algorithm,
+        problem_type=experiment.problem_type,
+        metric=experiment.metric,
+        n_samples=int(features["n_samples"]),
+        n_features=int(features["n_features"]),
+        class_balance=features.get("class_balance"),
+        min_similarity=min_similarity,
+        limit=limit,
+        exclude_data_hash=problem.data_hash,
+        meta_vector=vector,
+        meta_version=meta_vector.VERSION,
+    )
+    return [_compared(pattern, vector) for pattern in found]
+
+
+def _compared(pattern: SimilarPattern, vector: tuple[float, ...]) -> SimilarProblem:
+    if pattern.meta_vector is None or pattern.meta_version != meta_vector.VERSION:
+        return SimilarProblem(pattern, (), "sizes")
+    return SimilarProblem(pattern, tuple(differences(vector, pattern.meta_vector)), "meta-features")
