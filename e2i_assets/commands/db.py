@@ -83,13 +83,14 @@ def serve() -> None:
 @speaking
 def migrate() -> None:
     """Create the tables, or bring them up to date; without anything to do it only looks."""
-    from e2i_assets.adapters.postgres import migrations, server
+    from e2i_assets.adapters.postgres import server
+    from e2i_assets.adapters.preparation import prepare
     from e2i_assets.commands.project import settings
 
     found = settings()
     database = server.database(found)
     with out.status("Preparing the tables (the first time takes half a minute) ..."):
-        report = migrations.migrate(database, found.sql)
+        report = prepare(database, found.sql)
     for name in report.applied:
         out.print(f"applied [green]{name}[/]", highlight=False)
     for owner in report.prepared:
