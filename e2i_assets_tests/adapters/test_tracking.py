@@ -94,6 +94,37 @@ def test_every_value_arrives_under_its_name_and_the_run_is_finished(
     assert tracker.run_params(result.run_id) == {name: param_text(value) for name, value in run.params.items()}
 
 
+def test_a_table_is_one_to_mlflow(uri: str, tracker: Tracker, run: TrackedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T30: under its name, and in the form in which MLflow reads tables back."""
+    tables = {"trials.json": [{"trial": 0, "value": 0.5}, {"trial": 1, "value": None, "state": "FAIL"}]}
+    result = tracker.log(replace(run, documents={}, figures={}, tables=tables))
+    client = mlflow_client(uri)
+    assert artifact_names(client, str(result.run_id)) == {"trials.json"}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # reading tables, it forgets which address it was given
+    found = client.load_table(str(client.get_run(result.run_id).info.experiment_id), "trials.json", [result.run_id])
+    assert found.astype(object).where(found.notna(), None).to_dict("records") == [
+        {"trial": 0, "value": 0.5, "state": None},
+        {"trial": 1, "value": None, "state": "FAIL"},
+    ]
+
+
+def test_a_file_can_be_added_later_and_replaced(uri: str, tracker: Tracker, run: TrackedRun) -> None:
+    logged = tracker.log(run)
+    for page in (b"<p>first</p>", b"<p>second</p>"):
+        added = tracker.attach(run.run_key, {"report.html": page})
+        assert (added.status, added.run_id) == ("logged", logged.run_id)
+    stored = mlflow_client(uri).get_run(logged.run_id)
+    folder = Path(stored.info.artifact_uri.removeprefix("file://"))
+    assert (folder / "report.html").read_bytes() == b"<p>second</p>"
+    assert stored.info.status == "FINISHED"
+
+
+@pytest.mark.parametrize(("key", "name"), [("nobody", "report.html"), (None, "../report.html")])
+def test_a_file_with_no_place_is_refused(tracker: Tracker, run: TrackedRun, key: str | None, name: str) -> None:
+    tracker.log(run)
+    assert tracker.attach(key or run.run_key, {name: b""}).status == "refused"
+
+
 def test_nothing_is_left_in_the_current_folder(tracker: Tracker, run: TrackedRun, model: Path) -> None:
     assert tracker.log(replace(run, model_folder=model, registered_model_name=run.run_key)).status == "logged"
     assert not list(Path.cwd().iterdir())
