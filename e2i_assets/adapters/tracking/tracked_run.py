@@ -9,6 +9,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Literal
 
+from e2i_assets.adapters.tracking.trial_history import Point
 from e2i_assets.core.errors import E2iError
 
 RUN_KEY_TAG = "e2i.run_key"
@@ -38,6 +39,8 @@ class TrackedRun:
         documents: File name to a JSON document, logged under exactly that name at the artifact root.
         tables: File name, which ends in ``.json``, to rows; MLflow shows them as a table and compares them over runs.
         figures: File name to its bytes: PNGs, and whatever else a person opens, such as an HTML report.
+        history: What the metrics of the trials were, one point a trial.
+        data: Name and content hash of the rows, which MLflow shows as the dataset of the run.
         model_folder: An MLflow model folder, logged under ``model``.
         registered_model_name: The model that it becomes a version of, None to register nothing.
         stage: Stage of the contract; its lower-case name is the alias of the version.
@@ -56,6 +59,8 @@ class TrackedRun:
     documents: Mapping[str, object] = field(default_factory=dict)
     tables: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
     figures: Mapping[str, bytes] = field(default_factory=dict)
+    history: Sequence[Point] = ()
+    data: tuple[str, str] | None = None
     model_folder: Path | None = None
     registered_model_name: str | None = None
     stage: str = "Staging"
@@ -104,7 +109,8 @@ def require_legal(run: TrackedRun) -> None:
     Raises:
         TrackingRefused: A metric is not finite; every one of them is named.
     """
-    endless = [f"{name} = {value}" for name, value in run.metrics.items() if not _is_finite(value)]
+    named = [*run.metrics.items(), *((f"{point.name} of trial {point.step}", point.value) for point in run.history)]
+    endless = [f"{name} = {value}" for name, value in named if not _is_finite(value)]
     if endless:
         raise TrackingRefused(f"metrics that are not finite numbers are not logged: {', '.join(endless)}")
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.tracking.mlflow_client import TrackingUnreachable, is_server, mlflow_client
-from e2i_assets.adapters.tracking.mlflow_run import ended, found_run, log_files, log_model, log_values, opened_run
+from e2i_assets.adapters.tracking.mlflow_run import (
+    ended,
+    found_run,
+    log_data,
+    log_files,
+    log_model,
+    log_values,
+    opened_run,
+)
 from e2i_assets.adapters.tracking.model_registry import registered_version
 from e2i_assets.adapters.tracking.tracked_files import files, require_file_names
 from e2i_assets.adapters.tracking.tracked_run import (
@@ -22,6 +30,7 @@ from e2i_assets.adapters.tracking.tracked_run import (
     TrackingResult,
     require_legal,
 )
+from e2i_assets.adapters.tracking.trial_history import log_history
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
@@ -126,6 +135,9 @@ class Tracker:
         run_id, name, version = str(run.info.run_id), tracked.registered_model_name, None
         with ended(client, run_id):
             log_values(client, run, tracked)
+            log_history(client, run, tracked.history)
+            if tracked.data is not None:
+                log_data(client, run, tracked.data)
             log_files(client, run, content)
             if tracked.model_folder is not None:
                 sha256 = log_model(client, run, tracked.model_folder)
