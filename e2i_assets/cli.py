@@ -103,6 +103,31 @@ def holdout(
 
 @app.command()
 @speaking
+def track(
+    names: Annotated[list[str] | None, typer.Argument(help="Experiments; all when none is named.")] = None,
+    catch_up: Annotated[
+        bool, typer.Option("--catch-up", help="Send what MLflow missed, and close what a crash left open.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="A document instead of a table.")] = False,
+) -> None:
+    """Say which trainings MLflow has, and send it those that it missed.
+
+    A model is trained and kept whether MLflow is there or not. What it did not
+    take waits; sent twice is sent once. Leaves with 1 when something still waits
+    after a catching up.
+
+    [bold]Examples[/]
+
+      e2i track
+      e2i track --catch-up            after MLflow was away
+    """
+    from e2i_assets.commands import track as tracking
+
+    tracking.track(names or [], catch_up, json)
+
+
+@app.command()
+@speaking
 def up(
     port: Annotated[int, typer.Option(help="Of the Dagster UI.", min=1, max=65535)] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Of MLflow.", min=1, max=65535)] = 5000,

@@ -1,6 +1,6 @@
 """Trainings in MLflow, now or later: what it does not take waits in the outbox, and is sent when it is back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from e2i_assets.adapters.stores.run_store import Alongside, RunStore, StoredRun
 from e2i_assets.adapters.stores.version_store import version_of, write_version
 from e2i_assets.adapters.tracking.outbox import Outbox, Pending
 from e2i_assets.adapters.tracking.tracked_run import TrackedRun, TrackingResult
+from e2i_assets.adapters.tracking.tracking import tracking_failures
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.contracts.contract import HpoOutput, MlflowInfo, TrainingOutput
 
@@ -69,6 +70,14 @@ def catch_up(workspace: Workspace, experiment: str | None = None) -> Iterator[Ca
     for one in waiting(workspace, experiment):
         with workspace.database.advisory_lock(f"catch up {one.identity}"):
             yield CaughtUp(one.experiment, _sent(workspace, one))
+
+
+def close_stale(workspace: Workspace, has_ended: Callable[[str], bool]) -> list[str]:
+    """Close the MLflow runs that a crash left open, if MLflow is there: the next sweep finds them otherwise."""
+    try:
+        return workspace.tracker().close_stale(has_ended)
+    except tracking_failures():
+        return []
 
 
 def said(result: TrackingResult) -> str:

@@ -230,10 +230,17 @@ def test_runs_that_a_crash_left_open_are_closed_by_their_dagster_run(
     result = tracker.log(run)
     client = mlflow_client(uri)
     client.update_run(result.run_id, status="RUNNING")
-    assert tracker.close_stale(["another"]) == []
-    assert tracker.close_stale([run.dagster_run_id]) == [result.run_id]
+    assert tracker.close_stale({"another"}.__contains__) == []
+    assert tracker.close_stale({run.dagster_run_id}.__contains__) == [result.run_id]
     assert client.get_run(result.run_id).info.status == "FAILED"
-    assert tracker.close_stale([run.dagster_run_id]) == []
+    assert tracker.close_stale({run.dagster_run_id}.__contains__) == []
+
+
+def test_a_run_that_somebody_else_has_open_is_left_alone(uri: str, tracker: Tracker, run: TrackedRun) -> None:
+    client = mlflow_client(uri)
+    theirs = client.create_run(tracker.log(run).experiment_id, tags={"dagster_run_id": "theirs"}).info.run_id
+    assert tracker.close_stale(lambda _: True) == []
+    assert client.get_run(theirs).info.status == "RUNNING"
 
 
 def test_two_at_once_are_one_run(uri: str, tracker: Tracker, run: TrackedRun) -> None:

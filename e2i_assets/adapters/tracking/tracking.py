@@ -3,7 +3,7 @@
 What a tracked run is stands in `tracked_run`, how a store is reached in `mlflow_client`.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,20 +93,19 @@ class Tracker:
         """Return the parameters of an MLflow run, as MLflow keeps them (see `param_text`)."""
         return dict(self._client().get_run(run_id).data.params)
 
-    def close_stale(self, dagster_run_ids: Collection[str]) -> list[str]:
+    def close_stale(self, has_ended: Callable[[str], bool]) -> list[str]:
         """Mark as FAILED what still says RUNNING although its Dagster run is over; returns the MLflow run ids.
 
         Args:
-            dagster_run_ids: Dagster runs that have ended.
+            has_ended: Whether the Dagster run of this id is over.
         """
         client = self._client()
-        experiment_ids = _experiment_ids(client)
+        running = client.search_runs(_experiment_ids(client), "attributes.status = 'RUNNING'")
         stale = [
             str(run.info.run_id)
-            for dagster_run_id in dagster_run_ids
-            for run in client.search_runs(
-                experiment_ids, f"attributes.status = 'RUNNING' and tags.`{DAGSTER_RUN_TAG}` = '{dagster_run_id}'"
-            )
+            for run in running
+            # Runs without the tag are not ours.
+            if DAGSTER_RUN_TAG in run.data.tags and has_ended(run.data.tags[DAGSTER_RUN_TAG])
         ]
         for run_id in stale:
             client.set_terminated(run_id, status="FAILED")
@@ -121,7 +120,7 @@ class Tracker:
                 return told(mlflow_client(self._tracking_uri))
         except TrackingRefused as error:
             return TrackingResult("refused", reason=str(error))
-        except _failures() as error:
+        except tracking_failures() as error:
             return TrackingResult("unavailable", reason=f"{type(error).__name__}: {error}")
 
     def _client(self) -> "MlflowClient":
@@ -174,8 +173,8 @@ def _experiment_ids(client: "MlflowClient") -> list[str]:
     return [str(experiment.experiment_id) for experiment in client.search_experiments()]
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """What an MLflow store that is away, broken or full raises; a failed HTTP request is an OSError too."""
+def tracking_failures() -> tuple[type[Exception], ...]:
+    """Return what an MLflow store that is away, broken or full raises; a failed HTTP request is an OSError too."""
     from mlflow.exceptions import MlflowException
 
     return (TrackingUnreachable, MlflowException, SQLAlchemyError, OSError)
