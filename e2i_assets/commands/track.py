@@ -1,6 +1,5 @@
 """`e2i track`: what MLflow has of the trainings, and, when asked, sends what it missed."""
 
-import json as json_text
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +12,7 @@ from rich.table import Table
 from e2i_assets.adapters import training_log
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.commands.console import FAILED, out
+from e2i_assets.commands.console import FAILED, document, for_a_program, out
 from e2i_assets.commands.project import workspace
 from e2i_assets.commands.run_one import dagster_instance
 
@@ -26,7 +25,8 @@ def track(names: Sequence[str], catch_up: bool, json: bool) -> None:
         catch_up: Send what MLflow missed, and close the runs that a crash left open.
         json: Print a document instead of a table.
     """
-    project = workspace()
+    with for_a_program(json):
+        project = workspace()
     for name in names:
         project.experiment(name)
     asked: list[str | None] = [*names] or [None]
@@ -35,7 +35,7 @@ def track(names: Sequence[str], catch_up: bool, json: bool) -> None:
     found = _found(project, names)
     if json:
         tried = [{"experiment": one.experiment, **asdict(one.result)} for one in sent]
-        typer.echo(json_text.dumps({"trainings": found, "tried": tried, "closed": closed}, indent=2))
+        document({"trainings": found, "tried": tried, "closed": closed})
     else:
         out.print(_table(found))
         for one in sent:

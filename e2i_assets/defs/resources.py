@@ -9,6 +9,7 @@ from pydantic import Field
 
 from e2i_assets.adapters import settings as project_settings
 from e2i_assets.adapters.postgres.server import database
+from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
 from e2i_assets.adapters.tracking.mlflow_client import is_server
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.defs.tracing_resource import SECRET, TracingResource
@@ -59,7 +60,7 @@ def mlflow(context: dg.InitResourceContext) -> Iterator[Any]:
 
 def _own_mlflow() -> dg.EnvVar | None:
     """Return the person's own MLflow server as the receiver, where that is asked for and no other address is given."""
-    asked = os.environ.get("E2I_TRACING_RECEIVER") == "mlflow"
+    asked = os.environ.get(TRACING_RECEIVER) == "mlflow"
     return from_environment(project_settings.MLFLOW_TRACKING_URI) if asked else None
 
 
@@ -82,8 +83,8 @@ def resources() -> dg.Definitions:
         mlflow_tracking_uri=from_environment(project_settings.MLFLOW_TRACKING_URI),
     )
     tracing = TracingResource(
-        endpoint=from_environment("E2I_TRACING_ENDPOINT") or _own_mlflow(),
-        receiver=from_environment("E2I_TRACING_RECEIVER") or "otlp",
+        endpoint=from_environment(TRACING_ENDPOINT) or _own_mlflow(),
+        receiver=from_environment(TRACING_RECEIVER) or "otlp",
         headers=from_environment("E2I_TRACING_HEADERS"),
         trials=from_environment("E2I_TRACING_TRIALS") or "0",
         project=from_environment("E2I_TRACING_PROJECT"),

@@ -5,6 +5,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+TRACING_ENDPOINT, TRACING_RECEIVER = "E2I_TRACING_ENDPOINT", "E2I_TRACING_RECEIVER"
 Receiver = Literal["otlp", "opik", "mlflow", "none"]
 
 _PATHS: dict[str, str] = {
