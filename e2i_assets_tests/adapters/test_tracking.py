@@ -1,12 +1,9 @@
 import json
 import socket
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import Ridge
+from troubled_server import Trouble, troubled
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
@@ -274,47 +272,15 @@ def test_without_an_address_tracking_is_disabled_and_says_so(tmp_path: Path, run
     assert (result.status, result.run_id) == ("disabled", None)
 
 
-class SlowServer(BaseHTTPRequestHandler):
-    """Answers to `/health` at once with the status in the path, or after half a minute."""
-
-    released = threading.Event()
-
-    def do_GET(self) -> None:
-        if self.path.startswith("/slow"):
-            self.released.wait(30)
-        healthy = self.path == "/broken/health"
-        self.send_response(200 if healthy else 500)
-        self.end_headers()
-
-    do_POST = do_GET
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing on the terminal."""
-
-
-@pytest.fixture
-def troubled_server() -> Iterator[str]:
-    SlowServer.released.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), SlowServer) as listening:
-        listening.daemon_threads = True
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.server_port}"
-        SlowServer.released.set()
-        listening.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize("path", ["slow", "errors", "broken"])
-def test_a_server_that_hangs_or_fails_is_unavailable_soon(
-    path: str, troubled_server: str, tmp_path: Path, run: TrackedRun
-) -> None:
-    """T30: no invented ids."""
+@pytest.mark.parametrize("trouble", ["gone", "errors", "slow", "looks well"])
+def test_a_server_in_trouble_is_unavailable_soon(trouble: Trouble, tmp_path: Path, run: TrackedRun) -> None:
+    """T30: no invented ids. One that answers only to who asks how it is costs a request and its repetition."""
     began = time.monotonic()
-    result = Tracker(f"{troubled_server}/{path}", tmp_path).log(run)
+    with troubled(trouble) as address:
+        result = Tracker(address, tmp_path).log(run)
+        assert time.monotonic() - began < (25 if trouble == "looks well" else 12)
     assert (result.status, result.run_id, result.experiment_id) == ("unavailable", None, None)
     assert result.reason
-    assert time.monotonic() - began < 12
 
 
 @pytest.mark.parametrize(
