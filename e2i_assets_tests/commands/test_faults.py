@@ -1,11 +1,13 @@
-"""`e2i run` while MLflow and the receiver of traces are in trouble: it succeeds, soon, and says what is missing."""
+"""`e2i run` while MLflow and the receiver of traces are in trouble: it succeeds, and says what is missing.
+
+How soon, is measured where it is not hidden behind the fits: `adapters/test_tracking.py`, `adapters/test_tracing.py`.
+"""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,8 +30,6 @@ problem_type: binary_classification
 algorithm: LogisticRegression
 hpo: {trials: 3}
 """
-# What the probe, the requests and their one repetition may take, with room for a machine that is busy elsewhere.
-LONGEST_SECONDS = 60
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def kept_but_not_followed(project: Workspace, missing: list[str]) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["gone", "errors", "slow"])
-def test_a_run_succeeds_soon_and_says_what_is_missing(
+def test_a_run_succeeds_and_says_what_is_missing(
     cells: Workspace, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """T30: an error of MLflow throws no model away."""
@@ -77,9 +77,7 @@ def test_a_run_succeeds_soon_and_says_what_is_missing(
         monkeypatch.setenv("E2I_MLFLOW_TRACKING_URI", address)
         monkeypatch.setenv("E2I_TRACING_ENDPOINT", address)
         there = Workspace(replace(cells.settings, mlflow_tracking_uri=address), cells.database)
-        began = time.monotonic()
         outcome = outcome_of(there, "cells")
-        assert time.monotonic() - began < LONGEST_SECONDS
     assert outcome["status"] == "done", outcome
     assert [one["check"] for one in outcome["checks"]] == ["mlflow_keeps_the_run"]
     kept_but_not_followed(cells, outcome["missing"])
