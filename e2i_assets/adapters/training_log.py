@@ -140,6 +140,13 @@ def _correct_output(workspace: Workspace, pending: Pending, result: TrackingResu
         )
 
 
+def mlflow_url(workspace: Workspace, tracked: TrackingResult) -> str | None:
+    """Return where a person can open the run, None where there is none."""
+    if tracked.run_id is None:
+        return None
+    return f"{workspace.settings.mlflow_url}/#/experiments/{tracked.experiment_id}/runs/{tracked.run_id}"
+
+
 def mlflow_info(tracked: TrackingResult) -> MlflowInfo:
     """Return where the model is in MLflow, in the words of the contract."""
     return MlflowInfo(

@@ -14,7 +14,6 @@ from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.tracked_training import tracked_training
 from e2i_assets.adapters.tracking.mlflow_model import save_mlflow_model
 from e2i_assets.adapters.tracking.outbox import Outbox
-from e2i_assets.adapters.tracking.tracked_run import TrackingResult
 from e2i_assets.adapters.training_output import training_output
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
@@ -143,7 +142,7 @@ def train(
         training,
         output,
         tracked.reason or "logged",
-        _mlflow_url(workspace, tracked),
+        training_log.mlflow_url(workspace, tracked),
         drawn,
         training_gaps(experiment, training),
     )
@@ -179,10 +178,3 @@ def _started(
         is_best_trial=hpo.hpo_completed,
         started_at=started,
     )
-
-
-def _mlflow_url(workspace: Workspace, tracked: TrackingResult) -> str | None:
-    """Return where a person can open the run."""
-    if tracked.run_id is None:
-        return None
-    return f"{workspace.settings.mlflow_url}/#/experiments/{tracked.experiment_id}/runs/{tracked.run_id}"

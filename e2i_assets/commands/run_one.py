@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from e2i_assets.adapters import training_log
 from e2i_assets.adapters.lineage import is_complete
 from e2i_assets.adapters.postgres.server import database
-from e2i_assets.adapters.settings import Settings, from_environment
+from e2i_assets.adapters.settings import from_environment
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.commands.dagster_home import dagster_home
+from e2i_assets.commands.catching_up import caught_up
+from e2i_assets.commands.instance import dagster_instance
 from e2i_assets.commands.parent import end_with_input
 from e2i_assets.core.errors import E2iError
 
@@ -39,7 +40,7 @@ def outcome_of(workspace: Workspace, name: str) -> dict[str, Any]:
     """Run the graph for an experiment, unless everything that it would make is there already."""
     with workspace.database.advisory_lock(f"run {name}"):
         # What MLflow missed while it was away is sent, not trained again.
-        sent = [one for one in training_log.catch_up(workspace, name) if one.result.status == "logged"]
+        sent = [one for one in caught_up(workspace, name) if one.result.status == "logged"]
         if is_complete(workspace, workspace.experiment(name)):
             outcome: dict[str, Any] = {"status": "kept", "missing": []}
         else:
@@ -50,14 +51,6 @@ def outcome_of(workspace: Workspace, name: str) -> dict[str, Any]:
                 outcome = _run(instance, name)
         outcome["missing"] += [f"not in MLflow yet, {one.reason}" for one in training_log.waiting(workspace, name)]
         return {**outcome, "caught_up": len(sent)}
-
-
-def dagster_instance(settings: Settings) -> "dg.DagsterInstance":
-    """Open the instance that `dagster.yaml` describes."""
-    import dagster as dg
-    from dagster._core.instance.ref import InstanceRef
-
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_home(settings))))
 
 
 def close_abandoned(instance: "dg.DagsterInstance", name: str) -> set[str]:

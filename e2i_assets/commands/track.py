@@ -12,9 +12,10 @@ from rich.table import Table
 from e2i_assets.adapters import training_log
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.commands.catching_up import caught_up
 from e2i_assets.commands.console import FAILED, document, for_a_program, out
+from e2i_assets.commands.instance import dagster_instance
 from e2i_assets.commands.project import workspace
-from e2i_assets.commands.run_one import dagster_instance
 
 
 def track(names: Sequence[str], catch_up: bool, json: bool) -> None:
@@ -30,7 +31,7 @@ def track(names: Sequence[str], catch_up: bool, json: bool) -> None:
     for name in names:
         project.experiment(name)
     asked: list[str | None] = [*names] or [None]
-    sent = [one for name in asked for one in training_log.catch_up(project, name)] if catch_up else []
+    sent = [one for name in asked for one in caught_up(project, name)] if catch_up else []
     closed = training_log.close_stale(project, lambda run_id: _has_ended(project, run_id)) if catch_up else []
     found = _found(project, names)
     if json:

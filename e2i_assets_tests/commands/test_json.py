@@ -1,16 +1,19 @@
 """`--json`: one document on the standard output and nothing else there, wherever a script would want it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 from click.testing import Result
 from finished_project import made
 
 from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.commands.instance import dagster_instance
 
 Said = Callable[..., Result]
 Written = Callable[..., Path]
@@ -62,6 +65,7 @@ def test_holdout_tells_its_figures_and_its_record(said: Said, project: Workspace
 def test_track_tells_what_mlflow_has_and_what_waits(
     said: Said, project: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", project.settings.root)
     monkeypatch.setenv("E2I_MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     made(Workspace(replace(project.settings, mlflow_tracking_uri="http://127.0.0.1:9"), project.database))
     before = said("track", "--catch-up", "--json")
@@ -81,6 +85,11 @@ def test_track_tells_what_mlflow_has_and_what_waits(
     found = json.loads(after.stdout)
     assert [one["status"] for one in found["tried"]] == ["logged"]
     assert (found["trainings"][0]["waiting"], found["closed"]) == (None, [])
+    with dagster_instance(project.settings) as instance:
+        (told_dagster,) = instance.fetch_observations(dg.AssetKey("trained_model"), limit=5).records
+    observation = told_dagster.asset_observation
+    assert observation is not None
+    assert (observation.partition, observation.metadata["mlflow"].value) == ("plain", found["tried"][0]["run_id"])
     again = said("track", "--catch-up")
     assert (again.exit_code, found["trainings"][0]["mlflow_run_id"] in again.stdout) == (0, True)
     assert said("track", "nobody").exit_code == 1

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 
+EXPORT_EVERY_MILLISECONDS = 500
+
+
 class SpanCount:
     """How many spans ended, and how many of them the receiver has confirmed."""
 
@@ -45,7 +48,9 @@ def span_provider(settings: TracingSettings, count: SpanCount, link: MlflowLink)
         shutdown_on_exit=False,
         id_generator=GivenIds(),
     )
-    provider.add_span_processor(BatchSpanProcessor(_exporter(settings, count, link)))
+    # Soon after a span has ended, so that little is left for the end of the run.
+    exporter = _exporter(settings, count, link)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=EXPORT_EVERY_MILLISECONDS))
     return provider
 
 
