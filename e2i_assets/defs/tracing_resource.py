@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, ValidationError
 
 from e2i_assets.adapters.tracing.settings import TracingSettings
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING, TRIAL
 from e2i_assets.adapters.tracing.tracing import TracedSpan, Tracing
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.defs import spans
 
@@ -87,21 +88,28 @@ class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
 
     def _settings(self, run: dg.DagsterRun | None) -> TracingSettings:
         experiment = run.tags.get("dagster/partition") if run else None
-        return TracingSettings.model_validate(
-            {
-                "endpoint": self.endpoint,
-                "receiver": self.receiver,
-                "project": self.project,
-                "workspace": self.workspace_name,
-                "api_key": self.api_key,
-                "headers": self.headers or {},
-                "mlflow_experiment_id": self.mlflow_experiment_id,
-                # The one that its trainings are logged to.
-                "mlflow_experiment": f"e2i_{experiment}" if experiment else "e2i_traces",
-                "mlflow_artifacts": f"{self.mlflow_artifacts}/e2i_{experiment}" if self.mlflow_artifacts else None,
-                "trials": self.trials,
-            }
-        )
+        # The one that its trainings are logged to.
+        mlflow_experiment = f"e2i_{experiment}" if experiment else "e2i_traces"
+        asked: dict[str, object] = {
+            "endpoint": self.endpoint,
+            "receiver": self.receiver,
+            "project": self.project,
+            "workspace": self.workspace_name,
+            "api_key": self.api_key,
+            "headers": self.headers or {},
+            "mlflow_experiment_id": self.mlflow_experiment_id,
+            "mlflow_experiment": mlflow_experiment,
+            "mlflow_artifacts": f"{self.mlflow_artifacts}/{mlflow_experiment}" if self.mlflow_artifacts else None,
+            "trials": self.trials,
+        }
+        try:
+            return TracingSettings.model_validate(asked)
+        except ValidationError as error:
+            mistakes = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}" for one in error.errors())
+            raise E2iError(
+                f"traces cannot be sent as the environment asks: {mistakes.strip()}. Correct the variables "
+                "E2I_TRACING_*, which .env.example explains, or set E2I_TRACING_RECEIVER=none"
+            ) from None
 
     def _close_training(
         self, instance: dg.DagsterInstance, run: dg.DagsterRun, broken_off: BaseException | None
@@ -138,8 +146,9 @@ def _why_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, 
     while error is not None and error.cause is not None:
         error = error.cause
     kind = error.cls_name if error and error.cls_name else "Error"
-    message = error.message.strip().removeprefix(f"{kind}: ").rpartition(f"{kind}: ")[2] if error else ""
-    return kind, f"{event.step_key}: {message}"
+    message = error.message.strip() if error else ""
+    # Dagster puts the whole name of the type in front.
+    return kind, f"{event.step_key}: {message.partition(f'{kind}: ')[2] or message}"
 
 
 def _of(error: BaseException) -> tuple[str, str]:

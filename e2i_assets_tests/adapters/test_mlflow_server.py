@@ -1,9 +1,11 @@
 """A real MLflow server: what it takes of trainings and of traces, read back from it."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,14 +14,15 @@ from uuid import uuid4
 import pytest
 import requests
 import sqlalchemy as sa
-from finished_project import PLAIN, made
+from finished_project import PLAIN, made, registered
 from mlflow import MlflowClient
+from sklearn.datasets import load_breast_cancer
 from sqlalchemy.pool import NullPool
 
 from e2i_assets.adapters import training_log
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.processes.loopback import HOST, free_port
-from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.settings import Settings, from_environment
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.tracing.settings import TracingSettings
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING, TRIAL, output
@@ -27,8 +30,10 @@ from e2i_assets.adapters.tracing.tracing import Tracing, TracingResult
 from e2i_assets.adapters.tracking.mlflow_client import ENVIRONMENT, mlflow_client
 from e2i_assets.adapters.tracking.models import MANIFEST
 from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.commands.run_one import outcome_of
 
 pytestmark = pytest.mark.processes
+REPOSITORY = Path(__file__).parents[2]
 SEARCHED = PLAIN.replace("hpo: {enabled: false}", "hpo: {trials: 3, workers: 1}")
 
 
@@ -174,3 +179,32 @@ def test_the_first_trace_of_an_experiment_makes_its_place_where_trainings_can_wr
     run = mlflow_client(address).get_run(str(link.mlflow_run_id))
     assert run.info.artifact_uri == f"{artifacts}/{link.mlflow_run_id}/artifacts"
     assert project.settings.artifacts.joinpath("e2i_later", str(link.mlflow_run_id), "artifacts", "model").is_dir()
+
+
+def test_a_run_of_the_graph_has_its_trace_beside_its_mlflow_run(
+    address: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T31: what a run does that is started from the UI of `e2i up`: nobody named an experiment to the receiver."""
+    (tmp_path / "sql").symlink_to(REPOSITORY / "sql")
+    shutil.copy(REPOSITORY / "dagster.yaml", tmp_path)
+    load_breast_cancer(as_frame=True).frame.to_csv(tmp_path / "cells.csv", index=False)
+    for name in [name for name in os.environ if name.startswith("E2I_")]:
+        monkeypatch.delenv(name)
+    told = {"HOME": str(tmp_path), "DATABASE_URL": database.url, "CORES": "1", "MLFLOW_URL": address}
+    traced = {"TRACING_ENDPOINT": address, "TRACING_RECEIVER": "mlflow", "TRACING_TRIALS": "1"}
+    for name, value in {**told, **traced}.items():
+        monkeypatch.setenv(f"E2I_{name}", value)
+    project = Workspace(from_environment(os.environ), database)
+    registered(project, SEARCHED.replace("name: plain", "name: graph"))
+    outcome = outcome_of(project, "graph")
+    assert outcome["status"] == "done", outcome
+
+    (link,) = RunStore(database).links("graph")
+    client = mlflow_client(address)
+    experiment_id = str(client.get_experiment_by_name("e2i_graph").experiment_id)
+    assert client.get_run(str(link.mlflow_run_id)).info.experiment_id == experiment_id
+    (trace,) = client.search_traces(locations=[experiment_id], run_id=link.mlflow_run_id, include_spans=True)
+    assert Counter(span.name for span in trace.data.spans) == {TRAINING: 1, SEARCH: 1, TRIAL: 3}
+    (root,) = [span for span in trace.data.spans if span.parent_id is None]
+    assert root.outputs["training_run_id"] == link.training_run_id
+    assert root.attributes["mlflow_run_id"] == link.mlflow_run_id

@@ -7,8 +7,9 @@ from trace_receiver import values
 
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING, TRIAL
 from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
+from e2i_assets.core.errors import E2iError
 from e2i_assets.defs.resources import resources
-from e2i_assets.defs.tracing_resource import LOST_TRACES
+from e2i_assets.defs.tracing_resource import LOST_TRACES, TracingResource
 
 
 def test_a_run_is_one_trace_with_the_search_below_the_training(project, receiver, monkeypatch):
@@ -80,6 +81,19 @@ def test_trials_have_spans_when_asked_for_failed_ones_with_their_reason(project,
         assert span.end_time_unix_nano <= search.end_time_unix_nano
         assert said["state"] in ("COMPLETE", "PRUNED")
         assert 2 <= said["hp_max_depth"] <= 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [({"receiver": "zipkin"}, "receiver"), ({"trials": "some"}, "trials"), ({"headers": "x"}, "headers")],
+)
+def test_a_mistake_in_the_environment_is_named_with_what_to_do(asked, named):
+    resource = TracingResource(**asked)
+    with (
+        pytest.raises(E2iError, match=rf"{named}.*E2I_TRACING_RECEIVER=none"),
+        resource.yield_for_execution(dg.build_init_resource_context()),
+    ):
+        pass
 
 
 def test_a_dagster_run_says_which_spans_were_lost(project, monkeypatch):
