@@ -49,11 +49,15 @@ class FittedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no
     def feature_importances(self) -> dict[str, float]:
         """Return what the estimator itself says each column of its matrix is worth, the largest first.
 
-        Trees: the share of splits or of gain, as the library counts it; linear models: the size of the coefficient,
-        on average over the classes. Comparable within a model, not between models.
+        Trees: the share of the gain; linear models: the size of the coefficient, on average over the classes.
+        Comparable within a model, not between models.
         """
-        found = getattr(self.estimator, "feature_importances_", None)
-        if found is None:
+        if hasattr(self.estimator, "booster_"):  # LightGBM counts splits of itself, and noise is split on often
+            gain = self.estimator.booster_.feature_importance("gain")
+            found = gain / (gain.sum() or 1.0)
+        elif hasattr(self.estimator, "feature_importances_"):
+            found = self.estimator.feature_importances_
+        else:
             found = np.abs(np.atleast_2d(self.estimator.coef_)).mean(axis=0)
         names = self.preprocessing.get_feature_names_out()
         pairs = zip(map(str, names), np.asarray(found, dtype=np.float64).tolist(), strict=True)
