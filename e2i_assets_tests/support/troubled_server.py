@@ -41,7 +41,9 @@ def troubled(trouble: Trouble) -> Iterator[str]:
         listening.daemon_threads = True
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield f"http://127.0.0.1:{listening.server_port}"
-        released.set()
-        listening.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{listening.server_port}"
+        finally:
+            released.set()
+            listening.shutdown()
+            thread.join()
