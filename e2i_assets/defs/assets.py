@@ -1,9 +1,7 @@
 """The seven assets, one partition an experiment. Each reads its inputs, makes one call, and shows what came of it."""
 
 import os
-import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -17,9 +15,11 @@ from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTable
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.defs import memory_tables, metadata, spans
 from e2i_assets.defs.partitions import experiments
-from e2i_assets.defs.resources import ProjectResource, TracingResource
+from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.defs.tracing_resource import TracingResource, began
 
 
 def _asset(group: str, *kinds: str, deps: Sequence[str] = ()) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
@@ -113,8 +113,13 @@ def hpo_study(
     """The search on train and validation rows: there is no test row in what it is given."""
     workspace = project.workspace()
     experiment = workspace.experiment(context.partition_key)
+    tracing.trains(spans.training(experiment))
+
+    def on_trial(record: TrialRecord, best: float | None) -> None:
+        tracing.trial(context.run, record)
+
     with tracing.span(SEARCH, context.run, attributes=spans.search(experiment)) as span:
-        tuned = studies.tuned(workspace, experiment, validation_splits, warm_start, context.log.info)
+        tuned = studies.tuned(workspace, experiment, validation_splits, warm_start, context.log.info, on_trial)
         span.set(spans.searched(tuned))
     return dg.MaterializeResult(value=tuned, metadata=_study_metadata(experiment.metric, tuned, workspace))
 
@@ -151,12 +156,13 @@ def trained_model(
     """The model, fitted once more from exactly the contract and judged once on the test rows."""
     workspace = project.workspace()
     experiment = workspace.experiment(context.partition_key)
-    began = datetime.fromtimestamp(context.instance.get_run_stats(context.run.run_id).start_time or time.time(), UTC)
+    since = began(context.instance, context.run)
     with tracing.span(
-        TRAINING, context.run, parent=None, started_at=began, attributes=spans.training(experiment)
+        TRAINING, context.run, parent=None, started_at=since, attributes=spans.training(experiment)
     ) as span:
         done = trainings.train(workspace, experiment, validation_splits, best_hyperparameters, context.run.run_id)
         span.set(spans.trained(done, best_hyperparameters))
+        tracing.belongs_to(done.output.mlflow_info.run_id)
     info = done.output.mlflow_info
     return dg.MaterializeResult(
         value=done.output,
