@@ -4,7 +4,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from e2i_assets.core.figures import png
 from e2i_assets.core.search.study_result import StudyResult
@@ -55,23 +55,23 @@ def study_pictures(
 
 def _natural_study(result: StudyResult, space: SearchSpace) -> "optuna.Study":
     """Return the finished trials as a study in memory, in the metric's own unit: an RMSE is not negative there."""
-    import optuna
-
     greater = next(iter(result.objectives.greater_is_better.values()))
     sign = 1.0 if greater else -1.0
-    study = optuna.study.Study(study_name=result.study_name, storage=_storage(result.study_name, greater))
+    study = _silent_study(result.study_name, "maximize" if greater else "minimize")
     study.add_trials([_trial(one, space, sign) for one in result.trials if one.state in ("COMPLETE", "PRUNED")])
     return study
 
 
-def _storage(name: str, greater: bool) -> "optuna.storages.InMemoryStorage":
-    """Make the storage by itself: `create_study` would write a line about it into the log of the run."""
-    from optuna.storages import InMemoryStorage
-    from optuna.study import StudyDirection
+def _silent_study(name: str, direction: Literal["maximize", "minimize"]) -> "optuna.Study":
+    """Make a study without the line that Optuna writes about it: in the log of a run it would be one study too many."""
+    import optuna
 
-    storage = InMemoryStorage()
-    storage.create_new_study([StudyDirection.MAXIMIZE if greater else StudyDirection.MINIMIZE], name)
-    return storage
+    said = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(study_name=name, direction=direction)
+    finally:
+        optuna.logging.set_verbosity(said)
 
 
 def _trial(record: TrialRecord, space: SearchSpace, sign: float) -> "optuna.trial.FrozenTrial":

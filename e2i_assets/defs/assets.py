@@ -210,11 +210,12 @@ def _study_metadata(tuned: tuning.Tuned, pictures: Mapping[str, bytes]) -> dict[
     return {
         "study": result.study_name,
         "status": f"{result.status}: {result.stop_reason}",
+        **metadata.found(result),
         **metadata.pictures(pictures),
         "completed": result.count("COMPLETE"),
         "pruned": result.count("PRUNED"),
         "failed": result.count("FAIL"),
         "resumed_from": result.resumed_from,
-        "seconds": result.duration_seconds,
+        "seconds": round(result.duration_seconds, 1),
         "trials": metadata.table(metadata.trial_rows(result)),
     }

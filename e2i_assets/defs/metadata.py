@@ -42,6 +42,13 @@ def pictures(files: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
     return {name: picture(files[file], name.replace("_", " ")) for file, name in names.items()}
 
 
+def found(result: StudyResult) -> dict[str, float]:
+    """Return the best value and that of the defaults, in the metric's own unit; the UI draws both over time."""
+    metric, greater = next(iter(result.objectives.greater_is_better.items()))
+    values = {f"best_{metric}": result.best.value if result.best else None, f"default_{metric}": result.default_value}
+    return {name: value if greater else -value for name, value in values.items() if value is not None}
+
+
 def trial_rows(result: StudyResult) -> list[dict[str, Any]]:
     """Return trials as rows of a table, the best first, those without a value last."""
     front = {trial.number for trial in result.pareto_front}

@@ -1,4 +1,4 @@
-"""The pictures of README and docs, taken from the product as it is today: `make screenshots`. Look at them afterwards."""
+"""The pictures of README and docs, taken from the product as it is: `make screenshots`. Look at them afterwards."""
 
 import subprocess
 import sys
