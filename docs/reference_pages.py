@@ -9,11 +9,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = (
-    *("", "run", "check", "report", "holdout", "track", "up"),
-    *("experiment new", "experiment validate", "experiment list", "experiment schema"),
-    *("db url", "db migrate", "db psql", "db serve"),
-)
 
 
 def write_reference(docs: Path) -> None:
@@ -38,15 +33,23 @@ def commands() -> str:
     os.environ.update(TERM="dumb", NO_COLOR="1", COLUMNS="88")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # typer before 0.26, of a name that click will drop
+        import typer
         from typer.testing import CliRunner
 
         from e2i_assets.cli import app
     said = []
-    for command in COMMANDS:
-        shown = CliRunner().invoke(app, [*command.split(), "--help"], prog_name="e2i").output
+    for words in _commands(typer.main.get_command(app), ()):
+        shown = CliRunner().invoke(app, [*words, "--help"], prog_name="e2i").output
         text = "\n".join(line.rstrip() for line in shown.splitlines())
-        said.append(f"## `{f'e2i {command}'.strip()}`\n\n```text\n{text.strip()}\n```\n")
+        said.append(f"## `{' '.join(('e2i', *words))}`\n\n```text\n{text.strip()}\n```\n")
     return "# Commands\n\n" + "\n".join(said)
+
+
+def _commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command, those of a group before those in it."""
+    yield words
+    for name, one in getattr(command, "commands", {}).items():
+        yield from _commands(one, (*words, name))
 
 
 def experiment_file() -> str:

@@ -121,7 +121,9 @@ def hpo_study(
     with tracing.span(SEARCH, context.run, attributes=spans.search(experiment)) as span:
         tuned = studies.tuned(workspace, experiment, validation_splits, warm_start, context.log.info, on_trial)
         span.set(spans.searched(tuned))
-    return dg.MaterializeResult(value=tuned, metadata=_study_metadata(tuned, drawn_study(workspace, experiment, tuned)))
+    return dg.MaterializeResult(
+        value=tuned, metadata=_study_metadata(tuned, drawn_study(workspace, experiment, tuned, warm_start))
+    )
 
 
 @_asset("search", "optuna", "pydantic")

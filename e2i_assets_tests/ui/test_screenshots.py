@@ -37,7 +37,7 @@ def keep(page: Any, name: str, **options: Any) -> None:
     path = PICTURES / name
     page.screenshot(path=path, **options)
     with Image.open(path) as taken:
-        taken.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+        taken.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     assert 5_000 < path.stat().st_size < 200_000, name
 
 
