@@ -131,6 +131,27 @@ def track(
 
 @app.command()
 @speaking
+def report(
+    name: Annotated[str, typer.Argument(help="The experiment.")],
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser of this machine.")] = False,
+) -> None:
+    """Say where the report of an experiment's latest training is: one HTML file that needs nothing else.
+
+    What was asked, what data, what was tried, what won, how sure it is and what
+    the model may be used for. Send it to somebody who was not there, or print it.
+
+    [bold]Examples[/]
+
+      e2i report rand_visits
+      e2i report rand_visits --open
+    """
+    from e2i_assets.commands import report as reporting
+
+    reporting.report(name, show)
+
+
+@app.command()
+@speaking
 def up(
     port: Annotated[int, typer.Option(help="Of the Dagster UI.", min=1, max=65535)] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Of MLflow.", min=1, max=65535)] = 5000,

@@ -7,6 +7,7 @@ from typing import Any
 
 from e2i_assets.adapters import training_log
 from e2i_assets.adapters.evidence import interval_documents, training_gaps, written_alongside
+from e2i_assets.adapters.reports import WrittenReport, study_pictures_of, training_places, written_report
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.run_store import RunStore, TrainingRunRow
 from e2i_assets.adapters.stores.split_store import SplitStore
@@ -18,10 +19,10 @@ from e2i_assets.adapters.training_output import training_output
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.split_tables import TrainingRows
-from e2i_assets.core.evaluation.pictures import pictures
 from e2i_assets.core.evaluation.segments import Gap
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.training import ROLES, Training, trained
+from e2i_assets.core.training_pictures import leans_on, model_pictures
 
 _EXAMPLE_ROWS = 5
 
@@ -37,6 +38,7 @@ class KeptTraining:
     mlflow_url: str | None
     pictures: Mapping[str, bytes]
     gaps: Sequence[Gap]
+    report: WrittenReport
 
     def metric_rows(self) -> list[dict[str, Any]]:
         """Return a row for each metric with its value on each role and its interval on test."""
@@ -101,7 +103,9 @@ def train(
     except BaseException as error:  # the row must not say "running" of a training that died; then it goes on its way
         store.fail(run_id, f"{type(error).__name__}: {error}")
         raise
-    drawn = pictures(*training.on_test, rows.facts.classes, training.report.splits["test"].confusion)
+    lost = leans_on(experiment, rows, training)
+    drawn = model_pictures(experiment, rows, hpo, training, lost)
+    every = {**drawn, **study_pictures_of(workspace, experiment, hpo)}
     shown = tracked_training(
         workspace.settings,
         experiment,
@@ -113,7 +117,7 @@ def train(
         dagster_run_id=dagster_run_id,
         model_folder=folder,
         started=started,
-        figures=drawn,
+        figures=every,
     )
     tracked = training_log.log(workspace, experiment.name, identity, shown)
     output = training_output(experiment, len(rows.train.target), hpo, training, tracked)
@@ -137,15 +141,11 @@ def train(
         test_intervals=interval_documents(report.intervals),
         baseline_test_metrics=training.baseline_metrics,
     )
-    return KeptTraining(
-        str(run_id),
-        training,
-        output,
-        tracked.reason or "logged",
-        training_log.mlflow_url(workspace, tracked),
-        drawn,
-        training_gaps(experiment, training),
-    )
+    gaps, url = training_gaps(experiment, training), training_log.mlflow_url(workspace, tracked)
+    places = training_places(workspace.settings, hpo, tracked, url, run_id, dagster_run_id, folder)
+    written = written_report(workspace, experiment, rows, hpo, training, gaps, lost, every, tracked, places)
+    training_log.attach(workspace, experiment.name, identity, {written.path.name: written.path.read_bytes()})
+    return KeptTraining(str(run_id), training, output, tracked.reason or "logged", url, drawn, gaps, written)
 
 
 def _started(

@@ -1,14 +1,14 @@
 """The seven assets, one partition an experiment. Each reads its inputs, makes one call, and shows what came of it."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from e2i_assets.adapters import data_gates, datasets, memory, splitting, studies, trainings
+from e2i_assets.adapters.study_pictures import drawn_study
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
-from e2i_assets.core import plots
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
@@ -121,7 +121,9 @@ def hpo_study(
     with tracing.span(SEARCH, context.run, attributes=spans.search(experiment)) as span:
         tuned = studies.tuned(workspace, experiment, validation_splits, warm_start, context.log.info, on_trial)
         span.set(spans.searched(tuned))
-    return dg.MaterializeResult(value=tuned, metadata=_study_metadata(experiment.metric, tuned, workspace))
+    return dg.MaterializeResult(
+        value=tuned, metadata=_study_metadata(tuned, drawn_study(workspace, experiment, tuned, warm_start))
+    )
 
 
 @_asset("search", "optuna", "pydantic")
@@ -167,13 +169,16 @@ def trained_model(
     return dg.MaterializeResult(
         value=done.output,
         metadata={
+            "in_words": " ".join(done.report.verdict),
+            **metadata.headline(experiment, done),
             "metrics": metadata.table(done.metric_rows()),
             "criteria": metadata.table(done.criteria_rows()),
             **metadata.evaluation(experiment, done),
+            "report": dg.MetadataValue.path(str(done.report.path)),
             "criteria_met": done.output.success_criteria_met,
             "training_run": done.training_run_id,
             "mlflow": info.run_id or f"{info.mlflow_status}: {done.tracking_reason}",
-            **({"mlflow_run": dg.MetadataValue.url(done.mlflow_url)} if done.mlflow_url else {}),
+            **metadata.links_to_mlflow(done),
         },
     )
 
@@ -200,26 +205,19 @@ def hpo_pattern_memory(
     )
 
 
-def _study_metadata(metric: str, tuned: tuning.Tuned, workspace: Any) -> dict[str, Any]:
+def _study_metadata(tuned: tuning.Tuned, pictures: Mapping[str, bytes]) -> dict[str, Any]:
     result: StudyResult | None = tuned.result
     if result is None:
         return {"status": "off: the experiment trains the defaults"}
-    importances = studies.importances(workspace, result)
-    history = plots.optimisation_history(result.trials, metric, result.default_value)
-    pictures = {"optimisation_history": metadata.picture(history, "optimisation history")}
-    if len(result.objectives.greater_is_better) > 1:
-        pictures["pareto_front"] = metadata.picture(plots.pareto_front(result), "Pareto front")
-    if importances:
-        drawn = plots.parameter_importances(importances)
-        pictures["parameter_importances"] = metadata.picture(drawn, "parameter importances")
     return {
         "study": result.study_name,
         "status": f"{result.status}: {result.stop_reason}",
-        **pictures,
+        **metadata.found(result),
+        **metadata.pictures(pictures),
         "completed": result.count("COMPLETE"),
         "pruned": result.count("PRUNED"),
         "failed": result.count("FAIL"),
         "resumed_from": result.resumed_from,
-        "seconds": result.duration_seconds,
+        "seconds": round(result.duration_seconds, 1),
         "trials": metadata.table(metadata.trial_rows(result)),
     }
