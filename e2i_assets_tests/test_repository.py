@@ -112,4 +112,4 @@ def test_the_workflow_runs_what_ci_runs_locally() -> None:
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     local = (ROOT / ".ci" / "run").read_text()
     assert re.findall(r"- run: (.*)", workflow) == [".ci/run"]
-    assert re.findall(r"^make (\w+)", local, re.MULTILINE) == ["lint", "test", "processes"]
+    assert re.findall(r"^make ([\w-]+)", local, re.MULTILINE) == ["lint", "test", "processes", "test-ui", "docs"]
