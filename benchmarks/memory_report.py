@@ -138,7 +138,7 @@ def _regret_table(
         rows.append(cells)
     notes = f"Medians over {len(pairs)} pairs of set and algorithm{which}, of the mean over seeds; in brackets the mean of validation."
     if silent:
-        notes += f" Left out, as every configuration does as well: {', '.join(silent)}."
+        notes += f" Left out, as all configurations are equal: {', '.join(silent)}."
     return report.Table(
         f"Regret on validation / on test{which}",
         ["tried first", *[f"{n} trial{'s' * (n > 1)}" for n in AFTER]],
