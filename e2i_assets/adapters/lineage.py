@@ -29,6 +29,11 @@ def is_complete(workspace: Workspace, experiment: Experiment) -> bool:
     data = dataset_of(raw, experiment)
     if data.data_hash != facts.data_hash or not _gates_open(workspace, experiment, data):
         return False
+    return is_trained(workspace, experiment, facts)
+
+
+def is_trained(workspace: Workspace, experiment: Experiment, facts: SplitFacts) -> bool:
+    """Return whether the experiment of today leads to a finished training on the rows that were split."""
     identity = tuning.spec_hash(experiment, facts)
     run = RunStore(workspace.database).by_spec_hash(identity)
     if run is None or run.status != "finished" or not workspace.model_folder(experiment.name, identity).is_dir():

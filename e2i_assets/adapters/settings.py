@@ -11,6 +11,9 @@ MLFLOW_TRACKING_URI = "E2I_MLFLOW_TRACKING_URI"
 HOME = "E2I_HOME"
 STATE = "E2I_STATE"
 CORES = "E2I_CORES"
+AUTOMATION = "E2I_AUTOMATION"
+LOOK_SECONDS = "E2I_LOOK_SECONDS"
+_LOOK_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,38 @@ def cores(environment: Mapping[str, str]) -> int:
     Raises:
         E2iError: The environment says something else than a whole number above 0.
     """
-    given = environment.get(CORES)
-    if not given:
+    if not environment.get(CORES):
         import joblib
 
         return int(joblib.cpu_count())  # heeds the affinity and the quota of a container
+    return _count(environment, CORES, 1)
+
+
+def automation(environment: Mapping[str, str]) -> bool:
+    """Return whether sensors look after the experiments of their own accord, which they do unless told not to.
+
+    Raises:
+        E2iError: The environment says neither on nor off.
+    """
+    given = environment.get(AUTOMATION, "").strip().lower() or "on"
+    if given not in ("on", "off"):
+        raise E2iError(f"{AUTOMATION} is {given!r}: it must be on or off")
+    return given == "on"
+
+
+def look_seconds(environment: Mapping[str, str]) -> int:
+    """Return how many seconds lie between two looks of a sensor.
+
+    Raises:
+        E2iError: The environment says something else than a whole number above 0.
+    """
+    return _count(environment, LOOK_SECONDS, _LOOK_SECONDS)
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    given = environment.get(name)
+    if not given:
+        return default
     if not given.isascii() or not given.isdigit() or int(given) < 1:
-        raise E2iError(f"{CORES} is {given!r}: it must be a whole number, at least 1")
+        raise E2iError(f"{name} is {given!r}: it must be a whole number, at least 1")
     return int(given)

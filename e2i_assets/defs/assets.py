@@ -1,6 +1,5 @@
 """The seven assets, one partition an experiment. Each reads its inputs, makes one call, and shows what came of it."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -8,7 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from e2i_assets.adapters import data_gates, datasets, memory, splitting, studies, trainings
+from e2i_assets.adapters import data_gates, memory, splitting, studies, trainings
+from e2i_assets.adapters.reading import read_rows
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
 from e2i_assets.core import plots
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
@@ -40,7 +40,7 @@ def dataset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
     """The experiment's rows as a typed table, with the reason for every column that is not a feature."""
     workspace = project.workspace()
     experiment = workspace.current_experiment(context.partition_key)
-    table = dataset_of(datasets.load(experiment.source, workspace.settings.root, os.environ), experiment)
+    table = dataset_of(read_rows(workspace, experiment), experiment)
     schema = data_gates.keep_schema(workspace.settings, experiment.name, table)
     return dg.MaterializeResult(
         value=table,

@@ -26,6 +26,8 @@ from e2i_assets.core.search_space.space import SearchSpace, parse_space
 _FOR_PEOPLE = frozenset({"description", "owner", "tags"})
 # They decide whether there is a result, not which.
 _GATES = frozenset({"quality_report", "leakage"})
+# They decide when something is looked at, not what comes of it.
+_FOR_WATCHING: dict[str, Any] = {"source": {"sql": {"watermark"}}}
 
 
 class Experiment(Section):
@@ -88,7 +90,14 @@ class Experiment(Section):
     @property
     def spec_hash(self) -> str:
         """Identity of everything in the file that can change a result: not its description, owner, tags or gates."""
-        return content_hash(self.model_dump(mode="json", exclude={*_FOR_PEOPLE, *_GATES}))
+        left_out: dict[str, Any] = {**dict.fromkeys([*_FOR_PEOPLE, *_GATES], True), **_FOR_WATCHING}
+        return content_hash(self.model_dump(mode="json", exclude=left_out))
+
+    @property
+    def run_hash(self) -> str:
+        """Identity of everything in the file that a run acts on: the gates too, but nothing that is for people."""
+        left_out: dict[str, Any] = {**dict.fromkeys(_FOR_PEOPLE, True), **_FOR_WATCHING}
+        return content_hash(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def stops_rounds(self) -> bool:

@@ -38,6 +38,11 @@ class SqlQuery(Section):
     url_env: EnvironmentVariable = Field(
         default="E2I_SOURCE_URL", description="Environment variable that holds the address."
     )
+    watermark: Text | None = Field(
+        default=None,
+        description="One SELECT of one row that is another when the rows are, such as SELECT max(changed_at), count(*) "
+        "FROM visits: asked instead of the rows to notice new data. Null: the server hashes all rows.",
+    )
 
 
 class Source(Section):
