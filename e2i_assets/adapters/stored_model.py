@@ -1,6 +1,7 @@
 """A model as it is stored, judged on rows of its split."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +15,10 @@ from e2i_assets.core.fitting.bench import target_codes
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.metrics import Array, Prediction
 
-_ARCHIVE = Path("data", "model")  # where an MLflow folder of ours has the model itself
+if TYPE_CHECKING:
+    from e2i_assets.core.fitting.fitted_model import FittedModel
+
+ARCHIVE = Path("data", "model")  # where an MLflow folder of ours has the model itself
 
 
 def predicted_rows(
@@ -25,12 +29,15 @@ def predicted_rows(
     Raises:
         ModelInvalid: It is not there any more, or not the one that was stored.
     """
-    model = load_model(workspace.model_folder(experiment, run.spec_hash) / _ARCHIVE)
+    model = load_model(workspace.model_folder(experiment, run.spec_hash) / ARCHIVE)
+    return target_codes(rows.target, facts.classes), predicted_by(model, facts, rows)
+
+
+def predicted_by(model: "FittedModel", facts: SplitFacts, rows: RowSource) -> Prediction:
+    """Return what a model predicts of rows."""
     if facts.problem_type == "regression":
-        prediction = Prediction(labels=model.predict(rows.features))
-    else:
-        prediction = from_scores(model.predict_proba(rows.features))
-    return target_codes(rows.target, facts.classes), prediction
+        return Prediction(labels=model.predict(rows.features))
+    return from_scores(model.predict_proba(rows.features))
 
 
 def judged_rows(

@@ -82,3 +82,7 @@ class Workspace:
     def model_folder(self, experiment: str, identity: str) -> Path:
         """Return where the model of a training is kept."""
         return self.settings.state / "models" / experiment / identity[:12]
+
+    def champion_folder(self, experiment: str, model_key: str) -> Path:
+        """Return where a model that became champion is kept, whatever is trained later."""
+        return self.settings.state / "champions" / experiment / model_key[:12]

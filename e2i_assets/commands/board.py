@@ -15,7 +15,7 @@ from e2i_assets.commands.console import out
 
 CHAIN = (
     *("dataset", "validation_splits", "warm_start", "hpo_study"),
-    *("best_hyperparameters", "trained_model", "hpo_pattern_memory"),
+    *("best_hyperparameters", "trained_model", "champion_model", "hpo_pattern_memory"),
 )
 _LINE_EVERY_SECONDS = 10.0
 _WORDS = {"done": "[green]done[/]", "kept": "[green]kept[/]", "failed": "[bold red]failed[/]"}

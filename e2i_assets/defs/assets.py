@@ -1,7 +1,6 @@
-"""The seven assets, one partition an experiment. Each reads its inputs, makes one call, and shows what came of it."""
+"""The assets from rows to memory, one partition an experiment: each makes one call, and shows what came of it."""
 
 import time
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,24 +17,14 @@ from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.defs import memory_tables, metadata, spans
-from e2i_assets.defs.partitions import experiments
+from e2i_assets.defs.experiment_asset import experiment_asset
 from e2i_assets.defs.resources import ProjectResource, TracingResource
 
-
-def _asset(group: str, *kinds: str, deps: Sequence[str] = ()) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
-    """Make an asset of the graph: parted by experiment, owned, and versioned with the code that makes it."""
-    return dg.asset(
-        partitions_def=experiments,
-        group_name=group,
-        kinds=set(kinds),
-        tags={"e2i/stage": group},
-        owners=["team:data-science"],
-        code_version="1",
-        deps=deps,
-    )
+# A study takes all cores that it may use: `dagster.yaml` says how many go on at a time.
+STUDIES = "studies"
 
 
-@_asset("data", "pandas", "parquet")
+@experiment_asset("data", "pandas", "parquet")
 def dataset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[Dataset]:
     """The experiment's rows as a typed table, with the reason for every column that is not a feature."""
     workspace = project.workspace()
@@ -57,7 +46,7 @@ def dataset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
     )
 
 
-@_asset("data", "pandas", "postgres")
+@experiment_asset("data", "pandas", "postgres")
 def validation_splits(
     context: dg.AssetExecutionContext, project: ProjectResource, dataset: Dataset
 ) -> dg.MaterializeResult[SplitTables]:
@@ -80,7 +69,7 @@ def validation_splits(
     )
 
 
-@_asset("search", "postgres")
+@experiment_asset("search", "postgres")
 def warm_start(
     context: dg.AssetExecutionContext, project: ProjectResource, validation_splits: SearchRows
 ) -> dg.MaterializeResult[WarmStart]:
@@ -102,7 +91,7 @@ def warm_start(
     )
 
 
-@_asset("search", "optuna", "postgres")
+@experiment_asset("search", "optuna", "postgres", pool=STUDIES)
 def hpo_study(
     context: dg.AssetExecutionContext,
     project: ProjectResource,
@@ -119,7 +108,7 @@ def hpo_study(
     return dg.MaterializeResult(value=tuned, metadata=_study_metadata(experiment.metric, tuned, workspace))
 
 
-@_asset("search", "optuna", "pydantic")
+@experiment_asset("search", "optuna", "pydantic")
 def best_hyperparameters(
     context: dg.AssetExecutionContext, project: ProjectResource, hpo_study: tuning.Tuned
 ) -> dg.MaterializeResult[HpoOutput]:
@@ -140,7 +129,7 @@ def best_hyperparameters(
     )
 
 
-@_asset("model", "mlflow", "scikitlearn")
+@experiment_asset("model", "mlflow", "scikitlearn")
 def trained_model(
     context: dg.AssetExecutionContext,
     project: ProjectResource,
@@ -172,7 +161,7 @@ def trained_model(
     )
 
 
-@_asset("memory", "postgres", deps=["trained_model"])
+@experiment_asset("memory", "postgres", deps=["trained_model"])
 def hpo_pattern_memory(
     context: dg.AssetExecutionContext,
     project: ProjectResource,

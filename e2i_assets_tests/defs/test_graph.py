@@ -10,7 +10,7 @@ from e2i_assets.core.search.tuning import Tuned
 
 CHAIN = (
     *("dataset", "validation_splits", "warm_start", "hpo_study"),
-    *("best_hyperparameters", "trained_model", "hpo_pattern_memory"),
+    *("best_hyperparameters", "trained_model", "champion_model", "hpo_pattern_memory"),
 )
 TABLES = (
     *("ml_experiments", "ml_split_registry", "ml_hpo_studies", "ml_hpo_trials", "ml_training_runs"),

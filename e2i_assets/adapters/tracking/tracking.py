@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.tracking.mlflow_client import TrackingUnreachable, is_server, mlflow_client
 from e2i_assets.adapters.tracking.mlflow_run import ended, found_run, log_files, log_model, log_values, opened_run
-from e2i_assets.adapters.tracking.model_registry import registered_version
+from e2i_assets.adapters.tracking.model_registry import appoint, champion_version, registered_version
 from e2i_assets.adapters.tracking.tracked_run import (
     DAGSTER_RUN_TAG,
     MODEL_FOLDER,
@@ -61,6 +61,27 @@ class Tracker:
             return TrackingResult("refused", reason=str(error))
         except _failures() as error:
             return TrackingResult("unavailable", reason=f"{type(error).__name__}: {error}")
+
+    def appoint(self, name: str, version: int, champion: int | None) -> str:
+        """Point the aliases of a registered model at its champion and, where that is another, at its challenger.
+
+        Never raises because of MLflow.
+
+        Returns:
+            ``moved``, or why not.
+        """
+        if self._tracking_uri is None:
+            return "no MLflow tracking address is configured"
+        try:
+            with self._lock(f"mlflow:{name}"):
+                appoint(mlflow_client(self._tracking_uri), name, version, champion)
+        except _failures() as error:
+            return f"{type(error).__name__}: {error}"
+        return "moved"
+
+    def champion(self, name: str) -> str | None:
+        """Return the version of a registered model that the alias ``champion`` points at, or None."""
+        return champion_version(self._client(), name)
 
     def find_run(self, run_key: str) -> str | None:
         """Return the id of the MLflow run of this key, or None."""

@@ -1,0 +1,105 @@
+"""What `champion_model` promises: the model in use is no worse than the new one, loads, and is called so in MLflow."""
+
+from pathlib import Path
+
+from e2i_assets.adapters.asset_files import AssetMissing
+from e2i_assets.adapters.promises import model_links
+from e2i_assets.adapters.promises.promise import Promise, Verdict, held, stored, verdict
+from e2i_assets.adapters.stored_model import ARCHIVE
+from e2i_assets.adapters.stores.champion_store import ChampionStore, StoredDecision
+from e2i_assets.adapters.tracking.mlflow_client import TrackingUnreachable
+from e2i_assets.adapters.tracking.models import ModelInvalid, load_model
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.automation.champion import ChampionModel
+
+_OLDER = "the model was trained before there were champions"
+
+
+def _decision(workspace: Workspace, name: str) -> StoredDecision | None:
+    """Return the decision about the stored model, None for one that is older than decisions."""
+    run = model_links.training_run(workspace, name)
+    found = ChampionStore(workspace.database).about(run.experiment_id, run.model_key or run.spec_hash)
+    if found is None and not ChampionStore(workspace.database).is_older(run.id):
+        raise AssetMissing(f"champion_model of {name} is not there yet: materialise it first")
+    return found
+
+
+def _not_worse(workspace: Workspace, name: str) -> Verdict:
+    found = _decision(workspace, name)
+    if found is None:
+        return held(_OLDER)
+    facts = {
+        "metric": found.metric,
+        "challenger": found.challenger_value,
+        "champion": found.champion_value,
+        "gain": found.gain,
+        "gain_low": found.gain_low,
+        "gain_high": found.gain_high,
+        "test_rows": found.test_rows,
+    }
+    return verdict([] if found.promoted else [f"the old model stays in use: {found.reason}"], found.reason, **facts)
+
+
+def _there(workspace: Workspace, name: str) -> Verdict:
+    found = _decision(workspace, name)
+    if found is None:
+        return held(_OLDER)
+    output: ChampionModel = stored(workspace, ChampionModel, "champion_model", name)
+    store, run = ChampionStore(workspace.database), model_links.training_run(workspace, name)
+    champion = store.current(run.experiment_id)
+    if champion is None:
+        return held("no model has kept its promises yet, so none is in use")
+    mistakes = []
+    registered = store.registered_champion(found.challenger_key)
+    for where, key in {"the stored value": output.model_key, "ml_model_registry": registered}.items():
+        if key != champion.challenger_key:
+            mistakes.append(f"{where} names {str(key)[:12]}, and the last decision {champion.challenger_key[:12]}")
+    try:
+        load_model(Path(champion.model_folder) / ARCHIVE)
+    except ModelInvalid as error:
+        mistakes.append(str(error))
+    return verdict(
+        mistakes, f"{champion.challenger_key[:12]} is the champion, and loads", model_folder=champion.model_folder
+    )
+
+
+def _alias(workspace: Workspace, name: str) -> Verdict:
+    if _decision(workspace, name) is None:
+        return held(_OLDER)
+    run = model_links.training_run(workspace, name)
+    champion = ChampionStore(workspace.database).current(run.experiment_id)
+    if champion is None or champion.mlflow_model_version is None:
+        return held("the champion is not in MLflow")
+    try:
+        found = workspace.tracker().champion(f"e2i_{name}")
+    except TrackingUnreachable as error:
+        return verdict([f"MLflow could not be asked: {error}"], "")
+    wrong = [f"the alias champion points at {found}, and the champion is version {champion.mlflow_model_version}"]
+    return verdict(
+        [] if found == champion.mlflow_model_version else wrong, f"the alias champion points at version {found}"
+    )
+
+
+PROMISES = (
+    Promise(
+        asset="champion_model",
+        name="challenger_is_not_worse",
+        description="The new model is not worse than the one in use on the same test rows; else the old one stays.",
+        judge=_not_worse,
+        severity="WARN",
+    ),
+    Promise(
+        asset="champion_model",
+        name="champion_is_there",
+        description="The model in use is the one that was decided on, and its files load.",
+        judge=_there,
+        answers_for_the_file=True,
+    ),
+    Promise(
+        asset="champion_model",
+        name="alias_champion_is_the_champions",
+        description="In MLflow the alias champion points at the version of the model in use.",
+        judge=_alias,
+        severity="WARN",
+    ),
+)
