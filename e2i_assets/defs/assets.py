@@ -1,7 +1,7 @@
 """The assets from rows to memory, one partition an experiment: each makes one call, and shows what came of it."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -18,10 +18,13 @@ from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.defs import memory_tables, metadata, spans
 from e2i_assets.defs.experiment_asset import experiment_asset
+from e2i_assets.defs.following import AFTER_ITS_MODEL
 from e2i_assets.defs.resources import ProjectResource, TracingResource
 
 # A study takes all cores that it may use: `dagster.yaml` says how many go on at a time.
 STUDIES = "studies"
+# Of the newest model, since Dagster does not judge partitions: `tune_old_models` asks for the age of each one.
+MODELS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=30))
 
 
 @experiment_asset("data", "pandas", "parquet")
@@ -129,7 +132,7 @@ def best_hyperparameters(
     )
 
 
-@experiment_asset("model", "mlflow", "scikitlearn")
+@experiment_asset("model", "mlflow", "scikitlearn", freshness=MODELS_ARE_FRESH)
 def trained_model(
     context: dg.AssetExecutionContext,
     project: ProjectResource,
@@ -161,7 +164,7 @@ def trained_model(
     )
 
 
-@experiment_asset("memory", "postgres", deps=["trained_model"])
+@experiment_asset("memory", "postgres", deps=["trained_model"], automation=AFTER_ITS_MODEL)
 def hpo_pattern_memory(
     context: dg.AssetExecutionContext,
     project: ProjectResource,

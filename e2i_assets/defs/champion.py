@@ -7,10 +7,11 @@ import dagster as dg
 from e2i_assets.adapters.champions import appoint
 from e2i_assets.core.automation.champion import ChampionModel
 from e2i_assets.defs.experiment_asset import experiment_asset
+from e2i_assets.defs.following import AFTER_ITS_MODEL
 from e2i_assets.defs.resources import ProjectResource
 
 
-@experiment_asset("model", "mlflow", "postgres", deps=["trained_model"])
+@experiment_asset("model", "mlflow", "postgres", deps=["trained_model"], automation=AFTER_ITS_MODEL)
 def champion_model(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[ChampionModel]:
     """Champion and challenger on the same test rows: the old model stays until a new one is not worse."""
     workspace = project.workspace()

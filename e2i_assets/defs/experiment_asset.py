@@ -1,6 +1,7 @@
 """What every asset of the graph has in common: parted by experiment, owned, versioned, patient with what may heal."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -9,7 +10,12 @@ from e2i_assets.defs.retries import patient
 
 
 def experiment_asset(
-    group: str, *kinds: str, deps: Sequence[str] = (), pool: str | None = None
+    group: str,
+    *kinds: str,
+    deps: Sequence[str] = (),
+    pool: str | None = None,
+    automation: dg.AutomationCondition[Any] | None = None,
+    freshness: dg.FreshnessPolicy | None = None,
 ) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
     """Make an asset of the graph.
 
@@ -18,6 +24,8 @@ def experiment_asset(
         kinds: Shown beside it.
         deps: Assets that come before it without handing it their value.
         pool: Of which only so many run at a time, whatever experiment they belong to.
+        automation: When it is made without being asked for.
+        freshness: How old it may be.
     """
     made = dg.asset(
         partitions_def=experiments,
@@ -28,5 +36,7 @@ def experiment_asset(
         code_version="1",
         deps=deps,
         pool=pool,
+        automation_condition=automation,
+        freshness_policy=freshness,
     )
     return lambda compute: made(patient(compute))

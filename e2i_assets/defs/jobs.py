@@ -18,3 +18,9 @@ check_everything = dg.define_asset_job(
     description="Every promise of every asset for every experiment, judged on what is stored, as `e2i check` does.",
     executor_def=dg.in_process_executor,
 )
+
+
+@dg.definitions
+def executor() -> dg.Definitions:
+    """Make whatever is launched without a job of its own, a backfill say, run in one process as well."""
+    return dg.Definitions(executor=dg.in_process_executor)
