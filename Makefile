@@ -10,11 +10,11 @@ export DO_NOT_TRACK := 1
 export GIT_PYTHON_REFRESH := quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test processes drill lint format lock schema clean install
+.PHONY: help run dev test processes drill test-daemon lint format lock schema clean install
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
-		printf '  make %-9s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
+		printf '  make %-11s %s\n' "$$target" "$$text"; done
 
 run: install ## Run all shipped experiments end to end and show what came out; a second time, resume
 	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i run
@@ -30,6 +30,9 @@ processes: install ## The tests that start whole programs and kill them, one aft
 
 drill: install ## The same at length: a study killed at twenty random moments, ...
 	@.venv/bin/pytest -m drill $(ARGS)
+
+test-daemon: install ## What runs by itself, with the real daemon and UI: files, rows, failures, kills, a backfill
+	@.venv/bin/pytest -m daemon $(ARGS)
 
 lint: install ## Style, layers, types, and what must stand in no file
 	@.venv/bin/ruff check .

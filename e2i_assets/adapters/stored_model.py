@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from e2i_assets.adapters.stores.run_store import StoredRun
 from e2i_assets.adapters.tracking.models import load_model
@@ -13,7 +14,7 @@ from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.evaluation.evaluation import SplitEvaluation, split_evaluation
 from e2i_assets.core.fitting.bench import target_codes
 from e2i_assets.core.fitting.rows import RowSource
-from e2i_assets.core.metrics import Array, Prediction
+from e2i_assets.core.metrics import Array, Prediction, ProblemType
 
 if TYPE_CHECKING:
     from e2i_assets.core.fitting.fitted_model import FittedModel
@@ -35,9 +36,14 @@ def predicted_rows(
 
 def predicted_by(model: "FittedModel", facts: SplitFacts, rows: RowSource) -> Prediction:
     """Return what a model predicts of rows."""
-    if facts.problem_type == "regression":
-        return Prediction(labels=model.predict(rows.features))
-    return from_scores(model.predict_proba(rows.features))
+    return predicted_frame(model, facts.problem_type, rows.features)
+
+
+def predicted_frame(model: "FittedModel", problem_type: ProblemType, features: pd.DataFrame) -> Prediction:
+    """Return what a model predicts of a table of features."""
+    if problem_type == "regression":
+        return Prediction(labels=model.predict(features))
+    return from_scores(model.predict_proba(features))
 
 
 def judged_rows(

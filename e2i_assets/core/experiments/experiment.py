@@ -15,6 +15,7 @@ from e2i_assets.core.experiments.sections import (
     Split,
     Target,
     WarmStart,
+    Watch,
 )
 from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
 from e2i_assets.core.experiments.values import ColumnList, Label, Owner, ParameterValue, ProjectPath, Slug, Tag
@@ -27,7 +28,7 @@ _FOR_PEOPLE = frozenset({"description", "owner", "tags"})
 # They decide whether there is a result, not which.
 _GATES = frozenset({"quality_report", "leakage"})
 # They decide when something is looked at, not what comes of it.
-_FOR_WATCHING: dict[str, Any] = {"source": {"sql": {"watermark"}}}
+_FOR_WATCHING: dict[str, Any] = {"source": {"sql": {"watermark"}}, "watch": True}
 
 
 class Experiment(Section):
@@ -73,6 +74,7 @@ class Experiment(Section):
     hpo: Hpo = Hpo()
     early_stopping: EarlyStopping = EarlyStopping()
     warm_start: WarmStart = WarmStart()
+    watch: Watch = Watch()
     segments: ColumnList = Field(
         default=(),
         description="Columns by whose values the model is judged as well; dropped ones are kept for this.",
