@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from e2i_assets.core.errors import E2iError
 
@@ -13,6 +14,7 @@ STATE = "E2I_STATE"
 CORES = "E2I_CORES"
 AUTOMATION = "E2I_AUTOMATION"
 LOOK_SECONDS = "E2I_LOOK_SECONDS"
+TIME_ZONE = "E2I_TIME_ZONE"
 _LOOK_SECONDS = 30
 
 
@@ -106,6 +108,22 @@ def look_seconds(environment: Mapping[str, str]) -> int:
         E2iError: The environment says something else than a whole number above 0.
     """
     return _count(environment, LOOK_SECONDS, _LOOK_SECONDS)
+
+
+def time_zone(environment: Mapping[str, str]) -> str:
+    """Return the time zone that schedules go by.
+
+    Raises:
+        E2iError: The environment names none.
+    """
+    given = environment.get(TIME_ZONE) or "UTC"
+    try:
+        ZoneInfo(given)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise E2iError(
+            f"{TIME_ZONE} is {given!r}: it must be the name of a time zone, such as Europe/Berlin"
+        ) from error
+    return given
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:

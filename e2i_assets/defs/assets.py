@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from e2i_assets.adapters import data_gates, memory, splitting, studies, trainings
+from e2i_assets.adapters.automation.retunes import as_asked
 from e2i_assets.adapters.reading import read_rows
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
 from e2i_assets.core import plots
@@ -19,6 +20,7 @@ from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.defs import memory_tables, metadata, spans
 from e2i_assets.defs.experiment_asset import experiment_asset
 from e2i_assets.defs.following import AFTER_ITS_MODEL
+from e2i_assets.defs.launching import CAUSE_TAG
 from e2i_assets.defs.resources import ProjectResource, TracingResource
 
 # A study takes all cores that it may use: `dagster.yaml` says how many go on at a time.
@@ -105,6 +107,7 @@ def hpo_study(
     """The search on train and validation rows: there is no test row in what it is given."""
     workspace = project.workspace()
     experiment = workspace.experiment(context.partition_key)
+    experiment = as_asked(workspace, experiment, validation_splits.facts, context.run.tags.get(CAUSE_TAG))
     with tracing.span(SEARCH, context.run, attributes=spans.search(experiment)) as span:
         tuned = studies.tuned(workspace, experiment, validation_splits, warm_start, context.log.info)
         span.set(spans.searched(tuned))

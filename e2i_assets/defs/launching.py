@@ -31,10 +31,12 @@ def settle(instance: dg.DagsterInstance, workspace: Workspace) -> None:
 
 def run_requests(requests: Sequence[RunRequest]) -> list[dg.RunRequest]:
     """Return what to ask Dagster for now: a request that it has taken already is one that it takes no second time."""
-    return [
-        dg.RunRequest(run_key=one.run_key, partition_key=one.experiment, tags={CAUSE_TAG: one.cause})
-        for one in requests[:PER_TICK]
-    ]
+    return [run_request(one) for one in requests[:PER_TICK]]
+
+
+def run_request(one: RunRequest) -> dg.RunRequest:
+    """Return a request as Dagster takes it."""
+    return dg.RunRequest(run_key=one.run_key, partition_key=one.experiment, tags={CAUSE_TAG: one.cause})
 
 
 def under_way(instance: dg.DagsterInstance) -> set[str]:

@@ -1,14 +1,18 @@
 """What looks after the experiments: new and changed files, new and changed rows. Each tick says what it saw."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 
 import dagster as dg
 
+from e2i_assets.adapters.automation import drift_watch
 from e2i_assets.adapters.automation.data_watch import DataWatch
 from e2i_assets.adapters.automation.experiments_watch import ExperimentsWatch
+from e2i_assets.adapters.promises.champion_model import NOT_DRIFTED
 from e2i_assets.adapters.settings import automation, look_seconds
 from e2i_assets.adapters.source_fingerprints import Fingerprints
+from e2i_assets.adapters.stores.drift_store import DriftRow
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.defs.experiment_file_checks import files_evaluation
 from e2i_assets.defs.jobs import tune_and_train
@@ -47,6 +51,30 @@ def changed_data(context: dg.SensorEvaluationContext, project: ProjectResource) 
         run_requests=run_requests(look.requests),
         skip_reason=None if look.requests else look.why,
         cursor=look.last,
+    )
+
+
+@dg.sensor(job=tune_and_train, minimum_interval_seconds=10 * look_seconds(os.environ), default_status=ON)
+def drifted_data(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult:
+    """Newer rows (watch.recent) that are not like the train rows are a warning, and a re-tune with a cool-down."""
+    workspace = project.workspace()
+    settle(context.instance, workspace)
+    found = drift_watch.look(workspace, _data_watch(workspace).fingerprints, under_way(context.instance))
+    return dg.SensorResult(
+        run_requests=run_requests(found.requests),
+        skip_reason=None if found.requests else found.why,
+        asset_events=[_drift_evaluation(found.reports)] if found.reports else [],
+    )
+
+
+def _drift_evaluation(reports: Mapping[str, DriftRow]) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey("champion_model"),
+        check_name=NOT_DRIFTED,
+        passed=not any(one.drifted for one in reports.values()),
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(f"{name}: {one.reason}" for name, one in reports.items()),
+        metadata={name: one.reason for name, one in reports.items()},
     )
 
 

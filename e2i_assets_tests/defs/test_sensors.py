@@ -14,6 +14,7 @@ from e2i_assets.definitions import defs
 from e2i_assets.defs import sensors
 from e2i_assets.defs.partitions import EXPERIMENTS
 from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.defs.schedules import old_models
 
 PLAIN = """\
 name: {name}
@@ -66,6 +67,11 @@ class Folder:
         for event in found.asset_events:
             self.project.instance.report_runless_asset_event(event)
         return found
+
+    def old_models(self) -> list[dg.RunRequest] | str:
+        """What the weekly schedule asks for, or why it asks for nothing."""
+        found = old_models(self.project.instance, self.project.workspace)
+        return str(found.skip_message) if isinstance(found, dg.SkipReason) else found
 
     def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
         job = defs().resolve_job_def("tune_and_train")
@@ -216,3 +222,88 @@ def test_rows_that_cannot_be_used_are_tried_once(folder: Folder) -> None:
     assert not folder.tick("changed_data").run_requests
     path.unlink()
     assert "could not look at cells" in str(folder.tick("changed_data").skip_reason)
+
+
+SEARCHED = (
+    PLAIN.replace("hpo: {{enabled: false}}", "hpo: {{trials: 6}}").replace("LogisticRegression", "XGBoost")
+    + "search_space: {{n_estimators: {{low: 20, high: 60, step: 20}}, max_depth: {{low: 2, high: 3}}}}\n"
+)
+
+
+def trials(folder: Folder) -> list[tuple[int]]:
+    return folder.project.all("SELECT n_completed + n_pruned + n_failed FROM ml_hpo_studies")
+
+
+def test_rows_that_drift_are_a_warning_and_a_short_retune_with_a_cool_down(folder: Folder) -> None:
+    path = folder.project.root / "newer.csv"
+    folder.write("cells", SEARCHED.format(name="cells") + "watch: {recent: {csv: newer.csv}}\n")
+    folder.write_rows("cells")
+    rows = folder.project.rows()
+    rows.to_csv(path, index=False)
+    request = folder.tick().run_requests[0]
+    assert "no model yet" in str(folder.tick("drifted_data").skip_reason)
+    assert folder.run(request).success
+    quiet = folder.tick("drifted_data")
+    assert not quiet.run_requests
+    assert "are like those that were learnt from in all 30 features, and roc_auc is" in str(quiet.skip_reason)
+    assert [one.passed for one in quiet.asset_events] == [True]
+    assert "were looked at last" in str(folder.tick("drifted_data").skip_reason)
+
+    # Two features shift, and the labels of these rows have not arrived.
+    shifted = rows.drop(columns="target")
+    shifted[["mean radius", "mean texture"]] *= 1.6
+    shifted.to_csv(path, index=False)
+    told = folder.tick("drifted_data")
+    (event,) = told.asset_events
+    assert not event.passed
+    assert event.severity == dg.AssetCheckSeverity.WARN
+    assert "mean radius (PSI" in event.description
+    assert "mean texture (PSI" in event.description
+    (request,) = told.run_requests
+    assert request.tags["e2i/cause"] == "drifted_data"
+    result = folder.run(request)
+    assert result.success, folder.project.failure(result)
+    warned = [one.check_name for one in result.get_asset_check_evaluations() if not one.passed]
+    assert "newer_rows_have_not_drifted" in warned
+    assert trials(folder) == [(11,)]
+
+    # Still drifting, and the last re-tune was just now.
+    shifted.head(300).to_csv(path, index=False)
+    again = folder.tick("drifted_data")
+    assert [one.passed for one in again.asset_events] == [False]
+    assert not again.run_requests
+
+
+def test_a_metric_that_decays_on_newer_rows_is_a_retune(folder: Folder) -> None:
+    folder.write("cells", SEARCHED.format(name="cells") + "watch: {recent: {csv: newer.csv}}\n")
+    folder.write_rows("cells")
+    rows = folder.project.rows()
+    rows.assign(target=1 - rows["target"]).to_csv(folder.project.root / "newer.csv", index=False)
+    assert folder.run(folder.tick().run_requests[0]).success
+    told = folder.tick("drifted_data")
+    assert "roc_auc was" in told.asset_events[0].description
+    assert [one.tags["e2i/cause"] for one in told.run_requests] == ["drifted_data"]
+
+
+def test_an_old_model_is_tuned_again_for_a_short_while_once(folder: Folder) -> None:
+    folder.write("cells", SEARCHED.format(name="cells"))
+    folder.write_rows("cells")
+    assert folder.run(folder.tick().run_requests[0]).success
+    assert folder.old_models() == "cells: its model is young enough"
+    with folder.project.workspace.database.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE ml_training_runs SET started_at = started_at - interval '31 days', "
+            "completed_at = completed_at - interval '31 days'"
+        )
+    (request,) = folder.old_models()
+    assert request.tags["e2i/cause"] == "age"
+    assert folder.run(request).success
+    assert trials(folder) == [(11,)]
+    assert folder.old_models() == "cells: its model is young enough"
+
+
+def test_what_trains_by_the_clock_is_off_and_what_checks_is_on() -> None:
+    states = {one.name: one.default_status.value for one in defs().get_repository_def().schedule_defs}
+    assert states == {"promises_hold_every_night": "RUNNING", "tune_old_models": "STOPPED"}
+    zones = {one.execution_timezone for one in defs().get_repository_def().schedule_defs}
+    assert zones == {"UTC"}

@@ -52,8 +52,13 @@ def due(workspace: Workspace, under_way: Collection[str]) -> tuple[Sequence[RunR
     return store.waiting(CAUSE), whys
 
 
-def retuned(workspace: Workspace, experiment: Experiment, facts: SplitFacts) -> Experiment:
-    """Return an experiment with the budget of a re-tune: what its study has spent, and a little more."""
+def as_asked(workspace: Workspace, experiment: Experiment, facts: SplitFacts, cause: str | None) -> Experiment:
+    """Return an experiment as a run of this cause searches it.
+
+    A re-tune has a budget of its own: what the study of these rows has spent, and a little more.
+    """
+    if cause not in RETUNES:
+        return experiment
     study = StudyStore(workspace.database).by_spec_hash(tuning.spec_hash(experiment, facts))
     spent = study.n_completed + study.n_pruned + study.n_failed if study else 0
     budget = trials(experiment.hpo.trials, spent)

@@ -7,11 +7,15 @@ from e2i_assets.adapters.promises import model_links
 from e2i_assets.adapters.promises.promise import Promise, Verdict, held, stored, verdict
 from e2i_assets.adapters.stored_model import ARCHIVE
 from e2i_assets.adapters.stores.champion_store import ChampionStore, StoredDecision
+from e2i_assets.adapters.stores.drift_store import DriftStore
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.tracking.mlflow_client import TrackingUnreachable
 from e2i_assets.adapters.tracking.models import ModelInvalid, load_model
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.automation.champion import ChampionModel
 
+NOT_DRIFTED = "newer_rows_have_not_drifted"
+_MOST_FEATURES = 10
 _OLDER = "the model was trained before there were champions"
 
 
@@ -80,6 +84,22 @@ def _alias(workspace: Workspace, name: str) -> Verdict:
     )
 
 
+def _not_drifted(workspace: Workspace, name: str) -> Verdict:
+    stored(workspace, ChampionModel, "champion_model", name)
+    found = DriftStore(workspace.database).last().get(ExperimentStore(workspace.database).id_of(name))
+    if found is None:
+        return held("nobody has looked at newer rows (watch.recent)")
+    facts = {
+        "looked_at": f"{found.looked_at:%Y-%m-%d %H:%M}",
+        "newer_rows": found.rows_seen,
+        "labelled": found.labelled_rows,
+        "metric_then": found.metric_then,
+        "metric_now": found.metric_now,
+        **{f"psi of {one['feature']}": one["psi"] for one in found.features[:_MOST_FEATURES]},
+    }
+    return verdict([found.reason] if found.drifted else [], found.reason, **facts)
+
+
 PROMISES = (
     Promise(
         asset="champion_model",
@@ -100,6 +120,13 @@ PROMISES = (
         name="alias_champion_is_the_champions",
         description="In MLflow the alias champion points at the version of the model in use.",
         judge=_alias,
+        severity="WARN",
+    ),
+    Promise(
+        asset="champion_model",
+        name=NOT_DRIFTED,
+        description="Newer rows are like those that were learnt from, and the model in use does as well on them.",
+        judge=_not_drifted,
         severity="WARN",
     ),
 )
