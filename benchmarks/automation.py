@@ -1,6 +1,6 @@
 """What it costs to be looked after: the real daemon and webserver on 1,000 experiments, with 200 runs waiting.
 
-Everything is as in production but for the looks, which come more often: the queue is to fill before anybody tires.
+Everything is as in production. A backfill from the UI fills the queue, while the sensors find all the new files.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.run_one import dagster_instance
 from e2i_assets.commands.service_list import Ports, service_list
+from e2i_assets.defs.partitions import EXPERIMENTS
 
 ROOT = Path(__file__).parents[1]
 SENSORS = ("new_experiments", "changed_data", "drifted_data")
@@ -55,6 +56,12 @@ ASSET_PAGE = """{ assetNodeOrError(assetKey: {path: ["trained_model"]}) { ... on
 GRAPH_PAGE = """{ assetNodes { assetKey { path } groupName kinds
     partitionStats { numMaterialized numPartitions numFailed numMaterializing }
     assetMaterializations(limit: 1) { timestamp } } }"""
+BACKFILL = """mutation($names: [String!]!, $assets: [AssetKeyInput!]!) { launchPartitionBackfill(backfillParams: {
+    assetSelection: $assets, partitionNames: $names }) { __typename } }"""
+ASSETS = (
+    *("dataset", "validation_splits", "warm_start", "hpo_study", "best_hyperparameters"),
+    *("trained_model", "champion_model", "hpo_pattern_memory"),
+)
 RUNS_PAGE = """{ runsOrError(limit: 30) { ... on Runs { results { id status jobName tags { key value } } } } }"""
 PAGES = {"the page of an asset": ASSET_PAGE, "the graph of all assets": GRAPH_PAGE, "the list of runs": RUNS_PAGE}
 # Every connection but the one that asks.
@@ -94,10 +101,15 @@ def main() -> None:
         watching = Watching(found.database)
         thread = threading.Thread(target=watching.look, daemon=True)
         thread.start()
+        names = [f"cells_{number:04d}" for number in range(options.queued + 10)]
+        answering(address, options.minutes)
+        with dagster_instance(found.settings) as instance:
+            instance.add_dynamic_partitions(EXPERIMENTS, [f"cells_{one:04d}" for one in range(options.experiments)])
+        fetched(address, BACKFILL, names=names, assets=[{"path": [name]} for name in ASSETS])
         queued = filled(found, options.queued, options.minutes)
         full = time.time()
         pages = {name: [fetched(address, query) for _ in range(8)] for name, query in PAGES.items()}
-        time.sleep(45)
+        time.sleep(100)
         watching.stop.set()
         thread.join()
         tables = [
@@ -138,10 +150,9 @@ def programs(found: Workspace) -> Iterator[str]:
     port = free_port()
     services = [one for one in service_list(found, HOST, Ports(port, 0, 0)) if one.name.startswith("dagster")]
     started = []
-    looks = {"E2I_LOOK_SECONDS": "10", "E2I_CORES": "1"}
     for one in services:
         with (found.settings.root / f"{one.name}.log").open("wb") as log:
-            environment = {**os.environ, **one.environment, **looks}
+            environment = {**os.environ, **one.environment, "E2I_CORES": "1"}
             command = subprocess.Popen(
                 one.command, env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
             )
@@ -165,9 +176,19 @@ def filled(found: Workspace, wanted: int, minutes: float) -> int:
         time.sleep(2)
 
 
-def fetched(address: str, query: str) -> float:
+def answering(address: str, minutes: float) -> None:
+    """Wait until the webserver answers."""
+    deadline = time.monotonic() + 60 * minutes
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            fetched(address, "{ version }")
+            return
+        time.sleep(1)
+
+
+def fetched(address: str, query: str, **variables: Any) -> float:
     """Return how many seconds an answer takes."""
-    body = json.dumps({"query": query}).encode()
+    body = json.dumps({"query": query, "variables": variables}).encode()
     request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     began = time.perf_counter()
@@ -200,7 +221,7 @@ def ticks(found: Workspace, full: float) -> report.Table:
                     rows.append((name, when, len(some), statistics.median(seconds), seconds[-1], runs))
     notes = (
         "Seconds from the begin of a look to its end, in the daemon: reading, deciding, and making the runs that it "
-        "asks for, at most 25 at a time. The first looks read each of the experiment files for the first time."
+        "asks for, at most 3 at a time. The first looks read each of the experiment files for the first time."
     )
     columns = ("sensor", "when", "looks", "median s", "longest s", "most runs made")
     return report.Table("A look of a sensor", columns, rows, notes)

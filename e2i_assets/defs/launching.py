@@ -9,8 +9,9 @@ from e2i_assets.adapters.stores.request_store import RequestStore, RunRequest
 from e2i_assets.adapters.workspace import Workspace
 
 CAUSE_TAG = "e2i/cause"
-# Dagster makes the runs of a tick one after the other: so many, and the next look goes on with the rest.
-PER_TICK = 25
+# Dagster makes the runs of a tick one after the other, half a second each, since each asset and check is an event:
+# so many, which is what four runs at a time use up, and the next look goes on with the rest.
+PER_TICK = 3
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
