@@ -304,6 +304,21 @@ def test_an_old_model_is_tuned_again_for_a_short_while_once(folder: Folder) -> N
 
 def test_what_trains_by_the_clock_is_off_and_what_checks_is_on() -> None:
     states = {one.name: one.default_status.value for one in defs().get_repository_def().schedule_defs}
-    assert states == {"promises_hold_every_night": "RUNNING", "tune_old_models": "STOPPED"}
+    assert states == {
+        "promises_hold_every_night": "RUNNING",
+        "tune_old_models": "STOPPED",
+        "forget_every_month": "STOPPED",
+    }
     zones = {one.execution_timezone for one in defs().get_repository_def().schedule_defs}
     assert zones == {"UTC"}
+
+
+def test_the_memory_forgets_old_patterns_that_nobody_started_from(folder: Folder) -> None:
+    assert folder.project.run().success
+    with folder.project.workspace.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE ml_hpo_patterns SET created_at = created_at - interval '91 days'")
+    result = defs().resolve_job_def("keep_memory").execute_in_process(instance=folder.project.instance)
+    assert result.success
+    own = "SELECT count(*) FROM ml_hpo_patterns WHERE source <> 'starter'"
+    assert folder.project.all(own) == [(0,)]
+    assert folder.project.all("SELECT count(*) FROM ml_hpo_forgotten_patterns") == [(1,)]
