@@ -12,7 +12,7 @@ from webhook_receiver import webhook_receiver
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings
 
-pytestmark = [pytest.mark.processes, pytest.mark.daemon, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.processes, pytest.mark.daemon, pytest.mark.timeout(3600)]
 
 CHAIN = [
     *("dataset", "validation_splits", "warm_start", "hpo_study"),
@@ -68,7 +68,7 @@ def test_a_folder_is_looked_after_from_the_first_file_to_a_broken_one(programs: 
 
     # Changed: one run. Its daemon dies in the middle of it, and nothing is lost, and nothing comes twice.
     write_experiment(root, "cells", seed=43, rows=None)
-    programs.wait(lambda: len(programs.runs()) == 2, 240, "the second run")
+    programs.wait(lambda: len(programs.runs()) == 2, 900, "the second run")
     programs.kill("daemon", everything=False)
     programs.start("daemon")
     second = programs.finished(2)[-1]
@@ -103,7 +103,7 @@ def test_programs_that_are_killed_with_all_their_runs_lose_nothing_and_do_nothin
     for name in names:
         write_experiment(root, name, trials=25)
     started = dg.DagsterRunStatus.STARTED
-    programs.wait(lambda: any(run.status == started for run in programs.runs()), 240, "a run that has started")
+    programs.wait(lambda: any(run.status == started for run in programs.runs()), 900, "a run that has started")
     programs.kill("daemon", everything=True)
     programs.start("daemon")
 
@@ -123,7 +123,7 @@ def test_programs_that_are_killed_with_all_their_runs_lose_nothing_and_do_nothin
     assets = [{"path": [name]} for name in CHAIN]
     launched = programs.ask(BACKFILL, names=names, assets=assets)["launchPartitionBackfill"]
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
-    programs.wait(lambda: len(programs.runs()) > before, 240, "the first run of the backfill")
+    programs.wait(lambda: len(programs.runs()) > before, 900, "the first run of the backfill")
     programs.kill("daemon", everything=False)
     programs.start("daemon")
     status = {"status": ""}
@@ -148,7 +148,7 @@ def test_bad_rows_fail_once_and_are_told_once_and_good_ones_are_a_run_again(prog
     cells(400).drop(columns="target").to_csv(root / "cells.csv", index=False)
     failed = programs.finished(2)[-1]
     assert failed.status == dg.DagsterRunStatus.FAILURE
-    programs.wait(lambda: webhook.messages, 240, "the message")
+    programs.wait(lambda: webhook.messages, 900, "the message")
     programs.looks("changed_data")
     assert len(programs.runs()) == 2
     (message,) = webhook.messages

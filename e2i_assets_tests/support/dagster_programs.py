@@ -24,7 +24,7 @@ from e2i_assets.commands.dagster_home import dagster_home
 from e2i_assets.commands.run_one import dagster_instance
 
 ROOT = Path(__file__).parents[2]
-LOOK_SECONDS = 5
+LOOK_SECONDS = 10
 T = TypeVar("T")
 
 CELLS = """\
@@ -123,7 +123,7 @@ class Programs:
         """The last ticks of a sensor, the newest first."""
         return list(self.ask(TICKS, name=sensor)["sensorOrError"]["sensorState"]["ticks"])
 
-    def looks(self, sensor: str, times: int = 2, seconds: float = 240) -> list[dict[str, Any]]:
+    def looks(self, sensor: str, times: int = 2, seconds: float = 600) -> list[dict[str, Any]]:
         """Wait until a sensor has looked again so many times, and return those ticks."""
         began = time.time()
 
@@ -147,7 +147,7 @@ class Programs:
         with dagster_instance(self.settings) as instance:
             return list(reversed(instance.get_runs()))
 
-    def finished(self, number: int, seconds: float = 420) -> list[dg.DagsterRun]:
+    def finished(self, number: int, seconds: float = 900) -> list[dg.DagsterRun]:
         """Wait until there are so many runs and all have ended."""
 
         def ended() -> list[dg.DagsterRun] | None:

@@ -1,4 +1,4 @@
-"""Forgetting what the memory offers to forget: `e2i db psql -c 'SELECT * FROM forgettable_hpo_patterns()'` says what."""
+"""Forgetting what the memory offers to forget: the SQL function `forgettable_hpo_patterns` says what that is."""
 
 import sqlalchemy as sa
 
