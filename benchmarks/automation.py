@@ -14,25 +14,35 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import dagster as dg
 import sqlalchemy as sa
 from sklearn.datasets import load_breast_cancer
 
 from benchmarks import report
+from e2i_assets.adapters.automation.data_watch import DataWatch
+from e2i_assets.adapters.automation.experiments_watch import ExperimentsWatch
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 from e2i_assets.adapters.processes.process_groups import end_groups
 from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.source_fingerprints import Fingerprints
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.request_store import RequestStore
+from e2i_assets.adapters.stores.source_state_store import SourceStateStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.run_one import dagster_instance
 from e2i_assets.commands.service_list import Ports, service_list
+from e2i_assets.core.experiments.sections import Source
+from e2i_assets.defs.launching import settle, under_way
 from e2i_assets.defs.partitions import EXPERIMENTS
 
 ROOT = Path(__file__).parents[1]
@@ -94,31 +104,95 @@ def main() -> None:
     parser.add_argument("--experiments", type=int, default=1000)
     parser.add_argument("--queued", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=12.0, help="at most so long until the queue is full")
+    parser.add_argument("--looks-only", action="store_true", help="without the daemon and the webserver")
     parser.add_argument("--out", type=Path, default=report.RESULTS / "automation.md")
     options = parser.parse_args()
     described = report.machine("dagster", "dagster-postgres", "sqlalchemy")
-    with project(options.experiments) as found, programs(found) as address:
+    with project(options.experiments) as found:
+        tables = [looks(found, options.experiments, options.queued)]
+        title = f"What it costs to look after {options.experiments:,} experiments, with {options.queued} runs waiting"
+        if not options.looks_only:
+            tables += with_programs(found, options.experiments, options.queued, options.minutes)
+    command = "python -m benchmarks.automation" + (" --looks-only" if options.looks_only else "")
+    report.write(options.out, title, described, tables, command)
+
+
+def looks(found: Workspace, experiments: int, queued: int) -> report.Table:
+    """Measure what the two sensors do in a look, without making the runs that they ask for."""
+    experiments_watch = ExperimentsWatch()
+    data_watch = DataWatch(Fingerprints(found.settings.root, os.environ))
+    rows: list[tuple[object, ...]] = []
+
+    def look_at_experiments() -> None:
+        settle(instance, found)
+        look = experiments_watch.look(found)
+        set(look.active) - set(instance.get_dynamic_partitions(EXPERIMENTS))
+
+    def look_at_rows() -> None:
+        settle(instance, found)
+        cursors.append(data_watch.look(found, under_way(instance), cursors[-1]).last)
+
+    def measured(sensor: str, what: str, look: Callable[[], None], times: int) -> None:
+        walls, cpus = [], []
+        for _ in range(times):
+            wall, cpu = time.perf_counter(), time.process_time()
+            look()
+            walls.append(time.perf_counter() - wall)
+            cpus.append(time.process_time() - cpu)
+        rows.append((sensor, what, times, statistics.median(walls), max(walls), statistics.median(cpus), max(cpus)))
+
+    cursors = [""]
+    with dagster_instance(found.settings) as instance:
+        first = 1 + experiments * 9 // 1000
+        measured("new_experiments", "files never read before", look_at_experiments, first)
+        while len(RequestStore(found.database).last("new_experiment")) < experiments:
+            look_at_experiments()
+        names = [row.experiment_name for row in ExperimentStore(found.database).list()]
+        instance.add_dynamic_partitions(EXPERIMENTS, names)
+        for name in names[:queued]:
+            tags = {"dagster/partition": name}
+            status = dg.DagsterRunStatus.NOT_STARTED
+            instance.add_run(dg.DagsterRun("tune_and_train", run_id=str(uuid4()), status=status, tags=tags))
+        with found.database.begin() as connection:
+            connection.exec_driver_sql("UPDATE ml_run_requests SET status = 'not_needed'")
+        measured("new_experiments", "nothing changed", look_at_experiments, 10)
+        changed = found.settings.experiments / f"{names[-1]}.yaml"
+        changed.write_text(changed.read_text() + "split: {seed: 1}\n")
+        measured("new_experiments", "one file changed", look_at_experiments, 1)
+        for name in names:
+            source = Source(csv=f"rows/{name}.csv")
+            SourceStateStore(found.database).read(name, data_watch.fingerprints.fingerprint(source))
+        measured("changed_data", "nothing changed", look_at_rows, 10)
+        with (found.settings.root / "rows" / f"{names[-2]}.csv").open("a") as file:
+            file.write("1,1,1,1,1,1,1\n")
+        measured("changed_data", "one file changed", look_at_rows, 1)
+    notes = (
+        "One process, everything that a tick does but making its runs. CPU is that of this process; the rest is "
+        "PostgreSQL and waiting for a core. Files that were never read are read for about a second in each look, and "
+        "the next one goes on with them."
+    )
+    columns = ("sensor", "what it finds", "looks", "median s", "longest s", "median CPU s", "most CPU s")
+    return report.Table("A look, in process", columns, rows, notes)
+
+
+def with_programs(found: Workspace, experiments: int, wanted: int, minutes: float) -> list[report.Table]:
+    """Measure with Dagster's daemon and webserver, while four runs go on."""
+    with found.database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM dagster.runs")
+    with programs(found) as address:
         watching = Watching(found.database)
         thread = threading.Thread(target=watching.look, daemon=True)
         thread.start()
-        names = [f"cells_{number:04d}" for number in range(options.queued + 10)]
-        answering(address, options.minutes)
-        with dagster_instance(found.settings) as instance:
-            instance.add_dynamic_partitions(EXPERIMENTS, [f"cells_{one:04d}" for one in range(options.experiments)])
+        names = [f"cells_{number:04d}" for number in range(wanted + 10)]
+        answering(address, minutes)
         fetched(address, BACKFILL, names=names, assets=[{"path": [name]} for name in ASSETS])
-        queued = filled(found, options.queued, options.minutes)
+        queued = filled(found, wanted, minutes)
         full = time.time()
         pages = {name: [fetched(address, query) for _ in range(8)] for name, query in PAGES.items()}
         time.sleep(100)
         watching.stop.set()
         thread.join()
-        tables = [
-            ticks(found, full),
-            pages_table(pages, queued, options.experiments),
-            connections_table(watching.samples),
-        ]
-    title = f"What it costs to look after {options.experiments:,} experiments, with {queued} runs waiting"
-    report.write(options.out, title, described, tables, "python -m benchmarks.automation")
+        return [ticks(found, full), pages_table(pages, queued, experiments), connections_table(watching.samples)]
 
 
 @contextmanager
