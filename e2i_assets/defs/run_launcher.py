@@ -5,7 +5,7 @@ from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import DefaultRunLauncher
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster_shared.serdes import deserialize_value
+from dagster._serdes import deserialize_value
 
 _SECONDS = 20
 
