@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from e2i_assets.adapters.asset_files import AssetMissing
-from e2i_assets.adapters.promises import model_links
-from e2i_assets.adapters.promises.promise import Promise, Verdict, held, stored, verdict
+from e2i_assets.adapters.promises.promise import Promise, PromiseBroken, Verdict, held, stored, verdict
 from e2i_assets.adapters.stored_model import ARCHIVE
 from e2i_assets.adapters.stores.champion_store import ChampionStore, StoredDecision
 from e2i_assets.adapters.stores.drift_store import DriftStore
@@ -19,19 +18,33 @@ _MOST_FEATURES = 10
 _OLDER = "the model was trained before there were champions"
 
 
-def _decision(workspace: Workspace, name: str) -> StoredDecision | None:
-    """Return the decision about the stored model, None for one that is older than decisions."""
-    run = model_links.training_run(workspace, name)
-    found = ChampionStore(workspace.database).about(run.experiment_id, run.model_key or run.spec_hash)
-    if found is None and not ChampionStore(workspace.database).is_older(run.id):
-        raise AssetMissing(f"champion_model of {name} is not there yet: materialise it first")
-    return found
+def _output(workspace: Workspace, name: str) -> ChampionModel | None:
+    """Return the stored value; None where every model of the experiment is older than champions."""
+    try:
+        output: ChampionModel = stored(workspace, ChampionModel, "champion_model", name)
+    except AssetMissing:
+        experiment_id = ExperimentStore(workspace.database).id_of(name)
+        if ChampionStore(workspace.database).has_only_older(experiment_id):
+            return None
+        raise
+    return output
+
+
+def _decisions(workspace: Workspace, name: str) -> tuple[ChampionModel | None, StoredDecision | None]:
+    """Return the stored value, and the decision that made the present champion."""
+    output = _output(workspace, name)
+    experiment_id = ExperimentStore(workspace.database).id_of(name)
+    return output, ChampionStore(workspace.database).current(experiment_id) if output else None
 
 
 def _not_worse(workspace: Workspace, name: str) -> Verdict:
-    found = _decision(workspace, name)
-    if found is None:
+    output = _output(workspace, name)
+    if output is None:
         return held(_OLDER)
+    experiment_id = ExperimentStore(workspace.database).id_of(name)
+    found = ChampionStore(workspace.database).about(experiment_id, output.challenger_key)
+    if found is None:
+        raise PromiseBroken(f"nothing is on record about the model {output.challenger_key[:12]}: materialise it again")
     facts = {
         "metric": found.metric,
         "challenger": found.challenger_value,
@@ -45,16 +58,13 @@ def _not_worse(workspace: Workspace, name: str) -> Verdict:
 
 
 def _there(workspace: Workspace, name: str) -> Verdict:
-    found = _decision(workspace, name)
-    if found is None:
+    output, champion = _decisions(workspace, name)
+    if output is None:
         return held(_OLDER)
-    output: ChampionModel = stored(workspace, ChampionModel, "champion_model", name)
-    store, run = ChampionStore(workspace.database), model_links.training_run(workspace, name)
-    champion = store.current(run.experiment_id)
     if champion is None:
         return held("no model has kept its promises yet, so none is in use")
     mistakes = []
-    registered = store.registered_champion(found.challenger_key)
+    registered = ChampionStore(workspace.database).registered_champion(champion.challenger_key)
     for where, key in {"the stored value": output.model_key, "ml_model_registry": registered}.items():
         if key != champion.challenger_key:
             mistakes.append(f"{where} names {str(key)[:12]}, and the last decision {champion.challenger_key[:12]}")
@@ -62,16 +72,14 @@ def _there(workspace: Workspace, name: str) -> Verdict:
         load_model(Path(champion.model_folder) / ARCHIVE)
     except ModelInvalid as error:
         mistakes.append(str(error))
-    return verdict(
-        mistakes, f"{champion.challenger_key[:12]} is the champion, and loads", model_folder=champion.model_folder
-    )
+    said = f"{champion.challenger_key[:12]} is the champion, and loads"
+    return verdict(mistakes, said, model_folder=champion.model_folder)
 
 
 def _alias(workspace: Workspace, name: str) -> Verdict:
-    if _decision(workspace, name) is None:
+    output, champion = _decisions(workspace, name)
+    if output is None:
         return held(_OLDER)
-    run = model_links.training_run(workspace, name)
-    champion = ChampionStore(workspace.database).current(run.experiment_id)
     if champion is None or champion.mlflow_model_version is None:
         return held("the champion is not in MLflow")
     try:
@@ -85,7 +93,8 @@ def _alias(workspace: Workspace, name: str) -> Verdict:
 
 
 def _not_drifted(workspace: Workspace, name: str) -> Verdict:
-    stored(workspace, ChampionModel, "champion_model", name)
+    if _output(workspace, name) is None:
+        return held(_OLDER)
     found = DriftStore(workspace.database).last().get(ExperimentStore(workspace.database).id_of(name))
     if found is None:
         return held("nobody has looked at newer rows (watch.recent)")

@@ -67,6 +67,12 @@ _OLDER = sa.text("""
         WHERE run.id = :run_id AND migration.version = 11 AND run.completed_at < migration.applied_at
     )
 """)
+_NEWER = sa.text("""
+    SELECT EXISTS (
+        SELECT FROM ml_training_runs AS run, schema_migrations AS migration
+        WHERE run.experiment_id = :experiment_id AND migration.version = 11 AND run.completed_at >= migration.applied_at
+    )
+""")
 _CONFIG = sa.text("SELECT config_hash FROM ml_split_registry WHERE id = :split_id")
 
 
@@ -114,6 +120,12 @@ class ChampionStore:
         """Return whether a training run finished before champions were recorded."""
         with self.database.connect() as connection:
             return bool(connection.execute(_OLDER, {"run_id": run_id}).scalar_one())
+
+    def has_only_older(self, experiment_id: str) -> bool:
+        """Return whether no training run of an experiment has finished since champions are recorded."""
+        with self.database.connect() as connection:
+            newer = connection.execute(_NEWER, {"experiment_id": experiment_id}).scalar_one()
+        return not newer
 
     def config_hash(self, split_id: str | None) -> str | None:
         """Return the identity of the way of splitting behind a split."""
