@@ -4,16 +4,16 @@ import os
 
 import dagster as dg
 
-from e2i_assets.adapters.automation.memory_keeping import forget
 from e2i_assets.adapters.settings import time_zone
+from e2i_assets.adapters.stores.pattern_upkeep import PatternUpkeep
 from e2i_assets.defs.resources import ProjectResource
 
 
 @dg.op(description="Forget patterns that are old and were never started from, and doubles of better ones.")
 def forget_patterns(context: dg.OpExecutionContext, project: ProjectResource) -> None:
     """Forget, and say how many went for which reason."""
-    gone = forget(project.workspace().database)
-    context.log.info("; ".join(f"{count} forgotten: {why}" for why, count in gone.items()) or "nothing to forget")
+    gone = PatternUpkeep(project.workspace().database).forget(dry_run=False)
+    context.log.info(f"{len(gone)} patterns are forgotten; ml_hpo_forgotten_patterns says which, and why")
 
 
 @dg.job(executor_def=dg.in_process_executor, description="The memory without what nobody starts from any more.")

@@ -61,9 +61,9 @@ def test_a_folder_is_looked_after_from_the_first_file_to_a_broken_one(programs: 
     os.utime(path)
     os.utime(root / "cells.csv")
     looked = programs.looks("changed_data")
-    assert all("those that were read last: cells" in one["skipReason"] for one in looked)
+    assert all("those that were read last: cells" in str(one["skipReason"]) for one in looked), looked
     looked = programs.looks("new_experiments", times=1)
-    assert all("none of 1 experiments has changed" in one["skipReason"] for one in looked)
+    assert all("none of 1 experiments has changed" in str(one["skipReason"]) for one in looked), looked
     assert len(programs.runs()) == 1
 
     # Changed: one run. Its daemon dies in the middle of it, and nothing is lost, and nothing comes twice.
@@ -87,7 +87,7 @@ def test_a_folder_is_looked_after_from_the_first_file_to_a_broken_one(programs: 
     # Broken: reported by the tick and by the check, and nothing is trained.
     path.write_text(CELLS.format(name="cells", trials=3, seed=44).replace("LogisticRegression", "Logistics"))
     looked = programs.looks("new_experiments")
-    assert all("cells.yaml: algorithm: 'Logistics'" in one["skipReason"] for one in looked)
+    assert all("cells.yaml: algorithm: 'Logistics'" in str(one["skipReason"]) for one in looked), looked
     checks_now = programs.ask(FAILED_CHECKS)["assetNodeOrError"]["assetChecksOrError"]["checks"]
     (told,) = [one for one in checks_now if one["name"] == "experiment_files_are_valid"]
     assert told["executionForLatestMaterialization"]["status"] == "FAILED"
