@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 export GIT_PYTHON_REFRESH := quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test processes drill test-daemon lint format lock schema clean install
+.PHONY: help run dev test processes drill test-daemon test-ui screenshots docs lint format lock schema clean install
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -23,7 +23,7 @@ dev: install ## Dagster, MLflow and the Optuna dashboard on this machine, until 
 	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i up
 
 test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, ARGS="-k name")
-	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not processes" $(ARGS)
+	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not processes and not ui and not screenshots" $(ARGS)
 
 processes: install ## The tests that start whole programs and kill them, one after the other: minutes
 	@.venv/bin/pytest -m "processes and not drill" $(ARGS)
@@ -33,6 +33,17 @@ drill: install ## The same at length: a study killed at twenty random moments, .
 
 test-daemon: install ## What runs by itself, with the real daemon and UI: files, rows, failures, kills, a backfill
 	@.venv/bin/pytest -m daemon $(ARGS)
+
+test-ui: install ## What a person sees, in a headless Chromium: one run by clicking, the report on a phone and on paper
+	@.venv/bin/python scripts/install_group.py browser
+	@.venv/bin/pytest -m ui $(ARGS)
+
+screenshots: install ## Take the pictures of README and docs again (docs/pictures)
+	@.venv/bin/python scripts/install_group.py browser
+	@.venv/bin/pytest -m screenshots
+
+docs: install ## The documentation as a site, in docs/_site/index.html
+	@.venv/bin/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_site
 
 lint: install ## Style, layers, types, and what must stand in no file
 	@.venv/bin/ruff check .

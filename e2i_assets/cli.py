@@ -37,6 +37,7 @@ app.add_typer(db.app, name="db")
 def run(
     names: Annotated[list[str] | None, typer.Argument(help="Experiments to run; all when none is named.")] = None,
     parallel: Annotated[int, typer.Option(help="Experiments at a time; 0 is one for each core.", min=0)] = 0,
+    json: Annotated[bool, typer.Option("--json", help="A document instead of progress and a table.")] = False,
 ) -> None:
     """Tune, train and check experiments: everything from the rows to the memory.
 
@@ -49,10 +50,11 @@ def run(
       e2i run                         every file in experiments/
       e2i run rand_visits             one of them
       e2i run --parallel 1            one after the other
+      e2i run --json > results.json   for a program
     """
     from e2i_assets.commands import run as running
 
-    running.run(names or [], parallel)
+    running.run(names or [], parallel, json)
 
 
 @app.command()
@@ -86,6 +88,7 @@ def holdout(
     name: Annotated[str, typer.Argument(help="The experiment.")],
     why: Annotated[str, typer.Option(help="The reason: it is recorded, and without one nothing is opened.")] = "",
     who: Annotated[str | None, typer.Option(help="Who opens it; default E2I_WHO, else your account.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="A document instead of a table.")] = False,
 ) -> None:
     """Open the holdout: judge the stored model on the rows that nobody has seen.
 
@@ -98,7 +101,53 @@ def holdout(
     """
     from e2i_assets.commands import holdout as opening
 
-    opening.holdout(name, why, who)
+    opening.holdout(name, why, who, json)
+
+
+@app.command()
+@speaking
+def track(
+    names: Annotated[list[str] | None, typer.Argument(help="Experiments; all when none is named.")] = None,
+    catch_up: Annotated[
+        bool, typer.Option("--catch-up", help="Send what MLflow missed, and close what a crash left open.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="A document instead of a table.")] = False,
+) -> None:
+    """Say which trainings MLflow has, and send it those that it missed.
+
+    A model is trained and kept whether MLflow is there or not. What it did not
+    take waits; sent twice is sent once. Leaves with 1 when something still waits
+    after a catching up.
+
+    [bold]Examples[/]
+
+      e2i track
+      e2i track --catch-up            after MLflow was away
+    """
+    from e2i_assets.commands import track as tracking
+
+    tracking.track(names or [], catch_up, json)
+
+
+@app.command()
+@speaking
+def report(
+    name: Annotated[str, typer.Argument(help="The experiment.")],
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser of this machine.")] = False,
+) -> None:
+    """Say where the report of an experiment's latest training is: one HTML file that needs nothing else.
+
+    What was asked, what data, what was tried, what won, how sure it is and what
+    the model may be used for. Send it to somebody who was not there, or print it.
+
+    [bold]Examples[/]
+
+      e2i report rand_visits
+      e2i report rand_visits --open
+    """
+    from e2i_assets.commands import report as reporting
+
+    reporting.report(name, show)
 
 
 @app.command()

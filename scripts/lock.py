@@ -13,7 +13,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
-OPTIONS = ["--universal", "--generate-hashes", "--no-header", "--python-version", "3.11", "--group", "dev", "--quiet"]
+GROUPS = ("dev", "docs")
+OPTIONS = ["--universal", "--generate-hashes", "--no-header", "--python-version", "3.11", "--quiet"]
+OPTIONS += [word for group in GROUPS for word in ("--group", group)]
 
 
 def main(arguments: list[str]) -> int:
@@ -45,7 +47,7 @@ def digest() -> str:
         project["requires-python"],
         project["dependencies"],
         project.get("optional-dependencies"),
-        settings["dependency-groups"]["dev"],
+        *(settings["dependency-groups"][group] for group in GROUPS),
         settings["build-system"]["requires"],
         settings["tool"]["uv"],
     ]

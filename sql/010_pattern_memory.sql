@@ -102,7 +102,7 @@ BEGIN
     EXECUTE format(
         'CREATE INDEX IF NOT EXISTS ml_hpo_patterns_by_vector ON e2i.ml_hpo_patterns USING hnsw (('
         '(meta_vector::real[] || e2i.hpo_kind_place(algorithm_name, problem_type, optimization_metric))::%1$s.vector(20)'
-        ') %1$s.vector_l2_ops) WHERE meta_vector IS NOT NULL', home);
+        ') %1$s.vector_l2_ops) WITH (ef_construction = 200) WHERE meta_vector IS NOT NULL', home);
     RETURN true;
 END
 $$;
@@ -172,10 +172,11 @@ BEGIN
         LIMIT p_limit;
         RETURN;
     END IF;
+    -- Of any version: so the narrow index of the kinds is enough to count with.
     IF EXISTS (
         SELECT FROM e2i.ml_hpo_patterns AS pattern
         WHERE pattern.algorithm_name = p_algorithm AND pattern.problem_type = p_problem_type
-          AND pattern.optimization_metric = p_metric AND pattern.meta_version = p_meta_version
+          AND pattern.optimization_metric = p_metric
         OFFSET few
     ) THEN
         -- As the index has it, and nothing more to sort by, which would keep the index from being used.

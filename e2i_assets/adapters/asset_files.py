@@ -74,6 +74,14 @@ def read(kind: type[Any], folder: Path) -> Any:
     raise E2iError(f"no file format for a {kind.__name__}")
 
 
+def last_written(folder: Path) -> float:
+    """Return when a value was written, in seconds since the epoch; 0 when there is none."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
 def _write_files(value: object, folder: Path) -> None:
     if isinstance(value, BaseModel):
         (folder / _VALUE).write_text(value.model_dump_json(indent=2), encoding="utf-8")

@@ -9,6 +9,7 @@ from e2i_assets.adapters.stores.champion_store import ChampionStore
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.stores.segment_store import segments_of
 from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore
+from e2i_assets.adapters.training_log import is_waiting
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SplitFacts
@@ -51,7 +52,7 @@ def is_trained(workspace: Workspace, experiment: Experiment, facts: SplitFacts) 
     return (
         study is not None
         and run.pattern_id is not None
-        and run.mlflow_run_id is not None
+        and (run.mlflow_run_id is not None or is_waiting(workspace, experiment.name, identity))
         and _searched_to_its_end(study, StudyStore(workspace.database).pareto_set(study.id), experiment)
     )
 

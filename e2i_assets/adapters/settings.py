@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from e2i_assets.core.errors import E2iError
 
 DATABASE_URL = "E2I_DATABASE_URL"
 MLFLOW_TRACKING_URI = "E2I_MLFLOW_TRACKING_URI"
+MLFLOW_URL = "E2I_MLFLOW_URL"
+DAGSTER_URL = "E2I_DAGSTER_URL"
 HOME = "E2I_HOME"
 STATE = "E2I_STATE"
 CORES = "E2I_CORES"
@@ -16,6 +19,8 @@ AUTOMATION = "E2I_AUTOMATION"
 LOOK_SECONDS = "E2I_LOOK_SECONDS"
 TIME_ZONE = "E2I_TIME_ZONE"
 _LOOK_SECONDS = 30
+# Where `e2i up` serves them when nothing else is asked for.
+DAGSTER_HERE, MLFLOW_HERE = "http://127.0.0.1:3000", "http://127.0.0.1:5000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class Settings:
         state: Folder for everything that can be made again: embedded database, tables, models, logs.
         database_url: A server of one's own, None for the embedded one. Secret.
         mlflow_tracking_uri: An MLflow server of one's own, None for the same database.
+        mlflow_url, dagster_url: Where a person opens the two in a browser: what links lead to.
         cores: Trials at a time of an experiment that does not say how many.
     """
 
@@ -34,6 +40,8 @@ class Settings:
     state: Path
     database_url: str | None = field(default=None, repr=False)
     mlflow_tracking_uri: str | None = field(default=None, repr=False)
+    mlflow_url: str = MLFLOW_HERE
+    dagster_url: str = DAGSTER_HERE
     cores: int = 1
 
     @property
@@ -56,6 +64,11 @@ class Settings:
         """Where MLflow keeps models and figures."""
         return self.state / "mlflow-artifacts"
 
+    @property
+    def outbox(self) -> Path:
+        """Where trainings wait that MLflow has not taken yet."""
+        return self.state / "mlflow-outbox"
+
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the settings.
@@ -67,13 +80,24 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     if not (root / "sql").is_dir():
         raise E2iError(f"{root} is no project folder, it has no sql/: set {HOME} to the folder of the checkout")
     state = Path(environment.get(STATE) or root / ".e2i")
+    mlflow = environment.get(MLFLOW_TRACKING_URI) or None
+    # A server of one's own is opened where it is written to, unless a browser has another way.
+    opened = mlflow if mlflow and mlflow.startswith(("http://", "https://")) else MLFLOW_HERE
     return Settings(
         root=root,
         state=state if state.is_absolute() else root / state,
         database_url=environment.get(DATABASE_URL) or None,
-        mlflow_tracking_uri=environment.get(MLFLOW_TRACKING_URI) or None,
+        mlflow_tracking_uri=mlflow,
+        mlflow_url=_address(environment.get(MLFLOW_URL) or opened),
+        dagster_url=_address(environment.get(DAGSTER_URL) or DAGSTER_HERE),
         cores=cores(environment),
     )
+
+
+def _address(url: str) -> str:
+    """Return an address as it may be shown: without a password, and ready for a path behind it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
 def cores(environment: Mapping[str, str]) -> int:

@@ -34,7 +34,12 @@ _TRIALS_FOR_IMPORTANCES = 8
 
 
 def tuned(
-    workspace: Workspace, experiment: Experiment, rows: SearchRows, warm_start: WarmStart, say: Callable[[str], object]
+    workspace: Workspace,
+    experiment: Experiment,
+    rows: SearchRows,
+    warm_start: WarmStart,
+    say: Callable[[str], object],
+    on_trial: OnTrial = lambda trial, best: None,
 ) -> tuning.Tuned:
     """Search as the experiment asks; with the search off, or nothing to tune, there is no study.
 
@@ -44,12 +49,18 @@ def tuned(
         rows: Train and validation rows.
         warm_start: What to try first.
         say: Takes a line of progress, at a human pace.
+        on_trial: Told each finished trial, and the best value so far.
     """
     identity = tuning.spec_hash(experiment, rows.facts)
     if not experiment.hpo.enabled or not experiment.search_space():
         return tuning.Tuned(identity=identity, result=None)
     pace = _Pace(experiment, say)
-    return tuning.Tuned(identity=identity, result=durable_search(workspace, experiment, rows, warm_start, pace.told))
+
+    def told(trial: TrialRecord, best: float | None) -> None:
+        pace.told(trial, best)
+        on_trial(trial, best)
+
+    return tuning.Tuned(identity=identity, result=durable_search(workspace, experiment, rows, warm_start, told))
 
 
 class _Pace:

@@ -1,7 +1,8 @@
 """The output contract of a training, filled in."""
 
 from e2i_assets.adapters.tracking.tracked_run import TrackingResult
-from e2i_assets.core.contracts.contract import ClassBalance, HpoOutput, MlflowInfo, TrainedModel, TrainingOutput
+from e2i_assets.adapters.training_log import mlflow_info
+from e2i_assets.core.contracts.contract import ClassBalance, HpoOutput, TrainedModel, TrainingOutput
 from e2i_assets.core.evaluation.evaluation import contract_metrics
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.imbalance import RESAMPLING
@@ -24,14 +25,7 @@ def training_output(
             final_epoch=training.rounds,
         ),
         validation_metrics=contract_metrics(training.report.splits["validation"]),
-        mlflow_info=MlflowInfo(
-            mlflow_status="unavailable" if tracked.status == "refused" else tracked.status,
-            run_id=tracked.run_id,
-            model_uri=tracked.model_uri,
-            registered_model_name=tracked.registered_model_name,
-            version=tracked.version,
-            stage=tracked.stage,
-        ),
+        mlflow_info=mlflow_info(tracked),
         success_criteria_met=training.criteria_met,
         success_criteria_results={one.criterion.name: one.met for one in training.judgements},
         hpo_completed=hpo.hpo_completed,

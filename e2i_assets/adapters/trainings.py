@@ -5,23 +5,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from e2i_assets.adapters import training_log
 from e2i_assets.adapters.evidence import interval_documents, training_gaps, written_alongside
+from e2i_assets.adapters.reports import WrittenReport, study_pictures_of, training_places, written_report
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.run_store import RunStore, TrainingRunRow
 from e2i_assets.adapters.stores.split_store import SplitStore
 from e2i_assets.adapters.stores.study_store import StudyStore
+from e2i_assets.adapters.tracked_training import tracked_training
 from e2i_assets.adapters.tracking.mlflow_model import save_mlflow_model
-from e2i_assets.adapters.tracking.tracked_run import TrackedRun, TrackingResult, hyperparameters
+from e2i_assets.adapters.tracking.outbox import Outbox
 from e2i_assets.adapters.training_output import training_output
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.split_tables import TrainingRows
-from e2i_assets.core.evaluation import measures
-from e2i_assets.core.evaluation.pictures import pictures
 from e2i_assets.core.evaluation.segments import Gap
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.identity import content_hash
 from e2i_assets.core.training import ROLES, Training, trained
+from e2i_assets.core.training_pictures import leans_on, model_pictures
 
 _EXAMPLE_ROWS = 5
 
@@ -37,6 +38,7 @@ class KeptTraining:
     mlflow_url: str | None
     pictures: Mapping[str, bytes]
     gaps: Sequence[Gap]
+    report: WrittenReport
 
     def metric_rows(self) -> list[dict[str, Any]]:
         """Return a row for each metric with its value on each role and its interval on test."""
@@ -95,17 +97,32 @@ def train(
     try:
         training = trained(experiment, rows, hpo)
         folder = workspace.model_folder(experiment.name, identity)
+        # What waits to be sent of this study is another model, which is about to be replaced.
+        Outbox(workspace.settings.outbox).drop(experiment.name, identity)
         save_mlflow_model(training.model, folder, rows.train.features.head(_EXAMPLE_ROWS))
     except BaseException as error:  # the row must not say "running" of a training that died; then it goes on its way
         store.fail(run_id, f"{type(error).__name__}: {error}")
         raise
-    drawn = pictures(*training.on_test, rows.facts.classes, training.report.splits["test"].confusion)
-    tracked = workspace.tracker().log(
-        _tracked(experiment, hpo, training, identity, run_id, dagster_run_id, folder, started, drawn)
+    lost = leans_on(experiment, rows, training)
+    drawn = model_pictures(experiment, rows, hpo, training, lost)
+    every = {**drawn, **study_pictures_of(workspace, experiment, hpo)}
+    shown = tracked_training(
+        workspace.settings,
+        experiment,
+        rows.facts,
+        hpo,
+        training,
+        StudyStore(workspace.database).trials(row.study_id) if row.study_id else (),
+        training_run_id=run_id,
+        dagster_run_id=dagster_run_id,
+        model_folder=folder,
+        started=started,
+        figures=every,
     )
+    tracked = training_log.log(workspace, experiment.name, identity, shown)
     output = training_output(experiment, len(rows.train.target), hpo, training, tracked)
     report = training.report
-    model_key = training_key(identity, training.parameters)
+    model_key = shown.run_key
     store.finish(
         run_id,
         *written_alongside(experiment, rows, training, tracked, model_key, dagster_run_id, folder),
@@ -124,23 +141,11 @@ def train(
         test_intervals=interval_documents(report.intervals),
         baseline_test_metrics=training.baseline_metrics,
     )
-    return KeptTraining(
-        str(run_id),
-        training,
-        output,
-        tracked.reason or "logged",
-        _mlflow_url(workspace, tracked),
-        drawn,
-        training_gaps(experiment, training),
-    )
-
-
-def training_key(identity: str, parameters: Mapping[str, Any]) -> str:
-    """Return the identity of a training in MLflow, where parameters cannot change.
-
-    A study that was given a larger budget may end with other parameters: that is another MLflow run.
-    """
-    return content_hash({"spec_hash": identity, "parameters": dict(parameters)})
+    gaps, url = training_gaps(experiment, training), training_log.mlflow_url(workspace, tracked)
+    places = training_places(workspace.settings, hpo, tracked, url, run_id, dagster_run_id, folder)
+    written = written_report(workspace, experiment, rows, hpo, training, gaps, lost, every, tracked, places)
+    training_log.attach(workspace, experiment.name, identity, {written.path.name: written.path.read_bytes()})
+    return KeptTraining(str(run_id), training, output, tracked.reason or "logged", url, drawn, gaps, written)
 
 
 def _started(
@@ -173,78 +178,3 @@ def _started(
         is_best_trial=hpo.hpo_completed,
         started_at=started,
     )
-
-
-def _tracked(
-    experiment: Experiment,
-    hpo: HpoOutput,
-    training: Training,
-    identity: str,
-    run_id: Any,
-    dagster_run_id: str,
-    folder: Any,
-    started: datetime,
-    drawn: Mapping[str, bytes],
-) -> TrackedRun:
-    report = training.report
-    metrics = {f"{role}_{name}": value for role in ROLES for name, value in report.splits[role].metrics.items()}
-    segments = {"segments.json": [one.model_dump(mode="json") for one in training.segments]}
-    study = {
-        "primary_metric": report.splits["test"].metrics.get(measures.PRIMARY[experiment.problem_type]),
-        "test_calibration_slope": training.slope,
-        "hpo_best_value": hpo.hpo_best_value,
-        "hpo_trials_run": float(hpo.hpo_trials_run),
-        "hpo_duration_seconds": hpo.hpo_duration_seconds,
-        "training_duration_seconds": training.seconds,
-    }
-    return TrackedRun(
-        experiment_name=f"e2i_{experiment.name}",
-        run_key=training_key(identity, training.parameters),
-        run_name=f"{experiment.algorithm}_{started:%Y%m%d_%H%M%S}",
-        description=experiment.description,
-        dagster_run_id=dagster_run_id,
-        experiment_tags={"problem_type": experiment.problem_type, "source": "e2i_assets"},
-        tags={
-            "algorithm": experiment.algorithm,
-            "problem_type": experiment.problem_type,
-            "hpo_enabled": str(experiment.hpo.enabled).lower(),
-            "source": "e2i_assets",
-            "e2i.spec_hash": identity,
-            "e2i.training_run_id": str(run_id),
-            "e2i.study_name": hpo.hpo_study_name or "",
-            "e2i.best_trial": str(hpo.hpo_best_trial),
-            # The tag by which dagster-mlflow marks the runs that it starts: one search finds both.
-            "dagster_run_id": dagster_run_id,
-        },
-        params={
-            **hyperparameters(training.parameters),
-            "algorithm_name": experiment.algorithm,
-            "problem_type": experiment.problem_type,
-            "hpo_enabled": experiment.hpo.enabled,
-            "early_stopping_enabled": experiment.early_stopping.enabled,
-            "imbalance": training.strategy,
-        },
-        metrics={**metrics, **{name: value for name, value in study.items() if value is not None}},
-        documents={
-            "evaluation_summary.json": report.model_dump(mode="json"),
-            "confusion_matrix.json": {"labels": _labels(training), "counts": report.splits["test"].confusion},
-            **(segments if training.segments else {}),
-        },
-        figures=drawn,
-        model_folder=folder,
-        registered_model_name=f"e2i_{experiment.name}",
-        started_at=started,
-    )
-
-
-def _labels(training: Training) -> list[str]:
-    classes = training.model.classes_
-    return [] if classes is None else [str(label) for label in classes]
-
-
-def _mlflow_url(workspace: Workspace, tracked: TrackingResult) -> str | None:
-    """Return where a person can open the run: the server's address, or the one that `e2i up` uses."""
-    if tracked.run_id is None:
-        return None
-    server = workspace.settings.mlflow_tracking_uri or "http://127.0.0.1:5000"
-    return f"{server.rstrip('/')}/#/experiments/{tracked.experiment_id}/runs/{tracked.run_id}"

@@ -1,54 +1,64 @@
-"""What `e2i run` shows while it works: for each experiment the asset being made, and the study's progress."""
+"""What `e2i run` shows while it works: a bar for each experiment, with the best value so far and the time left."""
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import sqlalchemy as sa
-from rich.live import Live
-from rich.table import Table
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from e2i_assets.adapters.asset_files import last_written
+from e2i_assets.adapters.stores.study_progress import StudyProgress, progress_of
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.console import out
+from e2i_assets.core.metrics import metric
 
 CHAIN = (
     *("dataset", "validation_splits", "warm_start", "hpo_study"),
     *("best_hyperparameters", "trained_model", "champion_model", "hpo_pattern_memory"),
 )
-_LINE_EVERY_SECONDS = 10.0
+# Where there is no terminal, so that a build server does not take silence for death.
+_SIGN_OF_LIFE_SECONDS = 60.0
 _WORDS = {"done": "[green]done[/]", "kept": "[green]kept[/]", "failed": "[bold red]failed[/]"}
 
-_PROGRESS = sa.text(
-    "SELECT study.n_trials, study.metric, study.started_at, "
-    "count(trial.id) FILTER (WHERE trial.state IN ('COMPLETE', 'PRUNED', 'FAIL')) AS finished, "
-    "count(trial.id) FILTER (WHERE trial.datetime_complete >= :since) AS finished_now, "
-    "max(trial.value) AS best, min(trial.datetime_start) FILTER (WHERE trial.datetime_complete >= :since) AS began "
-    "FROM ml_hpo_studies AS study JOIN ml_experiments AS experiment ON experiment.id = study.experiment_id "
-    "LEFT JOIN ml_hpo_trials AS trial ON trial.study_id = study.id "
-    "WHERE experiment.experiment_name = :name AND study.status = 'running' "
-    "GROUP BY study.id ORDER BY study.updated_at DESC LIMIT 1"
-)
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far an experiment has come: assets made and the share of the one being made, and the words for it."""
+
+    done: float
+    words: str
 
 
 class Board:
-    """A live table on a terminal; a line now and then where there is none."""
+    """A bar for each experiment on a terminal; almost nothing where there is none."""
 
-    def __init__(self, project: Workspace, names: Sequence[str]) -> None:
+    def __init__(self, project: Workspace, names: Sequence[str], console: Console = out) -> None:
         self._project = project
-        self._lines: dict[str, str] = dict.fromkeys(names, "[dim]waiting[/]")
-        self._live = Live(self._table(), console=out, refresh_per_second=4) if out.is_terminal else None
-        self._last_line = 0.0
+        self._console = console
+        self._bars = Progress(
+            TextColumn("[bold]{task.fields[experiment]}"),
+            BarColumn(bar_width=20),
+            _Words(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal or console.quiet,
+            refresh_per_second=4,
+        )
+        self._tasks: dict[str, TaskID] = {
+            name: self._bars.add_task("waiting", total=len(CHAIN), start=False, experiment=name) for name in names
+        }
+        self._last_sign = time.monotonic()
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
+        self._bars.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._live:
-            self._live.stop()
+        self._bars.stop()
 
     def show(self, running: Mapping[str, float]) -> None:
         """Bring the running experiments up to date.
@@ -56,52 +66,62 @@ class Board:
         Args:
             running: Name to the moment it was started, in seconds since the epoch.
         """
+        is_due = self._bars.disable and time.monotonic() - self._last_sign > _SIGN_OF_LIFE_SECONDS
+        if self._bars.disable and not is_due:
+            return
         for name, since in running.items():
-            self._lines[name] = self._progress(name, since)
-        if self._live:
-            self._live.update(self._table())
-        elif time.monotonic() - self._last_line > _LINE_EVERY_SECONDS:
-            self._last_line = time.monotonic()
-            for name in running:
-                out.print(f"{name}: {self._lines[name]}", highlight=False)
+            place = self._place(name, since)
+            self._bars.start_task(self._tasks[name])
+            self._bars.update(self._tasks[name], completed=place.done, description=place.words)
+            if is_due:
+                self._last_sign = time.monotonic()
+                self._console.print(f"{name}: {place.words}", highlight=False)
 
     def ended(self, name: str, outcome: Mapping[str, Any]) -> None:
         """Show how an experiment ended."""
-        self._lines[name] = _WORDS[outcome["status"]]
-        if self._live:
-            self._live.update(self._table())
-        else:
-            out.print(f"{name}: {self._lines[name]}", highlight=False)
+        word = _WORDS[outcome["status"]]
+        if self._bars.disable:
+            self._console.print(f"{name}: {word}", highlight=False)
+            return
+        task = self._tasks[name]
+        whole = len(CHAIN) if outcome["status"] != "failed" else None
+        self._bars.update(task, description=word, completed=whole)
+        self._bars.stop_task(task)
 
-    def _progress(self, name: str, since: float) -> str:
+    def _place(self, name: str, since: float) -> Place:
         asset = self._asset(name, since)
-        place = f"{asset} ({CHAIN.index(asset) + 1} of {len(CHAIN)})"
-        if asset != "hpo_study":
-            return place
-        with self._project.database.connect() as connection:
-            moment = datetime.fromtimestamp(since, UTC)
-            study = connection.execute(_PROGRESS, {"name": name, "since": moment}).one_or_none()
-        return place if study is None else f"{place}: {_study_line(study)}"
+        number = CHAIN.index(asset)
+        words = f"{asset} ({number + 1} of {len(CHAIN)})"
+        study = progress_of(self._project.database, name, since) if asset == "hpo_study" else None
+        if study is None:
+            return Place(number, words)
+        return Place(number + study.share, f"{words}: {study_words(study)}")
 
     def _asset(self, name: str, since: float) -> str:
         """Return the asset being made: the first of the chain that was not written since the run began."""
         for asset in CHAIN:
-            folder = self._project.asset_folder(asset, name)
-            if not folder.exists() or folder.stat().st_mtime < since:
+            if last_written(self._project.asset_folder(asset, name)) < since:
                 return asset
         return CHAIN[-1]
 
-    def _table(self) -> Table:
-        table = Table(box=None, padding=(0, 2), show_header=False)
-        for name, line in self._lines.items():
-            table.add_row(f"[bold]{name}[/]", line)
-        return table
+
+def study_words(study: StudyProgress) -> str:
+    """Return a running study in words, the best value as a person knows the metric: an R² may be negative."""
+    trial = f"trial {min(study.finished + 1, study.n_trials)} of {study.n_trials}"
+    natural = metric(study.metric, study.problem_type).oriented
+    best = "" if study.best is None else f", best {study.metric} {natural(study.best):.5g}"
+    left = "" if study.seconds_left is None else f", about {_duration(study.seconds_left)} left"
+    return f"{trial}{best}{left}"
 
 
-def _study_line(study: Any) -> str:
-    best = "" if study.best is None else f", best {study.metric} so far {abs(study.best):.5g}"
-    left = ""
-    if study.finished_now and study.began is not None:
-        seconds = (datetime.now(UTC) - study.began).total_seconds() / study.finished_now
-        left = f", about {max(study.n_trials - study.finished, 0) * seconds:.0f} s left"
-    return f"trial {min(study.finished + 1, study.n_trials)} of {study.n_trials}{best}{left}"
+class _Words(ProgressColumn):
+    """What is being made; it may hold markup, and is cut where the terminal ends."""
+
+    def render(self, task: Any) -> Text:
+        return Text.from_markup(task.description, overflow="ellipsis")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

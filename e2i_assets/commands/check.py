@@ -1,6 +1,5 @@
 """`e2i check`: every promise of every asset, judged on what is stored; nothing is trained, nothing is changed."""
 
-import json as json_text
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from e2i_assets.adapters.promises.catalogue import PROMISES
 from e2i_assets.adapters.promises.promise import Promise, Verdict, judged
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.commands.console import COULD_NOT_LOOK, FAILED, err, out
+from e2i_assets.commands.console import COULD_NOT_LOOK, FAILED, document, err, out
 from e2i_assets.commands.project import workspace
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.suggestions import did_you_mean
@@ -59,7 +58,7 @@ def check(names: Sequence[str] | None = None, json: bool = False, junit: Path | 
         junit.parent.mkdir(parents=True, exist_ok=True)
         junit.write_text(as_junit(findings), encoding="utf-8")
     if json:
-        typer.echo(json_text.dumps([finding.as_document() for finding in findings], indent=2))
+        document([finding.as_document() for finding in findings])
     else:
         _show(findings)
     raise typer.Exit(exit_code(findings))

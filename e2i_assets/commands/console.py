@@ -1,6 +1,8 @@
 """How the command line speaks: one console, errors without a traceback, and exit codes that mean something."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -19,6 +21,22 @@ INTERRUPTED = 130
 
 out = Console()
 err = Console(stderr=True)
+
+
+@contextmanager
+def for_a_program(asked: bool) -> Iterator[None]:
+    """Have the standard output say nothing but the document that is written with `document`, when that is asked for."""
+    before = out.quiet
+    out.quiet = asked or before
+    try:
+        yield
+    finally:
+        out.quiet = before
+
+
+def document(value: object) -> None:
+    """Write a value as JSON to the standard output."""
+    typer.echo(json.dumps(value, indent=2, default=str))
 
 
 def speaking(command: Callable[P, R]) -> Callable[P, R]:

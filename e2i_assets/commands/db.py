@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from e2i_assets.commands.console import err, out, speaking
+from e2i_assets.commands.console import document, err, for_a_program, out, speaking
 
 if TYPE_CHECKING:
     from e2i_assets.adapters.postgres.database import Database
@@ -81,15 +81,19 @@ def serve() -> None:
 
 @app.command()
 @speaking
-def migrate() -> None:
+def migrate(json: Annotated[bool, typer.Option("--json", help="A document instead of sentences.")] = False) -> None:
     """Create the tables, or bring them up to date; without anything to do it only looks."""
-    from e2i_assets.adapters.postgres import migrations, server
+    from e2i_assets.adapters.postgres import server
+    from e2i_assets.adapters.preparation import prepare
     from e2i_assets.commands.project import settings
 
     found = settings()
     database = server.database(found)
-    with out.status("Preparing the tables (the first time takes half a minute) ..."):
-        report = migrations.migrate(database, found.sql)
+    with for_a_program(json), out.status("Preparing the tables (the first time takes half a minute) ..."):
+        report = prepare(database, found.sql)
+    if json:
+        document({"applied": list(report.applied), "prepared": list(report.prepared)})
+        return
     for name in report.applied:
         out.print(f"applied [green]{name}[/]", highlight=False)
     for owner in report.prepared:

@@ -1,12 +1,12 @@
 """`e2i experiment`: the files in `experiments/`: a new one, what is wrong with them, and what came of them."""
 
-import json
+import json as json_text
 from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 
-from e2i_assets.commands.console import FAILED, err, out, speaking
+from e2i_assets.commands.console import FAILED, document, err, for_a_program, out, speaking
 from e2i_assets.core.errors import E2iError
 
 app = typer.Typer(no_args_is_help=True, help="The files in experiments/: one YAML file for each prediction problem.")
@@ -41,8 +41,8 @@ def new(
     path = found.experiments / f"{name}.yaml"
     if csv and parquet:
         raise E2iError("an experiment has one source: give --csv or --parquet, not both")
-    source = f"parquet: {json.dumps(parquet)}" if parquet else f"csv: {json.dumps(csv or 'data/rows.csv')}"
-    text = template(name, algorithm, problem, json.dumps(owner), source, json.dumps(target))
+    source = f"parquet: {json_text.dumps(parquet)}" if parquet else f"csv: {json_text.dumps(csv or 'data/rows.csv')}"
+    text = template(name, algorithm, problem, json_text.dumps(owner), source, json_text.dumps(target))
     parse_experiment(text, f"{name}.yaml")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -59,6 +59,7 @@ def new(
 def validate(
     names: Annotated[list[str] | None, typer.Argument(help="Names or files; all when none is given.")] = None,
     data: Annotated[bool, typer.Option("--data", help="Judge the rows too: are the columns there, and fit?")] = False,
+    json: Annotated[bool, typer.Option("--json", help="A document instead of sentences.")] = False,
 ) -> None:
     """Say whether experiment files are valid, or everything that is wrong with them. Nothing is registered.
 
@@ -72,12 +73,14 @@ def validate(
     from e2i_assets.commands.validating import verdicts
 
     found = verdicts(settings(), names or [], data)
-    for verdict in found:
+    if json:
+        document([verdict.as_document() for verdict in found])
+    for verdict in found if not json else ():
         if verdict.mistakes is None:
             out.print(f"[green]ok[/] {verdict.name}", highlight=False)
         else:
             err.print(f"[bold red]not valid[/] {escape(verdict.mistakes)}", highlight=False)
-    if not found:
+    if not found and not json:
         out.print("There is no experiment yet: `e2i experiment new NAME` writes the first one.")
     if any(verdict.mistakes is not None for verdict in found):
         raise typer.Exit(FAILED)
@@ -85,15 +88,19 @@ def validate(
 
 @app.command("list")
 @speaking
-def list_() -> None:
+def list_(json: Annotated[bool, typer.Option("--json", help="A document instead of a table.")] = False) -> None:
     """List the experiments: what they are, and what became of them."""
-    from e2i_assets.commands.listing import experiment_table
+    from e2i_assets.commands.listing import experiment_documents, experiment_table
     from e2i_assets.commands.project import settings, workspace
 
     found = settings()
     # A database that was never made knows of nothing: making one would take half a minute.
-    project = workspace() if found.database_url or (found.state / "postgres").is_dir() else None
-    out.print(experiment_table(found, project))
+    with for_a_program(json):
+        project = workspace() if found.database_url or (found.state / "postgres").is_dir() else None
+        if not json:
+            out.print(experiment_table(found, project))
+    if json:
+        document(experiment_documents(found, project))
 
 
 @app.command()

@@ -1,6 +1,8 @@
 """`e2i holdout`: opens the rows that nobody has looked at, for a reason, and leaves a record of it."""
 
 import os
+from dataclasses import asdict
+from typing import Any
 
 from rich import box
 from rich.markup import escape
@@ -8,27 +10,41 @@ from rich.table import Table
 
 from e2i_assets.adapters.holdout import OpenedHoldout, open_holdout
 from e2i_assets.adapters.person import who as account
-from e2i_assets.commands.console import out
+from e2i_assets.commands.console import document, for_a_program, out
 from e2i_assets.commands.project import workspace
 from e2i_assets.core.errors import E2iError
 
 
-def holdout(name: str, why: str, who: str | None) -> None:
+def holdout(name: str, why: str, who: str | None, json: bool = False) -> None:
     """Judge the stored model of an experiment on its holdout rows and print what came out.
 
     Args:
         name: Of the experiment.
         why: The reason.
         who: Opens it; by default the name in the environment, or of the account.
+        json: Print a document instead of a table.
 
     Raises:
         E2iError: There is no reason, or no trained model.
     """
     if not why.strip():
         raise E2iError(f'opening the holdout of {name} needs a reason: e2i holdout {name} --why "..."')
-    opened = open_holdout(workspace(), name, who or account(os.environ), why)
-    out.print(_table(opened))
-    _say(name, opened)
+    with for_a_program(json):
+        opened = open_holdout(workspace(), name, who or account(os.environ), why)
+        out.print(_table(opened))
+        _say(name, opened)
+    if json:
+        document(_as_document(opened))
+
+
+def _as_document(opened: OpenedHoldout) -> dict[str, Any]:
+    return {
+        **asdict(opened.opening),
+        "test_metrics": dict(opened.test_metrics),
+        "earlier": [
+            {"opened_by": one.opened_by, "reason": one.reason, "opened_at": one.opened_at} for one in opened.earlier
+        ],
+    }
 
 
 def _table(opened: OpenedHoldout) -> Table:

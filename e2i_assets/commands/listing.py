@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Literal
 
 from rich import box
 from rich.table import Table
 
-from e2i_assets.adapters.experiment_files import read_folder, strict
+from e2i_assets.adapters.experiment_files import ExperimentFolder, read_folder, strict
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.stores.experiment_store import ExperimentRow, ExperimentStore
 from e2i_assets.adapters.stores.result_rows import last_finished
@@ -19,11 +20,30 @@ _COLUMNS = ("experiment\n  state", "algorithm\n  problem type", "metric\n  trial
 _WIDTHS = (27, 20, 12, 15)
 
 
+def experiment_documents(settings: Settings, project: Workspace | None) -> list[dict[str, Any]]:
+    """Return the same as `experiment_table` for a program."""
+    folder, rows, finished = _read(settings, project)
+    good = [
+        {
+            "name": name,
+            "state": _word(experiment, rows.get(name)),
+            "algorithm": experiment.algorithm,
+            "problem_type": experiment.problem_type,
+            "metric": experiment.metric,
+            "trials": experiment.hpo.trials if experiment.hpo.enabled else 0,
+            "source": experiment.source.kind,
+            "trained_at": finished.get(name),
+        }
+        for name, experiment in folder.experiments.items()
+    ]
+    bad = [{"name": path.stem, "state": "not valid", "error": str(why)} for path, why in folder.invalid.items()]
+    gone = [{"name": name, "state": "file gone", "trained_at": finished.get(name)} for name in _gone(folder, rows)]
+    return [*good, *bad, *gone]
+
+
 def experiment_table(settings: Settings, project: Workspace | None) -> Table:
     """Return the table; without a project nothing was ever registered."""
-    folder = strict(read_folder(settings.experiments))
-    rows = {row.experiment_name: row for row in ExperimentStore(project.database).list()} if project else {}
-    finished = last_finished(project.database) if project else {}
+    folder, rows, finished = _read(settings, project)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column, width in zip(_COLUMNS, _WIDTHS, strict=True):
         table.add_column(column, overflow="fold", min_width=width)
@@ -32,9 +52,21 @@ def experiment_table(settings: Settings, project: Workspace | None) -> Table:
     for path, mistakes in folder.invalid.items():
         count = len(mistakes.violations)
         table.add_row(_two(path.stem, f"[red]not valid: {count} mistake{'s' if count > 1 else ''}[/]"))
-    for name in sorted(rows.keys() - folder.experiments.keys() - {path.stem for path in folder.invalid}):
+    for name in _gone(folder, rows):
         table.add_row(_two(name, f"[yellow]its file is gone[/]{_trained(name, finished)}"))
     return table
+
+
+def _read(
+    settings: Settings, project: Workspace | None
+) -> tuple[ExperimentFolder, dict[str, ExperimentRow], dict[str, datetime]]:
+    folder = strict(read_folder(settings.experiments))
+    rows = {row.experiment_name: row for row in ExperimentStore(project.database).list()} if project else {}
+    return folder, rows, last_finished(project.database) if project else {}
+
+
+def _gone(folder: ExperimentFolder, rows: Mapping[str, ExperimentRow]) -> list[str]:
+    return sorted(rows.keys() - folder.experiments.keys() - {path.stem for path in folder.invalid})
 
 
 def _cells(experiment: Experiment, state: str) -> tuple[str, ...]:
@@ -53,10 +85,16 @@ def _two(first: str, second: str) -> str:
 
 
 def _state(experiment: Experiment, row: ExperimentRow | None, finished: Mapping[str, datetime]) -> str:
-    if row is None:
+    word = _word(experiment, row)
+    if word == "new":
         return "new: not registered"
-    changed = row.spec_hash != content_hash(experiment.model_dump(mode="json"))
-    return f"{'[yellow]changed[/]' if changed else 'registered'}{_trained(experiment.name, finished)}"
+    return f"{'[yellow]changed[/]' if word == 'changed' else word}{_trained(experiment.name, finished)}"
+
+
+def _word(experiment: Experiment, row: ExperimentRow | None) -> Literal["new", "changed", "registered"]:
+    if row is None:
+        return "new"
+    return "changed" if row.spec_hash != content_hash(experiment.model_dump(mode="json")) else "registered"
 
 
 def _trained(name: str, finished: Mapping[str, datetime]) -> str:

@@ -53,7 +53,7 @@ def similar_table(problems: Sequence[SimilarProblem]) -> Table:
 def statistics_table(kinds: Sequence[KindStatistics]) -> Table:
     """Return what the memory holds of each kind, and what came of it."""
     table = _table(
-        "algorithm", "problem type", "metric", "patterns\n  starter", "uses\n  that helped", "mean\nimprovement"
+        "algorithm\n  problem type", "metric", "patterns\n  starter", "uses\n  that helped", "mean\nimprovement"
     )
     for one in kinds:
         table.add_row(

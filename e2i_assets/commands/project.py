@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from e2i_assets.adapters.postgres.migrations import migrate
 from e2i_assets.adapters.postgres.server import database
+from e2i_assets.adapters.preparation import prepare
 from e2i_assets.adapters.settings import DATABASE_URL, Settings, from_environment
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.console import out
@@ -25,7 +25,7 @@ def workspace(say: bool = False) -> Workspace:
         project = database(found)
         project.require_reachable()
     with out.status("Preparing the tables (the first time takes half a minute) ..."):
-        report = migrate(project, found.sql)
+        report = prepare(project, found.sql)
     os.environ[DATABASE_URL] = project.url
     if say:
         kind = "your server" if found.database_url else f"embedded, in {shown(found.state, found.root)}/postgres"

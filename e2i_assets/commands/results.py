@@ -1,6 +1,7 @@
 """What `e2i run` ends with: a table of what came out, and how to look at it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Group
@@ -26,11 +27,28 @@ _WIDTHS = (18, 11, 11, 10, 8, 15)
 _NONE = "-"
 
 
+def results(project: Workspace, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the same as `results_table`, by experiment, for a program."""
+    experiments, found = _found(project, names)
+    documents: dict[str, dict[str, Any]] = {}
+    for name, row in found.items():
+        default, tuned, test = _values(experiments[name], row)
+        documents[name] = {
+            "algorithm": row.algorithm,
+            "metric": experiments[name].metric,
+            "defaults_on_validation": default,
+            "tuned_on_validation": tuned,
+            "tuned_on_test": test,
+            "trials": {"completed": row.n_completed, "pruned": row.n_pruned, "failed": row.n_failed},
+            "study": row.study_name,
+            "mlflow_run_id": row.mlflow_run_id,
+        }
+    return documents
+
+
 def results_table(project: Workspace, names: Sequence[str]) -> Table:
     """Return what came of the experiments as they stand today; metrics in their natural orientation."""
-    experiments = {name: project.experiment(name) for name in names}
-    identities = [hash for name in names if (hash := _identity(project, experiments[name]))]
-    found = result_rows(project.database, identities)
+    experiments, found = _found(project, names)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_lines=True)
     table.add_column(_line(_HEADERS), no_wrap=False)
     for name in names:
@@ -49,6 +67,12 @@ def next_commands() -> str:
     )
 
 
+def _found(project: Workspace, names: Sequence[str]) -> tuple[dict[str, Experiment], dict[str, ResultRow]]:
+    experiments = {name: project.experiment(name) for name in names}
+    identities = [hash for name in names if (hash := _identity(project, experiments[name]))]
+    return experiments, result_rows(project.database, identities)
+
+
 def _identity(project: Workspace, experiment: Experiment) -> str | None:
     try:
         facts: SplitFacts = project.read(SplitFacts, "validation_splits", experiment.name)
@@ -62,20 +86,20 @@ def _block(experiment: Experiment, row: ResultRow | None) -> Group:
     if row is None:
         return Group(title, Text(f"no finished training yet: e2i run {experiment.name}", style="dim"))
     trials = f"{row.n_completed} / {row.n_pruned} / {row.n_failed}"
-    figures = _line((row.algorithm, experiment.metric, *_values(experiment, row), trials))
+    figures = _line((row.algorithm, experiment.metric, *map(_number, _values(experiment, row)), trials))
     return Group(title, figures, *(Padding(_link(*link), (0, 0, 0, 2)) for link in _links(row)))
 
 
-def _values(experiment: Experiment, row: ResultRow) -> tuple[str, str, str]:
+def _values(experiment: Experiment, row: ResultRow) -> tuple[float | None, float | None, float | None]:
     """Return the metric with the defaults and tuned, both on validation, and on test."""
     natural = metric(experiment.metric, experiment.problem_type).oriented
     reported = measures.measure(experiment.metric, experiment.problem_type)
     name = reported.name if reported else experiment.metric
     test = row.test_metrics.get(name)
     if row.study_name is None:  # nothing was searched: the model is the one of the defaults
-        return _number(row.validation_metrics.get(name)), _NONE, _number(test)
+        return row.validation_metrics.get(name), None, test
     default, tuned = (None if one is None else natural(one) for one in (row.default_value, row.best_value))
-    return _number(default), _number(tuned), _number(test)
+    return default, tuned, test
 
 
 def _links(row: ResultRow) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """`e2i run`: the graph for each experiment, as many at a time as there are cores, watched while it works."""
 
-import json
+import json as json_text
 import os
 import signal
 import subprocess
@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import typer
+from rich.markup import escape
 
 from e2i_assets.adapters.settings import CORES
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.board import Board
-from e2i_assets.commands.console import FAILED, err, out, speaking
+from e2i_assets.commands.console import FAILED, document, err, for_a_program, out, speaking
 from e2i_assets.commands.parent import DIE_WITH_PARENT, end_with_parent
 from e2i_assets.commands.project import shown, workspace
 from e2i_assets.commands.registering import registered
-from e2i_assets.commands.results import next_commands, results_table
+from e2i_assets.commands.results import next_commands, results, results_table
 
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 3.0
@@ -40,41 +41,48 @@ class ExperimentRun:
         """Return how it ended; a process that left no word is a failure with the end of its log."""
         self.log.close()
         if self.outcome_file.exists():
-            found: dict[str, Any] = json.loads(self.outcome_file.read_text(encoding="utf-8"))
+            found: dict[str, Any] = json_text.loads(self.outcome_file.read_text(encoding="utf-8"))
             return found
         tail = "\n".join(Path(self.log.name).read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
         return {"status": "failed", "error": f"its process ended with {self.process.returncode}:\n{tail}"}
 
 
 @speaking
-def run(
-    names: Sequence[str],
-    parallel: int,
-) -> None:
+def run(names: Sequence[str], parallel: int, json: bool = False) -> None:
     """Tune, train and check experiments: everything from the rows to the memory.
 
     What is done already is kept: run it again after an interruption, a changed file or a larger budget, and only what
-    is missing is made. Ends with a table of results.
+    is missing is made. Ends with a table of results, or with a document of them.
     """
     if os.environ.get(DIE_WITH_PARENT):
         end_with_parent()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    project = workspace(say=True)
-    chosen = registered(project, names)
-    outcomes = run_all(project, chosen, min(parallel or project.settings.cores, len(chosen)))
-    failed = [name for name, outcome in outcomes.items() if outcome["status"] == "failed"]
+    with for_a_program(json):
+        project = workspace(say=True)
+        chosen = registered(project, names)
+        outcomes = run_all(project, chosen, min(parallel or project.settings.cores, len(chosen)))
+        failed = [name for name, outcome in outcomes.items() if outcome["status"] == "failed"]
+        report(project, outcomes, failed)
+    if json:
+        found = results(project, [name for name in chosen if name not in failed])
+        document([{"experiment": name, **outcomes[name], **found.get(name, {})} for name in chosen])
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def report(project: Workspace, outcomes: dict[str, dict[str, Any]], failed: Sequence[str]) -> None:
+    """Print what came out, what is missing, and what to do about what failed."""
     kept = [name for name, outcome in outcomes.items() if outcome["status"] == "kept"]
-    out.print(results_table(project, [name for name in chosen if name not in failed]))
+    out.print(results_table(project, [name for name in outcomes if name not in failed]))
     if kept:
         out.print(f"Already there and kept as it was: {', '.join(kept)}.")
     report_checks(outcomes)
+    report_missing(outcomes)
     for name in failed:
-        err.print(f"[bold red]{name} failed.[/] {outcomes[name]['error']}", highlight=False)
+        err.print(f"[bold red]{name} failed.[/] {escape(outcomes[name]['error'])}", highlight=False)
         log = shown(log_file(project, name), project.settings.root)
         err.print(f"  The whole log is in {log}; the next `e2i run {name}` goes on from there.")
     out.print(next_commands())
-    if failed:
-        raise typer.Exit(FAILED)
 
 
 def run_all(project: Workspace, names: Sequence[str], at_a_time: int) -> dict[str, dict[str, Any]]:
@@ -138,6 +146,21 @@ def end_all(runs: Sequence[ExperimentRun]) -> None:
 def log_file(project: Workspace, name: str) -> Path:
     """Return where the log of an experiment's run is."""
     return project.settings.state / "logs" / f"run-{name}.log"
+
+
+def report_missing(outcomes: dict[str, dict[str, Any]]) -> None:
+    """Say what is not where a person would look for it: no model is lost for that."""
+    for name, outcome in outcomes.items():
+        if outcome.get("caught_up"):
+            out.print(f"{name}: MLflow now has the training that it had missed.", highlight=False)
+        for what in outcome.get("missing", []):
+            out.print(f"[yellow]{name}: {escape(what)}[/]", highlight=False)
+    if any("MLflow" in what for outcome in outcomes.values() for what in outcome.get("missing", [])):
+        out.print(
+            "The models are trained and kept. When MLflow is back, `e2i track --catch-up` sends it what it missed, "
+            "as does the next `e2i run`.",
+            highlight=False,
+        )
 
 
 def report_checks(outcomes: dict[str, dict[str, Any]]) -> None:

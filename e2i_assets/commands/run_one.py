@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from e2i_assets.adapters import training_log
 from e2i_assets.adapters.lineage import is_complete
 from e2i_assets.adapters.postgres.server import database
-from e2i_assets.adapters.settings import Settings, from_environment
+from e2i_assets.adapters.settings import from_environment
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.commands.dagster_home import dagster_home
+from e2i_assets.commands.catching_up import caught_up
+from e2i_assets.commands.instance import dagster_instance
 from e2i_assets.commands.parent import end_with_input
 from e2i_assets.core.errors import E2iError
 
@@ -37,34 +39,40 @@ def main() -> None:
 def outcome_of(workspace: Workspace, name: str) -> dict[str, Any]:
     """Run the graph for an experiment, unless everything that it would make is there already."""
     with workspace.database.advisory_lock(f"run {name}"):
+        # What MLflow missed while it was away is sent, not trained again.
+        sent = [one for one in caught_up(workspace, name) if one.result.status == "logged"]
         if is_complete(workspace, workspace.experiment(name)):
-            return {"status": "kept"}
-        with dagster_instance(workspace.settings) as instance:
-            close_abandoned(instance, name)
-            return _run(instance, name)
+            outcome: dict[str, Any] = {"status": "kept", "missing": []}
+        else:
+            with dagster_instance(workspace.settings) as instance:
+                abandoned = close_abandoned(instance, name)
+                if abandoned:
+                    training_log.close_stale(workspace, abandoned.__contains__)
+                outcome = _run(instance, name)
+        outcome["missing"] += [f"not in MLflow yet, {one.reason}" for one in training_log.waiting(workspace, name)]
+        return {**outcome, "caught_up": len(sent)}
 
 
-def dagster_instance(settings: Settings) -> "dg.DagsterInstance":
-    """Open the instance that `dagster.yaml` describes."""
-    import dagster as dg
-    from dagster._core.instance.ref import InstanceRef
+def close_abandoned(instance: "dg.DagsterInstance", name: str) -> set[str]:
+    """Mark runs of ours as failed whose process died: we hold the lock of this experiment, so none can be alive.
 
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_home(settings))))
-
-
-def close_abandoned(instance: "dg.DagsterInstance", name: str) -> None:
-    """Mark runs of ours as failed whose process died: we hold the lock of this experiment, so none can be alive."""
+    Returns:
+        Their ids.
+    """
     import dagster as dg
 
     unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
     mine = dg.RunsFilter(tags={**LAUNCHER, "dagster/partition": name}, statuses=unfinished)
-    for run in instance.get_runs(mine):
+    abandoned = instance.get_runs(mine)
+    for run in abandoned:
         instance.report_run_failed(run, "its process ended before it did; the next run of the experiment goes on")
+    return {run.run_id for run in abandoned}
 
 
 def _run(instance: "dg.DagsterInstance", name: str) -> dict[str, Any]:
     from e2i_assets.definitions import defs
     from e2i_assets.defs.partitions import EXPERIMENTS
+    from e2i_assets.defs.tracing_resource import LOST_TRACES
 
     instance.add_dynamic_partitions(EXPERIMENTS, [name])
     job = defs().resolve_job_def("tune_and_train")
@@ -79,7 +87,10 @@ def _run(instance: "dg.DagsterInstance", name: str) -> dict[str, Any]:
         for one in result.get_asset_check_evaluations()
         if not one.passed
     ]
-    outcome = {"status": "done", "run_id": result.run_id, "checks": broken}
+    run = instance.get_run_by_id(result.run_id)
+    lost = run.tags.get(LOST_TRACES) if run else None
+    missing = [f"traces: {lost}"] if lost else []
+    outcome = {"status": "done", "run_id": result.run_id, "checks": broken, "missing": missing}
     return outcome if result.success else {**outcome, "status": "failed", "error": _reason(result)}
 
 

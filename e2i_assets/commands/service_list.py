@@ -1,6 +1,8 @@
 """The programs that `e2i up` serves: how each is started, with telemetry off and no secret in its arguments."""
 
+import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -9,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from e2i_assets.adapters.postgres.dagster_tables import daemon_beats
 from e2i_assets.adapters.processes.services import Service
-from e2i_assets.adapters.settings import HOME, STATE
+from e2i_assets.adapters.settings import DAGSTER_URL, HOME, MLFLOW_URL, STATE
+from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
 from e2i_assets.adapters.tracking.mlflow_client import ENVIRONMENT as MLFLOW_ENVIRONMENT
 from e2i_assets.adapters.tracking.mlflow_client import is_server
 from e2i_assets.adapters.workspace import Workspace
@@ -32,7 +35,7 @@ def service_list(project: Workspace, host: str, ports: Ports) -> list[Service]:
     """Return what to start; no MLflow where a server of one's own is configured."""
     # The slowest first.
     mlflow = [] if own_mlflow(project) else [_mlflow(project, host, ports.mlflow)]
-    return [*mlflow, *_dagster(project, host, ports.dagster), _optuna(project, host, ports.optuna)]
+    return [*mlflow, *_dagster(project, host, ports), _optuna(project, host, ports.optuna)]
 
 
 def own_mlflow(project: Workspace) -> str | None:
@@ -44,8 +47,16 @@ def own_mlflow(project: Workspace) -> str | None:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _dagster(project: Workspace, host: str, port: int) -> list[Service]:
-    settings = project.settings
+def traced_to(project: Workspace, host: str, ports: Ports, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what has runs of the UI send their traces to the MLflow at hand, unless a person asks for another way."""
+    if environment.get(TRACING_ENDPOINT) or environment.get(TRACING_RECEIVER):
+        return {}
+    own = project.settings.mlflow_tracking_uri if own_mlflow(project) else None
+    return {TRACING_ENDPOINT: own or _address(host, ports.mlflow), TRACING_RECEIVER: "mlflow"}
+
+
+def _dagster(project: Workspace, host: str, ports: Ports) -> list[Service]:
+    settings, port = project.settings, ports.dagster
     environment = {
         "DAGSTER_HOME": str(dagster_home(settings)),
         "DAGSTER_DISABLE_TELEMETRY": "1",
@@ -53,6 +64,10 @@ def _dagster(project: Workspace, host: str, port: int) -> list[Service]:
         "GIT_PYTHON_REFRESH": "quiet",
         HOME: str(settings.root),
         STATE: str(settings.state),
+        # Where the links lead that a run writes down, unless a browser has another way.
+        DAGSTER_URL: os.environ.get(DAGSTER_URL) or _address(host, port),
+        MLFLOW_URL: os.environ.get(MLFLOW_URL) or own_mlflow(project) or _address(host, ports.mlflow),
+        **traced_to(project, host, ports, os.environ),
         **MLFLOW_ENVIRONMENT,
     }
     graph = ("-w", str(settings.root / "workspace.yaml"))

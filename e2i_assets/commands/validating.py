@@ -7,16 +7,27 @@ from pathlib import Path
 
 from e2i_assets.adapters.experiment_files import ExperimentFolder, read_experiment, read_folder, strict
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.core.errors import E2iError
+from e2i_assets.core.errors import E2iError, Violations
 from e2i_assets.core.experiments.experiment import Experiment
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong with one experiment; ``mistakes`` is None when nothing is."""
+    """What is wrong with one experiment; ``error`` is None when nothing is."""
 
     name: str
-    mistakes: str | None
+    error: E2iError | None
+
+    @property
+    def mistakes(self) -> str | None:
+        """All of it, in words."""
+        return None if self.error is None else str(self.error)
+
+    def as_document(self) -> dict[str, object]:
+        """Return it as ``--json`` shows it: each mistake with its place, the value and the rule."""
+        found = self.error.violations if isinstance(self.error, Violations) else ()
+        mistakes = [{"where": one.where, "value": one.value, "rule": one.rule} for one in found]
+        return {"name": self.name, "valid": self.error is None, "error": self.mistakes, "mistakes": mistakes}
 
 
 def verdicts(settings: Settings, names: Sequence[str], with_rows: bool) -> list[Verdict]:
@@ -30,7 +41,7 @@ def verdicts(settings: Settings, names: Sequence[str], with_rows: bool) -> list[
     folder = strict(read_folder(settings.experiments))
     if not names:
         good = [_verdict(name, folder, settings, with_rows) for name in folder.experiments]
-        return [*good, *(Verdict(path.stem, str(mistakes)) for path, mistakes in folder.invalid.items())]
+        return [*good, *(Verdict(path.stem, mistakes) for path, mistakes in folder.invalid.items())]
     return [_verdict(name, folder, settings, with_rows) for name in names]
 
 
@@ -41,7 +52,7 @@ def _verdict(name: str, folder: ExperimentFolder, settings: Settings, with_rows:
         if with_rows:
             _require_usable_rows(experiment, settings)
     except E2iError as error:
-        return Verdict(name, str(error))
+        return Verdict(name, error)
     return Verdict(name, None)
 
 

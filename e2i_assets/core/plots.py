@@ -1,44 +1,62 @@
 """Pictures of a study as PNG bytes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
+from e2i_assets.core.evaluation.intervals import Interval
+from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.figures import new_figure, png
 from e2i_assets.core.search.selection import candidates
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 
-_COLOURS = {"default": "#7a7a7a", "warm_start": "#d1781c", "sampler": "#2f6db5", "retry": "#7b4fa3"}
-_LABELS = {"default": "defaults", "warm_start": "from memory", "sampler": "sampled", "retry": "tried again"}
+# Who proposed a trial: its colour and the words for it.
+_KINDS = {
+    "default": ("#7a7a7a", "defaults"),
+    "warm_start": ("#d1781c", "warm start, from memory"),
+    "startup": ("#8ec6a0", "start-up, at random"),
+    "sampler": ("#2f6db5", "sampled"),
+    "retry": ("#7b4fa3", "tried again"),
+}
 
 
-def optimisation_history(trials: Sequence[TrialRecord], metric: str, default_value: float | None) -> bytes:
-    """Draw the value of each trial and the best so far; pruned trials stand as crosses at their last report."""
+def optimisation_history(result: StudyResult, metric: str, startup: int = 0) -> bytes:
+    """Draw the value of each trial, by who proposed it, and the best so far; pruned trials stand at their last report.
+
+    Args:
+        result: The study.
+        metric: Name of its first objective, in whose own unit everything is drawn: an RMSE is not negative there.
+        startup: Trials from which on the sampler learns; those that it drew before are told apart.
+    """
+    greater = next(iter(result.objectives.greater_is_better.values()))
+    sign = 1.0 if greater else -1.0
     figure = new_figure()
     axes = figure.subplots()
-    for origin, colour in _COLOURS.items():
-        done = [trial for trial in trials if trial.origin == origin and trial.value is not None]
-        if done:
-            axes.scatter(
-                [one.number for one in done],
-                [one.value or 0.0 for one in done],
-                s=22,
-                color=colour,
-                label=_LABELS[origin],
-            )
-    pruned = [trial for trial in trials if trial.state == "PRUNED" and trial.intermediate_values]
+    completed = [trial for trial in result.trials if trial.value is not None]
+    for kind, (colour, label) in _KINDS.items():
+        if done := [trial for trial in completed if _kind(trial, startup) == kind]:
+            heights = [sign * (one.value or 0.0) for one in done]
+            axes.scatter([one.number for one in done], heights, s=22, color=colour, label=label)
+    pruned = [trial for trial in result.trials if trial.state == "PRUNED" and trial.intermediate_values]
     if pruned:
-        heights = [trial.intermediate_values[max(trial.intermediate_values)] for trial in pruned]
-        axes.scatter(
-            [trial.number for trial in pruned], heights, s=22, marker="x", color="#b0b0b0", label="pruned (last report)"
-        )
-    completed = candidates(trials)
-    best = [max(one.value or 0.0 for one in completed[: i + 1]) for i in range(len(completed))]
-    axes.step([trial.number for trial in completed], best, where="post", color="#1c1c1c", label="best so far")
-    if default_value is not None:
-        axes.axhline(default_value, color="#7a7a7a", linestyle=":", label="with the defaults")
-    axes.set(xlabel="trial", ylabel=f"{metric} on validation (higher is better)")
-    axes.legend(fontsize=8, frameon=False)
+        heights = [sign * trial.intermediate_values[max(trial.intermediate_values)] for trial in pruned]
+        numbers = [trial.number for trial in pruned]
+        axes.scatter(numbers, heights, s=22, marker="x", color="#b0b0b0", label="pruned (last report)")
+    able = candidates(result.trials)
+    best = [sign * max(one.value or 0.0 for one in able[: i + 1]) for i in range(len(able))]
+    axes.step([trial.number for trial in able], best, where="post", color="#1c1c1c", label="best so far")
+    if result.default_value is not None:
+        axes.axhline(sign * result.default_value, color="#7a7a7a", linestyle=":", label="with the defaults")
+    axes.set(xlabel="trial", ylabel=f"{metric} on validation ({_better(greater)})")
+    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return png(figure)
+
+
+def _kind(trial: TrialRecord, startup: int) -> str:
+    return "startup" if trial.origin == "sampler" and trial.number < startup else trial.origin
+
+
+def _better(greater: bool) -> str:
+    return "higher is better" if greater else "lower is better"
 
 
 def pareto_front(result: StudyResult) -> bytes:
@@ -68,8 +86,7 @@ def pareto_front(result: StudyResult) -> bytes:
         axes.scatter(
             *points([result.best]), s=110, facecolors="none", edgecolors="#d1781c", linewidths=2, label="chosen"
         )
-    better = {name: "higher is better" if greater[name] else "lower is better" for name in (first, second)}
-    axes.set(xlabel=f"{second} ({better[second]})", ylabel=f"{first} ({better[first]})")
+    axes.set(xlabel=f"{second} ({_better(greater[second])})", ylabel=f"{first} ({_better(greater[first])})")
     axes.legend(fontsize=8, frameon=False)
     return png(figure)
 
@@ -81,4 +98,36 @@ def parameter_importances(importances: Mapping[str, float]) -> bytes:
     names = list(importances)[::-1]
     axes.barh(names, [importances[name] for name in names], color="#2f6db5")
     axes.set(xlabel="share of importance (PED-ANOVA)")
+    return png(figure)
+
+
+def default_against_tuned(
+    measure: Measure, on_test: Mapping[str, float | None], interval: Interval | None, on_validation: Mapping[str, float]
+) -> bytes:
+    """Draw a guess, the defaults and the trained model beside each other, on test and on validation.
+
+    Args:
+        measure: What is drawn.
+        on_test: Value by model, the trained one last; those without a value are left out.
+        interval: 95 % interval of the trained one.
+        on_validation: The same on the validation rows, where the study compared them.
+    """
+    figure = new_figure()
+    axes = figure.subplots()
+    names = [name for name in dict.fromkeys([*on_test, *on_validation]) if on_test.get(name) is not None]
+    heights = {name: place for place, name in enumerate(reversed(names))}
+    for name, place in heights.items():
+        value = on_test[name] or 0.0
+        axes.plot([value], [place], "o", color="#2f6db5", markersize=8)
+        axes.annotate(f"{value:.4g}", (value, place), (0, 9), textcoords="offset points", ha="center", fontsize=8)
+        if name in on_validation:
+            axes.plot([on_validation[name]], [place], "D", color="#b9c7d6", markersize=6)
+    if interval is not None and names:
+        axes.hlines(heights[names[-1]], interval.low, interval.high, color="#2f6db5", alpha=0.35, linewidth=6)
+    axes.plot([], [], "o", color="#2f6db5", label="on test")
+    if on_validation:
+        axes.plot([], [], "D", color="#b9c7d6", label="on validation")
+    axes.set_yticks(list(heights.values()), list(heights))
+    axes.set(xlabel=f"{measure.name} ({_better(measure.greater_is_better)})", ylim=(-0.6, len(names) - 0.4))
+    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return png(figure)

@@ -1,7 +1,7 @@
 """The assets from rows to memory, one partition an experiment: each makes one call, and shows what came of it."""
 
-import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -9,19 +9,21 @@ import dagster as dg
 from e2i_assets.adapters import data_gates, memory, splitting, studies, trainings
 from e2i_assets.adapters.automation.retunes import as_asked
 from e2i_assets.adapters.reading import read_rows
+from e2i_assets.adapters.study_pictures import drawn_study
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
-from e2i_assets.core import plots
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.defs import memory_tables, metadata, spans
 from e2i_assets.defs.experiment_asset import experiment_asset
 from e2i_assets.defs.following import AFTER_ITS_MODEL
 from e2i_assets.defs.launching import CAUSE_TAG
-from e2i_assets.defs.resources import ProjectResource, TracingResource
+from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.defs.tracing_resource import TracingResource, began
 
 # A study takes all cores that it may use: `dagster.yaml` says how many go on at a time.
 STUDIES = "studies"
@@ -108,10 +110,17 @@ def hpo_study(
     workspace = project.workspace()
     experiment = workspace.experiment(context.partition_key)
     experiment = as_asked(workspace, experiment, validation_splits.facts, context.run.tags.get(CAUSE_TAG))
+    tracing.trains(spans.training(experiment))
+
+    def on_trial(record: TrialRecord, best: float | None) -> None:
+        tracing.trial(context.run, record)
+
     with tracing.span(SEARCH, context.run, attributes=spans.search(experiment)) as span:
-        tuned = studies.tuned(workspace, experiment, validation_splits, warm_start, context.log.info)
+        tuned = studies.tuned(workspace, experiment, validation_splits, warm_start, context.log.info, on_trial)
         span.set(spans.searched(tuned))
-    return dg.MaterializeResult(value=tuned, metadata=_study_metadata(experiment.metric, tuned, workspace))
+    return dg.MaterializeResult(
+        value=tuned, metadata=_study_metadata(tuned, drawn_study(workspace, experiment, tuned, warm_start))
+    )
 
 
 @experiment_asset("search", "optuna", "pydantic")
@@ -146,23 +155,27 @@ def trained_model(
     """The model, fitted once more from exactly the contract and judged once on the test rows."""
     workspace = project.workspace()
     experiment = workspace.experiment(context.partition_key)
-    began = datetime.fromtimestamp(context.instance.get_run_stats(context.run.run_id).start_time or time.time(), UTC)
+    since = began(context.instance, context.run)
     with tracing.span(
-        TRAINING, context.run, parent=None, started_at=began, attributes=spans.training(experiment)
+        TRAINING, context.run, parent=None, started_at=since, attributes=spans.training(experiment)
     ) as span:
         done = trainings.train(workspace, experiment, validation_splits, best_hyperparameters, context.run.run_id)
         span.set(spans.trained(done, best_hyperparameters))
+        tracing.belongs_to(done.output.mlflow_info.run_id)
     info = done.output.mlflow_info
     return dg.MaterializeResult(
         value=done.output,
         metadata={
+            "in_words": " ".join(done.report.verdict),
+            **metadata.headline(experiment, done),
             "metrics": metadata.table(done.metric_rows()),
             "criteria": metadata.table(done.criteria_rows()),
             **metadata.evaluation(experiment, done),
+            "report": dg.MetadataValue.path(str(done.report.path)),
             "criteria_met": done.output.success_criteria_met,
             "training_run": done.training_run_id,
             "mlflow": info.run_id or f"{info.mlflow_status}: {done.tracking_reason}",
-            **({"mlflow_run": dg.MetadataValue.url(done.mlflow_url)} if done.mlflow_url else {}),
+            **metadata.links_to_mlflow(done),
         },
     )
 
@@ -189,26 +202,19 @@ def hpo_pattern_memory(
     )
 
 
-def _study_metadata(metric: str, tuned: tuning.Tuned, workspace: Any) -> dict[str, Any]:
+def _study_metadata(tuned: tuning.Tuned, pictures: Mapping[str, bytes]) -> dict[str, Any]:
     result: StudyResult | None = tuned.result
     if result is None:
         return {"status": "off: the experiment trains the defaults"}
-    importances = studies.importances(workspace, result)
-    history = plots.optimisation_history(result.trials, metric, result.default_value)
-    pictures = {"optimisation_history": metadata.picture(history, "optimisation history")}
-    if len(result.objectives.greater_is_better) > 1:
-        pictures["pareto_front"] = metadata.picture(plots.pareto_front(result), "Pareto front")
-    if importances:
-        drawn = plots.parameter_importances(importances)
-        pictures["parameter_importances"] = metadata.picture(drawn, "parameter importances")
     return {
         "study": result.study_name,
         "status": f"{result.status}: {result.stop_reason}",
-        **pictures,
+        **metadata.found(result),
+        **metadata.pictures(pictures),
         "completed": result.count("COMPLETE"),
         "pruned": result.count("PRUNED"),
         "failed": result.count("FAIL"),
         "resumed_from": result.resumed_from,
-        "seconds": result.duration_seconds,
+        "seconds": round(result.duration_seconds, 1),
         "trials": metadata.table(metadata.trial_rows(result)),
     }

@@ -7,8 +7,8 @@ from dagster._config import UserConfigSchema
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
-from e2i_assets.adapters.postgres.migrations import migrate
 from e2i_assets.adapters.postgres.server import database
+from e2i_assets.adapters.preparation import prepare
 from e2i_assets.adapters.settings import from_environment
 
 
@@ -27,5 +27,5 @@ class ProjectPostgresStorage(DagsterPostgresStorage):
         """Open the storage; without an address in the environment this starts and holds the embedded server."""
         settings = from_environment(os.environ)
         project = database(settings)
-        migrate(project, settings.sql)
+        prepare(project, settings.sql)
         return cls(postgres_url=project.url_for("dagster"), should_autocreate_tables=False, inst_data=inst_data)

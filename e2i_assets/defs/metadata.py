@@ -36,6 +36,19 @@ def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
+def pictures(files: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return PNGs by file name as pictures by title."""
+    names = {name: name.removesuffix(".png") for name in files}
+    return {name: picture(files[file], name.replace("_", " ")) for file, name in names.items()}
+
+
+def found(result: StudyResult) -> dict[str, float]:
+    """Return the best value and that of the defaults, in the metric's own unit; the UI draws both over time."""
+    metric, greater = next(iter(result.objectives.greater_is_better.items()))
+    values = {f"best_{metric}": result.best.value if result.best else None, f"default_{metric}": result.default_value}
+    return {name: value if greater else -value for name, value in values.items() if value is not None}
+
+
 def trial_rows(result: StudyResult) -> list[dict[str, Any]]:
     """Return trials as rows of a table, the best first, those without a value last."""
     front = {trial.number for trial in result.pareto_front}
@@ -70,10 +83,24 @@ def class_balance(experiment: Experiment, tables: SplitTables) -> dict[str, Any]
     }
 
 
+def headline(experiment: Experiment, done: KeptTraining) -> dict[str, float]:
+    """Return what the study optimised, on test, under a name of its own: the UI draws it over time."""
+    reported = measures.measure(experiment.metric, experiment.problem_type)
+    value = done.training.report.splits["test"].metrics.get(reported.name) if reported else None
+    return {} if reported is None or value is None else {f"test_{reported.name}": value}
+
+
+def links_to_mlflow(done: KeptTraining) -> dict[str, dg.UrlMetadataValue]:
+    """Return where MLflow shows the run and its report; none without the run."""
+    if done.mlflow_url is None:
+        return {}
+    report = f"{done.mlflow_url}/artifacts/{done.report.path.name}"
+    return {"mlflow_run": dg.MetadataValue.url(done.mlflow_url), "mlflow_report": dg.MetadataValue.url(report)}
+
+
 def evaluation(experiment: Experiment, done: KeptTraining) -> dict[str, Any]:
     """Return the pictures of the test rows, and how the model does for each segment and how far these lie apart."""
-    names = {name.removesuffix(".png"): png for name, png in done.pictures.items()}
-    shown: dict[str, Any] = {name: picture(png, f"{name.replace('_', ' ')} on test") for name, png in names.items()}
+    shown: dict[str, Any] = dict(pictures(done.pictures))
     if done.training.segments:
         reported = measures.measure(experiment.metric, experiment.problem_type)
         shown["segments"] = table(done.segment_rows(reported.name if reported else experiment.metric))

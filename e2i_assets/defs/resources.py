@@ -2,19 +2,17 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from e2i_assets.adapters import settings as project_settings
 from e2i_assets.adapters.postgres.server import database
-from e2i_assets.adapters.tracing.settings import TracingSettings
-from e2i_assets.adapters.tracing.tracing import TracedSpan, Tracing
+from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
+from e2i_assets.adapters.tracking.mlflow_client import is_server
 from e2i_assets.adapters.workspace import Workspace
-
-SECRET: dict[str, Any] = {"dagster__is_secret": True}
+from e2i_assets.defs.tracing_resource import SECRET, TracingResource
 
 
 class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic in itself
@@ -40,42 +38,6 @@ def from_environment(name: str) -> dg.EnvVar | None:
     return dg.EnvVar(name) if os.environ.get(name) else None
 
 
-class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic in itself
-    """OpenTelemetry spans of a run, off unless an endpoint is given; a receiver that is away costs under a second."""
-
-    endpoint: str | None = Field(None, description="Base address of an OTLP/HTTP receiver.")
-    receiver: str = Field("otlp", description="otlp for any collector, opik or mlflow.")
-    project: str | None = Field(None, description="Opik's project.")
-    workspace_name: str | None = Field(None, description="Opik's workspace.")
-    api_key: str | None = Field(None, description="Sent as Authorization.", json_schema_extra=SECRET)
-    mlflow_experiment_id: str | None = Field(None, description="Where MLflow files the traces.")
-
-    _tracing: Tracing = PrivateAttr()
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["TracingResource"]:
-        """Open the connection for a run, and send what is left when it ends."""
-        settings = TracingSettings.model_validate(
-            {
-                "endpoint": self.endpoint,
-                "receiver": self.receiver,
-                "project": self.project,
-                "workspace": self.workspace_name,
-                "api_key": self.api_key,
-                "mlflow_experiment_id": self.mlflow_experiment_id,
-            }
-        )
-        self._tracing = Tracing(settings)
-        yield self
-        result = self._tracing.shutdown()
-        if result.status == "unavailable" and context.log:
-            context.log.warning(f"tracing: {result.reason}")
-
-    def span(self, name: str, run: dg.DagsterRun, **options: Any) -> AbstractContextManager[TracedSpan]:
-        """Record a span of a Dagster run around what is done inside (see `Tracing.span`)."""
-        return self._tracing.span(name, run_id=run.run_id, **options)
-
-
 @dg.resource(description="dagster-mlflow's own resource, for assets of one's own: the global mlflow API in a run.")
 def mlflow(context: dg.InitResourceContext) -> Iterator[Any]:
     """Yield dagster-mlflow's resource on the project's MLflow.
@@ -96,6 +58,21 @@ def mlflow(context: dg.InitResourceContext) -> Iterator[Any]:
     fluent.end_run()
 
 
+def _own_mlflow() -> dg.EnvVar | None:
+    """Return the person's own MLflow server as the receiver, where that is asked for and no other address is given."""
+    asked = os.environ.get(TRACING_RECEIVER) == "mlflow"
+    return from_environment(project_settings.MLFLOW_TRACKING_URI) if asked else None
+
+
+def _artifacts() -> str | None:
+    """Return where an MLflow experiment keeps artifacts that is made for its traces first; None: as its server says.
+
+    The same folder as for its trainings, which write there without a server.
+    """
+    found = project_settings.from_environment(os.environ)
+    return None if is_server(found.mlflow_tracking_uri or "") else found.artifacts.resolve().as_uri()
+
+
 @dg.definitions
 def resources() -> dg.Definitions:
     """Make the resources: an address that is set in the environment is referred to, not read."""
@@ -106,12 +83,15 @@ def resources() -> dg.Definitions:
         mlflow_tracking_uri=from_environment(project_settings.MLFLOW_TRACKING_URI),
     )
     tracing = TracingResource(
-        endpoint=from_environment("E2I_TRACING_ENDPOINT"),
-        receiver=from_environment("E2I_TRACING_RECEIVER") or "otlp",
+        endpoint=from_environment(TRACING_ENDPOINT) or _own_mlflow(),
+        receiver=from_environment(TRACING_RECEIVER) or "otlp",
+        headers=from_environment("E2I_TRACING_HEADERS"),
+        trials=from_environment("E2I_TRACING_TRIALS") or "0",
         project=from_environment("E2I_TRACING_PROJECT"),
         workspace_name=from_environment("E2I_TRACING_WORKSPACE"),
         api_key=from_environment("E2I_TRACING_API_KEY"),
         mlflow_experiment_id=from_environment("E2I_TRACING_MLFLOW_EXPERIMENT_ID"),
+        mlflow_artifacts=_artifacts(),
     )
     return dg.Definitions(
         resources={

@@ -1,10 +1,13 @@
 """What the spans of a run say about themselves, from the values that the assets have at hand."""
 
-from e2i_assets.adapters.tracing.span_attributes import search_attributes, training_attributes
+import dagster as dg
+
+from e2i_assets.adapters.tracing.span_attributes import output, search_attributes, training_attributes, trial_attributes
 from e2i_assets.adapters.trainings import KeptTraining
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.trials import TrialRecord
 
 
 def training(experiment: Experiment) -> dict[str, object]:
@@ -18,14 +21,21 @@ def training(experiment: Experiment) -> dict[str, object]:
     )
 
 
+def any_training(run: dg.DagsterRun) -> dict[str, object]:
+    """What is known of a training of which no step has told anything."""
+    facts = {"tier": 0, "experiment_id": run.tags.get("dagster/partition"), "dagster.run_id": run.run_id}
+    return {**facts, "tags": ["model_trainer", "tier_0", "model_training"]}
+
+
 def trained(done: KeptTraining, hpo: HpoOutput) -> dict[str, object]:
     """What is known of it when it has ended."""
-    return {
+    facts = {
         "training_run_id": done.training_run_id,
         "model_id": done.output.trained_model.model_id,
         "success_criteria_met": done.output.success_criteria_met,
         "hpo_trials_run": hpo.hpo_trials_run,
     }
+    return {**output(facts), "mlflow_run_id": done.output.mlflow_info.run_id}
 
 
 def search(experiment: Experiment) -> dict[str, object]:
@@ -45,9 +55,22 @@ def searched(tuned: tuning.Tuned) -> dict[str, object]:
     result = tuned.result
     if result is None:
         return {}
-    return {
+    facts = {
         "best_value": result.best.value if result.best else None,
         "n_trials_completed": result.count("COMPLETE"),
         "n_trials_pruned": result.count("PRUNED"),
         "duration_seconds": result.duration_seconds,
     }
+    return {**output(facts), "n_trials_failed": result.count("FAIL"), "stop_reason": result.stop_reason}
+
+
+def trial(record: TrialRecord) -> dict[str, object]:
+    """What is known of a trial when it has ended."""
+    return trial_attributes(
+        trial_number=record.number,
+        state=record.state,
+        origin=record.origin,
+        value=record.value,
+        rounds=record.rounds,
+        sampled=record.sampled,
+    )

@@ -154,7 +154,7 @@ def answers(database: Database, patterns: list[Any]) -> list[list[tuple[str, flo
 def test_a_server_without_pgvector_gives_the_same_answers(
     database: Database, examples_of: Callable[[Database], Any]
 ) -> None:
-    """To the last digit; and an administrator may add the extension later."""
+    """To the last digit; and an administrator may add the extension later, in a schema of his choice."""
     patterns = clouds(examples_of(database))
     PatternStore(database).store_many(patterns)
     with_pgvector = answers(database, patterns)
@@ -162,6 +162,7 @@ def test_a_server_without_pgvector_gives_the_same_answers(
     assert value(database, INDEX) is False
     assert answers(database, patterns) == with_pgvector
     assert all(len(answer) == 40 for answer in with_pgvector)
+    statement(database, "CREATE EXTENSION vector SCHEMA public")
     assert value(database, "SELECT index_hpo_patterns()") is True
     assert answers(database, patterns) == with_pgvector
 
@@ -179,6 +180,19 @@ def test_many_patterns_are_searched_in_the_index_with_the_same_answers(
     assert answers(database, patterns) == exact
     database.dispose()  # a connection tells what it has done when it ends
     wait_until(lambda: value(database, SCANS) > 0)
+
+
+def test_a_line_between_few_and_many_that_was_taken_back_is_the_usual_one_again(
+    tables: Database, examples: Any
+) -> None:
+    """A setting that was made for one transaction is an empty text after it."""
+    stored(tables, examples, [{"study_name": "near"}])
+    with tables.connect() as connection:
+        connection.exec_driver_sql("SET e2i.few_patterns = 3")
+        connection.exec_driver_sql("RESET e2i.few_patterns")
+        asked = "find_similar_hpo_patterns('XGBoost', 'binary_classification', 'roc_auc', 9, 9, NULL, 0.6, 5, NULL, "
+        vector = "array_fill(0::real, ARRAY[16]), 1)"
+        assert connection.exec_driver_sql(f"SELECT count(*) FROM {asked}{vector}").scalar_one() == 1
 
 
 def test_an_account_that_may_not_use_pgvector_has_the_memory_all_the_same(

@@ -34,7 +34,7 @@ def similarity(tables: Database, pattern: Any, **asked: Any) -> float | None:
 def test_a_pattern_is_kept_once_with_its_memory_beside_it(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
-    """T20: a re-run adds no duplicate."""
+    """T17, T20: documents are documents, and a re-run adds no duplicate."""
     store = PatternStore(tables)
     pattern = examples.pattern(
         feature_types={"numeric": 1.0},
@@ -54,6 +54,7 @@ def test_a_pattern_is_kept_once_with_its_memory_beside_it(
     memory = "FROM procedural_memories WHERE procedure_id = :id"
     assert execute(f"SELECT procedure_name {memory}", id=pattern_id) == "hpo_XGBoost_binary_classification"
     assert execute(f"SELECT tool_sequence->'best_hyperparameters'->>'max_depth' {memory}", id=pattern_id) == "3"
+    assert execute("SELECT trials->0->'values'->>'booster' FROM ml_hpo_patterns") == "dart"
     assert execute(f"SELECT applicable_agents[1] || success_rate {memory}", id=pattern_id) == "model_trainer1"
 
 

@@ -19,3 +19,23 @@ def test_the_cores_are_those_that_the_environment_gives_or_the_process_has():
 def test_a_number_of_cores_that_is_none_is_an_error(given):
     with pytest.raises(E2iError, match="whole number, at least 1"):
         cores({"E2I_CORES": given})
+
+
+@pytest.mark.parametrize(
+    ("environment", "opened"),
+    [
+        ({}, "http://127.0.0.1:5000"),
+        ({"E2I_MLFLOW_TRACKING_URI": "postgresql://me:secret@host/mlflow"}, "http://127.0.0.1:5000"),
+        ({"E2I_MLFLOW_TRACKING_URI": "https://me:secret@mlflow.example.org/"}, "https://mlflow.example.org"),
+        (
+            {"E2I_MLFLOW_TRACKING_URI": "http://inside:5000", "E2I_MLFLOW_URL": "https://outside.example.org/mlflow/"},
+            "https://outside.example.org/mlflow",
+        ),
+    ],
+)
+def test_links_lead_to_where_a_browser_finds_mlflow_and_hold_no_password(
+    environment: dict[str, str], opened: str
+) -> None:
+    found = from_environment(environment)
+    assert found.mlflow_url == opened
+    assert "secret" not in repr(found)

@@ -1,5 +1,7 @@
 """The starter memory: in once, marked, and out for good when somebody takes it out."""
 
+import gzip
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +12,11 @@ import pytest
 from e2i_assets.adapters import starter_memory
 from e2i_assets.adapters.pattern_files import PatternFileInvalid, PatternFileUnusable, write_patterns
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.starter_memory import load_starter
+from e2i_assets.adapters.starter_memory import load_starter, shipped_rows
 from e2i_assets.adapters.stores.pattern_store import PatternStore
 from e2i_assets.adapters.stores.starter_store import StarterStore
+from e2i_assets.core.memory.starter import StarterFile
+from e2i_assets.core.search_space.space import parse_space, violations
 
 
 def by_source(tables: Database) -> dict[str, int]:
@@ -71,6 +75,45 @@ def test_a_study_of_ones_own_is_never_replaced_by_it(tables: Database, examples:
     (kept,) = PatternStore(tables).list()
     assert (kept.best_value, kept.source) == (0.5, "study")
     assert StarterStore(tables).remove() == 0
+
+
+def test_what_ships_is_loaded_with_a_pattern_for_each_metric_and_found_by_what_a_problem_looks_like(
+    tables: Database, execute: Callable[..., Any]
+) -> None:
+    count = load_starter(tables)
+    assert count == len(list(shipped_rows(starter_memory.SHIPPED.read_bytes())))
+    assert by_source(tables) == {"starter": count}
+    assert execute("SELECT count(DISTINCT optimization_metric) FROM ml_hpo_patterns") > 10
+    one = next(pattern for pattern in PatternStore(tables).list() if pattern.optimization_metric == "roc_auc")
+    similar = PatternStore(tables).similar(
+        algorithm=one.algorithm_name,
+        problem_type=one.problem_type,
+        metric="roc_auc",
+        n_samples=one.n_samples,
+        n_features=one.n_features,
+        limit=5,
+        min_similarity=0.2,
+        meta_vector=one.meta_vector,
+        meta_version=one.meta_version,
+    )
+    assert similar[0].pattern_id == one.pattern_id
+    assert similar[0].similarity > similar[-1].similarity > 0.2
+    assert load_starter(tables) is None
+
+
+def test_nothing_of_the_experiments_that_ship_is_in_it() -> None:
+    """Or the first thing a person sees would be a memory of itself."""
+    studies = StarterFile.model_validate_json(gzip.decompress(starter_memory.SHIPPED.read_bytes())).studies
+    assert studies
+    assert not [one.table for one in studies if "rand" in one.table or "medexp" in one.table]
+
+
+def test_every_configuration_of_it_is_legal_in_its_space_and_every_number_is_one() -> None:
+    for row in shipped_rows(starter_memory.SHIPPED.read_bytes()):
+        space = parse_space(row.search_space)
+        for trial in row.trials:
+            assert not violations(trial["values"], space), (row.study_name, trial)
+            assert math.isfinite(trial["value"])
 
 
 def test_a_file_of_patterns_is_a_starter_memory(tables: Database, examples: Any, tmp_path: Path) -> None:

@@ -158,13 +158,14 @@ def test_a_receiver_in_trouble_costs_less_than_a_second_and_is_reported(trouble:
     receiver.answer = {"errors": 503, "refuses": 401}.get(trouble, 200)
     # A port below 1024 that nothing listens on: connections are refused at once.
     tracing = Tracing(TracingSettings(endpoint="http://127.0.0.1:9" if trouble == "gone" else receiver.url))
-    began = time.monotonic()
+    longest = 0.0
     for number in range(600):
+        began = time.monotonic()
         with tracing.span(TRIAL, run_id="r1", key=f"trial {number}"):
             pass
-    # Recording 600 spans costs processor time, more of it where others work too; waiting for the receiver even once
-    # would show.
-    assert time.monotonic() - began < 2.0
+        longest = max(longest, time.monotonic() - began)
+    # Recording costs processor time, more of it where others work too; waiting for the receiver even once would show.
+    assert longest < 1.0
     ending = time.monotonic()
     result = tracing.shutdown()
     assert time.monotonic() - ending < 1.0

@@ -1,12 +1,9 @@
 import json
 import socket
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import Ridge
+from troubled_server import Trouble, troubled
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
@@ -92,6 +90,37 @@ def test_every_value_arrives_under_its_name_and_the_run_is_finished(
     assert artifact_names(client, result.run_id) == {"evaluation_summary.json", "tables/trials.json", "roc.png"}
     assert tracker.find_run(run.run_key) == result.run_id
     assert tracker.run_params(result.run_id) == {name: param_text(value) for name, value in run.params.items()}
+
+
+def test_a_table_is_one_to_mlflow(uri: str, tracker: Tracker, run: TrackedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T30: under its name, and in the form in which MLflow reads tables back."""
+    tables = {"trials.json": [{"trial": 0, "value": 0.5}, {"trial": 1, "value": None, "state": "FAIL"}]}
+    result = tracker.log(replace(run, documents={}, figures={}, tables=tables))
+    client = mlflow_client(uri)
+    assert artifact_names(client, str(result.run_id)) == {"trials.json"}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # reading tables, it forgets which address it was given
+    found = client.load_table(str(client.get_run(result.run_id).info.experiment_id), "trials.json", [result.run_id])
+    assert found.astype(object).where(found.notna(), None).to_dict("records") == [
+        {"trial": 0, "value": 0.5, "state": None},
+        {"trial": 1, "value": None, "state": "FAIL"},
+    ]
+
+
+def test_a_file_can_be_added_later_and_replaced(uri: str, tracker: Tracker, run: TrackedRun) -> None:
+    logged = tracker.log(run)
+    for page in (b"<p>first</p>", b"<p>second</p>"):
+        added = tracker.attach(run.run_key, {"report.html": page})
+        assert (added.status, added.run_id) == ("logged", logged.run_id)
+    stored = mlflow_client(uri).get_run(logged.run_id)
+    folder = Path(stored.info.artifact_uri.removeprefix("file://"))
+    assert (folder / "report.html").read_bytes() == b"<p>second</p>"
+    assert stored.info.status == "FINISHED"
+
+
+@pytest.mark.parametrize(("key", "name"), [("nobody", "report.html"), (None, "../report.html")])
+def test_a_file_with_no_place_is_refused(tracker: Tracker, run: TrackedRun, key: str | None, name: str) -> None:
+    tracker.log(run)
+    assert tracker.attach(key or run.run_key, {name: b""}).status == "refused"
 
 
 def test_nothing_is_left_in_the_current_folder(tracker: Tracker, run: TrackedRun, model: Path) -> None:
@@ -199,10 +228,17 @@ def test_runs_that_a_crash_left_open_are_closed_by_their_dagster_run(
     result = tracker.log(run)
     client = mlflow_client(uri)
     client.update_run(result.run_id, status="RUNNING")
-    assert tracker.close_stale(["another"]) == []
-    assert tracker.close_stale([run.dagster_run_id]) == [result.run_id]
+    assert tracker.close_stale({"another"}.__contains__) == []
+    assert tracker.close_stale({run.dagster_run_id}.__contains__) == [result.run_id]
     assert client.get_run(result.run_id).info.status == "FAILED"
-    assert tracker.close_stale([run.dagster_run_id]) == []
+    assert tracker.close_stale({run.dagster_run_id}.__contains__) == []
+
+
+def test_a_run_that_somebody_else_has_open_is_left_alone(uri: str, tracker: Tracker, run: TrackedRun) -> None:
+    client = mlflow_client(uri)
+    theirs = client.create_run(tracker.log(run).experiment_id, tags={"dagster_run_id": "theirs"}).info.run_id
+    assert tracker.close_stale(lambda _: True) == []
+    assert client.get_run(theirs).info.status == "RUNNING"
 
 
 def test_two_at_once_are_one_run(uri: str, tracker: Tracker, run: TrackedRun) -> None:
@@ -236,47 +272,15 @@ def test_without_an_address_tracking_is_disabled_and_says_so(tmp_path: Path, run
     assert (result.status, result.run_id) == ("disabled", None)
 
 
-class SlowServer(BaseHTTPRequestHandler):
-    """Answers to `/health` at once with the status in the path, or after half a minute."""
-
-    released = threading.Event()
-
-    def do_GET(self) -> None:
-        if self.path.startswith("/slow"):
-            self.released.wait(30)
-        healthy = self.path == "/broken/health"
-        self.send_response(200 if healthy else 500)
-        self.end_headers()
-
-    do_POST = do_GET
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing on the terminal."""
-
-
-@pytest.fixture
-def troubled_server() -> Iterator[str]:
-    SlowServer.released.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), SlowServer) as listening:
-        listening.daemon_threads = True
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.server_port}"
-        SlowServer.released.set()
-        listening.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize("path", ["slow", "errors", "broken"])
-def test_a_server_that_hangs_or_fails_is_unavailable_soon(
-    path: str, troubled_server: str, tmp_path: Path, run: TrackedRun
-) -> None:
-    """T30: no invented ids."""
+@pytest.mark.parametrize("trouble", ["gone", "errors", "slow", "looks well"])
+def test_a_server_in_trouble_is_unavailable_soon(trouble: Trouble, tmp_path: Path, run: TrackedRun) -> None:
+    """T30: no invented ids. One that answers only to who asks how it is costs a request and its repetition."""
     began = time.monotonic()
-    result = Tracker(f"{troubled_server}/{path}", tmp_path).log(run)
+    with troubled(trouble) as address:
+        result = Tracker(address, tmp_path).log(run)
+        assert time.monotonic() - began < (25 if trouble == "looks well" else 12)
     assert (result.status, result.run_id, result.experiment_id) == ("unavailable", None, None)
     assert result.reason
-    assert time.monotonic() - began < 12
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_help_imports_nothing_that_takes_long() -> None:
     "words",
     [
         (),
-        *(("run",), ("check",), ("up",)),
+        *(("run",), ("check",), ("track",), ("up",)),
         *(("experiment", "new"), ("experiment", "validate")),
         *(("db", "url"), ("db", "psql")),
     ],

@@ -240,6 +240,7 @@ def test_stats_say_how_much_there_is_and_how_often_it_helped(project: Workspace,
     used(project, first)
     shown = words(said("memory", "stats"))
     assert "2 patterns, 1 of them the starter memory; 0 forgotten. 1 studies have tried them, in 1 trials." in shown
+    assert "problem type metric starter that helped improvement" in shown
     assert "LogisticRegression roc_auc 2 1 0.125 binary 1 1 of 1" in shown
     assert "pgvector" not in shown
     assert documents(said("memory", "stats", "--json"))["kinds"][0]["helped"] == 1

@@ -1,8 +1,11 @@
 """The graph from rows to memory: one run makes everything, a second one repeats nothing, and every link holds."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
 from e2i_assets.adapters.tracking.tracked_run import hyperparameters, param_text
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.split_tables import SearchRows
@@ -12,6 +15,8 @@ CHAIN = (
     *("dataset", "validation_splits", "warm_start", "hpo_study"),
     *("best_hyperparameters", "trained_model", "champion_model", "hpo_pattern_memory"),
 )
+# Dagster's advice for a value of metadata.
+LARGEST_VALUE = 100_000
 TABLES = (
     *("ml_experiments", "ml_split_registry", "ml_hpo_studies", "ml_hpo_trials", "ml_training_runs"),
     *("ml_hpo_patterns", "procedural_memories", "ml_split_assignments"),
@@ -20,6 +25,11 @@ TABLES = (
 
 def counts(project):
     return {table: project.all(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}
+
+
+def files_of(project, mlflow_run_id):
+    client = mlflow_client(project.workspace.database.url_for("mlflow"))
+    return {one.path for one in client.list_artifacts(mlflow_run_id)}
 
 
 def best_point(project):
@@ -51,6 +61,22 @@ def test_one_run_makes_everything_and_every_link_leads_there_and_back(project):
     expected = {name: param_text(value) for name, value in hyperparameters(row["hyperparameters"]).items()}
     assert {name: value for name, value in logged.items() if name.startswith("hp_")} == expected
     assert row["test_metrics"]["roc_auc"] > 0.9
+
+    shown = {
+        event.asset_key.path[-1]: event.materialization.metadata for event in result.get_asset_materialization_events()
+    }
+    report = Path(shown["trained_model"]["report"].path)
+    assert row["mlflow_run_id"] in report.read_text()
+    logged_files = files_of(project, row["mlflow_run_id"])
+    assert {"report.html", "optimisation_history.png", "slice_1.png", "permutation_importance.png"} <= logged_files
+    pictures = {
+        f"{name}.png"
+        for name, value in {**shown["hpo_study"], **shown["trained_model"]}.items()
+        if "base64" in str(value)
+    }
+    assert pictures | {"report.html"} <= logged_files
+    assert {path.name for path in report.parent.glob("*/*.png")} == pictures
+    assert max(len(str(value.value)) for of in shown.values() for value in of.values()) < LARGEST_VALUE
 
 
 def test_a_second_run_repeats_nothing(project):

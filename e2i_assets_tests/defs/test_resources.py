@@ -5,9 +5,11 @@ import mlflow
 import pytest
 from trace_receiver import values
 
-from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
+from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING, TRIAL
 from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
+from e2i_assets.core.errors import E2iError
 from e2i_assets.defs.resources import resources
+from e2i_assets.defs.tracing_resource import LOST_TRACES, TracingResource
 
 
 def test_a_run_is_one_trace_with_the_search_below_the_training(project, receiver, monkeypatch):
@@ -25,18 +27,80 @@ def test_a_run_is_one_trace_with_the_search_below_the_training(project, receiver
     assert values(search.attributes)["n_trials_completed"] >= 1
 
 
-def test_a_dead_receiver_costs_no_run(project, monkeypatch):
-    monkeypatch.setenv("E2I_TRACING_ENDPOINT", "http://127.0.0.1:9")
-    result = project.run()
-    assert result.success, project.failure(result)
-
-
 def test_a_search_that_fails_is_an_error_in_the_trace(project, receiver, monkeypatch):
     """T31: nothing is silent about a failure."""
     monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
     bad = project.experiment.replace("algorithm: XGBoost", "algorithm: XGBoost\nfixed: {max_bin: 1}")
     assert not project.run(bad.replace("{trials: 6}", "{trials: 20}")).success
-    assert receiver.called(SEARCH).status.code == 2
+    training, search = receiver.called(TRAINING), receiver.called(SEARCH)
+    assert search.status.code == training.status.code == 2
+    assert (search.trace_id, search.parent_span_id) == (training.trace_id, training.span_id)
+    assert training.start_time_unix_nano <= search.start_time_unix_nano
+    assert training.end_time_unix_nano >= search.end_time_unix_nano
+    said = values(training.attributes)
+    assert (said["experiment_id"], said["algorithm_name"]) == ("cells", "XGBoost")
+    assert said["error.type"] == values(search.attributes)["error.type"] == "StudyAborted"
+    assert [event.name for event in training.events] == ["exception"]
+
+
+def test_a_run_that_fails_before_its_search_leaves_a_trace_that_says_where(project, receiver, monkeypatch):
+    """T31: whatever step fails."""
+    monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
+    project.write_rows(project.rows().drop(columns="target"))
+    assert not project.run().success
+    training = receiver.called(TRAINING)
+    assert training.status.code == 2
+    assert training.status.message.count("dataset") >= 1
+    assert "target" in training.status.message
+    assert values(training.attributes)["experiment_id"] == "cells"
+
+
+def test_a_run_of_the_search_alone_has_its_root_too(project, receiver, monkeypatch):
+    assert project.run(selection=["dataset", "validation_splits", "warm_start"]).success
+    monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
+    result = project.run(selection=["hpo_study"])
+    assert result.success, project.failure(result)
+    training, search = receiver.called(TRAINING), receiver.called(SEARCH)
+    assert search.parent_span_id == training.span_id
+    assert training.status.code == search.status.code == 1
+    assert result.dagster_run.tags.get(LOST_TRACES) is None
+
+
+def test_trials_have_spans_when_asked_for_failed_ones_with_their_reason(project, receiver, monkeypatch):
+    monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
+    monkeypatch.setenv("E2I_TRACING_TRIALS", "1")
+    result = project.run(selection=["dataset", "validation_splits", "warm_start", "hpo_study"])
+    assert result.success, project.failure(result)
+    search = receiver.called(SEARCH)
+    trials = [span for span in receiver.spans if span.name == TRIAL]
+    assert len(trials) == 6
+    assert {span.parent_span_id for span in trials} == {search.span_id}
+    for span in trials:
+        said = values(span.attributes)
+        assert search.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
+        assert span.end_time_unix_nano <= search.end_time_unix_nano
+        assert said["state"] in ("COMPLETE", "PRUNED")
+        assert 2 <= said["hp_max_depth"] <= 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [({"receiver": "zipkin"}, "receiver"), ({"trials": "some"}, "trials"), ({"headers": "x"}, "headers")],
+)
+def test_a_mistake_in_the_environment_is_named_with_what_to_do(asked, named):
+    resource = TracingResource(**asked)
+    with (
+        pytest.raises(E2iError, match=rf"{named}.*E2I_TRACING_RECEIVER=none"),
+        resource.yield_for_execution(dg.build_init_resource_context()),
+    ):
+        pass
+
+
+def test_a_dagster_run_says_which_spans_were_lost(project, monkeypatch):
+    monkeypatch.setenv("E2I_TRACING_ENDPOINT", "http://127.0.0.1:9")
+    result = project.run(selection=["dataset", "validation_splits", "warm_start", "hpo_study"])
+    assert result.success, project.failure(result)
+    assert "2 of 2 spans" in project.instance.get_run_by_id(result.run_id).tags[LOST_TRACES]
 
 
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning")  # dagster-mlflow calls its own resource beta

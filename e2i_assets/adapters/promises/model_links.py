@@ -5,8 +5,8 @@ from typing import Any
 
 from e2i_assets.adapters.promises.promise import PromiseBroken, Verdict, stored, verdict
 from e2i_assets.adapters.stores.run_store import RunStore, StoredRun, TrainingRunLink
-from e2i_assets.adapters.tracking.mlflow_client import TrackingUnreachable
 from e2i_assets.adapters.tracking.tracked_run import hyperparameters, param_text
+from e2i_assets.adapters.tracking.tracking import tracking_failures
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.split_tables import SplitFacts
@@ -60,7 +60,10 @@ def kept_in_mlflow(workspace: Workspace, name: str) -> Verdict:
     output: TrainingOutput = stored(workspace, TrainingOutput, "trained_model", name)
     run, info = training_run(workspace, name), output.mlflow_info
     params, away = _mlflow_params(workspace, run.mlflow_run_id)
-    mistakes = [] if params is not None else [f"{away} (MLflow was {info.mlflow_status} when the model was trained)"]
+    mistakes = []
+    if params is None:
+        then = f"MLflow was {info.mlflow_status} when the model was trained"
+        mistakes.append(f"{away} ({then}: `e2i track --catch-up` sends what it missed)")
     if info.run_id != run.mlflow_run_id:
         mistakes.append(f"the output names run {info.run_id}, and ml_training_runs names {run.mlflow_run_id}")
     return verdict(mistakes, f"MLflow has it as run {run.mlflow_run_id}", mlflow_run=run.mlflow_run_id)
@@ -90,10 +93,7 @@ def _mlflow_params(workspace: Workspace, run_id: str | None) -> tuple[Mapping[st
     """Return the parameters of an MLflow run, or None and why they cannot be had."""
     if run_id is None:
         return None, "there is no run"
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         return workspace.tracker().run_params(run_id), ""
-    except (TrackingUnreachable, MlflowException, SQLAlchemyError, OSError) as error:
+    except tracking_failures() as error:
         return None, f"{type(error).__name__}: {error}"

@@ -132,6 +132,10 @@ _FAIL = sa.text("""
 _LINK_PATTERN = sa.text(
     "UPDATE ml_training_runs SET pattern_id = :pattern_id WHERE spec_hash = :spec_hash RETURNING id"
 )
+_FOUND_IN_MLFLOW = sa.text(
+    "UPDATE ml_training_runs SET mlflow_run_id = :mlflow_run_id, model_uri = :model_uri "
+    "WHERE id = :id AND status = 'finished' RETURNING id"
+)
 _BY_SPEC_HASH = sa.text(f"SELECT {columns(StoredRun)} FROM ml_training_runs WHERE spec_hash = :spec_hash")
 _BEFORE = sa.text(f"""
     SELECT {columns(StoredRun)} FROM ml_training_runs
@@ -178,6 +182,14 @@ class RunStore:
         """Record which pattern the memory made of the run's study."""
         with self.database.begin() as connection:
             connection.execute(_LINK_PATTERN, {"spec_hash": spec_hash, "pattern_id": pattern_id}).one()
+
+    def found_in_mlflow(self, run_id: str, mlflow_run_id: str, model_uri: str, *alongside: Alongside) -> None:
+        """Record where MLflow keeps a finished run that it had missed; all of it or nothing, as `finish`."""
+        where = {"id": run_id, "mlflow_run_id": mlflow_run_id, "model_uri": model_uri}
+        with self.database.begin() as connection:
+            connection.execute(_FOUND_IN_MLFLOW, where).one()
+            for write in alongside:
+                write(connection, run_id)
 
     def by_spec_hash(self, spec_hash: str) -> StoredRun | None:
         """Return the run of an identity."""

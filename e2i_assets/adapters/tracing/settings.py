@@ -1,12 +1,14 @@
 """Where spans are sent: the receiver's address and headers, from what a person configures."""
 
 from typing import Literal, Self
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-Receiver = Literal["otlp", "opik", "mlflow"]
+TRACING_ENDPOINT, TRACING_RECEIVER = "E2I_TRACING_ENDPOINT", "E2I_TRACING_RECEIVER"
+Receiver = Literal["otlp", "opik", "mlflow", "none"]
 
-_PATHS: dict[Receiver, str] = {
+_PATHS: dict[str, str] = {
     "otlp": "/v1/traces",
     "opik": "/api/v1/private/otel/v1/traces",
     "mlflow": "/v1/traces",
@@ -19,13 +21,16 @@ class TracingSettings(BaseModel):
     Attributes:
         endpoint: Base address of the receiver, for example ``http://localhost:5173`` or
             ``https://www.comet.com/opik``; the path of the receiver is added when it is not there.
-        receiver: ``opik``, ``mlflow`` (its server takes spans too), or ``otlp`` for any collector.
-        headers: Further headers of every request.
+        receiver: ``opik``, ``mlflow`` (its server takes spans too), ``otlp`` for any collector, ``none`` for nobody.
+        headers: Further headers of every request; a text is read as ``name=value,name=value``.
+        trials: Share of the trials that get a span of their own, 0 to 1; of those that fail, all, unless it is 0.
         service_name: Under which the spans are found.
         project: Opik's project.
         workspace: Opik's workspace.
         api_key: Sent as ``Authorization``.
         mlflow_experiment_id: The MLflow experiment that the traces belong to; MLflow refuses spans without one.
+        mlflow_experiment: Its name, where the id is not known: found or created when the first span is sent.
+        mlflow_artifacts: Where the artifacts of an experiment that is created are kept; None: as its server says.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +43,19 @@ class TracingSettings(BaseModel):
     workspace: str | None = None
     api_key: SecretStr | None = None
     mlflow_experiment_id: str | None = None
+    mlflow_experiment: str | None = None
+    mlflow_artifacts: str | None = None
+    trials: float = Field(0.0, ge=0, le=1)
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _as_opentelemetry_writes_them(cls, headers: object) -> object:
+        if not isinstance(headers, str):
+            return headers
+        pairs = [pair.strip().partition("=") for pair in headers.split(",") if pair.strip()]
+        if any(not name.strip() or not equals for name, equals, _ in pairs):
+            raise ValueError("must read name=value,name=value")
+        return {name.strip(): unquote(value.strip()) for name, _, value in pairs}
 
     @field_validator("endpoint")
     @classmethod
@@ -50,17 +68,27 @@ class TracingSettings(BaseModel):
 
     @model_validator(mode="after")
     def _mlflow_knows_the_experiment(self) -> Self:
-        if self.endpoint and self.receiver == "mlflow" and not self.mlflow_experiment_id:
+        named = self.mlflow_experiment_id or self.mlflow_experiment
+        if self.endpoint and self.receiver == "mlflow" and not named:
             raise ValueError("receiver mlflow needs mlflow_experiment_id: MLflow refuses spans without an experiment")
+        if self.receiver in ("opik", "mlflow") and not self.endpoint:
+            raise ValueError(f"receiver {self.receiver} needs an endpoint: the address of its server")
         return self
 
     @property
     def url(self) -> str | None:
         """The full address that spans are sent to, None when tracing is off."""
-        if self.endpoint is None:
+        if self.endpoint is None or self.receiver == "none":
             return None
         path = _PATHS[self.receiver]
-        return self.endpoint if self.endpoint.endswith(path) else self.endpoint + path
+        return self.base + path
+
+    @property
+    def base(self) -> str:
+        """The address of the receiver without the path of the spans, empty when there is none."""
+        path = _PATHS.get(self.receiver, "")
+        # OpenTelemetry's own variables name Opik's address up to where the kind of signal begins: taken too.
+        return (self.endpoint or "").removesuffix(path).removesuffix(path.removesuffix("/v1/traces")).rstrip("/")
 
     @property
     def all_headers(self) -> dict[str, str]:

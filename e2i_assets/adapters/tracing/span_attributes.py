@@ -16,8 +16,9 @@ def training_attributes(
     """Return what the span of a whole training says when it begins.
 
     Known only later, and set on the span then: ``training_run_id``, ``model_id``, ``success_criteria_met``,
-    ``hpo_trials_run``.
+    ``hpo_trials_run`` (see `output`).
     """
+    given = {"experiment_id": experiment_id, "algorithm_name": algorithm_name, "problem_type": problem_type}
     return {
         "tier": 0,
         "experiment_id": experiment_id,
@@ -26,6 +27,43 @@ def training_attributes(
         "enable_hpo": enable_hpo,
         "hpo_trials": hpo_trials,
         "tags": ["model_trainer", "tier_0", "model_training"],
+        # Opik and MLflow show these two as what went in and what came out.
+        "input.value": json.dumps(given),
+        "input.mime_type": "application/json",
+    }
+
+
+def output(facts: Mapping[str, object]) -> dict[str, object]:
+    """Return what a span says of its end: each fact as an attribute, and together as what came out of it."""
+    return {
+        **facts,
+        "output.value": json.dumps(dict(facts), default=str),
+        "output.mime_type": "application/json",
+    }
+
+
+def trial_attributes(
+    *,
+    trial_number: int,
+    state: str,
+    origin: str,
+    value: float | None,
+    rounds: int | None,
+    sampled: Mapping[str, object],
+) -> dict[str, object]:
+    """Return what the span of a trial says: ``value`` is that of the first objective, higher is better."""
+    return {
+        "trial_number": trial_number,
+        "state": state,
+        "origin": origin,
+        "value": value,
+        "rounds": rounds,
+        **{f"hp_{name}": drawn for name, drawn in sampled.items()},
+        "tags": ["hpo", "optuna", "trial"],
+        "input.value": json.dumps(dict(sampled), default=str),
+        "input.mime_type": "application/json",
+        "output.value": json.dumps({"state": state, "value": value}),
+        "output.mime_type": "application/json",
     }
 
 

@@ -1,15 +1,19 @@
 """Sends spans by OTLP over HTTP, in batches beside the run, and counts what the receiver has confirmed."""
 
+import importlib.metadata
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from e2i_assets.adapters.tracing.mlflow_link import EXPORT_SECONDS, MlflowLink
 from e2i_assets.adapters.tracing.settings import TracingSettings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
 
-EXPORT_SECONDS = 2.0
+
+EXPORT_EVERY_MILLISECONDS = 500
 
 
 class SpanCount:
@@ -26,30 +30,51 @@ class SpanCount:
             self.sent += sent
 
 
-def span_provider(settings: TracingSettings, count: SpanCount) -> "TracerProvider":
+def span_provider(settings: TracingSettings, count: SpanCount, link: MlflowLink) -> "TracerProvider":
     """A provider of our own: the global one belongs to whoever embeds us."""
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
     from e2i_assets.adapters.tracing.span_identity import GivenIds
 
+    provider = TracerProvider(
+        sampler=ALWAYS_ON,
+        resource=Resource.create(
+            {"service.name": settings.service_name, "service.version": importlib.metadata.version("e2i_assets")}
+        ),
+        # An interpreter that ends would wait for a dead receiver.
+        shutdown_on_exit=False,
+        id_generator=GivenIds(),
+    )
+    # Soon after a span has ended, so that little is left for the end of the run.
+    exporter = _exporter(settings, count, link)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=EXPORT_EVERY_MILLISECONDS))
+    return provider
+
+
+def _exporter(settings: TracingSettings, count: SpanCount, link: MlflowLink) -> "SpanExporter":
+    import requests
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExportResult
+
+    session = requests.Session()
+
     class CountingExporter(OTLPSpanExporter):
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            if settings.receiver == "mlflow":
+                # Asked for here, beside the run: a server that does not answer holds up nobody.
+                try:
+                    session.headers.update(link.headers(session, settings))
+                except requests.RequestException:
+                    return SpanExportResult.FAILURE
             result = super().export(spans)
             if result is SpanExportResult.SUCCESS:
                 count.add(sent=len(spans))
             return result
 
-    exporter = CountingExporter(endpoint=settings.url, headers=settings.all_headers, timeout=EXPORT_SECONDS)
-    provider = TracerProvider(
-        sampler=ALWAYS_ON,
-        resource=Resource.create({"service.name": settings.service_name}),
-        # An interpreter that ends would wait for a dead receiver.
-        shutdown_on_exit=False,
-        id_generator=GivenIds(),
+    return CountingExporter(
+        endpoint=settings.url, headers=settings.all_headers, timeout=EXPORT_SECONDS, session=session
     )
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    return provider

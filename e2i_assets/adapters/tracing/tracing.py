@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from e2i_assets.adapters.tracing.mlflow_link import MlflowLink
 from e2i_assets.adapters.tracing.settings import TracingSettings
 from e2i_assets.adapters.tracing.span_attributes import TRAINING, span_values
 from e2i_assets.adapters.tracing.span_export import SpanCount, span_provider
@@ -58,7 +59,22 @@ class Tracing:
     def __init__(self, settings: TracingSettings) -> None:
         self._settings = settings
         self._count = SpanCount()
-        self._provider = span_provider(settings, self._count) if settings.url else None
+        self._link = MlflowLink()
+        self._provider = span_provider(settings, self._count, self._link) if settings.url else None
+        self._keys: set[str] = set()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is anybody to send spans to."""
+        return self._provider is not None
+
+    def has(self, key: str) -> bool:
+        """Whether a span of this key has ended here."""
+        return key in self._keys
+
+    def belongs_to(self, mlflow_run_id: str) -> None:
+        """Have an MLflow receiver show the trace with this run of its own."""
+        self._link.run_id = mlflow_run_id
 
     @contextmanager
     def span(
@@ -97,7 +113,49 @@ class Tracing:
             raise
         finally:
             span.end()
-            self._count.add(ended=1)
+            self._ended(key or name)
+
+    def record(
+        self,
+        name: str,
+        *,
+        run_id: str,
+        started_at: datetime,
+        ended_at: datetime,
+        parent: str | None,
+        key: str | None = None,
+        attributes: Mapping[str, object] | None = None,
+        error: tuple[str, str] | None = None,
+    ) -> None:
+        """Record a span of what is over already.
+
+        Args:
+            name, run_id, parent, key, attributes: As in `span`.
+            started_at, ended_at: When it was.
+            error: Type and message of what ended it, None when it ended well.
+        """
+        if self._provider is None:
+            return
+        span = _started(self._provider, name, run_id, key or name, parent, started_at)
+        span.set_attributes(span_values(attributes or {}))
+        _mark_as(span, error, _nanoseconds(ended_at))
+        span.end(_nanoseconds(ended_at))
+        self._ended(key or name)
+
+    def is_sampled(self, run_id: str, key: str, has_failed: bool) -> bool:
+        """Whether this trial gets a span: of those that fail all, of the others the share that is asked for.
+
+        The same for the same run and key, whichever process asks.
+        """
+        if not self.is_on or self._settings.trials <= 0:
+            return False
+        from e2i_assets.adapters.tracing.span_identity import span_id
+
+        return has_failed or span_id(run_id, key) / 2**64 < self._settings.trials
+
+    def _ended(self, key: str) -> None:
+        self._keys.add(key)
+        self._count.add(ended=1)
 
     def shutdown(self, seconds: float = SHUTDOWN_SECONDS) -> TracingResult:
         """Send what is left, for at most so many seconds, and say what was received."""
@@ -119,17 +177,31 @@ def _started(
 ) -> "Span":
     from e2i_assets.adapters.tracing.span_identity import given_ids, parent_context
 
-    began = None if started_at is None else round(started_at.timestamp() * 1_000_000) * 1000
+    began = None if started_at is None else _nanoseconds(started_at)
     with given_ids(run_id, key):
         return provider.get_tracer("e2i_assets").start_span(name, parent_context(run_id, parent), start_time=began)
 
 
+def _nanoseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000) * 1000
+
+
 def _mark(span: "Span", error: BaseException | None = None) -> None:
+    """Say how a span ended; of an exception everything that OpenTelemetry has a name for."""
+    if error is not None:
+        span.record_exception(error)
+    _mark_as(span, None if error is None else (type(error).__qualname__, str(error)))
+
+
+def _mark_as(span: "Span", error: tuple[str, str] | None, at: int | None = None) -> None:
+    """Say how a span ended, from the type and the message of what ended it."""
     from opentelemetry.trace import StatusCode
 
     if error is None:
         span.set_status(StatusCode.OK)
         return
-    span.record_exception(error)
-    span.set_attribute("error.type", type(error).__qualname__)
-    span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
+    kind, message = error
+    if at is not None:
+        span.add_event("exception", {"exception.type": kind, "exception.message": message}, at)
+    span.set_attribute("error.type", kind)
+    span.set_status(StatusCode.ERROR, f"{kind}: {message}")

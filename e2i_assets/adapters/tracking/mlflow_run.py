@@ -1,5 +1,6 @@
 """One MLflow run, written to by explicit id: its values, its files, its model, and how it ends."""
 
+import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,8 @@ from e2i_assets.adapters.tracking.tracked_run import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+_LONGEST_DIGEST = 36
 
 
 def found_run(client: "MlflowClient", experiment_ids: list[str], run_key: str) -> "Run | None":
@@ -70,6 +73,15 @@ def log_values(client: "MlflowClient", run: "Run", tracked: TrackedRun) -> None:
         params=[Param(name, param_text(value)) for name, value in tracked.params.items()],
         tags=[RunTag(name, value) for name, value in all_tags(tracked).items()],
     )
+
+
+def log_data(client: "MlflowClient", run: "Run", data: tuple[str, str]) -> None:
+    """Name the rows as the dataset of the run, by as much of their hash as MLflow takes; twice is once."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    name, content_hash = data
+    dataset = Dataset(name, content_hash[:_LONGEST_DIGEST], "e2i_assets", json.dumps({"data_hash": content_hash}))
+    client.log_inputs(run.info.run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
 
 def log_files(client: "MlflowClient", run: "Run", content: Mapping[str, bytes]) -> None:

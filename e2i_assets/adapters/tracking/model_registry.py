@@ -1,10 +1,12 @@
 """MLflow's model registry: one version for a run, found or created, with the contract's stage as its alias."""
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from e2i_assets.adapters.tracking.tracked_run import MODEL_FOLDER, MODEL_SHA256_TAG, RUN_KEY_TAG, TrackedRun
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+STARTED_TAG = "e2i.started_at"
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,8 +29,19 @@ def registered_version(client: "MlflowClient", name: str, tracked: TrackedRun, r
         )
     elif version.tags.get(MODEL_SHA256_TAG) != sha256:
         client.set_model_version_tag(name, version.version, MODEL_SHA256_TAG, sha256)
-    client.set_registered_model_alias(name, tracked.stage.lower(), version.version)
+    began = "" if tracked.started_at is None else tracked.started_at.astimezone(UTC).isoformat()
+    client.set_model_version_tag(name, version.version, STARTED_TAG, began)
+    if not _is_superseded(client, name, tracked, began):
+        client.set_registered_model_alias(name, tracked.stage.lower(), version.version)
     return int(version.version)
+
+
+def _is_superseded(client: "MlflowClient", name: str, tracked: TrackedRun, began: str) -> bool:
+    """Whether the alias names a model that was trained later: what is sent late does not take it back."""
+    alias = client.get_registered_model(name).aliases.get(tracked.stage.lower())
+    if alias is None or not began:
+        return False
+    return str(client.get_model_version(name, alias).tags.get(STARTED_TAG, "")) > began
 
 
 def _version_of(client: "MlflowClient", name: str, run_id: str) -> "ModelVersion | None":

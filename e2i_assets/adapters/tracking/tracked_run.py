@@ -2,18 +2,20 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from numbers import Real
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
+from e2i_assets.adapters.tracking.trial_history import Point
 from e2i_assets.core.errors import E2iError
 
 RUN_KEY_TAG = "e2i.run_key"
 DAGSTER_RUN_TAG = "e2i.dagster_run_id"
 MODEL_SHA256_TAG = "e2i.model_sha256"
+LOGGED_ARTIFACTS_TAG = "mlflow.loggedArtifacts"
 MODEL_FOLDER = "model"
 
 TrackingStatus = Literal["logged", "refused", "unavailable", "disabled"]
@@ -35,7 +37,10 @@ class TrackedRun:
         params: By name, hyperparameters with their prefix (see `hyperparameters`). They cannot change afterwards.
         metrics: Finite numbers by name.
         documents: File name to a JSON document, logged under exactly that name at the artifact root.
-        figures: File name to the bytes of a PNG, likewise.
+        tables: File name, which ends in ``.json``, to rows; MLflow shows them as a table and compares them over runs.
+        figures: File name to its bytes: PNGs, and whatever else a person opens, such as an HTML report.
+        history: What the metrics of the trials were, one point a trial.
+        data: Name and content hash of the rows, which MLflow shows as the dataset of the run.
         model_folder: An MLflow model folder, logged under ``model``.
         registered_model_name: The model that it becomes a version of, None to register nothing.
         stage: Stage of the contract; its lower-case name is the alias of the version.
@@ -52,7 +57,10 @@ class TrackedRun:
     params: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     documents: Mapping[str, object] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
     figures: Mapping[str, bytes] = field(default_factory=dict)
+    history: Sequence[Point] = ()
+    data: tuple[str, str] | None = None
     model_folder: Path | None = None
     registered_model_name: str | None = None
     stage: str = "Staging"
@@ -89,44 +97,23 @@ def all_tags(run: TrackedRun) -> dict[str, str]:
     """Return the tags of the MLflow run, those by which it is found again among them."""
     described = {"mlflow.note.content": run.description} if run.description else {}
     dagster = {DAGSTER_RUN_TAG: run.dagster_run_id} if run.dagster_run_id else {}
-    return {**run.tags, **described, **dagster, RUN_KEY_TAG: run.run_key}
+    # By which MLflow's own pages know which files are tables.
+    tables = [{"path": name, "type": "table"} for name in run.tables]
+    shown = {LOGGED_ARTIFACTS_TAG: json.dumps(tables)} if tables else {}
+    return {**run.tags, **described, **dagster, **shown, RUN_KEY_TAG: run.run_key}
 
 
 def require_legal(run: TrackedRun) -> None:
     """Check what MLflow would take without a word, or refuse only half way through.
 
     Raises:
-        TrackingRefused: A metric is not finite, or a file name is not one; every one of them is named.
+        TrackingRefused: A metric is not finite; every one of them is named.
     """
-    endless = [f"{name} = {value}" for name, value in run.metrics.items() if not _is_finite(value)]
+    named = [*run.metrics.items(), *((f"{point.name} of trial {point.step}", point.value) for point in run.history)]
+    endless = [f"{name} = {value}" for name, value in named if not _is_finite(value)]
     if endless:
         raise TrackingRefused(f"metrics that are not finite numbers are not logged: {', '.join(endless)}")
-    names = [*run.documents, *run.figures]
-    paths = [PurePosixPath(name) for name in names]
-    astray = [
-        name
-        for name, path in zip(names, paths, strict=True)
-        if path.is_absolute() or ".." in path.parts or path.parts[:1] in ((), (MODEL_FOLDER,))
-    ]
-    if astray:
-        raise TrackingRefused(f"not a name for an artifact: {', '.join(map(repr, astray))}; give a file name")
 
 
 def _is_finite(value: object) -> bool:
     return isinstance(value, Real) and math.isfinite(value)
-
-
-def files(run: TrackedRun) -> dict[str, bytes]:
-    """Return every document and figure as the bytes of its file.
-
-    Raises:
-        TrackingRefused: A document is not JSON, or holds a number that is not finite.
-    """
-    return {**{name: _json(name, document) for name, document in run.documents.items()}, **run.figures}
-
-
-def _json(name: str, document: Any) -> bytes:
-    try:
-        return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False).encode()
-    except (TypeError, ValueError) as error:
-        raise TrackingRefused(f"{name} cannot be written as JSON: {error}") from error

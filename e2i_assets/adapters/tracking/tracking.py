@@ -1,9 +1,9 @@
-"""Trainings in MLflow, by client and explicit ids. Best effort, at one boundary: only `Tracker.log` catches.
+"""Trainings in MLflow, by client and explicit ids. Best effort, at one boundary: only `Tracker._tried` catches.
 
 What a tracked run is stands in `tracked_run`, how a store is reached in `mlflow_client`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,17 +11,26 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.tracking.mlflow_client import TrackingUnreachable, is_server, mlflow_client
-from e2i_assets.adapters.tracking.mlflow_run import ended, found_run, log_files, log_model, log_values, opened_run
+from e2i_assets.adapters.tracking.mlflow_run import (
+    ended,
+    found_run,
+    log_data,
+    log_files,
+    log_model,
+    log_values,
+    opened_run,
+)
 from e2i_assets.adapters.tracking.model_registry import appoint, champion_version, registered_version
+from e2i_assets.adapters.tracking.tracked_files import files, require_file_names
 from e2i_assets.adapters.tracking.tracked_run import (
     DAGSTER_RUN_TAG,
     MODEL_FOLDER,
     TrackedRun,
     TrackingRefused,
     TrackingResult,
-    files,
     require_legal,
 )
+from e2i_assets.adapters.tracking.trial_history import log_history
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
@@ -50,17 +59,29 @@ class Tracker:
         Never raises because of MLflow: a trained model is worth more than its log. ``refused`` means that something is
         wrong with what was to be logged, ``unavailable`` that MLflow did not take it; both say why.
         """
-        if self._tracking_uri is None:
-            return TrackingResult("disabled", reason="no MLflow tracking address is configured")
         try:
             require_legal(run)
             content = files(run)
-            with self._lock(f"mlflow:{run.run_key}"):
-                return self._logged(mlflow_client(self._tracking_uri), run, content)
+            require_file_names(content)
         except TrackingRefused as error:
             return TrackingResult("refused", reason=str(error))
-        except _failures() as error:
-            return TrackingResult("unavailable", reason=f"{type(error).__name__}: {error}")
+        return self._tried(run.run_key, lambda client: self._logged(client, run, content))
+
+    def attach(self, run_key: str, content: Mapping[str, bytes]) -> TrackingResult:
+        """Add files to the run of this key, under exactly their names; the same name again replaces the file.
+
+        Never raises because of MLflow, as `log`; ``refused`` when there is no such run.
+        """
+
+        def told(client: "MlflowClient") -> TrackingResult:
+            require_file_names(content)
+            run = found_run(client, _experiment_ids(client), run_key)
+            if run is None:
+                raise TrackingRefused(f"MLflow has no run of the key {run_key}: log the training first")
+            log_files(client, run, content)
+            return TrackingResult("logged", run_id=str(run.info.run_id), experiment_id=str(run.info.experiment_id))
+
+        return self._tried(run_key, told)
 
     def appoint(self, name: str, version: int, champion: int | None) -> str:
         """Point the aliases of a registered model at its champion and, where that is another, at its challenger.
@@ -75,7 +96,7 @@ class Tracker:
         try:
             with self._lock(f"mlflow:{name}"):
                 appoint(mlflow_client(self._tracking_uri), name, version, champion)
-        except _failures() as error:
+        except tracking_failures() as error:
             return f"{type(error).__name__}: {error}"
         return "moved"
 
@@ -93,24 +114,35 @@ class Tracker:
         """Return the parameters of an MLflow run, as MLflow keeps them (see `param_text`)."""
         return dict(self._client().get_run(run_id).data.params)
 
-    def close_stale(self, dagster_run_ids: Collection[str]) -> list[str]:
+    def close_stale(self, has_ended: Callable[[str], bool]) -> list[str]:
         """Mark as FAILED what still says RUNNING although its Dagster run is over; returns the MLflow run ids.
 
         Args:
-            dagster_run_ids: Dagster runs that have ended.
+            has_ended: Whether the Dagster run of this id is over.
         """
         client = self._client()
-        experiment_ids = _experiment_ids(client)
+        running = client.search_runs(_experiment_ids(client), "attributes.status = 'RUNNING'")
         stale = [
             str(run.info.run_id)
-            for dagster_run_id in dagster_run_ids
-            for run in client.search_runs(
-                experiment_ids, f"attributes.status = 'RUNNING' and tags.`{DAGSTER_RUN_TAG}` = '{dagster_run_id}'"
-            )
+            for run in running
+            # Runs without the tag are not ours.
+            if DAGSTER_RUN_TAG in run.data.tags and has_ended(run.data.tags[DAGSTER_RUN_TAG])
         ]
         for run_id in stale:
             client.set_terminated(run_id, status="FAILED")
         return stale
+
+    def _tried(self, run_key: str, told: Callable[["MlflowClient"], TrackingResult]) -> TrackingResult:
+        """The one place where what MLflow raises becomes a word."""
+        if self._tracking_uri is None:
+            return TrackingResult("disabled", reason="no MLflow tracking address is configured")
+        try:
+            with self._lock(f"mlflow:{run_key}"):
+                return told(mlflow_client(self._tracking_uri))
+        except TrackingRefused as error:
+            return TrackingResult("refused", reason=str(error))
+        except tracking_failures() as error:
+            return TrackingResult("unavailable", reason=f"{type(error).__name__}: {error}")
 
     def _client(self) -> "MlflowClient":
         if self._tracking_uri is None:
@@ -123,6 +155,9 @@ class Tracker:
         run_id, name, version = str(run.info.run_id), tracked.registered_model_name, None
         with ended(client, run_id):
             log_values(client, run, tracked)
+            log_history(client, run, tracked.history)
+            if tracked.data is not None:
+                log_data(client, run, tracked.data)
             log_files(client, run, content)
             if tracked.model_folder is not None:
                 sha256 = log_model(client, run, tracked.model_folder)
@@ -159,8 +194,8 @@ def _experiment_ids(client: "MlflowClient") -> list[str]:
     return [str(experiment.experiment_id) for experiment in client.search_experiments()]
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """What an MLflow store that is away, broken or full raises; a failed HTTP request is an OSError too."""
+def tracking_failures() -> tuple[type[Exception], ...]:
+    """Return what an MLflow store that is away, broken or full raises; a failed HTTP request is an OSError too."""
     from mlflow.exceptions import MlflowException
 
     return (TrackingUnreachable, MlflowException, SQLAlchemyError, OSError)

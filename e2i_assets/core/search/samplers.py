@@ -77,10 +77,21 @@ def sampler(
         "cmaes": lambda: samplers.CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False),
         "qmc": lambda: samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
         "grid": lambda: _grid_sampler(space, seed),
-        "nsga2": lambda: samplers.NSGAIISampler(seed=seed, population_size=min(50, max(10, budget // GENERATIONS))),
+        "nsga2": lambda: samplers.NSGAIISampler(seed=seed, population_size=_population(budget)),
         "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False),
     }
     return _made(makers[name])
+
+
+def startup_trials(name: str, budget: int, startup: int = STARTUP_TRIALS) -> int:
+    """Return how many trials a sampler begins with before it learns from any; queued ones count, as Optuna counts."""
+    if name == "nsga2":
+        return _population(budget)
+    return startup if name in ("tpe", "cmaes", "gp") else 0
+
+
+def _population(budget: int) -> int:
+    return min(50, max(10, budget // GENERATIONS))
 
 
 def _grid_sampler(space: SearchSpace, seed: int) -> "optuna.samplers.BaseSampler":

@@ -1,0 +1,91 @@
+"""What a model leans on: how much worse it does when one column is shuffled (permutation importance, Breiman 2001)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from e2i_assets.core.algorithms.algorithm import from_scores
+from e2i_assets.core.figures import new_figure, png
+from e2i_assets.core.metrics import Array, Metric, Prediction
+
+if TYPE_CHECKING:
+    from e2i_assets.core.fitting.fitted_model import FittedModel
+
+MOST_FEATURES = 300
+_MOST_ROWS = 1000
+_FEWEST_ROWS = 200
+_PREDICTED_ROWS = 300_000
+_PREDICTIONS = 300
+_REPEATS = 4
+_MOST_SHOWN = 15
+_LONGEST_NAME = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureImportance:
+    """How much of the metric is lost without what one column says.
+
+    Attributes:
+        feature: The column.
+        loss: Mean loss over the shuffles, in the metric's own unit; near 0 or below for a column that says nothing.
+        spread: Standard deviation over the shuffles.
+    """
+
+    feature: str
+    loss: float
+    spread: float
+
+
+def permutation_importances(
+    model: "FittedModel", features: pd.DataFrame, truth: Array, metric: Metric, seed: int
+) -> list[FeatureImportance]:
+    """Shuffle one column after the other and measure what is lost; the largest loss first.
+
+    The work is bounded whatever the table: fewer rows and fewer shuffles of more columns, none beyond `MOST_FEATURES`.
+
+    Args:
+        model: Table in, labels, values or probabilities out.
+        features: Shape (n, columns): rows that it was not fitted on, and not the test rows.
+        truth: Shape (n,): class codes or values.
+        metric: What is lost.
+        seed: Of the shuffles.
+    """
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.inspection import permutation_importance
+
+    count = features.shape[1]
+    if not 0 < count <= MOST_FEATURES or not len(features):
+        return []
+    repeats = max(1, min(_REPEATS, _PREDICTIONS // count))
+    n_rows = min(_MOST_ROWS, max(_FEWEST_ROWS, _PREDICTED_ROWS // (count * repeats)), len(features))
+    chosen = features.reset_index(drop=True).sample(n_rows, random_state=seed).sort_index()
+
+    def score(_: FrozenEstimator, table: pd.DataFrame, y: Array) -> float:
+        said = Prediction(model.predict(table)) if model.classes_ is None else from_scores(model.predict_proba(table))
+        return metric.oriented(metric.score(y, said))
+
+    # It asks for something that could be fitted, and then only scores.
+    found = permutation_importance(
+        FrozenEstimator(model), chosen, truth[chosen.index], scoring=score, n_repeats=repeats, random_state=seed
+    )
+    each = zip(features.columns, found.importances_mean, found.importances_std, strict=True)
+    ranked = [FeatureImportance(str(name), float(loss), float(spread)) for name, loss, spread in each]
+    return sorted(ranked, key=lambda one: -one.loss)
+
+
+def permutation_picture(importances: Sequence[FeatureImportance], metric: str) -> bytes:
+    """Draw the columns that the model leans on most, as a PNG."""
+    shown = list(importances[:_MOST_SHOWN])[::-1]
+    figure = new_figure()
+    axes = figure.subplots()
+    axes.barh(range(len(shown)), [one.loss for one in shown], xerr=[one.spread for one in shown], color="#2f6db5")
+    axes.set_yticks(range(len(shown)), [_short(one.feature) for one in shown], fontsize=8)
+    axes.axvline(0, color="#999999", linewidth=0.8)
+    axes.set(xlabel=f"{metric} lost on validation when the column is shuffled")
+    return png(figure)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."

@@ -1,0 +1,182 @@
+"""The tables of a report, as rows of text."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.report.facts import ReportFacts, number
+from e2i_assets.core.search import tuning
+from e2i_assets.core.training import ROLES
+
+Rows = list[dict[str, str]]
+_MOST_TRIALS = 10
+_MOST_SEGMENTS = 40
+_MOST_FEATURES = 15
+_WORDS = {
+    "train": "the model learns from them",
+    "validation": "the search compares configurations on them",
+    "test": "the trained model is judged on them, once",
+    "holdout": "nobody has looked at them",
+}
+
+
+def asked(experiment: Experiment) -> Rows:
+    """Return what the experiment's file says that is worth saying."""
+    hpo = experiment.hpo
+    target, source = experiment.target, experiment.source
+    cut = f", cut from {target.column} at {', '.join(map(str, target.bins))}" if target.bins else ""
+    where = source.sql.query if source.sql else str(getattr(source, source.kind))
+    budget = f"{hpo.trials} trials, {hpo.sampler} sampler, {hpo.used_pruner} pruner, seed {hpo.seed}"
+    judged_on = f"{hpo.folds} folds, {hpo.repeats} times" if hpo.objective == "cross_validation" else "validation rows"
+    pairs = {
+        "Owner": experiment.owner,
+        "To predict": f"{experiment.target_name}{cut} ({experiment.problem_type.replace('_', ' ')})",
+        "From": f"{source.kind}: {where}",
+        "By": experiment.algorithm,
+        "As good as possible in": experiment.metric,
+        "With": f"{budget}, judged on {judged_on}" if hpo.enabled else "the default parameters, no search",
+        "Weighed against it": ", ".join(one.name for one in hpo.objectives),
+        "Within": ", ".join(f"{name} {limit.limit:g}" for name, limit in hpo.constraints.items()),
+        "Uneven classes": experiment.imbalance if experiment.problem_type != "regression" else "",
+        "Good enough when": "; ".join(f"{name}: {value}" for name, value in experiment.success_criteria.items()),
+    }
+    return [{"": name, "what": value} for name, value in pairs.items() if value]
+
+
+def data(report: ReportFacts) -> Rows:
+    """Return what is known of the rows."""
+    facts, columns = report.facts, report.experiment.columns
+    placed = sum(facts.counts.values())
+    pairs = {
+        "Rows with a role": f"{placed:,}",
+        "Rows left out": "; ".join(f"{count:,}: {why}" for why, count in facts.why_left_out.items())
+        or (f"{facts.left_out:,}" if facts.left_out else "none"),
+        "Features": f"{len(facts.features)}: {', '.join(facts.features)}",
+        "Classes": ", ".join(str(one) for one in facts.classes),
+        "Never features, by the experiment": ", ".join(columns.drop),
+        "Rows that belong together": columns.group or "",
+        "In the order of": columns.time or "",
+        "Content of the table (hash)": facts.data_hash,
+    }
+    return [{"": name, "what": value} for name, value in pairs.items() if value]
+
+
+def roles(report: ReportFacts) -> Rows:
+    """Return the rows of each role and what they are for."""
+    counts = report.facts.counts
+    total = sum(counts.values())
+    return [
+        {"role": role, "rows": f"{count:,}", "share": f"{count / total:.1%}", "what for": _WORDS[role]}
+        for role, count in counts.items()
+    ]
+
+
+def trials(report: ReportFacts) -> Rows:
+    """Return how many trials ended how, by who proposed them."""
+    if report.study is None:
+        return []
+    words = {"default": "defaults", "warm_start": "memory", "sampler": "sampler", "retry": "tried again"}
+    found = []
+    for origin, word in words.items():
+        of = [trial for trial in report.study.trials if trial.origin == origin]
+        if of:
+            states = {state: sum(one.state == state for one in of) for state in ("COMPLETE", "PRUNED", "FAIL")}
+            values = dict(zip(("completed", "ended early", "failed"), map(str, states.values()), strict=True))
+            found.append({"proposed by": word, "trials": str(len(of)), **values})
+    return found
+
+
+def best_trials(report: ReportFacts) -> Rows:
+    """Return the best trials with what they drew."""
+    if report.study is None:
+        return []
+    sign = 1.0 if next(iter(report.study.objectives.greater_is_better.values())) else -1.0
+    ranked = sorted((one for one in report.study.trials if one.value is not None), key=lambda one: -(one.value or 0.0))
+    return [
+        {
+            "trial": str(one.number),
+            report.experiment.metric: number(sign * (one.value or 0.0)),
+            "rounds": "" if one.rounds is None else str(one.rounds),
+            "drawn": ", ".join(f"{name} = {_value(value)}" for name, value in one.sampled.items()),
+        }
+        for one in ranked[:_MOST_TRIALS]
+    ]
+
+
+def parameters(report: ReportFacts) -> Rows:
+    """Return what the model was fitted with beside the defaults."""
+    defaults = {**tuning.defaults(report.experiment), **tuning.fixed(report.experiment)}
+    space, fixed = report.experiment.search_space(), tuning.fixed(report.experiment)
+
+    def origin(name: str) -> str:
+        if name in space and report.hpo.hpo_completed:
+            return "searched"
+        return "fixed" if name in fixed else "early stopping" if name == "n_estimators" else "default"
+
+    return [
+        {"parameter": name, "trained": _value(value), "default": _value(defaults.get(name)), "from": origin(name)}
+        for name, value in report.training.parameters.items()
+    ]
+
+
+def metrics(report: ReportFacts) -> Rows:
+    """Return every metric on each role with its interval on test, beside the defaults and a dummy."""
+    evaluated, training = report.training.report, report.training
+    names = dict.fromkeys(name for role in ROLES for name in evaluated.splits[role].metrics)
+    return [
+        {
+            "metric": name,
+            **{role: number(evaluated.splits[role].metrics.get(name)) for role in ROLES},
+            "95 % on test": f"{number(evaluated.intervals[name].low)} to {number(evaluated.intervals[name].high)}"
+            if name in evaluated.intervals
+            else "",
+            "defaults": number(training.default_metrics.get(name)),
+            "dummy": number(training.baseline_metrics.get(name)),
+        }
+        for name in names
+    ]
+
+
+def criteria(report: ReportFacts) -> Rows:
+    """Return each success criterion with what was measured."""
+    return [
+        {"criterion": one.criterion.name, "met": "yes" if one.met else "no", "why": one.reason}
+        for one in report.training.judgements
+    ]
+
+
+def segments(report: ReportFacts) -> Rows:
+    """Return how the model does for each segment."""
+    name = report.measure.name
+
+    def interval(of: Any) -> str:
+        return f"{number(of.intervals[name].low)} to {number(of.intervals[name].high)}" if name in of.intervals else ""
+
+    return [
+        {
+            "segment": f"{one.column} = {one.segment}",
+            "test rows": f"{one.n_rows:,}",
+            name: number(one.metrics.get(name)),
+            "95 %": interval(one),
+            "": "too small to compare" if one.is_small else one.not_computable.get(name, ""),
+        }
+        for one in report.training.segments[:_MOST_SEGMENTS]
+    ]
+
+
+def leans_on(report: ReportFacts) -> Rows:
+    """Return the features by what is lost without them."""
+    lost = f"{report.experiment.metric} lost"
+    return [
+        {"feature": one.feature, lost: number(one.loss), "give or take": number(one.spread)}
+        for one in report.leans_on[:_MOST_FEATURES]
+    ]
+
+
+def columns(rows: Iterable[dict[str, str]]) -> list[str]:
+    """Return the heads of a table."""
+    return list(next(iter(rows), {}))
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

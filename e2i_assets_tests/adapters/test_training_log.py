@@ -1,0 +1,188 @@
+"""A training while MLflow is away, and what is made up for when it is back."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from finished_project import PLAIN, made
+from mlflow import MlflowClient
+
+from e2i_assets.adapters import training_log
+from e2i_assets.adapters.lineage import is_complete
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.promises.model_links import kept_in_mlflow, linked
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.stores.run_store import RunStore, StoredRun
+from e2i_assets.adapters.stores.version_store import version_of
+from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
+from e2i_assets.adapters.tracking.outbox import Outbox
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.errors import E2iError
+
+SEARCHED = PLAIN.replace("hpo: {enabled: false}", "hpo: {trials: 4, workers: 1}")
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def project(database: Database, tmp_path: Path) -> Workspace:
+    return Workspace(Settings(tmp_path, tmp_path / "state"), database)
+
+
+@pytest.fixture
+def away(project: Workspace) -> Workspace:
+    """The same project while its MLflow is not there."""
+    return Workspace(replace(project.settings, mlflow_tracking_uri=NOBODY), project.database)
+
+
+@pytest.fixture
+def client(project: Workspace) -> MlflowClient:
+    return mlflow_client(project.database.url_for("mlflow"))
+
+
+def identity(project: Workspace) -> str:
+    hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", "plain")
+    return str(hpo.hpo_spec_hash)
+
+
+def row(project: Workspace) -> StoredRun:
+    found = RunStore(project.database).by_spec_hash(identity(project))
+    assert found is not None
+    return found
+
+
+def artifacts(client: MlflowClient, run_id: str | None) -> dict[str, Path]:
+    folder = Path(client.get_run(str(run_id)).info.artifact_uri.removeprefix("file://"))
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_says_where_everything_came_from_and_how_the_search_went(
+    project: Workspace, client: MlflowClient
+) -> None:
+    """T14, T16, T30: every link, in both directions, and nothing that is not so."""
+    made(project, SEARCHED)
+    stored = row(project)
+    run = client.get_run(str(stored.mlflow_run_id))
+    assert run.info.status == "FINISHED"
+    assert run.data.tags.items() >= {
+        ("e2i.training_run_id", stored.id),
+        ("e2i.spec_hash", stored.spec_hash),
+        ("e2i.data_hash", stored.data_hash),
+        ("e2i.study_name", stored.optuna_study_name),
+        ("e2i.best_trial", str(stored.optuna_trial_number)),
+        ("dagster_run_id", stored.dagster_run_id),
+    }
+    assert f"/runs/{stored.dagster_run_id}" in run.data.tags["mlflow.note.content"]
+    assert {key for key in run.data.params if key.startswith("hp_")} == {f"hp_{key}" for key in stored.hyperparameters}
+    for role in ("train", "validation", "test"):
+        kept = getattr(stored, f"{role}_metrics")
+        assert kept
+        assert {name: run.data.metrics[f"{role}_{name}"] for name in kept} == kept
+    assert run.data.metrics["success_criteria_met"] == 1.0
+    (dataset,) = run.inputs.dataset_inputs
+    assert stored.data_hash.startswith(dataset.dataset.digest)
+
+    values = client.get_metric_history(run.info.run_id, "trial_roc_auc")
+    best = client.get_metric_history(run.info.run_id, "trial_best_roc_auc")
+    assert len(values) == len(best) == run.data.metrics["hpo_trials_run"]
+    assert max(one.value for one in values) == max(best, key=lambda one: one.step).value
+    assert {"trials.json", "metrics.json", "success_criteria.json", "feature_importance.json", "roc_curve.png"} <= set(
+        artifacts(client, stored.mlflow_run_id)
+    )
+    assert not list(project.settings.outbox.rglob("*"))
+
+
+def test_logging_the_same_training_again_adds_no_point_to_its_curves(project: Workspace, client: MlflowClient) -> None:
+    made(project, SEARCHED)
+    before = client.get_metric_history(str(row(project).mlflow_run_id), "trial_seconds")
+    made(project, SEARCHED)
+    after = client.get_metric_history(str(row(project).mlflow_run_id), "trial_seconds")
+    assert len(after) == len(before) == 4
+
+
+def test_while_mlflow_is_away_the_model_is_trained_kept_and_complete(away: Workspace) -> None:
+    """T30: no invented id, nothing thrown away, and nothing is trained again for it."""
+    made(away)
+    stored = row(away)
+    assert (stored.status, stored.mlflow_run_id) == ("finished", None)
+    output: TrainingOutput = away.read(TrainingOutput, "trained_model", "plain")
+    assert (output.mlflow_info.mlflow_status, output.mlflow_info.run_id) == ("unavailable", None)
+    (pending,) = training_log.waiting(away)
+    assert (pending.experiment, pending.identity) == ("plain", identity(away))
+    assert "no MLflow server answers" in pending.reason
+    assert is_complete(away, away.experiment("plain"))
+
+
+def test_what_was_missed_is_sent_later_once_and_every_link_is_mended(
+    away: Workspace, project: Workspace, client: MlflowClient
+) -> None:
+    made(away, SEARCHED)
+    assert training_log.attach(away, "plain", identity(away), {"report.html": b"<p>later</p>"}).status == "unavailable"
+    assert [one.result.status for one in training_log.catch_up(away)] == ["unavailable"]
+
+    (caught,) = training_log.catch_up(project)
+    assert (caught.experiment, caught.result.status) == ("plain", "logged")
+    assert list(training_log.catch_up(project)) == []
+    assert not project.settings.outbox.exists() or not list(project.settings.outbox.iterdir())
+
+    stored = row(project)
+    run = client.get_run(str(stored.mlflow_run_id))
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["test_roc_auc"] == stored.test_metrics["roc_auc"]
+    assert artifacts(client, stored.mlflow_run_id)["report.html"].read_bytes() == b"<p>later</p>"
+    assert "model/MLmodel" in artifacts(client, stored.mlflow_run_id)
+    version = version_of(project.database, stored.id)
+    assert version is not None
+    assert (version.model_version, version.mlflow_run_id) == ("1", stored.mlflow_run_id)
+    assert client.get_model_version_by_alias("e2i_plain", "staging").run_id == stored.mlflow_run_id
+    for promise in (linked, kept_in_mlflow):
+        verdict = promise(project, "plain")
+        assert verdict.outcome == "holds", verdict.why
+
+
+def test_a_model_that_is_sent_late_does_not_take_the_alias_from_a_newer_one(
+    away: Workspace, project: Workspace, client: MlflowClient
+) -> None:
+    made(away)
+    made(project, PLAIN.replace("hpo: {enabled", "fixed: {C: 0.5}\nhpo: {enabled"))
+    newer = client.get_model_version_by_alias("e2i_plain", "staging").run_id
+    assert [one.result.status for one in training_log.catch_up(project)] == ["logged"]
+    assert len(client.search_model_versions("name = 'e2i_plain'")) == 2
+    assert client.get_model_version_by_alias("e2i_plain", "staging").run_id == newer
+
+
+def test_a_training_that_was_replaced_is_not_sent(away: Workspace, project: Workspace, client: MlflowClient) -> None:
+    made(away)
+    (pending,) = training_log.waiting(away)
+    made(project)
+    assert training_log.waiting(project) == []
+    Outbox(project.settings.outbox).put("plain", pending.identity, replace(pending.run, run_key="another"), "away")
+    (caught,) = training_log.catch_up(project)
+    assert caught.result.status == "refused"
+    assert training_log.waiting(project) == []
+    assert len(client.search_runs([client.get_experiment_by_name("e2i_plain").experiment_id])) == 1
+
+
+def test_a_file_joins_the_run_of_a_finished_training(project: Workspace, client: MlflowClient) -> None:
+    made(project)
+    assert training_log.attach(project, "plain", identity(project), {"report.html": b"<p>"}).status == "logged"
+    assert "report.html" in artifacts(client, row(project).mlflow_run_id)
+    assert training_log.attach(project, "plain", "unknown", {"report.html": b"<p>"}).status == "refused"
+
+
+def spoil_json(place: Path) -> None:
+    (place / "run.json").write_text("{")
+
+
+def spoil_fields(place: Path) -> None:
+    (place / "run.json").write_text('{"since": "2026-01-01", "reason": "", "run": {}}')
+
+
+@pytest.mark.parametrize("spoil", [spoil_json, spoil_fields])
+def test_a_damaged_folder_is_named_with_what_to_do(away: Workspace, spoil: Callable[[Path], None]) -> None:
+    made(away)
+    (found,) = away.settings.outbox.glob("plain/*")
+    spoil(found)
+    with pytest.raises(E2iError, match=r"remove the folder and run `e2i run plain`"):
+        training_log.waiting(away)

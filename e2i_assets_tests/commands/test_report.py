@@ -1,0 +1,27 @@
+"""`e2i report`: one path on one line where there is a report, and what to do where there is none."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import Result
+from finished_project import made
+
+from e2i_assets.adapters.workspace import Workspace
+
+Said = Callable[..., Result]
+
+
+def test_it_says_where_the_report_is_and_what_to_do_when_there_is_none(project: Workspace, said: Said) -> None:
+    early = said("report", "plain")
+    assert early.exit_code == 1
+    assert "plain was not trained yet, so there is no report: e2i run plain" in early.output
+    made(project)
+    shown = said("report", "plain")
+    assert shown.exit_code == 0
+    path = Path(shown.stdout.removesuffix("\n"))
+    assert "What it may be used for" in path.read_text()
+    assert path.is_relative_to(project.settings.state / "reports" / "plain")
+    path.unlink()
+    gone = said("report", "plain")
+    assert gone.exit_code == 1
+    assert "materialise trained_model of the partition plain" in " ".join(gone.output.split())

@@ -1,0 +1,54 @@
+"""What a fitted model itself says its columns are worth, for every algorithm there is."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from e2i_assets.core.algorithms.material import Task
+from e2i_assets.core.algorithms.registry import algorithm
+from e2i_assets.core.fitting.bench import Rows, bench
+from e2i_assets.core.fitting.fitted_model import FittedModel
+from e2i_assets.core.metrics import ProblemType
+
+SEVERAL: ProblemType = "multiclass_classification"
+
+
+def fitted(name: str, problem: ProblemType) -> FittedModel:
+    """A model of a target that follows `told` and has nothing to do with the rest."""
+    random = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        {
+            "noise": random.normal(size=300),
+            "told": random.normal(size=300),
+            "where": pd.Categorical(random.choice(["north", "south"], 300)),
+        }
+    )
+    classes = () if problem == "regression" else ("high", "low", "middle")[: 2 + (problem == SEVERAL)]
+    edges = [-0.5, 0.5] if problem == SEVERAL else [0.0]
+    labels = ("low", "middle", "high") if problem == SEVERAL else ("low", "high")
+    target = (
+        10 * frame.told if problem == "regression" else pd.Series([labels[np.digitize(x, edges)] for x in frame.told])
+    )
+    rows, chosen = Rows(frame, target), algorithm(name)
+    on_bench = bench(chosen, Task(problem, len(classes)), rows, rows, classes)
+    return on_bench.model(on_bench.fit({**chosen.default_values, **chosen.fixed_values}))
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        *((name, "regression") for name in ("XGBoost", "LightGBM", "RandomForest", "ExtraTrees", "Ridge", "Lasso")),
+        ("GradientBoosting", "binary_classification"),
+        ("LogisticRegression", "binary_classification"),
+        ("LogisticRegression", SEVERAL),
+        ("LightGBM", SEVERAL),
+    ],
+)
+def test_the_column_that_tells_the_target_is_worth_most(name: str, problem: ProblemType) -> None:
+    worth = fitted(name, problem).feature_importances()
+    assert next(iter(worth)).rpartition("__")[2] == "told"
+    assert list(worth.values()) == sorted(worth.values(), reverse=True)
+    assert all(math.isfinite(value) and value >= 0 for value in worth.values())
+    assert any("where" in column for column in worth)

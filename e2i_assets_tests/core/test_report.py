@@ -1,0 +1,132 @@
+"""The report: self-contained, everything that was asked for is in it, and what people named stays text."""
+
+import dataclasses
+from html.parser import HTMLParser
+
+import pytest
+from small_training import Names, report_facts
+
+from e2i_assets.core.report.page import PICTURES, report_page
+
+HOSTILE = Names(
+    feature='<script>alert("age")</script>',
+    segment="region\" onmouseover='alert(1)' x=\"",
+    target="left</title><img src=x onerror=alert(2)>",
+    dropped="{{ 7 * 7 }}{% raw %}",
+    description="</p><iframe src=https://example.com></iframe>&copy;",
+    classes=("<b>no</b>", r"$\x$ ]]> &amp; --> <svg onload=alert(3)>"),
+    values=("<i>north</i>", "$south"),
+)
+SECTIONS = ("asked", "data", "tried", "won", "sure", "leans", "use", "where")
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+        if tag == "style":
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "style":
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self._open:
+            self.text += data
+
+
+def tags(page: Page) -> set[str]:
+    return {tag for tag, _ in page.elements}
+
+
+def test_what_people_named_is_text_and_adds_no_element_and_no_attribute() -> None:
+    plain, hostile = Page(report_page(report_facts())), Page(report_page(report_facts(HOSTILE)))
+    assert tags(hostile) == tags(plain)
+    assert "script" not in tags(hostile)
+    assert {name for _, attributes in hostile.elements for name in attributes} == {
+        name for _, attributes in plain.elements for name in attributes
+    }
+    for text in (HOSTILE.feature, HOSTILE.segment, HOSTILE.target, HOSTILE.dropped, *HOSTILE.classes, *HOSTILE.values):
+        assert text in hostile.text
+    assert HOSTILE.description in hostile.text
+
+
+def test_the_page_needs_nothing_from_anywhere_and_forbids_itself_to_ask() -> None:
+    page = Page(report_page(report_facts()))
+    sources = [attributes["src"] for _, attributes in page.elements if "src" in attributes]
+    assert sources
+    assert all(source and source.startswith("data:image/png;base64,") for source in sources)
+    assert tags(page).isdisjoint({"script", "link", "iframe", "object", "embed", "form", "base"})
+    (policy,) = [attributes["content"] for _, attributes in page.elements if "http-equiv" in attributes]
+    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def test_the_page_is_made_for_a_phone_and_for_paper() -> None:
+    html = report_page(report_facts())
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+    assert "@media print" in html
+
+
+def test_it_tells_what_was_asked_what_data_what_was_tried_what_won_how_sure_and_what_for() -> None:
+    report = report_facts()
+    page = Page(report_page(report))
+    assert {attributes.get("id") for tag, attributes in page.elements if tag == "h2"} == set(SECTIONS)
+    assert report.interval is not None
+    for said in (
+        "Who will leave?", "csv: rows.csv", "12 trials, tpe sampler", "d" * 64, "e" * 64, "3: no target",
+        f"Trial {report.hpo.hpo_best_trial} of study", "roc_auc: 0.6", "not met: maximum_fpr",
+        "Only 60 test rows", "20 holdout rows have not", "Rows were placed by chance, with the same shares",
+        f"{report.interval.low:.4g} to {report.interval.high:.4g}",
+        f"measured to the end, {report.study.count('PRUNED')} were ended early",  # type: ignore[union-attr]
+    ):  # fmt: skip
+        assert said in " ".join(page.text.split()), said
+    for name, value in report.training.parameters.items():
+        assert name in page.text
+        assert (f"{value:.4g}" if isinstance(value, float) else str(value)) in page.text
+
+
+def test_every_picture_that_was_drawn_is_in_it_with_how_to_read_it() -> None:
+    report = report_facts()
+    html = report_page(report)
+    assert set(report.pictures) <= set(PICTURES)
+    assert html.count("data:image/png;base64,") == len(report.pictures)
+    for file in report.pictures:
+        assert PICTURES[file][0] in html
+
+
+def test_what_is_missing_and_what_is_not_good_enough_is_said_at_the_top() -> None:
+    gone = dataclasses.replace(report_facts(), missing=["the log in MLflow is unavailable: no <answer>"])
+    text = " ".join(Page(report_page(gone)).text.split())
+    assert "Missing: the log in MLflow is unavailable: no <answer>" in text
+    assert "By the criteria of its own experiment this model is not good enough to be used." in text
+
+
+def test_a_regression_has_a_report_too() -> None:
+    text = " ".join(Page(report_page(report_facts(problem_type="regression"))).text.split())
+    assert "rmse" in text
+    assert "lower is better" in text
+    assert "True against predicted" in text
+
+
+def test_a_training_without_a_search_says_that_nothing_was_tuned() -> None:
+    report = report_facts()
+    hpo = report.hpo.model_copy(update={"hpo_completed": False, "hpo_stop_reason": "the search is off"})
+    text = Page(report_page(dataclasses.replace(report, study=None, hpo=hpo))).text
+    assert "Nothing was tuned: the search is off." in text
+    assert "the default parameters were trained" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("strategy", ["random", "stratified", "group", "time", "group_time", "column"])
+def test_each_way_of_placing_rows_has_its_sentence(strategy: str) -> None:
+    report = report_facts()
+    facts = report.facts.model_copy(update={"strategy": strategy})
+    assert "Rows were placed" in report_page(dataclasses.replace(report, facts=facts))

@@ -1,0 +1,62 @@
+"""The tutorial, typed by somebody who has only the page: each file written and each command run, in order."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from served_product import environment, project_folder
+from snippets import REPOSITORY, Snippet, snippets
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(1800)]
+
+# Each has tests of its own: the installation, and what serves until Ctrl-C.
+ELSEWHERE = ("make install", ".venv/bin/e2i up")
+
+
+def steps() -> list[Snippet]:
+    return [one for one in snippets(REPOSITORY / "docs" / "tutorial.md") if one.language in ("sh", "yaml", "python")]
+
+
+def typed(line: str, folder: Path) -> str:
+    ended = subprocess.run(
+        ["sh", "-ec", line],
+        cwd=folder,
+        env=environment(folder),
+        text=True,
+        capture_output=True,
+        timeout=600,
+        check=False,
+    )
+    assert ended.returncode == 0, f"{line}\n{ended.stdout}\n{ended.stderr}"
+    return ended.stdout
+
+
+def test_the_tutorial_leads_from_a_csv_to_a_report_a_longer_search_and_an_opened_holdout() -> None:
+    said: dict[str, str] = {}
+    began = time.monotonic()
+    with project_folder() as folder:
+        (folder / ".venv" / "bin").mkdir(parents=True)
+        for program in ("python", "e2i"):
+            # A script and not a link: what is behind a link to Python does not know of its virtual environment.
+            script = folder / ".venv" / "bin" / program
+            script.write_text(f'#!/bin/sh\nexec "{Path(sys.executable).with_name(program)}" "$@"\n')
+            script.chmod(0o755)
+        for step in steps():
+            if step.file:
+                (folder / step.file).write_text(step.text)
+                continue
+            for line in step.lines:
+                if line not in ELSEWHERE:
+                    said[line] = said.get(line, "") + typed(line, folder)
+        report = Path(said[".venv/bin/e2i report readmission"].strip())
+        page = report.read_text()
+    print(f"The tutorial took {time.monotonic() - began:.0f} s on {os.cpu_count()} cores.")
+    assert "30 trials" in page
+    assert "For a patient that it has never met" in page
+    assert "All 2 success criteria are met." in page
+    assert "readmission" in said[".venv/bin/e2i run readmission"]
+    assert any(line.endswith('training_run_links"') and "readmission" in text for line, text in said.items())
+    assert "holdout rows of readmission" in said['.venv/bin/e2i holdout readmission --why "before the pilot"']

@@ -1,0 +1,35 @@
+"""A process that logs a training to MLflow: what the tests kill while it does.
+
+Arguments: the database's address, the project's folder, the folder of the model, the Dagster run.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.tracking.tracked_run import TrackedRun
+from e2i_assets.adapters.workspace import Workspace
+
+
+def run(dagster_run_id: str) -> TrackedRun:
+    """A training with next to nothing in it."""
+    return TrackedRun(
+        experiment_name="e2i_killed",
+        run_key="the same training",
+        run_name="Ridge",
+        dagster_run_id=dagster_run_id,
+        params={"hp_alpha": 0.25},
+    )
+
+
+def main() -> None:
+    """Log, as the asset does."""
+    url, folder, model, dagster_run_id = sys.argv[1:]
+    workspace = Workspace(Settings(root=Path(folder), state=Path(folder)), Database(url))
+    print(workspace.tracker().log(replace(run(dagster_run_id), model_folder=Path(model))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""A project of one's own served as a person would, by `e2i up`: PostgreSQL, Dagster with its daemon, MLflow."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2i_assets.adapters.processes.loopback import free_port
+
+REPOSITORY = Path(__file__).parents[2]
+_READY_SECONDS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where a person would point the browser."""
+
+    root: Path
+    dagster: str
+    mlflow: str
+
+
+@contextmanager
+def project_folder() -> Iterator[Path]:
+    """A project folder with nothing in it yet; the account of PostgreSQL can reach it, also when root makes it."""
+    folder = Path(tempfile.mkdtemp(prefix="e2i-ui-"))
+    folder.chmod(0o755)
+    (folder / "experiments").mkdir()
+    (folder / "sql").symlink_to(REPOSITORY / "sql")
+    for name in ("workspace.yaml", "dagster.yaml"):
+        shutil.copy(REPOSITORY / name, folder / name)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What a shell that works on this folder has, and nothing of the person who runs the tests."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("E2I_")}
+    # On a machine that is busy with other tests, Dagster's own minute for a word between its processes is not enough.
+    patient = {"DAGSTER_GRPC_TIMEOUT_SECONDS": "300"}
+    return {**kept, **patient, "E2I_HOME": str(folder), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Served]:
+    """`e2i up` on free ports, until the end of the block; then Ctrl-C."""
+    ports = {"--port": free_port(), "--mlflow-port": free_port(), "--optuna-port": free_port()}
+    command = [sys.executable, "-m", "e2i_assets.cli", "up", *(str(word) for pair in ports.items() for word in pair)]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment(folder), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    lines: list[str] = []
+    assert process.stdout is not None
+    reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
+    reader.start()
+    try:
+        deadline = time.monotonic() + _READY_SECONDS
+        while not any("All are ready" in line for line in lines):
+            assert process.poll() is None, lines
+            assert time.monotonic() < deadline, lines
+            time.sleep(0.2)
+        addresses = dict(re.findall(r"^(Dagster|MLflow) +(http\S+)", "".join(lines), re.MULTILINE))
+        yield Served(folder, addresses["Dagster"], addresses["MLflow"])
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        reader.join(10)
+        process.stdout.close()

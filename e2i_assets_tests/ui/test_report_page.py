@@ -1,0 +1,39 @@
+"""The report as browsers show it: on a phone, on paper, and with names that would like to be more than text."""
+
+from pathlib import Path
+
+import pytest
+from browser import browsing
+from small_training import Names, report_facts
+
+from e2i_assets.core.report.page import report_page
+
+pytestmark = pytest.mark.ui
+
+HOSTILE = Names(
+    feature="<script>alert(1)</script>",
+    segment="\"><img src=x onerror='alert(2)'>",
+    target="<svg onload=alert(3)>",
+    description="</p><iframe srcdoc='<script>parent.alert(4)</script>'></iframe><img src=http://127.0.0.1:9/gone.png>",
+)
+
+
+@pytest.mark.parametrize("names", [Names(), HOSTILE], ids=["plain", "hostile"])
+def test_a_report_asks_for_nothing_runs_nothing_and_fits_a_phone_and_a_page(names: Names, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(report_page(report_facts(names)))
+    asked, said = [], []
+    with browsing() as browser:
+        page = browser.new_page(viewport={"width": 375, "height": 700})
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(file.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        assert page.evaluate("[...document.images].every(one => one.complete && one.naturalWidth > 0)")
+        assert page.locator("h1").inner_text() == "small"
+        assert page.locator("img").count() == len(report_facts(names).pictures)
+        paper = page.pdf(format="A4")
+    assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
+    assert said == []
+    assert paper.startswith(b"%PDF")

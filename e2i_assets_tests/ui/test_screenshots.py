@@ -1,0 +1,79 @@
+"""The pictures of README and docs, taken from the product as it is: `make screenshots`. Look at them afterwards."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import browsing
+from served_product import REPOSITORY, Served, environment, project_folder, served
+
+pytestmark = [pytest.mark.screenshots, pytest.mark.timeout(1200)]
+
+NAME = "rand_inpatient"
+PICTURES = REPOSITORY / "docs" / "pictures"
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[tuple[Served, Path]]:
+    """One shipped experiment, run and served; with the path of its report."""
+    with project_folder() as folder:
+        (folder / "experiments" / f"{NAME}.yaml").write_text((REPOSITORY / "experiments" / f"{NAME}.yaml").read_text())
+        e2i = [sys.executable, "-m", "e2i_assets.cli"]
+        subprocess.run([*e2i, "run", NAME], cwd=folder, env=environment(folder), check=True, capture_output=True)
+        said = subprocess.run(
+            [*e2i, "report", NAME], cwd=folder, env=environment(folder), check=True, capture_output=True, text=True
+        )
+        with served(folder) as running:
+            yield running, Path(said.stdout.strip())
+
+
+def keep(page: Any, name: str, **options: Any) -> None:
+    """Take a picture, from a palette: what a repository keeps should be small."""
+    from PIL import Image
+
+    path = PICTURES / name
+    page.screenshot(path=path, **options)
+    with Image.open(path) as taken:
+        taken.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    assert 5_000 < path.stat().st_size < 200_000, name
+
+
+def test_the_pictures_of_the_docs_are_taken(product: tuple[Served, Path]) -> None:
+    from playwright.sync_api import expect
+
+    running, report = product
+    PICTURES.mkdir(exist_ok=True)
+    with browsing() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 760})
+        page.set_default_timeout(60_000)
+        expect.set_options(timeout=60_000)
+
+        page.goto(f"{running.dagster}/asset-groups")
+        expect(page.get_by_text("Materialize all")).to_be_visible()
+        page.keyboard.press("Alt+e")
+        expect(page.get_by_text("hpo_pattern_memory").first).to_be_visible()
+        page.wait_for_timeout(4000)  # the graph slides into its place, and its badges come one after the other
+        keep(page, "lineage.png")
+
+        page.goto(f"{running.dagster}/assets/trained_model?partition={NAME}&view=partitions")
+        expect(page.get_by_text("test rows that the search never saw")).to_be_visible()
+        keep(page, "trained_model.png")
+
+        page.goto(f"{running.dagster}/assets/trained_model?view=checks")
+        expect(page.get_by_text("Evaluation result")).to_be_visible()
+        page.wait_for_timeout(2000)
+        keep(page, "checks.png")
+
+        page.goto(f"{running.dagster}/assets/hpo_study?partition={NAME}&view=partitions")
+        page.get_by_text("[Show Markdown]").first.click()
+        expect(page.locator("img[src^='data:image/png']").first).to_be_visible()
+        page.wait_for_timeout(1000)
+        keep(page, "plot.png")
+
+        page.goto(report.as_uri())
+        keep(page, "report.png")
+        page.set_viewport_size({"width": 390, "height": 760})
+        keep(page, "report_on_a_phone.png")

@@ -1,0 +1,112 @@
+"""What a person sees: the lineage, a partition materialised by clicking, its checks and pictures, the way to MLflow."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from browser import browsing
+from served_product import Served, project_folder, served
+from sklearn.datasets import load_breast_cancer
+
+pytestmark = [pytest.mark.ui, pytest.mark.timeout(600)]
+
+ASSETS = (
+    *("dataset", "validation_splits", "warm_start", "hpo_study", "best_hyp…arameters"),
+    *("trained_model", "hpo_pattern_memory"),
+)
+EXPERIMENT = """
+name: cells
+description: Is this cell malignant?
+owner: team:tests
+source: {csv: cells.csv}
+target: {name: kind, column: target, bins: [0], labels: [malignant, benign]}
+problem_type: binary_classification
+algorithm: XGBoost
+search_space: {max_depth: {low: 2, high: 3}}
+hpo: {trials: 10}
+success_criteria: {roc_auc: 0.6}
+"""
+SLOWLY = 240_000
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Served]:
+    with project_folder() as folder:
+        (folder / "experiments" / "cells.yaml").write_text(EXPERIMENT)
+        load_breast_cancer(as_frame=True).frame.to_csv(folder / "cells.csv", index=False)
+        with served(folder) as running:
+            yield running
+
+
+def test_a_person_materialises_an_experiment_by_clicking_and_follows_it_to_its_model(product: Served) -> None:
+    from playwright.sync_api import expect
+
+    with browsing() as browser:
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(60_000)
+        expect.set_options(timeout=60_000)
+
+        # The lineage, with every asset of the graph.
+        page.goto(f"{product.dagster}/asset-groups")
+        expect(page.get_by_text("Materialize all")).to_be_visible()
+        page.keyboard.press("Alt+e")
+        for asset in ASSETS:
+            expect(page.get_by_text(asset, exact=True).first).to_be_visible()
+
+        # A partition, materialised by clicking: the job of the whole graph.
+        page.goto(f"{product.dagster}/locations/e2i_assets/jobs/tune_and_train")
+        page.get_by_text("Materialize all").first.click()
+        page.get_by_role("button", name="All", exact=True).click()
+        page.get_by_role("button", name="Launch 1 run").click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+        # Its run, watched while it works: progress at a human pace, then success.
+        page.goto(f"{product.dagster}/runs")
+        row = page.locator("a[href^='/runs/']").filter(has_text=re.compile("^[0-9a-f]{8}$")).first
+        run = str(row.get_attribute("href"))
+        page.goto(f"{product.dagster}{run}?logs=best")
+        expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=SLOWLY)
+        expect(page.get_by_text(re.compile("trial 10 of 10 .*, best roc_auc so far 0.9")).first).to_be_visible()
+
+        # Every promise of the model holds, and says so.
+        page.goto(f"{product.dagster}/assets/trained_model?view=checks")
+        expect(page.get_by_text("Succeeded", exact=True)).to_have_count(10)
+
+        # The story of the experiment, its table, and its pictures inline.
+        page.goto(f"{product.dagster}/assets/hpo_study?partition=cells&view=partitions")
+        expect(page.get_by_text("completed: budget spent")).to_be_visible()
+        page.get_by_text("[Show Markdown]").first.click()
+        picture = page.locator("img[src^='data:image/png']").first
+        expect(picture).to_be_visible()
+        assert picture.evaluate("image => image.naturalWidth") > 300
+
+        page.goto(f"{product.dagster}/assets/trained_model?partition=cells&view=partitions")
+        expect(page.get_by_text("On 86 test rows that the search never saw")).to_be_visible()
+        expect(page.get_by_text("balanced_accuracy")).to_be_visible()
+
+        # From there to MLflow, and to the report in it.
+        link = page.locator("a[href*='/#/experiments/']")
+        address = str(link.first.get_attribute("href"))
+        assert address.startswith(product.mlflow)
+        page.goto(address)
+        expect(page.get_by_text("Finished").first).to_be_visible()
+        expect(page.get_by_text("train_accuracy").first).to_be_visible()
+        page.goto(f"{address}/artifacts/report.html")
+        report = page.frame_locator("iframe").first
+        expect(report.get_by_role("heading", name="What it may be used for, and what not")).to_be_attached()
+
+        # And back: the run in MLflow names the run in Dagster.
+        assert run.removeprefix("/runs/") in page.content() or _named_in(product, address, run)
+
+
+def _named_in(product: Served, address: str, run: str) -> bool:
+    """Whether MLflow's own interface says the Dagster run of the run at this address."""
+    import json
+    import urllib.request
+
+    mlflow_run = address.rpartition("/")[2]
+    query = f"{product.mlflow}/api/2.0/mlflow/runs/get?run_id={mlflow_run}"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(query, timeout=30) as answer:
+        tags = {tag["key"]: tag["value"] for tag in json.load(answer)["run"]["data"]["tags"]}
+    return bool(tags["dagster_run_id"] == run.removeprefix("/runs/"))

@@ -1,0 +1,35 @@
+"""Adds a dependency group that the lock leaves out, such as `browser`, to .venv, until the lock changes next time."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from index_settings import installer_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(group: str) -> int:
+    """Installs what is missing of the group; does nothing where all of it is there."""
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"][group]
+    if all(is_there(requirement) for requirement in wanted):
+        return 0
+    uv = Path(sys.executable).with_name("uv")
+    command = [str(uv), "pip", "install", "--quiet", "--python", sys.executable, "--group", group]
+    return subprocess.run(command, cwd=ROOT, env=installer_environment(os.environ), check=False).returncode
+
+
+def is_there(requirement: str) -> bool:
+    """Whether exactly this version is installed; such a group pins each of its packages."""
+    name, _, pinned = requirement.partition("==")
+    try:
+        return version(name) == pinned
+    except PackageNotFoundError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
