@@ -169,7 +169,8 @@ class Programs:
         """What a run made, in its order."""
         with dagster_instance(self.settings) as instance:
             events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-            return [str(event.asset_key.path[-1]) for event in events if event.asset_key]
+            made = [event.asset_materialization for event in events]
+            return [str(one.asset_key.path[-1]) for one in made if one is not None]
 
     def rows(self, query: str) -> list[Any]:
         """Rows of our own tables."""
