@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 export GIT_PYTHON_REFRESH := quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test processes drill test-ui screenshots docs lint format lock schema clean install
+.PHONY: help run dev test processes drill test-daemon test-ui screenshots docs lint format lock schema clean install
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -30,6 +30,9 @@ processes: install ## The tests that start whole programs and kill them, one aft
 
 drill: install ## The same at length: a study killed at twenty random moments, ...
 	@.venv/bin/pytest -m drill $(ARGS)
+
+test-daemon: install ## What runs by itself, with the real daemon and UI: files, rows, failures, kills, a backfill
+	@.venv/bin/pytest -m daemon $(ARGS)
 
 test-ui: install ## What a person sees, in a headless Chromium: one run by clicking, the report on a phone and on paper
 	@.venv/bin/python scripts/install_group.py browser

@@ -1,7 +1,7 @@
 """The folder of experiment files: one YAML file an experiment, each read on its own."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from e2i_assets.core.errors import E2iError, ExperimentInvalid, Violation
@@ -72,22 +72,43 @@ def read_experiment(path: Path) -> Experiment:
     return parse_experiment(text, str(path))
 
 
-def read_folder(folder: Path) -> ExperimentFolder:
-    """Read every ``.yaml`` and ``.yml`` file of a folder; a bad one does not hide the good ones.
+def files_in(folder: Path) -> list[Path]:
+    """Return the experiment files of a folder by name.
 
     Raises:
         E2iError: There is no such folder.
     """
     if not folder.is_dir():
         raise E2iError(f"there is no folder of experiments at {folder}: make it, or set E2I_HOME to the project folder")
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in _ENDINGS and not path.name.startswith(".") and path.is_file()
+    ]
+
+
+def read_folder(folder: Path) -> ExperimentFolder:
+    """Read every ``.yaml`` and ``.yml`` file of a folder; a bad one does not hide the good ones.
+
+    Raises:
+        E2iError: There is no such folder.
+    """
+    return read_files(files_in(folder))
+
+
+def read_files(paths: Iterable[Path], read: Callable[[Path], Experiment] = read_experiment) -> ExperimentFolder:
+    """Read these files, each on its own.
+
+    Args:
+        paths: Of experiment files.
+        read: How one is read.
+    """
     experiments: dict[str, Experiment] = {}
     files: dict[str, Path] = {}
     invalid: dict[Path, ExperimentInvalid] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in _ENDINGS or path.name.startswith(".") or not path.is_file():
-            continue
+    for path in paths:
         try:
-            experiment = read_experiment(path)
+            experiment = read(path)
         except ExperimentInvalid as mistakes:
             invalid[path] = mistakes
             continue
@@ -98,3 +119,25 @@ def read_folder(folder: Path) -> ExperimentFolder:
         experiments[experiment.name] = experiment
         files[experiment.name] = path
     return ExperimentFolder(experiments, files, invalid)
+
+
+def strict(folder: ExperimentFolder) -> ExperimentFolder:
+    """Return the folder with files that are not named like their experiment among the invalid ones.
+
+    A registered experiment is looked up by name: nobody should have to open the files to find its own.
+    """
+    astray = {
+        path: ExperimentInvalid(
+            f"experiment file {path}",
+            [Violation("name", name, f"is not the name of the file: call the file {name}.yaml, or correct the name")],
+        )
+        for name, path in folder.files.items()
+        if path.stem != name
+    }
+    kept = {name: one for name, one in folder.experiments.items() if folder.files[name] not in astray}
+    return replace(folder, experiments=kept, invalid={**folder.invalid, **astray})
+
+
+def mistakes_by_file(folder: ExperimentFolder) -> dict[str, str]:
+    """Return what is wrong with each invalid file, in a line, by the name of the file."""
+    return {path.name: ", ".join(str(one) for one in mistakes.violations) for path, mistakes in folder.invalid.items()}

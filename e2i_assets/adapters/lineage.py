@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from e2i_assets.adapters import data_gates, datasets
 from e2i_assets.adapters.asset_files import AssetDamaged, AssetMissing
+from e2i_assets.adapters.stores.champion_store import ChampionStore
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.stores.segment_store import segments_of
 from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore
@@ -30,9 +31,17 @@ def is_complete(workspace: Workspace, experiment: Experiment) -> bool:
     data = dataset_of(raw, experiment)
     if data.data_hash != facts.data_hash or not _gates_open(workspace, experiment, data):
         return False
+    return is_trained(workspace, experiment, facts)
+
+
+def is_trained(workspace: Workspace, experiment: Experiment, facts: SplitFacts) -> bool:
+    """Return whether the experiment of today leads to a finished training on the rows that were split."""
     identity = tuning.spec_hash(experiment, facts)
     run = RunStore(workspace.database).by_spec_hash(identity)
     if run is None or run.status != "finished" or not workspace.model_folder(experiment.name, identity).is_dir():
+        return False
+    decisions = ChampionStore(workspace.database)
+    if decisions.about(run.experiment_id, run.model_key or identity) is None and not decisions.is_older(run.id):
         return False
     judged_for = {one.column_name for one in segments_of(workspace.database, run.id)}
     if judged_for != set(experiment.segments):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from e2i_assets.core.errors import E2iError
 
@@ -14,6 +15,10 @@ DAGSTER_URL = "E2I_DAGSTER_URL"
 HOME = "E2I_HOME"
 STATE = "E2I_STATE"
 CORES = "E2I_CORES"
+AUTOMATION = "E2I_AUTOMATION"
+LOOK_SECONDS = "E2I_LOOK_SECONDS"
+TIME_ZONE = "E2I_TIME_ZONE"
+_LOOK_SECONDS = 30
 # Where `e2i up` serves them when nothing else is asked for.
 DAGSTER_HERE, MLFLOW_HERE = "http://127.0.0.1:3000", "http://127.0.0.1:5000"
 
@@ -101,11 +106,54 @@ def cores(environment: Mapping[str, str]) -> int:
     Raises:
         E2iError: The environment says something else than a whole number above 0.
     """
-    given = environment.get(CORES)
-    if not given:
+    if not environment.get(CORES):
         import joblib
 
         return int(joblib.cpu_count())  # heeds the affinity and the quota of a container
+    return _count(environment, CORES, 1)
+
+
+def automation(environment: Mapping[str, str]) -> bool:
+    """Return whether sensors look after the experiments of their own accord, which they do unless told not to.
+
+    Raises:
+        E2iError: The environment says neither on nor off.
+    """
+    given = environment.get(AUTOMATION, "").strip().lower() or "on"
+    if given not in ("on", "off"):
+        raise E2iError(f"{AUTOMATION} is {given!r}: it must be on or off")
+    return given == "on"
+
+
+def look_seconds(environment: Mapping[str, str]) -> int:
+    """Return how many seconds lie between two looks of a sensor.
+
+    Raises:
+        E2iError: The environment says something else than a whole number above 0.
+    """
+    return _count(environment, LOOK_SECONDS, _LOOK_SECONDS)
+
+
+def time_zone(environment: Mapping[str, str]) -> str:
+    """Return the time zone that schedules go by.
+
+    Raises:
+        E2iError: The environment names none.
+    """
+    given = environment.get(TIME_ZONE) or "UTC"
+    try:
+        ZoneInfo(given)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise E2iError(
+            f"{TIME_ZONE} is {given!r}: it must be the name of a time zone, such as Europe/Berlin"
+        ) from error
+    return given
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    given = environment.get(name)
+    if not given:
+        return default
     if not given.isascii() or not given.isdigit() or int(given) < 1:
-        raise E2iError(f"{CORES} is {given!r}: it must be a whole number, at least 1")
+        raise E2iError(f"{name} is {given!r}: it must be a whole number, at least 1")
     return int(given)

@@ -1,8 +1,10 @@
 """A model as it is stored, judged on rows of its split."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from e2i_assets.adapters.stores.run_store import StoredRun
 from e2i_assets.adapters.tracking.models import load_model
@@ -12,9 +14,12 @@ from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.evaluation.evaluation import SplitEvaluation, split_evaluation
 from e2i_assets.core.fitting.bench import target_codes
 from e2i_assets.core.fitting.rows import RowSource
-from e2i_assets.core.metrics import Array, Prediction
+from e2i_assets.core.metrics import Array, Prediction, ProblemType
 
-_ARCHIVE = Path("data", "model")  # where an MLflow folder of ours has the model itself
+if TYPE_CHECKING:
+    from e2i_assets.core.fitting.fitted_model import FittedModel
+
+ARCHIVE = Path("data", "model")  # where an MLflow folder of ours has the model itself
 
 
 def predicted_rows(
@@ -25,12 +30,20 @@ def predicted_rows(
     Raises:
         ModelInvalid: It is not there any more, or not the one that was stored.
     """
-    model = load_model(workspace.model_folder(experiment, run.spec_hash) / _ARCHIVE)
-    if facts.problem_type == "regression":
-        prediction = Prediction(labels=model.predict(rows.features))
-    else:
-        prediction = from_scores(model.predict_proba(rows.features))
-    return target_codes(rows.target, facts.classes), prediction
+    model = load_model(workspace.model_folder(experiment, run.spec_hash) / ARCHIVE)
+    return target_codes(rows.target, facts.classes), predicted_by(model, facts, rows)
+
+
+def predicted_by(model: "FittedModel", facts: SplitFacts, rows: RowSource) -> Prediction:
+    """Return what a model predicts of rows."""
+    return predicted_frame(model, facts.problem_type, rows.features)
+
+
+def predicted_frame(model: "FittedModel", problem_type: ProblemType, features: pd.DataFrame) -> Prediction:
+    """Return what a model predicts of a table of features."""
+    if problem_type == "regression":
+        return Prediction(labels=model.predict(features))
+    return from_scores(model.predict_proba(features))
 
 
 def judged_rows(

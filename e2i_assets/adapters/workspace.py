@@ -15,6 +15,10 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
 
 
+class ExperimentRetired(E2iError):
+    """An experiment that is not in use any more, and is asked for all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """Settings and database of one project."""
@@ -53,9 +57,16 @@ class Workspace:
         Raises:
             ExperimentInvalid: The file has mistakes; what was registered stays.
             ExperimentNotRegistered: There is neither a file nor a registered experiment of that name.
+            ExperimentRetired: Its file was removed.
         """
         path = self.settings.experiments / f"{name}.yaml"
         if not path.is_file():
+            row = ExperimentStore(self.database).get(name)
+            if row is not None and row.retired_at is not None:
+                raise ExperimentRetired(
+                    f"experiment {name} is retired since {row.retired_at:%Y-%m-%d %H:%M}, when its file was gone: put "
+                    f"experiments/{name}.yaml back, or leave it out. What was made for it is kept"
+                )
             return self.experiment(name)
         experiment = read_experiment(path)
         if experiment.name != name:
@@ -71,3 +82,7 @@ class Workspace:
     def model_folder(self, experiment: str, identity: str) -> Path:
         """Return where the model of a training is kept."""
         return self.settings.state / "models" / experiment / identity[:12]
+
+    def champion_folder(self, experiment: str, model_key: str) -> Path:
+        """Return where a model that became champion is kept, whatever is trained later."""
+        return self.settings.state / "champions" / experiment / model_key[:12]

@@ -18,7 +18,7 @@ from e2i_assets.core.metrics import metric
 
 CHAIN = (
     *("dataset", "validation_splits", "warm_start", "hpo_study"),
-    *("best_hyperparameters", "trained_model", "hpo_pattern_memory"),
+    *("best_hyperparameters", "trained_model", "champion_model", "hpo_pattern_memory"),
 )
 # Where there is no terminal, so that a build server does not take silence for death.
 _SIGN_OF_LIFE_SECONDS = 60.0

@@ -8,12 +8,11 @@ from typing import Any, Literal
 from rich import box
 from rich.table import Table
 
-from e2i_assets.adapters.experiment_files import ExperimentFolder, read_folder
+from e2i_assets.adapters.experiment_files import ExperimentFolder, read_folder, strict
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.stores.experiment_store import ExperimentRow, ExperimentStore
 from e2i_assets.adapters.stores.result_rows import last_finished
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.commands.registering import strict
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.identity import content_hash
 

@@ -1,12 +1,11 @@
 """From experiment files to registered experiments: the chosen ones all, or none of them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from e2i_assets.adapters.experiment_files import ExperimentFolder, read_folder
+from e2i_assets.adapters.experiment_files import ExperimentFolder, read_folder, strict
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.errors import E2iError, ExperimentInvalid, Violation
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 
 
@@ -20,23 +19,6 @@ def registered(project: Workspace, names: Sequence[str]) -> list[str]:
     chosen = chosen_experiments(strict(read_folder(project.settings.experiments)), names)
     register(project, chosen)
     return [experiment.name for experiment in chosen]
-
-
-def strict(folder: ExperimentFolder) -> ExperimentFolder:
-    """Return the folder with files that are not named like their experiment among the invalid ones.
-
-    A registered experiment is looked up by name: nobody should have to open the files to find its own.
-    """
-    astray = {
-        path: ExperimentInvalid(
-            f"experiment file {path}",
-            [Violation("name", name, f"is not the name of the file: call the file {name}.yaml, or correct the name")],
-        )
-        for name, path in folder.files.items()
-        if path.stem != name
-    }
-    kept = {name: one for name, one in folder.experiments.items() if folder.files[name] not in astray}
-    return replace(folder, experiments=kept, invalid={**folder.invalid, **astray})
 
 
 def chosen_experiments(folder: ExperimentFolder, names: Sequence[str]) -> list[Experiment]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from e2i_assets.adapters import data_gates, datasets
-from e2i_assets.adapters.experiment_files import read_folder
+from e2i_assets.adapters.experiment_files import read_folder, strict
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.commands.registering import chosen_experiments, strict
+from e2i_assets.commands.registering import chosen_experiments
 from e2i_assets.core.data.dataset import dataset_of
 from e2i_assets.core.errors import E2iError
 

@@ -8,7 +8,7 @@ import threading
 
 from rich.markup import escape
 
-from e2i_assets.adapters.experiment_files import read_folder
+from e2i_assets.adapters.experiment_files import read_folder, strict
 from e2i_assets.adapters.postgres.dagster_tables import dynamic_partitions
 from e2i_assets.adapters.processes.log_tail import last_lines
 from e2i_assets.adapters.processes.loopback import is_free
@@ -17,7 +17,7 @@ from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.console import err, out
 from e2i_assets.commands.parent import DIE_WITH_PARENT, end_with_parent
 from e2i_assets.commands.project import workspace
-from e2i_assets.commands.registering import register, strict
+from e2i_assets.commands.registering import register
 from e2i_assets.commands.service_list import Ports, own_mlflow, service_list
 from e2i_assets.commands.startup import Startup
 from e2i_assets.core.errors import E2iError

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2i_assets.adapters.experiment_files import ExperimentFolder, read_experiment, read_folder
+from e2i_assets.adapters.experiment_files import ExperimentFolder, read_experiment, read_folder, strict
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.commands.registering import strict
 from e2i_assets.core.errors import E2iError, Violations
 from e2i_assets.core.experiments.experiment import Experiment
 

@@ -1,12 +1,14 @@
-"""The seven assets, one partition an experiment. Each reads its inputs, makes one call, and shows what came of it."""
+"""The assets from rows to memory, one partition an experiment: each makes one call, and shows what came of it."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
-from e2i_assets.adapters import data_gates, datasets, memory, splitting, studies, trainings
+from e2i_assets.adapters import data_gates, memory, splitting, studies, trainings
+from e2i_assets.adapters.automation.retunes import as_asked
+from e2i_assets.adapters.reading import read_rows
 from e2i_assets.adapters.study_pictures import drawn_study
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
@@ -17,30 +19,24 @@ from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.defs import memory_tables, metadata, spans
-from e2i_assets.defs.partitions import experiments
+from e2i_assets.defs.experiment_asset import experiment_asset
+from e2i_assets.defs.following import AFTER_ITS_MODEL
+from e2i_assets.defs.launching import CAUSE_TAG
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.tracing_resource import TracingResource, began
 
-
-def _asset(group: str, *kinds: str, deps: Sequence[str] = ()) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
-    """Make an asset of the graph: parted by experiment, owned, and versioned with the code that makes it."""
-    return dg.asset(
-        partitions_def=experiments,
-        group_name=group,
-        kinds=set(kinds),
-        tags={"e2i/stage": group},
-        owners=["team:data-science"],
-        code_version="1",
-        deps=deps,
-    )
+# A study takes all cores that it may use: `dagster.yaml` says how many go on at a time.
+STUDIES = "studies"
+# Of the newest model, since Dagster does not judge partitions: `tune_old_models` asks for the age of each one.
+MODELS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=30))
 
 
-@_asset("data", "pandas", "parquet")
+@experiment_asset("data", "pandas", "parquet")
 def dataset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[Dataset]:
     """The experiment's rows as a typed table, with the reason for every column that is not a feature."""
     workspace = project.workspace()
     experiment = workspace.current_experiment(context.partition_key)
-    table = dataset_of(datasets.load(experiment.source, workspace.settings.root, os.environ), experiment)
+    table = dataset_of(read_rows(workspace, experiment), experiment)
     schema = data_gates.keep_schema(workspace.settings, experiment.name, table)
     return dg.MaterializeResult(
         value=table,
@@ -57,7 +53,7 @@ def dataset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
     )
 
 
-@_asset("data", "pandas", "postgres")
+@experiment_asset("data", "pandas", "postgres")
 def validation_splits(
     context: dg.AssetExecutionContext, project: ProjectResource, dataset: Dataset
 ) -> dg.MaterializeResult[SplitTables]:
@@ -80,7 +76,7 @@ def validation_splits(
     )
 
 
-@_asset("search", "postgres")
+@experiment_asset("search", "postgres")
 def warm_start(
     context: dg.AssetExecutionContext, project: ProjectResource, validation_splits: SearchRows
 ) -> dg.MaterializeResult[WarmStart]:
@@ -102,7 +98,7 @@ def warm_start(
     )
 
 
-@_asset("search", "optuna", "postgres")
+@experiment_asset("search", "optuna", "postgres", pool=STUDIES)
 def hpo_study(
     context: dg.AssetExecutionContext,
     project: ProjectResource,
@@ -113,6 +109,7 @@ def hpo_study(
     """The search on train and validation rows: there is no test row in what it is given."""
     workspace = project.workspace()
     experiment = workspace.experiment(context.partition_key)
+    experiment = as_asked(workspace, experiment, validation_splits.facts, context.run.tags.get(CAUSE_TAG))
     tracing.trains(spans.training(experiment))
 
     def on_trial(record: TrialRecord, best: float | None) -> None:
@@ -126,7 +123,7 @@ def hpo_study(
     )
 
 
-@_asset("search", "optuna", "pydantic")
+@experiment_asset("search", "optuna", "pydantic")
 def best_hyperparameters(
     context: dg.AssetExecutionContext, project: ProjectResource, hpo_study: tuning.Tuned
 ) -> dg.MaterializeResult[HpoOutput]:
@@ -147,7 +144,7 @@ def best_hyperparameters(
     )
 
 
-@_asset("model", "mlflow", "scikitlearn")
+@experiment_asset("model", "mlflow", "scikitlearn", freshness=MODELS_ARE_FRESH)
 def trained_model(
     context: dg.AssetExecutionContext,
     project: ProjectResource,
@@ -183,7 +180,7 @@ def trained_model(
     )
 
 
-@_asset("memory", "postgres", deps=["trained_model"])
+@experiment_asset("memory", "postgres", deps=["trained_model"], automation=AFTER_ITS_MODEL)
 def hpo_pattern_memory(
     context: dg.AssetExecutionContext,
     project: ProjectResource,

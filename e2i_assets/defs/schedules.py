@@ -1,16 +1,22 @@
 """What is done by the clock."""
 
+import os
+
 import dagster as dg
 
+from e2i_assets.adapters.automation.retunes import due
 from e2i_assets.adapters.promises.catalogue import experiments_with
-from e2i_assets.defs.jobs import check_everything
+from e2i_assets.adapters.settings import time_zone
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.defs.jobs import check_everything, tune_and_train
+from e2i_assets.defs.launching import run_request, settle, under_way
 from e2i_assets.defs.resources import ProjectResource
 
 
 @dg.schedule(
     job=check_everything,
     cron_schedule="0 3 * * *",
-    execution_timezone="UTC",
+    execution_timezone=time_zone(os.environ),
     # It trains nothing and changes nothing, so that it is on unless somebody turns it off.
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
@@ -19,3 +25,26 @@ def promises_hold_every_night(project: ProjectResource) -> dg.RunRequest | dg.Sk
     if not experiments_with(project.workspace(), "dataset"):
         return dg.SkipReason("no experiment has a dataset yet, so there is nothing to check")
     return dg.RunRequest()
+
+
+@dg.schedule(
+    job=tune_and_train,
+    cron_schedule="0 1 * * 0",
+    execution_timezone=time_zone(os.environ),
+    # It trains, so somebody has to want it.
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+)
+def tune_old_models(
+    context: dg.ScheduleEvaluationContext, project: ProjectResource
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Tune once a week, for a short while, what was trained longer ago than its experiment allows."""
+    return old_models(context.instance, project.workspace())
+
+
+def old_models(instance: dg.DagsterInstance, workspace: Workspace) -> list[dg.RunRequest] | dg.SkipReason:
+    """Return a run for each old model, or why there is none."""
+    settle(instance, workspace)
+    requests, whys = due(workspace, under_way(instance))
+    if requests:
+        return [run_request(one) for one in requests]
+    return dg.SkipReason("; ".join(f"{name}: {why}" for name, why in whys.items()) or "there is no experiment")

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sqlalchemy.pool import NullPool
 
-from e2i_assets.adapters import asset_files, datasets, memory, splitting, studies, trainings
+from e2i_assets.adapters import asset_files, champions, datasets, memory, splitting, studies, trainings
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.promises.catalogue import PROMISES, experiments_with
 from e2i_assets.adapters.promises.promise import Verdict, judged
@@ -23,6 +23,7 @@ from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.pattern_upkeep import PatternUpkeep
 from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.automation.champion import ChampionModel
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
@@ -116,6 +117,7 @@ def make(workspace: Workspace, text: str) -> None:
     every_role = workspace.read(TrainingRows, "validation_splits", experiment.name)
     done = trainings.train(workspace, experiment, every_role, hpo, uuid4().hex)
     passed("trained_model", done.output, type(done.output))
+    passed("champion_model", champions.appoint(workspace, experiment), ChampionModel)
     kept = memory.remember(workspace, experiment, rows.facts, start, tuned)
     passed("hpo_pattern_memory", kept, memory.Remembered)
 
@@ -487,6 +489,24 @@ CASES = {
         ),
         ("metric_has_not_drifted",),
         "and was 1.5 with spring: worse than chance explains",
+    ),
+    "another champion in the registry": Case(
+        sql("UPDATE ml_model_registry SET is_champion = false"),
+        ("champion_is_there",),
+        "ml_model_registry names None, and the last decision",
+    ),
+    "a challenger that was worse": Case(
+        sql("UPDATE ml_champion_decisions SET promoted = false, reason = 'it is worse'"),
+        ("challenger_is_not_worse",),
+        "the old model stays in use: it is worse",
+    ),
+    "newer rows that drift": Case(
+        sql(
+            "INSERT INTO ml_drift_reports (experiment_id, fingerprint, rows_seen, labelled_rows, drifted, reason) "
+            "SELECT id, 'x', 99, 0, true, 'age has drifted' FROM ml_experiments"
+        ),
+        ("newer_rows_have_not_drifted",),
+        "age has drifted",
     ),
     "a forgotten pattern": Case(
         sql("DELETE FROM procedural_memories"),

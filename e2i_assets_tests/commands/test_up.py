@@ -47,7 +47,14 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("E2I_")}
-        return {**kept, "E2I_STATE": str(self.state), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+        # What is tested is the programs, and not that they train what ships.
+        return {
+            **kept,
+            "E2I_STATE": str(self.state),
+            "E2I_AUTOMATION": "off",
+            "COLUMNS": "200",
+            "PYTHONUNBUFFERED": "1",
+        }
 
     def e2i(self, *words: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "e2i_assets.cli", *words]

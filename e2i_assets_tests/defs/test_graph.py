@@ -13,7 +13,7 @@ from e2i_assets.core.search.tuning import Tuned
 
 CHAIN = (
     *("dataset", "validation_splits", "warm_start", "hpo_study"),
-    *("best_hyperparameters", "trained_model", "hpo_pattern_memory"),
+    *("best_hyperparameters", "trained_model", "champion_model", "hpo_pattern_memory"),
 )
 # Dagster's advice for a value of metadata.
 LARGEST_VALUE = 100_000

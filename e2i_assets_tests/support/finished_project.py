@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from sklearn.datasets import load_breast_cancer
 
-from e2i_assets.adapters import asset_files, datasets, memory, splitting, studies, trainings
+from e2i_assets.adapters import asset_files, champions, datasets, memory, splitting, studies, trainings
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.dataset import dataset_of
@@ -52,4 +52,5 @@ def made(project: Workspace, text: str = PLAIN) -> None:
     hpo = kept("best_hyperparameters", tuning.hpo_output(experiment, tuned.identity, tuned.result))
     every_role = project.read(TrainingRows, "validation_splits", experiment.name)
     kept("trained_model", trainings.train(project, experiment, every_role, hpo, uuid4().hex).output)
+    kept("champion_model", champions.appoint(project, experiment))
     kept("hpo_pattern_memory", memory.remember(project, experiment, rows.facts, start, tuned))

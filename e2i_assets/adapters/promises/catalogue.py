@@ -2,6 +2,7 @@
 
 from e2i_assets.adapters.promises import (
     best_hyperparameters,
+    champion_model,
     dataset,
     hpo_pattern_memory,
     hpo_study,
@@ -24,6 +25,7 @@ PROMISES: tuple[Promise, ...] = (
     *best_hyperparameters.PROMISES,
     *trained_model.PROMISES,
     *judgement.PROMISES,
+    *champion_model.PROMISES,
     *hpo_pattern_memory.PROMISES,
 )
 

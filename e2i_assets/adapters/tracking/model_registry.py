@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from e2i_assets.adapters.tracking.tracked_run import MODEL_FOLDER, MODEL_SHA256_TAG, RUN_KEY_TAG, TrackedRun
 
+CHAMPION, CHALLENGER = "champion", "challenger"
 STARTED_TAG = "e2i.started_at"
 
 if TYPE_CHECKING:
@@ -58,3 +59,20 @@ def _create_model(client: "MlflowClient", name: str, tracked: TrackedRun) -> Non
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+
+
+def appoint(client: "MlflowClient", name: str, version: int, champion: int | None) -> None:
+    """Point one alias at the champion, and the other at this version unless that is the champion."""
+    aliases = dict(client.get_registered_model(name).aliases)
+    wanted = {CHAMPION: champion, CHALLENGER: None if version == champion else version}
+    for alias, number in wanted.items():
+        if number is not None and str(aliases.get(alias)) != str(number):
+            client.set_registered_model_alias(name, alias, str(number))
+        elif number is None and alias == CHALLENGER and alias in aliases:
+            client.delete_registered_model_alias(name, alias)
+
+
+def champion_version(client: "MlflowClient", name: str) -> str | None:
+    """Return the version that the alias of the champion points at, or None."""
+    found = dict(client.get_registered_model(name).aliases).get(CHAMPION)
+    return None if found is None else str(found)

@@ -20,7 +20,7 @@ from e2i_assets.adapters.tracking.mlflow_run import (
     log_values,
     opened_run,
 )
-from e2i_assets.adapters.tracking.model_registry import registered_version
+from e2i_assets.adapters.tracking.model_registry import appoint, champion_version, registered_version
 from e2i_assets.adapters.tracking.tracked_files import files, require_file_names
 from e2i_assets.adapters.tracking.tracked_run import (
     DAGSTER_RUN_TAG,
@@ -82,6 +82,27 @@ class Tracker:
             return TrackingResult("logged", run_id=str(run.info.run_id), experiment_id=str(run.info.experiment_id))
 
         return self._tried(run_key, told)
+
+    def appoint(self, name: str, version: int, champion: int | None) -> str:
+        """Point the aliases of a registered model at its champion and, where that is another, at its challenger.
+
+        Never raises because of MLflow.
+
+        Returns:
+            ``moved``, or why not.
+        """
+        if self._tracking_uri is None:
+            return "no MLflow tracking address is configured"
+        try:
+            with self._lock(f"mlflow:{name}"):
+                appoint(mlflow_client(self._tracking_uri), name, version, champion)
+        except tracking_failures() as error:
+            return f"{type(error).__name__}: {error}"
+        return "moved"
+
+    def champion(self, name: str) -> str | None:
+        """Return the version of a registered model that the alias ``champion`` points at, or None."""
+        return champion_version(self._client(), name)
 
     def find_run(self, run_key: str) -> str | None:
         """Return the id of the MLflow run of this key, or None."""

@@ -54,7 +54,7 @@ def bootstrap_intervals(
     y_true = np.asarray(y_true)
     metrics = weighted_metrics(problem_type, y_true, prediction, threshold)
     found: dict[str, list[Array]] = {}
-    for weights in _resamples(len(y_true), n_resamples, np.random.default_rng(seed)):
+    for weights in drawn_weights(len(y_true), seed=seed, n_resamples=n_resamples):
         for name, values in metrics(weights).items():
             found.setdefault(name, []).append(values)
     intervals = {}
@@ -67,8 +67,9 @@ def bootstrap_intervals(
     return intervals
 
 
-def _resamples(n_rows: int, n_resamples: int, random: np.random.Generator) -> Iterator[Array]:
-    """Yield how often each row was drawn, some resamples at a time: as many as the processor's cache holds."""
+def drawn_weights(n_rows: int, *, seed: int, n_resamples: int = 1000) -> Iterator[Array]:
+    """Yield how often each row was drawn, shape (r, n), as many resamples at a time as a cache holds."""
+    random = np.random.default_rng(seed)
     at_once = max(1, _CELLS_AT_ONCE // n_rows)
     for start in range(0, n_resamples, at_once):
         weights = np.empty((min(at_once, n_resamples - start), n_rows))

@@ -15,6 +15,7 @@ from e2i_assets.core.experiments.sections import (
     Split,
     Target,
     WarmStart,
+    Watch,
 )
 from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
 from e2i_assets.core.experiments.values import ColumnList, Label, Owner, ParameterValue, ProjectPath, Slug, Tag
@@ -26,6 +27,8 @@ from e2i_assets.core.search_space.space import SearchSpace, parse_space
 _FOR_PEOPLE = frozenset({"description", "owner", "tags"})
 # They decide whether there is a result, not which.
 _GATES = frozenset({"quality_report", "leakage"})
+# They decide when something is looked at, not what comes of it.
+_FOR_WATCHING: dict[str, Any] = {"source": {"sql": {"watermark"}}, "watch": True}
 
 
 class Experiment(Section):
@@ -71,6 +74,7 @@ class Experiment(Section):
     hpo: Hpo = Hpo()
     early_stopping: EarlyStopping = EarlyStopping()
     warm_start: WarmStart = WarmStart()
+    watch: Watch = Watch()
     segments: ColumnList = Field(
         default=(),
         description="Columns by whose values the model is judged as well; dropped ones are kept for this.",
@@ -88,7 +92,14 @@ class Experiment(Section):
     @property
     def spec_hash(self) -> str:
         """Identity of everything in the file that can change a result: not its description, owner, tags or gates."""
-        return content_hash(self.model_dump(mode="json", exclude={*_FOR_PEOPLE, *_GATES}))
+        left_out: dict[str, Any] = {**dict.fromkeys([*_FOR_PEOPLE, *_GATES], True), **_FOR_WATCHING}
+        return content_hash(self.model_dump(mode="json", exclude=left_out))
+
+    @property
+    def run_hash(self) -> str:
+        """Identity of everything in the file that a run acts on: the gates too, but nothing that is for people."""
+        left_out: dict[str, Any] = {**dict.fromkeys(_FOR_PEOPLE, True), **_FOR_WATCHING}
+        return content_hash(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def stops_rounds(self) -> bool:

@@ -64,7 +64,10 @@ def experiment_from(raw: Mapping[str, Any], subject: str) -> Experiment:
     Raises:
         ExperimentInvalid: With every mistake.
     """
-    mistakes = [*_unknown_keys(raw), *_source_violations(raw.get("source"))]
+    watch = raw.get("watch")
+    recent = watch.get("recent") if isinstance(watch, Mapping) else None
+    mistakes = [*_unknown_keys(raw), *_source_violations("source", raw.get("source"))]
+    mistakes += _source_violations("watch.recent", recent)
     parts: dict[str, Any] = {}
     for key, (adapter, default) in _fields().items():
         if key not in raw:
@@ -102,12 +105,12 @@ def _unknown_keys(raw: Mapping[str, Any]) -> Iterator[Violation]:
             yield _unknown_key(key, Experiment, key)
 
 
-def _source_violations(raw: object) -> Iterator[Violation]:
+def _source_violations(where: str, raw: object) -> Iterator[Violation]:
     if not isinstance(raw, Mapping):
         return
     named = [kind for kind in _SOURCES if raw.get(kind) is not None]
     if len(named) != 1 and (named or set(raw) <= set(_SOURCES)):
-        yield Violation("source", dict(raw), f"must have exactly one of {', '.join(_SOURCES)}; it has {len(named)}")
+        yield Violation(where, dict(raw), f"must have exactly one of {', '.join(_SOURCES)}; it has {len(named)}")
 
 
 def _as_violation(key: str, problem: ErrorDetails) -> Violation:

@@ -38,6 +38,11 @@ class SqlQuery(Section):
     url_env: EnvironmentVariable = Field(
         default="E2I_SOURCE_URL", description="Environment variable that holds the address."
     )
+    watermark: Text | None = Field(
+        default=None,
+        description="One SELECT of one row that is another when the rows are, such as SELECT max(changed_at), count(*) "
+        "FROM visits: asked instead of the rows to notice new data. Null: the server hashes all rows.",
+    )
 
 
 class Source(Section):
@@ -217,4 +222,23 @@ class WarmStart(Section):
     )
     max_configurations: StrictInt = Field(
         default=10, ge=1, description="At most this many are tried first, and no more than a quarter of the trials."
+    )
+
+
+class Watch(Section):
+    """What is looked at while the model is in use, and when it is tuned again. None of it changes what a run makes."""
+
+    recent: Source | None = Field(
+        default=None,
+        description="Rows that came later, with the same columns as the source: where drift is looked for. The target "
+        "may be missing in them, or come later. Null: nothing is looked for.",
+    )
+    largest_psi: NotNegative = Field(
+        default=0.2, description="A feature whose population stability index is above this, and surely so, has drifted."
+    )
+    cool_down_days: NotNegative = Field(
+        default=7.0, description="So long after a re-tune for drift no other one is asked for."
+    )
+    retune_after_days: NotNegative = Field(
+        default=30.0, description="A model older than this is tuned again by the weekly schedule, where that is on."
     )

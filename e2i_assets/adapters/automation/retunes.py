@@ -1,0 +1,65 @@
+"""Tuning again: the models that are due for it, and the experiment as it is then searched."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.request_store import Cause, RequestStore, RunRequest
+from e2i_assets.adapters.stores.result_rows import last_finished
+from e2i_assets.adapters.stores.study_store import StudyStore
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.automation.new_experiments import run_key
+from e2i_assets.core.automation.retuning import decision, trials
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.errors import ExperimentInvalid
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.file import experiment_from
+from e2i_assets.core.identity import content_hash
+from e2i_assets.core.search import tuning
+
+CAUSE: Cause = "age"
+# What a run is asked for because of, that is no ordinary run.
+RETUNES: frozenset[str] = frozenset({"age", "drifted_data"})
+
+
+def due(workspace: Workspace, under_way: Collection[str]) -> tuple[Sequence[RunRequest], Mapping[str, str]]:
+    """Put on record which models are old, and return the runs that are due, and of each other experiment why not."""
+    store, trained = RequestStore(workspace.database), last_finished(workspace.database)
+    busy, asked = {*under_way, *store.waiting_experiments()}, store.last(CAUSE)
+    whys: dict[str, str] = {}
+    for row in ExperimentStore(workspace.database).list():
+        name = row.experiment_name
+        try:
+            experiment = experiment_from(row.spec, f"experiment {name}")
+        except ExperimentInvalid as mistakes:
+            whys[name] = str(mistakes)
+            continue
+        moment, before = trained.get(name), asked.get(name)
+        found = content_hash({"trained": moment.isoformat() if moment else None})
+        one = decision(
+            moment,
+            datetime.now(UTC),
+            experiment.watch.retune_after_days,
+            experiment.hpo.enabled and bool(experiment.search_space()),
+            before is not None and before.content_hash == found,
+            name in busy,
+        )
+        if not one.run:
+            whys[name] = one.why
+            continue
+        key = run_key(name, CAUSE, found, before.times if before else 0)
+        store.ask([RunRequest(run_key=key, experiment=name, cause=CAUSE, content_hash=found, reason=one.why)])
+    return store.waiting(CAUSE), whys
+
+
+def as_asked(workspace: Workspace, experiment: Experiment, facts: SplitFacts, cause: str | None) -> Experiment:
+    """Return an experiment as a run of this cause searches it.
+
+    A re-tune has a budget of its own: what the study of these rows has spent, and a little more.
+    """
+    if cause not in RETUNES:
+        return experiment
+    study = StudyStore(workspace.database).by_spec_hash(tuning.spec_hash(experiment, facts))
+    spent = study.n_completed + study.n_pruned + study.n_failed if study else 0
+    budget = trials(experiment.hpo.trials, spent)
+    return experiment.model_copy(update={"hpo": experiment.hpo.model_copy(update={"trials": budget})})

@@ -1,0 +1,178 @@
+"""Champion and challenger: a new model stands beside the one in use on the same test rows, and the better one stays."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from e2i_assets.adapters.person import who
+from e2i_assets.adapters.promises import model_links
+from e2i_assets.adapters.promises.catalogue import PROMISES
+from e2i_assets.adapters.promises.promise import judged
+from e2i_assets.adapters.stored_model import ARCHIVE, predicted_by, predicted_rows
+from e2i_assets.adapters.stores.champion_store import ChampionRow, ChampionStore, StoredDecision
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.run_store import StoredRun
+from e2i_assets.adapters.stores.version_store import version_of
+from e2i_assets.adapters.tracking.models import ModelInvalid, load_model
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.automation.champion import ChampionModel, Comparison, Contender, compared, verdict
+from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.evaluation.measures import Measure, measure
+from e2i_assets.core.experiments.experiment import Experiment
+
+
+def appoint(workspace: Workspace, experiment: Experiment) -> ChampionModel:
+    """Decide whether the stored model of an experiment is its champion from now on, once for each model.
+
+    Raises:
+        E2iError: There is no trained model of today's rows.
+    """
+    store = ChampionStore(workspace.database)
+    experiment_id = ExperimentStore(workspace.database).id_of(experiment.name)
+    run = model_links.training_run(workspace, experiment.name)
+    challenger = run.model_key or run.spec_hash
+    champion = store.current(experiment_id)
+    known = store.about(experiment_id, challenger)
+    if known is None or _is_due_again(known, champion, run):
+        _decide(workspace, experiment, experiment_id, run, champion)
+        champion, known = store.current(experiment_id), store.about(experiment_id, challenger)
+    assert known is not None
+    aliases = _point_aliases(workspace, run, champion)
+    return ChampionModel(
+        model_key=champion.challenger_key if champion else None,
+        challenger_key=challenger,
+        promoted=known.promoted,
+        reason=known.reason,
+        metric=known.metric,
+        test_rows=known.test_rows,
+        challenger_value=known.challenger_value,
+        champion_value=known.champion_value,
+        gain=known.gain,
+        gain_low=known.gain_low,
+        gain_high=known.gain_high,
+        model_folder=champion.model_folder if champion else None,
+        aliases=aliases,
+    )
+
+
+def _is_due_again(known: StoredDecision, champion: StoredDecision | None, run: StoredRun) -> bool:
+    """Return whether a model that was judged before is judged again: not in use, and not beaten here by who is."""
+    if champion is None:
+        return True
+    if champion.challenger_key == known.challenger_key:
+        return False
+    beaten = not known.promoted and known.gain is not None and known.champion_key == champion.challenger_key
+    return not beaten or known.split_id != run.split_id
+
+
+def _decide(
+    workspace: Workspace,
+    experiment: Experiment,
+    experiment_id: str,
+    run: StoredRun,
+    champion: StoredDecision | None,
+) -> None:
+    store, counted = ChampionStore(workspace.database), _measure(experiment)
+    broken = _broken_promises(workspace, experiment.name)
+    comparison, why_not = None, None
+    if champion is not None and not broken:
+        try:
+            comparison = _compared(workspace, experiment, run, champion, counted)
+        except _NotComparableError as reason:
+            why_not = str(reason)
+    found = verdict(broken, champion is not None, comparison, why_not, run.success_criteria_met is not False)
+    version = version_of(workspace.database, run.id)
+    row = ChampionRow(
+        experiment_id=experiment_id,
+        challenger_key=run.model_key or run.spec_hash,
+        champion_key=champion.challenger_key if champion else None,
+        split_id=run.split_id,
+        metric=counted.name,
+        test_rows=run.test_samples or 0,
+        challenger_value=comparison.challenger if comparison else run.test_metrics.get(counted.name),
+        champion_value=comparison.champion if comparison else None,
+        gain=comparison.gain if comparison else None,
+        gain_low=comparison.gain_low if comparison else None,
+        gain_high=comparison.gain_high if comparison else None,
+        promoted=found.promoted,
+        reason=found.reason,
+        model_folder=str(
+            _kept_apart(workspace, experiment.name, run) if found.promoted else _folder(workspace, run, experiment.name)
+        ),
+        decision_threshold=run.decision_threshold,
+        mlflow_model_version=version.model_version if version and run.mlflow_run_id else None,
+    )
+    store.decide(row, run, who(os.environ))
+
+
+class _NotComparableError(E2iError):
+    """Why a champion cannot be judged on today's test rows."""
+
+
+def _compared(
+    workspace: Workspace, experiment: Experiment, run: StoredRun, champion: StoredDecision, counted: Measure
+) -> Comparison:
+    rows: TrainingRows = workspace.read(TrainingRows, "validation_splits", experiment.name)
+    if ChampionStore(workspace.database).config_hash(run.split_id) != champion.config_hash:
+        raise _NotComparableError("the rows are split in another way, and it may have learnt from these")
+    truth, new = predicted_rows(workspace, experiment.name, run, rows.facts, rows.test)
+    try:
+        model = load_model(Path(champion.model_folder) / ARCHIVE)
+        if missing := sorted(set(model.feature_names_in_) - set(rows.facts.features)):
+            raise _NotComparableError(f"it needs {', '.join(missing)}, which the rows do not have any more")
+        labels = () if model.classes_ is None else tuple(str(label) for label in model.classes_)
+        if labels != tuple(rows.facts.classes):
+            raise _NotComparableError(f"it tells {', '.join(labels) or 'numbers'} apart, and they are others now")
+        old = predicted_by(model, rows.facts, rows.test)
+    except ModelInvalid as error:
+        raise _NotComparableError(str(error)) from error
+    found = compared(
+        experiment.problem_type,
+        counted,
+        truth,
+        Contender(new, run.decision_threshold),
+        Contender(old, champion.decision_threshold),
+        experiment.hpo.seed,
+    )
+    if found is None:
+        raise _NotComparableError(f"{counted.name} cannot be computed on them")
+    return found
+
+
+def _broken_promises(workspace: Workspace, name: str) -> list[str]:
+    promises = [one for one in PROMISES if one.asset == "trained_model" and one.severity == "ERROR"]
+    verdicts = {one.name: judged(one, workspace, name) for one in promises}
+    return [f"{promise}: {one.why}" for promise, one in verdicts.items() if one.outcome == "broken"]
+
+
+def _measure(experiment: Experiment) -> Measure:
+    return measure(experiment.metric, experiment.problem_type) or Measure(experiment.metric)
+
+
+def _folder(workspace: Workspace, run: StoredRun, name: str) -> Path:
+    return workspace.model_folder(name, run.spec_hash)
+
+
+def _kept_apart(workspace: Workspace, name: str, run: StoredRun) -> Path:
+    """Copy the model to where no later training of the same study writes, and return that place."""
+    place = workspace.champion_folder(name, run.model_key or run.spec_hash)
+    if not place.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+        shutil.copytree(_folder(workspace, run, name), scratch / "model")
+        (scratch / "model").replace(place)
+        scratch.rmdir()
+    return place
+
+
+def _point_aliases(workspace: Workspace, run: StoredRun, champion: StoredDecision | None) -> str:
+    """Have MLflow's aliases say who is who; best effort, as everything there."""
+    version = version_of(workspace.database, run.id)
+    if version is None or run.mlflow_run_id is None or not version.model_version.isdigit():
+        return "MLflow does not have the model"
+    champions = champion.mlflow_model_version if champion else None
+    return workspace.tracker().appoint(
+        version.model_name, int(version.model_version), int(champions) if champions and champions.isdigit() else None
+    )

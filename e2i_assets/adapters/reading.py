@@ -1,0 +1,30 @@
+"""Reading the rows of an experiment in a run, and putting on record what their source held then."""
+
+import os
+from contextlib import suppress
+
+import pandas as pd
+
+from e2i_assets.adapters import datasets
+from e2i_assets.adapters.source_fingerprints import Fingerprints
+from e2i_assets.adapters.stores.source_state_store import SourceStateStore
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+
+
+def read_rows(workspace: Workspace, experiment: Experiment) -> pd.DataFrame:
+    """Read the rows of a registered experiment.
+
+    What the source held is recorded before they are read: should it change in between, the next look sees that.
+
+    Raises:
+        DataInvalid: There is no such file, it is not what it should be, or there are no rows.
+        E2iError: The database cannot be reached or refuses the query.
+    """
+    root = workspace.settings.root
+    # A source that cannot be read is told about by the reading itself, which says more.
+    with suppress(E2iError):
+        fingerprint = Fingerprints(root, os.environ).fingerprint(experiment.source)
+        SourceStateStore(workspace.database).read(experiment.name, fingerprint)
+    return datasets.load(experiment.source, root, os.environ)

@@ -1,0 +1,181 @@
+"""Whether newer rows are still like those that a model learnt from, feature by feature, and whether it still does well.
+
+A feature has drifted when the difference is both sure and large: a two-sample test says how sure (corrected for the
+number of features), the population stability index how large. With many rows everything is sure, with few nothing is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.data.column_types import is_number
+from e2i_assets.core.evaluation.intervals import Interval
+from e2i_assets.core.evaluation.measures import Measure
+from e2i_assets.core.metrics import Array
+
+# The share of false alarms among the features that are said to have drifted (Benjamini and Hochberg, 1995).
+FALSE_DISCOVERY_RATE = 0.01
+# Below these nothing can be told.
+FEWEST_ROWS = 50
+_BINS = 10
+# A bin that is empty on one side would have an infinite index: it counts as half a row.
+_HALF_A_ROW = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureDrift:
+    """How a feature of newer rows differs from that of the train rows.
+
+    Attributes:
+        test: Kolmogorov-Smirnov for numbers, chi-squared for categories; with the share of missing values tested too.
+        p_value: Of that test.
+        p_adjusted: Corrected for the number of features.
+        psi: Population stability index over tenths of the train rows, or over categories; missing values are one more.
+    """
+
+    feature: str
+    test: str
+    p_value: float
+    p_adjusted: float
+    psi: float
+    drifted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """A metric on newer rows whose labels have arrived, beside what it was on the test rows."""
+
+    metric: str
+    then: float
+    now: float
+    worse: bool
+
+
+def feature_drift(train: pd.DataFrame, recent: pd.DataFrame, largest_psi: float) -> list[FeatureDrift]:
+    """Compare the features of two tables, the largest index first.
+
+    Args:
+        train: Rows that the model learnt from, in their types.
+        recent: Newer rows with the same columns, in the same types.
+        largest_psi: An index above it is a large difference; 0.1 and 0.25 are usual (Siddiqi, 2006).
+    """
+    from scipy.stats import false_discovery_control
+
+    if train.columns.empty:
+        return []
+    tested = {str(name): _p_value(train[name], recent[name]) for name in train.columns}
+    adjusted = false_discovery_control([p for _, p in tested.values()])
+    found = []
+    for (name, (test, p_value)), corrected in zip(tested.items(), adjusted, strict=True):
+        psi = stability_index(train[name], recent[name])
+        found.append(
+            FeatureDrift(
+                feature=name,
+                test=test,
+                p_value=p_value,
+                p_adjusted=float(corrected),
+                psi=psi,
+                drifted=bool(corrected <= FALSE_DISCOVERY_RATE and psi > largest_psi),
+            )
+        )
+    return sorted(found, key=lambda one: (-one.psi, one.feature))
+
+
+def stability_index(train: pd.Series, recent: pd.Series) -> float:
+    """Return the population stability index: the sum of (q - p) ln(q / p) over bins of shares p and q."""
+    counted = np.array(_counts(train, recent), dtype=float)
+    filled = np.maximum(counted, _HALF_A_ROW)
+    p, q = filled / filled.sum(axis=1, keepdims=True)
+    return float(np.sum((q - p) * np.log(q / p)))
+
+
+def decay(measure: Measure, then: float | None, now: Interval | None, value: float | None) -> Decay | None:
+    """Judge a metric on newer rows: worse when the better end of its interval is worse than what it was.
+
+    Args:
+        measure: Says which way is better.
+        then: Its value on the test rows when the model was trained.
+        now: Its 95 % interval on newer rows.
+        value: Its value on them.
+    """
+    if then is None or now is None or value is None:
+        return None
+    worse = now.high < then if measure.greater_is_better else now.low > then
+    return Decay(measure.name, then, value, worse)
+
+
+def conclusion(rows: int, drifts: Sequence[FeatureDrift], decayed: Decay | None, labelled: int) -> tuple[bool, str]:
+    """Return whether something has drifted, and a sentence about it for a person."""
+    if rows < FEWEST_ROWS:
+        return False, f"{rows} newer rows are too few to say anything: it takes {FEWEST_ROWS}"
+    named = [f"{one.feature} (PSI {one.psi:.2g}, p {one.p_adjusted:.2g})" for one in drifts if one.drifted]
+    parts = []
+    if named:
+        rest = f" and {len(named) - 5} more" if len(named) > 5 else ""
+        parts.append(f"{len(named)} of {len(drifts)} features have drifted: {', '.join(named[:5])}{rest}")
+    if decayed and decayed.worse:
+        parts.append(
+            f"{decayed.metric} was {decayed.then:.4g} on test, and is {decayed.now:.4g} on {labelled} newer rows"
+        )
+    if parts:
+        return True, "; ".join(parts)
+    still = (
+        "" if decayed is None else f", and {decayed.metric} is {decayed.now:.4g} on {labelled} of them that have labels"
+    )
+    return False, f"{rows} newer rows are like those that were learnt from in all {len(drifts)} features{still}"
+
+
+def retune_is_due(drifted: bool, last: datetime | None, now: datetime, cool_down_days: float) -> bool:
+    """Return whether a re-tune is asked for: something has drifted, and the last one is long enough ago."""
+    return drifted and (last is None or now - last >= timedelta(days=cool_down_days))
+
+
+def _p_value(train: pd.Series, recent: pd.Series) -> tuple[str, float]:
+    from scipy.stats import ks_2samp
+
+    if not is_number(train):
+        return "chi-squared", _same_shares(_counts(train, recent))
+    old, new = train.dropna().to_numpy(float), recent.dropna().to_numpy(float)
+    p_value = float(ks_2samp(old, new).pvalue) if old.size and new.size else 1.0
+    missing = [[int(column.isna().sum()), int(column.notna().sum())] for column in (train, recent)]
+    if missing[0][0] or missing[1][0]:
+        # Two questions of one column: Bonferroni.
+        p_value = min(1.0, 2 * min(p_value, _same_shares(missing)))
+    return "Kolmogorov-Smirnov", p_value
+
+
+def _same_shares(counted: Sequence[Sequence[int]]) -> float:
+    """Return the p-value of the chi-squared test that two rows of counts have the same shares."""
+    from scipy.stats import chi2_contingency
+
+    table = np.array(counted)
+    table = table[:, table.sum(axis=0) > 0]
+    if table.shape[1] < 2 or (table.sum(axis=1) == 0).any():
+        return 1.0
+    return float(chi2_contingency(table).pvalue)
+
+
+def _counts(train: pd.Series, recent: pd.Series) -> list[list[int]]:
+    """Count both columns in the same bins: tenths of the train rows for numbers, else the categories of either."""
+    if is_number(train):
+        edges = _edges(train.dropna().to_numpy(float))
+        binned = [np.searchsorted(edges, column.dropna().to_numpy(float)) for column in (train, recent)]
+        counts = [np.bincount(column, minlength=len(edges) + 1).tolist() for column in binned]
+    else:
+        names = sorted({*train.dropna().astype(str), *recent.dropna().astype(str)})
+        by_name: list[Mapping[object, int]] = [
+            column.dropna().astype(str).value_counts().to_dict() for column in (train, recent)
+        ]
+        counts = [[int(column.get(name, 0)) for name in names] for column in by_name]
+    missing = [int(train.isna().sum()), int(recent.isna().sum())]
+    return [[*count, gone] for count, gone in zip(counts, missing, strict=True)] if any(missing) else counts
+
+
+def _edges(values: Array) -> Array:
+    """Return the upper edges between tenths; values that come often make fewer bins."""
+    if not values.size:
+        return np.empty(0)
+    return np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))

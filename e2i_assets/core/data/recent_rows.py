@@ -1,0 +1,59 @@
+"""Rows that came after those that a model learnt from, in their types; the labels may come later."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from e2i_assets.core.data.column_types import is_number, labels, plain
+from e2i_assets.core.data.target_column import target_values
+from e2i_assets.core.errors import DataInvalid, Violation
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.suggestions import did_you_mean
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecentRows:
+    """Newer rows.
+
+    Attributes:
+        features: As the model takes them; what is no number where there should be one is missing.
+        target: Of each row, missing where it is not known yet, or is a label that the model never saw.
+    """
+
+    features: pd.DataFrame
+    target: pd.Series
+
+
+def recent_rows(raw: pd.DataFrame, blank: pd.DataFrame, classes: tuple[str, ...], experiment: Experiment) -> RecentRows:
+    """Type newer rows like the train rows.
+
+    Args:
+        raw: As they were read.
+        blank: A table of no rows with the features in their types.
+        classes: Labels that the model knows; empty for a regression.
+        experiment: Says what the target is.
+
+    Raises:
+        DataInvalid: A feature is not there.
+    """
+    table = raw.rename(columns=str).reset_index(drop=True)
+    missing = [
+        Violation("watch.recent", name, f"is a feature and not there{did_you_mean(str(name), table.columns)}")
+        for name in blank.columns
+        if name not in table.columns
+    ]
+    if missing:
+        raise DataInvalid(f"newer rows of experiment {experiment.name}", missing)
+    features = {name: _like(table[name], blank[name]) for name in blank.columns}
+    if experiment.target.column not in table.columns:
+        target = pd.Series([None] * len(table), dtype=object)
+    else:
+        target = target_values(table, experiment)
+    known = target.isin(classes) if classes else pd.to_numeric(target, errors="coerce").notna()
+    return RecentRows(pd.DataFrame(features, index=table.index), target.where(known))
+
+
+def _like(column: pd.Series, blank: pd.Series) -> pd.Series:
+    if is_number(blank):
+        return pd.to_numeric(plain(column), errors="coerce").astype("float64")
+    return labels(plain(column)).astype("category")

@@ -1,0 +1,45 @@
+"""Failed runs are told to somebody: what failed, where, why, and where to look."""
+
+import os
+from urllib.parse import quote
+
+import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
+
+from e2i_assets.adapters.alerting import alert_settings, tell
+from e2i_assets.adapters.stores.alert_store import AlertStore
+from e2i_assets.core.automation.alerts import Failure
+from e2i_assets.defs.resources import ProjectResource
+
+
+@dg.run_failure_sensor(name="run_failures", default_status=dg.DefaultSensorStatus.RUNNING)
+def run_failures(context: dg.RunFailureSensorContext, project: ProjectResource) -> dg.SkipReason:
+    """Tell of a failed run, at most once an hour for each cause; not of one that is tried again."""
+    if context.dagster_run.tags.get(WILL_RETRY_TAG) == "true":
+        return dg.SkipReason("it is tried again")
+    settings = alert_settings(os.environ)
+    said = tell(settings, AlertStore(project.workspace().database), failure_of(context, settings.ui))
+    context.log.info(said)
+    return dg.SkipReason(said)
+
+
+def failure_of(context: dg.RunFailureSensorContext, ui: str) -> Failure:
+    """Return what is known of a failed run: the innermost error of its first step that failed."""
+    run, steps = context.dagster_run, context.get_step_failure_events()
+    asset, kind, message = None, "the run failed", context.failure_event.message
+    if steps:
+        asset = steps[0].step_key
+        error = steps[0].step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            kind, message = error.cls_name or kind, error.message.strip()
+    return Failure(
+        job=run.job_name,
+        experiment=run.tags.get(PARTITION_NAME_TAG),
+        asset=asset,
+        kind=kind,
+        message=message or "",
+        run_id=run.run_id,
+        link=f"{ui}/runs/{quote(run.run_id)}",
+    )

@@ -1,0 +1,37 @@
+"""Dagster's own launcher, which can also tell whether the process of a run is still there; `dagster.yaml` names it."""
+
+import dagster as dg
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.launcher import DefaultRunLauncher
+from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+from dagster._serdes import deserialize_value
+
+_SECONDS = 20
+
+
+class ProjectRunLauncher(DefaultRunLauncher):
+    """Runs are processes of a code server. When both are gone, nobody is left who would say that the run has failed.
+
+    A server that lives says so of its own runs. So only a server that does not answer, or that has never heard of the
+    run, counts as dead; run monitoring then fails the run, which frees its slots, and run retries start it again.
+    """
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """It does, which makes Dagster's run monitoring ask."""
+        return True
+
+    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        """Ask the server that started a run whether it goes on."""
+        client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]  # Dagster's own
+        if client is None:
+            # Started by `e2i run`, say, which looks after its own.
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "it is no process of a code server")
+        try:
+            answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id), timeout=_SECONDS)
+        except DagsterUserCodeUnreachableError:
+            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server that started it is gone")
+        if deserialize_value(answer, CanCancelExecutionResult).can_cancel:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server does not know of its process")

@@ -1,0 +1,89 @@
+"""What looks after the experiments: new and changed files, new and changed rows. Each tick says what it saw."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+
+import dagster as dg
+
+from e2i_assets.adapters.automation import drift_watch
+from e2i_assets.adapters.automation.data_watch import DataWatch
+from e2i_assets.adapters.automation.experiments_watch import ExperimentsWatch
+from e2i_assets.adapters.promises.champion_model import NOT_DRIFTED
+from e2i_assets.adapters.settings import automation, look_seconds
+from e2i_assets.adapters.source_fingerprints import Fingerprints
+from e2i_assets.adapters.stores.drift_store import DriftRow
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.defs.experiment_file_checks import files_evaluation
+from e2i_assets.defs.jobs import tune_and_train
+from e2i_assets.defs.launching import run_requests, settle, under_way
+from e2i_assets.defs.partitions import EXPERIMENTS, experiments
+from e2i_assets.defs.resources import ProjectResource
+
+ON = dg.DefaultSensorStatus.RUNNING if automation(os.environ) else dg.DefaultSensorStatus.STOPPED
+
+
+@dg.sensor(job=tune_and_train, minimum_interval_seconds=look_seconds(os.environ), default_status=ON)
+def new_experiments(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult:
+    """A new or changed file in experiments/, or row in ml_experiments, is a partition and one run."""
+    workspace = project.workspace()
+    settle(context.instance, workspace)
+    look = _experiments_watch().look(workspace)
+    missing = sorted(set(look.active) - set(context.instance.get_dynamic_partitions(EXPERIMENTS)))
+    reported = files_evaluation(look.invalid)
+    return dg.SensorResult(
+        run_requests=run_requests(look.requests),
+        skip_reason=None if look.requests else look.why,
+        dynamic_partitions_requests=[experiments.build_add_request(missing)] if missing else [],
+        # Told once, and not again at each tick.
+        asset_events=[] if context.cursor == reported.description else [reported],
+        cursor=reported.description,
+    )
+
+
+@dg.sensor(job=tune_and_train, minimum_interval_seconds=look_seconds(os.environ), default_status=ON)
+def changed_data(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult:
+    """Other rows behind an experiment, told by their content, are a run from its dataset on."""
+    workspace = project.workspace()
+    settle(context.instance, workspace)
+    look = _data_watch(workspace).look(workspace, under_way(context.instance), context.cursor or "")
+    return dg.SensorResult(
+        run_requests=run_requests(look.requests),
+        skip_reason=None if look.requests else look.why,
+        cursor=look.last,
+    )
+
+
+@dg.sensor(job=tune_and_train, minimum_interval_seconds=10 * look_seconds(os.environ), default_status=ON)
+def drifted_data(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult:
+    """Newer rows (watch.recent) that are not like the train rows are a warning, and a re-tune with a cool-down."""
+    workspace = project.workspace()
+    settle(context.instance, workspace)
+    found = drift_watch.look(workspace, _data_watch(workspace).fingerprints, under_way(context.instance))
+    return dg.SensorResult(
+        run_requests=run_requests(found.requests),
+        skip_reason=None if found.requests else found.why,
+        asset_events=[_drift_evaluation(found.reports)] if found.reports else [],
+    )
+
+
+def _drift_evaluation(reports: Mapping[str, DriftRow]) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey("champion_model"),
+        check_name=NOT_DRIFTED,
+        passed=not any(one.drifted for one in reports.values()),
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(f"{name}: {one.reason}" for name, one in reports.items()),
+        metadata={name: one.reason for name, one in reports.items()},
+    )
+
+
+@cache
+def _experiments_watch() -> ExperimentsWatch:
+    """One for the process: it remembers what it has read."""
+    return ExperimentsWatch()
+
+
+@cache
+def _data_watch(workspace: Workspace) -> DataWatch:
+    return DataWatch(Fingerprints(workspace.settings.root, os.environ))

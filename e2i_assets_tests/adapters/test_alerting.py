@@ -1,0 +1,86 @@
+"""Failures on the wire: what a webhook and a mail server get, how often, and what a failed message costs."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from mail_receiver import mail_receiver
+from webhook_receiver import webhook_receiver
+
+from e2i_assets.adapters.alerting import AlertNotSent, AlertSettings, alert_settings, tell
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.stores.alert_store import AlertStore
+from e2i_assets.core.automation.alerts import Failure
+from e2i_assets.core.errors import E2iError
+
+FAILURE = Failure(
+    job="tune_and_train",
+    experiment="visits",
+    asset="dataset",
+    kind="DataInvalid",
+    message="data of experiment visits: 7 rows are wrong",
+    run_id="7b1c3f0e-1111",
+    link="http://127.0.0.1:3000/runs/7b1c3f0e-1111",
+)
+
+
+def test_a_cause_is_told_once_an_hour_and_then_with_how_often_it_came(tables: Database) -> None:
+    with webhook_receiver() as webhook:
+        settings = AlertSettings(webhook=webhook.address)
+        store = AlertStore(tables)
+        for _ in range(3):
+            tell(settings, store, FAILURE)
+        other = replace(FAILURE, experiment="doses", message="data of experiment doses: 9 rows are wrong")
+        assert "less than an hour ago" in tell(settings, store, other)
+        assert len(webhook.messages) == 1
+        assert webhook.messages[0]["text"] == "visits failed in dataset: DataInvalid"
+        tell(settings, store, replace(FAILURE, kind="OSError"))
+        assert len(webhook.messages) == 2
+        with tables.begin() as connection:
+            connection.exec_driver_sql("UPDATE ml_alerts SET told_at = told_at - interval '61 minutes'")
+        tell(settings, store, FAILURE)
+        assert "happened 3 times since" in str(webhook.messages[2])
+
+
+def test_of_many_that_fail_at_once_one_is_told(tables: Database) -> None:
+    with webhook_receiver() as webhook, ThreadPoolExecutor(8) as pool:
+        settings = AlertSettings(webhook=webhook.address)
+        list(pool.map(lambda _: tell(settings, AlertStore(tables), FAILURE), range(24)))
+        assert len(webhook.messages) == 1
+
+
+def test_a_message_that_nobody_took_is_tried_with_the_next_failure_and_names_no_secret(tables: Database) -> None:
+    with webhook_receiver() as webhook:
+        settings = AlertSettings(webhook=webhook.address)
+        webhook.status = 500
+        with pytest.raises(AlertNotSent) as caught:
+            tell(settings, AlertStore(tables), FAILURE)
+        assert "secret" not in str(caught.value)
+        assert "secret" not in repr(settings)
+        webhook.status = 200
+        tell(settings, AlertStore(tables), FAILURE)
+        assert len(webhook.messages) == 1
+
+
+def test_an_email_says_the_same(tables: Database) -> None:
+    with mail_receiver() as server:
+        settings = alert_settings(
+            {"E2I_ALERT_EMAIL": "a@x.org, b@x.org", "E2I_SMTP_URL": f"smtp://127.0.0.1:{server.server_address[1]}"}
+        )
+        tell(settings, AlertStore(tables), FAILURE)
+        (message,) = server.messages
+        assert message["Subject"] == "[e2i] visits failed in dataset: DataInvalid"
+        assert message["To"] == "a@x.org, b@x.org"
+        assert FAILURE.link in str(message.get_payload())
+
+
+def test_nobody_to_tell_is_said_and_counts_as_nothing(tables: Database) -> None:
+    assert "nobody is told" in tell(AlertSettings(), AlertStore(tables), FAILURE)
+
+
+@pytest.mark.parametrize("name", ["E2I_ALERT_WEBHOOK", "E2I_SMTP_URL", "E2I_DAGSTER_URL"])
+@pytest.mark.parametrize("value", ["hooks.example.org", "ftp://x.org", "https:/x.org"])
+def test_an_address_that_is_none_is_refused_without_being_shown(name: str, value: str) -> None:
+    with pytest.raises(E2iError, match=name) as caught:
+        alert_settings({name: value})
+    assert value not in str(caught.value)

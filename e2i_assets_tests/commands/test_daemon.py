@@ -1,0 +1,158 @@
+"""It runs by itself: Dagster's real daemon and webserver on the embedded PostgreSQL, looked at from outside."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster_programs import CELLS, Programs, cells, project_folder, write_experiment
+from webhook_receiver import webhook_receiver
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.settings import Settings
+
+pytestmark = [pytest.mark.processes, pytest.mark.daemon, pytest.mark.timeout(3600)]
+
+CHAIN = [
+    *("dataset", "validation_splits", "warm_start", "hpo_study"),
+    *("best_hyperparameters", "trained_model", "champion_model", "hpo_pattern_memory"),
+]
+FAILED_CHECKS = """{ assetNodeOrError(assetKey: {path: ["dataset"]}) { ... on AssetNode {
+    assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status
+        evaluation { description } } } } } } } }"""
+BACKFILL = """mutation($names: [String!]!, $assets: [AssetKeyInput!]!) { launchPartitionBackfill(backfillParams: {
+    assetSelection: $assets, partitionNames: $names }) { __typename ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message } } }"""
+BACKFILL_STATUS = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
+    ... on PartitionBackfill { status error { message } } } }"""
+SUCCESS = dg.DagsterRunStatus.SUCCESS
+
+
+@pytest.fixture
+def programs(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Programs]:
+    """A project folder that both programs look after."""
+    root = project_folder(tmp_path / "project")
+    with webhook_receiver() as webhook:
+        made = Programs(Settings(root, root / ".e2i", database.url), database, {"E2I_ALERT_WEBHOOK": webhook.address})
+        made.webhook = webhook  # type: ignore[attr-defined]
+        for name, value in made.all_environment.items():
+            if name.startswith("E2I_"):
+                monkeypatch.setenv(name, value)
+        made.start("webserver")
+        made.start("daemon")
+        try:
+            yield made
+        finally:
+            made.end()
+
+
+def test_a_folder_is_looked_after_from_the_first_file_to_a_broken_one(programs: Programs) -> None:
+    root = programs.settings.root
+    path = write_experiment(root, "cells")
+    (first,) = programs.finished(1)
+    assert first.status == SUCCESS, programs.state()
+    assert first.tags["e2i/cause"] == "new_experiment"
+    checks = programs.evaluations(first.run_id)
+    assert len(checks) > 30
+    assert [name for name, passed in checks.items() if not passed] == []
+
+    # Touched, and not changed: nothing, and the ticks say why.
+    os.utime(path)
+    os.utime(root / "cells.csv")
+    looked = programs.looks("changed_data")
+    assert all("those that were read last: cells" in str(one["skipReason"]) for one in looked), looked
+    looked = programs.looks("new_experiments", times=1)
+    assert all("none of 1 experiments has changed" in str(one["skipReason"]) for one in looked), looked
+    assert len(programs.runs()) == 1
+
+    # Changed: one run. Its daemon dies in the middle of it, and nothing is lost, and nothing comes twice.
+    write_experiment(root, "cells", seed=43, rows=None)
+    programs.wait(lambda: len(programs.runs()) == 2, 900, "the second run")
+    programs.kill("daemon", everything=False)
+    programs.start("daemon")
+    second = programs.finished(2)[-1]
+    assert second.status == SUCCESS, programs.state()
+    assert second.tags["e2i/cause"] == "new_experiment"
+
+    # More rows: one run, from the dataset on.
+    write_experiment(root, "cells", seed=43, rows=460)
+    third = programs.finished(3)[-1]
+    assert third.status == SUCCESS, programs.state()
+    assert third.tags["e2i/cause"] == "changed_data"
+    assert sorted(programs.materialised(third.run_id)) == sorted(CHAIN)
+    studies = programs.rows("SELECT n_completed + n_pruned + n_failed FROM ml_hpo_studies ORDER BY started_at")
+    assert studies == [(3,), (3,), (3,)]
+
+    # Broken: reported by the tick and by the check, and nothing is trained.
+    path.write_text(CELLS.format(name="cells", trials=3, seed=44).replace("LogisticRegression", "Logistics"))
+    looked = programs.looks("new_experiments")
+    assert all("cells.yaml: algorithm: 'Logistics'" in str(one["skipReason"]) for one in looked), looked
+    checks_now = programs.ask(FAILED_CHECKS)["assetNodeOrError"]["assetChecksOrError"]["checks"]
+    (told,) = [one for one in checks_now if one["name"] == "experiment_files_are_valid"]
+    assert told["executionForLatestMaterialization"]["status"] == "FAILED"
+    assert "Logistics" in told["executionForLatestMaterialization"]["evaluation"]["description"]
+    assert len(programs.runs()) == 3
+    asked = programs.rows("SELECT cause, status, count(*) FROM ml_run_requests GROUP BY 1, 2 ORDER BY 1")
+    assert asked == [("changed_data", "launched", 1), ("new_experiment", "launched", 2)]
+
+
+@pytest.mark.drill
+def test_programs_that_are_killed_with_all_their_runs_lose_nothing_and_do_nothing_twice(programs: Programs) -> None:
+    root, names = programs.settings.root, ["one", "two", "three"]
+    for name in names:
+        write_experiment(root, name, trials=25)
+    started = dg.DagsterRunStatus.STARTED
+    programs.wait(lambda: any(run.status == started for run in programs.runs()), 900, "a run that has started")
+    programs.kill("daemon", everything=True)
+    programs.start("daemon")
+
+    def all_trained() -> bool:
+        done = {run.tags["dagster/partition"] for run in programs.runs() if run.status == SUCCESS}
+        return done == set(names) and all(run.is_finished for run in programs.runs())
+
+    programs.wait(all_trained, 900, "the training of all three")
+    # What was under way when its process died was tried again, by Dagster, as the same request.
+    keys = [run.tags["dagster/run_key"] for run in programs.runs() if "dagster/parent_run_id" not in run.tags]
+    assert len(keys) == len(set(keys)) == 3
+    assert programs.rows("SELECT n_completed + n_pruned + n_failed FROM ml_hpo_studies") == [(25,)] * 3
+    assert programs.rows("SELECT count(*), count(DISTINCT experiment_id) FROM ml_training_runs") == [(3, 3)]
+
+    # A backfill over all of them, with a daemon that dies half way.
+    before = len(programs.runs())
+    assets = [{"path": [name]} for name in CHAIN]
+    launched = programs.ask(BACKFILL, names=names, assets=assets)["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+    programs.wait(lambda: len(programs.runs()) > before, 900, "the first run of the backfill")
+    programs.kill("daemon", everything=False)
+    programs.start("daemon")
+    status = {"status": ""}
+
+    def over() -> bool:
+        status.update(programs.ask(BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"])
+        return status["status"].startswith("COMPLETED")
+
+    programs.wait(over, 900, "the end of the backfill")
+    assert status["status"] == "COMPLETED_SUCCESS", status
+    later = [run for run in programs.runs() if run.tags.get("dagster/backfill") == launched["backfillId"]]
+    assert sorted(run.tags["dagster/partition"] for run in later if run.status == SUCCESS) == sorted(names)
+    assert len([run for run in later if "dagster/parent_run_id" not in run.tags]) == len(names)
+    assert programs.rows("SELECT n_completed + n_pruned + n_failed FROM ml_hpo_studies") == [(25,)] * 3
+
+
+@pytest.mark.drill
+def test_bad_rows_fail_once_and_are_told_once_and_good_ones_are_a_run_again(programs: Programs) -> None:
+    root, webhook = programs.settings.root, programs.webhook  # type: ignore[attr-defined]
+    write_experiment(root, "cells")
+    assert programs.finished(1)[0].status == SUCCESS, programs.state()
+    cells(400).drop(columns="target").to_csv(root / "cells.csv", index=False)
+    failed = programs.finished(2)[-1]
+    assert failed.status == dg.DagsterRunStatus.FAILURE
+    programs.wait(lambda: webhook.messages, 900, "the message")
+    programs.looks("changed_data")
+    assert len(programs.runs()) == 2
+    (message,) = webhook.messages
+    assert message["text"] == "cells failed in dataset: DataInvalid"
+    assert failed.run_id in str(message)
+    write_experiment(root, "cells", rows=400)
+    assert programs.finished(3)[-1].status == SUCCESS, programs.state()

@@ -1,0 +1,110 @@
+"""The old model stays until a new one is not worse on the same test rows: on the real graph, database and MLflow."""
+
+import numpy as np
+import pytest
+
+from e2i_assets.core.automation.champion import ChampionModel
+
+PLAIN = """\
+name: cells
+owner: team:tests
+source: {csv: cells.csv}
+target: {name: kind, column: target, bins: [0], labels: [malignant, benign]}
+problem_type: binary_classification
+columns: {group: patient}
+algorithm: LogisticRegression
+hpo: {enabled: false}
+"""
+
+
+def ran(project, text: str = PLAIN):
+    result = project.run(text)
+    assert result.success, project.failure(result)
+    checks = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    return project.workspace.read(ChampionModel, "champion_model", "cells"), checks
+
+
+def champions(project) -> list[str]:
+    return [key for (key,) in project.all("SELECT model_key FROM ml_model_registry WHERE is_champion")]
+
+
+def alias(project) -> str:
+    version = project.workspace.tracker().champion("e2i_cells")
+    ((key,),) = project.all(f"SELECT model_key FROM ml_model_registry WHERE model_version = '{version}'")
+    return key
+
+
+@pytest.fixture
+def spoilt(project):
+    """The rows with the labels of train and validation drawn anew: what is learnt from them is worth nothing."""
+
+    def make():
+        placed = dict(project.all("SELECT entity_key, role FROM ml_split_assignments"))
+        frame = project.rows()
+        learnt = frame.patient.map(placed).isin(["train", "validation"])
+        draws = np.random.default_rng(5)
+        frame.loc[learnt, "target"] = draws.permutation(frame.loc[learnt, "target"].to_numpy())
+        return frame
+
+    return make
+
+
+def test_a_worse_model_does_not_take_the_place_of_the_champion_and_a_better_one_does(project, spoilt):
+    first, checks = ran(project)
+    assert first.promoted
+    assert first.model_key == first.challenger_key
+    assert checks["challenger_is_not_worse"].passed
+    assert champions(project) == [alias(project)] == [first.model_key]
+
+    project.write_rows(spoilt())
+    worse, checks = ran(project)
+    assert not worse.promoted
+    assert worse.model_key == first.model_key != worse.challenger_key
+    assert champions(project) == [alias(project)] == [first.model_key]
+    told = checks["challenger_is_not_worse"]
+    assert not told.passed
+    numbers = {name: value.value for name, value in told.metadata.items()}
+    assert numbers["metric"] == "roc_auc"
+    assert numbers["challenger"] < numbers["champion"]
+    assert numbers["gain"] == pytest.approx(numbers["challenger"] - numbers["champion"])
+    assert numbers["gain_low"] < numbers["gain"] < numbers["gain_high"] < 0
+    assert checks["champion_is_there"].passed
+    assert checks["alias_champion_is_the_champions"].passed
+    # The champion saw the test rows once more, and that is on record.
+    reasons = project.all(f"SELECT reason FROM ml_test_looks WHERE model_key = '{first.model_key}' ORDER BY look")
+    assert [reason for (reason,) in reasons][1].startswith("it was compared with the challenger")
+
+    project.write_rows(project.rows().iloc[:-2])
+    better, checks = ran(project)
+    assert checks["challenger_is_not_worse"].passed is better.promoted
+    assert champions(project) == [alias(project)] == [better.model_key]
+
+
+def test_the_same_run_again_decides_nothing_anew(project, spoilt):
+    ran(project)
+    project.write_rows(spoilt())
+    ran(project)
+    before = project.all("SELECT count(*) FROM ml_champion_decisions")
+    looks = project.all("SELECT count(*) FROM ml_test_looks WHERE reason LIKE 'it was compared%%'")
+    again, checks = ran(project)
+    assert not again.promoted
+    assert not checks["challenger_is_not_worse"].passed
+    assert project.all("SELECT count(*) FROM ml_champion_decisions") == before
+    assert project.all("SELECT count(*) FROM ml_test_looks WHERE reason LIKE 'it was compared%%'") == looks
+
+
+def test_a_champion_that_may_have_learnt_from_the_test_rows_is_not_compared_on_them(project):
+    first, _ = ran(project)
+    found, checks = ran(project, PLAIN + "split: {seed: 7}\n")
+    assert found.promoted
+    assert found.model_key != first.model_key
+    assert "split in another way" in checks["challenger_is_not_worse"].description
+
+
+def test_a_champion_outlives_a_later_training_of_its_own_study(project):
+    """The folder of a model belongs to its study: a larger budget writes there again."""
+    first, _ = ran(project, project.experiment)
+    champion = project.workspace.champion_folder("cells", first.model_key) / "data" / "model" / "model.skops"
+    kept = champion.read_bytes()
+    ran(project, project.experiment.replace("trials: 6", "trials: 12"))
+    assert champion.read_bytes() == kept

@@ -1,0 +1,70 @@
+"""What follows from a failed run: somebody is told, what may heal is tried again, and bad data is not."""
+
+import dagster as dg
+from webhook_receiver import webhook_receiver
+
+from e2i_assets.adapters.postgres.database import DatabaseUnreachable
+from e2i_assets.core.errors import E2iError
+from e2i_assets.defs.failures import run_failures
+from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.defs.retries import patient, wait_seconds
+
+
+def told(project, result: dg.ExecuteInProcessResult, tags: dict[str, str] | None = None) -> str:
+    (event,) = [one for one in result.all_events if one.is_failure and not one.is_step_event]
+    if tags:
+        project.instance.add_run_tags(result.run_id, tags)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="run_failures",
+        dagster_event=event,
+        dagster_instance=project.instance,
+        dagster_run=project.instance.get_run_by_id(result.run_id),
+    ).for_run_failure()
+    resource = ProjectResource(database_url=project.workspace.database.url)
+    return str(run_failures(context, project=resource).skip_message)
+
+
+def test_a_failed_run_is_told_with_experiment_asset_error_and_link(project, monkeypatch):
+    project.write_rows(project.rows().drop(columns="target"))
+    result = project.run()
+    assert not result.success
+    with webhook_receiver() as webhook:
+        monkeypatch.setenv("E2I_ALERT_WEBHOOK", webhook.address)
+        monkeypatch.setenv("E2I_DAGSTER_URL", "https://dagster.example.org/")
+        assert told(project, result, {"dagster/will_retry": "true"}) == "it is tried again"
+        assert webhook.messages == []
+        assert told(project, result, {"dagster/will_retry": "false"}).startswith("told: cells failed in dataset")
+        (message,) = webhook.messages
+        shown = str(message)
+        assert message["text"] == "cells failed in dataset: DataInvalid"
+        assert "target" in shown
+        assert f"https://dagster.example.org/runs/{result.run_id}" in shown
+        assert "less than an hour" in told(project, result)
+
+
+def executed(error: Exception, failures: int) -> tuple[bool, int]:
+    """Run an asset that fails so many times, and say how it ended and how often it was tried."""
+    tries: list[int] = []
+
+    @dg.asset
+    @patient
+    def shaky(context: dg.AssetExecutionContext) -> None:
+        tries.append(1)
+        if len(tries) <= failures:
+            raise error
+
+    return dg.materialize([shaky], raise_on_error=False).success, len(tries)
+
+
+def test_what_may_heal_is_tried_again():
+    assert executed(DatabaseUnreachable("no answer"), failures=1) == (True, 2)
+
+
+def test_bad_data_is_not_tried_again():
+    assert executed(E2iError("7 rows are wrong"), failures=1) == (False, 1)
+
+
+def test_each_wait_is_longer_than_the_one_before():
+    waits = [wait_seconds(retry) for retry in range(4)]
+    assert waits == sorted(set(waits))
+    assert sum(waits) < 600

@@ -1,0 +1,324 @@
+"""The sensors on the real PostgreSQL and a real Dagster instance: what a tick asks for, reports and leaves alone."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.storage.tags import RUN_KEY_TAG
+
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.request_store import RequestStore
+from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.definitions import defs
+from e2i_assets.defs import sensors
+from e2i_assets.defs.partitions import EXPERIMENTS
+from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.defs.schedules import old_models
+
+PLAIN = """\
+name: {name}
+owner: team:tests
+source: {{csv: {name}.csv}}
+target: {{name: kind, column: target, bins: [0], labels: [malignant, benign]}}
+problem_type: binary_classification
+columns: {{group: patient}}
+algorithm: LogisticRegression
+hpo: {{enabled: false}}
+"""
+
+
+class Folder:
+    """The experiments of a project, and the ticks of its sensors."""
+
+    def __init__(self, project) -> None:
+        self.project = project
+        self.files = project.root / "experiments"
+        self.files.mkdir()
+        self.cursors: dict[str, str | None] = {}
+        sensors._experiments_watch.cache_clear()
+        sensors._data_watch.cache_clear()
+
+    def write(self, name: str, text: str | None = None) -> Path:
+        path = self.files / f"{name}.yaml"
+        path.write_text(text or PLAIN.format(name=name))
+        return path
+
+    def write_rows(self, name: str, rows: int | None = None) -> Path:
+        path = self.project.root / f"{name}.csv"
+        self.project.rows().head(rows or 10_000).to_csv(path, index=False)
+        return path
+
+    def tick(self, name: str = "new_experiments") -> dg.SensorResult:
+        """What the daemon does with a tick, but for launching what it asks for."""
+        sensor = defs().resolve_sensor_def(name)
+        given = dg.build_sensor_context(
+            instance=self.project.instance,
+            cursor=self.cursors.get(name),
+            definitions=defs(),
+            resources={"project": ProjectResource(database_url=self.project.workspace.database.url)},
+        )
+        with given as context:
+            found = sensor(context)
+        assert isinstance(found, dg.SensorResult)
+        self.cursors[name] = found.cursor
+        for request in found.dynamic_partitions_requests or []:
+            self.project.instance.add_dynamic_partitions(EXPERIMENTS, request.partition_keys)
+        for event in found.asset_events:
+            self.project.instance.report_runless_asset_event(event)
+        return found
+
+    def old_models(self) -> list[dg.RunRequest] | str:
+        """What the weekly schedule asks for, or why it asks for nothing."""
+        found = old_models(self.project.instance, self.project.workspace)
+        return str(found.skip_message) if isinstance(found, dg.SkipReason) else found
+
+    def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        job = defs().resolve_job_def("tune_and_train")
+        tags = {**request.tags, RUN_KEY_TAG: str(request.run_key)}
+        return job.execute_in_process(
+            instance=self.project.instance, partition_key=request.partition_key, raise_on_error=False, tags=tags
+        )
+
+
+@pytest.fixture
+def folder(project) -> Folder:
+    return Folder(project)
+
+
+def keys(result: dg.SensorResult) -> list[str]:
+    return [str(one.run_key) for one in result.run_requests or []]
+
+
+def test_a_new_file_is_a_partition_and_one_run_and_a_touched_one_nothing(folder: Folder) -> None:
+    path = folder.write("cells")
+    folder.write_rows("cells")
+    first = folder.tick()
+    (request,) = first.run_requests
+    assert request.partition_key == "cells"
+    assert request.tags["e2i/cause"] == "new_experiment"
+    assert folder.project.instance.get_dynamic_partitions(EXPERIMENTS) == ["cells"]
+    # Until Dagster has a run of it, it is asked for under the same key: a daemon that died lost nothing.
+    assert keys(folder.tick()) == keys(first)
+    assert folder.run(request).success
+    assert not folder.tick().run_requests
+    os.utime(path)
+    path.write_text(path.read_text() + "# a remark\n")
+    after = folder.tick()
+    assert not after.run_requests
+    assert "none of 1 experiments has changed" in str(after.skip_reason)
+
+
+def test_a_changed_file_is_one_run_for_each_change_also_back_to_what_it_was(folder: Folder) -> None:
+    folder.write_rows("cells")
+    seen = []
+    for seed in (42, 43, 42):
+        folder.write("cells", PLAIN.format(name="cells") + f"split: {{seed: {seed}}}\n")
+        (request,) = folder.tick().run_requests
+        seen.append(request.run_key)
+        assert folder.run(request).success
+        assert not folder.tick().run_requests
+    assert len(set(seen)) == 3
+
+
+def test_an_invalid_file_is_reported_by_tick_and_check_and_stops_no_other(folder: Folder) -> None:
+    folder.write("good")
+    folder.write("bad", PLAIN.format(name="bad").replace("LogisticRegression", "LogisticRegresion"))
+    result = folder.tick()
+    assert [one.partition_key for one in result.run_requests] == ["good"]
+    (event,) = result.asset_events
+    assert not event.passed
+    assert "bad.yaml" in event.description
+    assert "did you mean 'LogisticRegression'" in event.description
+    assert folder.tick().asset_events == []
+    folder.write("bad")
+    mended = folder.tick()
+    assert {one.partition_key for one in mended.run_requests} == {"bad", "good"}
+    assert [one.passed for one in mended.asset_events] == [True]
+
+
+def test_a_known_file_that_is_broken_trains_nothing_and_keeps_what_is_registered(folder: Folder) -> None:
+    folder.write("cells")
+    folder.write_rows("cells")
+    assert folder.run(folder.tick().run_requests[0]).success
+    folder.write("cells", "name: [")
+    result = folder.tick()
+    assert not result.run_requests
+    assert "cells.yaml" in str(result.skip_reason)
+    row = ExperimentStore(folder.project.workspace.database).get("cells")
+    assert row.is_active
+    assert row.spec["algorithm"] == "LogisticRegression"
+
+
+def test_a_removed_file_retires_its_partition_and_everything_made_for_it_stays(folder: Folder) -> None:
+    path = folder.write("cells")
+    folder.write_rows("cells")
+    assert folder.run(folder.tick().run_requests[0]).success
+    path.unlink()
+    assert "retired: cells" in str(folder.tick().skip_reason)
+    store = ExperimentStore(folder.project.workspace.database)
+    assert not store.get("cells").is_active
+    assert folder.project.instance.get_dynamic_partitions(EXPERIMENTS) == ["cells"]
+    assert folder.project.all("SELECT status FROM e2i.ml_training_runs") == [("finished",)]
+    folder.write("cells")
+    assert not folder.tick().run_requests
+    assert store.get("cells").is_active
+
+
+def test_a_run_of_a_retired_experiment_says_so_and_reads_nothing(folder: Folder) -> None:
+    path = folder.write("cells")
+    folder.write_rows("cells")
+    request = folder.tick().run_requests[0]
+    path.unlink()
+    folder.tick()
+    result = folder.run(request)
+    assert not result.success
+    assert "is retired since" in folder.project.failure(result)
+
+
+def test_a_row_without_a_file_is_an_experiment_too_and_never_retires_for_having_none(folder: Folder) -> None:
+    spec = parse_experiment(PLAIN.format(name="rowed"), "test").model_dump(mode="json")
+    ExperimentStore(folder.project.workspace.database).register("rowed", spec)
+    (request,) = folder.tick().run_requests
+    assert request.partition_key == "rowed"
+    folder.tick()
+    assert ExperimentStore(folder.project.workspace.database).get("rowed").is_active
+
+
+def test_what_was_trained_by_hand_is_not_trained_again(folder: Folder) -> None:
+    folder.write("cells")
+    folder.write_rows("cells")
+    assert folder.project.run(PLAIN.format(name="cells")).success
+    result = folder.tick()
+    assert not result.run_requests
+    assert RequestStore(folder.project.workspace.database).last("new_experiment")["cells"].status == "not_needed"
+
+
+def test_changed_rows_are_one_run_and_a_touched_file_none(folder: Folder) -> None:
+    folder.write("cells")
+    path = folder.write_rows("cells", 400)
+    assert folder.run(folder.tick().run_requests[0]).success
+    os.utime(path)
+    assert "those that were read last: cells" in str(folder.tick("changed_data").skip_reason)
+    folder.write_rows("cells")
+    first = folder.tick("changed_data")
+    (request,) = first.run_requests
+    assert request.tags["e2i/cause"] == "changed_data"
+    assert keys(folder.tick("changed_data")) == keys(first)
+    result = folder.run(request)
+    assert result.success
+    assert result.output_for_node("dataset") is not None
+    assert not folder.tick("changed_data").run_requests
+    assert not folder.tick().run_requests
+
+
+def test_rows_that_cannot_be_used_are_tried_once(folder: Folder) -> None:
+    folder.write("cells")
+    path = folder.write_rows("cells")
+    assert folder.run(folder.tick().run_requests[0]).success
+    path.write_text("a,b\n1,2\n")
+    (request,) = folder.tick("changed_data").run_requests
+    assert not folder.run(request).success
+    assert not folder.tick("changed_data").run_requests
+    path.unlink()
+    assert "could not look at cells" in str(folder.tick("changed_data").skip_reason)
+
+
+SEARCHED = (
+    PLAIN.replace("hpo: {{enabled: false}}", "hpo: {{trials: 6}}").replace("LogisticRegression", "XGBoost")
+    + "search_space: {{n_estimators: {{low: 20, high: 60, step: 20}}, max_depth: {{low: 2, high: 3}}}}\n"
+)
+
+
+def trials(folder: Folder) -> list[tuple[int]]:
+    return folder.project.all("SELECT n_completed + n_pruned + n_failed FROM ml_hpo_studies")
+
+
+def test_rows_that_drift_are_a_warning_and_a_short_retune_with_a_cool_down(folder: Folder) -> None:
+    path = folder.project.root / "newer.csv"
+    folder.write("cells", SEARCHED.format(name="cells") + "watch: {recent: {csv: newer.csv}}\n")
+    folder.write_rows("cells")
+    rows = folder.project.rows()
+    rows.to_csv(path, index=False)
+    request = folder.tick().run_requests[0]
+    assert "no model yet" in str(folder.tick("drifted_data").skip_reason)
+    assert folder.run(request).success
+    quiet = folder.tick("drifted_data")
+    assert not quiet.run_requests
+    assert "are like those that were learnt from in all 30 features, and roc_auc is" in str(quiet.skip_reason)
+    assert [one.passed for one in quiet.asset_events] == [True]
+    assert "were looked at last" in str(folder.tick("drifted_data").skip_reason)
+
+    # Two features shift, and the labels of these rows have not arrived.
+    shifted = rows.drop(columns="target")
+    shifted[["mean radius", "mean texture"]] *= 1.6
+    shifted.to_csv(path, index=False)
+    told = folder.tick("drifted_data")
+    (event,) = told.asset_events
+    assert not event.passed
+    assert event.severity == dg.AssetCheckSeverity.WARN
+    assert "mean radius (PSI" in event.description
+    assert "mean texture (PSI" in event.description
+    (request,) = told.run_requests
+    assert request.tags["e2i/cause"] == "drifted_data"
+    result = folder.run(request)
+    assert result.success, folder.project.failure(result)
+    warned = [one.check_name for one in result.get_asset_check_evaluations() if not one.passed]
+    assert "newer_rows_have_not_drifted" in warned
+    assert trials(folder) == [(11,)]
+
+    # Still drifting, and the last re-tune was just now.
+    shifted.head(300).to_csv(path, index=False)
+    again = folder.tick("drifted_data")
+    assert [one.passed for one in again.asset_events] == [False]
+    assert not again.run_requests
+
+
+def test_a_metric_that_decays_on_newer_rows_is_a_retune(folder: Folder) -> None:
+    folder.write("cells", SEARCHED.format(name="cells") + "watch: {recent: {csv: newer.csv}}\n")
+    folder.write_rows("cells")
+    rows = folder.project.rows()
+    rows.assign(target=1 - rows["target"]).to_csv(folder.project.root / "newer.csv", index=False)
+    assert folder.run(folder.tick().run_requests[0]).success
+    told = folder.tick("drifted_data")
+    assert "roc_auc was" in told.asset_events[0].description
+    assert [one.tags["e2i/cause"] for one in told.run_requests] == ["drifted_data"]
+
+
+def test_an_old_model_is_tuned_again_for_a_short_while_once(folder: Folder) -> None:
+    folder.write("cells", SEARCHED.format(name="cells"))
+    folder.write_rows("cells")
+    assert folder.run(folder.tick().run_requests[0]).success
+    assert folder.old_models() == "cells: its model is young enough"
+    with folder.project.workspace.database.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE ml_training_runs SET started_at = started_at - interval '31 days', "
+            "completed_at = completed_at - interval '31 days'"
+        )
+    (request,) = folder.old_models()
+    assert request.tags["e2i/cause"] == "age"
+    assert folder.run(request).success
+    assert trials(folder) == [(11,)]
+    assert folder.old_models() == "cells: its model is young enough"
+
+
+def test_what_trains_by_the_clock_is_off_and_what_checks_is_on() -> None:
+    states = {one.name: one.default_status.value for one in defs().get_repository_def().schedule_defs}
+    assert states == {
+        "promises_hold_every_night": "RUNNING",
+        "tune_old_models": "STOPPED",
+        "forget_every_month": "STOPPED",
+    }
+    zones = {one.execution_timezone for one in defs().get_repository_def().schedule_defs}
+    assert zones == {"UTC"}
+
+
+def test_the_memory_forgets_old_patterns_that_nobody_started_from(folder: Folder) -> None:
+    assert folder.project.run().success
+    with folder.project.workspace.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE ml_hpo_patterns SET created_at = created_at - interval '91 days'")
+    result = defs().resolve_job_def("keep_memory").execute_in_process(instance=folder.project.instance)
+    assert result.success
+    own = "SELECT count(*) FROM ml_hpo_patterns WHERE source <> 'starter'"
+    assert folder.project.all(own) == [(0,)]
+    assert folder.project.all("SELECT count(*) FROM ml_hpo_forgotten_patterns") == [(1,)]
