@@ -30,7 +30,9 @@ def study(options: argparse.Namespace, name: str, algorithm: str) -> StarterStud
     facts = corpus.index(corpus.folder(options.corpus)).loc[name]
     experiment = corpus.experiment_of(facts, name, algorithm)
     record = json.loads((options.work / f"{name}.{algorithm}.json").read_text())
-    found = [(values, record[record_key(experiment, values)]) for values in json.loads(path.read_text())]
+    tried = [(values, record.get(record_key(experiment, values))) for values in json.loads(path.read_text())]
+    # A miner that was killed may have noted a configuration whose record it did not come to keep.
+    found = [(values, judged) for values, judged in tried if judged is not None]
     metrics = names(experiment.problem_type)
     return StarterStudy(
         table=name,
