@@ -136,9 +136,11 @@ def _regret_table(
             mean = np.mean(np.clip(validation, *_CLIPPED))
             cells.append(f"{np.median(validation):.2f} ({mean:.2f}) / {np.median(test):.2f}")
         rows.append(cells)
-    notes = f"Medians over {len(pairs)} pairs of set and algorithm{which}, of the mean over seeds; in brackets the mean."
+    notes = (
+        f"Medians over {len(pairs)} pairs of set and algorithm{which}, of the mean over seeds; in brackets the mean."
+    )
     if silent:
-        notes += f" Left out, as nothing is to gain: {', '.join(silent)}."
+        notes += f" Left out, nothing being to gain: {', '.join(silent)}."
     return report.Table(
         f"Regret on validation / on test{which}",
         ["tried first", *[f"{n} trial{'s' * (n > 1)}" for n in AFTER]],
