@@ -13,6 +13,7 @@ from e2i_assets.core.identity import content_hash
 from e2i_assets.core.memory import meta_vector
 from e2i_assets.core.memory.starter import StarterFile, StarterPattern, patterns
 
+_OF_A_PERSON = "file:"
 SHIPPED = Path(__file__).with_name("starter_memory.json.gz")
 
 
@@ -39,11 +40,14 @@ def load_starter(database: Database, path: Path | None = None, again: bool = Fal
     except OSError as error:
         raise PatternFileUnusable(f"{found} cannot be read: {error.strerror or error}") from error
     # The scales of the vectors are part of what is loaded: patterns of an older version would be found by nobody.
-    starter_hash = hashlib.sha256(content + str(meta_vector.VERSION).encode()).hexdigest()
+    digest = hashlib.sha256(content + str(meta_vector.VERSION).encode()).hexdigest()
     store = StarterStore(database)
     if path is not None:
-        return store.load(starter_hash, lambda: file_rows(path, STARTER), again)
-    return store.load(starter_hash, lambda: shipped_rows(content), again)
+        return store.load(f"{_OF_A_PERSON}{digest}", lambda: file_rows(path, STARTER), again)
+    last = store.last()
+    if last is not None and last.starter_hash.startswith(_OF_A_PERSON) and not again:
+        return None  # somebody's own choice is not replaced by what ships
+    return store.load(digest, lambda: shipped_rows(content), again)
 
 
 def shipped_rows(content: bytes) -> Iterator[PatternRow]:

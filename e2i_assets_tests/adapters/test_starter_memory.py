@@ -125,6 +125,7 @@ def test_a_file_of_patterns_is_a_starter_memory(tables: Database, examples: Any,
     assert load_starter(tables, path) == 3
     assert by_source(tables) == {"starter": 3}
     assert load_starter(tables, path) is None
+    assert load_starter(tables) is None  # what ships does not take the place of somebody's own choice
 
 
 def test_a_file_that_is_none_says_so_and_leaves_what_is_there(

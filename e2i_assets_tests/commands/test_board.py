@@ -89,7 +89,7 @@ def test_a_terminal_gets_a_bar(searching: Workspace, since: float) -> None:
     said = shown(searching, True, lambda board: board.show({"visits": since}))
     assert "visits" in said
     assert "━" in said
-    assert "hpo_study (4 of 7): trial 4 of 10, best r2 -0.25" in said
+    assert "hpo_study (4 of 8): trial 4 of 10, best r2 -0.25" in said
     assert " s left" in said
 
 
@@ -116,4 +116,4 @@ def test_an_asset_that_is_being_replaced_is_no_error(searching: Workspace, since
     """A folder may be gone for a moment between being looked for and being looked at."""
     folder: Path = searching.asset_folder("dataset", "visits")
     folder.rmdir()
-    assert "dataset (1 of 7)" in shown(searching, True, lambda board: board.show({"visits": since}))
+    assert "dataset (1 of 8)" in shown(searching, True, lambda board: board.show({"visits": since}))

@@ -13,6 +13,7 @@ from finished_project import registered
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.pattern_store import PatternRow, PatternStore
+from e2i_assets.adapters.stores.starter_store import StarterStore
 from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore, TrialRow
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SplitFacts
@@ -21,6 +22,12 @@ from e2i_assets.core.memory import meta_vector
 Said = Callable[..., Result]
 
 FEATURES = {"n_samples": 569.0, "log_n_samples": math.log10(569), "n_features": 30.0, "log_n_features": math.log10(30)}
+
+
+@pytest.fixture(autouse=True)
+def _no_starter_memory(project: Workspace) -> None:
+    """What ships stays out: these tests count patterns."""
+    StarterStore(project.database).remove()
 
 
 def pattern(name: str, **changes: Any) -> PatternRow:
@@ -220,7 +227,7 @@ def test_similar_says_what_to_do_when_nothing_is_known_or_like_it(project: Works
     assert "nothing is known yet of the rows of plain: `e2i run plain` looks at them" in words(refused)
     assert "'nobody' is not registered: `e2i experiment list`" in words(said("memory", "similar", "nobody"))
     looked_at(project)
-    assert "None is at least 0.6 similar: --min-similarity 0 shows the nearest." in words(
+    assert "None is at least 0.2 similar: --min-similarity 0 shows the nearest." in words(
         said("memory", "similar", "plain")
     )
 
@@ -281,6 +288,7 @@ def test_patterns_go_from_one_database_to_another(
     assert (again.exit_code, "replace it with --force" in words(again)) == (1, True)
     assert documents(said("memory", "export", file, "--force", "--json")) == {"patterns": 2, "file": file}
     monkeypatch.setenv("E2I_DATABASE_URL", other_database.url)
+    said("memory", "starter", "remove")
     assert "2 of 2 patterns are new, marked import:north." in words(said("memory", "import", file))
     assert {one["pattern_id"] for one in documents(said("memory", "list", "--json"))} == set(ids)
     again = said("memory", "import", file, "--name", "south", "--json")
@@ -308,6 +316,9 @@ def test_a_removed_starter_memory_stays_away_until_it_is_loaded(project: Workspa
         connection.exec_driver_sql("DELETE FROM procedural_memories")
     assert "The starter memory is in: 2 patterns." in words(said("memory", "starter", "load", file))
     assert {one["source"] for one in documents(said("memory", "list", "--json"))} == {"starter"}
+    assert (
+        len(documents(said("memory", "list", "--json"))) == 2
+    )  # what ships does not take the place of a person's choice
     assert "2 patterns are gone. `e2i memory starter load` brings them back." in words(
         said("memory", "starter", "remove")
     )

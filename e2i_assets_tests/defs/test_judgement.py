@@ -161,7 +161,9 @@ def seen(project: Any, result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     found["mlflow values"] = plain([run.data.metrics, run.data.params, run.data.tags])
     for name, content in files_of(project, run_id).items():
         if name.endswith(".json"):
-            found[f"mlflow {name}"] = plain(json.loads(content))
+            found[f"mlflow {name}"] = plain(without_clock(json.loads(content)))
+        elif name.endswith(".html"):
+            found[f"mlflow {name}"] = words(content.decode())
         elif not name.endswith("MLmodel"):
             found[f"mlflow {name}"] = content
     for event in result.get_asset_materialization_events():
@@ -174,6 +176,19 @@ def seen(project: Any, result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     lines = [record.user_message for record in project.instance.all_logs(result.run_id)]
     found["log"] = sorted(plain(line) for line in lines)
     return found
+
+
+def without_clock(document: Any) -> Any:
+    """Return a table, as MLflow keeps it, without the columns that a clock measures; anything else as it is."""
+    if not isinstance(document, dict) or document.keys() != {"columns", "data"}:
+        return document
+    kept = [place for place, name in enumerate(document["columns"]) if not _CLOCK.search(name)]
+    return {"columns": document["columns"], "data": [[row[place] for place in kept] for row in document["data"]]}
+
+
+def words(page: str) -> str:
+    """Return a report without its pictures and numbers: they are of what is compared elsewhere, and of clocks."""
+    return re.sub(r"[\d.,]+", "#", plain(re.sub(r"data:image/png;base64,[^\"]+", "picture", page)))
 
 
 def shown(value: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from served_product import environment, project_folder
 from snippets import REPOSITORY, Snippet, snippets
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.tutorial, pytest.mark.timeout(1800)]
 
 # Each has tests of its own: the installation, and what serves until Ctrl-C.
 ELSEWHERE = ("make install", ".venv/bin/e2i up")

@@ -67,6 +67,7 @@ _OLDER = sa.text("""
         WHERE run.id = :run_id AND migration.version = 11 AND run.completed_at < migration.applied_at
     )
 """)
+_TRAINED = sa.text("SELECT EXISTS (SELECT FROM ml_training_runs WHERE experiment_id = :experiment_id)")
 _NEWER = sa.text("""
     SELECT EXISTS (
         SELECT FROM ml_training_runs AS run, schema_migrations AS migration
@@ -122,10 +123,11 @@ class ChampionStore:
             return bool(connection.execute(_OLDER, {"run_id": run_id}).scalar_one())
 
     def has_only_older(self, experiment_id: str) -> bool:
-        """Return whether no training run of an experiment has finished since champions are recorded."""
+        """Return whether an experiment has training runs, and none that finished since champions are recorded."""
         with self.database.connect() as connection:
+            any_at_all = connection.execute(_TRAINED, {"experiment_id": experiment_id}).scalar_one()
             newer = connection.execute(_NEWER, {"experiment_id": experiment_id}).scalar_one()
-        return not newer
+        return bool(any_at_all and not newer)
 
     def config_hash(self, split_id: str | None) -> str | None:
         """Return the identity of the way of splitting behind a split."""
