@@ -1,5 +1,7 @@
 """The HPO pattern memory at work: asked before a study, told after it."""
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.adapters.stores.pattern_store import PatternRow, PatternStore, SimilarPattern
@@ -90,21 +92,35 @@ def remember(
     return Remembered(pattern_id=str(pattern_id), reason="stored", uses=brought, head_start=uses.head_start(result))
 
 
-def _patterns(
-    workspace: Workspace, experiment: Experiment, features: dict[str, float], search_hash: str
-) -> list[Pattern]:
-    similar = PatternStore(workspace.database).similar(
+def patterns_like(
+    workspace: Workspace,
+    experiment: Experiment,
+    features: Mapping[str, float],
+    search_hash: str | None,
+    min_similarity: float,
+    limit: int,
+) -> list[SimilarPattern]:
+    """Return the patterns at least so similar to rows with these meta-features, but for those of the same rows."""
+    return PatternStore(workspace.database).similar(
         algorithm=experiment.algorithm,
         problem_type=experiment.problem_type,
         metric=experiment.metric,
         n_samples=int(features["n_samples"]),
         n_features=int(features["n_features"]),
         class_balance=features.get("class_balance"),
-        min_similarity=experiment.warm_start.min_similarity,
-        limit=_PATTERNS_ASKED_FOR,
+        min_similarity=min_similarity,
+        limit=limit,
         exclude_data_hash=search_hash,
         meta_vector=meta_vector.meta_vector(features),
         meta_version=meta_vector.VERSION,
+    )
+
+
+def _patterns(
+    workspace: Workspace, experiment: Experiment, features: dict[str, float], search_hash: str
+) -> list[Pattern]:
+    similar = patterns_like(
+        workspace, experiment, features, search_hash, experiment.warm_start.min_similarity, _PATTERNS_ASKED_FOR
     )
     return [
         Pattern(

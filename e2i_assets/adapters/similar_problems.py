@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from e2i_assets.adapters.asset_files import AssetMissing
+from e2i_assets.adapters.memory import patterns_like
 from e2i_assets.adapters.stores.pattern_store import PatternStore, SimilarPattern
 from e2i_assets.adapters.stores.pattern_upkeep import PatternUpkeep
 from e2i_assets.adapters.workspace import Workspace
@@ -64,21 +65,8 @@ def similar_problems(
     workspace: Workspace, experiment: Experiment, problem: Described, min_similarity: float, limit: int
 ) -> list[SimilarProblem]:
     """Return the patterns at least so similar to an experiment's problem, as its warm start would find them."""
-    features = problem.meta_features
-    vector = meta_vector.meta_vector(features)
-    found = PatternStore(workspace.database).similar(
-        algorithm=experiment.algorithm,
-        problem_type=experiment.problem_type,
-        metric=experiment.metric,
-        n_samples=int(features["n_samples"]),
-        n_features=int(features["n_features"]),
-        class_balance=features.get("class_balance"),
-        min_similarity=min_similarity,
-        limit=limit,
-        exclude_data_hash=problem.data_hash,
-        meta_vector=vector,
-        meta_version=meta_vector.VERSION,
-    )
+    found = patterns_like(workspace, experiment, problem.meta_features, problem.data_hash, min_similarity, limit)
+    vector = meta_vector.meta_vector(problem.meta_features)
     return [_compared(pattern, vector) for pattern in found]
 
 

@@ -1,23 +1,21 @@
 """What the memory's assets show: what is tried first, what may come instead, and what past problems say of both."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from e2i_assets.core.memory.selection import weights
-from e2i_assets.core.memory.warm_start import WarmConfiguration, WarmStart
+from e2i_assets.core.memory.warm_start import WarmStart
 
 _MOST_ALTERNATIVES = 20
 
 
 def tried_first(start: WarmStart) -> list[dict[str, Any]]:
     """Return the planned configurations as rows of a table; without a memory, the defaults."""
-    planned = start.configurations[: start.tries]
-    return _rows(start, planned or start.configurations[:1])
+    return _rows(start, range(start.tries or min(1, len(start.configurations))))
 
 
 def alternatives(start: WarmStart) -> list[dict[str, Any]]:
     """Return those that the first results may bring forward, the most promising ones first."""
-    rest = start.configurations[start.tries :] if start.tries else ()
+    rest = range(start.tries, len(start.configurations)) if start.tries else range(0)
     return sorted(_rows(start, rest), key=lambda row: row["expected_regret"])[:_MOST_ALTERNATIVES]
 
 
@@ -36,9 +34,8 @@ def past_problems(start: WarmStart) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(start: WarmStart, configurations: Sequence[WarmConfiguration]) -> list[dict[str, Any]]:
+def _rows(start: WarmStart, places: range) -> list[dict[str, Any]]:
     shares = weights(start.problems, {}) if start.problems else ()
-    places = {id(one): place for place, one in enumerate(start.configurations)}
     return [
         {
             "origin": one.origin,
@@ -46,10 +43,11 @@ def _rows(start: WarmStart, configurations: Sequence[WarmConfiguration]) -> list
             "study": one.study_name,
             # 0 is the best that past problems know, 1 a typical configuration of the space.
             "expected_regret": round(
-                float(sum(s * past.regrets[places[id(one)]] for s, past in zip(shares, start.problems, strict=True))), 3
+                float(sum(s * past.regrets[place] for s, past in zip(shares, start.problems, strict=True))), 3
             ),
             "values": str(one.values),
             "changed": "; ".join(one.notes),
         }
-        for one in configurations
+        for place in places
+        for one in (start.configurations[place],)
     ]

@@ -122,6 +122,15 @@ def test_as_many_wait_as_can_start_and_each_result_brings_one_more():
     assert [trial.params["rate"] for trial in study.trials[:2]] == [0.28, 0.02]
 
 
+def test_once_there_is_nothing_more_to_propose_nobody_is_asked_again():
+    """Most of a study comes after its proposals, and each question looks at everything that was tried."""
+    asked = []
+    study = optuna.create_study(direction="maximize")
+    proposals = Proposals(lambda tried, default: asked.append(len(tried)), 1, lambda study: None)
+    study.optimize(lambda trial: trial.suggest_float("rate", 0.01, 0.3), n_trials=5, callbacks=[proposals])
+    assert asked == [1]
+
+
 @pytest.mark.parametrize(("budget", "expected"), [(1, 1), (3, 1), (8, 2), (60, 10), (1000, 10)])
 def test_the_memory_takes_a_quarter_of_the_budget_at_most(budget, expected):
     assert tries(budget, 10) == expected

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from e2i_assets.core.search.trials import ORIGIN, Origin, record_of
+from e2i_assets.core.search.trials import ORIGIN, Origin
 
 if TYPE_CHECKING:
     import optuna
@@ -39,7 +39,7 @@ class Tried:
         return all(name in self.values and self.values[name] == value for name, value in values.items())
 
 
-# Told everything that was tried and the value of the defaults, it returns what to try next, None for nothing more.
+# Told everything that was tried and the value of the defaults, it returns what to try next; None ends the proposals.
 Proposer = Callable[[Sequence[Tried], float | None], Proposal | None]
 
 
@@ -70,6 +70,7 @@ class Proposals:
         self._ahead = ahead
         self._default_value = default_value
         self._turn = threading.Lock()
+        self._has_ended = False
 
     def __call__(self, study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
         """Queue what follows from a finished trial."""
@@ -78,11 +79,15 @@ class Proposals:
     def queue(self, study: "optuna.Study") -> None:
         """Queue proposals until as many wait as can start."""
         with self._turn:  # two threads that end a trial at once must not be told the same
-            tried = [_tried(trial) for trial in study.get_trials(deepcopy=False)]
-            waiting = sum(trial.state.name == "WAITING" for trial in study.get_trials(deepcopy=False))
+            if self._has_ended:  # most of a study comes after the proposals: it must not pay for them trial by trial
+                return
+            trials = study.get_trials(deepcopy=False)
+            tried = [_tried(trial) for trial in trials]
+            waiting = sum(trial.state.name == "WAITING" for trial in trials)
             while waiting < self._ahead:
                 proposal = self._proposer(tried, self._default_value(study))
                 if proposal is None:
+                    self._has_ended = True
                     return
                 study.enqueue_trial(proposal.values, user_attrs={**proposal.attributes, ORIGIN: proposal.origin})
                 tried.append(Tried(proposal.values))
@@ -91,4 +96,5 @@ class Proposals:
 
 def _tried(trial: "optuna.trial.FrozenTrial") -> Tried:
     values = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-    return Tried(values, record_of(trial).value, trial.state.name == "PRUNED")
+    value = trial.values[0] if trial.state.name == "COMPLETE" else None
+    return Tried(values, value, trial.state.name == "PRUNED")
