@@ -1,5 +1,6 @@
 """`e2i run` as a process: it can be stopped in any way at any moment, and the next one goes on from there."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import psutil
 import pytest
 from sklearn.datasets import load_breast_cancer
 
+from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.workspace import Workspace
 
 pytestmark = pytest.mark.processes
@@ -125,3 +127,20 @@ def test_a_failed_experiment_fails_the_command_and_says_why_and_where(started, p
     assert "Traceback" not in said
     assert "run-cells.log" in said
     assert Path(project.settings.state, "logs", "run-cells.log").is_file()
+
+
+def test_two_runs_that_open_dagster_at_once_find_one_pool(tmp_path: Path, database: Database) -> None:
+    """In a fresh database both would make it, and Dagster's own way of doing so fails the second."""
+    program = (
+        "import os, sys\n"
+        "from e2i_assets.adapters.settings import from_environment\n"
+        "from e2i_assets.commands.instance import dagster_instance\n"
+        "with dagster_instance(from_environment(os.environ)) as instance:\n"
+        "    print([(pool.name, pool.limit) for pool in instance.event_log_storage.get_pool_limits()])\n"
+    )
+    environment = {**os.environ, "E2I_DATABASE_URL": database.url, "E2I_STATE": str(tmp_path)}
+    both = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [process.communicate()[0].strip() for process in both] == ["[('studies', 1)]"] * 2
