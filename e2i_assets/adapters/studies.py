@@ -60,7 +60,10 @@ def tuned(
         pace.told(trial, best)
         on_trial(trial, best)
 
-    return tuning.Tuned(identity=identity, result=durable_search(workspace, experiment, rows, warm_start, told))
+    result = durable_search(workspace, experiment, rows, warm_start, told)
+    if result.resumed_from:  # else a study that was complete already would say nothing at all
+        say(f"{result.resumed_from} of {result.n_trials} trials were there from an earlier run; {result.stop_reason}")
+    return tuning.Tuned(identity=identity, result=result)
 
 
 class _Pace:

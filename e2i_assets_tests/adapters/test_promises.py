@@ -554,6 +554,17 @@ def test_an_experiment_that_does_not_search_keeps_its_promises_and_says_so(made:
     assert found["classes_are_spread_evenly"].why == "a regression has no classes"
 
 
+def test_a_search_that_was_complete_already_says_so_and_tries_nothing(made: Made) -> None:
+    experiment = made.workspace.experiment("cells")
+    rows = made.workspace.read(SearchRows, "validation_splits", "cells")
+    start = made.workspace.read(memory.WarmStart, "warm_start", "cells")
+    said: list[str] = []
+    again = studies.tuned(made.workspace, experiment, rows, start, said.append)
+    assert again.result is not None
+    trials = again.result.n_trials
+    assert said == [f"{trials} of {trials} trials were there from an earlier run; budget spent"]
+
+
 def test_rows_that_leave_the_order_of_time_are_found(made: Made) -> None:
     swapped("train", "holdout", "sugar")(made)
     found = made.verdicts("sugar")

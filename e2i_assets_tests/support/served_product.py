@@ -53,12 +53,17 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Served]:
+def served(folder: Path, *, automation: str = "on") -> Iterator[Served]:
     """`e2i up` on free ports, until the end of the block; then Ctrl-C."""
     ports = {"--port": free_port(), "--mlflow-port": free_port(), "--optuna-port": free_port()}
     command = [sys.executable, "-m", "e2i_assets.cli", "up", *(str(word) for pair in ports.items() for word in pair)]
     process = subprocess.Popen(
-        command, cwd=folder, env=environment(folder), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=folder,
+        env={**environment(folder), "E2I_AUTOMATION": automation},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     lines: list[str] = []
     assert process.stdout is not None

@@ -26,7 +26,7 @@ def product() -> Iterator[tuple[Served, Path]]:
         said = subprocess.run(
             [*e2i, "report", NAME], cwd=folder, env=environment(folder), check=True, capture_output=True, text=True
         )
-        with served(folder) as running:
+        with served(folder, automation="off") as running:
             yield running, Path(said.stdout.strip())
 
 
