@@ -244,6 +244,17 @@ def test_two_configurations_of_a_pattern_in_one_study_are_two_uses(
     assert execute("SELECT count(*) FROM ml_hpo_warmstart_uses") == 2
 
 
+def test_what_a_pruned_warm_trial_brought_is_kept_without_a_rank(
+    tables: Database, examples: Any, execute: Callable[..., Any]
+) -> None:
+    store, studies = PatternStore(tables), StudyStore(tables)
+    pattern_id, study_id = store.store(examples.pattern()), studies.start(examples.study())
+    studies.record_trials(study_id, [examples.trial(0), examples.trial(1, state="PRUNED")])
+    brought = {"value": None, "default_value": 0.7, "best_value": 0.72, "rank": None, "n_ranked": None}
+    assert store.record_use(pattern_id, study_id, 1, 0.9, None, **brought)
+    assert execute("SELECT count(*) FROM ml_hpo_warmstart_uses WHERE rank IS NULL AND best_value = 0.72") == 1
+
+
 def test_what_a_use_came_to_is_kept_with_what_it_is_measured_against(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:

@@ -28,8 +28,8 @@ class WarmStartUse(BaseModel):
             is better; None when either is not known.
         default_value: What the defaults came to.
         best_value: What the study's best trial came to in the end.
-        rank: Its rank among the completed trials, 1 is the best.
-        n_ranked: How many those are.
+        rank: Its rank among the completed trials, 1 is the best; None when it did not complete.
+        n_ranked: How many those are; None when it is not one of them.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -42,7 +42,7 @@ class WarmStartUse(BaseModel):
     default_value: float | None
     best_value: float | None
     rank: int | None
-    n_ranked: int
+    n_ranked: int | None
 
 
 class HeadStart(BaseModel):
@@ -80,7 +80,7 @@ def uses(result: StudyResult) -> tuple[WarmStartUse, ...]:
             default_value=result.default_value,
             best_value=values[0] if values else None,
             rank=None if trial.value is None else values.index(trial.value) + 1,
-            n_ranked=len(values),
+            n_ranked=None if trial.value is None else len(values),
         )
         for trial in result.trials
         if PATTERN in trial.attributes and trial.counts
