@@ -7,15 +7,14 @@ from typing import Any
 
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.stores.study_store import TrialRow
+from e2i_assets.adapters.tracked_trials import history, trial_rows
 from e2i_assets.adapters.tracking.tracked_run import TrackedRun, hyperparameters
-from e2i_assets.adapters.tracking.trial_history import Point
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.identity import content_hash
-from e2i_assets.core.metrics import metric
 from e2i_assets.core.training import ROLES, Training
 
 
@@ -55,12 +54,11 @@ def tracked_training(
         run_name=f"{experiment.algorithm}_{started:%Y%m%d_%H%M%S}",
         description=_description(settings, experiment, hpo, dagster_run_id),
         dagster_run_id=dagster_run_id,
-        experiment_tags={
-            "problem_type": experiment.problem_type,
-            "source": "e2i_assets",
-            "mlflow.note.content": experiment.description,
+        experiment_tags=_experiment_tags(experiment),
+        tags={
+            **_tags(experiment, facts, hpo, training_run_id, dagster_run_id),
+            "e2i.success_criteria_met": str(training.criteria_met).lower(),
         },
-        tags=_tags(experiment, facts, hpo, training, training_run_id, dagster_run_id),
         params={
             **hyperparameters(training.parameters),
             "algorithm_name": experiment.algorithm,
@@ -95,47 +93,43 @@ def tracked_training(
     )
 
 
+def failed_training(
+    settings: Settings,
+    experiment: Experiment,
+    facts: SplitFacts,
+    hpo: HpoOutput,
+    failure: str,
+    *,
+    training_run_id: str,
+    dagster_run_id: str,
+    started: datetime,
+) -> TrackedRun:
+    """Return what MLflow is told of a training that came to nothing: what was tried, and why it failed.
+
+    It has a key of its own: the training that comes to an end is another run, beside it.
+    """
+    parameters = hpo.best_hyperparameters
+    return TrackedRun(
+        experiment_name=f"e2i_{experiment.name}",
+        run_key=content_hash({"training": training_key(str(hpo.hpo_spec_hash), parameters), "failed": True}),
+        run_name=f"{experiment.algorithm}_{started:%Y%m%d_%H%M%S}_failed",
+        description=_description(settings, experiment, hpo, dagster_run_id),
+        dagster_run_id=dagster_run_id,
+        experiment_tags=_experiment_tags(experiment),
+        tags=_tags(experiment, facts, hpo, training_run_id, dagster_run_id),
+        params={**hyperparameters(parameters), "algorithm_name": experiment.algorithm},
+        data=(experiment.name, facts.data_hash),
+        started_at=started,
+        failure=failure,
+    )
+
+
 def training_key(identity: str, parameters: Mapping[str, Any]) -> str:
     """Return the identity of a training in MLflow, where parameters cannot change.
 
     A study that was given a larger budget may end with other parameters: that is another MLflow run.
     """
     return content_hash({"spec_hash": identity, "parameters": dict(parameters)})
-
-
-def history(experiment: Experiment, trials: Sequence[TrialRow]) -> list[Point]:
-    """Return the curves of a search: the value of each completed trial and the best so far, in natural orientation."""
-    judged = metric(experiment.metric, experiment.problem_type)
-    ended = sorted((one for one in trials if one.datetime_complete is not None), key=lambda one: one.trial_number)
-    points: list[Point] = []
-    best: float | None = None
-    for trial in ended:
-        assert trial.datetime_complete is not None
-        step, at = trial.trial_number, trial.datetime_complete
-        if trial.duration_seconds is not None:
-            points.append(Point("trial_seconds", step, trial.duration_seconds, at))
-        if trial.state == "COMPLETE" and trial.value is not None:
-            best = trial.value if best is None else max(best, trial.value)
-            points.append(Point(f"trial_{experiment.metric}", step, judged.oriented(trial.value), at))
-            points.append(Point(f"trial_best_{experiment.metric}", step, judged.oriented(best), at))
-    return points
-
-
-def trial_rows(experiment: Experiment, trials: Sequence[TrialRow]) -> list[dict[str, Any]]:
-    """Return a row for each trial, pruned and failed ones with their reason too."""
-    judged = metric(experiment.metric, experiment.problem_type)
-    return [
-        {
-            "trial": one.trial_number,
-            "state": one.state,
-            "origin": one.origin,
-            experiment.metric: None if one.value is None else judged.oriented(one.value),
-            "seconds": one.duration_seconds,
-            **{f"hp_{name}": value for name, value in one.user_attrs.get("sampled", {}).items()},
-            "reason": one.error_message,
-        }
-        for one in sorted(trials, key=lambda one: one.trial_number)
-    ]
 
 
 def _description(settings: Settings, experiment: Experiment, hpo: HpoOutput, dagster_run_id: str) -> str:
@@ -148,11 +142,18 @@ def _description(settings: Settings, experiment: Experiment, hpo: HpoOutput, dag
     return f"{experiment.description}\n\n{links}" if experiment.description else links
 
 
+def _experiment_tags(experiment: Experiment) -> dict[str, str]:
+    return {
+        "problem_type": experiment.problem_type,
+        "source": "e2i_assets",
+        "mlflow.note.content": experiment.description,
+    }
+
+
 def _tags(
     experiment: Experiment,
     facts: SplitFacts,
     hpo: HpoOutput,
-    training: Training,
     training_run_id: str,
     dagster_run_id: str,
 ) -> dict[str, str]:
@@ -172,7 +173,6 @@ def _tags(
         "e2i.optimised_metric": experiment.metric,
         # The budget is no parameter: a larger one may lead to the same training, whose parameters cannot change.
         "e2i.hpo_trials": str(experiment.hpo.trials),
-        "e2i.success_criteria_met": str(training.criteria_met).lower(),
         # The tag by which dagster-mlflow marks the runs that it starts: one search finds both.
         "dagster_run_id": dagster_run_id,
     }

@@ -12,7 +12,7 @@ from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.run_store import RunStore, TrainingRunRow
 from e2i_assets.adapters.stores.split_store import SplitStore
 from e2i_assets.adapters.stores.study_store import StudyStore
-from e2i_assets.adapters.tracked_training import tracked_training
+from e2i_assets.adapters.tracked_training import failed_training, tracked_training
 from e2i_assets.adapters.tracking.mlflow_model import save_mlflow_model
 from e2i_assets.adapters.tracking.outbox import Outbox
 from e2i_assets.adapters.training_output import training_output
@@ -101,7 +101,14 @@ def train(
         Outbox(workspace.settings.outbox).drop(experiment.name, identity)
         save_mlflow_model(training.model, folder, rows.train.features.head(_EXAMPLE_ROWS))
     except BaseException as error:  # the row must not say "running" of a training that died; then it goes on its way
-        store.fail(run_id, f"{type(error).__name__}: {error}")
+        failure = f"{type(error).__name__}: {error}"
+        store.fail(run_id, failure)
+        if isinstance(error, Exception):  # what interrupts a process has no time for a log
+            shown = failed_training(
+                workspace.settings, experiment, rows.facts, hpo, failure,
+                training_run_id=run_id, dagster_run_id=dagster_run_id, started=started,
+            )  # fmt: skip
+            workspace.tracker().log(shown)
         raise
     lost = leans_on(experiment, rows, training)
     drawn = model_pictures(experiment, rows, hpo, training, lost)

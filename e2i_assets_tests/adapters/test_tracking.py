@@ -217,7 +217,7 @@ def test_a_run_that_breaks_in_the_middle_is_failed_and_the_next_attempt_mends_it
 def test_an_interrupted_run_is_failed(uri: str, tracker: Tracker, run: TrackedRun) -> None:
     client = mlflow_client(uri)
     run_id = client.create_run(tracker.log(run).experiment_id).info.run_id
-    with pytest.raises(KeyboardInterrupt), ended(client, run_id):
+    with pytest.raises(KeyboardInterrupt), ended(client, run_id, run):
         raise KeyboardInterrupt
     assert client.get_run(run_id).info.status == "FAILED"
 

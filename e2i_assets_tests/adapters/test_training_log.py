@@ -8,7 +8,7 @@ import pytest
 from finished_project import PLAIN, made
 from mlflow import MlflowClient
 
-from e2i_assets.adapters import training_log
+from e2i_assets.adapters import training_log, trainings
 from e2i_assets.adapters.lineage import is_complete
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.promises.model_links import kept_in_mlflow, linked
@@ -19,6 +19,7 @@ from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
 from e2i_assets.adapters.tracking.outbox import Outbox
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.errors import E2iError
 
 SEARCHED = PLAIN.replace("hpo: {enabled: false}", "hpo: {trials: 4, workers: 1}")
@@ -99,6 +100,27 @@ def test_logging_the_same_training_again_adds_no_point_to_its_curves(project: Wo
     made(project, SEARCHED)
     after = client.get_metric_history(str(row(project).mlflow_run_id), "trial_seconds")
     assert len(after) == len(before) == 4
+
+
+def test_a_training_that_fails_is_a_failed_run_and_the_next_one_stands_beside_it(
+    project: Workspace, client: MlflowClient
+) -> None:
+    """Seen in MLflow, and not only in Dagster: what was tried, and why it came to nothing."""
+    made(project)
+    hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", "plain")
+    impossible = hpo.model_copy(update={"best_hyperparameters": {**hpo.best_hyperparameters, "C": -1.0}})
+    rows: TrainingRows = project.read(TrainingRows, "validation_splits", "plain")
+    for _ in range(2):  # tried again, it is the same run
+        with pytest.raises(ValueError, match="'C' parameter"):
+            trainings.train(project, project.experiment("plain"), rows, impossible, "the-dagster-run")
+    experiment = client.get_experiment_by_name("e2i_plain")
+    assert experiment is not None
+    runs = {run.info.status: run for run in client.search_runs([experiment.experiment_id])}
+    assert len(client.search_runs([experiment.experiment_id])) == len(runs) == 2
+    assert runs["FAILED"].data.params["hp_C"] == "-1.0"
+    assert "'C' parameter" in runs["FAILED"].data.tags["e2i.failure"]
+    assert runs["FAILED"].data.tags["dagster_run_id"] == "the-dagster-run"
+    assert "e2i.failure" not in runs["FINISHED"].data.tags
 
 
 def test_while_mlflow_is_away_the_model_is_trained_kept_and_complete(away: Workspace) -> None:

@@ -48,12 +48,12 @@ def opened_run(client: "MlflowClient", experiment_id: str, tracked: TrackedRun) 
 
 
 @contextmanager
-def ended(client: "MlflowClient", run_id: str) -> Iterator[None]:
-    """End the run FINISHED, or FAILED when anything interrupts what is done inside."""
+def ended(client: "MlflowClient", run_id: str, tracked: TrackedRun) -> Iterator[None]:
+    """End the run FINISHED, or FAILED when its training was, or when anything interrupts what is done inside."""
     outcome = "FAILED"
     try:
         yield
-        outcome = "FINISHED"
+        outcome = "FAILED" if tracked.failure else "FINISHED"
     finally:
         client.set_terminated(run_id, status=outcome)
 

@@ -13,10 +13,13 @@ from e2i_assets.adapters.tracking.trial_history import Point
 from e2i_assets.core.errors import E2iError
 
 RUN_KEY_TAG = "e2i.run_key"
+FAILURE_TAG = "e2i.failure"
 DAGSTER_RUN_TAG = "e2i.dagster_run_id"
 MODEL_SHA256_TAG = "e2i.model_sha256"
 LOGGED_ARTIFACTS_TAG = "mlflow.loggedArtifacts"
 MODEL_FOLDER = "model"
+# MLflow takes 8,000 bytes of a tag.
+_LONGEST_FAILURE = 2000
 
 TrackingStatus = Literal["logged", "refused", "unavailable", "disabled"]
 
@@ -45,6 +48,7 @@ class TrackedRun:
         registered_model_name: The model that it becomes a version of, None to register nothing.
         stage: Stage of the contract; its lower-case name is the alias of the version.
         started_at: When the training began; None for the moment of logging.
+        failure: Why it came to nothing: the run ends FAILED and says this. None for one that came to its end.
     """
 
     experiment_name: str
@@ -65,6 +69,7 @@ class TrackedRun:
     registered_model_name: str | None = None
     stage: str = "Staging"
     started_at: datetime | None = None
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,8 @@ def all_tags(run: TrackedRun) -> dict[str, str]:
     # By which MLflow's own pages know which files are tables.
     tables = [{"path": name, "type": "table"} for name in run.tables]
     shown = {LOGGED_ARTIFACTS_TAG: json.dumps(tables)} if tables else {}
-    return {**run.tags, **described, **dagster, **shown, RUN_KEY_TAG: run.run_key}
+    failed = {FAILURE_TAG: run.failure[:_LONGEST_FAILURE]} if run.failure else {}
+    return {**run.tags, **described, **dagster, **shown, **failed, RUN_KEY_TAG: run.run_key}
 
 
 def require_legal(run: TrackedRun) -> None:

@@ -153,7 +153,7 @@ class Tracker:
         experiment_id = self._experiment(client, tracked)
         run = opened_run(client, experiment_id, tracked)
         run_id, name, version = str(run.info.run_id), tracked.registered_model_name, None
-        with ended(client, run_id):
+        with ended(client, run_id, tracked):
             log_values(client, run, tracked)
             log_history(client, run, tracked.history)
             if tracked.data is not None:
