@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.adapters.stores.pattern_store import PatternRow, PatternStore, SimilarPattern
+from e2i_assets.adapters.stores.pattern_rows import PatternRow, SimilarPattern
+from e2i_assets.adapters.stores.pattern_store import PatternStore
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.workspace import Workspace

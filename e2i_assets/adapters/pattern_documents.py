@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from e2i_assets.adapters.stores.pattern_store import PatternRow, pattern_id
+from e2i_assets.adapters.stores.pattern_rows import PatternRow, pattern_id
 from e2i_assets.core.errors import SearchSpaceInvalid, Violation
 from e2i_assets.core.metrics import ProblemType
 from e2i_assets.core.search_space.space import parse_space

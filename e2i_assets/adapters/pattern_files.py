@@ -15,7 +15,8 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from e2i_assets.adapters.pattern_documents import line, parsed
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.stores.pattern_store import STARTER, PatternRow, add_patterns
+from e2i_assets.adapters.stores.pattern_rows import STARTER, PatternRow
+from e2i_assets.adapters.stores.pattern_writes import add_patterns
 from e2i_assets.adapters.stores.rows import columns
 from e2i_assets.core.errors import E2iError, Violation, Violations
 

@@ -6,7 +6,8 @@ from pydantic import BaseModel
 
 from e2i_assets.adapters.asset_files import AssetMissing
 from e2i_assets.adapters.memory import patterns_like
-from e2i_assets.adapters.stores.pattern_store import PatternStore, SimilarPattern
+from e2i_assets.adapters.stores.pattern_rows import SimilarPattern
+from e2i_assets.adapters.stores.pattern_store import PatternStore
 from e2i_assets.adapters.stores.pattern_upkeep import PatternUpkeep
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SplitFacts

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from e2i_assets.adapters.pattern_files import PatternFileUnusable, file_rows
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.stores.pattern_store import STARTER, PatternRow
+from e2i_assets.adapters.stores.pattern_rows import STARTER, PatternRow
 from e2i_assets.adapters.stores.starter_store import StarterStore
 from e2i_assets.core.identity import content_hash
 from e2i_assets.core.memory import meta_vector

@@ -12,7 +12,7 @@ from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
     from e2i_assets.adapters.postgres.database import Database
-    from e2i_assets.adapters.stores.pattern_store import StoredPattern
+    from e2i_assets.adapters.stores.pattern_rows import StoredPattern
 
 # Spelt out, for help is instant: where these stand, numpy is imported.
 ProblemType = Literal["binary_classification", "multiclass_classification", "regression"]

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from e2i_assets.adapters.similar_problems import SimilarProblem
-from e2i_assets.adapters.stores.pattern_store import StoredPattern
+from e2i_assets.adapters.stores.pattern_rows import StoredPattern
 from e2i_assets.adapters.stores.pattern_upkeep import Forgotten, KindStatistics, PatternSummary, PatternUse
 from e2i_assets.core.memory.differences import Difference
 from e2i_assets.core.metrics import METRICS

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.pattern_store import PatternRow
+from e2i_assets.adapters.stores.pattern_rows import PatternRow
 from e2i_assets.adapters.stores.run_store import TrainingRunRow
 from e2i_assets.adapters.stores.split_store import SplitRow, SplitStore
 from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore, TrialRow

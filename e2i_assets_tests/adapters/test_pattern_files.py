@@ -11,7 +11,8 @@ import pytest
 
 from e2i_assets.adapters.pattern_files import PatternFileInvalid, PatternFileUnusable, read_patterns, write_patterns
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.stores.pattern_store import PatternStore, StoredPattern
+from e2i_assets.adapters.stores.pattern_rows import StoredPattern
+from e2i_assets.adapters.stores.pattern_store import PatternStore
 
 
 def full(examples: Any, number: int = 0, **changes: Any) -> Any:

@@ -12,7 +12,8 @@ from finished_project import registered
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.pattern_store import PatternRow, PatternStore
+from e2i_assets.adapters.stores.pattern_rows import PatternRow
+from e2i_assets.adapters.stores.pattern_store import PatternStore
 from e2i_assets.adapters.stores.starter_store import StarterStore
 from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore, TrialRow
 from e2i_assets.adapters.workspace import Workspace

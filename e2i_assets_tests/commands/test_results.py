@@ -11,7 +11,8 @@ from rich.console import Console
 
 from e2i_assets.adapters import asset_files
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.pattern_store import PatternRow, PatternStore
+from e2i_assets.adapters.stores.pattern_rows import PatternRow
+from e2i_assets.adapters.stores.pattern_store import PatternStore
 from e2i_assets.adapters.stores.run_store import RunStore, TrainingRunRow
 from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore, TrialRow
 from e2i_assets.adapters.workspace import Workspace

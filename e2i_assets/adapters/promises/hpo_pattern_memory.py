@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from e2i_assets.adapters.memory import Remembered
 from e2i_assets.adapters.promises.promise import Promise, Verdict, held, stored, verdict
-from e2i_assets.adapters.stores.pattern_store import PatternStore, StoredPattern
+from e2i_assets.adapters.stores.pattern_rows import StoredPattern
+from e2i_assets.adapters.stores.pattern_store import PatternStore
 from e2i_assets.adapters.stores.pattern_upkeep import PatternUpkeep
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.workspace import Workspace

@@ -7,7 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.stores.pattern_store import STARTER, PatternRow, add_patterns
+from e2i_assets.adapters.stores.pattern_rows import STARTER, PatternRow
+from e2i_assets.adapters.stores.pattern_writes import add_patterns
 from e2i_assets.adapters.stores.rows import one
 
 
