@@ -19,6 +19,7 @@ from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.dagster_home import dagster_home
 from e2i_assets.commands.optuna_dashboard import STORAGE_URL
 
+_PATIENCE = "DAGSTER_GRPC_TIMEOUT_SECONDS"
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
@@ -62,6 +63,8 @@ def _dagster(project: Workspace, host: str, ports: Ports) -> list[Service]:
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
         "GIT_PYTHON_REFRESH": "quiet",
+        # Searches take every core there is: what answers after more than Dagster's own minute is busy, and not dead.
+        _PATIENCE: os.environ.get(_PATIENCE) or "300",
         HOME: str(settings.root),
         STATE: str(settings.state),
         # Where the links lead that a run writes down, unless a browser has another way.

@@ -46,3 +46,12 @@ def test_what_a_person_has_set_stays(project: Workspace, monkeypatch: pytest.Mon
     monkeypatch.setenv(name, "none")
     found = environment(project)
     assert not {"E2I_TRACING_ENDPOINT", "E2I_TRACING_RECEIVER"} & found.keys()
+
+
+def test_dagster_is_patient_with_a_machine_whose_cores_search_unless_a_person_says_how_long(
+    project: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_GRPC_TIMEOUT_SECONDS", raising=False)
+    assert environment(project)["DAGSTER_GRPC_TIMEOUT_SECONDS"] == "300"
+    monkeypatch.setenv("DAGSTER_GRPC_TIMEOUT_SECONDS", "45")
+    assert environment(project)["DAGSTER_GRPC_TIMEOUT_SECONDS"] == "45"
