@@ -102,6 +102,24 @@ def test_logging_the_same_training_again_adds_no_point_to_its_curves(project: Wo
     assert len(after) == len(before) == 4
 
 
+def test_two_experiments_that_ask_the_same_of_the_same_rows_have_a_study_and_a_model_each(
+    project: Workspace, client: MlflowClient
+) -> None:
+    """They shared a row, which said that the budget of the second was spent, and the second waited for ever."""
+    made(project, SEARCHED)
+    made(project, SEARCHED.replace("name: plain", "name: twin"))
+    with project.database.connect() as connection:
+        trials = "SELECT study_name, count(*) FROM ml_hpo_studies AS s JOIN ml_hpo_trials ON study_id = s.id GROUP BY 1"
+        assert [row.count for row in connection.exec_driver_sql(trials)] == [4, 4]
+        for table in ("ml_hpo_studies", "ml_training_runs"):
+            owners = connection.exec_driver_sql(f"SELECT count(DISTINCT experiment_id) FROM {table}")
+            assert owners.scalar_one() == 2, table
+        patterns = "SELECT count(*) FROM ml_hpo_patterns WHERE source = 'study'"
+        assert connection.exec_driver_sql(patterns).scalar_one() == 2
+    names = {model.name for model in client.search_registered_models()}
+    assert {"e2i_plain", "e2i_twin"} <= names
+
+
 def test_a_training_that_fails_is_a_failed_run_and_the_next_one_stands_beside_it(
     project: Workspace, client: MlflowClient
 ) -> None:

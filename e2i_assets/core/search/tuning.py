@@ -45,12 +45,14 @@ def patience(experiment: Experiment) -> int | None:
 
 
 def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
-    """Return the identity of a study: everything that decides what a trial's value is, and nothing else.
+    """Return the identity of an experiment's study: everything that decides what a trial's value is, and whose it is.
 
-    The budget is not in it: a larger budget resumes the same study.
+    The budget is not in it: a larger budget resumes the same study. The name is: two experiments that ask the same of
+    the same rows have a study, a model and a champion each.
     """
     return content_hash(
         {
+            "experiment": experiment.name,
             "data_hash": facts.data_hash,
             "split_hash": facts.split_hash,
             "target": facts.target,
