@@ -3,23 +3,25 @@
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from e2i_assets.adapters import training_log
 from e2i_assets.adapters.lineage import is_complete
 from e2i_assets.adapters.postgres.server import database
+from e2i_assets.adapters.postgres.trouble import DATABASE_ERRORS
 from e2i_assets.adapters.settings import from_environment
 from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.commands.abandoned_runs import LAUNCHER, close_abandoned, run_lock
 from e2i_assets.commands.catching_up import caught_up
+from e2i_assets.commands.console import in_words
 from e2i_assets.commands.instance import dagster_instance
 from e2i_assets.commands.parent import end_with_input
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
     import dagster as dg
-
-LAUNCHER = {"e2i/launcher": "e2i run"}
 
 
 def main() -> None:
@@ -31,6 +33,9 @@ def main() -> None:
         outcome = outcome_of(Workspace(settings, database(settings)), name)
     except E2iError as error:
         outcome = {"status": "failed", "error": str(error)}
+    except DATABASE_ERRORS as error:
+        traceback.print_exc()  # for the log, which a person is pointed to
+        outcome = {"status": "failed", "error": str(in_words(error))}
     partial = outcome_file.with_suffix(".partial")
     partial.write_text(json.dumps(outcome), encoding="utf-8")
     partial.replace(outcome_file)
@@ -38,35 +43,19 @@ def main() -> None:
 
 def outcome_of(workspace: Workspace, name: str) -> dict[str, Any]:
     """Run the graph for an experiment, unless everything that it would make is there already."""
-    with workspace.database.advisory_lock(f"run {name}"):
+    with workspace.database.advisory_lock(run_lock(name)):
         # What MLflow missed while it was away is sent, not trained again.
         sent = [one for one in caught_up(workspace, name) if one.result.status == "logged"]
         if is_complete(workspace, workspace.experiment(name)):
             outcome: dict[str, Any] = {"status": "kept", "missing": []}
         else:
             with dagster_instance(workspace.settings) as instance:
-                abandoned = close_abandoned(instance, name)
+                abandoned = close_abandoned(workspace, instance, name)
                 if abandoned:
                     training_log.close_stale(workspace, abandoned.__contains__)
                 outcome = _run(instance, name)
         outcome["missing"] += [f"not in MLflow yet, {one.reason}" for one in training_log.waiting(workspace, name)]
         return {**outcome, "caught_up": len(sent)}
-
-
-def close_abandoned(instance: "dg.DagsterInstance", name: str) -> set[str]:
-    """Mark runs of ours as failed whose process died: we hold the lock of this experiment, so none can be alive.
-
-    Returns:
-        Their ids.
-    """
-    import dagster as dg
-
-    unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
-    mine = dg.RunsFilter(tags={**LAUNCHER, "dagster/partition": name}, statuses=unfinished)
-    abandoned = instance.get_runs(mine)
-    for run in abandoned:
-        instance.report_run_failed(run, "its process ended before it did; the next run of the experiment goes on")
-    return {run.run_id for run in abandoned}
 
 
 def _run(instance: "dg.DagsterInstance", name: str) -> dict[str, Any]:

@@ -1,104 +1,24 @@
 """A study killed again and again at random moments: nothing that was completed is lost, repeated or counted twice."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 import pytest
-import search_program
 import sqlalchemy as sa
-from sklearn.datasets import load_breast_cancer
+from searched_project import finished, point, ready
 
-from e2i_assets.adapters import asset_files, datasets, memory, splitting, studies
+from e2i_assets.adapters import memory, studies
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.settings import Settings
-from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
-from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.core.data.dataset import dataset_of
-from e2i_assets.core.data.split_tables import SearchRows
-from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.core.search import tuning
 
 BUDGET = 120
 MOST_TRIALS_OF_A_LIFE = 9
 LONGEST_MOMENT = 0.3  # longer than a trial takes
-CELLS = f"""
-name: cells
-owner: team:tests
-source: {{csv: cells.csv}}
-target: target
-problem_type: binary_classification
-algorithm: XGBoost
-hpo: {{trials: {BUDGET}, workers: 1}}
-"""
-
-
-@dataclass(frozen=True)
-class Searched:
-    """A project with everything that comes before its study."""
-
-    workspace: Workspace
-    rows: SearchRows
-
-    @property
-    def study(self) -> StoredStudy:
-        found = StudyStore(self.workspace.database).by_spec_hash(self.identity)
-        assert found is not None
-        return found
-
-    @property
-    def identity(self) -> str:
-        return tuning.spec_hash(self.workspace.experiment("cells"), self.rows.facts)
-
-    def trials(self) -> list[TrialRow]:
-        return StudyStore(self.workspace.database).trials(self.study.id)
-
-    def started(self) -> subprocess.Popen[str]:
-        address, folder = self.workspace.database.url, str(self.workspace.settings.root)
-        program = subprocess.Popen(
-            [sys.executable, search_program.__file__, address, folder, "cells"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        assert program.stdout is not None
-        assert program.stdout.readline() == "searching\n"
-        return program
-
-
-def ready(database: Database, folder: Path) -> Searched:
-    load_breast_cancer(as_frame=True).frame.to_csv(folder / "cells.csv", index=False)
-    workspace = Workspace(Settings(root=folder, state=folder), database)
-    experiment = parse_experiment(CELLS, "test")
-    ExperimentStore(database).register(experiment.name, experiment.model_dump(mode="json"))
-    data = dataset_of(datasets.load(experiment.source, folder, os.environ), experiment)
-    tables = splitting.split(workspace, experiment, data)
-    asset_files.write(tables, workspace.asset_folder("validation_splits", "cells"))
-    rows: SearchRows = workspace.read(SearchRows, "validation_splits", "cells")
-    start = memory.warm_start(workspace, experiment, rows)
-    asset_files.write(start, workspace.asset_folder("warm_start", "cells"))
-    return Searched(workspace, rows)
-
-
-def finished(trials: list[TrialRow]) -> dict[int, tuple[object, ...]]:
-    """What must never change again: the trials that came to an end by themselves."""
-    return {
-        trial.trial_number: (trial.state, trial.value, dict(trial.params), dict(trial.intermediate_values))
-        for trial in trials
-        if trial.state in ("COMPLETE", "PRUNED", "FAIL")
-    }
-
-
-def point(trial: TrialRow) -> tuple[object, ...]:
-    return tuple(sorted(trial.user_attrs["sampled"].items()))
 
 
 @pytest.mark.processes
@@ -110,7 +30,7 @@ def test_a_study_killed_at_random_moments_ends_like_one_that_was_never_killed(
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed of the moments: {seed}")
     moments = random.Random(seed)
-    killed = ready(database, tmp_path)
+    killed = ready(database, tmp_path, BUDGET)
     before: dict[int, tuple[object, ...]] = {}
     first_kill: int | None = None
     for _ in range(kills):
@@ -155,7 +75,7 @@ def test_a_study_killed_at_random_moments_ends_like_one_that_was_never_killed(
     ]
 
     (tmp_path / "whole").mkdir()
-    whole = ready(other_database, tmp_path / "whole")
+    whole = ready(other_database, tmp_path / "whole", BUDGET)
     start = memory.warm_start(whole.workspace, whole.workspace.experiment("cells"), whole.rows)
     studies.tuned(whole.workspace, whole.workspace.experiment("cells"), whole.rows, start, print)
     alike = finished(whole.trials())

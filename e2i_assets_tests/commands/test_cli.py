@@ -60,6 +60,27 @@ def test_error_is_one_message_without_a_traceback(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == "Error: column [b]age[/b] is missing\n"
 
 
+def test_a_database_that_went_away_is_one_message_that_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by a drill: a person whose PostgreSQL was killed was shown a page of traceback."""
+    address = "postgresql+psycopg2://ada:hidden@127.0.0.1:9/e2i"
+    monkeypatch.setenv("E2I_DATABASE_URL", address)
+
+    @speaking
+    def command() -> None:
+        sa.create_engine(address).connect()
+
+    with pytest.raises(typer.Exit) as leaving:
+        command()
+    said = capsys.readouterr().err
+    assert leaving.value.exit_code == 1
+    assert said.startswith("Error: the database failed: ")
+    assert "Connection refused" in said
+    assert "the same command goes on from there" in said
+    assert "hidden" not in said
+
+
 def test_interruption_leaves_with_130_and_says_that_nothing_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
     @speaking
     def command() -> None:

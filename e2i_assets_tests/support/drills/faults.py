@@ -1,0 +1,183 @@
+"""What can happen to a project in the middle of a run, each as a function that makes it happen and lets it be over."""
+
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import psycopg2
+
+from drills.postgres import OwnServer, own_server
+from drills.project import DrillProject, StartedRun, copied, drill_folder, kill
+
+MOST_CONNECTIONS = 40
+
+
+@dataclass
+class Scene:
+    """Everything that a fault may hit.
+
+    Attributes:
+        project: The project, in a folder of its own.
+        run: `e2i run`, under way.
+        source: Of every random choice.
+        server: The project's PostgreSQL where it is not the embedded one.
+        afterwards: What mends the world once the run is over, before the next one.
+    """
+
+    project: DrillProject
+    source: random.Random
+    server: OwnServer | None = None
+    run: StartedRun | None = None
+    afterwards: list[Callable[[], object]] = field(default_factory=list)
+
+    def started(self) -> StartedRun:
+        """Start what the fault is to hit."""
+        return self.project.started()
+
+    @property
+    def under_way(self) -> StartedRun:
+        assert self.run is not None
+        return self.run
+
+    @property
+    def own(self) -> OwnServer:
+        assert self.server is not None
+        return self.server
+
+
+Fault = Callable[[Scene], None]
+
+
+@contextmanager
+def embedded(template: Path, source: random.Random) -> Iterator[Scene]:
+    """A project on its embedded PostgreSQL."""
+    with drill_folder() as folder:
+        copied(template, folder / ".e2i" / "postgres")
+        yield Scene(DrillProject(folder), source)
+
+
+@contextmanager
+def external(template: Path, source: random.Random) -> Iterator[Scene]:
+    """A project on a PostgreSQL of its own."""
+    settings = {"max_connections": str(MOST_CONNECTIONS)}
+    with drill_folder() as folder, own_server(template, folder / "server", settings) as server:
+        yield Scene(DrillProject(folder, server.url), source, server)
+
+
+# Of the programs of a run.
+
+
+def run_killed(scene: Scene) -> None:
+    """Kill `e2i run` and all that came out of it, at once."""
+    kill(scene.under_way.everything())
+
+
+def command_killed(scene: Scene) -> None:
+    """Kill the command alone: the process with the graph has to end by itself."""
+    kill(scene.under_way.everything()[:1])
+
+
+def process_killed(scene: Scene) -> None:
+    """Kill the process with the graph: the command has to say so."""
+    child = scene.under_way.child()
+    kill([] if child is None else [child])
+
+
+# Of the embedded PostgreSQL.
+
+
+def postmaster_killed(scene: Scene) -> None:
+    """Kill the server's first process; the others end when they notice."""
+    kill([_postmaster(scene.project)])
+
+
+def keeper_killed(scene: Scene) -> None:
+    """Kill the process that keeps the server: the server shuts down in order, under the feet of the run."""
+    parent = _postmaster(scene.project).parent()
+    assert parent is not None
+    kill([parent])
+
+
+def backend_killed(scene: Scene) -> None:
+    """Kill one connection's process: PostgreSQL throws out all others, too, and recovers as after a crash."""
+    first = _postmaster(scene.project) if scene.server is None else scene.own.postmaster()
+    backends = [one for one in first.children() if "idle" in _title(one) or "127.0.0.1(" in _title(one)]
+    kill([scene.source.choice(backends)] if backends else [])
+
+
+def _postmaster(project: DrillProject) -> psutil.Process:
+    pid_file = project.state / "postgres" / "data" / "postmaster.pid"
+    return psutil.Process(int(pid_file.read_text().split()[0]))
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+# Of a PostgreSQL of one's own.
+
+
+def server_killed(scene: Scene) -> None:
+    """Kill every process of the server, and start it again a little later."""
+    _restarted(scene, signal.SIGKILL)
+
+
+def server_stopped(scene: Scene) -> None:
+    """Stop the server as an administrator does (fast), and start it again a little later."""
+    _restarted(scene, signal.SIGINT)
+
+
+def _restarted(scene: Scene, number: signal.Signals) -> None:
+    scene.own.end(number)
+    time.sleep(scene.source.uniform(0, 3))
+    scene.own.start()
+
+
+def out_of_connections(scene: Scene) -> None:
+    """Take every connection that is left, for some seconds."""
+    seconds = scene.source.uniform(1, 8)
+    taken = list(_connections(scene.own))
+    time.sleep(seconds)
+    for connection in taken:
+        connection.close()
+
+
+def _connections(server: OwnServer) -> Iterator[psycopg2.extensions.connection]:
+    """Connect until the server says that it has no more."""
+    while True:
+        try:
+            yield server.connected()
+        except psycopg2.OperationalError as error:
+            if "connection slots" in str(error) or "too many clients" in str(error):
+                return
+            raise
+
+
+_LOCKED = [
+    "SELECT 1 FROM e2i.ml_hpo_studies FOR UPDATE",
+    "SELECT 1 FROM e2i.ml_experiments FOR UPDATE",
+    "LOCK TABLE e2i.ml_hpo_studies IN ACCESS EXCLUSIVE MODE",
+    "LOCK TABLE e2i.ml_hpo_trials IN ACCESS EXCLUSIVE MODE",
+    "LOCK TABLE optuna.trials IN ACCESS EXCLUSIVE MODE",
+    "LOCK TABLE e2i.ml_training_runs IN ACCESS EXCLUSIVE MODE",
+]
+
+
+def lock_held(scene: Scene) -> None:
+    """Hold a row or a table that the run needs, for some seconds."""
+    statement, seconds = scene.source.choice(_LOCKED), scene.source.uniform(2, 8)
+    connection = scene.own.connected()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        time.sleep(seconds)
+    finally:
+        connection.close()

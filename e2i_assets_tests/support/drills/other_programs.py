@@ -1,0 +1,124 @@
+"""A second process that searches the same study, and Dagster's daemon and webserver: what else may die in a run."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import search_program
+from dagster_programs import Programs
+
+from drills.faults import Scene, external
+from drills.moments import Moment
+from drills.project import NAME, StartedRun, kill
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.settings import Settings
+
+_LONGEST_TOGETHER = 3.0
+_SUCCESS = dg.DagsterRunStatus.SUCCESS
+
+
+def other_worker_killed(scene: Scene) -> None:
+    """Have a second process work on the study, as on another machine, and kill that one."""
+    command = [sys.executable, search_program.__file__, scene.own.url, str(scene.project.state), NAME]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        time.sleep(scene.source.uniform(0, _LONGEST_TOGETHER))
+        worker.kill()
+
+
+def before_the_study(source: random.Random) -> Moment:
+    """The moment at which a study is about to begin."""
+    return Moment("validation_splits", source.uniform(0, 1))
+
+
+class RunByItself(StartedRun):
+    """A run that Dagster's daemon starts for a new experiment, with the programs that look after it."""
+
+    def __init__(self, programs: Programs, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        super().__init__(process, log, log)
+        self._programs = programs
+
+    def is_over(self) -> bool:
+        runs = self._programs.runs()
+        return bool(runs) and all(run.is_finished for run in runs)
+
+    def wait(self, seconds: float) -> int:
+        """Wait until the experiment is trained, and end the programs; 0 when it was."""
+        deadline = time.monotonic() + seconds
+        while not (done := any(run.status == _SUCCESS for run in self._programs.runs()) and self.is_over()):
+            if time.monotonic() > deadline:
+                self.ended_in_time = False
+                break
+            time.sleep(1)
+        self._programs.end()
+        return 0 if done else 1
+
+
+@dataclass
+class ServedScene(Scene):
+    """A project that Dagster's programs look after."""
+
+    programs: Programs | None = None
+
+    @property
+    def served(self) -> Programs:
+        assert self.programs is not None
+        return self.programs
+
+    def started(self) -> StartedRun:
+        """Start the daemon: it sees an experiment that is new."""
+        self.served.start("daemon")
+        return RunByItself(self.served, self.served._running["daemon"], self.project.root / "daemon.log")
+
+
+@contextmanager
+def with_daemon(template: Path, source: random.Random) -> Iterator[Scene]:
+    """A project on its PostgreSQL, which Dagster's daemon looks after."""
+    with external(template, source) as scene:
+        settings = Settings(scene.project.root, scene.project.state, scene.own.url)
+        programs = Programs(settings, Database(scene.own.url), {"E2I_CORES": "2"})
+        try:
+            yield ServedScene(scene.project, source, scene.server, programs=programs)
+        finally:
+            programs.end()
+            programs.database.dispose()
+
+
+@contextmanager
+def with_daemon_and_webserver(template: Path, source: random.Random) -> Iterator[Scene]:
+    """The same, with the webserver beside it."""
+    with with_daemon(template, source) as scene:
+        assert isinstance(scene, ServedScene)
+        scene.served.start("webserver")
+        yield scene
+
+
+def daemon_killed(scene: Scene) -> None:
+    """Kill the daemon, alone or with all that came out of it, the run's own process too; and start it again."""
+    assert isinstance(scene, ServedScene)
+    process = scene.served._running["daemon"]
+    with_its_runs = scene.source.random() < 0.5
+    daemon = psutil.Process(process.pid)
+    kill([daemon, *(daemon.children(recursive=True) if with_its_runs else [])])
+    process.wait()
+    scene.served.start("daemon")
+
+
+def webserver_killed(scene: Scene) -> None:
+    """Kill the webserver with all that came out of it, and start it again."""
+    assert isinstance(scene, ServedScene)
+    process = scene.served._running["webserver"]
+    webserver = psutil.Process(process.pid)
+    kill([webserver, *webserver.children(recursive=True)])
+    process.wait()
+    scene.served.start("webserver")

@@ -1,0 +1,149 @@
+"""A PostgreSQL of a person's own, as far as the product can see, which a drill can hurt."""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import psycopg2
+import sqlalchemy as sa
+
+from drills.project import copied, gone
+from e2i_assets.adapters.postgres.account import server_account, server_environment
+from e2i_assets.adapters.postgres.address import libpq_url
+from e2i_assets.adapters.postgres.binaries import binaries_for, client_program
+from e2i_assets.adapters.postgres.cluster import DATABASE, USER
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.processes.loopback import HOST, free_port
+
+_READY_SECONDS = 60
+_SHARED = Path("/var/lib/e2i_assets")
+
+
+@dataclass
+class OwnServer:
+    """One server on the loopback address, which stays where it is when it is started again.
+
+    Attributes:
+        template: The prepared cluster that it was copied from.
+        folder: Holds the cluster ``data`` and its ``password``.
+        settings: Server settings that differ from the defaults.
+        database: Which of its databases is ours.
+        prefix: Of the server's command, for one that lives in a namespace; it then sees to the account itself.
+    """
+
+    template: Path
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
+    database: str = DATABASE
+    port: int = field(default_factory=free_port)
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        password = (self.folder / "password").read_text()
+        return f"postgresql+psycopg2://{USER}:{password}@{HOST}:{self.port}/{self.database}"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; the last processes of a killed one may be in the way."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            if self._process is None or self._process.poll() is not None:
+                self._process = self._launched()
+            with suppress(psycopg2.OperationalError):
+                self.connected().close()
+                return
+            assert time.monotonic() < deadline, (self.folder / "server.log").read_text()[-3000:]
+            time.sleep(0.1)
+
+    def connected(self) -> "psycopg2.extensions.connection":
+        """Open a connection of the drill's own."""
+        return psycopg2.connect(libpq_url(self.url), connect_timeout=5)
+
+    def _launched(self) -> "subprocess.Popen[bytes]":
+        account = server_account(self.template / "data")
+        options = {**self.settings, "port": str(self.port), "listen_addresses": HOST, "unix_socket_directories": ""}
+        program = str(binaries_for(account, _SHARED) / "postgres")
+        command = [program, "-D", str(self.data), *(f"--{name}={value}" for name, value in options.items())]
+        changes = account.uid is not None and not self.prefix
+        with (self.folder / "server.log").open("ab") as log:
+            return subprocess.Popen(
+                [*self.prefix, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=server_environment(),
+                user=account.uid if changes else None,
+                group=account.gid if changes else None,
+                extra_groups=[] if changes else None,
+            )
+
+    def postmaster(self) -> psutil.Process:
+        """The server's first process."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid)
+
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def end(self, number: signal.Signals) -> None:
+        """Send the server a signal, with SIGKILL all its processes, and wait until all are gone."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        everything = [self.postmaster(), *self.postmaster().children(recursive=True)]
+        for process in everything if number == signal.SIGKILL else everything[:1]:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        self._process.wait(60)
+        gone(everything[1:], 20)
+
+
+@contextmanager
+def own_server(template: Path, folder: Path, settings: dict[str, str]) -> Iterator[OwnServer]:
+    """A server on a copy of a prepared cluster, ended and removed with the block."""
+    copied(template, folder)
+    server = OwnServer(template, folder, settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end(signal.SIGINT)
+        if server.is_alive():
+            server.end(signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def copy_of(running: Database, database: str) -> Iterator[OwnServer]:
+    """A server on a copy of a running one's cluster, of which one database is opened."""
+    folder = Path(tempfile.mkdtemp(prefix="e2i-copy-"))
+    folder.chmod(0o755)
+    account = server_account(folder / "data")
+    account.own(folder)
+    (folder / "password").write_text(str(sa.make_url(running.url).password))
+    backup = [client_program("pg_basebackup"), "-d", libpq_url(running.url), "-D", folder / "data"]
+    copying = account.run([*backup, "--checkpoint=fast", "--no-sync"])
+    assert copying.returncode == 0, copying.stdout
+    server = OwnServer(folder, folder, {"fsync": "off"})
+    try:
+        server.start()
+        with closing(server.connected()) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true")
+        server.database = database
+        yield server
+    finally:
+        server.end(signal.SIGINT)
+        shutil.rmtree(folder, ignore_errors=True)

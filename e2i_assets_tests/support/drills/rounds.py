@@ -1,0 +1,129 @@
+"""One round of a drill: a fresh project, a run, something that happens to it, the next run, and what is true then."""
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from drills.faults import Fault, Scene
+from drills.invariants import Ended, Findings, ended_trials, findings
+from drills.moments import Moment, drawn
+from e2i_assets.adapters.postgres.database import Database
+
+RECORDS = "E2I_DRILL_RECORDS"
+# The rounds of this process, for the table at its end.
+PLAYED: list[dict[str, Any]] = []
+_MOST_DRAWS = 4
+# A run that meets a lasting trouble asks for patience (5, 20, 80 s); after this long it hangs.
+_LONGEST_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Drill:
+    """What happens, where, when, and how often in the long form; and whether the run itself comes to its end
+    of it all the same: it has to, it cannot (as it was killed), or either."""
+
+    name: str
+    stage: Callable[[Path, random.Random], AbstractContextManager[Scene]]
+    fault: Fault
+    rounds: int
+    moment: Callable[[random.Random], Moment] = drawn
+    goes_on: bool | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What came of a round.
+
+    Attributes:
+        went_on: Whether the run that it happened to came to its end by itself, with 0.
+        said: The last words of a run that failed by itself.
+        trials_before: Trials that had ended when it happened.
+        next_status: Exit status of the next run.
+    """
+
+    drill: str
+    number: int
+    seed: int
+    moment: str
+    went_on: bool
+    said: str
+    trials_before: int
+    next_status: int
+    seconds: float
+    findings: Findings
+    trouble: tuple[str, ...] = ()
+
+    @property
+    def is_clean(self) -> bool:
+        return self.next_status == 0 and not self.trouble and not any(asdict(self.findings).values())
+
+
+def round_of(drill: Drill, number: int, seed: int, template: Path) -> Record:
+    """Play a round, with other random choices until something happened while the run was under way."""
+    for draw in range(_MOST_DRAWS):
+        source = random.Random(f"{seed} {drill.name} {number} {draw}")
+        with drill.stage(template, source) as scene:
+            began, moment = time.monotonic(), drill.moment(source)
+            scene.run = scene.started()
+            if not moment.awaited(scene.project, scene.run):
+                scene.run.wait(60)
+                continue
+            record = _struck(drill, number, seed, scene, str(moment), began)
+        _keep(record)
+        return record
+    raise AssertionError(f"{drill.name} {number}, seed {seed}: the run was over before each of {_MOST_DRAWS} moments")
+
+
+def _struck(drill: Drill, number: int, seed: int, scene: Scene, moment: str, began: float) -> Record:
+    run = scene.under_way
+    before = _known(scene)
+    drill.fault(scene)
+    status = run.wait(_LONGEST_SECONDS)
+    for mend in scene.afterwards:
+        mend()
+    trouble = [] if run.ended_in_time else [f"the run went on for {_LONGEST_SECONDS:.0f} s"]
+    if drill.goes_on not in (None, status == 0):
+        trouble.append(f"the run ended with {status}")
+    if "Traceback" in run.complained.read_text(errors="replace"):
+        trouble.append("a person was shown a traceback")
+    with scene.project.workspace() as workspace:
+        before = {**before, **ended_trials(workspace.database)}
+    following = scene.project.started()
+    next_status = following.wait(_LONGEST_SECONDS)
+    if next_status:
+        trouble.append(f"the next run failed: {following.last_words()}")
+    with scene.project.workspace() as workspace:
+        found = findings(workspace, before)
+    said = "" if status == 0 else run.last_words()
+    seconds = time.monotonic() - began
+    return Record(
+        drill.name, number, seed, moment, status == 0, said, len(before), next_status, seconds, found, tuple(trouble)
+    )
+
+
+def _known(scene: Scene) -> Ended:
+    """The trials that somebody could have seen end before it happened."""
+    address = scene.project.address()
+    if address is not None:
+        database = Database(address)
+        try:
+            with suppress(DBAPIError):  # the server is not up yet
+                return ended_trials(database)
+        finally:
+            database.dispose()
+    return {}
+
+
+def _keep(record: Record) -> None:
+    PLAYED.append(asdict(record))
+    if place := os.environ.get(RECORDS):
+        with Path(place).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(record)) + "\n")
