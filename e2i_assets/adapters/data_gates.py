@@ -1,9 +1,12 @@
 """What stands between a table and a training: its schema file, and the quality report, brought or made."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.source_limits import source_limits
+from e2i_assets.adapters.written_files import text_of
 from e2i_assets.core.data import given_quality, table_schema
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.data.feature_columns import roles
@@ -50,7 +53,7 @@ def schema_mistakes(settings: Settings, experiment: Experiment, data: Dataset) -
     if not path.is_file():
         return None
     where = str(path.relative_to(settings.root)) if path.is_relative_to(settings.root) else str(path)
-    return table_schema.violations(path.read_text(encoding="utf-8-sig"), where, data, roles(experiment).keys())
+    return table_schema.violations(text_of(path), where, data, roles(experiment).keys())
 
 
 def quality(settings: Settings, experiment: Experiment, data: Dataset) -> tuple[QualityReport, GateDecision]:
@@ -62,11 +65,12 @@ def quality(settings: Settings, experiment: Experiment, data: Dataset) -> tuple[
     if experiment.quality_report is None:
         report = assess(data, experiment.name, datetime.now(UTC))
         return report, gate(report)
-    path = settings.root / experiment.quality_report
+    limits = source_limits(os.environ)
+    path = limits.allowed_file(settings.root, experiment.quality_report, "quality_report")
     if not path.is_file():
         rule = f"is not a file in {settings.root}: take the key out to have the quality measured"
         raise DataInvalid("data", [Violation("quality_report", experiment.quality_report, rule)])
-    report = given_quality.parsed(path.read_text(encoding="utf-8-sig"), experiment.quality_report)
+    report = given_quality.parsed(text_of(path), experiment.quality_report)
     return report, given_quality.decided(report, len(data.frame))
 
 

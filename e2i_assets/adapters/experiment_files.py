@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from e2i_assets.adapters.written_files import FileUnreadable, text_of
 from e2i_assets.core.errors import E2iError, ExperimentInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import parse_experiment
@@ -65,10 +66,9 @@ def read_experiment(path: Path) -> Experiment:
     if not path.is_file():
         raise E2iError(f"there is no experiment file {path}")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        mistake = Violation("the file", f"byte {error.start}", "is not text in UTF-8: save it as UTF-8")
-        raise ExperimentInvalid(f"experiment file {path}", [mistake]) from error
+        text = text_of(path)
+    except FileUnreadable as error:
+        raise ExperimentInvalid(f"experiment file {path}", [Violation("the file", path.name, str(error))]) from error
     return parse_experiment(text, str(path))
 
 

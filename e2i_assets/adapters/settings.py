@@ -110,7 +110,7 @@ def cores(environment: Mapping[str, str]) -> int:
         import joblib
 
         return int(joblib.cpu_count())  # heeds the affinity and the quota of a container
-    return _count(environment, CORES, 1)
+    return count(environment, CORES, 1)
 
 
 def automation(environment: Mapping[str, str]) -> bool:
@@ -131,7 +131,7 @@ def look_seconds(environment: Mapping[str, str]) -> int:
     Raises:
         E2iError: The environment says something else than a whole number above 0.
     """
-    return _count(environment, LOOK_SECONDS, _LOOK_SECONDS)
+    return count(environment, LOOK_SECONDS, _LOOK_SECONDS)
 
 
 def time_zone(environment: Mapping[str, str]) -> str:
@@ -150,7 +150,12 @@ def time_zone(environment: Mapping[str, str]) -> str:
     return given
 
 
-def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+def count(environment: Mapping[str, str], name: str, default: int) -> int:
+    """Return the whole number that a variable holds.
+
+    Raises:
+        E2iError: It holds something else than a whole number above 0.
+    """
     given = environment.get(name)
     if not given:
         return default

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2i_assets.adapters.sample_data import sample_file
+from e2i_assets.adapters.source_limits import source_limits
 from e2i_assets.adapters.source_query import watermark_of
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.sections import Source
@@ -30,7 +31,7 @@ class Fingerprints:
 
     Args:
         root: The project folder that paths start from.
-        environment: Where the database address of a query is looked up.
+        environment: Where the database address of a query, and the folders that files may lie in, are looked up.
     """
 
     root: Path
@@ -48,9 +49,12 @@ class Fingerprints:
             return f"sql:{content_hash({**kept, 'rows': watermark_of(source.sql, self.environment)})}"
         name = source.csv or source.parquet
         # What is installed with the package lies on disk as a file.
-        path = Path(str(sample_file(str(source.sample)))) if name is None else self.root / name
+        path = Path(str(sample_file(str(source.sample)))) if name is None else self._allowed(name, source.kind)
         # How the file is read is part of it, where it lies is not.
         return f"{source.kind}:{self._content(path)}"
+
+    def _allowed(self, name: str, kind: str) -> Path:
+        return source_limits(self.environment).allowed_file(self.root, name, f"source.{kind}")
 
     def _content(self, path: Path) -> str:
         """Return the hash of a file. Nobody but the system sets the time of its last change (ctime)."""

@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from e2i_assets.adapters.datasets import load
-from e2i_assets.core.errors import DataInvalid
+from e2i_assets.adapters.source_fingerprints import Fingerprints
+from e2i_assets.core.errors import DataInvalid, E2iError
 from e2i_assets.core.experiments.sections import Source
 
 ROWS = pd.DataFrame({"age": [1, 2, 3], "name": ["a", "b, c", None], "share": [0.5, None, 0.25]})
@@ -50,6 +53,9 @@ def test_a_parquet_file_is_read_with_its_own_index_as_columns(tmp_path: Path) ->
         (b"a,b\n\xff\xfe,2\n", "is not a CSV file in UTF-8 (byte 4); if it is Parquet, write parquet: instead of csv:"),
         (b"a,b\n\0,2\n", "is not CSV that we can read"),
         (b"a,b,a\n1,2,3\n", "has more than one column 'a': rename them"),
+        (b"\xef\xbb\xbf", "its first line has no two columns"),
+        (b"\xef\xbb\xbf\n\n", "its first line has no two columns"),
+        (b"a," + b"b" * 200_000 + b"\n1,2\n", "is not CSV that we can read: field larger than field limit"),
     ],
 )
 def test_a_file_that_is_no_csv_table_is_refused(tmp_path: Path, content: bytes, expected: str) -> None:
@@ -85,3 +91,72 @@ def test_a_file_that_is_not_there_is_said_with_what_is(tmp_path: Path, source: d
     with pytest.raises(DataInvalid) as caught:
         load(Source(**source), tmp_path, {})
     assert expected.format(root=tmp_path) in str(caught.value)
+
+
+def test_a_file_outside_the_project_is_read_only_where_its_folder_is_allowed(tmp_path: Path) -> None:
+    """Whoever may write an experiment file, or a link beside it, shall not read what the account can read."""
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "data").mkdir(parents=True)
+    elsewhere.mkdir()
+    ROWS.to_csv(elsewhere / "rows.csv", index=False)
+    ROWS.to_parquet(elsewhere / "rows.parquet")
+    (project / "data" / "linked.csv").symlink_to(elsewhere / "rows.csv")
+    (project / "folder").symlink_to(elsewhere)
+    for source in (Source(csv="data/linked.csv"), Source(csv="folder/rows.csv"), Source(parquet="folder/rows.parquet")):
+        with pytest.raises(DataInvalid, match=r"leads out of the project folder.*E2I_SOURCE_FOLDERS"):
+            load(source, project, {})
+        with pytest.raises(DataInvalid, match="leads out of the project folder"):
+            Fingerprints(project, {}).fingerprint(source)
+        allowed = {"E2I_SOURCE_FOLDERS": f"/nowhere:{elsewhere}"}
+        assert len(load(source, project, allowed)) == len(ROWS)
+        assert Fingerprints(project, allowed).fingerprint(source)
+    with pytest.raises(DataInvalid, match="leads out of the project folder"):
+        load(Source.model_construct(sample=None, csv="../elsewhere/rows.csv", parquet=None, sql=None), project, {})
+
+
+def test_a_link_that_leads_to_itself_is_said_to_be_no_path(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").symlink_to(tmp_path / "rows.csv")
+    with pytest.raises(DataInvalid, match=r"source\.csv"):
+        load(Source(csv="rows.csv"), tmp_path, {})
+
+
+def test_a_folder_that_is_allowed_is_named_as_an_absolute_path(tmp_path: Path) -> None:
+    with pytest.raises(E2iError, match="E2I_SOURCE_FOLDERS has 'data': each folder must be an absolute path"):
+        load(Source(csv="rows.csv"), tmp_path, {"E2I_SOURCE_FOLDERS": "data"})
+
+
+def test_a_file_with_more_rows_or_bytes_than_a_source_may_have_is_refused_with_the_limit(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": range(200_000), "b": range(200_000)})
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    for source in (Source(csv="rows.csv"), Source(parquet="rows.parquet")):
+        with pytest.raises(
+            DataInvalid, match="at most 199,999 are read: take a sample of them, or raise E2I_SOURCE_ROWS"
+        ):
+            load(source, tmp_path, {"E2I_SOURCE_ROWS": "199999"})
+        with pytest.raises(
+            DataInvalid, match=r"has [2-4] MB, and at most 1 are read: make it smaller, or raise E2I_SOURCE_MB"
+        ):
+            load(source, tmp_path, {"E2I_SOURCE_MB": "1"})
+        assert len(load(source, tmp_path, {"E2I_SOURCE_ROWS": "200000", "E2I_SOURCE_MB": "4"})) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("column", "columns"),
+    [
+        (pa.array(["x" * 1_000_000]).dictionary_encode().take(pa.array([0] * 50_000)), 1),
+        (pa.array([7]).take(pa.array([0] * 500_000)), 60),
+        (pa.array([["y" * 9_000]]).take(pa.array([0] * 15_000)), 1),
+    ],
+    ids=["texts", "numbers", "lists"],
+)
+def test_a_small_parquet_file_that_unfolds_into_a_huge_table_is_refused_before_it_does(
+    tmp_path: Path, column: pa.Array, columns: int
+) -> None:
+    table = pa.table({f"c{number}": column for number in range(columns)})
+    pq.write_table(table, tmp_path / "rows.parquet", compression="zstd", store_schema=False)
+    assert (tmp_path / "rows.parquet").stat().st_size < 1_000_000
+    before = pa.total_allocated_bytes()
+    with pytest.raises(DataInvalid, match="raise E2I_SOURCE_MB"):
+        load(Source(parquet="rows.parquet"), tmp_path, {"E2I_SOURCE_MB": "100"})
+    assert pa.total_allocated_bytes() - before < 50_000_000

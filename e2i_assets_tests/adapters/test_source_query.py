@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from e2i_assets.adapters.datasets import load
 from e2i_assets.adapters.postgres.address import DatabaseAddressInvalid
 from e2i_assets.adapters.postgres.database import Database, DatabaseUnreachable
-from e2i_assets.adapters.source_query import SourceUnreadable, query_rows
+from e2i_assets.adapters.source_query import SourceUnreadable, query_rows, watermark_of
 from e2i_assets.core.errors import DataInvalid, E2iError
 from e2i_assets.core.experiments.sections import Source, SqlQuery
 
@@ -51,23 +52,90 @@ def test_the_address_comes_from_the_variable_that_is_named(source: Database, tmp
         load(named, tmp_path, {"WAREHOUSE": ""})
 
 
+NOT_JUST_READING = [
+    ("DELETE FROM visit RETURNING id", "it tries to write, and an experiment only reads"),
+    ("COMMIT; DELETE FROM visit RETURNING id", "cannot open multi-query plan as cursor. Write one SELECT"),
+    (
+        "SET TRANSACTION READ WRITE; DELETE FROM visit RETURNING id; COMMIT; SELECT 1",
+        "cannot open multi-query plan",
+    ),
+    ("COMMIT; BEGIN READ WRITE; DELETE FROM visit RETURNING id; COMMIT; SELECT 1", "cannot open multi-query plan"),
+    (
+        "SELECT 1 AS a) AS b; COMMIT; BEGIN READ WRITE; DELETE FROM visit; COMMIT; SELECT 1, 2 FROM (SELECT 1",
+        "syntax",
+    ),
+    ("SELECT set_config('transaction_read_only', 'off', true)", "must be set before any query"),
+    ("COPY visit TO PROGRAM 'id'", "cannot open COPY query as cursor"),
+    ("SELECT lo_create(0)", "it tries to write"),
+    ("SELECT '\0'", "it cannot be sent to the database"),
+    ("SELECT '\ud800'", "it cannot be sent to the database"),
+    ("WITH gone AS (DELETE FROM visit RETURNING id) SELECT * FROM gone", "it tries to write"),
+    ("CREATE TABLE more AS SELECT 1", "cannot open CREATE TABLE AS query as cursor"),
+    ("SET search_path = x", "cannot open SET query as cursor. Write one SELECT"),
+    ("SELECT * FROM visits", 'refuses it: relation "visits" does not exist'),
+    ("SELEKT 1", "refuses it: syntax error"),
+    ("", "cannot open multi-query plan as cursor"),
+]
+
+
+def test_a_query_that_does_not_just_read_is_refused(source: Database) -> None:
+    """Of the rows and of their fingerprint alike: both once took what stood behind a semicolon."""
+    for query, expected in NOT_JUST_READING:
+        one = SqlQuery.model_construct(query=query, url_env="E2I_SOURCE_URL", watermark=None)
+        for asked in (query_rows, watermark_of):
+            with pytest.raises(SourceUnreadable, match=expected):
+                asked(one, environment(source))
+            assert count(source) == 2, query
+
+
+def test_the_fingerprint_of_the_rows_is_what_postgresql_itself_adds_up(source: Database) -> None:
+    """The one that is on record from before: another would train every experiment again."""
+    known = "SELECT count(*), sum(hashtextextended(hashed::text, 0)) FROM (SELECT * FROM visit) AS hashed"
+    with sa.create_engine(source.url).connect() as connection:
+        expected = [str(value) for value in connection.exec_driver_sql(known).one()]
+    assert watermark_of(SqlQuery(query="SELECT * FROM visit; -- all"), environment(source)) == expected
+    assert watermark_of(SqlQuery(query="SELECT * FROM visit WHERE id > 5"), environment(source)) == ["0", "0"]
+
+
 @pytest.mark.parametrize(
-    ("query", "expected"),
+    ("query", "limit", "expected"),
     [
-        ("DELETE FROM visit RETURNING id", "it tries to write, and an experiment only reads"),
-        ("COMMIT; DELETE FROM visit RETURNING id", "it tries to write"),
-        ("WITH gone AS (DELETE FROM visit RETURNING id) SELECT * FROM gone", "it tries to write"),
-        ("CREATE TABLE more AS SELECT 1", "it tries to write"),
-        ("SET search_path = x", "it returns no rows, write one SELECT"),
-        ("SELECT * FROM visits", 'refuses it: relation "visits" does not exist'),
-        ("SELEKT 1", "refuses it: syntax error"),
-        ("", "refuses it|it returns no rows"),
+        (
+            "SELECT * FROM generate_series(1, 101)",
+            {"E2I_SOURCE_ROWS": "100"},
+            "at most 100 are read.*raise E2I_SOURCE_ROWS",
+        ),
+        ("SELECT repeat('x', 400000) FROM generate_series(1, 9)", {"E2I_SOURCE_MB": "1"}, "raise E2I_SOURCE_MB"),
     ],
 )
-def test_a_query_that_does_not_just_read_is_refused(source: Database, query: str, expected: str) -> None:
-    with pytest.raises(SourceUnreadable, match=expected):
-        query_rows(SqlQuery.model_construct(query=query, url_env="E2I_SOURCE_URL"), environment(source))
-    assert count(source) == 2
+def test_a_query_that_returns_too_much_is_ended_and_the_limit_named(
+    source: Database, query: str, limit: dict[str, str], expected: str
+) -> None:
+    with pytest.raises(DataInvalid, match=expected):
+        query_rows(SqlQuery(query=query), {**environment(source), **limit})
+
+
+def test_no_more_than_the_limit_is_fetched_of_a_query_without_an_end(source: Database) -> None:
+    """A plain fetch would fill the memory: ten thousand million rows."""
+    began = time.monotonic()
+    endless = SqlQuery(query="SELECT generate_series(1, 10000000000)")
+    with pytest.raises(DataInvalid, match="at most 5,000 are read"):
+        query_rows(endless, {**environment(source), "E2I_SOURCE_ROWS": "5000"}, 30)
+    assert time.monotonic() - began < 20
+
+
+def test_the_limit_itself_is_within_it(source: Database) -> None:
+    found = query_rows(
+        SqlQuery(query="SELECT n, 'x' || n FROM generate_series(1, 30000) AS n"),
+        {**environment(source), "E2I_SOURCE_ROWS": "30000"},
+    )
+    assert (len(found), list(found.iloc[-1])) == (30000, [30000, "x30000"])
+
+
+def test_a_query_cannot_give_itself_more_time(source: Database) -> None:
+    query = "SELECT set_config('statement_timeout', '0', true), pg_sleep(0.3) FROM generate_series(1, 100)"
+    with pytest.raises(SourceUnreadable, match="the server ended it after 1 seconds"):
+        rows(source, query, 1)
 
 
 def test_a_query_that_takes_too_long_is_ended(source: Database) -> None:

@@ -25,7 +25,10 @@ def _inside_the_project(path: str) -> str:
     ways = (PurePosixPath(path), PureWindowsPath(path))
     outside = any(way.is_absolute() or way.drive or way.root or ".." in way.parts for way in ways)
     if not path.strip() or outside or path.startswith("~"):
-        raise ValueError("must be a path inside the project folder, such as data/rows.csv; link files from elsewhere")
+        raise ValueError(
+            "must be a path inside the project folder, such as data/rows.csv; to read a file elsewhere, link it and "
+            "name its folder in E2I_SOURCE_FOLDERS"
+        )
     return path
 
 

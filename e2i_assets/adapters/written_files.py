@@ -1,0 +1,32 @@
+"""The text files that a person writes beside the code: experiments, schemas, quality reports."""
+
+from pathlib import Path
+
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.yaml_documents import MAX_CHARACTERS
+
+# A character takes up to four bytes.
+_MAX_BYTES = 4 * MAX_CHARACTERS
+
+
+class FileUnreadable(E2iError):
+    """A file of a person's that is no text, too long to be read, or not ours to read."""
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file, with or without a byte order mark.
+
+    Raises:
+        FileUnreadable: It is longer than any such file is, no text in UTF-8, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise FileUnreadable(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > _MAX_BYTES:
+        raise FileUnreadable(f"{path} has more than {_MAX_BYTES:,} bytes: a file that a person writes has fewer")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileUnreadable(f"{path}: byte {error.start} is not text in UTF-8: save it as UTF-8") from error
