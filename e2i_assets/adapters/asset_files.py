@@ -4,8 +4,6 @@ A value is a folder. It is written beside its place and moved there whole, so th
 """
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +13,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from e2i_assets.adapters.stored_rows import StoredRows
+from e2i_assets.adapters.whole_folder import replacing
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.data.split_tables import HoldoutRows, SearchRows, SplitFacts, SplitTables, TrainingRows
 from e2i_assets.core.data.splits import SEARCHED
@@ -38,17 +37,8 @@ def write(value: object, folder: Path) -> None:
     Raises:
         E2iError: There is no file format for values of this type.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with replacing(folder) as fresh:
         _write_files(value, fresh)
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        if folder.exists():
-            folder.replace(old / "old")
-        fresh.replace(folder)
-        shutil.rmtree(old)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def read(kind: type[Any], folder: Path) -> Any:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from e2i_assets.adapters.person import who
@@ -15,6 +14,7 @@ from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.run_store import StoredRun
 from e2i_assets.adapters.stores.version_store import version_of
 from e2i_assets.adapters.tracking.models import ModelInvalid, load_model
+from e2i_assets.adapters.whole_folder import replacing
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.automation.champion import ChampionModel, Comparison, Contender, compared, verdict
 from e2i_assets.core.data.split_tables import TrainingRows
@@ -159,11 +159,8 @@ def _kept_apart(workspace: Workspace, name: str, run: StoredRun) -> Path:
     """Copy the model to where no later training of the same study writes, and return that place."""
     place = workspace.champion_folder(name, run.model_key or run.spec_hash)
     if not place.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
-        shutil.copytree(_folder(workspace, run, name), scratch / "model")
-        (scratch / "model").replace(place)
-        scratch.rmdir()
+        with replacing(place) as fresh:
+            shutil.copytree(_folder(workspace, run, name), fresh, dirs_exist_ok=True)
     return place
 
 

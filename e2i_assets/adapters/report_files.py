@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
+
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.errors import E2iError
 
@@ -37,6 +39,9 @@ def kept_pictures(folder: Path) -> dict[str, bytes]:
 
 def replace(path: Path, content: bytes) -> None:
     """Write a file whole: whoever opens it at that moment sees the old one or the new one."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        if not psutil.pid_exists(int(left.suffix[1:])):
+            left.unlink(missing_ok=True)  # by a process that was killed
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_bytes(content)
     partial.replace(path)

@@ -105,3 +105,13 @@ def test_an_unknown_prediction_method_is_refused_with_what_is_known(elsewhere: P
     loaded = opened(elsewhere / "folder")
     with pytest.raises(E2iError, match="give 'predict' or 'predict_proba'"):
         loaded.predict(table().astype({"region": object}), params={"method": "guess"})
+
+
+def test_a_model_is_saved_where_a_killed_process_left_half_of_one(tmp_path: Path) -> None:
+    """MLflow refuses a folder with something in it: no later training of the study could be kept."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "half").write_text("half of a model")
+    save_mlflow_model(fitted("Ridge", "regression"), tmp_path / "model", table().head())
+    assert len(opened(tmp_path / "model").predict(table().head().astype({"region": object}))) == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert not (tmp_path / "model" / "half").exists()

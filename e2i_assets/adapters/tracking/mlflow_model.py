@@ -6,7 +6,6 @@ The name of this module is written into every folder, so it has to stay.
 import importlib
 import importlib.metadata
 import logging
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from e2i_assets.adapters.tracking.mlflow_client import bounded_environment
 from e2i_assets.adapters.tracking.models import library_versions, load_model, save_model
 from e2i_assets.adapters.tracking.tracked_run import MODEL_SHA256_TAG
+from e2i_assets.adapters.whole_folder import replacing
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.metrics import Array
 
@@ -40,7 +40,7 @@ def save_mlflow_model(
 
     Args:
         model: A fitted model.
-        folder: A new folder, or that of an MLflow model, which is replaced.
+        folder: Where it is put, in one step; what is there is replaced.
         input_example: A few rows of features, in the column types that the model was fitted on.
         metadata: What MLflow shows beside the model.
 
@@ -53,13 +53,11 @@ def save_mlflow_model(
     pyfunc = _pyfunc()
     example = input_example[model.feature_names_in_].reset_index(drop=True)
     example = example.astype({name: object for name in example.select_dtypes("category").columns})
-    if (folder / "MLmodel").is_file():
-        shutil.rmtree(folder)
-    with tempfile.TemporaryDirectory() as scratch, _quiet():
+    with tempfile.TemporaryDirectory() as scratch, replacing(folder, 0o755) as fresh, _quiet():
         data = Path(scratch, "model")
         digest = save_model(model, data)
         pyfunc.save_model(
-            path=str(folder),
+            path=str(fresh),
             loader_module=__name__,
             data_path=str(data),
             signature=_signature(model, example),
