@@ -30,6 +30,9 @@ from e2i_assets.core.errors import E2iError
 _LOCK_NOT_AVAILABLE = "55P03"
 _TRUSTED_SECONDS = 0.5
 _USED_AT = "used_at"
+_KEEPALIVES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+# And here: after half a minute a connection to a machine that no longer answers is an error, and not a wait.
+_PATIENCE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3", "tcp_user_timeout": "25000"}
 # A lock of one 64-bit key stands in two columns of 32 bits.
 _HELD = sa.text("""
     SELECT key FROM (
@@ -110,6 +113,15 @@ class Database:
             # Not chained: the driver's message may quote the connection string.
             raise DatabaseUnreachable(_reason(self, str(error.orig))) from None
 
+    def session(self) -> sa.Connection:
+        """A connection of its own, which ends when it is closed and opens no transactions: for what lasts, as a lock.
+
+        The server notices within a minute that its other end has vanished.
+        """
+        connection = _unpooled_engine(self.url_for("e2i")).connect()
+        connection.exec_driver_sql(_KEEPALIVES)
+        return connection
+
     @contextmanager
     def advisory_lock(self, name: str, timeout: float | None = None) -> Iterator[None]:
         """Hold the lock of this name in the whole database; it is not re-entrant.
@@ -123,12 +135,8 @@ class Database:
         Raises:
             LockTimeout: When the lock was not free in time.
         """
-        # Server-side keepalives: the server notices within a minute that a holder's machine has vanished.
-        settings = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
-        engine = _unpooled_engine(self.url_for("e2i"))
-        key = {"key": _lock_key(name)}
-        with engine.connect() as connection:
-            connection.exec_driver_sql(settings)
+        key = {"key": lock_key(name)}
+        with self.session() as connection:
             # Zero means no limit to PostgreSQL, so the shortest wait is one millisecond.
             milliseconds = 0 if timeout is None else max(1, round(timeout * 1000))
             connection.exec_driver_sql(f"SET lock_timeout = {milliseconds}")
@@ -149,7 +157,7 @@ class Database:
 
     def held_locks(self, names: Iterable[str]) -> set[str]:
         """Return those of the named locks that somebody holds now."""
-        keys = {_lock_key(name): name for name in names}
+        keys = {lock_key(name): name for name in names}
         if not keys:
             return set()
         with self.connect() as connection:
@@ -176,7 +184,8 @@ def _engine(url: str, process_id: int) -> sa.Engine:
     return engine
 
 
-def _lock_key(name: str) -> int:
+def lock_key(name: str) -> int:
+    """Return the number under which PostgreSQL knows a named lock."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
@@ -187,7 +196,7 @@ def _unpooled_engine(url: str) -> sa.Engine:
 
 def _connect_arguments(url: str) -> dict[str, str]:
     """What we ask of a connection, where the address does not say otherwise."""
-    wanted = {"connect_timeout": "5", "fallback_application_name": "e2i_assets"}
+    wanted = {"connect_timeout": "5", "fallback_application_name": "e2i_assets", **_PATIENCE}
     return {name: value for name, value in wanted.items() if name not in sa.make_url(url).query}
 
 

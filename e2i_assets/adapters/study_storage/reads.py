@@ -42,8 +42,11 @@ _UNTOLD = sa.text("""
       AND ours.state IS DISTINCT FROM CAST(trial.state AS text)
 """)
 _RUNNING = sa.text("""
-    SELECT trial.number, ours.worker FROM optuna.trials AS trial
+    SELECT trial.number, ours.worker,
+        coalesce(worker.seen_at + make_interval(secs => worker.lease_seconds) < clock_timestamp(), false) AS is_silent
+    FROM optuna.trials AS trial
     LEFT JOIN ml_hpo_trials AS ours ON ours.study_id = :study_id AND ours.trial_number = trial.number
+    LEFT JOIN ml_hpo_workers AS worker ON worker.name = ours.worker
     WHERE trial.study_id = :optuna_id AND trial.state = 'RUNNING' ORDER BY trial.number
 """)
 _SYSTEM_ATTRIBUTES = sa.text("SELECT key, value_json FROM optuna.study_system_attributes WHERE study_id = :optuna_id")
@@ -69,6 +72,15 @@ class Change:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running trial: its number, the lock of the process that runs it, and whether that has outlasted its lease."""
+
+    number: int
+    worker: str | None
+    is_silent: bool
+
+
 def changes(connection: sa.Connection, study: Study, after: int, unfinished: Collection[int]) -> list[Change]:
     """Return the trials with a higher id than `after`, and those of `unfinished`, as they are now."""
     found = connection.execute(_CHANGES, {**study.parameters(), "after": after, "unfinished": list(unfinished)})
@@ -92,9 +104,9 @@ def system_attributes(connection: sa.Connection, study: Study) -> dict[str, Any]
     return {key: json.loads(text) for key, text in found}
 
 
-def running(connection: sa.Connection, study: Study) -> list[tuple[int, str | None]]:
-    """Return the number of each running trial, and the name of its worker's lock."""
-    return [(number, worker) for number, worker in connection.execute(_RUNNING, study.parameters())]
+def running(connection: sa.Connection, study: Study) -> list[Running]:
+    """Return the running trials."""
+    return [Running(*row) for row in connection.execute(_RUNNING, study.parameters())]
 
 
 def _trial(row: Any) -> FrozenTrial:

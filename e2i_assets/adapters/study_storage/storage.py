@@ -4,15 +4,19 @@ import copy
 import threading
 import time
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.study_storage import reads, writes
+from e2i_assets.adapters.study_storage.contents import Contents
+from e2i_assets.adapters.study_storage.patience import PASSING, patiently
 from e2i_assets.adapters.study_storage.running import RunningTrial
 from e2i_assets.adapters.study_storage.study_level import StudyLevel
 from e2i_assets.adapters.study_storage.trial_cache import TrialCache
@@ -57,19 +61,30 @@ class StudyStorage(StudyLevel):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         study, cache = self._study(study_id)
         trial = _new_trial() if template_trial is None else copy.deepcopy(template_trial)
+        queued = patiently(lambda: self._create(study, cache, trial, is_new=template_trial is None))
+        if queued is not None:
+            return queued
+        if trial.state is TrialState.RUNNING:
+            self._claimed(cache, trial)
+        elif trial.state.is_finished():
+            cache.ended(trial)
+        return trial._trial_id
+
+    def _create(self, study: reads.Study, cache: TrialCache, trial: FrozenTrial, is_new: bool) -> int | None:
+        """Insert a trial and give it its id and number; return the id of the one that waits in its place, if any.
+
+        Is the connection lost on the commit, the trial may be there all the same: a running one that nobody runs, which
+        the next recovery finds, or a waiting one that is found here.
+        """
         with self._database.begin() as connection:
-            if template_trial is None:
+            if is_new:
                 trial._trial_id, trial.number = writes.create_new(connection, study, trial, self._claims)
             else:
                 writes.lock(connection, study)
                 if (queued := self._queued_already(cache, trial)) is not None:
                     return queued
                 trial._trial_id, trial.number = writes.create_from(connection, study, trial, self._claims)
-        if trial.state is TrialState.RUNNING:
-            self._claimed(cache, trial)
-        elif trial.state.is_finished():
-            cache.ended(trial)
-        return trial._trial_id
+        return None
 
     def _queued_already(self, cache: TrialCache, trial: FrozenTrial) -> int | None:
         """Return the trial that another process has queued for the same reason, at the same moment maybe."""
@@ -90,8 +105,12 @@ class StudyStorage(StudyLevel):
         with running.lock:
             self.check_trial_is_updatable(trial_id, running.trial.state)
             trial = running.ended(state, values)
-            with self._database.begin() as connection:
-                writes.end(connection, study, trial, running.pending)
+            try:
+                patiently(lambda: self._end(study, trial, running.pending))
+            except UpdateFinishedTrialError:
+                cache.lost(trial_id)
+                if not _is_the_same(cache.trial(trial_id), trial):
+                    raise
             running.saved(time.monotonic())
             running.trial = trial
             cache.ended(trial)
@@ -99,17 +118,24 @@ class StudyStorage(StudyLevel):
             self._thread.trial_id = None
         return True
 
+    def _end(self, study: reads.Study, trial: FrozenTrial, contents: Contents) -> None:
+        with self._database.begin() as connection:
+            writes.end(connection, study, trial, contents)
+
     def _start(self, study: reads.Study, cache: TrialCache, trial_id: int) -> bool:
         trial = copy.copy(cache.trial(trial_id))
         self.check_trial_is_updatable(trial_id, trial.state)
         if trial.state is not TrialState.WAITING:
             return False
         trial.state, trial.datetime_start = TrialState.RUNNING, datetime.now()
-        with self._database.begin() as connection:
-            if not writes.start(connection, study, trial, self._claims):
-                return False
+        if not patiently(lambda: self._claim_waiting(study, trial)):
+            return False
         self._claimed(cache, trial)
         return True
+
+    def _claim_waiting(self, study: reads.Study, trial: FrozenTrial) -> bool:
+        with self._database.begin() as connection:
+            return writes.start(connection, study, trial, self._claims)
 
     def _claimed(self, cache: TrialCache, trial: FrozenTrial) -> None:
         cache.started(trial)
@@ -151,7 +177,8 @@ class StudyStorage(StudyLevel):
 
     def _write_if_due(self, running: RunningTrial, at_once: bool = False) -> None:
         if at_once or time.monotonic() - running.written_at >= WRITE_EVERY_SECONDS:
-            self._write(running)
+            with suppress(*PASSING):  # it stays to be written: no fit waits for a database that is away
+                self._write(running)
 
     def _write(self, running: RunningTrial) -> None:
         with running.lock:
@@ -176,7 +203,7 @@ class StudyStorage(StudyLevel):
     ) -> list[FrozenTrial]:
         cache = self._study(study_id)[1]
         if not self._may_be_late(states) or time.monotonic() - cache.refreshed_at > WRITE_EVERY_SECONDS:
-            cache.refresh()
+            patiently(cache.refresh)
         trials = cache.trials(states)
         return copy.deepcopy(trials) if deepcopy else trials
 
@@ -186,7 +213,9 @@ class StudyStorage(StudyLevel):
         return in_a_trial and states is not None and not any(state in states for state in _UNFINISHED)
 
     def abandoned(self, with_own: bool = False) -> list[int]:
-        """Return the numbers of the running trials whose process is dead: nobody holds the lock of its name.
+        """Return the numbers of the running trials whose process is dead or silent.
+
+        Dead: nobody holds the lock of its name. Silent: it has given no sign of life for its lease.
 
         Args:
             with_own: Whether this process runs none at the moment, so that any of its own is dead as well.
@@ -194,14 +223,19 @@ class StudyStorage(StudyLevel):
         study = self._study()[0]
         with self._database.connect() as connection:
             before = reads.running(connection, study)
-        held = self._database.held_locks(worker for _, worker in before if worker is not None)
+        held = self._database.held_locks(one.worker for one in before if one.worker is not None)
         held -= {self._name} if with_own and self._name is not None else set()
-        dead = {(number, worker) for number, worker in before if worker not in held}
+        dead = {(one.number, one.worker) for one in before if one.is_silent or one.worker not in held}
         if not dead:
             return []
         # Read again: a process that ends its last trial gives its lock back after that.
         with self._database.connect() as connection:
-            return [number for number, worker in reads.running(connection, study) if (number, worker) in dead]
+            return [one.number for one in reads.running(connection, study) if (one.number, one.worker) in dead]
+
+
+def _is_the_same(stored: FrozenTrial, told: FrozenTrial) -> bool:
+    """Whether a trial that had ended already ended as it should: the connection was lost on its own commit."""
+    return (stored.state, stored.values, stored.user_attrs) == (told.state, told.values, told.user_attrs)
 
 
 def _new_trial() -> FrozenTrial:

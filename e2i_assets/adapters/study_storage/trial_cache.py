@@ -66,6 +66,13 @@ class TrialCache:
             self._here.pop(trial._trial_id, None)
             self._learn(trial, "")
 
+    def lost(self, trial_id: int) -> None:
+        """Take note that a trial did not end as it would have here: another process was faster."""
+        with self._lock:
+            self._here.pop(trial_id, None)
+            self._others.pop(trial_id, None)
+            self._versions[trial_id] = ""
+
     def here(self) -> list[RunningTrial]:
         """The trials that run here."""
         with self._lock:

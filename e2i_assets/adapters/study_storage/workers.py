@@ -1,15 +1,15 @@
-"""The processes that work on a study: each is known by a lock that it holds for as long as it lives."""
+"""The processes that work on a study: each is known by a lock, and by signs of life within its lease."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.core.search.recovery import recovered
+from e2i_assets.adapters.study_storage.presence import LEASE_SECONDS, Presence
+from e2i_assets.core.search.recovery import recovered, unfinished
 
 if TYPE_CHECKING:
     import optuna
@@ -20,14 +20,14 @@ _WRITE_EVERY_SECONDS = 1.0
 
 
 @contextmanager
-def worker(database: Database) -> Iterator[str]:
-    """Hold a lock of a new name while this process works, and yield the name: it is stored with each trial.
+def worker(database: Database, lease: float = LEASE_SECONDS) -> Iterator[str]:
+    """Be known as a process that works on studies, and yield the name: it is stored with each trial.
 
-    However the process ends, the server frees the lock, and its running trials can be told from those of the living.
+    However the process ends, the server frees its lock, and its running trials can be told from those of the living. Is
+    it frozen or cut off, the same is true once it has been silent for its lease, in seconds.
     """
-    name = f"worker {uuid4().hex}"
-    with database.advisory_lock(name):
-        yield name
+    with Presence(database, lease) as presence:
+        yield presence.name
 
 
 @contextmanager
@@ -55,10 +55,10 @@ def _write_until(ended: threading.Event, storage: "StudyStorage") -> None:
 
 
 def recover(database: Database, storage: "StudyStorage", study: "optuna.Study") -> None:
-    """Queue each trial of a dead process again, once, whoever else does the same at this moment.
+    """Queue each trial of a dead or silent process again, once, whoever else does the same at this moment.
 
     It is called while no trial of this process runs: one that still says so is a dead one too.
     """
-    if storage.abandoned(with_own=True):
+    if storage.abandoned(with_own=True) or unfinished(study):
         with database.advisory_lock(f"recover {study.study_name}"):
             recovered(study, storage.abandoned(with_own=True))
