@@ -20,7 +20,7 @@ from e2i_assets.core.data.splits import SEARCHED
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.rows import ROWS_AT_A_TIME
 
-_VALUE = "value.json"
+VALUE = "value.json"
 
 
 class AssetMissing(E2iError):
@@ -55,7 +55,7 @@ def read(kind: type[Any], folder: Path) -> Any:
         if kind in _READERS:
             return _READERS[kind](folder)
         if issubclass(kind, BaseModel):
-            return kind.model_validate_json((folder / _VALUE).read_text(encoding="utf-8"))
+            return kind.model_validate_json((folder / VALUE).read_text(encoding="utf-8"))
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         raise AssetDamaged(
@@ -74,21 +74,21 @@ def last_written(folder: Path) -> float:
 
 def _write_files(value: object, folder: Path) -> None:
     if isinstance(value, BaseModel):
-        (folder / _VALUE).write_text(value.model_dump_json(indent=2), encoding="utf-8")
+        (folder / VALUE).write_text(value.model_dump_json(indent=2), encoding="utf-8")
     elif isinstance(value, SplitTables):
-        (folder / _VALUE).write_text(value.facts.model_dump_json(indent=2), encoding="utf-8")
+        (folder / VALUE).write_text(value.facts.model_dump_json(indent=2), encoding="utf-8")
         for role, table in value.tables.items():
             table.to_parquet(folder / f"{role}.parquet", index=False, row_group_size=ROWS_AT_A_TIME)
     elif isinstance(value, Dataset):
         facts = {field.name: getattr(value, field.name) for field in fields(value) if field.name != "frame"}
-        (folder / _VALUE).write_text(json.dumps(facts, indent=2, allow_nan=False), encoding="utf-8")
+        (folder / VALUE).write_text(json.dumps(facts, indent=2, allow_nan=False), encoding="utf-8")
         value.frame.to_parquet(folder / "table.parquet", index=False)
     else:
         raise E2iError(f"no file format for a {type(value).__name__}")
 
 
 def _facts(folder: Path) -> SplitFacts:
-    return SplitFacts.model_validate_json((folder / _VALUE).read_text(encoding="utf-8"))
+    return SplitFacts.model_validate_json((folder / VALUE).read_text(encoding="utf-8"))
 
 
 def _table(folder: Path, name: str) -> pd.DataFrame:
@@ -117,7 +117,7 @@ def _holdout_rows(folder: Path) -> HoldoutRows:
 
 
 def _dataset(folder: Path) -> Dataset:
-    facts = json.loads((folder / _VALUE).read_text(encoding="utf-8"))
+    facts = json.loads((folder / VALUE).read_text(encoding="utf-8"))
     sequences = {name: tuple(fact) for name, fact in facts.items() if isinstance(fact, list)}
     made = Dataset(frame=_table(folder, "table"), **{**facts, **sequences})
     named = {*made.features, made.target, made.group, made.time, made.split, *made.ids, *made.segments}

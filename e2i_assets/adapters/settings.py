@@ -15,10 +15,13 @@ DAGSTER_URL = "E2I_DAGSTER_URL"
 HOME = "E2I_HOME"
 STATE = "E2I_STATE"
 CORES = "E2I_CORES"
+DASK_ADDRESS = "E2I_DASK_ADDRESS"
+LEASE_SECONDS = "E2I_LEASE_SECONDS"
 AUTOMATION = "E2I_AUTOMATION"
 LOOK_SECONDS = "E2I_LOOK_SECONDS"
 TIME_ZONE = "E2I_TIME_ZONE"
 _LOOK_SECONDS = 30
+_LEASE_SECONDS = 60
 # Where `e2i up` serves them when nothing else is asked for.
 DAGSTER_HERE, MLFLOW_HERE = "http://127.0.0.1:3000", "http://127.0.0.1:5000"
 
@@ -34,6 +37,8 @@ class Settings:
         mlflow_tracking_uri: An MLflow server of one's own, None for the same database.
         mlflow_url, dagster_url: Where a person opens the two in a browser: what links lead to.
         cores: Trials at a time of an experiment that does not say how many.
+        dask_address: The scheduler of the Dask cluster on which experiments with ``hpo.engine: dask`` are searched.
+        lease_seconds: So long a process that searches may be silent before others take over its trials.
     """
 
     root: Path
@@ -43,6 +48,8 @@ class Settings:
     mlflow_url: str = MLFLOW_HERE
     dagster_url: str = DAGSTER_HERE
     cores: int = 1
+    dask_address: str | None = None
+    lease_seconds: float = float(_LEASE_SECONDS)
 
     @property
     def experiments(self) -> Path:
@@ -91,6 +98,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         mlflow_url=_address(environment.get(MLFLOW_URL) or opened),
         dagster_url=_address(environment.get(DAGSTER_URL) or DAGSTER_HERE),
         cores=cores(environment),
+        dask_address=environment.get(DASK_ADDRESS) or None,
+        lease_seconds=float(_count(environment, LEASE_SECONDS, _LEASE_SECONDS)),
     )
 
 

@@ -30,6 +30,11 @@ class StoredRows:
         if missing := sorted({*features, target} - set(self._schema.names)):
             raise KeyError(", ".join(missing))
 
+    def content(self) -> bytes:
+        """Return the file, byte for byte: what another machine needs to have the same rows."""
+        self._file.seek(0)
+        return bytes(self._file.read())
+
     @property
     def can_be_read_again(self) -> bool:
         """They can."""

@@ -2,10 +2,9 @@
 
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.split_store import SplitStore
 from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore
+from e2i_assets.adapters.study_crew.engines import crew
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import E2iError
@@ -20,7 +20,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import goals, limits
-from e2i_assets.core.search.study import Sharing, search
+from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.core.search_space.space import as_documents
@@ -60,7 +60,7 @@ def tuned(
         pace.told(trial, best)
         on_trial(trial, best)
 
-    result = durable_search(workspace, experiment, rows, warm_start, told)
+    result = durable_search(workspace, experiment, rows, warm_start, told, say)
     if result.resumed_from:  # else a study that was complete already would say nothing at all
         say(f"{result.resumed_from} of {result.n_trials} trials were there from an earlier run; {result.stop_reason}")
     return tuning.Tuned(identity=identity, result=result)
@@ -84,15 +84,20 @@ class _Pace:
 
 
 def durable_search(
-    workspace: Workspace, experiment: Experiment, rows: SearchRows, warm_start: WarmStart, on_trial: OnTrial
+    workspace: Workspace,
+    experiment: Experiment,
+    rows: SearchRows,
+    warm_start: WarmStart,
+    on_trial: OnTrial,
+    say: Callable[[str], object] = lambda line: None,
 ) -> StudyResult:
     """Run or resume the experiment's study, beside other processes maybe; the tables follow it trial by trial.
 
     Raises:
         StudyAborted: Trials only failed; the study's row says so too.
+        E2iError: The engine that the experiment names cannot be used.
     """
-    from e2i_assets.adapters.study_storage.storage import StudyStorage
-    from e2i_assets.adapters.study_storage.workers import recover, worker, written_regularly
+    from e2i_assets.adapters.study_storage.joining import joined
 
     database = workspace.database
     identity = tuning.spec_hash(experiment, rows.facts)
@@ -102,34 +107,31 @@ def durable_search(
     objective_until = tuning.objective(experiment, rows)
     store = StudyStore(database)
     study_id = store.start(_row(workspace, experiment, rows, identity))
-    with worker(database) as name:
-        shared = StudyStorage(database, storage(workspace), study_id, plan.trials, name)
-        with written_regularly(shared):
-            try:
-                result = search(
-                    objective_until,
-                    plan,
-                    shared,
-                    warm_start.proposer(),
-                    on_trial,
-                    Sharing(recover=partial(recover, database, shared), joined=store.join(study_id)),
-                )
-            except BaseException as error:  # the row must not say "running" of what ended; then it goes on its way
-                with suppress(SQLAlchemyError):  # where the database is the reason, the next call mends the row
-                    store.fail(
-                        study_id, str(error) if isinstance(error, E2iError) else f"{type(error).__name__}: {error}"
-                    )
-                raise
+    with _broken_off(store, study_id), joined(database, study_id, plan.trials, workspace.settings.lease_seconds) as own:
+        with crew(workspace, experiment, rows, warm_start, own, say) as others:
+            result = search(
+                objective_until, plan, own.storage, warm_start.proposer(), on_trial, own.sharing(crew=others)
+            )
         finish(store, study_id, result)
     return result
 
 
+@contextmanager
+def _broken_off(store: StudyStore, study_id: str) -> Iterator[None]:
+    """Say of a study that ends by an exception that it did, and why: the row must not say "running" of what ended."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(SQLAlchemyError):  # where the database is the reason, the next call mends the row
+            store.fail(study_id, str(error) if isinstance(error, E2iError) else f"{type(error).__name__}: {error}")
+        raise
+
+
 def storage(workspace: Workspace) -> "RDBStorage":
     """Return Optuna's storage; its tables are made by `migrations`."""
-    from optuna.storages import RDBStorage
+    from e2i_assets.adapters.study_storage.joining import optuna_storage
 
-    url = workspace.database.url_for("optuna")
-    return RDBStorage(url, engine_kwargs={"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True})
+    return optuna_storage(workspace.database)
 
 
 def importances(workspace: Workspace, result: StudyResult) -> dict[str, float]:

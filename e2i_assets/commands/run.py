@@ -14,11 +14,11 @@ from typing import Any, TextIO
 import typer
 from rich.markup import escape
 
+from e2i_assets.adapters.processes.parent import DIE_WITH_PARENT, end_with_parent
 from e2i_assets.adapters.settings import CORES
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.board import Board
 from e2i_assets.commands.console import FAILED, document, err, for_a_program, out, speaking
-from e2i_assets.commands.parent import DIE_WITH_PARENT, end_with_parent
 from e2i_assets.commands.project import shown, workspace
 from e2i_assets.commands.registering import registered
 from e2i_assets.commands.results import next_commands, results, results_table

@@ -11,13 +11,13 @@ from e2i_assets.adapters import training_log
 from e2i_assets.adapters.lineage import is_complete
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.postgres.trouble import DATABASE_ERRORS
+from e2i_assets.adapters.processes.parent import end_with_input
 from e2i_assets.adapters.settings import from_environment
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.abandoned_runs import LAUNCHER, close_abandoned, run_lock
 from e2i_assets.commands.catching_up import caught_up
 from e2i_assets.commands.console import in_words
 from e2i_assets.commands.instance import dagster_instance
-from e2i_assets.commands.parent import end_with_input
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from e2i_assets.adapters.experiment_files import read_folder, strict
 from e2i_assets.adapters.postgres.dagster_tables import dynamic_partitions
 from e2i_assets.adapters.processes.log_tail import last_lines
 from e2i_assets.adapters.processes.loopback import is_free
+from e2i_assets.adapters.processes.parent import DIE_WITH_PARENT, end_with_parent
 from e2i_assets.adapters.processes.services import run_services
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.console import err, out
-from e2i_assets.commands.parent import DIE_WITH_PARENT, end_with_parent
 from e2i_assets.commands.project import workspace
 from e2i_assets.commands.registering import register
 from e2i_assets.commands.service_list import Ports, own_mlflow, service_list

@@ -59,3 +59,7 @@ class StudyAborted(E2iError):
 
 class BudgetSpent(E2iError):
     """All trials of a study's budget are finished or claimed by a process that works on it."""
+
+
+class CalledOff(E2iError):
+    """A study that one works on for somebody else, who is gone."""

@@ -21,7 +21,8 @@ from e2i_assets.core.search.folds import OnFolds, on_folds, typical
 from e2i_assets.core.search.goals import metric_goal
 from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.samplers import PRUNERS
-from e2i_assets.core.search.study import StudyPlan, search
+from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_plan import StudyPlan
 from e2i_assets.core.search_space.space import parse_space
 
 BINARY = "binary_classification"

@@ -18,7 +18,8 @@ from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.proposing import Proposal, in_order
 from e2i_assets.core.search.samplers import PRUNERS, SAMPLERS, pruner, sampler
 from e2i_assets.core.search.schemes import OnValidation
-from e2i_assets.core.search.study import StudyPlan, search
+from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_plan import StudyPlan
 from e2i_assets.core.search_space.space import parse_space
 
 KIND = "binary_classification"

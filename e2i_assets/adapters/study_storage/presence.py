@@ -1,4 +1,4 @@
-"""That a process lives, told in two ways: by a lock that its end frees at once, and by a sign of life within a lease."""
+"""That a process lives, told twice: by a lock that its end frees at once, and by a sign of life within a lease."""
 
 import os
 import socket
@@ -23,8 +23,18 @@ _SIGN = sa.text("""
     ON CONFLICT (name) DO UPDATE SET seen_at = clock_timestamp()
 """)
 _LEAVE = sa.text("DELETE FROM ml_hpo_workers WHERE name = :name")
+_LIVES = sa.text("""
+    SELECT EXISTS (SELECT FROM ml_hpo_workers
+        WHERE name = :name AND seen_at + make_interval(secs => lease_seconds) >= clock_timestamp())
+""")
 # Those of dead processes, which nobody has reason to look at any more.
 _TIDY = sa.text("DELETE FROM ml_hpo_workers WHERE seen_at < clock_timestamp() - interval '1 day'")
+
+
+def is_silent(database: Database, name: str) -> bool:
+    """Return whether a process has left, or has given no sign of life for its lease."""
+    with database.connect() as connection:
+        return not connection.execute(_LIVES, {"name": name}).scalar_one()
 
 
 class Presence:

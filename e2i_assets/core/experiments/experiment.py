@@ -29,6 +29,8 @@ _FOR_PEOPLE = frozenset({"description", "owner", "tags"})
 _GATES = frozenset({"quality_report", "leakage"})
 # They decide when something is looked at, not what comes of it.
 _FOR_WATCHING: dict[str, Any] = {"source": {"sql": {"watermark"}}, "watch": True}
+# It decides where something is computed, not what.
+_FOR_COMPUTING: dict[str, Any] = {"hpo": {"engine"}}
 
 
 class Experiment(Section):
@@ -92,13 +94,13 @@ class Experiment(Section):
     @property
     def spec_hash(self) -> str:
         """Identity of everything in the file that can change a result: not its description, owner, tags or gates."""
-        left_out: dict[str, Any] = {**dict.fromkeys([*_FOR_PEOPLE, *_GATES], True), **_FOR_WATCHING}
+        left_out: dict[str, Any] = {**dict.fromkeys([*_FOR_PEOPLE, *_GATES], True), **_FOR_WATCHING, **_FOR_COMPUTING}
         return content_hash(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def run_hash(self) -> str:
         """Identity of everything in the file that a run acts on: the gates too, but nothing that is for people."""
-        left_out: dict[str, Any] = {**dict.fromkeys(_FOR_PEOPLE, True), **_FOR_WATCHING}
+        left_out: dict[str, Any] = {**dict.fromkeys(_FOR_PEOPLE, True), **_FOR_WATCHING, **_FOR_COMPUTING}
         return content_hash(self.model_dump(mode="json", exclude=left_out))
 
     @property

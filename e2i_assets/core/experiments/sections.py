@@ -20,6 +20,8 @@ from e2i_assets.core.experiments.values import (
     Text,
 )
 
+# Where the trials of a study run: in this process, in others beside it, or in those of a Dask cluster.
+Engine = Literal["threads", "processes", "dask"]
 Sampler = Literal["tpe", "random", "cmaes", "qmc", "grid", "nsga2", "gp"]
 Pruner = Literal["median", "successive_halving", "hyperband", "percentile", "wilcoxon", "patient", "none"]
 SourceKind = Literal["sample", "csv", "parquet", "sql"]
@@ -197,7 +199,14 @@ class Hpo(Section):
     )
     seed: Seed = 42
     workers: StrictInt | None = Field(
-        default=None, ge=1, description="Trials at a time; null: as many as there are cores for this process."
+        default=None,
+        ge=1,
+        description="Trials at a time; null: as many as there are cores for this process, or threads in the cluster.",
+    )
+    engine: Engine = Field(
+        default="threads",
+        description="Where trials run: threads of one process, processes of this machine, or the workers of the Dask "
+        "cluster at E2I_DASK_ADDRESS. It changes no value, and no study begins anew because of it.",
     )
 
     @property

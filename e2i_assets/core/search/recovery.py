@@ -29,7 +29,7 @@ def recovered(study: "optuna.Study", abandoned: Iterable[int]) -> None:
     for trial in study.get_trials(deepcopy=False):
         if trial.number in numbers:
             with suppress(optuna.exceptions.UpdateFinishedTrialError):
-                # Not through study.tell: no sampler needs to see a dead trial, and a grid's would try to stop the study.
+                # Not by study.tell: no sampler needs to see a dead trial, and a grid's would try to stop the study.
                 study._storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
     queue_unfinished(study)
 

@@ -20,7 +20,7 @@ from e2i_assets.core.search.goals import goals, group_columns, limits
 from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.samplers import require
 from e2i_assets.core.search.schemes import OnValidation, Scheme
-from e2i_assets.core.search.study import StudyPlan
+from e2i_assets.core.search.study_plan import StudyPlan
 from e2i_assets.core.search.study_result import OUTSIDE, StudyResult
 from e2i_assets.core.search_space.space import as_documents
 

@@ -1,4 +1,4 @@
-"""Ending when the parent ends: for a command that make started, and for runs that `e2i run` started."""
+"""Ending when the parent ends: a command that make started, runs that `e2i run` started, workers of a study."""
 
 import os
 import signal

@@ -1,0 +1,91 @@
+"""From the engine that an experiment names to those who run its trials."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from e2i_assets.adapters.settings import DASK_ADDRESS
+from e2i_assets.adapters.study_crew.assignment import Assignment, packed
+from e2i_assets.adapters.study_crew.versions import versions
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.memory.warm_start import WarmStart
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.crew import Crew
+
+if TYPE_CHECKING:
+    from e2i_assets.adapters.study_storage.joining import Membership
+
+
+@contextmanager
+def crew(
+    workspace: Workspace,
+    experiment: Experiment,
+    rows: SearchRows,
+    warm_start: WarmStart,
+    leader: "Membership",
+    say: Callable[[str], object],
+) -> Iterator[Crew | None]:
+    """Have those at hand who run the trials of a study; None where the process itself does, in threads.
+
+    Raises:
+        E2iError: The engine cannot be used, and what to do about it.
+    """
+    hpo = experiment.hpo
+    if hpo.engine == "threads":
+        yield None
+        return
+    assigned = _assigned(workspace, experiment, rows, warm_start, leader)
+    if hpo.engine == "processes":
+        from e2i_assets.adapters.study_crew.process_crew import ProcessCrew
+
+        size = hpo.workers or workspace.settings.cores
+        with ProcessCrew(assigned, packed(rows), workspace.database.url, size) as processes:
+            yield processes
+        return
+    from e2i_assets.adapters.study_crew.dask_crew import DaskCrew
+
+    with DaskCrew(assigned, packed(rows), dask_address(workspace), hpo.workers, say) as workers:
+        yield workers
+
+
+def dask_address(workspace: Workspace) -> str:
+    """Return the address of the Dask scheduler.
+
+    It is no key of an experiment file: whoever may write one could else have the rows sent anywhere.
+
+    Raises:
+        E2iError: None is configured.
+    """
+    if workspace.settings.dask_address is None:
+        raise E2iError(
+            f"hpo.engine: dask needs a cluster: set {DASK_ADDRESS} to the address of its scheduler, such as "
+            "tcp://HOST:8786, or use hpo.engine: processes on this machine alone"
+        )
+    return workspace.settings.dask_address
+
+
+def _assigned(
+    workspace: Workspace, experiment: Experiment, rows: SearchRows, warm_start: WarmStart, leader: "Membership"
+) -> Callable[[], Assignment]:
+    identity = tuning.spec_hash(experiment, rows.facts)
+    told = Assignment(
+        experiment=experiment.model_dump(mode="json"),
+        identity=identity,
+        study_id=leader.study_id,
+        warm_start=warm_start,
+        leader=leader.name,
+        lease_seconds=workspace.settings.lease_seconds,
+        versions=versions(),
+    )
+    seconds = tuning.plan(experiment, identity).timeout_seconds
+    began = time.monotonic()
+
+    def now() -> Assignment:
+        left = None if seconds is None else max(0.0, seconds - (time.monotonic() - began))
+        return told.model_copy(update={"timeout_seconds": left})
+
+    return now

@@ -1,0 +1,113 @@
+"""A crew of processes on this machine: for fits that hold Python's lock, or whose memory should end with them."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from e2i_assets.adapters.processes.log_tail import last_lines
+from e2i_assets.adapters.settings import DATABASE_URL
+from e2i_assets.adapters.study_crew.assignment import Assignment, Files, unpacked
+from e2i_assets.core.errors import E2iError
+
+_PROGRAM = "e2i_assets.adapters.study_crew.process"
+_STARTS = 3
+_END_SECONDS = 5.0
+
+
+class NoWorkers(E2iError):
+    """A study that nobody can work on."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """One process after the other, should they die."""
+
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+    starts: int = 0
+
+    @property
+    def is_at_work(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def has_come_to_an_end(self) -> bool:
+        return self.process is not None and self.process.poll() == 0
+
+
+class ProcessCrew:
+    """So many processes that search a study, each one trial at a time, for as long as it is entered.
+
+    Args:
+        assignment: Returns what each is told, with the time that is left.
+        files: The rows.
+        database_url: The database, which they are told in their environment: no list of processes shows it.
+        size: How many.
+    """
+
+    def __init__(self, assignment: Callable[[], Assignment], files: Files, database_url: str, size: int) -> None:
+        self.size = size
+        self._assignment = assignment
+        self._files = files
+        self._environment = {**os.environ, DATABASE_URL: database_url}
+        self._stack = ExitStack()
+        self._folder = Path()
+        self._places: list[_Place] = []
+
+    def __enter__(self) -> Self:
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="e2i-study-")))
+        (self._folder / "rows").mkdir()
+        unpacked(self._files, self._folder / "rows")
+        self._places = [_Place(self._folder / f"{number}.log") for number in range(self.size)]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        processes = [place.process for place in self._places if place.process is not None]
+        for process in processes:
+            if process.stdin is not None:
+                process.stdin.close()  # they end with it
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_END_SECONDS)
+            process.kill()  # one that is frozen hears nothing else
+            process.wait()
+        self._stack.close()
+
+    def tend(self) -> None:
+        """Start those who are not there; see `Crew`."""
+        for place in self._places:
+            if not place.is_at_work and not place.has_come_to_an_end and place.starts < _STARTS:
+                self._start(place)
+        if not any(place.is_at_work or place.has_come_to_an_end for place in self._places):
+            said = "\n".join(sorted({line for place in self._places for line in last_lines(place.log, count=3)}))
+            raise NoWorkers(f"none of the {self.size} processes of the study stays alive:\n{said}")
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a process lives; see `Crew`."""
+        return any(place.is_at_work for place in self._places)
+
+    def _start(self, place: _Place) -> None:
+        place.starts += 1
+        told = place.log.with_suffix(".json")
+        told.write_text(self._assignment().model_dump_json(), encoding="utf-8")
+        command = [
+            sys.executable,
+            "-m",
+            _PROGRAM,
+            str(told),
+            str(self._folder / "rows"),
+        ]
+        with place.log.open("ab") as log:
+            place.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=self._environment
+            )

@@ -1,0 +1,54 @@
+"""What decides a trial's value besides its parameters and rows: the versions of the code that fits and judges it."""
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from e2i_assets.core.errors import E2iError
+
+_LIBRARIES = ("optuna", "numpy", "pandas", "scipy", "scikit-learn", "imbalanced-learn", "xgboost", "lightgbm")
+
+
+class VersionsDiffer(E2iError):
+    """A process that would judge trials otherwise than the one that leads the study."""
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of this process: Python's up to the minor one, the libraries', and ours with its sources."""
+    found = {"python": ".".join(platform.python_version_tuple()[:2]), "e2i_assets": f"sources {_sources()}"}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def require_the_same(asked: Mapping[str, str], where: str) -> None:
+    """Compare the versions of this process with those of the leader.
+
+    Raises:
+        VersionsDiffer: With each one that is another.
+    """
+    here = versions()
+    others = {name: wanted for name, wanted in asked.items() if here.get(name) != wanted}
+    differing = [f"{name} {here.get(name)} instead of {wanted}" for name, wanted in others.items()]
+    if differing:
+        raise VersionsDiffer(
+            f"{where} would not judge trials as the process does that leads the study: it has {', '.join(differing)}. "
+            "Install the same requirements.lock and the same commit on both, or use one image for all"
+        )
+
+
+def _sources() -> str:
+    """A short digest of the code that is between parameters and a value."""
+    package = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for path in sorted((package / "core").rglob("*.py")):
+        digest.update(f"{path.relative_to(package)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,81 @@
+"""What each process of a crew does: search the study beside the others, and say in a few words what became of it."""
+
+import os
+import socket
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from e2i_assets.adapters import asset_files
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.settings import DATABASE_URL
+from e2i_assets.adapters.stores.study_store import StudyStore
+from e2i_assets.adapters.study_crew.assignment import Assignment, Files, unpacked
+from e2i_assets.adapters.study_crew.versions import require_the_same
+from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.errors import CalledOff, E2iError, StudyAborted
+from e2i_assets.core.experiments.file import experiment_from
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study import search
+
+
+class WrongPlace(E2iError):
+    """A process that cannot work on the study at all, however often it is asked."""
+
+
+def work_with(assignment: str, files: Files, threads: int) -> str:
+    """Work on a study with rows that have travelled here; what a Dask worker is asked to do.
+
+    Args:
+        assignment: An `Assignment` in JSON.
+        files: The rows.
+        threads: Trials at a time.
+    """
+    with tempfile.TemporaryDirectory(prefix="e2i-rows-") as folder:
+        return work(Assignment.model_validate_json(assignment), unpacked(files, Path(folder)), threads)
+
+
+def work(assignment: Assignment, folder: Path, threads: int, environment: Mapping[str, str] = os.environ) -> str:
+    """Search a study until it ends, and return why it ended.
+
+    Raises:
+        WrongPlace: This process has not the leader's database.
+        VersionsDiffer: Or not its versions.
+    """
+    here = f"the worker on {socket.gethostname()}, process {os.getpid()},"
+    require_the_same(assignment.versions, here)
+    database = _database(environment, here)
+    stored = StudyStore(database).by_spec_hash(assignment.identity)
+    if stored is None or stored.id != assignment.study_id:
+        raise WrongPlace(f"{here} has another database than the leader: {DATABASE_URL} must name the same one on both")
+    rows: SearchRows = asset_files.read(SearchRows, folder)
+    return _searched(database, assignment, rows, threads)
+
+
+def _searched(database: Database, assignment: Assignment, rows: SearchRows, threads: int) -> str:
+    from e2i_assets.adapters.study_storage.joining import joined
+
+    experiment = experiment_from(assignment.experiment, "the assigned experiment")
+    plan = assignment.plan(experiment, threads)
+    objective_until = tuning.objective(experiment, rows)
+    led = (assignment.study_id, plan.trials, assignment.lease_seconds, assignment.leader)
+    with joined(database, *led) as member:
+        try:
+            found = search(
+                objective_until,
+                plan,
+                member.storage,
+                assignment.warm_start.proposer(),
+                sharing=member.sharing(),
+            )
+        except (CalledOff, StudyAborted) as end:  # the leader comes to the same, or is the one that is gone
+            return str(end)
+    return found.stop_reason
+
+
+def _database(environment: Mapping[str, str], here: str) -> Database:
+    if not (url := environment.get(DATABASE_URL)):
+        raise WrongPlace(f"{here} knows no database: set {DATABASE_URL} where the worker is started; it is never sent")
+    database = Database(url)
+    database.require_reachable()
+    return database

@@ -1,0 +1,89 @@
+"""A project with everything that comes before its study, for the tests that search it in several processes."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sklearn.datasets import load_breast_cancer
+
+from e2i_assets.adapters import asset_files, datasets, memory, splitting, studies
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.stores.experiment_store import ExperimentStore
+from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
+from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.core.data.dataset import dataset_of
+from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.core.memory.warm_start import WarmStart
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study_result import StudyResult
+
+CELLS = """
+name: cells
+owner: team:tests
+source: {{csv: cells.csv}}
+target: target
+problem_type: binary_classification
+algorithm: {algorithm}
+hpo: {hpo}
+"""
+
+
+@dataclass
+class Prepared:
+    """A project whose experiment `cells` is ready to be searched."""
+
+    workspace: Workspace
+    rows: SearchRows
+    start: WarmStart
+    said: list[str] = field(default_factory=list)
+    told: list[int] = field(default_factory=list)
+
+    def searched(self) -> StudyResult:
+        """Search it as the asset does."""
+        return studies.durable_search(
+            self.workspace,
+            self.workspace.experiment("cells"),
+            self.rows,
+            self.start,
+            lambda trial, best: self.told.append(trial.number),
+            self.said.append,
+        )
+
+    def with_settings(self, **changes: object) -> "Prepared":
+        """The same project with other settings."""
+        settings = replace(self.workspace.settings, **changes)  # type: ignore[arg-type]
+        return replace(self, workspace=replace(self.workspace, settings=settings), said=[], told=[])
+
+    @property
+    def identity(self) -> str:
+        return tuning.spec_hash(self.workspace.experiment("cells"), self.rows.facts)
+
+    @property
+    def study(self) -> StoredStudy:
+        found = StudyStore(self.workspace.database).by_spec_hash(self.identity)
+        assert found is not None
+        return found
+
+    def trials(self) -> list[TrialRow]:
+        return StudyStore(self.workspace.database).trials(self.study.id)
+
+
+def prepared(database: Database, folder: Path, hpo: str, algorithm: str = "XGBoost") -> Prepared:
+    """Register the experiment, split its rows and look up what it tries first."""
+    load_breast_cancer(as_frame=True).frame.to_csv(folder / "cells.csv", index=False)
+    workspace = Workspace(Settings(root=folder, state=folder), database)
+    experiment = parse_experiment(CELLS.format(hpo=hpo, algorithm=algorithm), "test")
+    ExperimentStore(database).register(experiment.name, experiment.model_dump(mode="json"))
+    data = dataset_of(datasets.load(experiment.source, folder, os.environ), experiment)
+    asset_files.write(
+        splitting.split(workspace, experiment, data), workspace.asset_folder("validation_splits", "cells")
+    )
+    rows: SearchRows = workspace.read(SearchRows, "validation_splits", "cells")
+    start = memory.warm_start(workspace, experiment, rows)
+    return Prepared(workspace, rows, start)
+
+
+Preparing = Callable[[str], Prepared]
