@@ -99,7 +99,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         dagster_url=_address(environment.get(DAGSTER_URL) or DAGSTER_HERE),
         cores=cores(environment),
         dask_address=environment.get(DASK_ADDRESS) or None,
-        lease_seconds=float(_count(environment, LEASE_SECONDS, _LEASE_SECONDS)),
+        lease_seconds=float(count(environment, LEASE_SECONDS, _LEASE_SECONDS)),
     )
 
 
