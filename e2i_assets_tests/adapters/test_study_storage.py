@@ -25,7 +25,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
 from e2i_assets.adapters.study_storage.storage import StudyStorage
 from e2i_assets.adapters.study_storage.workers import recover, worker, written_regularly
-from e2i_assets.core.errors import BudgetSpent
+from e2i_assets.core.errors import BudgetSpent, E2iError
 from e2i_assets.core.search.objective import FAILURE, FITTED
 from e2i_assets.core.search.trials import ORIGIN
 
@@ -353,6 +353,14 @@ def test_what_optunas_storage_wrote_before_is_brought_into_our_tables(shared: Sh
     study.add_trial(create_trial(value=5.0, params={"x": 0.5}, distributions={"x": X}, intermediate_values={1: 0.5}))
     assert (shared.rows[4].state, shared.row.n_completed, shared.row.best_value) == ("COMPLETE", 4, 5.0)
     assert shared.read_by_optuna() == study.trials
+
+
+def test_a_study_that_was_deleted_in_optunas_tables_is_an_error_and_no_endless_wait(shared: Shared) -> None:
+    study = shared.study(shared.storage(budget=3))
+    study.optimize(quick, n_trials=3)
+    optuna.delete_study(study_name=shared.name, storage=shared.plain)  # as Optuna's dashboard does
+    with pytest.raises(E2iError, match=r"3 trials of this study .* deleted there"):
+        shared.study(shared.storage(budget=3))
 
 
 def test_the_study_stays_readable_for_everything_that_knows_optuna(shared: Shared) -> None:

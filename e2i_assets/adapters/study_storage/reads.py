@@ -41,6 +41,13 @@ _UNTOLD = sa.text("""
     WHERE trial.study_id = :optuna_id AND trial.state <> 'WAITING'
       AND ours.state IS DISTINCT FROM CAST(trial.state AS text)
 """)
+_LOST = sa.text("""
+    SELECT count(*) FROM ml_hpo_trials AS ours
+    WHERE ours.study_id = :study_id AND NOT EXISTS (
+        SELECT FROM optuna.trials AS trial
+        WHERE trial.study_id = :optuna_id AND trial.number = ours.trial_number
+    )
+""")
 _RUNNING = sa.text("""
     SELECT trial.number, ours.worker,
         coalesce(worker.seen_at + make_interval(secs => worker.lease_seconds) < clock_timestamp(), false) AS is_silent
@@ -96,6 +103,11 @@ def trials(connection: sa.Connection, study: Study, trial_ids: Iterable[int]) ->
 def untold(connection: sa.Connection, study: Study) -> list[int]:
     """Return the ids of the trials that our table does not have, or has in another state."""
     return list(connection.execute(_UNTOLD, study.parameters()).scalars())
+
+
+def lost(connection: sa.Connection, study: Study) -> int:
+    """Return how many trials our table has and Optuna's have not."""
+    return int(connection.execute(_LOST, study.parameters()).scalar_one())
 
 
 def system_attributes(connection: sa.Connection, study: Study) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.study_storage import reads, writes
 from e2i_assets.adapters.study_storage.trial_cache import TrialCache
+from e2i_assets.core.errors import E2iError
 
 
 class StudyLevel(BaseStorage):
@@ -75,6 +76,13 @@ class StudyLevel(BaseStorage):
         if self._bound is None or self._bound[0].optuna_id != optuna_id:
             study = reads.Study(self._our_id, optuna_id)
             with self._database.begin() as connection:
+                if lost := reads.lost(connection, study):
+                    # Its budget would count as spent, and the search would wait for others to end it.
+                    raise E2iError(
+                        f"{lost} trials of this study are in ml_hpo_trials and no longer in Optuna's tables: it was "
+                        "deleted there, in Optuna's dashboard maybe. To search anew, give the experiment another "
+                        "hpo.seed; to have the old trials back, restore a backup"
+                    )
                 if untold := reads.untold(connection, study):
                     writes.record(connection, study, reads.trials(connection, study, untold))
             StudyStore(self._database).recount(self._our_id)
