@@ -1,5 +1,6 @@
 """A training while MLflow is away, and what is made up for when it is back."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -226,3 +227,18 @@ def test_a_damaged_folder_is_named_with_what_to_do(away: Workspace, spoil: Calla
     spoil(found)
     with pytest.raises(E2iError, match=r"remove the folder and run `e2i run plain`"):
         training_log.waiting(away)
+
+
+def test_what_a_killed_process_was_keeping_for_later_holds_up_nobody(away: Workspace) -> None:
+    """Half a folder was taken for a damaged one, and every later run of the experiment failed until it was removed."""
+    made(away)
+    (pending,) = training_log.waiting(away)
+    half = away.settings.outbox / "plain" / f".{pending.identity[:12]}-killed" / "new"
+    half.mkdir(parents=True)
+    (half / "run.json").write_text('{"since": ')
+    os.utime(half.parent, (0, 0))
+    assert [one.identity for one in training_log.waiting(away)] == [pending.identity]
+    Outbox(away.settings.outbox).put("plain", pending.identity, pending.run, "still away")
+    assert not half.exists()
+    Outbox(away.settings.outbox).drop("plain", pending.identity)
+    assert not (away.settings.outbox / "plain").exists()

@@ -5,7 +5,6 @@ One folder for each experiment and study: `run.json`, and the files beside it. T
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from e2i_assets.adapters.tracking.tracked_run import TrackedRun, param_text
+from e2i_assets.adapters.whole_folder import remove_leftovers, replacing
 from e2i_assets.core.errors import E2iError
 
 _RUN, _FILES = "run.json", "files"
@@ -39,17 +39,9 @@ class Outbox:
 
     def put(self, experiment: str, identity: str, run: TrackedRun, reason: str) -> None:
         """Keep a training, in the place of what was kept of the same study: whole, or not at all."""
-        place = self._place(experiment, identity)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
-        try:
+        with replacing(self._place(experiment, identity)) as fresh:
             _write_files(fresh / _FILES, run.figures)
             (fresh / _RUN).write_text(json.dumps(_document(run, reason), indent=2), encoding="utf-8")
-            self.drop(experiment, identity)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            fresh.replace(place)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
 
     def add_files(self, experiment: str, identity: str, files: Mapping[str, bytes]) -> bool:
         """Add files to a training that waits; False when none of this study does."""
@@ -64,6 +56,7 @@ class Outbox:
         """Forget a training: MLflow has it, or it is about to be replaced."""
         place = self._place(experiment, identity)
         shutil.rmtree(place, ignore_errors=True)
+        remove_leftovers(place)
         if place.parent.is_dir() and not any(place.parent.iterdir()):
             place.parent.rmdir()
 
