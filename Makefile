@@ -28,7 +28,7 @@ test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, 
 processes: install ## The tests that start whole programs and kill them, one after the other: minutes
 	@.venv/bin/pytest -m "processes and not drill and not daemon" $(ARGS)
 
-drill: install ## The same at length: a study killed at twenty random moments, ...
+drill: install ## Real runs, and what can happen to them at random moments, about 60 times (E2I_DRILL_SEED, ARGS="-k lock"): an hour
 	@.venv/bin/pytest -m drill $(ARGS)
 
 tutorial: install ## The tutorial of the docs, typed from beginning to end

@@ -1,6 +1,7 @@
 """The table of the fault drills, from the records that `make drill` keeps when it is told where.
 
-`E2I_DRILL_RECORDS=drills.jsonl make drill`, then `python -m benchmarks.drills drills.jsonl`.
+`E2I_DRILL_RECORDS=drills.jsonl make drill`, then `python -m benchmarks.drills drills.jsonl`. With the seed of a record
+as `E2I_DRILL_SEED`, its round is played again.
 """
 
 import argparse

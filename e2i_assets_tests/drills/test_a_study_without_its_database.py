@@ -13,7 +13,7 @@ from searched_project import finished, point, ready
 
 from e2i_assets.adapters.postgres.database import Database
 
-BUDGET = 30
+BUDGET = 16
 
 
 @pytest.fixture
