@@ -58,7 +58,7 @@ def cluster() -> Iterator[Path]:
 
 @pytest.mark.drill
 @pytest.mark.processes
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize(
     ("drill", "number"), ROUNDS, ids=[f"{drill.name.replace(' ', '_')}-{number}" for drill, number in ROUNDS]
 )

@@ -25,7 +25,7 @@ _LONGEST_IN_A_TRIAL = 0.4
 _SHARE_IN_THE_STUDY = 0.55
 _ENDED = "SELECT count(*) FROM e2i.ml_hpo_trials WHERE state IN ('COMPLETE', 'PRUNED', 'FAIL')"
 _POLL_SECONDS = 0.02
-_PATIENCE_SECONDS = 180
+_PATIENCE_SECONDS = 400
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ RECORDS = "E2I_DRILL_RECORDS"
 # The rounds of this process, for the table at its end.
 PLAYED: list[dict[str, Any]] = []
 _MOST_DRAWS = 4
-# A run that meets a lasting trouble asks for patience (5, 20, 80 s); after this long it hangs.
-_LONGEST_SECONDS = 300.0
+# A run that meets a lasting trouble asks for patience (5, 20, 80, 320 s); after this long it hangs.
+_LONGEST_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
