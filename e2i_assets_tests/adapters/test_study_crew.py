@@ -6,10 +6,79 @@ from pathlib import Path
 
 import pytest
 from dask_cluster import cluster
-from prepared_study import prepared
+from prepared_study import Prepared, prepared
 
+from e2i_assets.adapters import studies
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.processes.loopback import HOST, free_port
+from e2i_assets.adapters.settings import DATABASE_URL
+from e2i_assets.adapters.stores.study_store import StudyStore
+from e2i_assets.adapters.study_crew.assignment import Assignment, packed, unpacked
+from e2i_assets.adapters.study_crew.dask_crew import ClusterUnreachable
+from e2i_assets.adapters.study_crew.versions import VersionsDiffer, versions
+from e2i_assets.adapters.study_crew.work import WrongPlace, work
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search import tuning
+
+
+def test_where_trials_run_is_no_part_of_what_is_searched(database: Database, tmp_path: Path) -> None:
+    study = prepared(database, tmp_path, "{trials: 3, engine: threads}", "LogisticRegression")
+    there = study.workspace.experiment("cells")
+    here = there.model_copy(update={"hpo": there.hpo.model_copy(update={"engine": "dask"})})
+    assert tuning.spec_hash(here, study.rows.facts) == study.identity
+    assert (here.run_hash, here.spec_hash) == (there.run_hash, there.spec_hash)
+
+
+def test_a_cluster_that_is_not_named_or_does_not_answer_is_said_so(database: Database, tmp_path: Path) -> None:
+    study = prepared(database, tmp_path, "{trials: 3, engine: dask}", "LogisticRegression")
+    with pytest.raises(E2iError, match="set E2I_DASK_ADDRESS"):
+        study.searched()
+    nobody = f"tcp://{HOST}:{free_port()}"
+    with pytest.raises(ClusterUnreachable, match=f"no Dask scheduler answers at {nobody}: start one"):
+        study.with_settings(dask_address=nobody).searched()
+    assert (study.study.status, "no Dask scheduler" in str(study.study.error_message)) == ("failed", True)
+
+
+def told(study: Prepared, **changes: object) -> Assignment:
+    experiment = study.workspace.experiment("cells")
+    start = StudyStore(study.workspace.database).start(
+        studies._row(study.workspace, experiment, study.rows, study.identity)
+    )
+    made = Assignment(
+        experiment=experiment.model_dump(mode="json"),
+        identity=study.identity,
+        study_id=start,
+        warm_start=study.start,
+        leader="nobody",
+        lease_seconds=5,
+        versions=versions(),
+    )
+    return made.model_copy(update=changes)
+
+
+def test_a_worker_that_would_judge_otherwise_or_elsewhere_refuses(
+    database: Database, other_database: Database, tmp_path: Path
+) -> None:
+    study = prepared(database, tmp_path, "{trials: 3}", "LogisticRegression")
+    (tmp_path / "rows").mkdir()
+    rows = unpacked(packed(study.rows), tmp_path / "rows")
+    other = told(study, versions={**versions(), "xgboost": "1.0"})
+    with pytest.raises(VersionsDiffer, match=r"it has xgboost \S+ instead of 1\.0\. Install the same"):
+        work(other, rows, 1, {DATABASE_URL: database.url})
+    with pytest.raises(WrongPlace, match="knows no database: set E2I_DATABASE_URL"):
+        work(told(study), rows, 1, {})
+    with pytest.raises(WrongPlace, match="another database than the leader"):
+        work(told(study), rows, 1, {DATABASE_URL: other_database.url})
+    assert study.trials() == []
+
+
+def test_a_worker_whose_leader_is_gone_leaves_the_rest_to_the_next_one(database: Database, tmp_path: Path) -> None:
+    study = prepared(database, tmp_path, "{trials: 40}", "LogisticRegression")
+    (tmp_path / "rows").mkdir()
+    rows = unpacked(packed(study.rows), tmp_path / "rows")
+    assert "whoever leads it is gone" in work(told(study, lease_seconds=0.6), rows, 1, {DATABASE_URL: database.url})
+    assert {row.state for row in study.trials()} <= {"COMPLETE", "PRUNED", "WAITING"}
+    assert len(study.trials()) < 40
 
 
 @pytest.mark.processes

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,10 +24,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
+from e2i_assets.adapters.study_storage.presence import is_silent
 from e2i_assets.adapters.study_storage.storage import StudyStorage
 from e2i_assets.adapters.study_storage.workers import recover, worker, written_regularly
 from e2i_assets.core.errors import BudgetSpent, E2iError
 from e2i_assets.core.search.objective import FAILURE, FITTED
+from e2i_assets.core.search.recovery import recovered
 from e2i_assets.core.search.trials import ORIGIN
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -554,6 +557,90 @@ def test_a_process_that_was_taken_for_dead_cannot_end_its_trial(shared: Shared) 
         study.tell(trial, 1.0)
     assert (shared.rows[0].state, shared.row.n_completed, shared.read_by_optuna()[0].values) == ("FAIL", 0, None)
     assert shared.read_by_optuna()[0].intermediate_values == {}
+
+
+def cut(database: Database) -> None:
+    """End every connection to a database but this one."""
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    with database.session() as connection:
+        connection.execute(sa.text(f"{others} AND datname = current_database()"))
+
+
+def silent(shared: Shared, name: str) -> None:
+    """Let the lease of a process be over."""
+    with shared.database.begin() as connection:
+        told = sa.text("UPDATE ml_hpo_workers SET seen_at = seen_at - make_interval(secs => 61) WHERE name = :name")
+        assert connection.execute(told, {"name": name}).rowcount == 1
+
+
+def test_a_silent_process_loses_its_trial_and_goes_on_when_it_is_back(shared: Shared) -> None:
+    with worker(shared.database) as frozen:
+        storage = shared.storage(budget=3, lock=frozen)
+        study = shared.study(storage)
+        trial = study.ask()
+        drawn = trial.suggest_float("x", 0, 1)
+        storage.flush()
+        assert here(shared).abandoned() == []
+        silent(shared, frozen)
+        assert here(shared).abandoned() == [0], "it holds its lock on, and yet"
+        other = shared.storage(budget=3)
+        recover(shared.database, other, shared.study(other))
+        with pytest.raises(UpdateFinishedTrialError):
+            study.tell(trial, 1.0)
+        # It knows now that the trial is not its own any more, and takes the next one: that trial again.
+        study.optimize(quick, n_trials=1)
+        assert [(row.state, row.origin, row.error_type) for row in shared.rows] == [
+            ("FAIL", "sampler", "Interrupted"),
+            ("COMPLETE", "retry", None),
+        ]
+        assert shared.rows[1].params == {"x": drawn}
+        assert study.trials == shared.read_by_optuna()
+
+
+def test_a_trial_that_ended_before_it_could_be_taken_away_is_not_tried_again(shared: Shared) -> None:
+    with worker(shared.database) as frozen:
+        study = shared.study(shared.storage(lock=frozen))
+        trial = study.ask()
+        trial.report(trial.suggest_float("x", 0, 1), 1)
+        other = shared.study(shared.storage())
+        assert [one.state for one in other.trials] == [TrialState.RUNNING]
+        study.tell(trial, 1.0)
+        recovered(other, [0])
+        assert [one.state for one in shared.read_by_optuna()] == [TrialState.COMPLETE]
+
+
+def test_a_process_says_that_it_lives_and_takes_its_leave(shared: Shared) -> None:
+    with worker(shared.database, lease=0.6) as name:
+        for _ in range(4):
+            time.sleep(0.3)
+            assert not is_silent(shared.database, name)
+    assert is_silent(shared.database, name)
+
+
+def test_a_process_whose_connections_are_cut_is_known_again_by_the_same_name(shared: Shared) -> None:
+    with worker(shared.database, lease=0.6) as name:
+        cut(shared.database)
+        time.sleep(0.6)  # a connection that was used a moment ago is trusted
+        deadline = time.monotonic() + 10
+        while shared.database.held_locks([name]) != {name}:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert not is_silent(shared.database, name)
+
+
+def test_a_lost_connection_fails_no_trial(shared: Shared) -> None:
+    study = shared.study(shared.storage())
+
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        cut(shared.database)
+        trial.report(x, 1)
+        return x
+
+    study.optimize(objective, n_trials=2)
+    assert [(row.state, row.intermediate_values) for row in shared.rows] == [
+        ("COMPLETE", {"1": trial.value}) for trial in study.trials
+    ]
 
 
 @pytest.mark.processes
