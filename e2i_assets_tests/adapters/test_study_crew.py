@@ -1,11 +1,9 @@
 """One study in several processes: values as in threads, an exact budget, and a clear word where it cannot be."""
 
 import math
-from collections import Counter
 from pathlib import Path
 
 import pytest
-from dask_cluster import cluster
 from prepared_study import Prepared, prepared
 
 from e2i_assets.adapters import studies
@@ -98,18 +96,3 @@ def test_local_processes_find_what_threads_find_within_the_same_budget(
     for trial in result.trials:
         assert judged.value_again(trial.params) == trial.value
     assert len({row.worker for row in crew.trials()}) == 2
-
-
-@pytest.mark.processes
-def test_dask_workers_search_one_study(database: Database, tmp_path: Path) -> None:
-    study = prepared(database, tmp_path, "{trials: 12, engine: dask, pruner: none}")
-    with cluster(tmp_path) as dask:
-        for number in range(2):
-            dask.worker(f"w{number}", database.url)
-        study = study.with_settings(dask_address=dask.address)
-        result = study.searched()
-    assert (result.stop_reason, study.study.n_completed, len(study.trials())) == ("budget spent", 12, 12)
-    assert Counter(study.told) == Counter(range(12))
-    judged = tuning.objective(study.workspace.experiment("cells"), study.rows)(math.inf)
-    for trial in result.trials:
-        assert judged.value_again(trial.params) == trial.value

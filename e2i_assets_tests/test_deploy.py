@@ -1,0 +1,154 @@
+"""What can be judged of deploy/ where there is no Docker and no Helm: nothing here starts a container."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+DEPLOY = ROOT / "deploy"
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "docker-compose.yaml").read_text())
+VALUES: dict[str, Any] = yaml.safe_load((DEPLOY / "dagster-values.yaml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"] == "e2i_assets"}
+# What other programs read, by their own names.
+THEIRS = {
+    "POSTGRES_PASSWORD",
+    "POSTGRES_USER",
+    "POSTGRES_DB",
+    "MLFLOW_BACKEND_STORE_URI",
+    "MLFLOW_SERVER_ALLOWED_HOSTS",
+}
+
+
+def test_the_compose_file_is_one_by_the_compose_specification() -> None:
+    vendored = resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
+    jsonschema.validate(COMPOSE, json.loads(vendored.read_text()))
+    broken = {**COMPOSE, "services": {"a": {"image": "a", "ports": {"3000": "3000"}}}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, json.loads(vendored.read_text()))
+
+
+def test_all_that_is_ours_is_one_image_and_waits_for_the_tables() -> None:
+    assert set(OURS) == {"migrate", "code", "webserver", "daemon", "mlflow", "dask-scheduler", "dask-worker"}
+    assert set(SERVICES) - set(OURS) == {"postgres"}
+    for name in OURS:
+        waits, seen = {name}, {name}
+        while waits:
+            seen |= waits
+            waits = {other for one in waits for other in SERVICES[one].get("depends_on", {})} - seen
+        assert name == "migrate" or "migrate" in seen or name == "dask-worker"
+    named = {
+        mount.partition(":")[0] for one in SERVICES.values() for mount in one.get("volumes", []) if mount[0] != "."
+    }
+    assert named == set(COMPOSE["volumes"])
+
+
+def test_nothing_is_published_but_on_loopback_and_a_dask_scheduler_not_at_all() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert set(published) == {"webserver", "mlflow"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+    assert VALUES["dagsterWebserver"]["service"]["type"] == "ClusterIP"
+
+
+def strings(found: Any) -> Iterator[str]:
+    if isinstance(found, dict):
+        for key, value in found.items():
+            yield str(key)
+            yield from strings(value)
+    elif isinstance(found, list):
+        for value in found:
+            yield from strings(value)
+    elif isinstance(found, str):
+        yield found
+
+
+def test_no_secret_stands_in_a_file_and_the_file_for_them_is_ignored() -> None:
+    for text in [*strings(COMPOSE), *strings(VALUES), (DEPLOY / "Dockerfile").read_text()]:
+        assert not re.search(r"://[^/\s]*:[^/\s@]+@", text), text
+    assert all("PASSWORD" not in key for one in SERVICES.values() for key in one.get("environment", {}))
+    assert "postgresqlPassword" not in VALUES["postgresql"]
+    assert "deploy/secrets.env" in (ROOT / ".gitignore").read_text().splitlines()
+    assert all(service["env_file"] == "secrets.env" for service in SERVICES.values())
+    example = (DEPLOY / "secrets.env.example").read_text()
+    assert set(re.findall(r"^\w+", example, re.MULTILINE)) == {
+        "POSTGRES_PASSWORD", "E2I_DATABASE_URL", "MLFLOW_BACKEND_STORE_URI"
+    }  # fmt: skip
+    assert re.findall(r":(\w+)@", example) == ["PASSWORD", "PASSWORD"]
+
+
+def test_every_variable_that_is_set_is_one_that_somebody_reads() -> None:
+    told = "".join(path.read_text() for path in DEPLOY.iterdir())
+    documented = set(re.findall(r"\bE2I_\w+", (ROOT / ".env.example").read_text()))
+    assert set(re.findall(r"\bE2I_[A-Z_]+\b", told)) <= documented
+    others = {key for one in SERVICES.values() for key in one.get("environment", {}) if not key.startswith("E2I_")}
+    assert others <= THEIRS
+
+
+def test_what_the_image_copies_is_there_and_not_ignored() -> None:
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
+    assert "requirements.lock" in copied
+    kept = {line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert set(copied) == kept
+    assert all((ROOT / name).exists() for name in copied)
+    assert [line for line in lines if line.startswith("USER ")] == ["USER 10001"]
+
+
+def test_the_code_location_is_where_the_workspace_looks_for_it() -> None:
+    (server,) = yaml.safe_load((DEPLOY / "workspace.yaml").read_text())["load_from"]
+    command = SERVICES["code"]["command"]
+    assert server["grpc_server"]["host"] == "code"
+    assert str(server["grpc_server"]["port"]) == command[command.index("-p") + 1]
+    modules = [
+        command[command.index("-m") + 1],
+        VALUES["dagster-user-deployments"]["deployments"][0]["dagsterApiGrpcArgs"][1],
+    ]
+    assert modules == ["e2i_assets.definitions"] * 2
+    assert find_spec(modules[0]) is not None
+
+
+def test_the_chart_runs_the_same_image_with_the_limits_of_dagster_yaml() -> None:
+    images = [VALUES["dagsterWebserver"]["image"], VALUES["dagsterDaemon"]["image"]]
+    images += [one["image"] for one in VALUES["dagster-user-deployments"]["deployments"]]
+    assert {image["repository"] for image in images} == {"REGISTRY/e2i_assets"}
+    ours = yaml.safe_load((ROOT / "dagster.yaml").read_text())
+    queued = VALUES["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"]
+    assert queued["tagConcurrencyLimits"] == ours["concurrency"]["runs"]["tag_concurrency_limits"]
+    assert VALUES["dagsterDaemon"]["runRetries"]["maxRetries"] == ours["run_retries"]["max_retries"]
+    assert VALUES["telemetry"] == ours["telemetry"] == {"enabled": False}
+
+
+@pytest.mark.drill
+@pytest.mark.processes
+@pytest.mark.timeout(300)
+def test_every_command_and_option_is_one_of_the_installation() -> None:
+    installed = Path(sys.executable).parent
+    commands = [service["command"] for service in OURS.values()]
+    commands += [SERVICES["code"]["healthcheck"]["test"][1:]]
+
+    def judged(command: list[str]) -> str:
+        program = shutil.which(command[0], path=str(installed))
+        assert program is not None, command[0]
+        words = [word for word in command[1:] if re.fullmatch(r"[a-z][a-z-]+", word)]
+        path = words[: 2 if command[0] in ("dagster", "e2i") else 1]
+        said = subprocess.run([program, *path, "--help"], capture_output=True, text=True, check=True).stdout
+        missing = [
+            word for word in command if re.match(r"--?[a-z]", word) and not re.search(rf"(?<![\w-]){word}\b", said)
+        ]
+        assert missing == [], command
+        return command[0]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert len(list(pool.map(judged, commands))) == len(OURS) + 1
