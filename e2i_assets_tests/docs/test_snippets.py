@@ -37,7 +37,7 @@ OTHERS = {
     frozenset({"promises"}): "a job of a build server",
 }
 # Programs besides our own, and whether they come with the installation.
-INSTALLED = {"dagster", "dg", "python", "pre-commit", "uv"}
+INSTALLED = {"dagster", "dask", "dg", "python", "pre-commit", "uv"}
 OF_THE_SYSTEM = {"sed"}
 
 

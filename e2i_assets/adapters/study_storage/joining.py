@@ -10,6 +10,7 @@ from optuna.storages import RDBStorage
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.study_store import StudyStore
+from e2i_assets.adapters.study_storage.patience import patiently
 from e2i_assets.adapters.study_storage.presence import Presence, is_silent
 from e2i_assets.adapters.study_storage.storage import StudyStorage
 from e2i_assets.adapters.study_storage.workers import recover, written_regularly
@@ -39,7 +40,7 @@ class Membership:
 
     def recover(self, study: "optuna.Study") -> None:
         """Give the trials of dead and silent processes to others."""
-        recover(self.database, self.storage, study)
+        patiently(lambda: recover(self.database, self.storage, study))
 
     def sharing(self, crew: Crew | None = None) -> Sharing:
         """Return how the search shares the study with others."""

@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 # What may heal by itself: the server is away or says no for a while. Anything else is a mistake, now and later.
-PASSING = (OperationalError, InterfaceError)
+# Optuna's own storage does not say which of them it was.
+PASSING = (OperationalError, InterfaceError, StorageInternalError)
 PATIENCE_SECONDS = 60.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 2.0
 T = TypeVar("T")

@@ -203,7 +203,7 @@ class StudyStorage(StudyLevel):
     ) -> list[FrozenTrial]:
         cache = self._study(study_id)[1]
         if not self._may_be_late(states) or time.monotonic() - cache.refreshed_at > WRITE_EVERY_SECONDS:
-            patiently(cache.refresh)
+            cache.refresh()
         trials = cache.trials(states)
         return copy.deepcopy(trials) if deepcopy else trials
 

@@ -10,6 +10,7 @@ from optuna.study._frozen import FrozenStudy
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.study_storage import reads, writes
+from e2i_assets.adapters.study_storage.patience import patiently
 from e2i_assets.adapters.study_storage.trial_cache import TrialCache
 from e2i_assets.core.errors import E2iError
 
@@ -58,12 +59,15 @@ class StudyLevel(BaseStorage):
         return self._directions[study_id]
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        return self._optuna.get_study_user_attrs(study_id)
+        return patiently(lambda: self._optuna.get_study_user_attrs(study_id))
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
         # Optuna asks after each trial, for its log.
+        return patiently(lambda: self._system_attributes(self._study(study_id)[0]))
+
+    def _system_attributes(self, study: reads.Study) -> dict[str, Any]:
         with self._database.connect() as connection:
-            return reads.system_attributes(connection, self._study(study_id)[0])
+            return reads.system_attributes(connection, study)
 
     def get_all_studies(self) -> list[FrozenStudy]:
         return self._optuna.get_all_studies()

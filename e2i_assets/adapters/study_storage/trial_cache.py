@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.study_storage import reads
+from e2i_assets.adapters.study_storage.patience import patiently
 from e2i_assets.adapters.study_storage.running import RunningTrial
 
 
@@ -29,7 +30,11 @@ class TrialCache:
 
     def refresh(self) -> None:
         """Learn what other processes have done since: one query, and a second one if there is anything."""
-        with self._lock, self._database.connect() as connection:
+        with self._lock:
+            patiently(self._read)
+
+    def _read(self) -> None:
+        with self._database.connect() as connection:
             found = reads.changes(connection, self._study, self._last_id, self._versions)
             news = {one.trial_id: one.version for one in found if self._is_news(one)}
             loaded = reads.trials(connection, self._study, news) if news else []
