@@ -47,7 +47,8 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 def test_every_library_that_the_package_imports_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[^\w-]", line)[0].replace("_", "-") for line in project["dependencies"]}
+    extras = [line for extra in project["optional-dependencies"].values() for line in extra]
+    declared = {re.split(r"[^\w-]", line)[0].replace("_", "-") for line in [*project["dependencies"], *extras]}
     declared |= {"pydantic-core"}  # a part of pydantic, which pins it exactly
     sources = [path.read_text() for path in (ROOT / "e2i_assets").rglob("*.py")]
     libraries = {name.split(".")[0] for source in sources for name in imported(ast.parse(source))}
