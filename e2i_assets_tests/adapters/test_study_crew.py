@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+from dask_cluster import cluster
 from prepared_study import Prepared, prepared
 
 from e2i_assets.adapters import studies
@@ -11,10 +12,10 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 from e2i_assets.adapters.settings import DATABASE_URL
 from e2i_assets.adapters.stores.study_store import StudyStore
-from e2i_assets.adapters.study_crew.assignment import Assignment, packed, unpacked
+from e2i_assets.adapters.study_crew.assignment import Assignment, digest, packed, unpacked
 from e2i_assets.adapters.study_crew.dask_crew import ClusterUnreachable
 from e2i_assets.adapters.study_crew.versions import VersionsDiffer, versions
-from e2i_assets.adapters.study_crew.work import WrongPlace, work
+from e2i_assets.adapters.study_crew.work import WrongPlace, work, work_with
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search import tuning
 
@@ -50,6 +51,7 @@ def told(study: Prepared, **changes: object) -> Assignment:
         leader="nobody",
         lease_seconds=5,
         versions=versions(),
+        rows=digest(packed(study.rows)),
     )
     return made.model_copy(update=changes)
 
@@ -67,6 +69,9 @@ def test_a_worker_that_would_judge_otherwise_or_elsewhere_refuses(
         work(told(study), rows, 1, {})
     with pytest.raises(WrongPlace, match="another database than the leader"):
         work(told(study), rows, 1, {DATABASE_URL: other_database.url})
+    others = {**packed(study.rows), "train.parquet": packed(study.rows)["validation.parquet"]}
+    with pytest.raises(WrongPlace, match="not those of the study"):
+        work_with(told(study).model_dump_json(), others, 1)
     assert study.trials() == []
 
 
@@ -96,3 +101,26 @@ def test_local_processes_find_what_threads_find_within_the_same_budget(
     for trial in result.trials:
         assert judged.value_again(trial.params) == trial.value
     assert len({row.worker for row in crew.trials()}) == 2
+
+
+@pytest.mark.drill
+@pytest.mark.processes
+@pytest.mark.timeout(400)
+def test_two_studies_on_one_cluster_have_their_own_rows_each(
+    database: Database, other_database: Database, tmp_path: Path
+) -> None:
+    made = []
+    with cluster(tmp_path) as dask:
+        dask.worker("one", database.url)
+        dask.worker("other", other_database.url)
+        for home, seed in ((database, 1), (other_database, 2)):
+            (tmp_path / str(seed)).mkdir()
+            hpo = f"{{trials: 6, engine: dask, pruner: none, seed: {seed}}}\nsplit: {{seed: {seed}}}"
+            study = prepared(home, tmp_path / str(seed), hpo).with_settings(dask_address=dask.address)
+            made.append((study, study.searched()))
+            assert any("another database than the leader" in line for line in study.said)
+    for study, result in made:
+        judged = tuning.objective(study.workspace.experiment("cells"), study.rows)(math.inf)
+        assert {one.number: judged.value_again(one.params) for one in result.trials} == {
+            one.number: one.value for one in result.trials
+        }

@@ -1,5 +1,6 @@
 """What a process is told that searches a study for another one: values in JSON, and the rows as files."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Assignment(BaseModel):
         leader: Name of the lock of the process that leads.
         lease_seconds: See `Settings`.
         versions: What the leader runs with; whoever has others must not judge a trial.
+        rows: Digest of the rows' files: whoever has others must not either.
         timeout_seconds: What is left of the study's time, None for no limit.
     """
 
@@ -43,6 +45,7 @@ class Assignment(BaseModel):
     leader: str
     lease_seconds: float
     versions: dict[str, str]
+    rows: str
     timeout_seconds: float | None = None
 
     def plan(self, experiment: Experiment, threads: int) -> StudyPlan:
@@ -64,6 +67,15 @@ def packed(rows: SearchRows) -> Files:
             raise E2iError("rows that are not stored cannot be sent to other processes: materialise validation_splits")
         files[f"{role}.parquet"] = part.content()
     return files
+
+
+def digest(files: Files) -> str:
+    """Return the identity of files: their names and what is in them."""
+    found = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        found.update(f"{name}\0{len(content)}\0".encode())
+        found.update(content)
+    return found.hexdigest()
 
 
 def unpacked(files: Files, folder: Path) -> Path:

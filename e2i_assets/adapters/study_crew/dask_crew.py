@@ -81,8 +81,9 @@ class DaskCrew:
     def __enter__(self) -> Self:
         self._client = connected(self._address)
         try:
-            # By content: a second study on the same rows finds them there.
-            self._rows = self._client.scatter(self._files, hash=False)
+            # In a list, or Dask would know the files by their names, which every study's have. Like this it
+            # knows them by their content.
+            (self._rows,) = self._client.scatter([self._files])
             if not self._workers():
                 self._client.wait_for_workers(1, timeout=_ANSWER_SECONDS)
         except TimeoutError as error:

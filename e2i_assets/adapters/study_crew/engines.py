@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from e2i_assets.adapters.settings import DASK_ADDRESS
-from e2i_assets.adapters.study_crew.assignment import Assignment, packed
+from e2i_assets.adapters.study_crew.assignment import Assignment, digest, packed
 from e2i_assets.adapters.study_crew.versions import versions
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SearchRows
@@ -38,17 +38,18 @@ def crew(
     if hpo.engine == "threads":
         yield None
         return
-    assigned = _assigned(workspace, experiment, rows, warm_start, leader)
+    files = packed(rows)
+    assigned = _assigned(workspace, experiment, rows, warm_start, leader, digest(files))
     if hpo.engine == "processes":
         from e2i_assets.adapters.study_crew.process_crew import ProcessCrew
 
         size = hpo.workers or workspace.settings.cores
-        with ProcessCrew(assigned, packed(rows), workspace.database.url, size) as processes:
+        with ProcessCrew(assigned, files, workspace.database.url, size) as processes:
             yield processes
         return
     from e2i_assets.adapters.study_crew.dask_crew import DaskCrew
 
-    with DaskCrew(assigned, packed(rows), dask_address(workspace), hpo.workers, say) as workers:
+    with DaskCrew(assigned, files, dask_address(workspace), hpo.workers, say) as workers:
         yield workers
 
 
@@ -69,7 +70,12 @@ def dask_address(workspace: Workspace) -> str:
 
 
 def _assigned(
-    workspace: Workspace, experiment: Experiment, rows: SearchRows, warm_start: WarmStart, leader: "Membership"
+    workspace: Workspace,
+    experiment: Experiment,
+    rows: SearchRows,
+    warm_start: WarmStart,
+    leader: "Membership",
+    rows_digest: str,
 ) -> Callable[[], Assignment]:
     identity = tuning.spec_hash(experiment, rows.facts)
     told = Assignment(
@@ -80,6 +86,7 @@ def _assigned(
         leader=leader.name,
         lease_seconds=workspace.settings.lease_seconds,
         versions=versions(),
+        rows=rows_digest,
     )
     seconds = tuning.plan(experiment, identity).timeout_seconds
     began = time.monotonic()

@@ -10,7 +10,7 @@ from e2i_assets.adapters import asset_files
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import DATABASE_URL
 from e2i_assets.adapters.stores.study_store import StudyStore
-from e2i_assets.adapters.study_crew.assignment import Assignment, Files, unpacked
+from e2i_assets.adapters.study_crew.assignment import Assignment, Files, digest, unpacked
 from e2i_assets.adapters.study_crew.versions import require_the_same
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import CalledOff, E2iError, StudyAborted
@@ -30,9 +30,15 @@ def work_with(assignment: str, files: Files, threads: int) -> str:
         assignment: An `Assignment` in JSON.
         files: The rows.
         threads: Trials at a time.
+
+    Raises:
+        WrongPlace: What arrived is not what was sent.
     """
+    asked = Assignment.model_validate_json(assignment)
+    if digest(files) != asked.rows:
+        raise WrongPlace("the rows that arrived at the worker are not those of the study: restart the Dask cluster")
     with tempfile.TemporaryDirectory(prefix="e2i-rows-") as folder:
-        return work(Assignment.model_validate_json(assignment), unpacked(files, Path(folder)), threads)
+        return work(asked, unpacked(files, Path(folder)), threads)
 
 
 def work(assignment: Assignment, folder: Path, threads: int, environment: Mapping[str, str] = os.environ) -> str:
