@@ -65,6 +65,8 @@ def test_a_worker_that_would_judge_otherwise_or_elsewhere_refuses(
     other = told(study, versions={**versions(), "xgboost": "1.0"})
     with pytest.raises(VersionsDiffer, match=r"it has xgboost \S+ instead of 1\.0\. Install the same"):
         work(other, rows, 1, {DATABASE_URL: database.url})
+    with pytest.raises(VersionsDiffer, match="instead of other form"):
+        work_with('{"versions": {"python": "other form"}}', {}, 1)
     with pytest.raises(WrongPlace, match="knows no database: set E2I_DATABASE_URL"):
         work(told(study), rows, 1, {})
     with pytest.raises(WrongPlace, match="another database than the leader"):

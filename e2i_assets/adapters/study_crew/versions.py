@@ -45,10 +45,10 @@ def require_the_same(asked: Mapping[str, str], where: str) -> None:
 
 
 def _sources() -> str:
-    """A short digest of the code that is between parameters and a value."""
+    """A short digest of the code of this project."""
     package = Path(__file__).parents[2]
     digest = hashlib.sha256()
-    for path in sorted((package / "core").rglob("*.py")):
+    for path in sorted(package.rglob("*.py")):
         digest.update(f"{path.relative_to(package)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

@@ -1,5 +1,6 @@
 """What each process of a crew does: search the study beside the others, and say in a few words what became of it."""
 
+import json
 import os
 import socket
 import tempfile
@@ -33,7 +34,10 @@ def work_with(assignment: str, files: Files, threads: int) -> str:
 
     Raises:
         WrongPlace: What arrived is not what was sent.
+        VersionsDiffer: This process runs with others than the leader.
     """
+    # Before anything else is read of it: another version may have another form.
+    require_the_same(json.loads(assignment)["versions"], _here())
     asked = Assignment.model_validate_json(assignment)
     if digest(files) != asked.rows:
         raise WrongPlace("the rows that arrived at the worker are not those of the study: restart the Dask cluster")
@@ -48,7 +52,7 @@ def work(assignment: Assignment, folder: Path, threads: int, environment: Mappin
         WrongPlace: This process has not the leader's database.
         VersionsDiffer: Or not its versions.
     """
-    here = f"the worker on {socket.gethostname()}, process {os.getpid()},"
+    here = _here()
     require_the_same(assignment.versions, here)
     database = _database(environment, here)
     stored = StudyStore(database).by_spec_hash(assignment.identity)
@@ -56,6 +60,10 @@ def work(assignment: Assignment, folder: Path, threads: int, environment: Mappin
         raise WrongPlace(f"{here} has another database than the leader: {DATABASE_URL} must name the same one on both")
     rows: SearchRows = asset_files.read(SearchRows, folder)
     return _searched(database, assignment, rows, threads)
+
+
+def _here() -> str:
+    return f"the worker on {socket.gethostname()}, process {os.getpid()},"
 
 
 def _searched(database: Database, assignment: Assignment, rows: SearchRows, threads: int) -> str:
