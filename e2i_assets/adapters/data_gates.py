@@ -83,8 +83,9 @@ def require_open(settings: Settings, experiment: Experiment, data: Dataset) -> N
     """
     mistakes = [Violation("rows", experiment.name, one) for one in schema_mistakes(settings, experiment, data) or ()]
     mistakes += shifted_target.violations(data, experiment.leakage.accepted)
-    decision = quality(settings, experiment, data)[1]
+    report, decision = quality(settings, experiment, data)
     if not decision.passed:
-        mistakes.append(Violation("quality", experiment.name, decision.reason))
+        details = [one for one in (*report.blocking_issues, *report.remediation_steps) if one not in decision.reason]
+        mistakes.append(Violation("quality", experiment.name, "; ".join((decision.reason, *details))))
     if mistakes:
         raise DataInvalid(f"data of experiment {experiment.name}", mistakes)

@@ -21,6 +21,8 @@ from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.tracking.tracked_run import TrackingResult
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.dataset import DatasetFacts
+from e2i_assets.core.data.feature_columns import unused
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.evaluation.segments import Gap
 from e2i_assets.core.experiments.experiment import Experiment
@@ -82,11 +84,21 @@ def written_report(
         places=places,
         missing=[] if tracked.status == "logged" else [f"the log in MLflow is {tracked.status}: {tracked.reason}"],
         made_at=datetime.now(UTC),
+        unused=unused_columns(workspace, experiment),
     )
     of_study = kept_pictures(folder / STUDY)
     keep_pictures(folder / MODEL, {name: png for name, png in pictures.items() if name not in of_study})
     replace(folder / REPORT, report_page(report).encode())
     return WrittenReport(folder / REPORT, verdict(report))
+
+
+def unused_columns(workspace: Workspace, experiment: Experiment) -> dict[str, str]:
+    """Return the columns that nobody asked to keep out of the features and that are none, with the reason."""
+    try:
+        known: DatasetFacts = workspace.read(DatasetFacts, "dataset", experiment.name)
+    except AssetMissing:
+        return {}
+    return unused(known.left_out, experiment)
 
 
 def training_places(

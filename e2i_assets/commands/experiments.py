@@ -51,7 +51,9 @@ def new(
     except FileExistsError:
         raise E2iError(f"{shown(path, found.root)} is there already: choose another name, or edit that file") from None
     out.print(f"Wrote [green]{shown(path, found.root)}[/]. Fill it in, then:", highlight=False)
-    out.print(f"  e2i experiment validate {name}\n  e2i run {name}", highlight=False)
+    out.print(f"  e2i experiment validate {name} --data\n  e2i run {name}", highlight=False)
+    if (rows := parquet or csv) and not (found.root / rows).is_file():
+        err.print(f"[yellow]There is no {escape(rows)} in the project folder yet:[/] its rows are read from there.")
 
 
 @app.command()
@@ -78,6 +80,8 @@ def validate(
     for verdict in found if not json else ():
         if verdict.mistakes is None:
             out.print(f"[green]ok[/] {verdict.name}", highlight=False)
+            for column, why in verdict.unused.items():
+                out.print(f"   [yellow]{escape(column)} is not learnt from[/], {escape(why)}", highlight=False)
         else:
             err.print(f"[bold red]not valid[/] {escape(verdict.mistakes)}", highlight=False)
     if not found and not json:

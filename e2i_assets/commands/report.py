@@ -3,9 +3,12 @@
 import os
 import webbrowser
 
+from e2i_assets.adapters.experiment_files import read_folder
+from e2i_assets.adapters.report_files import ReportMissing
 from e2i_assets.adapters.reports import latest_report
 from e2i_assets.adapters.settings import from_environment
 from e2i_assets.commands.console import err
+from e2i_assets.core.suggestions import did_you_mean
 
 
 def report(name: str, show: bool) -> None:
@@ -18,7 +21,14 @@ def report(name: str, show: bool) -> None:
     Raises:
         ReportMissing: There is none.
     """
-    path = latest_report(from_environment(os.environ), name)
+    settings = from_environment(os.environ)
+    try:
+        path = latest_report(settings, name)
+    except ReportMissing:
+        known = read_folder(settings.experiments).experiments
+        if known and name not in known and (near := did_you_mean(name, known)):
+            raise ReportMissing(f"there is no experiment {name!r}{near}") from None
+        raise
     print(path)
     if show and not webbrowser.open(path.as_uri()):
         err.print("[yellow]There is no browser that could be started here:[/] open the file above in yours.")

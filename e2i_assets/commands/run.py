@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,6 +26,7 @@ from e2i_assets.commands.results import next_commands, results, results_table
 
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 3.0
+_MOST_COLUMNS = 5
 
 
 @dataclass(slots=True)
@@ -73,16 +75,20 @@ def run(names: Sequence[str], parallel: int, json: bool = False) -> None:
 def report(project: Workspace, outcomes: dict[str, dict[str, Any]], failed: Sequence[str]) -> None:
     """Print what came out, what is missing, and what to do about what failed."""
     kept = [name for name, outcome in outcomes.items() if outcome["status"] == "kept"]
-    out.print(results_table(project, [name for name in outcomes if name not in failed]))
+    finished = [name for name in outcomes if name not in failed]
+    if finished:
+        out.print(results_table(project, finished))
     if kept:
         out.print(f"Already there and kept as it was: {', '.join(kept)}.")
     report_checks(outcomes)
     report_missing(outcomes)
+    report_files(project, finished)
     for name in failed:
         err.print(f"[bold red]{name} failed.[/] {escape(outcomes[name]['error'])}", highlight=False)
         log = shown(log_file(project, name), project.settings.root)
-        err.print(f"  The whole log is in {log}; the next `e2i run {name}` goes on from there.")
-    out.print(next_commands())
+        err.print(f"  The whole log is in {log}. What was finished is kept: `e2i run {name}` goes on from there.")
+    if finished:
+        out.print(next_commands())
 
 
 def run_all(project: Workspace, names: Sequence[str], at_a_time: int) -> dict[str, dict[str, Any]]:
@@ -146,6 +152,23 @@ def end_all(runs: Sequence[ExperimentRun]) -> None:
 def log_file(project: Workspace, name: str) -> Path:
     """Return where the log of an experiment's run is."""
     return project.settings.state / "logs" / f"run-{name}.log"
+
+
+def report_files(project: Workspace, finished: Sequence[str]) -> None:
+    """Say which columns were not learnt from though nobody asked for that, and where each report is."""
+    from e2i_assets.adapters.report_files import ReportMissing
+    from e2i_assets.adapters.reports import latest_report, unused_columns
+
+    for name in finished:
+        unused = unused_columns(project, project.experiment(name))
+        for column, why in list(unused.items())[:_MOST_COLUMNS]:
+            out.print(f"[yellow]{name}: {escape(column)} is not learnt from[/], {escape(why)}", highlight=False)
+        if len(unused) > _MOST_COLUMNS:
+            out.print(f"[yellow]{name}: nor from {len(unused) - _MOST_COLUMNS} more columns[/]: its report names them")
+    for name in finished:
+        with suppress(ReportMissing):
+            path = shown(latest_report(project.settings, name), project.settings.root)
+            out.print(f"The report of {name}: [bold]{path}[/]", highlight=False, soft_wrap=True)
 
 
 def report_missing(outcomes: dict[str, dict[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from e2i_assets.adapters.processes.log_tail import last_lines
 from e2i_assets.adapters.processes.loopback import is_free
 from e2i_assets.adapters.processes.parent import DIE_WITH_PARENT, end_with_parent
 from e2i_assets.adapters.processes.services import run_services
+from e2i_assets.adapters.settings import AUTOMATION, automation
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.console import err, out
 from e2i_assets.commands.project import workspace
@@ -48,6 +49,11 @@ def serve(host: str, dagster_port: int, mlflow_port: int, optuna_port: int) -> i
         )
     if mlflow := own_mlflow(project):
         out.print(f"[green]MLflow[/] is a server of yours: {escape(mlflow)}", highlight=False)
+    if automation(os.environ):
+        out.print(
+            f"What is new or has changed in experiments/ trains itself; [bold]{AUTOMATION}=off[/] leaves that to you.",
+            highlight=False,
+        )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

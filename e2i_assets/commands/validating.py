@@ -1,8 +1,8 @@
 """What is wrong with experiment files, and, when asked, with the rows that they name."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2i_assets.adapters.experiment_files import ExperimentFolder, read_experiment, read_folder, strict
@@ -13,10 +13,15 @@ from e2i_assets.core.experiments.experiment import Experiment
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong with one experiment; ``error`` is None when nothing is."""
+    """What is wrong with one experiment; ``error`` is None when nothing is.
+
+    Attributes:
+        unused: Columns that nobody asked to keep out of the features and that are none, with the reason.
+    """
 
     name: str
     error: E2iError | None
+    unused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def mistakes(self) -> str | None:
@@ -27,7 +32,13 @@ class Verdict:
         """Return it as ``--json`` shows it: each mistake with its place, the value and the rule."""
         found = self.error.violations if isinstance(self.error, Violations) else ()
         mistakes = [{"where": one.where, "value": one.value, "rule": one.rule} for one in found]
-        return {"name": self.name, "valid": self.error is None, "error": self.mistakes, "mistakes": mistakes}
+        return {
+            "name": self.name,
+            "valid": self.error is None,
+            "unused": dict(self.unused),
+            "error": self.mistakes,
+            "mistakes": mistakes,
+        }
 
 
 def verdicts(settings: Settings, names: Sequence[str], with_rows: bool) -> list[Verdict]:
@@ -49,16 +60,16 @@ def _verdict(name: str, folder: ExperimentFolder, settings: Settings, with_rows:
     try:
         is_file = name.endswith((".yaml", ".yml"))
         experiment = read_experiment(Path(name)) if is_file else folder.experiment(name)
-        if with_rows:
-            _require_usable_rows(experiment, settings)
+        return Verdict(name, None, _require_usable_rows(experiment, settings) if with_rows else {})
     except E2iError as error:
         return Verdict(name, error)
-    return Verdict(name, None)
 
 
-def _require_usable_rows(experiment: Experiment, settings: Settings) -> None:
+def _require_usable_rows(experiment: Experiment, settings: Settings) -> dict[str, str]:
     from e2i_assets.adapters import data_gates, datasets
     from e2i_assets.core.data.dataset import dataset_of
+    from e2i_assets.core.data.feature_columns import unused
 
     data = dataset_of(datasets.load(experiment.source, settings.root, os.environ), experiment)
     data_gates.require_open(settings, experiment, data)
+    return unused(data.left_out, experiment)

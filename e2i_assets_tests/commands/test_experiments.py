@@ -110,6 +110,16 @@ def test_validate_judges_the_rows_when_asked(said: Said, written: Written, root:
     assert "'left'" in wrong.stderr
 
 
+def test_validate_names_the_columns_that_will_not_be_learnt_from(said: Said, written: Written, root: Path) -> None:
+    """Dropped without a word, a person would look for them in the importances for a long time."""
+    written("churn")
+    (root / "data").mkdir()
+    rows = "".join(f"{number},place {number % 60},{number % 2}\n" for number in range(400))
+    (root / "data" / "rows.csv").write_text(f"age,place,left\n{rows}")
+    answer = said("experiment", "validate", "--data")
+    assert "place is not learnt from, free text: 60 distinct values, and a category has up to 50" in answer.output
+
+
 def test_list_needs_no_database_before_there_is_one(said: Said, written: Written, root: Path) -> None:
     written("churn")
     answer = said("experiment", "list")

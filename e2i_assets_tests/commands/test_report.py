@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from click.testing import Result
-from finished_project import made
+from finished_project import PLAIN, made
 
 from e2i_assets.adapters.workspace import Workspace
 
@@ -21,6 +21,9 @@ def test_it_says_where_the_report_is_and_what_to_do_when_there_is_none(project: 
     path = Path(shown.stdout.removesuffix("\n"))
     assert "What it may be used for" in path.read_text()
     assert path.is_relative_to(project.settings.state / "reports" / "plain")
+    (project.settings.experiments / "plain.yaml").parent.mkdir(exist_ok=True)
+    (project.settings.experiments / "plain.yaml").write_text(PLAIN)
+    assert "there is no experiment 'plan'; did you mean 'plain'?" in said("report", "plan").output
     path.unlink()
     gone = said("report", "plain")
     assert gone.exit_code == 1

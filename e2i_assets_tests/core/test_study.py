@@ -279,6 +279,17 @@ def test_an_exhausted_grid_repeats_no_point_however_often_it_is_called():
         assert (len(result.trials), result.stop_reason) == (3, "grid exhausted")
 
 
+def test_a_grid_takes_what_was_queued_although_that_leaves_parameters_open():
+    """The algorithm's defaults may say nothing of a parameter, or be no point of the grid."""
+    depths, weights = {"type": "int", "low": 2, "high": 4}, {"type": "int", "low": 1, "high": 2}
+    space = parse_space({"max_depth": depths, "min_child_weight": weights})
+    result = search(
+        objective(space=space), plan(4, sampler="grid"), memory(), in_order([Proposal({"max_depth": 3}, "default", {})])
+    )
+    assert [trial.state for trial in result.trials] == ["COMPLETE"] * 4
+    assert result.trials[0].sampled["max_depth"] == 3
+
+
 @pytest.mark.parametrize("finished", [1, 2])
 def test_a_grid_killed_in_one_of_its_last_points_is_searched_through(finished):
     space = parse_space({"max_depth": {"type": "int", "low": 2, "high": 4}})

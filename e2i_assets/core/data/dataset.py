@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_types import is_date, is_number, plain
@@ -57,6 +58,15 @@ class Dataset:
     rows_without_target: int
     split: str | None = None
     segments: tuple[str, ...] = ()
+
+
+class DatasetFacts(BaseModel):
+    """What is known of an experiment's table besides its rows: see `Dataset`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    features: tuple[str, ...]
+    left_out: dict[str, str]
 
 
 def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:

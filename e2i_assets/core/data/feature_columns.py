@@ -59,6 +59,17 @@ def features_of(
     return features, left_out, mistakes
 
 
+def unused(left_out: Mapping[str, str], experiment: Experiment) -> dict[str, str]:
+    """Return the columns that the data itself keeps out of the features, with the reason: nobody has asked for that.
+
+    Args:
+        left_out: Every column that is no feature, with the reason.
+        experiment: Says which of them are none by its own wish.
+    """
+    wished = roles(experiment)
+    return {name: why for name, why in left_out.items() if name not in wished}
+
+
 def name_violations(features: Mapping[str, pd.Series], experiment: Experiment) -> Iterator[Violation]:
     """Find the target among the features under its own name, however that is written."""
     forbidden = {experiment.target_name.strip().casefold(), experiment.target.column.strip().casefold()}
@@ -81,7 +92,7 @@ def _why_not(name: str, column: pd.Series, declared: bool) -> str | None:
         unique = distinct == len(column)
         return "an identifier: every row has its own" if unique and _IDENTIFIER.search(name) else None
     if not declared and distinct > MAX_CATEGORIES:
-        return f"free text: {distinct} distinct values"
+        return f"free text: {distinct} distinct values, and a category has up to {MAX_CATEGORIES}"
     if not declared and distinct > max(2, len(present) / 2):
         return f"free text: {distinct} distinct values in {len(present)} rows"
     return None

@@ -69,5 +69,7 @@ def _why(assignment: Assignment, times: pd.Series | None) -> str:
     largest = int(sizes.iloc[0]) if len(sizes) else 0
     if largest > TOLERANCE * len(assignment.entities):
         share = largest / len(assignment.entities)
+        if largest == 1:
+            return f": {len(assignment.entities)} rows are too few to part them"
         return f": entity {sizes.index[0]} alone has {share:.1%} of them, and an entity stays whole"
     return ""

@@ -1,7 +1,7 @@
 """What a report is written from: the values of one training, and where everything of it is kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from e2i_assets.core.contracts.contract import HpoOutput
@@ -41,6 +41,7 @@ class ReportFacts:
         places: Where everything is kept, in the order in which it is shown.
         missing: What could not be done, such as the log in MLflow, each as a sentence.
         made_at: When.
+        unused: Columns that nobody asked to keep out of the features and that are none, with the reason.
     """
 
     experiment: Experiment
@@ -54,6 +55,7 @@ class ReportFacts:
     places: Sequence[Place]
     missing: Sequence[str]
     made_at: datetime
+    unused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def measure(self) -> Measure:

@@ -38,7 +38,7 @@ def _gain(report: ReportFacts) -> str:
     gain = after - before if report.measure.greater_is_better else before - after
     word = "better" if gain > 0 else "worse" if gain < 0 else "the same"
     said = f"The default parameters have {number(before)}: tuning made it "
-    said += word if word == "the same" else f"{number(abs(gain))} {word}"
+    said += word if word == "the same" else f"{abs(gain):.2g} {word}"
     if report.interval is None:
         return f"{said}."
     within = report.interval.low <= before <= report.interval.high

@@ -53,6 +53,7 @@ def data(report: ReportFacts) -> Rows:
         or (f"{facts.left_out:,}" if facts.left_out else "none"),
         "Features": f"{len(facts.features)}: {', '.join(facts.features)}",
         "Classes": ", ".join(str(one) for one in facts.classes),
+        "Not learnt from, by their content": "; ".join(f"{name}: {why}" for name, why in report.unused.items()),
         "Never features, by the experiment": ", ".join(columns.drop),
         "Rows that belong together": columns.group or "",
         "In the order of": columns.time or "",

@@ -104,6 +104,13 @@ def _grid_sampler(space: SearchSpace, seed: int) -> "optuna.samplers.BaseSampler
             if "grid_id" in trial.system_attrs:
                 super().after_trial(study, trial, state, values)
 
+        def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+            if "grid_id" in trial.system_attrs:
+                return super().sample_independent(study, trial, param_name, param_distribution)
+            # What was queued may leave parameters open: any value of theirs will do.
+            values = self._search_space[param_name]
+            return values[self._rng.rng.randint(len(values))]
+
     made = Grid(grid(space), seed=0)  # its seed numbers the points, and each call has to find them under their numbers
     made._rng.rng.seed(seed)
     return made
