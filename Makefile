@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 export GIT_PYTHON_REFRESH := quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help tutorial run dev test processes drill test-daemon test-ui screenshots docs lint format lock schema clean install
+.PHONY: help tutorial run dev test processes drill test-daemon test-ui screenshots docs lint licences audit format lock schema clean install
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -48,12 +48,19 @@ screenshots: install ## Take the pictures of README and docs again (docs/picture
 docs: install ## The documentation as a site, in docs/_site/index.html
 	@.venv/bin/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_site
 
-lint: install ## Style, layers, types, and what must stand in no file
+lint: install ## Style, layers, types, licences, and what must stand in no file
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/python scripts/check_tree.py
 	@.venv/bin/python scripts/lock.py --check
+	@.venv/bin/python scripts/licences.py
+
+licences: install ## The licence of every package in the lock; fails on one that nobody has allowed
+	@.venv/bin/python scripts/licences.py --list
+
+audit: install ## Known faults of the packages in the lock (asks an advisory database, so it needs a network)
+	@.venv/bin/uv tool run pip-audit==2.10.1 --strict --disable-pip --require-hashes -r requirements.lock
 
 format: install ## Format the code, and mend what ruff can mend
 	@.venv/bin/ruff check --fix .

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import licences
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +36,36 @@ def test_a_new_dependency_makes_the_lock_stale_and_another_setting_does_not(tmp_
     stale = script(tmp_path / "scripts" / "lock.py", "--check")
     assert stale.returncode == 1
     assert "make lock" in stale.stderr
+
+
+def test_every_locked_package_has_a_licence_that_is_allowed() -> None:
+    checked = script(ROOT / "scripts" / "licences.py")
+    assert (checked.stdout, checked.stderr, checked.returncode) == ("", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "permissive"),
+    [
+        ("MIT", True),
+        ("MPL-2.0", False),
+        ("GPL-3.0-only OR MIT", True),
+        ("MIT AND GPL-3.0-only", False),
+        ("MIT License AND Apache Software License", True),
+        ("GNU Library or Lesser General Public License (LGPL)", False),
+        ("Proprietary", False),
+        ("", False),
+    ],
+)
+def test_a_licence_is_permissive_when_one_of_its_choices_is(said: str, permissive: bool) -> None:
+    assert licences.is_permissive(licences.spelled(said)) is permissive
+
+
+def test_a_package_without_a_licence_and_a_stale_exception_are_found() -> None:
+    locked = [name for name in licences.locked(ROOT / "requirements.lock") if name != "certifi"]
+    found = list(licences.findings([*locked, "no-such-package"]))
+    assert len(found) == 2
+    assert found[0].startswith("no-such-package: it says nothing of its licence")
+    assert found[1].startswith("certifi: it is not in the lock any more")
 
 
 def imported(tree: ast.Module) -> Iterator[str]:

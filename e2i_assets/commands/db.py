@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,22 +14,6 @@ from e2i_assets.commands.console import document, err, for_a_program, out, speak
 
 if TYPE_CHECKING:
     from e2i_assets.adapters.postgres.database import Database
-
-# How psql is told what an address may say after its question mark.
-_VARIABLES = {
-    "host": "PGHOST",
-    "port": "PGPORT",
-    "user": "PGUSER",
-    "password": "PGPASSWORD",
-    "options": "PGOPTIONS",
-    "sslmode": "PGSSLMODE",
-    "sslrootcert": "PGSSLROOTCERT",
-    "sslcert": "PGSSLCERT",
-    "sslkey": "PGSSLKEY",
-    "connect_timeout": "PGCONNECT_TIMEOUT",
-    "application_name": "PGAPPNAME",
-    "target_session_attrs": "PGTARGETSESSIONATTRS",
-}
 
 app = typer.Typer(no_args_is_help=True, help="The PostgreSQL database: its address, its tables, and a way in.")
 
@@ -115,14 +100,84 @@ def psql(
       e2i db psql -- -c "SELECT study_name, best_value FROM ml_hpo_studies"
     """
     from e2i_assets.adapters.postgres.binaries import client_program
+    from e2i_assets.adapters.postgres.client_programs import libpq_environment
 
     database, _ = _prepared()
     program = client_program("psql")
     # While psql runs, Ctrl-C is for it: it cancels a query and stays.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    environment = {**os.environ, **_libpq_environment(database)}
+    environment = {**os.environ, **libpq_environment(database)}
     ended = subprocess.run([program, *(arguments or [])], env=environment, check=False)
     raise typer.Exit(ended.returncode)
+
+
+@app.command()
+@speaking
+def login(
+    name: Annotated[str, typer.Argument(help="Of the account; one that is not there yet.")],
+    role: Annotated[
+        Literal["owner", "worker", "reader"],
+        typer.Option(help="owner may change tables, worker reads and writes rows, reader reads."),
+    ],
+) -> None:
+    """Make an account in the database and print its address, with a new password.
+
+    The password is printed this once and stored nowhere. For a machine that
+    trains, worker is enough; for a dashboard, reader.
+
+    [bold]Example[/]
+
+      e2i db login grafana --role reader
+    """
+    from e2i_assets.adapters.postgres.roles import make_login
+
+    database, _ = _prepared()
+    typer.echo(make_login(database.acting_as(None), name, role).libpq_url)
+
+
+@app.command()
+@speaking
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to; a file that is not there yet.")],
+    json: Annotated[bool, typer.Option("--json", help="A document instead of a sentence.")] = False,
+) -> None:
+    """Back up the database to one file that only you can read.
+
+    Ours, Optuna's, MLflow's and Dagster's tables as of one moment; runs may go
+    on. Models, reports and MLflow's artifacts are files in the state folder:
+    copy that as well (docs/how-to/backup.md).
+
+    [bold]Example[/]
+
+      e2i db backup e2i-$(date +%F).dump
+    """
+    from e2i_assets.commands import backups
+
+    backups.make(file, json)
+
+
+@app.command()
+@speaking
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that e2i db backup wrote.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Throw away what the database holds. Without it, it has to be empty.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="A document instead of a sentence.")] = False,
+) -> None:
+    """Put a backup into the database: all of it, or nothing.
+
+    A backup of an older version is brought up to date; one of a newer version is
+    refused. Stop e2i up and all runs before.
+
+    [bold]Examples[/]
+
+      e2i db restore e2i-2026-11-25.dump
+      e2i db restore e2i-2026-11-25.dump --replace
+    """
+    from e2i_assets.commands import backups
+
+    backups.put_back(file, replace, json)
 
 
 def _prepared() -> tuple["Database", bool]:
@@ -131,19 +186,3 @@ def _prepared() -> tuple["Database", bool]:
 
     embedded = settings().database_url is None
     return workspace().database, embedded
-
-
-def _libpq_environment(database: "Database") -> dict[str, str]:
-    """Return the address as the variables that psql reads: arguments, unlike these, are visible to everybody."""
-    import sqlalchemy as sa
-
-    parsed = sa.make_url(database.url_for("e2i"))
-    values = {
-        "PGHOST": parsed.host,
-        "PGPORT": parsed.port,
-        "PGUSER": parsed.username,
-        "PGPASSWORD": parsed.password,
-        "PGDATABASE": parsed.database,
-        **{_VARIABLES[key]: value for key, value in parsed.query.items() if key in _VARIABLES},
-    }
-    return {name: str(value) for name, value in values.items() if value is not None}

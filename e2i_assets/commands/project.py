@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.preparation import prepare
 from e2i_assets.adapters.settings import DATABASE_URL, Settings, from_environment
@@ -18,7 +19,8 @@ def settings() -> Settings:
 def workspace(say: bool = False) -> Workspace:
     """Return the project with its database up and its tables there.
 
-    The address goes into the environment, so that every process started from here works on the same database.
+    Whatever is done from here on has the rights of a worker, where the database has the roles. The address goes into
+    the environment, so that every process started from here works on the same database.
     """
     found = settings()
     with out.status("Starting PostgreSQL ..."):
@@ -26,6 +28,7 @@ def workspace(say: bool = False) -> Workspace:
         project.require_reachable()
     with out.status("Preparing the tables (the first time takes half a minute) ..."):
         report = prepare(project, found.sql)
+    project = as_worker(project)
     os.environ[DATABASE_URL] = project.url
     if say:
         kind = "your server" if found.database_url else f"embedded, in {shown(found.state, found.root)}/postgres"

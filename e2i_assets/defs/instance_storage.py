@@ -7,6 +7,7 @@ from dagster._config import UserConfigSchema
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
+from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.preparation import prepare
 from e2i_assets.adapters.settings import from_environment
@@ -28,4 +29,6 @@ class ProjectPostgresStorage(DagsterPostgresStorage):
         settings = from_environment(os.environ)
         project = database(settings)
         prepare(project, settings.sql)
-        return cls(postgres_url=project.url_for("dagster"), should_autocreate_tables=False, inst_data=inst_data)
+        return cls(
+            postgres_url=as_worker(project).url_for("dagster"), should_autocreate_tables=False, inst_data=inst_data
+        )

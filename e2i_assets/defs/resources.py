@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from e2i_assets.adapters import settings as project_settings
+from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
 from e2i_assets.adapters.tracking.mlflow_client import is_server
@@ -30,7 +31,7 @@ class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
             project_settings.MLFLOW_TRACKING_URI: self.mlflow_tracking_uri or "",
         }
         found = project_settings.from_environment({**os.environ, **given})
-        return Workspace(found, database(found))
+        return Workspace(found, as_worker(database(found)))
 
 
 def from_environment(name: str) -> dg.EnvVar | None:
@@ -48,7 +49,7 @@ def mlflow(context: dg.InitResourceContext) -> Iterator[Any]:
     from dagster_mlflow import mlflow_tracking
 
     found = project_settings.from_environment(os.environ)
-    uri = found.mlflow_tracking_uri or database(found).url_for("mlflow")
+    uri = found.mlflow_tracking_uri or as_worker(database(found)).url_for("mlflow")
     config = {"experiment_name": "e2i_own_assets", "mlflow_tracking_uri": uri}
     import mlflow as fluent
 

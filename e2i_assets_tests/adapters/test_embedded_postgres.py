@@ -288,6 +288,20 @@ def test_password_is_for_its_owner_alone_and_a_wrong_one_is_refused(server: Embe
         assert password not in shown
 
 
+def test_only_this_machine_gets_to_the_door_and_only_with_the_password(server: EmbeddedPostgres) -> None:
+    with server.hold():
+        data = server.folder / "data"
+        postmaster = psutil.Process(postmaster_pid(data))
+        assert {one.laddr.ip for one in postmaster.net_connections("inet")} == {HOST}
+        # No socket in the file system, at which another account of this machine could knock.
+        assert [one.laddr for one in postmaster.net_connections("unix") if one.laddr] == []
+        rules = [line.split() for line in (data / "pg_hba.conf").read_text().splitlines() if line.strip()]
+        assert {rule[-1] for rule in rules if not rule[0].startswith("#")} == {"scram-sha-256"}
+        assert data.stat().st_mode & 0o077 == 0
+        # An account on this machine that is not the owner's may enter the folder, and read nothing that matters.
+        assert (server.folder / "password").stat().st_uid == os.geteuid()
+
+
 def test_killed_initialisation_leaves_no_half_cluster(base: Path) -> None:
     folder = base / "postgres"
     process = holder(folder)

@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,7 @@ from e2i_assets.adapters.postgres.address import libpq_url
 from e2i_assets.adapters.postgres.binaries import client_program
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
+from e2i_assets.adapters.postgres.roles import grant_roles
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 
 REPOSITORY = Path(__file__).parents[2]
@@ -69,6 +71,18 @@ class Project:
 
     def processes(self) -> list[str]:
         """What runs for this project: the server names the folder, everything else has it in its environment."""
+        return [words for _, words in self._running()]
+
+    def doors(self) -> set[str]:
+        """The addresses of this machine at which anything of this project listens, or takes datagrams."""
+        found = set()
+        for process, _ in self._running():
+            with suppress(psutil.NoSuchProcess):
+                inet = process.net_connections("inet")
+                found |= {str(one.laddr.ip) for one in inet if one.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)}
+        return found
+
+    def _running(self) -> list[tuple[psutil.Process, str]]:
         found = []
         for process in psutil.process_iter():
             try:
@@ -76,7 +90,7 @@ class Project:
                     continue
                 words = " ".join(process.cmdline())
                 if str(self.state) in words or process.environ().get("E2I_STATE") == str(self.state):
-                    found.append(words)
+                    found.append((process, words))
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         return found
@@ -168,11 +182,17 @@ def copy_tables(server: Database, template: str, target: Database) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
         source = sa.make_url(server.url).set(drivername="postgresql", database=name)
-        dump = [client_program("pg_dump"), "--no-owner", source.render_as_string(hide_password=False)]
+        dump = [
+            client_program("pg_dump"),
+            "--no-owner",
+            "--no-privileges",
+            source.render_as_string(hide_password=False),
+        ]
         tables = subprocess.run(dump, capture_output=True, check=True).stdout
         connection.exec_driver_sql(f"DROP DATABASE {name}")
     restore = [client_program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", libpq_url(target.url)]
     subprocess.run(restore, input=tables, stdout=subprocess.DEVNULL, check=True)
+    assert grant_roles(target)
 
 
 def test_address_of_the_embedded_server_says_how_to_keep_it_up(project: Project) -> None:
@@ -199,6 +219,7 @@ def test_everything_answers_until_ctrl_c_and_then_nothing_is_left(project: Proje
         assert {"rand_inpatient", "rand_visits"} <= set(known)
         password = (project.state / "postgres" / "password").read_text()
         assert not any(password in words for words in project.processes())
+        assert project.doors() == {HOST}
         up.process.send_signal(signal.SIGINT)
         assert up.ended() == 0
         assert up.lines[-1] == "Everything is stopped."

@@ -38,7 +38,7 @@ OTHERS = {
 }
 # Programs besides our own, and whether they come with the installation.
 INSTALLED = {"dagster", "dask", "dg", "python", "pre-commit", "uv"}
-OF_THE_SYSTEM = {"sed"}
+OF_THE_SYSTEM = {"sed", "tar"}
 
 
 def test_every_block_is_in_a_language_that_is_judged() -> None:

@@ -55,11 +55,19 @@ def normalised_url(url: str) -> str:
 def owner_url(url: str, owner: Owner) -> str:
     """Return the address at which `owner` finds its own schema first; other server options in it are kept."""
     parsed = sa.make_url(normalised_url(url))
-    given = parsed.query.get("options", "")
-    options = " ".join(given) if isinstance(given, tuple) else given
-    kept = re.sub(r"(^|\s)(-c\s*|--)search_path=\S*", "", options).strip()
+    kept = _without_setting(parsed.query.get("options", ""), "search_path")
     merged = parsed.update_query_dict({"options": f"{kept} -csearch_path={owner}".strip()})
     return _rendered(merged)
+
+
+def role_url(url: str, role: str | None) -> str:
+    """Return the address at which an account acts as one of the roles that it is a member of; None: as itself."""
+    parsed = sa.make_url(normalised_url(url))
+    options = _without_setting(parsed.query.get("options", ""), "role")
+    if role:
+        options = f"{options} -crole={role}".strip()
+    bare = parsed.difference_update_query(["options"])
+    return _rendered(bare.update_query_dict({"options": options}) if options else bare)
 
 
 def libpq_url(url: str) -> str:
@@ -69,7 +77,7 @@ def libpq_url(url: str) -> str:
 
 def redacted_url(url: str) -> str:
     """Return the address without its secrets, for display."""
-    parsed = sa.make_url(url)
+    parsed = sa.make_url(role_url(url, None))
     shown = parsed.update_query_dict({key: "***" for key in parsed.query if key in _SECRET_OPTIONS})
     return _rendered(shown.set(drivername="postgresql"), hide_password=True)
 
@@ -81,6 +89,12 @@ def without_secrets(message: str, url: str) -> str:
     for secret in filter(None, secrets):
         message = message.replace(str(secret), "***")
     return message
+
+
+def _without_setting(options: str | tuple[str, ...], name: str) -> str:
+    """The server options of an address without one of them."""
+    whole = " ".join(options) if isinstance(options, tuple) else options
+    return re.sub(rf"(^|\s)(-c\s*|--){name}=\S*", "", whole).strip()
 
 
 def _rendered(url: sa.URL, hide_password: bool = False) -> str:

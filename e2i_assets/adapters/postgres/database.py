@@ -23,6 +23,7 @@ from e2i_assets.adapters.postgres.address import (
     normalised_url,
     owner_url,
     redacted_url,
+    role_url,
     without_secrets,
 )
 from e2i_assets.core.errors import E2iError
@@ -86,6 +87,10 @@ class Database:
     def url_for(self, owner: Owner) -> str:
         """The address to hand to the library that owns this schema."""
         return owner_url(self.url, owner)
+
+    def acting_as(self, role: str | None) -> "Database":
+        """The same database, on which the account acts as a role that it is a member of; None: as itself."""
+        return Database(role_url(self.url, role))
 
     def connect(self) -> AbstractContextManager[sa.Connection]:
         """A connection for reading."""

@@ -2,16 +2,20 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.roles import grant_roles
 from e2i_assets.adapters.postgres.schema_owners import prepare_owners
 from e2i_assets.core.errors import E2iError
 
 _FILE_NAME = re.compile(r"(\d{3})_([a-z0-9_]+)\.sql")
+_INSUFFICIENT_PRIVILEGE = "42501"
 _BOOK_EXISTS = sa.text("SELECT to_regclass('e2i.schema_migrations') IS NOT NULL")
 _APPLIED = sa.text("SELECT version, name, checksum FROM e2i.schema_migrations")
 _RECORD = sa.text("INSERT INTO e2i.schema_migrations (version, name, checksum) VALUES (:version, :name, :checksum)")
@@ -76,37 +80,75 @@ def migrate(database: Database, sql_folder: Path) -> MigrationReport:
         MigrationRefused: When an applied file was changed since, or the database is newer than this program.
     """
     migrations = migrations_in(sql_folder)
+    # A worker may not change tables; the account behind it may, where it is the owner's.
+    database = database.acting_as(None)
     database.require_reachable()
     with database.advisory_lock("e2i migrate"):
-        applied = [migration.name for migration in _pending(database, migrations) if _apply(database, migration)]
-        return MigrationReport(applied=tuple(applied), prepared=prepare_owners(database))
+        report = MigrationReport(applied=apply_pending(database, migrations), prepared=prepare_owners(database))
+        if report.changed:
+            grant_roles(database)
+        return report
+
+
+def apply_pending(database: Database, migrations: list[Migration]) -> tuple[str, ...]:
+    """Apply to our own schema what is missing there, in order, and return the names. The caller holds the lock.
+
+    Raises:
+        MigrationRefused: One could not be applied; those before it are, and nothing of it.
+    """
+    return tuple(migration.name for migration in _pending(database, migrations) if _apply(database, migration))
 
 
 def _pending(database: Database, migrations: list[Migration]) -> list[Migration]:
     with database.connect() as connection:
         rows = connection.execute(_APPLIED).all() if connection.execute(_BOOK_EXISTS).scalar_one() else []
+    require_known(((row.version, row.name, row.checksum) for row in rows), migrations, "database")
+    done = {row.version for row in rows}
+    return [migration for migration in migrations if migration.version not in done]
+
+
+def require_known(applied: Iterable[tuple[int, str, str]], migrations: list[Migration], where: str) -> None:
+    """See that what was applied somewhere is what this program would apply.
+
+    Args:
+        applied: Version, name and checksum of each migration.
+        migrations: Those of this program.
+        where: What they were applied to, for the message.
+
+    Raises:
+        MigrationRefused: One is unknown here, or was changed since.
+    """
     known = {migration.version: migration for migration in migrations}
-    for version, name, checksum in rows:
+    for version, name, checksum in applied:
         if version not in known:
             raise MigrationRefused(
-                f"The database has the migration {name}, which this program does not know: it was set up by a newer "
-                "version. Update this program, or give it another database."
+                f"The {where} has the migration {name}, which this program does not know: it was set up by a newer "
+                f"version. Update this program, or give it another {where}."
             )
         if known[version].checksum != checksum:
             raise MigrationRefused(
-                f"sql/{known[version].name}.sql was changed after it was applied to this database. Restore the file, "
+                f"sql/{known[version].name}.sql was changed after it was applied to this {where}. Restore the file, "
                 "and put the change into a new migration."
             )
-    done = {version for version, _, _ in rows}
-    return [migration for migration in migrations if migration.version not in done]
 
 
 def _apply(database: Database, migration: Migration) -> bool:
     """Run one file and record it, both or neither."""
-    with database.begin() as connection:
-        # A plain driver call: in SQL text, : and % are not ours to interpret.
-        connection.execution_options(no_parameters=True).exec_driver_sql(migration.statements)
-        connection.execution_options(no_parameters=False).execute(
-            _RECORD, {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
-        )
+    try:
+        with database.begin() as connection:
+            # A plain driver call: in SQL text, : and % are not ours to interpret.
+            connection.execution_options(no_parameters=True).exec_driver_sql(migration.statements)
+            connection.execution_options(no_parameters=False).execute(
+                _RECORD, {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
+            )
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) != _INSUFFICIENT_PRIVILEGE:
+            raise MigrationRefused(
+                f"sql/{migration.name}.sql could not be applied, and nothing of it was: {str(error.orig).strip()}"
+            ) from error
+        raise MigrationRefused(
+            f"The tables have to be brought up to date ({migration.name}), which this account may not do: "
+            f"{str(error.orig).strip()}. Run `e2i db migrate` with an account that is a member of e2i_owner, or that "
+            "may create schemas where there are none."
+        ) from None
     return True

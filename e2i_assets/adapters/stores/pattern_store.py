@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.pattern_rows import PatternRow, SimilarPattern, StoredPattern, pattern_id
@@ -24,6 +25,10 @@ _RECORD_USE = sa.text("""
         :pattern_id, :study_id, :trial_number, :similarity, :improvement, :value, :default_value, :best_value, :rank,
         :n_ranked
     )
+""")
+_FORGOTTEN = sa.text("""
+    SELECT EXISTS (SELECT FROM ml_hpo_forgotten_patterns WHERE pattern_id = :pattern_id)
+       AND NOT EXISTS (SELECT FROM ml_hpo_patterns WHERE pattern_id = :pattern_id)
 """)
 _GET = sa.text(f"SELECT {columns(StoredPattern)} FROM ml_hpo_patterns WHERE pattern_id = :pattern_id")
 _LIST = sa.text(f"SELECT {columns(StoredPattern)} FROM ml_hpo_patterns ORDER BY created_at DESC, pattern_id")
@@ -112,7 +117,11 @@ class PatternStore:
             n_ranked: How many trials were ranked.
 
         Returns:
-            Whether it counts: not when the trial failed or never ran. Once for each trial, however often it is said.
+            Whether it counts: not when the trial failed or never ran, and not when the pattern was forgotten since it
+            was asked for. Once for each trial, however often it is said.
+
+        Raises:
+            IntegrityError: There is no such pattern, and there never was one that was forgotten.
         """
         use = {
             "pattern_id": pattern_id,
@@ -126,8 +135,15 @@ class PatternStore:
             "rank": rank,
             "n_ranked": n_ranked,
         }
-        with self.database.begin() as connection:
-            return bool(connection.execute(_RECORD_USE, use).scalar_one())
+        try:
+            with self.database.begin() as connection:
+                return bool(connection.execute(_RECORD_USE, use).scalar_one())
+        except IntegrityError:
+            # Forgotten a moment later, its uses would have gone with it: the same, whichever came first.
+            with self.database.connect() as connection:
+                if connection.execute(_FORGOTTEN, {"pattern_id": pattern_id}).scalar_one():
+                    return False
+            raise
 
     def get(self, pattern_id: str) -> StoredPattern | None:
         """Return a pattern."""

@@ -129,9 +129,14 @@ _FAIL = sa.text("""
         status = 'failed', error_message = :error_message, completed_at = greatest(clock_timestamp(), started_at)
     WHERE id = :id RETURNING id
 """)
-_LINK_PATTERN = sa.text(
-    "UPDATE ml_training_runs SET pattern_id = :pattern_id WHERE spec_hash = :spec_hash RETURNING id"
-)
+# One that was forgotten since it was stored leaves no link, as if it had been forgotten a moment later.
+_LINK_PATTERN = sa.text("""
+    UPDATE ml_training_runs SET pattern_id = (
+        SELECT CAST(:pattern_id AS uuid) WHERE NOT EXISTS (
+            SELECT FROM ml_hpo_forgotten_patterns AS forgotten WHERE forgotten.pattern_id = CAST(:pattern_id AS uuid)
+        ) OR EXISTS (SELECT FROM ml_hpo_patterns AS kept WHERE kept.pattern_id = CAST(:pattern_id AS uuid))
+    ) WHERE spec_hash = :spec_hash RETURNING id
+""")
 _FOUND_IN_MLFLOW = sa.text(
     "UPDATE ml_training_runs SET mlflow_run_id = :mlflow_run_id, model_uri = :model_uri "
     "WHERE id = :id AND status = 'finished' RETURNING id"

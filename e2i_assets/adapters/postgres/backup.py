@@ -1,0 +1,86 @@
+"""A backup of the database in one file: everything that its four schemas hold at one moment, by `pg_dump`."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from e2i_assets.adapters.postgres.address import without_secrets
+from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for, server_version
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.core.errors import E2iError
+
+SCHEMAS = ("e2i", "dagster", "optuna", "mlflow")
+
+
+class BackupFailed(E2iError):
+    """A backup that was not made; there is no file then, and not half of one."""
+
+
+def backup(database: Database, target: Path) -> int:
+    """Write what the four schemas hold, as of one moment, to a file that only its owner can read.
+
+    Everything may go on working meanwhile. The file is there when it is whole, and never before. It is `pg_dump`'s
+    custom format, compressed. Who owns the tables and who may use them is decided where it is restored.
+
+    Args:
+        database: Up to date.
+        target: A file that is not there yet.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        BackupFailed: The file exists, its folder cannot be written to, or `pg_dump` failed.
+        PostgresUnavailable: There is no `pg_dump` that is new enough for the server.
+    """
+    if target.exists():
+        raise BackupFailed(f"{target} is there already, and a backup is never overwritten: name another file.")
+    program = programs_for(server_version(database)) / "pg_dump"
+    try:
+        # Of mode 600 from its first byte, and in the same folder, so that it can take its name in one step.
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
+    except OSError as error:
+        raise BackupFailed(f"{target.parent} cannot be written to: {error.strerror}. Name another place.") from error
+    partial = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as output:
+            _dump(database, program, output.fileno())
+            os.fsync(output.fileno())
+        return _named(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _dump(database: Database, program: Path, output: int) -> None:
+    schemas = [f"--schema={schema}" for schema in SCHEMAS]
+    # Waits at most so long for a table that somebody is changing: a migration, for instance.
+    command = [program, "--format=custom", "--no-owner", "--no-privileges", "--lock-wait-timeout=60s", *schemas]
+    ended = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **libpq_environment(database)},
+        check=False,
+    )
+    if ended.returncode:
+        said = without_secrets(ended.stderr, database.url).strip()
+        raise BackupFailed(f"pg_dump could not read {database.redacted}, and no file was written:\n{said}")
+
+
+def _named(partial: Path, target: Path) -> int:
+    try:
+        # A link, and not a rename: it fails when somebody else has made that file in the meantime.
+        os.link(partial, target)
+    except FileExistsError:
+        raise BackupFailed(f"{target} was made by somebody else in the meantime: name another file.") from None
+    except OSError:  # a file system without links
+        partial.rename(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return target.stat().st_size

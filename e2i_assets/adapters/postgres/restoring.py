@@ -1,0 +1,141 @@
+"""Puts a backup into a database: all of it or nothing, counted before it counts."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import sqlalchemy as sa
+
+from e2i_assets.adapters.postgres.address import without_secrets
+from e2i_assets.adapters.postgres.backup import SCHEMAS
+from e2i_assets.adapters.postgres.backup_file import BackupFile, BackupUnreadable
+from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for, server_version
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.migrations import migrations_in, require_known
+from e2i_assets.core.errors import E2iError
+
+_HELD = sa.text("""
+    SELECT count(*) FROM pg_class
+    WHERE relkind IN ('r', 'p') AND relnamespace::regnamespace::text = ANY(CAST(:schemas AS text[]))
+""")
+_EMPTY = "DROP SCHEMA IF EXISTS {0} CASCADE;\n"
+_MAKE = """DO $$ BEGIN IF to_regnamespace('{0}') IS NULL THEN CREATE SCHEMA {0}; END IF; END $$;
+"""
+_COUNT = """DO $$ BEGIN IF (SELECT count(*) FROM {table}) <> {rows} THEN
+    RAISE EXCEPTION 'the table {table} has % rows, and the backup has {rows}', (SELECT count(*) FROM {table});
+END IF; END $$;
+"""
+# A server before 17 does not know it, and a newer pg_restore writes it.
+_NEW_SETTING = b"SET transaction_timeout = 0;\n"
+
+
+class RestoreFailed(E2iError):
+    """A backup that was not restored; the database is as it was."""
+
+
+def restore(database: Database, source: Path, sql_folder: Path, replace: bool) -> dict[str, int]:
+    """Put a backup into a database, in one transaction: after an error, or a kill, the database is as it was.
+
+    The rows of each table are counted against the file before anything counts, and keys between tables are checked by
+    the server. The tables are then those of the version that made the backup: `migrate` takes them from there.
+
+    Args:
+        database: Where to.
+        source: A file that `backup` wrote.
+        sql_folder: The migrations of this program.
+        replace: Whether what the four schemas hold is thrown away first.
+
+    Returns:
+        The number of rows of each table.
+
+    Raises:
+        RestoreFailed: The database is not empty and shall not be replaced, or did not take the backup.
+        BackupUnreadable: The file is none of ours, or damaged.
+        MigrationRefused: The backup is of a newer version than this program.
+    """
+    if not source.is_file():
+        raise BackupUnreadable(f"{source} is no file: name one that `e2i db backup` wrote.")
+    database.require_reachable()
+    version = server_version(database)
+    file = BackupFile(source.resolve(), programs_for(version))
+    require_known(file.migrations(), migrations_in(sql_folder), "backup")
+    with database.advisory_lock("e2i migrate"):
+        _require_empty(database, replace)
+        return _restored(database, file, replace, old=version < 17)
+
+
+def _require_empty(database: Database, replace: bool) -> None:
+    with database.connect() as connection:
+        tables = connection.execute(_HELD, {"schemas": list(SCHEMAS)}).scalar_one()
+    if tables and not replace:
+        raise RestoreFailed(
+            f"{database.redacted} is not empty: it has {tables} tables of ours. Name an empty database, or say "
+            "--replace, which throws away what they hold. Back it up first."
+        )
+
+
+def _restored(database: Database, file: BackupFile, replace: bool, old: bool) -> dict[str, int]:
+    with tempfile.TemporaryFile() as complaints:
+        taking = subprocess.Popen(
+            [file.programs / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+            env={**os.environ, **libpq_environment(database)},
+        )
+        assert taking.stdin is not None
+        counts: dict[str, int] = {}
+        try:
+            with suppress(BrokenPipeError):  # psql has stopped at an error, which it has told
+                taking.stdin.writelines(_script(file, replace, old, counts))
+        except BaseException:
+            taking.kill()  # without the COMMIT nothing has happened
+            raise
+        finally:
+            with suppress(BrokenPipeError):
+                taking.stdin.close()
+            status = taking.wait()
+        if status:
+            complaints.seek(0)
+            said = without_secrets(complaints.read().decode(errors="replace"), database.url).strip()
+            busy = " Something still works on it: stop `e2i up` and all runs." if "lock timeout" in said else ""
+            raise RestoreFailed(f"{database.redacted} did not take the backup, and is as it was.{busy}\n{said}")
+    return counts
+
+
+def _script(file: BackupFile, replace: bool, old: bool, counts: dict[str, int]) -> Iterator[bytes]:
+    """All that psql gets; `counts` is filled as the rows go by."""
+    first = "BEGIN;\nSET LOCAL lock_timeout = '10s';\nSET LOCAL client_min_messages = warning;\n"
+    emptied = "".join(map(_EMPTY.format, SCHEMAS)) if replace else ""
+    yield (first + emptied + "".join(map(_MAKE.format, SCHEMAS))).encode()
+    for section in ("pre-data", "data", "post-data"):
+        with file.statements(section) as lines:
+            counted = _counted(lines, counts) if section == "data" else lines
+            yield from (line for line in counted if not (old and line == _NEW_SETTING))
+        if section == "data":
+            yield from _counting(counts)
+    yield b"COMMIT;\n"
+
+
+def _counted(lines: IO[bytes], counts: dict[str, int]) -> Iterator[bytes]:
+    """The same lines; a row of COPY is one line, whatever is in it."""
+    table = ""
+    for line in lines:
+        if table:
+            if line == b"\\.\n":
+                table = ""
+            else:
+                counts[table] += 1
+        elif line.startswith(b"COPY ") and line.endswith(b" FROM stdin;\n"):
+            table = line[5:].partition(b" (")[0].decode()
+            counts[table] = 0
+        yield line
+
+
+def _counting(counts: Mapping[str, int]) -> Iterator[bytes]:
+    for table, rows in counts.items():
+        yield _COUNT.format(table=table, rows=rows).encode()
