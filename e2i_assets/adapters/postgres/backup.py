@@ -1,5 +1,6 @@
 """A backup of the database in one file: everything that its four schemas hold at one moment, by `pg_dump`."""
 
+import hashlib
 import os
 import subprocess
 import tempfile
@@ -11,6 +12,9 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.core.errors import E2iError
 
 SCHEMAS = ("e2i", "dagster", "optuna", "mlflow")
+
+
+SEAL = b"\ne2i sha256 "
 
 
 class BackupFailed(E2iError):
@@ -46,6 +50,10 @@ def backup(database: Database, target: Path) -> int:
     try:
         with os.fdopen(descriptor, "wb") as output:
             _dump(database, program, output.fileno())
+            # pg_restore takes a file that was cut short for a whole one; what stands behind the end it does not read.
+            output.seek(0, os.SEEK_END)
+            output.write(SEAL + hashlib.sha256(partial.read_bytes()).hexdigest().encode())
+            output.flush()
             os.fsync(output.fileno())
         return _named(partial, target)
     finally:

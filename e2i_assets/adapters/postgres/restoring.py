@@ -1,5 +1,6 @@
 """Puts a backup into a database: all of it or nothing, counted before it counts."""
 
+import hashlib
 import os
 import subprocess
 import tempfile
@@ -11,7 +12,7 @@ from typing import IO
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.address import without_secrets
-from e2i_assets.adapters.postgres.backup import SCHEMAS
+from e2i_assets.adapters.postgres.backup import SCHEMAS, SEAL
 from e2i_assets.adapters.postgres.backup_file import BackupFile, BackupUnreadable
 from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for, server_version
 from e2i_assets.adapters.postgres.database import Database
@@ -61,6 +62,9 @@ def restore(database: Database, source: Path, sql_folder: Path, replace: bool) -
         raise BackupUnreadable(f"{source} is no file: name one that `e2i db backup` wrote.")
     database.require_reachable()
     version = server_version(database)
+    whole, _, digest = source.read_bytes().rpartition(SEAL)
+    if hashlib.sha256(whole).hexdigest().encode() != digest:
+        raise BackupUnreadable(f"{source} cannot be read as a backup: it is none of ours, or damaged.")
     file = BackupFile(source.resolve(), programs_for(version))
     require_known(file.migrations(), migrations_in(sql_folder), "backup")
     with database.advisory_lock("e2i migrate"):
