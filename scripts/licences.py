@@ -60,12 +60,12 @@ def licence(package: str) -> str:
         said = importlib.metadata.metadata(package)
     except importlib.metadata.PackageNotFoundError:
         return SAID_ELSEWHERE.get(package, "")
-    if expression := said.get("License-Expression"):
-        return str(expression)
+    if "License-Expression" in said:
+        return str(said["License-Expression"])
     named = [line.split(" :: ") for line in said.get_all("Classifier") or [] if line.startswith("License :: ")]
     # "DFSG approved" and "OSI Approved" by themselves name none.
     kinds = [words[-1] for words in named if words[-1] not in ("OSI Approved", "DFSG approved")]
-    free_text = (said.get("License") or "").strip().partition("\n")[0]
+    free_text = (said["License"] if "License" in said else "").strip().partition("\n")[0]
     return " AND ".join(kinds) or free_text or SAID_ELSEWHERE.get(package, "")
 
 

@@ -63,7 +63,14 @@ def backup(database: Database, target: Path) -> int:
 def _dump(database: Database, program: Path, output: int) -> None:
     schemas = [f"--schema={schema}" for schema in SCHEMAS]
     # Waits at most so long for a table that somebody is changing: a migration, for instance.
-    command = [program, "--format=custom", "--no-owner", "--no-privileges", "--lock-wait-timeout=60s", *schemas]
+    command: list[str | Path] = [
+        program,
+        "--format=custom",
+        "--no-owner",
+        "--no-privileges",
+        "--lock-wait-timeout=60s",
+        *schemas,
+    ]
     ended = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
