@@ -65,7 +65,8 @@ def licence(package: str) -> str:
     named = [line.split(" :: ") for line in said.get_all("Classifier") or [] if line.startswith("License :: ")]
     # "DFSG approved" and "OSI Approved" by themselves name none.
     kinds = [words[-1] for words in named if words[-1] not in ("OSI Approved", "DFSG approved")]
-    free_text = (said["License"] if "License" in said else "").strip().partition("\n")[0]
+    free_text = str(said["License"] or "") if "License" in said else ""
+    free_text = free_text.strip().partition("\n")[0]
     return " AND ".join(kinds) or free_text or SAID_ELSEWHERE.get(package, "")
 
 
