@@ -27,6 +27,7 @@ from e2i_assets.commands.results import next_commands, results, results_table
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 3.0
 _MOST_COLUMNS = 5
+_LOG_BYTES = 5_000_000
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class ExperimentRun:
         self.log.close()
         if self.outcome_file.exists():
             found: dict[str, Any] = json_text.loads(self.outcome_file.read_text(encoding="utf-8"))
+            self.outcome_file.unlink()
             return found
         tail = "\n".join(Path(self.log.name).read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
         return {"status": "failed", "error": f"its process ended with {self.process.returncode}:\n{tail}"}
@@ -116,9 +118,12 @@ def started(project: Workspace, name: str, cores: int) -> ExperimentRun:
     """Start the process of one experiment on its share of the cores; it ends when its standard input does."""
     log_path = log_file(project, name)
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    outcome_file = log_path.with_suffix(".json")
+    # Of this process alone: another that runs the same experiment waits for its turn, and has an outcome of its own.
+    outcome_file = log_path.with_name(f"{log_path.stem}.{os.getpid()}.json")
     outcome_file.unlink(missing_ok=True)
-    log = log_path.open("w", encoding="utf-8")
+    if log_path.is_file() and log_path.stat().st_size > _LOG_BYTES:
+        log_path.replace(log_path.with_suffix(".log.1"))
+    log = log_path.open("a", encoding="utf-8")
     command = [sys.executable, "-m", "e2i_assets.commands.run_one", name, str(outcome_file)]
     # One thread a process, unless somebody knows better: with as many processes as cores, OpenMP's spinning threads
     # made single LightGBM fits five times slower.

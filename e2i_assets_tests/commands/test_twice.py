@@ -57,7 +57,7 @@ def test_two_runs_of_an_experiment_at_once_are_one_study_one_model_and_one_patte
 @pytest.mark.drill
 def test_two_trainings_at_once_are_one_row_one_mlflow_run_and_a_model_that_loads(project: Workspace) -> None:
     """Of one study: by a run of the command line, say, and one that was clicked in the UI."""
-    made(project)
+    made(project, PLAIN.replace("hpo: {enabled: false}", "hpo: {trials: 4, workers: 1}"))
     both = [started(SUPPORT / "train_once.py", "plain") for _ in range(2)]
     for process in both:
         assert process.stdout is not None
