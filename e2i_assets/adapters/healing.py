@@ -47,4 +47,5 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
-        error = error.__cause__
+        # Optuna asserts that a trial could be told of, while the database's own error is on its way up.
+        error = error.__cause__ or (error.__context__ if isinstance(error, AssertionError) else None)

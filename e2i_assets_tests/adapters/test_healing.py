@@ -41,6 +41,20 @@ def test_the_cause_of_an_error_counts_too() -> None:
     assert may_heal(error)
 
 
+def test_an_assertion_of_optuna_does_not_hide_that_the_database_was_away() -> None:
+    """Found by a drill: "AssertionError: Should not reach." ended a run whose PostgreSQL was back a second later."""
+
+    def told() -> None:
+        try:
+            raise OperationalError("UPDATE", {}, postgres.AdminShutdown())
+        finally:
+            raise AssertionError("Should not reach.")
+
+    with pytest.raises(AssertionError) as caught:
+        told()
+    assert may_heal(caught.value)
+
+
 def test_a_connection_that_the_server_ended_may_heal(database: Database) -> None:
     with pytest.raises(sa.exc.DBAPIError) as caught, database.connect() as connection:
         connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
