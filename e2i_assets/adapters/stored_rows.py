@@ -1,7 +1,9 @@
 """Rows of a Parquet file, read when they are asked for and not kept: a study needs its matrices, not their table."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -23,6 +25,7 @@ class StoredRows:
     """
 
     def __init__(self, path: Path, features: Sequence[str], target: str) -> None:
+        self._path = path
         self._file = pa.OSFile(str(path))
         self._features = list(features)
         self._target = target
@@ -34,6 +37,11 @@ class StoredRows:
         """Return the file, byte for byte: what another machine needs to have the same rows."""
         self._file.seek(0)
         return bytes(self._file.read())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Hand the rows to a process of ours: through the open file, so that they are these rows there too."""
+        opened = Path(f"/proc/{os.getpid()}/fd/{self._file.fileno()}")
+        return StoredRows, (opened if opened.exists() else self._path, self._features, self._target)
 
     @property
     def can_be_read_again(self) -> bool:

@@ -13,6 +13,7 @@ from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.split_store import SplitStore
 from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore
 from e2i_assets.adapters.study_crew.engines import crew
+from e2i_assets.adapters.trial_processes.limited import objective_within_limits
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import E2iError
@@ -20,6 +21,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import goals, limits
+from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
@@ -97,6 +99,19 @@ def durable_search(
         StudyAborted: Trials only failed; the study's row says so too.
         E2iError: The engine that the experiment names cannot be used.
     """
+    with objective_within_limits(experiment, rows) as objective_until:
+        return _durable_search(workspace, experiment, rows, objective_until, warm_start, on_trial, say)
+
+
+def _durable_search(
+    workspace: Workspace,
+    experiment: Experiment,
+    rows: SearchRows,
+    objective_until: Callable[[float], Objective],
+    warm_start: WarmStart,
+    on_trial: OnTrial,
+    say: Callable[[str], object],
+) -> StudyResult:
     from e2i_assets.adapters.study_storage.joining import joined
 
     database = workspace.database
@@ -104,7 +119,6 @@ def durable_search(
     plan = tuning.plan(experiment, identity, workspace.settings.cores)
     if warm_start.tries:  # what the memory proposes is better to learn from than what chance draws
         plan = replace(plan, startup_trials=warm_start.tries)
-    objective_until = tuning.objective(experiment, rows)
     store = StudyStore(database)
     study_id = store.start(_row(workspace, experiment, rows, identity))
     with _broken_off(store, study_id), joined(database, study_id, plan.trials, workspace.settings.lease_seconds) as own:

@@ -13,10 +13,10 @@ from e2i_assets.adapters.settings import DATABASE_URL
 from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.study_crew.assignment import Assignment, Files, digest, unpacked
 from e2i_assets.adapters.study_crew.versions import require_the_same
+from e2i_assets.adapters.trial_processes.limited import objective_within_limits
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import CalledOff, E2iError, StudyAborted
 from e2i_assets.core.experiments.file import experiment_from
-from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study import search
 
 
@@ -71,9 +71,8 @@ def _searched(database: Database, assignment: Assignment, rows: SearchRows, thre
 
     experiment = experiment_from(assignment.experiment, "the assigned experiment")
     plan = assignment.plan(experiment, threads)
-    objective_until = tuning.objective(experiment, rows)
     led = (assignment.study_id, plan.trials, assignment.lease_seconds, assignment.leader)
-    with joined(database, *led) as member:
+    with objective_within_limits(experiment, rows) as objective_until, joined(database, *led) as member:
         try:
             found = search(
                 objective_until,

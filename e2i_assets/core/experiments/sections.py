@@ -15,6 +15,7 @@ from e2i_assets.core.experiments.values import (
     NotNegative,
     Number,
     ProjectPath,
+    Seconds,
     Seed,
     Share,
     Text,
@@ -163,6 +164,15 @@ class Hpo(Section):
     timeout_hours: Hours | None = Field(default=None, description="Null is no limit; fractions count.")
     stop_without_improvement: StrictInt | None = Field(
         default=None, ge=1, description="The study ends after so many trials without a better one; null: never."
+    )
+    trial_seconds: Seconds | None = Field(
+        default=None, description="A trial that takes longer is ended and has failed; null: no limit. Fractions count."
+    )
+    trial_memory_mb: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        description="A trial whose process takes more megabytes, with the libraries and the prepared rows, is ended "
+        "and has failed; null: no limit.",
     )
     max_failures: StrictInt = Field(
         default=10, ge=1, description="So many trials failing one after the other break the study off."

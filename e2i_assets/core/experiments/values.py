@@ -87,6 +87,7 @@ Tag = Annotated[StrictStr, AfterValidator(_matches(_TAG, "must be letters, digit
 Number = Annotated[float, BeforeValidator(_number)]
 NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
 Hours = Annotated[float, Field(gt=0), BeforeValidator(_number)]
+Seconds = Annotated[float, Field(gt=0), BeforeValidator(_number)]
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
 Bins = Annotated[tuple[Number, ...], AfterValidator(_rising)]
 Labels = Annotated[tuple[Text, ...], AfterValidator(_without_repeats)]

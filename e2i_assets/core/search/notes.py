@@ -5,7 +5,7 @@ arrives is sorted by the thread that it arrives in.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -41,3 +41,10 @@ def noted() -> Iterator[set[str]]:
         yield found
     finally:
         _noted.reset(token)
+
+
+def keep(notes: Iterable[str]) -> None:
+    """Note what was warned about elsewhere, for the trial of this thread."""
+    found = _noted.get()
+    if found is not None:
+        found.update(notes)

@@ -24,6 +24,19 @@ class TrialOutOfTime(E2iError):
     """The study's time was up while a trial was running."""
 
 
+class FailedElsewhere(E2iError):
+    """What went wrong in another process, under its own name.
+
+    Args:
+        kind: Name of the exception's type there.
+        message: Its message.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
 @dataclass(frozen=True, slots=True)
 class Objective:
     """The values of a configuration, higher is better; it receives no test and no holdout row.
@@ -130,4 +143,5 @@ class Objective:
 
 def failure(error: BaseException) -> dict[str, str]:
     """Return what is kept of an exception: its type and its message."""
-    return {"type": type(error).__name__, "message": str(error)[:1000]}
+    kind = error.kind if isinstance(error, FailedElsewhere) else type(error).__name__
+    return {"type": kind, "message": str(error)[:1000]}

@@ -149,9 +149,20 @@ def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
     )
 
 
-def objective(experiment: Experiment, rows: SearchRows) -> Callable[[float], Objective]:
-    """Return what makes the experiment's objective for a deadline; the rows are prepared once."""
-    prepared = scheme(experiment, rows)
+def objective(
+    experiment: Experiment, rows: SearchRows, judged_by: Scheme | None = None
+) -> Callable[[float], Objective]:
+    """Return what makes the experiment's objective for a deadline; the rows are prepared once.
+
+    Args:
+        experiment: What to search.
+        rows: Train and validation rows.
+        judged_by: How trials are judged, where that is not in this process.
+
+    Raises:
+        E2iError: The rows cannot be folded.
+    """
+    prepared = judged_by or scheme(experiment, rows)
     space = experiment.search_space()
     asked, kept = goals(experiment), limits(experiment)
 
