@@ -65,7 +65,8 @@ def main() -> None:
     records = [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
     seeds = ", ".join(sorted({str(record["seed"]) for record in records}))
     described = {**machine("optuna", "dagster", "mlflow"), "seed": seeds}
-    write(RESULTS / "drills.md", "What happens to a run", described, [table(records)], "make drill, then python -m benchmarks.drills RECORDS")
+    command = "make drill, then .venv/bin/python -m benchmarks.drills RECORDS"
+    write(RESULTS / "drills.md", "What happens to a run", described, [table(records)], command)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ class RunByItself(StartedRun):
     """A run that Dagster's daemon starts for a new experiment, with the programs that look after it."""
 
     def __init__(self, programs: Programs, process: "subprocess.Popen[bytes]", log: Path) -> None:
-        super().__init__(process, log, log)
+        super().__init__(process, log, log, speaks_to_a_person=False)
         self._programs = programs
 
     def is_over(self) -> bool:

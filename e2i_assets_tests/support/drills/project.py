@@ -48,6 +48,7 @@ class StartedRun:
     said: Path
     complained: Path
     ended_in_time: bool = True
+    speaks_to_a_person: bool = True
 
     def is_over(self) -> bool:
         """Whether it has ended."""

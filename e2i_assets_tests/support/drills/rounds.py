@@ -92,7 +92,7 @@ def _struck(drill: Drill, number: int, seed: int, scene: Scene, moment: str, beg
     trouble = [] if run.ended_in_time else [f"the run went on for {_LONGEST_SECONDS:.0f} s"]
     if drill.goes_on not in (None, status == 0):
         trouble.append(f"the run ended with {status}")
-    if "Traceback" in run.complained.read_text(errors="replace"):
+    if run.speaks_to_a_person and "Traceback" in run.complained.read_text(errors="replace"):
         trouble.append("a person was shown a traceback")
     with scene.project.workspace() as workspace:
         before = {**before, **ended_trials(workspace.database)}
