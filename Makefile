@@ -23,7 +23,7 @@ dev: install ## Dagster, MLflow and the Optuna dashboard on this machine, until 
 	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i up
 
 test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, ARGS="-k name")
-	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not processes and not ui and not screenshots and not tutorial" $(ARGS)
+	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not processes and not drill and not ui and not screenshots and not tutorial" $(ARGS)
 
 processes: install ## The tests that start whole programs and kill them, one after the other: minutes
 	@.venv/bin/pytest -m "processes and not drill and not daemon" $(ARGS)

@@ -39,6 +39,8 @@ def appoint(workspace: Workspace, experiment: Experiment) -> ChampionModel:
         _decide(workspace, experiment, experiment_id, run, champion)
         champion, known = store.current(experiment_id), store.about(experiment_id, challenger)
     assert known is not None
+    if champion is not None and champion.challenger_key == challenger:
+        _kept_apart(workspace, experiment.name, run)  # again, where a lost state folder took it along
     aliases = _point_aliases(workspace, run, champion)
     return ChampionModel(
         model_key=champion.challenger_key if champion else None,
