@@ -11,6 +11,7 @@ from e2i_assets.adapters.parquet_size import unfolded_bytes
 from e2i_assets.adapters.sample_data import sample_file
 from e2i_assets.adapters.source_limits import SourceLimits, refused, source_limits
 from e2i_assets.adapters.source_query import query_rows
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.sections import Source
 from e2i_assets.core.suggestions import closest
 
@@ -92,7 +93,6 @@ def _header(text: str) -> tuple[str, list[str]]:
 
 
 def _parquet(file: Path, name: str, limits: SourceLimits) -> pd.DataFrame:
-    import pyarrow
     import pyarrow.parquet as pq
 
     if file.stat().st_size == 0:
@@ -101,7 +101,10 @@ def _parquet(file: Path, name: str, limits: SourceLimits) -> pd.DataFrame:
         limits.require_rows(pq.read_metadata(file).num_rows, "source.parquet", name)
         limits.require_size(unfolded_bytes(file, limits.bytes), "source.parquet", name)
         frame = pd.read_parquet(file)
-    except (pyarrow.ArrowException, ValueError, OSError) as error:
-        raise refused("source.parquet", name, f"is not Parquet that we can read: {error}") from error
+    except E2iError:
+        raise
+    except Exception as error:  # what forged descriptions make Arrow and pandas raise is no closed list
+        rule = f"is not Parquet that we can read: {type(error).__name__}: {error}"
+        raise refused("source.parquet", name, rule) from error
     # A table that was written with an index of its own keeps it as columns.
     return frame.reset_index() if any(frame.index.names) else frame

@@ -5,8 +5,7 @@ from typing import Any
 
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 8}
 _TEXT = "BYTE_ARRAY"
-# What pandas needs for one text besides its characters.
-_TEXT_OVERHEAD = 8
+_OTHER_WIDTH = 8
 _NUMBER = 16
 _ROWS_AT_A_TIME = 1024
 
@@ -15,7 +14,8 @@ def unfolded_bytes(file: Path, enough: int) -> int:
     """Return the bytes of all values of a file, or as many of them as are more than enough.
 
     Nothing is unfolded to find out: numbers are counted, and texts that the file holds once for many rows are measured
-    by their lengths and how often they are used.
+    by their lengths and how often they are used. What the file says of its pieces is not asked for: Arrow ends the
+    whole process over a description that contradicts itself, while it refuses to read such a file with an error.
 
     Raises:
         pyarrow.ArrowException, OSError: It is no Parquet file.
@@ -23,26 +23,20 @@ def unfolded_bytes(file: Path, enough: int) -> int:
     import pyarrow.parquet as pq
 
     described = pq.read_metadata(file)
-    total, texts = 0, set()
-    for group in (described.row_group(number) for number in range(described.num_row_groups)):
-        for position in range(group.num_columns):
-            column = group.column(position)
-            total += max(column.total_uncompressed_size, column.num_values * _width(column, described, position))
-            if column.physical_type == _TEXT:
-                texts.add(column.path_in_schema)
-    for name in sorted(texts):
+    total, measured = 0, set()
+    for column in (described.schema.column(position) for position in range(described.num_columns)):
+        if column.physical_type == _TEXT or column.max_repetition_level:
+            measured.add(column.path)
+        else:
+            total += described.num_rows * _WIDTHS.get(column.physical_type, max(column.length or 0, _OTHER_WIDTH))
+    for name in sorted(measured):
         if total > enough:
             break
-        total += _text_bytes(file, name, enough)
+        total += _measured_bytes(file, name, enough)
     return total
 
 
-def _width(column: Any, described: Any, position: int) -> int:
-    length = described.schema.column(position).length or 0  # of values that all have the same one
-    return _WIDTHS.get(column.physical_type, max(length, _TEXT_OVERHEAD))
-
-
-def _text_bytes(file: Path, name: str, enough: int) -> int:
+def _measured_bytes(file: Path, name: str, enough: int) -> int:
     import pyarrow.parquet as pq
 
     total = 0

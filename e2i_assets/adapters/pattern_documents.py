@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from e2i_assets.adapters.stores.pattern_rows import PatternRow, pattern_id
 from e2i_assets.core.errors import SearchSpaceInvalid, Violation
 from e2i_assets.core.metrics import ProblemType
+from e2i_assets.core.search_space.dimensions import Choice
 from e2i_assets.core.search_space.space import parse_space
 
 FORMAT = 1
@@ -30,7 +31,7 @@ class JudgedConfiguration(_Strict):
 
     model_config = ConfigDict(extra="allow")
 
-    values: dict[str, Any]
+    values: dict[str, Choice]
     value: float
 
 
@@ -44,7 +45,7 @@ class PatternDocument(_Strict):
     algorithm_name: Annotated[str, Field(min_length=1, max_length=100)]
     problem_type: ProblemType
     search_space: dict[str, Any]
-    best_hyperparameters: Annotated[dict[str, Any], Field(min_length=1)]
+    best_hyperparameters: Annotated[dict[str, Choice], Field(min_length=1)]
     top_configurations: list[JudgedConfiguration]
     best_value: float
     optimization_metric: Annotated[str, Field(min_length=1, max_length=50)]

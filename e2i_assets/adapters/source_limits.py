@@ -48,6 +48,7 @@ class SourceLimits:
         """
         try:
             found = (root / name).resolve()
+            found.exists()  # a name that is too long for any file is only found out by looking
         except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a zero byte
             raise refused(where, name, f"is no path that can be followed: {error}") from None
         if not any(found.is_relative_to(folder.resolve()) for folder in (root, *self.folders)):

@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiments.yaml_documents import MAX_CHARACTERS
 
-# A character takes up to four bytes.
-_MAX_BYTES = 4 * MAX_CHARACTERS
+_MAX_BYTES = 4_000_000
 
 
 class FileUnreadable(E2iError):

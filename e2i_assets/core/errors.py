@@ -3,9 +3,27 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_LONGEST = 15_000
+
 
 class E2iError(Exception):
-    """Base of every error that is the user's to read; the command line prints its message without a traceback."""
+    """Base of every error that is the user's to read; the command line prints its message without a traceback.
+
+    What a stranger's file put into the message is shown, and does nothing to the terminal, the log or the table that
+    shows it: control characters are written out, and what is too long for anybody to read is cut.
+    """
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(readable(part) if isinstance(part, str) else part for part in parts))
+
+
+def readable(text: str) -> str:
+    """Return a text as it may be shown: what cannot be printed written out, and at most some thousand characters."""
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]} ... and {len(text) - _LONGEST:,} characters more"
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,21 @@ TRUSTED_TYPES = (
     "xgboost.sklearn.XGBClassifier",
     "xgboost.sklearn.XGBRegressor",
 )
+# More than any model of ours has, less than a machine.
+MOST_BYTES = 4_000_000_000
 _SCHEMA = "schema.json"
 # The earliest moment a zip archive can hold: the archive of a model does not tell when it was written.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def unfolded_bytes(archive: bytes) -> int:
+    """Return how many bytes an archive says that its files have, of which no reader takes more.
+
+    Raises:
+        zipfile.BadZipFile: It is no archive.
+    """
+    with zipfile.ZipFile(io.BytesIO(archive)) as packed:
+        return sum(entry.file_size for entry in packed.infolist())
 
 
 def untrusted_types(archive: bytes) -> list[str]:

@@ -6,11 +6,16 @@ How a model looks to MLflow stands in `mlflow_model`.
 import hashlib
 import importlib.metadata
 import json
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from e2i_assets.adapters.tracking.model_archive import TRUSTED_TYPES, canonical, untrusted_types
+from e2i_assets.adapters.tracking.model_archive import (
+    MOST_BYTES,
+    TRUSTED_TYPES,
+    canonical,
+    unfolded_bytes,
+    untrusted_types,
+)
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
@@ -102,8 +107,14 @@ def _loaded(folder: Path, archive: bytes) -> Any:
     import skops.io
 
     try:
+        if (unfolded := unfolded_bytes(archive)) > MOST_BYTES:
+            raise ModelInvalid(
+                f"{folder / ARCHIVE} would unfold to {unfolded:,} bytes, which no model does: do not use it"
+            )
         if unknown := untrusted_types(archive):
             raise ModelInvalid(f"{folder / ARCHIVE} holds {', '.join(unknown)}, which is never loaded: do not use it")
         return skops.io.loads(archive, trusted=list(TRUSTED_TYPES))
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, ImportError) as error:
-        raise ModelInvalid(f"{folder / ARCHIVE} cannot be read as a model: {error}") from error
+    except ModelInvalid:
+        raise
+    except Exception as error:  # what a forged archive makes its readers raise is no closed list
+        raise ModelInvalid(f"{folder / ARCHIVE} cannot be read as a model: {type(error).__name__}: {error}") from error

@@ -103,10 +103,16 @@ def _column(values: pd.Series) -> "pa.Column":
         return pa.Column("category", pa.Check.isin(seen), nullable=missing)
     low, high = float(values.min()), float(values.max())
     span = high - low
-    least = 0.0 if 0 <= low <= span else float(f"{low - span:.3g}")
-    checks = [pa.Check.ge(least), pa.Check.le(float(f"{high + span:.3g}"))]
+    least = 0.0 if 0 <= low <= span else _rounded(low - span, low - span / 2)
+    checks = [pa.Check.ge(least), pa.Check.le(_rounded(high + span, high + span / 2))]
     # Whole numbers become fractions as soon as one is missing, so a number is a number.
     return pa.Column("float64", checks, nullable=missing, coerce=True)
+
+
+def _rounded(bound: float, nearest: float) -> float:
+    """Return a bound with three digits, unless that brings it nearer to the values than it may come."""
+    rounded = float(f"{bound:.3g}")
+    return rounded if abs(rounded - bound) <= abs(bound - nearest) else bound
 
 
 def _sentences(cases: pd.DataFrame, data: Dataset) -> Iterator[str]:

@@ -64,6 +64,8 @@ def experiment_from(raw: Mapping[str, Any], subject: str) -> Experiment:
     Raises:
         ExperimentInvalid: With every mistake.
     """
+    if unkept := [*_unkept_texts(raw, "")]:
+        raise ExperimentInvalid(subject, unkept)
     watch = raw.get("watch")
     recent = watch.get("recent") if isinstance(watch, Mapping) else None
     mistakes = [*_unknown_keys(raw), *_source_violations("source", raw.get("source"))]
@@ -103,6 +105,22 @@ def _unknown_keys(raw: Mapping[str, Any]) -> Iterator[Violation]:
     for key in raw:
         if key not in _keys(Experiment):
             yield _unknown_key(key, Experiment, key)
+
+
+def _unkept_texts(raw: object, where: str) -> Iterator[Violation]:
+    """Find what no UTF-8 file or PostgreSQL keeps: a zero byte, and half of a pair of surrogates."""
+    if isinstance(raw, str):
+        if "\0" in raw or (not raw.isascii() and any("\ud800" <= one <= "\udfff" for one in raw)):
+            yield Violation(
+                where or "the file", raw, "has a character that is none: a zero byte, or half a surrogate pair"
+            )
+    elif isinstance(raw, Mapping):
+        for key, value in raw.items():
+            yield from _unkept_texts(key, where)
+            yield from _unkept_texts(value, f"{where}.{key}" if where else str(key))
+    elif isinstance(raw, list | tuple):
+        for position, value in enumerate(raw):
+            yield from _unkept_texts(value, f"{where}.{position}")
 
 
 def _source_violations(where: str, raw: object) -> Iterator[Violation]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.core.search_space.dimensions import CategoricalDimension, Dimension, same
+from e2i_assets.core.search_space.dimensions import CategoricalDimension, Dimension, is_finite, same
 from e2i_assets.core.search_space.space import SearchSpace
 
 Array = NDArray[np.float64]
@@ -28,6 +28,8 @@ _LENGTHS = (0.4, 0.8, 1.6)
 _NOISES = (0.01, 0.1, 0.3, 1.0)
 _TYPICAL_POINTS = 128
 _ABSENT = 0.5
+# From there on it is no longer a question of distance, and the square of one must stay a number.
+_FARTHEST = 1e6
 
 
 class PastProblem(BaseModel):
@@ -86,11 +88,13 @@ def _columns(name: str, dimension: Dimension, configurations: Sequence[Mapping[s
         return []
 
     def place(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
+            return _ABSENT  # also what somebody else's memory may hold in its place
         if dimension.log:
-            return math.log(max(float(value), low) / low) / math.log(high / low)
-        return (float(value) - low) / (high - low)
+            return min(math.log(max(float(value), low) / low) / math.log(high / low), _FARTHEST)
+        return min(max((float(value) - low) / (high - low), -_FARTHEST), _FARTHEST)
 
-    return [[_ABSENT if one.get(name) is None else place(one[name]) for one in configurations]]
+    return [[place(one.get(name)) for one in configurations]]
 
 
 def _without_disasters(values: Array) -> Array:

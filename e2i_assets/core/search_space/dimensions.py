@@ -10,7 +10,18 @@ if TYPE_CHECKING:
     import optuna
 
 Choice = StrictStr | StrictBool | StrictInt | StrictFloat | None
+# What a double counts one by one, and Optuna's tables and every library of ours hold.
+_LARGEST = 2**53
+Whole = Annotated[StrictInt, Field(ge=-_LARGEST, le=_LARGEST)]
 _GRID_TOLERANCE = 1e-9
+
+
+def is_finite(value: float) -> bool:
+    """Return whether a number is one that a double can come near to."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return False
 
 
 class BaseDimension(BaseModel):
@@ -53,9 +64,9 @@ class IntDimension(BaseDimension):
     """Whole numbers from ``low`` to ``high``, both included, on a grid of ``step`` or log-uniform."""
 
     type: Literal["int"]
-    low: StrictInt
-    high: StrictInt
-    step: StrictInt = 1
+    low: Whole
+    high: Whole
+    step: Whole = 1
     log: bool = False
 
     def mistakes(self) -> list[str]:
@@ -74,7 +85,7 @@ class IntDimension(BaseDimension):
         return None
 
     def nearest(self, value: object) -> int | None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
             return None
         top = self.low + (self.high - self.low) // self.step * self.step
         on_grid = self.low + round((value - self.low) / self.step) * self.step
@@ -102,7 +113,7 @@ class FloatDimension(BaseDimension):
         return found
 
     def broken_rule(self, value: object) -> str | None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
             return "must be a finite number"
         if not self.low <= value <= self.high:
             return f"must lie in [{self.low}, {self.high}]"
@@ -113,7 +124,7 @@ class FloatDimension(BaseDimension):
         return None
 
     def nearest(self, value: object) -> float | None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
             return None
         clipped = min(max(float(value), self.low), self.high)
         if self.step is None:

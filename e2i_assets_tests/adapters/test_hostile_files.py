@@ -1,0 +1,232 @@
+"""What the fuzzing found, each with its small test, and that nothing is ever unpickled."""
+
+import hashlib
+import io
+import json
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import fuzz_targets
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from e2i_assets.adapters import asset_files, datasets
+from e2i_assets.adapters.data_gates import quality, schema_file, schema_mistakes
+from e2i_assets.adapters.pattern_documents import PatternDocument, parsed
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.tracking.models import ARCHIVE, MANIFEST, ModelInvalid, load_model
+from e2i_assets.adapters.written_files import FileUnreadable
+from e2i_assets.core.data import table_schema
+from e2i_assets.core.data.dataset import Dataset, dataset_of
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
+from e2i_assets.core.errors import DataInvalid, E2iError, ExperimentInvalid, SearchSpaceInvalid, Violation, Violations
+from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.memory import warm_start
+from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.search_space.space import brought_into, parse_space
+
+
+class Malicious:
+    """Unpickled, it leaves a file behind."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.place,)
+
+
+def stored(folder: Path, content: bytes) -> None:
+    manifest = {"format": "e2i-model-1", "sha256": hashlib.sha256(content).hexdigest(), "libraries": {}}
+    (folder / ARCHIVE).write_bytes(content)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def zipped(**members: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in members.items():
+            packed.writestr(name.replace("__", "."), content)
+    return target.getvalue()
+
+
+def pickled_extension(folder: Path, poison: bytes) -> None:
+    """A Parquet file whose type is a pickle, as Arrow once took them (CVE-2023-47248)."""
+    named = {b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": poison}
+    field = pa.field("y", pa.int64(), metadata=named)
+    pq.write_table(pa.table([pa.array([1, 2]), pa.array([1, 2])], schema=pa.schema([field, ("a", pa.int64())])), folder)
+
+
+def test_a_malicious_pickle_is_executed_in_no_place_where_a_file_is_read(tmp_path: Path) -> None:
+    place = tmp_path / "executed"
+    poison = pickle.dumps(Malicious(place))
+    pickle.loads(poison)
+    assert place.exists(), "the poison works"
+    place.unlink()
+
+    (tmp_path / "rows.csv").write_bytes(poison)
+    (tmp_path / "rows.parquet").write_bytes(poison)
+    for source in (Source(csv="rows.csv"), Source(parquet="rows.parquet")):
+        with pytest.raises(E2iError):
+            datasets.load(source, tmp_path, {})
+    pickled_extension(tmp_path / "typed.parquet", poison)
+    assert len(datasets.load(Source(parquet="typed.parquet"), tmp_path, {})) == 2
+    schema = json.dumps({"__class__": "OrderedDict", "__module__": "collections", "__loader__": "OrderedDictNode"})
+    for content in (
+        poison,
+        zipped(schema__json=poison),
+        zipped(schema__json=schema.encode(), model__pkl=poison),
+        zipped(schema__json=json.dumps(numpy_file("1.npy")).encode(), **{"1__npy": b"\x93NUMPY\x01\x00" + poison}),
+        zipped(schema__json=json.dumps(numpy_file("1.npy")).encode(), **{"1__npy": object_array(poison)}),
+    ):
+        stored(tmp_path, content)
+        with pytest.raises(ModelInvalid):
+            load_model(tmp_path)
+    for kind in (Dataset, SplitFacts, SearchRows, StudyResult):
+        folder = tmp_path / "asset" / kind.__name__
+        folder.mkdir(parents=True)
+        for name in ("value.json", "table.parquet", "train.parquet", "validation.parquet"):
+            (folder / name).write_bytes(poison)
+        with pytest.raises(E2iError):
+            asset_files.read(kind, folder)
+    assert isinstance(parsed(poison.decode("latin-1")), list)
+    assert not place.exists()
+
+
+def numpy_file(name: str) -> dict[str, Any]:
+    return {
+        "__class__": "ndarray", "__module__": "numpy", "__loader__": "NdArrayNode", "type": "numpy", "file": name,
+        "__id__": 1, "protocol": 2,
+    }  # fmt: skip
+
+
+def object_array(poison: bytes) -> bytes:
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + poison
+
+
+def test_a_forged_archive_is_no_model_whatever_its_readers_make_of_it(tmp_path: Path) -> None:
+    members = fuzz_targets._members()[0][1]
+    packed = bytearray(zipped(**{name.replace(".", "__"): content for name, content in members.items()}))
+    packed[60:70] = b"\xff" * 10  # zlib.error, once with a traceback
+    for content in (bytes(packed), zipped(schema__json=b"[" * 100_000), zipped(schema__json=b"{}"), zipped()):
+        stored(tmp_path, content)
+        with pytest.raises(ModelInvalid, match="cannot be read as a model"):
+            load_model(tmp_path)
+
+
+def test_an_archive_that_unfolds_into_more_than_any_model_is_refused_before_it_does(tmp_path: Path) -> None:
+    bomb = bytearray(zipped(schema__json=b"{}"))
+    described = bomb.index(b"PK\x01\x02")  # the file's entry in the list of contents, with its size 24 bytes further on
+    bomb[described + 24 : described + 28] = (4_200_000_000).to_bytes(4, "little")
+    stored(tmp_path, bytes(bomb))
+    with pytest.raises(ModelInvalid, match="would unfold to 4,200,000,000 bytes"):
+        load_model(tmp_path)
+
+
+def test_a_parquet_file_that_contradicts_itself_is_refused_and_the_process_lives(tmp_path: Path) -> None:
+    """Arrow ends the process over it, where its description is asked about a column (found by `make fuzz`)."""
+    code = (
+        "import random, sys; sys.path[:0] = sys.argv[2:]; import fuzz_targets; from pathlib import Path\n"
+        "from e2i_assets.adapters import datasets; from e2i_assets.core.errors import E2iError\n"
+        "from e2i_assets.core.experiments.sections import Source\n"
+        "folder = Path(sys.argv[1]); refused = 0\n"
+        "for number in range(400):\n"
+        "    chance = random.Random(number); content = bytearray(chance.choice(fuzz_targets._parquet_seeds()))\n"
+        "    length = int.from_bytes(content[-8:-4], 'little')\n"
+        "    for _ in range(chance.randint(1, 3)):\n"
+        "        place = chance.randrange(len(content) - 8 - length, len(content) - 8)\n"
+        "        content[place] = chance.choice([content[place] ^ (1 << chance.randrange(8)), chance.randrange(256)])\n"
+        "    (folder / 'rows.parquet').write_bytes(content)\n"
+        "    try: datasets.load(Source(parquet='rows.parquet'), folder, {})\n"
+        "    except E2iError: refused += 1\n"
+        "print(refused)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), *sys.path], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert 50 < int(ran.stdout) < 400
+
+
+def test_a_file_name_that_no_file_can_have_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DataInvalid, match=r"is no path that can be followed: .*name too long"):
+        datasets.load(Source(csv="data/" + "a" * 300), tmp_path, {})
+
+
+def test_what_a_message_quotes_does_nothing_to_the_terminal_and_can_be_read() -> None:
+    strange = Violations("rows", [Violation("column \x1b[2J\0\ud800\u202e", "a", "is strange\n\ttoo")])
+    assert str(strange) == "rows:\n  - column \\x1b[2J\\x00\\ud800\\u202e: 'a' is strange\n\ttoo"
+    assert len(str(E2iError("x" * 10_000_000))) < 20_000
+
+
+def test_a_memory_of_strange_values_is_refused_and_one_that_is_in_spoils_no_warm_start() -> None:
+    """An imported pattern with a text for a number ended every later study of its kind in a traceback."""
+    seed = fuzz_targets._pattern_seeds()[0]
+    assert isinstance(parsed(json.dumps(seed)), PatternDocument)
+    experiment = parse_experiment(fuzz_targets.PLAIN, "e.yaml")
+    for strange in ("", "NaN", [1], {"a": 1}, True, 10**400, 1e308):
+        top = {"values": {"max_depth": strange, "learning_rate": strange}, "value": 0.5}
+        if isinstance(strange, list | dict):
+            assert isinstance(parsed(json.dumps({**seed, "trials": [top]})), list)
+        known = warm_start.Pattern(
+            pattern_id="p", study_name="s", similarity=0.5, trust=1.0, top=(seed["top_configurations"][0], top),
+            trials=(seed["trials"][0], top),
+        )  # fmt: skip
+        start = warm_start.warm_start(
+            [known], experiment.default_parameters(), experiment.search_space(), 5, {"n_samples": 10.0}, "because"
+        )
+        assert start.problems[0].regrets
+
+
+def test_numbers_that_no_double_holds_are_in_no_search_space() -> None:
+    for low, high in ((0, 10**400), (-(10**400), 1), (1, 2**53 + 1)):
+        with pytest.raises(SearchSpaceInvalid, match=r"a\.(low|high)"):
+            parse_space({"a": {"type": "int", "low": low, "high": high}})
+    space = parse_space({"a": {"type": "int", "low": 1, "high": 9}, "b": {"type": "float", "low": 0.0, "high": 1.0}})
+    assert brought_into({"a": 10**400, "b": -(10**400)}, space)[0] == {}
+
+
+def test_an_inferred_schema_takes_the_rows_that_it_was_inferred_from() -> None:
+    """Three digits of 2025 are 2020: the years 2021 to 2023 were refused by their own schema."""
+    frame = pd.DataFrame(
+        {"y": ["a", "b"] * 30, "year": [2021, 2022, 2023] * 20, "low": [-2023.0, -2021.5, -2022.0] * 20}
+    )
+    data = dataset_of(frame, parse_experiment(fuzz_targets.PLAIN, "e.yaml"))
+    text = table_schema.inferred(data, "e")
+    assert table_schema.violations(text, "e.yaml", data, ()) == []
+    assert "less_than_or_equal_to: 2025.0" in text
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '"a\\0b"', '{csv: "\\udfff"}'])
+def test_a_text_that_nothing_can_keep_is_refused_where_it_stands(text: str) -> None:
+    """Half a pair of surrogates was accepted, and broke the first hash of the experiment."""
+    with pytest.raises(ExperimentInvalid, match=r"description.*has a character that is none"):
+        parse_experiment(fuzz_targets.PLAIN + f"description: {text}\n", "e.yaml")
+
+
+def test_a_schema_or_a_quality_report_that_is_no_text_is_said_to_be_none(tmp_path: Path) -> None:
+    settings = Settings(root=tmp_path, state=tmp_path)
+    data = fuzz_targets._data()
+    experiment = parse_experiment(fuzz_targets.PLAIN + "quality_report: quality.json\n", "e.yaml")
+    path = schema_file(settings, "e")
+    path.parent.mkdir(parents=True)
+    for content, expected in ((b"\xff\xfe", "is not text in UTF-8"), (b" " * 5_000_000, "has more than")):
+        path.write_bytes(content)
+        (tmp_path / "quality.json").write_bytes(content)
+        with pytest.raises(FileUnreadable, match=expected):
+            schema_mistakes(settings, experiment, data)
+        with pytest.raises(FileUnreadable, match=expected):
+            quality(settings, experiment, data)
+    (tmp_path / "quality.json").unlink()
+    (tmp_path / "quality.json").symlink_to("/etc/hostname")
+    with pytest.raises(DataInvalid, match="leads out of the project folder"):
+        quality(settings, experiment, data)

@@ -1,0 +1,116 @@
+"""What must hold for every case of every fuzz target: an error of ours or none, in bounded time, and nothing touched.
+
+Python itself says (by audit events) which files are opened for writing, what is unpickled, which programs are started.
+"""
+
+import contextlib
+import os
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from e2i_assets.core.errors import E2iError
+
+SECONDS = 10.0  # of the processor, for one case
+MEGABYTES = 1000  # more than before it, for one case
+_STARTED = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"}
+_CHANGED = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate"}
+_IN_FOLDER = {"os.remove", "os.rmdir", "os.mkdir"}  # their last argument is the folder that the path starts from
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+cases: Counter[str] = Counter()
+refused: Counter[str] = Counter()
+slowest: dict[str, float] = {}
+_watched: list["_Watch"] = []
+
+
+class _Watch:
+    def __init__(self, folder: Path) -> None:
+        self.folder = os.path.realpath(folder)
+        self.wrong: list[str] = []
+
+    def saw(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "pickle.find_class":
+            self.wrong.append(f"{arguments[0]}.{arguments[1]} was unpickled")
+        elif event in _STARTED:
+            self.wrong.append(f"a program was started: {arguments[0]!r}")
+        elif event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING:
+            self._path(arguments[0], -1)
+        elif event in _CHANGED:
+            self._path(arguments[0], arguments[-1] if event in _IN_FOLDER else -1)
+
+    def _path(self, path: object, folder: int) -> None:
+        if not isinstance(path, str | bytes | os.PathLike):
+            return
+        place = os.path.join(f"/proc/self/fd/{folder}" if folder >= 0 else "", os.fsdecode(path))  # noqa: PTH118
+        if not self._allowed(os.path.realpath(place)):
+            self.wrong.append(f"{os.fsdecode(path)!r} was written")
+
+    def _allowed(self, path: str) -> bool:
+        return path.startswith((self.folder, "/dev/null", "/proc/self"))
+
+
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if _watched and (event == "open" or event in _STARTED or event in _CHANGED or event == "pickle.find_class"):
+        _watched[-1].saw(event, arguments)
+
+
+sys.addaudithook(_hook)
+
+
+@contextlib.contextmanager
+def guarded(target: str, folder: Path) -> Iterator[None]:
+    """Run one case; an error of ours is what a person would read.
+
+    Args:
+        target: What it is counted under.
+        folder: The one place where it may write.
+
+    Raises:
+        AssertionError: It took too long or too much, touched what is not its own, or its message cannot be shown.
+    """
+    cases[target] += 1
+    watch = _Watch(folder)
+    _watched.append(watch)
+    began, before = time.thread_time(), _peak()
+    try:
+        yield
+    except E2iError as error:
+        refused[target] += 1
+        readable(str(error))
+    finally:
+        _watched.remove(watch)
+    seconds = time.thread_time() - began
+    slowest[target] = max(slowest.get(target, 0.0), seconds)
+    assert seconds < SECONDS, f"it took {seconds:.1f} s of the processor"
+    assert _peak() - before < MEGABYTES, f"it took {_peak() - before:.0f} MB"
+    assert not watch.wrong, watch.wrong
+
+
+def readable(message: str) -> None:
+    """Accept a message that a terminal, a log and a table of PostgreSQL can hold, and a person can read.
+
+    Raises:
+        AssertionError: With what is wrong with it.
+    """
+    message.encode()
+    assert len(message) < 20_000, f"the message has {len(message)} characters"
+    assert "Traceback" not in message
+    assert "\0" not in message
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def table() -> str:
+    """Return what was run, a line for each target."""
+    lines = [f"{'target':<28}{'cases':>9}{'refused':>9}{'slowest ms':>12}"]
+    for target in sorted(cases):
+        lines.append(f"{target:<28}{cases[target]:>9,}{refused[target]:>9,}{slowest.get(target, 0.0) * 1000:>12,.0f}")
+    lines.append(f"{'all':<28}{sum(cases.values()):>9,}{sum(refused.values()):>9,}")
+    return "\n".join(lines)
