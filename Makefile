@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 export GIT_PYTHON_REFRESH := quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help tutorial run dev test processes drill test-daemon test-ui screenshots docs lint licences audit format lock schema clean install
+.PHONY: help fuzz tutorial run dev test processes drill test-daemon test-ui screenshots docs lint licences audit format lock schema clean install
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -23,7 +23,7 @@ dev: install ## Dagster, MLflow and the Optuna dashboard on this machine, until 
 	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i up
 
 test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, ARGS="-k name")
-	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not processes and not drill and not ui and not screenshots and not tutorial" $(ARGS)
+	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not processes and not drill and not fuzz and not ui and not screenshots and not tutorial" $(ARGS)
 
 processes: install ## The tests that start whole programs and kill them, one after the other: minutes
 	@.venv/bin/pytest -m "processes and not drill and not daemon" $(ARGS)
@@ -33,6 +33,9 @@ drill: install ## Real runs, and what can happen to them at random moments, abou
 
 tutorial: install ## The tutorial of the docs, typed from beginning to end
 	@.venv/bin/pytest -m tutorial $(ARGS)
+
+fuzz: install ## Hostile input: 110,000 cases of it (FUZZ_CASES), with a seed that is printed (FUZZ_SEED)
+	@.venv/bin/pytest -s -m fuzz $(ARGS)
 
 test-daemon: install ## What runs by itself, with the real daemon and UI: files, rows, failures, kills, a backfill
 	@.venv/bin/pytest -m daemon $(ARGS)

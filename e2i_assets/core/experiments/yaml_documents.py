@@ -93,15 +93,15 @@ def _refuse_bombs(text: str, where: str) -> None:
             open_anchors.append(event.anchor)
         elif isinstance(event, yaml.CollectionEndEvent):
             open_anchors.pop()
-        if getattr(event, "tag", None) is not None:
-            raise _refused(where, _place(event.start_mark), event.tag, "is a tag: write plain values, without !")
+        if (tag := getattr(event, "tag", None)) is not None:
+            raise _refused(where, _place(event.start_mark), tag, "is a tag: write plain values, without !")
         if aliases > MAX_ALIASES:
             raise _refused(where, "the file", aliases, f"aliases are too many: at most {MAX_ALIASES}")
         if len(open_anchors) > MAX_DEPTH:
             raise _refused(where, "the file", len(open_anchors), f"levels are too deep: at most {MAX_DEPTH}")
 
 
-def _place(mark: yaml.Mark) -> str:
+def _place(mark: Any) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}"
 
 
