@@ -20,14 +20,15 @@ def report(name: str, show: bool) -> None:
 
     Raises:
         ReportMissing: There is none.
+        E2iError: There is no such experiment, but one of nearly that name.
     """
     settings = from_environment(os.environ)
     try:
         path = latest_report(settings, name)
     except ReportMissing:
-        known = read_folder(settings.experiments).experiments
-        if known and name not in known and (near := did_you_mean(name, known)):
-            raise ReportMissing(f"there is no experiment {name!r}{near}") from None
+        folder = read_folder(settings.experiments)
+        if name not in folder.experiments and did_you_mean(name, folder.experiments):
+            folder.experiment(name)  # raises: a name that was mistyped is the better reason
         raise
     print(path)
     if show and not webbrowser.open(path.as_uri()):

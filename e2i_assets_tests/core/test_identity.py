@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiments.sections import Hpo
+from e2i_assets.core.experiments.search_sections import Hpo
 from e2i_assets.core.identity import canonical_json, content_hash, frame_hash
 
 DOCUMENTS = st.recursive(

@@ -6,7 +6,7 @@ import pytest
 
 from e2i_assets.core.errors import ExperimentInvalid
 from e2i_assets.core.experiments.file import experiment_from, parse_experiment
-from e2i_assets.core.experiments.sections import Pruner, Sampler
+from e2i_assets.core.experiments.search_sections import Pruner, Sampler
 from e2i_assets.core.search.samplers import PRUNERS, SAMPLERS
 
 

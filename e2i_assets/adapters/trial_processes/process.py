@@ -126,7 +126,7 @@ class TrialProcess:
         assert report is not None
         try:
             report(*told)
-        except Exception:
+        except Exception:  # pruned, or out of the study's time: whatever ends the trial here ends the fit there
             self._connection.send("stop")
             self._busy = self._message(deadline)[0] != "stopped"
             raise

@@ -5,18 +5,8 @@ from typing import Any
 from pydantic import ConfigDict, Field, StrictStr
 
 from e2i_assets.core.algorithms import registry
-from e2i_assets.core.experiments.sections import (
-    Columns,
-    EarlyStopping,
-    Hpo,
-    Leakage,
-    Section,
-    Source,
-    Split,
-    Target,
-    WarmStart,
-    Watch,
-)
+from e2i_assets.core.experiments.search_sections import EarlyStopping, Hpo, WarmStart
+from e2i_assets.core.experiments.sections import Columns, Leakage, Section, Source, Split, Target, Watch
 from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
 from e2i_assets.core.experiments.values import ColumnList, Label, Owner, ParameterValue, ProjectPath, Slug, Tag
 from e2i_assets.core.identity import content_hash

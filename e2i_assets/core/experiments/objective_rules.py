@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.objective_names import FAIRNESS_GAP, objective_names
-from e2i_assets.core.experiments.sections import Columns, Hpo, Sampler, Target
+from e2i_assets.core.experiments.search_sections import Hpo, Sampler
+from e2i_assets.core.experiments.sections import Columns, Target
 from e2i_assets.core.metrics import ProblemType
 from e2i_assets.core.suggestions import not_one_of
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import Violation
-from e2i_assets.core.experiments.sections import Columns, EarlyStopping, Hpo
+from e2i_assets.core.experiments.search_sections import EarlyStopping, Hpo
+from e2i_assets.core.experiments.sections import Columns
 
 # The fewest with which the Wilcoxon test can end a trial before its last fold.
 WILCOXON_FOLDS = 5
