@@ -25,8 +25,8 @@ dev: install ## Dagster, MLflow and the Optuna dashboard on this machine, until 
 test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, ARGS="-k name")
 	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not processes and not drill and not fuzz and not ui and not screenshots and not tutorial" $(ARGS)
 
-processes: install ## The tests that start whole programs and kill them, one after the other: minutes
-	@.venv/bin/pytest -m "processes and not drill and not daemon" $(ARGS)
+processes: install ## The tests that start whole programs and kill them: minutes (PYTEST_WORKERS=1 for one after the other)
+	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "processes and not drill and not daemon" $(ARGS)
 
 drill: install ## Real runs, and what can happen to them at random moments, about 60 times (E2I_DRILL_SEED, ARGS="-k lock"): an hour
 	@.venv/bin/pytest -m drill $(ARGS)

@@ -21,6 +21,7 @@ AUTOMATION = "E2I_AUTOMATION"
 LOOK_SECONDS = "E2I_LOOK_SECONDS"
 TIME_ZONE = "E2I_TIME_ZONE"
 _LOOK_SECONDS = 30
+_DIGITS = 9
 _LEASE_SECONDS = 60
 # Where `e2i up` serves them when nothing else is asked for.
 DAGSTER_HERE, MLFLOW_HERE = "http://127.0.0.1:3000", "http://127.0.0.1:5000"
@@ -81,7 +82,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the settings.
 
     Raises:
-        E2iError: The project folder has no ``sql/``, or the number of cores is none.
+        E2iError: The project folder has no ``sql/``, or a number or an address is none.
     """
     root = Path(environment.get(HOME) or Path(__file__).parents[2]).resolve()
     if not (root / "sql").is_dir():
@@ -95,17 +96,20 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         state=state if state.is_absolute() else root / state,
         database_url=environment.get(DATABASE_URL) or None,
         mlflow_tracking_uri=mlflow,
-        mlflow_url=_address(environment.get(MLFLOW_URL) or opened),
-        dagster_url=_address(environment.get(DAGSTER_URL) or DAGSTER_HERE),
+        mlflow_url=_address(MLFLOW_URL, environment.get(MLFLOW_URL) or opened),
+        dagster_url=_address(DAGSTER_URL, environment.get(DAGSTER_URL) or DAGSTER_HERE),
         cores=cores(environment),
         dask_address=environment.get(DASK_ADDRESS) or None,
         lease_seconds=float(count(environment, LEASE_SECONDS, _LEASE_SECONDS)),
     )
 
 
-def _address(url: str) -> str:
+def _address(name: str, url: str) -> str:
     """Return an address as it may be shown: without a password, and ready for a path behind it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it may hold a password, and so is not repeated
+        raise E2iError(f"{name} is no address: it must look like https://host:5000") from None
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
@@ -152,7 +156,7 @@ def time_zone(environment: Mapping[str, str]) -> str:
     given = environment.get(TIME_ZONE) or "UTC"
     try:
         ZoneInfo(given)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # the last: a continent, and what is too long
         raise E2iError(
             f"{TIME_ZONE} is {given!r}: it must be the name of a time zone, such as Europe/Berlin"
         ) from error
@@ -163,11 +167,12 @@ def count(environment: Mapping[str, str], name: str, default: int) -> int:
     """Return the whole number that a variable holds.
 
     Raises:
-        E2iError: It holds something else than a whole number above 0.
+        E2iError: It holds something else than a whole number above 0, of nine digits at most.
     """
     given = environment.get(name)
     if not given:
         return default
-    if not given.isascii() or not given.isdigit() or int(given) < 1:
-        raise E2iError(f"{name} is {given!r}: it must be a whole number, at least 1")
+    # The digits first: Python reads no number of thousands of them.
+    if not given.isascii() or not given.isdigit() or len(given) > _DIGITS or int(given) < 1:
+        raise E2iError(f"{name} is {given!r}: it must be a whole number, at least 1, of {_DIGITS} digits at most")
     return int(given)

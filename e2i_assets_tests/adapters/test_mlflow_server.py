@@ -16,12 +16,13 @@ import requests
 import sqlalchemy as sa
 from finished_project import PLAIN, made, registered
 from mlflow import MlflowClient
+from quiet_port import quiet_port
 from sklearn.datasets import load_breast_cancer
 from sqlalchemy.pool import NullPool
 
 from e2i_assets.adapters import training_log
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.processes.loopback import HOST, free_port
+from e2i_assets.adapters.processes.loopback import HOST
 from e2i_assets.adapters.settings import Settings, from_environment
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.tracing.settings import TracingSettings
@@ -53,7 +54,7 @@ def database(server: Database, template: str) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def address(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server on the test's own database, as `e2i up` starts it."""
-    port, folder = free_port(), tmp_path_factory.mktemp("mlflow")
+    port, folder = quiet_port(), tmp_path_factory.mktemp("mlflow")
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
     command += ["--artifacts-destination", (folder / "artifacts").as_uri()]
     environment = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from e2i_assets.adapters.settings import cores, from_environment
+from e2i_assets.adapters.settings import cores, from_environment, time_zone
 from e2i_assets.core.errors import E2iError
 
 ROOT = Path(__file__).parents[2]
@@ -15,10 +15,29 @@ def test_the_cores_are_those_that_the_environment_gives_or_the_process_has():
     assert from_environment({"E2I_HOME": str(ROOT)}).cores >= 1
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", "²"])
+@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", "²", "9" * 10, "9" * 5000])
 def test_a_number_of_cores_that_is_none_is_an_error(given):
     with pytest.raises(E2iError, match="whole number, at least 1"):
         cores({"E2I_CORES": given})
+
+
+@pytest.mark.parametrize("given", ["9" * 400, "1e3"])
+def test_a_lease_that_is_no_number_is_an_error(given: str) -> None:
+    with pytest.raises(E2iError, match="E2I_LEASE_SECONDS is .* a whole number"):
+        from_environment({"E2I_HOME": str(ROOT), "E2I_LEASE_SECONDS": given})
+
+
+@pytest.mark.parametrize("variable", ["E2I_MLFLOW_URL", "E2I_DAGSTER_URL"])
+def test_an_address_that_is_none_is_an_error_that_does_not_repeat_it(variable: str) -> None:
+    with pytest.raises(E2iError, match=f"{variable} is no address") as raised:
+        from_environment({"E2I_HOME": str(ROOT), variable: "http://me:secret@[::1"})
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("given", ["Europe", "../Paris", "a" * 300, "Middle/Earth"])
+def test_a_time_zone_that_is_none_is_an_error(given: str) -> None:
+    with pytest.raises(E2iError, match="the name of a time zone"):
+        time_zone({"E2I_TIME_ZONE": given})
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from uuid import uuid4
 import psutil
 import pytest
 import sqlalchemy as sa
+from quiet_port import quiet_port
 from sqlalchemy.pool import NullPool
 
 from e2i_assets.adapters.postgres.address import libpq_url
@@ -31,7 +32,7 @@ from e2i_assets.adapters.postgres.binaries import client_program
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.roles import grant_roles
-from e2i_assets.adapters.processes.loopback import HOST, free_port
+from e2i_assets.adapters.processes.loopback import HOST
 
 REPOSITORY = Path(__file__).parents[2]
 DAEMONS = "{instance{daemonHealth{allDaemonStatuses{daemonType healthy}}}}"
@@ -110,12 +111,12 @@ class Up:
 
     def __init__(self, project: Project) -> None:
         self.taken = socket.socket()
-        self.taken.bind((HOST, 0))
+        self.taken.bind((HOST, quiet_port()))
         self.taken.listen()
         self.wanted = {
             "--port": self.taken.getsockname()[1],
-            "--mlflow-port": free_port(),
-            "--optuna-port": free_port(),
+            "--mlflow-port": quiet_port(),
+            "--optuna-port": quiet_port(),
         }
         words = [str(word) for option in self.wanted.items() for word in option]
         self.process = project.e2i("up", *words)
@@ -142,9 +143,15 @@ class Up:
     def wait_for(self, words: str, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not any(words in line for line in self.lines):
-            assert self.process.poll() is None, self.lines
-            assert time.monotonic() < deadline, self.lines
+            assert self.process.poll() is None, self._why()
+            assert time.monotonic() < deadline, "\n".join(self.lines)
             time.sleep(0.1)
+
+    def _why(self) -> str:
+        """All that it said before it ended."""
+        self._reader.join(5)
+        assert self.process.stderr is not None
+        return "\n".join([*self.lines, self.process.stderr.read()])
 
     def address(self, title: str) -> str:
         (found,) = [match[1] for line in self.lines if (match := re.match(rf"{title} +(http\S+)", line))]

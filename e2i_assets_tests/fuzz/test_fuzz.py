@@ -53,6 +53,7 @@ def test_a_few_hostile_cases_are_refused_in_words(name: str) -> None:
 
 
 @pytest.mark.fuzz
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", BY_NAME)
 def test_every_hostile_case_is_refused_in_words(name: str) -> None:

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 import dagster as dg
 import yaml
+from quiet_port import quiet_port
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.processes.loopback import HOST, free_port
+from e2i_assets.adapters.processes.loopback import HOST
 from e2i_assets.adapters.processes.process_groups import end_groups
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.commands.dagster_home import dagster_home
@@ -56,7 +57,7 @@ class Programs:
     settings: Settings
     database: Database
     environment: Mapping[str, str] = field(default_factory=dict)
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=quiet_port)
     _running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     @property

@@ -10,7 +10,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from e2i_assets.adapters.processes.loopback import HOST, free_port
+from quiet_port import quiet_port
+
+from e2i_assets.adapters.processes.loopback import HOST
 from e2i_assets.adapters.settings import DATABASE_URL
 
 _QUIET = {"DASK_DISTRIBUTED__WORKER__DAEMON": "False", "OMP_NUM_THREADS": "1", "E2I_CORES": "1"}
@@ -43,7 +45,7 @@ class Cluster:
 @contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:
     """Start a scheduler; everything ends with the context."""
-    port = free_port()
+    port = quiet_port()
     told = {**os.environ, **_QUIET}
     options = ["scheduler", "--host", HOST, "--port", str(port), "--no-dashboard"]
     with ExitStack() as stack:

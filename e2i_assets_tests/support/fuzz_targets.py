@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import fuzz_command_line as command_line
 import fuzz_values as values
 import numpy as np
 import pandas as pd
@@ -460,4 +461,5 @@ TARGETS = [
     Target("memory import", PATTERN_LINES, _pattern, 2.0),
     Target("model file", _archives().map(values.Blob), _model, 0.2, _members),
     Target("source path", values.texts, _path, 0.5),
+    Target("command line", command_line.COMMAND_LINES, command_line.typed, 0.5, command_line.once),
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2i_assets.adapters.processes.loopback import free_port
+from quiet_port import quiet_port
 
 REPOSITORY = Path(__file__).parents[2]
 _READY_SECONDS = 240
@@ -53,7 +53,7 @@ def environment(folder: Path) -> dict[str, str]:
 @contextmanager
 def served(folder: Path, *, automation: str = "on") -> Iterator[Served]:
     """`e2i up` on free ports, until the end of the block; then Ctrl-C."""
-    ports = {"--port": free_port(), "--mlflow-port": free_port(), "--optuna-port": free_port()}
+    ports = {"--port": quiet_port(), "--mlflow-port": quiet_port(), "--optuna-port": quiet_port()}
     command = [sys.executable, "-m", "e2i_assets.cli", "up", *(str(word) for pair in ports.items() for word in pair)]
     process = subprocess.Popen(
         command,

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import psycopg2
 import sqlalchemy as sa
+from quiet_port import quiet_port
 
 from drills.project import copied, gone
 from e2i_assets.adapters.postgres.account import server_account, server_environment
@@ -20,7 +21,7 @@ from e2i_assets.adapters.postgres.address import libpq_url
 from e2i_assets.adapters.postgres.binaries import binaries_for, client_program
 from e2i_assets.adapters.postgres.cluster import DATABASE, USER
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.processes.loopback import HOST, free_port
+from e2i_assets.adapters.processes.loopback import HOST
 
 _READY_SECONDS = 60
 _SHARED = Path("/var/lib/e2i_assets")
@@ -43,7 +44,7 @@ class OwnServer:
     settings: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
     database: str = DATABASE
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=quiet_port)
     _process: "subprocess.Popen[bytes] | None" = None
 
     @property

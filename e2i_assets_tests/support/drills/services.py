@@ -14,12 +14,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
+from quiet_port import quiet_port
 
 from drills.faults import Scene, external
 from drills.moments import Moment
 from drills.project import kill
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.processes.loopback import HOST, free_port
+from e2i_assets.adapters.processes.loopback import HOST
 from e2i_assets.adapters.processes.services import Service
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.workspace import Workspace
@@ -92,7 +93,7 @@ def with_mlflow(template: Path, source: random.Random) -> Iterator[Scene]:
     with external(template, source) as scene:
         settings = Settings(scene.project.root, scene.project.state)
         workspace = Workspace(settings, Database(scene.own.url))
-        services = service_list(workspace, HOST, Ports(free_port(), free_port(), free_port()))
+        services = service_list(workspace, HOST, Ports(quiet_port(), quiet_port(), quiet_port()))
         (service,) = [one for one in services if one.name == "mlflow"]
         server = MlflowServer(service)
         try:
