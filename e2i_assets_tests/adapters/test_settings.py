@@ -23,7 +23,7 @@ def test_a_number_of_cores_that_is_none_is_an_error(given):
 
 @pytest.mark.parametrize("given", ["9" * 400, "1e3"])
 def test_a_lease_that_is_no_number_is_an_error(given: str) -> None:
-    with pytest.raises(E2iError, match="E2I_LEASE_SECONDS is .* a whole number"):
+    with pytest.raises(E2iError, match=r"E2I_LEASE_SECONDS is .* a whole number"):
         from_environment({"E2I_HOME": str(ROOT), "E2I_LEASE_SECONDS": given})
 
 
