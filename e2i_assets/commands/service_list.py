@@ -18,6 +18,7 @@ from e2i_assets.adapters.tracking.mlflow_client import is_server
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.dagster_home import dagster_home
 from e2i_assets.commands.optuna_dashboard import STORAGE_URL
+from e2i_assets.commands.own_pages import reached_as
 
 _PATIENCE = "DAGSTER_GRPC_TIMEOUT_SECONDS"
 _EVERYWHERE = ("0.0.0.0", "::")
@@ -70,6 +71,7 @@ def _dagster(project: Workspace, host: str, ports: Ports) -> list[Service]:
         # Where the links lead that a run writes down, unless a browser has another way.
         DAGSTER_URL: os.environ.get(DAGSTER_URL) or _address(host, port),
         MLFLOW_URL: os.environ.get(MLFLOW_URL) or own_mlflow(project) or _address(host, ports.mlflow),
+        **reached_as(host),
         **traced_to(project, host, ports, os.environ),
         **MLFLOW_ENVIRONMENT,
     }
@@ -82,7 +84,7 @@ def _dagster(project: Workspace, host: str, ports: Ports) -> list[Service]:
         except DBAPIError:  # no answer is no heartbeat yet; when there never is one, that is said
             return False
 
-    ui = (sys.executable, "-m", "dagster_webserver", *graph, "-h", host, "-p", str(port))
+    ui = (sys.executable, "-m", "e2i_assets.commands.dagster_ui", *graph, "-h", host, "-p", str(port))
     daemon = (sys.executable, "-m", "dagster._daemon", "run", *graph)
     return [
         Service("dagster-webserver", ui, _address(host, port), "/server_info", environment),
@@ -107,7 +109,7 @@ def _mlflow(project: Workspace, host: str, port: int) -> Service:
 
 def _optuna(project: Workspace, host: str, port: int) -> Service:
     command = (sys.executable, "-m", "e2i_assets.commands.optuna_dashboard", host, str(port))
-    environment = {STORAGE_URL: project.database.url_for("optuna"), "DO_NOT_TRACK": "1"}
+    environment = {STORAGE_URL: project.database.url_for("optuna"), "DO_NOT_TRACK": "1", **reached_as(host)}
     return Service("optuna-dashboard", command, _address(host, port), "/dashboard", environment)
 
 

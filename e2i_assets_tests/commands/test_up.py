@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -37,7 +38,7 @@ from e2i_assets.adapters.processes.loopback import HOST
 REPOSITORY = Path(__file__).parents[2]
 DAEMONS = "{instance{daemonHealth{allDaemonStatuses{daemonType healthy}}}}"
 PARTITIONS = '{assetNodeOrError(assetKey:{path:["dataset"]}){... on AssetNode{partitionKeys}}}'
-PROGRAMS = ("mlflow server", "dagster_webserver", "dagster._daemon", "optuna_dashboard", "postgres/keeper")
+PROGRAMS = ("mlflow server", "commands.dagster_ui", "dagster._daemon", "optuna_dashboard", "postgres/keeper")
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 
@@ -171,6 +172,15 @@ def fetched(address: str, query: str | None = None) -> str:
         return str(answer.read().decode())
 
 
+def refused(address: str, headers: dict[str, str], body: bytes | None = None) -> int:
+    """The status of an answer that is an error."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        direct.open(urllib.request.Request(address, body, headers), timeout=60)
+    with raised.value as answer:
+        return answer.code
+
+
 @pytest.fixture(scope="module")
 def project(server: Database, template: str) -> Iterator[Project]:
     """A project whose embedded server has its tables already: making them is what takes longest."""
@@ -230,6 +240,13 @@ def test_everything_answers_until_ctrl_c_and_then_nothing_is_left(project: Proje
         password = (project.state / "postgres" / "password").read_text()
         assert not any(password in words for words in project.processes())
         assert project.doors() == {HOST}
+        # Any page that is open in a browser of this machine can reach loopback, and Dagster takes changes from a link.
+        link = f"{dagster}?query=mutation%7BsetNuxSeen%7D"
+        for address in (link, f"{up.address('Optuna dashboard')}/api/studies"):
+            assert refused(address, {"Host": "rebound.example.org"}) == 403
+        assert refused(link, {"Sec-Fetch-Site": "cross-site"}) == 403
+        assert refused(link, {}) == 403
+        assert refused(link, {"Origin": "https://elsewhere.example.org", "Content-Type": "text/plain"}, b"{}") == 403
         up.process.send_signal(signal.SIGINT)
         assert up.ended() == 0
         assert up.lines[-1] == "Everything is stopped."

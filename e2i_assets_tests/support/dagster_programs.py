@@ -80,7 +80,7 @@ class Programs:
         graph = ["-w", str(self.settings.root / "workspace.yaml")]
         command = {
             "daemon": ["-m", "dagster._daemon", "run", *graph],
-            "webserver": ["-m", "dagster_webserver", *graph, "-h", HOST, "-p", str(self.port)],
+            "webserver": ["-m", "e2i_assets.commands.dagster_ui", *graph, "-h", HOST, "-p", str(self.port)],
         }[name]
         log = (self.settings.root / f"{name}.log").open("ab")
         self._running[name] = subprocess.Popen(

@@ -1,0 +1,59 @@
+"""Dagster's webserver with a doorman: its own answers any page that is open in a browser of this machine."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from e2i_assets.commands.own_pages import lower_case, own_pages
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+_READS = ("GET", "HEAD", "OPTIONS")
+
+
+class Doorman:
+    """ASGI middleware that refuses what `own_pages` refuses, before anything of Dagster sees it."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._app = app
+        self._pages = own_pages()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] in ("http", "websocket") and (why := self._refusal(scope)):
+            from starlette.responses import PlainTextResponse
+            from starlette.websockets import WebSocketClose
+
+            refuse = PlainTextResponse(why, 403) if scope["type"] == "http" else WebSocketClose(1008, why[:120])
+            await refuse(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> str:
+        headers = lower_case(scope["headers"])
+        if scope["type"] == "websocket":  # one can carry a mutation
+            return self._pages.refusal(headers, changes=True)
+        reads, graphql = scope["method"] in _READS, scope["path"].rstrip("/").endswith("graphql")
+        if reads and graphql and scope["query_string"]:
+            # Dagster takes a mutation from an address, too, and an image on a page is one without an origin.
+            headers.setdefault("sec-fetch-site", "unknown")
+        return self._pages.refusal(headers, changes=graphql or not reads)
+
+
+def main() -> None:
+    """Be `dagster-webserver`, with the same arguments."""
+    from dagster_webserver import app, cli
+    from dagster_webserver.webserver import DagsterWebserver
+    from starlette.middleware import Middleware
+
+    class Guarded(DagsterWebserver[Any, Any]):
+        def build_middleware(self) -> list[Middleware]:
+            return [Middleware(Doorman), *super().build_middleware()]
+
+    # The command line knows no other way to have a middleware than this name, where it looks its server up.
+    app.DagsterWebserver = Guarded  # type: ignore[attr-defined]
+    cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")
+
+
+if __name__ == "__main__":
+    main()
