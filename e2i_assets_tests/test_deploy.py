@@ -14,6 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import sqlalchemy as sa
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,6 +87,16 @@ def test_no_secret_stands_in_a_file_and_the_file_for_them_is_ignored() -> None:
         "POSTGRES_PASSWORD", "E2I_DATABASE_URL", "MLFLOW_BACKEND_STORE_URI"
     }  # fmt: skip
     assert re.findall(r":(\w+)@", example) == ["PASSWORD", "PASSWORD"]
+
+
+def test_what_runs_for_long_has_the_rights_of_a_worker() -> None:
+    """`E2I_DATABASE_URL` is the owner's: `e2i` migrates with it, and lets go of the rest by itself."""
+    addresses = (DEPLOY / "secrets.env.example").read_text().splitlines()
+    (mlflow,) = [line.partition("=")[2] for line in addresses if line.startswith("MLFLOW_")]
+    for options in (sa.make_url(mlflow).query["options"], VALUES["postgresql"]["postgresqlParams"]["options"]):
+        assert "-crole=e2i_worker" in options.split()
+    # The account's own password stays on the machine that serves.
+    assert "--env-file secrets.env" not in (DEPLOY / "README.md").read_text()
 
 
 def test_every_variable_that_is_set_is_one_that_somebody_reads() -> None:

@@ -32,11 +32,13 @@ def url(
     Its tables are prepared. The embedded server runs only while something uses
     it: e2i run, e2i up, or e2i db serve in another terminal.
 
+    Put it into a variable and not behind a command: whoever is on this machine
+    can read what stands there. For a look at the tables there is e2i db psql.
+
     [bold]Examples[/]
 
       eval "$(e2i db url --export)"      for dagster dev, dg launch and others
-      psql "$(e2i db url)"
-      optuna studies --storage "$(e2i db url --owner optuna)"
+      export OPTUNA_STORAGE="$(e2i db url --owner optuna)"
     """
     from e2i_assets.adapters.settings import DATABASE_URL
 

@@ -1,5 +1,6 @@
 """Who may do what in the database: a worker works, a reader reads, and neither can destroy."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -131,6 +132,29 @@ def test_where_the_account_may_make_no_roles_everything_goes_on_as_itself(
     tenant.dispose()
     done(empty_database, f'ALTER DATABASE "{own.database}" OWNER TO e2i')
     done(empty_database, "REASSIGN OWNED BY tenant TO e2i; DROP OWNED BY tenant")
+
+
+def test_a_new_account_takes_nothing_along_of_the_one_that_made_it(login: Login, database: Database) -> None:
+    """What stands in an address's query is stronger than what stands in front of it."""
+    url = sa.make_url(database.url)
+    account = {"user": str(url.username), "password": str(url.password), "sslpassword": "of-a-key", "passfile": "/x"}
+    spelled = url.set(username=None, password=None).update_query_dict(account)
+    made = make_login(Database(spelled.render_as_string(hide_password=False)), "grafana", "reader")
+    assert str(url.password) not in made.url
+    assert not {"of-a-key", "passfile"} & set(re.split("[=&?]", made.url))
+    with made.connect() as connection:
+        assert connection.exec_driver_sql("SELECT current_user").scalar() == "grafana"
+    made.dispose()
+    done(database, "DROP ROLE grafana")
+
+
+def test_a_role_can_be_let_go_of_by_who_knows_how(database: Database) -> None:
+    """It guards against mistakes: docs/security.md says so."""
+    with as_worker(database).connect() as connection:
+        connection.exec_driver_sql("RESET ROLE")
+        assert connection.exec_driver_sql("SELECT current_user").scalar() == "e2i_worker"
+        connection.exec_driver_sql("SET ROLE NONE")
+        assert connection.exec_driver_sql("SELECT current_user").scalar() == sa.make_url(database.url).username
 
 
 def test_an_account_that_is_there_is_not_made_again(login: Login, database: Database) -> None:

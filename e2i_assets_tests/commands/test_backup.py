@@ -16,8 +16,9 @@ from finished_project import PLAIN, made
 from sklearn.datasets import load_breast_cancer
 from table_contents import contents
 
+from e2i_assets.adapters.postgres.address import DatabaseAddressInvalid
 from e2i_assets.adapters.postgres.backup import BackupFailed, backup
-from e2i_assets.adapters.postgres.client_programs import programs_for
+from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.errors import PostgresUnavailable
 from e2i_assets.adapters.starter_memory import load_starter
@@ -97,6 +98,50 @@ def test_a_database_that_is_not_empty_is_left_alone_unless_it_shall_be_replaced(
     assert json.loads(replaced.stdout)["rows"]["optuna.studies"] == 1
     assert contents(other) == before
     executed(other, "SELECT x FROM public.of_somebody")
+
+
+def test_what_an_address_demands_is_demanded_by_the_programs_too_or_said_to_be_impossible(database: Database) -> None:
+    demands = {
+        "sslmode": "verify-full",
+        "channel_binding": "require",
+        "require_auth": "scram-sha-256",
+        "sslcrl": "/crl",
+    }
+    demands |= {"ssl_min_protocol_version": "TLSv1.3", "keepalives_idle": "30"}
+    url = sa.make_url(database.url).update_query_dict(demands)
+    told = libpq_environment(Database(url.render_as_string(hide_password=False)))
+    assert set(demands.values()) - set(told.values()) == {"30"}
+    secret = url.update_query_dict({"sslpassword": "of-a-key"}).render_as_string(hide_password=False)
+    with pytest.raises(DatabaseAddressInvalid, match="cannot be told sslpassword") as raised:
+        libpq_environment(Database(secret))
+    assert "of-a-key" not in str(raised.value)
+
+
+OTHERS = """
+    CREATE SCHEMA team;
+    CREATE VIEW team.studies AS SELECT study_name FROM e2i.ml_hpo_studies;
+    CREATE TABLE team.notes (experiment uuid CONSTRAINT of_ours REFERENCES e2i.ml_experiments, pattern e2i.hstore_like);
+    CREATE TABLE public.ml_experiments (x int)
+"""
+
+
+def test_what_others_have_built_on_our_tables_is_not_thrown_away_with_them(
+    filled: Workspace, other_database: Database, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "kept.dump"
+    assert said("db", "backup", str(file)).exit_code == 0
+    other = went_elsewhere(monkeypatch, other_database)
+    executed(other, "CREATE DOMAIN e2i.hstore_like AS text")
+    executed(other, OTHERS)
+    executed(other, "INSERT INTO team.notes (pattern) VALUES ('kept')")
+    there = contents(other)
+    refused = said("db", "restore", str(file), "--replace")
+    assert refused.exit_code == 1
+    for lost in ("column team.studies.study_name", "constraint of_ours of team.notes", "column team.notes.pattern"):
+        assert lost in refused.stderr
+    assert "public.ml_experiments" not in refused.stderr
+    assert contents(other) == there
+    executed(other, "SELECT experiment, pattern FROM team.notes")
 
 
 def test_a_damaged_file_restores_nothing(

@@ -15,6 +15,9 @@ _DRIVER = "postgresql+psycopg2"
 _ACCEPTED_SCHEMES = ("postgres", "postgresql", _DRIVER)
 _EXAMPLE = "postgresql://user:password@localhost:5432/e2i"
 _SECRET_OPTIONS = ("password", "sslpassword")
+_ACCOUNT = {"user": "username", "password": "password"}
+# What an account proves itself with, besides its password.
+_PROOFS = ("sslcert", "sslkey", "sslpassword", "passfile")
 
 
 class DatabaseAddressInvalid(E2iError):
@@ -48,7 +51,7 @@ def normalised_url(url: str) -> str:
         )
     if not parsed.database:
         raise DatabaseAddressInvalid(f"The database address names no database. Write it like {_EXAMPLE}")
-    return _rendered(parsed)
+    return _rendered(_with_account_in_front(parsed))
 
 
 @lru_cache(maxsize=64)
@@ -70,6 +73,12 @@ def role_url(url: str, role: str | None) -> str:
     return _rendered(bare.update_query_dict({"options": options}) if options else bare)
 
 
+def account_url(url: str, name: str, password: str) -> str:
+    """Return the address as another account uses it; nothing of the first one is left in it."""
+    bare = sa.make_url(role_url(url, None)).difference_update_query(_PROOFS)
+    return _rendered(bare.set(username=name, password=password))
+
+
 def libpq_url(url: str) -> str:
     """Return the address as psql and the other PostgreSQL tools take it, password included."""
     return _rendered(sa.make_url(url).set(drivername="postgresql"))
@@ -89,6 +98,15 @@ def without_secrets(message: str, url: str) -> str:
     for secret in filter(None, secrets):
         message = message.replace(str(secret), "***")
     return message
+
+
+def _with_account_in_front(url: sa.URL) -> sa.URL:
+    """The address with its account where it belongs: in the query it is stronger, and would outlive a change."""
+    named = {key: url.query[key] for key in _ACCOUNT if key in url.query}
+    if any(not isinstance(value, str) for value in named.values()):
+        raise DatabaseAddressInvalid("The database address names its user or its password twice: name them once.")
+    front = url.difference_update_query(list(named))
+    return front.set(**{_ACCOUNT[key]: value for key, value in named.items()})  # type: ignore[arg-type]
 
 
 def _without_setting(options: str | tuple[str, ...], name: str) -> str:

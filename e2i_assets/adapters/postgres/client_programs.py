@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from e2i_assets.adapters.postgres.address import DatabaseAddressInvalid
 from e2i_assets.adapters.postgres.binaries import packaged_binaries
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.errors import PostgresUnavailable
@@ -28,6 +29,27 @@ _VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "application_name": "PGAPPNAME",
     "target_session_attrs": "PGTARGETSESSIONATTRS",
+    "hostaddr": "PGHOSTADDR",
+    "passfile": "PGPASSFILE",
+    "require_auth": "PGREQUIREAUTH",
+    "channel_binding": "PGCHANNELBINDING",
+    "sslnegotiation": "PGSSLNEGOTIATION",
+    "sslcertmode": "PGSSLCERTMODE",
+    "sslcrl": "PGSSLCRL",
+    "sslcrldir": "PGSSLCRLDIR",
+    "sslsni": "PGSSLSNI",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+    "requirepeer": "PGREQUIREPEER",
+    "gssencmode": "PGGSSENCMODE",
+    "krbsrvname": "PGKRBSRVNAME",
+    "client_encoding": "PGCLIENTENCODING",
+    "load_balance_hosts": "PGLOADBALANCEHOSTS",
+}
+# There is no variable for these, and a command that ends soon is none the worse without them.
+_PATIENCE = {
+    *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"),
+    "fallback_application_name",
 }
 _VERSION = sa.text("SELECT current_setting('server_version_num')::integer / 10000")
 
@@ -36,8 +58,16 @@ def libpq_environment(database: Database) -> dict[str, str]:
     """Return the address, in our schema, as the variables that PostgreSQL's programs read.
 
     Arguments, unlike these, are visible to everybody on the machine.
+
+    Raises:
+        DatabaseAddressInvalid: The address demands what there is no variable for: the programs would leave it out.
     """
     parsed = sa.make_url(database.url_for("e2i"))
+    if unknown := sorted(parsed.query.keys() - _VARIABLES.keys() - _PATIENCE):
+        raise DatabaseAddressInvalid(
+            f"PostgreSQL's own programs cannot be told {', '.join(unknown)} of the database address: leave it out for "
+            "this command, or set it for them in a service file (PGSERVICE)."
+        )
     values = {
         "PGHOST": parsed.host,
         "PGPORT": parsed.port,

@@ -16,6 +16,7 @@ from e2i_assets.adapters.postgres.backup import SCHEMAS, SEAL
 from e2i_assets.adapters.postgres.backup_file import BackupFile, BackupUnreadable
 from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for, server_version
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.emptying import emptied
 from e2i_assets.adapters.postgres.migrations import migrations_in, require_known
 from e2i_assets.core.errors import E2iError
 
@@ -23,7 +24,6 @@ _HELD = sa.text("""
     SELECT count(*) FROM pg_class
     WHERE relkind IN ('r', 'p') AND relnamespace::regnamespace::text = ANY(CAST(:schemas AS text[]))
 """)
-_EMPTY = "DROP SCHEMA IF EXISTS {0} CASCADE;\n"
 _MAKE = """DO $$ BEGIN IF to_regnamespace('{0}') IS NULL THEN CREATE SCHEMA {0}; END IF; END $$;
 """
 _COUNT = """DO $$ BEGIN IF (SELECT count(*) FROM {table}) <> {rows} THEN
@@ -114,8 +114,7 @@ def _restored(database: Database, file: BackupFile, replace: bool, old: bool) ->
 def _script(file: BackupFile, replace: bool, old: bool, counts: dict[str, int]) -> Iterator[bytes]:
     """All that psql gets; `counts` is filled as the rows go by."""
     first = "BEGIN;\nSET LOCAL lock_timeout = '10s';\nSET LOCAL client_min_messages = warning;\n"
-    emptied = "".join(map(_EMPTY.format, SCHEMAS)) if replace else ""
-    yield (first + emptied + "".join(map(_MAKE.format, SCHEMAS))).encode()
+    yield (first + (emptied(SCHEMAS) if replace else "") + "".join(map(_MAKE.format, SCHEMAS))).encode()
     for section in ("pre-data", "data", "post-data"):
         with file.statements(section) as lines:
             counted = _counted(lines, counts) if section == "data" else lines

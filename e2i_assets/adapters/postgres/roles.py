@@ -5,6 +5,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+from e2i_assets.adapters.postgres.address import account_url
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.core.errors import E2iError
 
@@ -81,5 +82,4 @@ def make_login(database: Database, name: str, role: Role) -> Database:
             raise LoginRefused(
                 f"{database.redacted} does not let this account make the account {name}: {error.orig}".strip()
             ) from None
-    url = sa.make_url(database.acting_as(None).url).set(username=name, password=password)
-    return Database(url.render_as_string(hide_password=False))
+    return Database(account_url(database.url, name, password))
