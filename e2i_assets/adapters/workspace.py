@@ -19,6 +19,21 @@ class ExperimentRetired(E2iError):
     """An experiment that is not in use any more, and is asked for all the same."""
 
 
+# What holds rows, or models with a few of them, or says what was done with them.
+_PRIVATE = ("assets", "models", "champions", "reports", "mlflow-artifacts", "mlflow-outbox", "logs")
+
+
+def opened(settings: Settings, database: Database) -> "Workspace":
+    """Return the project, with the folders that hold rows readable by this account alone.
+
+    A folder that is there already keeps its mode: somebody may have opened it on purpose. The one above them is not
+    closed, since the embedded server of root works in it under an account of its own.
+    """
+    for name in _PRIVATE:
+        (settings.state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Workspace(settings, database)
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """Settings and database of one project."""

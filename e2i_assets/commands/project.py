@@ -7,7 +7,7 @@ from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.preparation import prepare
 from e2i_assets.adapters.settings import DATABASE_URL, Settings, from_environment
-from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.adapters.workspace import Workspace, opened
 from e2i_assets.commands.console import out
 
 
@@ -34,7 +34,7 @@ def workspace(say: bool = False) -> Workspace:
         kind = "your server" if found.database_url else f"embedded, in {shown(found.state, found.root)}/postgres"
         news = f", {len(report.applied)} migrations applied" if report.applied else ""
         out.print(f"[green]PostgreSQL[/] {project.redacted} ({kind}){news}")
-    return Workspace(found, project)
+    return opened(found, project)
 
 
 def shown(path: Path, root: Path) -> str:

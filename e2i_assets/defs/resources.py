@@ -12,7 +12,7 @@ from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
 from e2i_assets.adapters.tracking.mlflow_client import is_server
-from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.adapters.workspace import Workspace, opened
 from e2i_assets.defs.tracing_resource import SECRET, TracingResource
 
 
@@ -31,7 +31,7 @@ class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
             project_settings.MLFLOW_TRACKING_URI: self.mlflow_tracking_uri or "",
         }
         found = project_settings.from_environment({**os.environ, **given})
-        return Workspace(found, as_worker(database(found)))
+        return opened(found, as_worker(database(found)))
 
 
 def from_environment(name: str) -> dg.EnvVar | None:

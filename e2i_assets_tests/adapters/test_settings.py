@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from e2i_assets.adapters.settings import cores, from_environment, time_zone
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.settings import Settings, cores, from_environment, time_zone
+from e2i_assets.adapters.workspace import opened
 from e2i_assets.core.errors import E2iError
 
 ROOT = Path(__file__).parents[2]
@@ -58,3 +60,14 @@ def test_links_lead_to_where_a_browser_finds_mlflow_and_hold_no_password(
     found = from_environment(environment)
     assert found.mlflow_url == opened
     assert "secret" not in repr(found)
+
+
+def test_rows_lie_in_folders_of_this_account_alone_and_an_opened_folder_stays_open(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    (state / "reports").mkdir(parents=True)
+    (state / "reports").chmod(0o755)
+    opened(Settings(root=tmp_path, state=state), Database("postgresql://127.0.0.1:1/none"))
+    modes = {folder.name: folder.stat().st_mode & 0o777 for folder in state.iterdir()}
+    assert modes.pop("reports") == 0o755
+    assert {"assets", "models", "champions", "mlflow-artifacts", "mlflow-outbox", "logs"} == set(modes)
+    assert set(modes.values()) == {0o700}
