@@ -100,6 +100,44 @@ def train(
         # What waits to be sent of this study is another model, which is about to be replaced.
         Outbox(workspace.settings.outbox).drop(experiment.name, identity)
         save_mlflow_model(training.model, folder, rows.train.features.head(_EXAMPLE_ROWS))
+        lost = leans_on(experiment, rows, training)
+        drawn = model_pictures(experiment, rows, hpo, training, lost)
+        every = {**drawn, **study_pictures_of(workspace, experiment, hpo)}
+        shown = tracked_training(
+            workspace.settings,
+            experiment,
+            rows.facts,
+            hpo,
+            training,
+            StudyStore(workspace.database).trials(row.study_id) if row.study_id else (),
+            training_run_id=run_id,
+            dagster_run_id=dagster_run_id,
+            model_folder=folder,
+            started=started,
+            figures=every,
+        )
+        tracked = training_log.log(workspace, experiment.name, identity, shown)
+        output = training_output(experiment, len(rows.train.target), hpo, training, tracked)
+        report = training.report
+        model_key = shown.run_key
+        store.finish(
+            run_id,
+            *written_alongside(experiment, rows, training, tracked, model_key, dagster_run_id, folder),
+            hyperparameters=training.parameters,
+            mlflow_run_id=tracked.run_id,
+            model_uri=tracked.model_uri or folder.as_uri(),
+            train_metrics=report.splits["train"].metrics,
+            validation_metrics=report.splits["validation"].metrics,
+            test_metrics=report.splits["test"].metrics,
+            default_test_metrics=training.default_metrics,
+            decision_threshold=report.threshold,
+            success_criteria_met=training.criteria_met,
+            success_criteria_results={one.criterion.name: one.met for one in training.judgements},
+            duration_seconds=training.seconds,
+            model_key=model_key,
+            test_intervals=interval_documents(report.intervals),
+            baseline_test_metrics=training.baseline_metrics,
+        )
     except BaseException as error:  # the row must not say "running" of a training that died; then it goes on its way
         failure = f"{type(error).__name__}: {error}"
         store.fail(run_id, failure)
@@ -110,44 +148,6 @@ def train(
             )  # fmt: skip
             workspace.tracker().log(shown)
         raise
-    lost = leans_on(experiment, rows, training)
-    drawn = model_pictures(experiment, rows, hpo, training, lost)
-    every = {**drawn, **study_pictures_of(workspace, experiment, hpo)}
-    shown = tracked_training(
-        workspace.settings,
-        experiment,
-        rows.facts,
-        hpo,
-        training,
-        StudyStore(workspace.database).trials(row.study_id) if row.study_id else (),
-        training_run_id=run_id,
-        dagster_run_id=dagster_run_id,
-        model_folder=folder,
-        started=started,
-        figures=every,
-    )
-    tracked = training_log.log(workspace, experiment.name, identity, shown)
-    output = training_output(experiment, len(rows.train.target), hpo, training, tracked)
-    report = training.report
-    model_key = shown.run_key
-    store.finish(
-        run_id,
-        *written_alongside(experiment, rows, training, tracked, model_key, dagster_run_id, folder),
-        hyperparameters=training.parameters,
-        mlflow_run_id=tracked.run_id,
-        model_uri=tracked.model_uri or folder.as_uri(),
-        train_metrics=report.splits["train"].metrics,
-        validation_metrics=report.splits["validation"].metrics,
-        test_metrics=report.splits["test"].metrics,
-        default_test_metrics=training.default_metrics,
-        decision_threshold=report.threshold,
-        success_criteria_met=training.criteria_met,
-        success_criteria_results={one.criterion.name: one.met for one in training.judgements},
-        duration_seconds=training.seconds,
-        model_key=model_key,
-        test_intervals=interval_documents(report.intervals),
-        baseline_test_metrics=training.baseline_metrics,
-    )
     gaps, url = training_gaps(experiment, training), training_log.mlflow_url(workspace, tracked)
     places = training_places(workspace.settings, hpo, tracked, url, run_id, dagster_run_id, folder)
     written = written_report(workspace, experiment, rows, hpo, training, gaps, lost, every, tracked, places)

@@ -142,6 +142,23 @@ def test_a_training_that_fails_is_a_failed_run_and_the_next_one_stands_beside_it
     assert "e2i.failure" not in runs["FINISHED"].data.tags
 
 
+@pytest.mark.parametrize("place", ["leans_on", "model_pictures", "written_alongside"])
+def test_a_training_that_breaks_off_after_the_fit_is_no_running_one(
+    project: Workspace, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """T16: stopped by a person while its pictures were drawn, it said "running" for ever."""
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(trainings, place, stopped)
+        made(project)
+    assert (row(project).status, row(project).error_message) == ("failed", "KeyboardInterrupt: ")
+    made(project)
+    assert (row(project).status, row(project).error_message) == ("finished", None)
+
+
 def test_while_mlflow_is_away_the_model_is_trained_kept_and_complete(away: Workspace) -> None:
     """T30: no invented id, nothing thrown away, and nothing is trained again for it."""
     made(away)
