@@ -151,9 +151,10 @@ def test_a_training_that_breaks_off_after_the_fit_is_no_running_one(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(trainings, place, stopped)
+    monkeypatch.setattr(trainings, place, stopped)
+    with pytest.raises(KeyboardInterrupt):
         made(project)
+    monkeypatch.undo()
     assert (row(project).status, row(project).error_message) == ("failed", "KeyboardInterrupt: ")
     made(project)
     assert (row(project).status, row(project).error_message) == ("finished", None)
