@@ -59,11 +59,13 @@ def drifted_data(context: dg.SensorEvaluationContext, project: ProjectResource) 
     """Newer rows (watch.recent) that are not like the train rows are a warning, and a re-tune with a cool-down."""
     workspace = project.workspace()
     settle(context.instance, workspace)
-    found = drift_watch.look(workspace, _data_watch(workspace).fingerprints, under_way(context.instance))
+    fingerprints = _data_watch(workspace).fingerprints
+    found = drift_watch.look(workspace, fingerprints, under_way(context.instance), context.cursor or "")
     return dg.SensorResult(
         run_requests=run_requests(found.requests),
         skip_reason=None if found.requests else found.why,
         asset_events=[_drift_evaluation(found.reports)] if found.reports else [],
+        cursor=found.last,
     )
 
 

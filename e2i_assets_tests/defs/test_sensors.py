@@ -2,11 +2,13 @@
 
 import os
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 import pytest
 from dagster._core.storage.tags import RUN_KEY_TAG
 
+from e2i_assets.adapters.automation import drift_watch
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.request_store import RequestStore
 from e2i_assets.core.experiments.file import parse_experiment
@@ -272,6 +274,44 @@ def test_rows_that_drift_are_a_warning_and_a_short_retune_with_a_cool_down(folde
     again = folder.tick("drifted_data")
     assert [one.passed for one in again.asset_events] == [False]
     assert not again.run_requests
+    # What was seen then is not forgotten: when the cool-down is over and no run goes on, it is asked for, once.
+    workspace = folder.project.workspace
+    with workspace.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE ml_run_requests SET requested_at = requested_at - interval '60 days'")
+    fingerprints = sensors._data_watch(workspace).fingerprints
+    assert not drift_watch.look(workspace, fingerprints, under_way={"cells"}).requests
+    later = folder.tick("drifted_data")
+    assert (len(later.run_requests), later.asset_events) == (1, [])
+    RequestStore(workspace.database).launched({str(later.run_requests[0].run_key): str(uuid4())})
+    with workspace.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE ml_run_requests SET requested_at = requested_at - interval '60 days'")
+    assert not folder.tick("drifted_data").run_requests
+
+
+def test_every_experiment_with_newer_rows_is_looked_at_however_long_one_look_takes(folder: Folder) -> None:
+    for name in ("cells", "more", "others"):
+        folder.write(name, PLAIN.format(name=name) + "watch: {recent: {csv: newer.csv}}\n")
+    folder.tick()
+    workspace = folder.project.workspace
+    fingerprints = sensors._data_watch(workspace).fingerprints
+    looked, after = [], ""
+    for _ in range(4):
+        found = drift_watch.look(workspace, fingerprints, (), after, seconds=0)
+        looked.append(found.why.partition(":")[0])
+        after = found.last
+    assert looked == ["cells", "more", "others", "cells"]
+
+
+def test_rows_that_were_there_before_anybody_read_them_are_run_for_when_they_come_back(folder: Folder) -> None:
+    folder.write("cells")
+    folder.write_rows("cells")
+    assert folder.run(folder.tick().run_requests[0]).success
+    folder.write_rows("cells", 300)
+    (request,) = folder.tick("changed_data").run_requests
+    folder.write_rows("cells")
+    assert folder.run(request).success  # it read what had been read before
+    folder.write_rows("cells", 300)
+    assert len(folder.tick("changed_data").run_requests) == 1
 
 
 def test_a_metric_that_decays_on_newer_rows_is_a_retune(folder: Folder) -> None:

@@ -49,7 +49,7 @@ class DataWatch:
             seconds: About how long this one may take.
         """
         requests, states = RequestStore(workspace.database), SourceStateStore(workspace.database)
-        asked, read = requests.last(CAUSE), states.fingerprints()
+        asked, read = requests.last(CAUSE), states.last()
         busy = {*under_way, *requests.waiting_experiments()}
         rows = [row for row in ExperimentStore(workspace.database).list() if row.experiment_name > after]
         until = time.monotonic() + seconds
@@ -67,7 +67,15 @@ class DataWatch:
                 unreadable[name] = str(error)
                 continue
             before = asked.get(name)
-            one = decision(now, read.get(name), before.content_hash if before else None, name in busy)
+            state = read.get(name)
+            # A run that has read the rows since has answered the request, also where they were others again by then.
+            unanswered = before and not (state and state.read_at > before.requested_at)
+            one = decision(
+                now,
+                state.fingerprint if state else None,
+                before.content_hash if before and unanswered else None,
+                name in busy,
+            )
             decisions[name] = one
             if one.run:
                 key = run_key(name, CAUSE, now.rpartition(":")[2], before.times if before else 0)

@@ -13,7 +13,7 @@ from e2i_assets.adapters import datasets
 from e2i_assets.adapters.source_fingerprints import Fingerprints
 from e2i_assets.adapters.stored_model import ARCHIVE, predicted_frame
 from e2i_assets.adapters.stores.champion_store import ChampionStore, StoredDecision
-from e2i_assets.adapters.stores.drift_store import DriftRow, DriftStore
+from e2i_assets.adapters.stores.drift_store import DriftRow, DriftStore, StoredReport
 from e2i_assets.adapters.stores.experiment_store import ExperimentRow, ExperimentStore
 from e2i_assets.adapters.stores.request_store import Cause, RequestStore, RunRequest
 from e2i_assets.adapters.tracking.models import load_model
@@ -41,76 +41,98 @@ class DriftLook:
         requests: The runs that Dagster is not known to have yet.
         reports: What was found in newer rows that were not looked at before, by experiment.
         why: For the tick.
+        last: The experiment that was looked at last: the next look begins behind it. Empty: at the beginning.
     """
 
     requests: Sequence[RunRequest]
     reports: dict[str, DriftRow]
     why: str
+    last: str
 
 
 def look(
-    workspace: Workspace, fingerprints: Fingerprints, under_way: Collection[str], seconds: float = 10.0
+    workspace: Workspace,
+    fingerprints: Fingerprints,
+    under_way: Collection[str],
+    after: str = "",
+    seconds: float = 10.0,
 ) -> DriftLook:
     """Compare newer rows with those that the champions learnt from, put it on record, and return what is to run.
+
+    What is due is decided from what is on record, and not from what is new: a drift that was seen while a run went on,
+    within the cool-down, or just before this process died is one at the next look as well.
 
     Args:
         workspace: The project.
         fingerprints: Of sources.
         under_way: Experiments of which a run waits or goes on.
+        after: Where the last look stopped.
         seconds: About how long this look may take; what is left over is for the next one.
     """
-    store, last = RequestStore(workspace.database), DriftStore(workspace.database).last()
+    store, seen = RequestStore(workspace.database), DriftStore(workspace.database).last()
     busy = {*under_way, *store.waiting_experiments()}
     asked = store.last(CAUSE)
     until = time.monotonic() + seconds
     reports: dict[str, DriftRow] = {}
     said: list[str] = []
-    for row in ExperimentStore(workspace.database).list():
-        name = row.experiment_name
+    last = ""
+    rows = [row for row in ExperimentStore(workspace.database).list() if row.experiment_name > after]
+    for row in rows:
+        name, known = row.experiment_name, seen.get(row.id)
         if not (row.spec.get("watch") or {}).get("recent"):
             continue
-        if time.monotonic() > until:
+        if last and time.monotonic() > until:
             said.append("the others are left for the next look")
             break
+        last = name
         try:
             experiment = experiment_from(row.spec, f"experiment {name}")
-            found = _report(
-                workspace, experiment, row, fingerprints, last[row.id].fingerprint if row.id in last else None
-            )
+            found = _report(workspace, experiment, row, fingerprints, known)
         except E2iError as error:
             said.append(f"could not look at {name}: {error}")
             continue
         if found is None:
-            said.append(f"{name}: no model yet, or the newer rows are those that were looked at last")
+            said.append(f"{name}: no model yet")
             continue
-        reports[name] = found
-        DriftStore(workspace.database).save(found)
-        said.append(f"{name}: {found.reason}")
+        is_new = found is not known
+        said.append(f"{name}: {found.reason if is_new else 'the newer rows are those that were looked at last'}")
+        if is_new:
+            reports[name] = found
+            DriftStore(workspace.database).save(found)
         before = asked.get(name)
-        due = retune_is_due(
-            found.drifted, before.requested_at if before else None, datetime.now(UTC), experiment.watch.cool_down_days
+        is_due = retune_is_due(
+            found.drifted and not (before and before.content_hash == found.fingerprint),
+            before.requested_at if before else None,
+            datetime.now(UTC),
+            experiment.watch.cool_down_days,
         )
-        if due and name not in busy:
+        if is_due and name not in busy:
             key = run_key(name, CAUSE, found.fingerprint.rpartition(":")[2], before.times if before else 0)
             request = RunRequest(
                 run_key=key, experiment=name, cause=CAUSE, content_hash=found.fingerprint, reason=found.reason
             )
             store.ask([request])
+    else:
+        last = ""
     why = "; ".join(said) or "no experiment says where newer rows are (watch.recent)"
-    return DriftLook(store.waiting(CAUSE), reports, why)
+    return DriftLook(store.waiting(CAUSE), reports, why, last)
 
 
 def _report(
-    workspace: Workspace, experiment: Experiment, row: ExperimentRow, fingerprints: Fingerprints, seen: str | None
+    workspace: Workspace,
+    experiment: Experiment,
+    row: ExperimentRow,
+    fingerprints: Fingerprints,
+    seen: StoredReport | None,
 ) -> DriftRow | None:
-    """Return what is to be said of newer rows; None without a model, or when they were looked at with it already."""
+    """Return what is to be said of newer rows: `seen` where it is of them and of this model; None without a model."""
     champion = ChampionStore(workspace.database).current(row.id)
     assert experiment.watch.recent is not None
     if champion is None:
         return None
     fingerprint = f"{champion.challenger_key[:12]}:{fingerprints.fingerprint(experiment.watch.recent)}"
-    if fingerprint == seen:
-        return None
+    if seen and fingerprint == seen.fingerprint:
+        return seen
     stored: TrainingRows = workspace.read(TrainingRows, "validation_splits", experiment.name)
     raw = datasets.load(experiment.watch.recent, workspace.settings.root, os.environ)
     recent = recent_rows(raw, stored.train.blank(), tuple(stored.facts.classes), experiment)

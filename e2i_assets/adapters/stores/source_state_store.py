@@ -1,6 +1,7 @@
 """What the sources held when a run last set out to read them: the table `ml_source_states`."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -13,9 +14,17 @@ _WRITE = sa.text("""
         fingerprint = excluded.fingerprint, read_at = clock_timestamp()
 """)
 _READ = sa.text("""
-    SELECT experiment.experiment_name, state.fingerprint
+    SELECT experiment.experiment_name, state.fingerprint, state.read_at
     FROM ml_source_states AS state JOIN ml_experiments AS experiment ON experiment.id = state.experiment_id
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What a source was when a run last set out to read it, and when that was."""
+
+    fingerprint: str
+    read_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class SourceStateStore:
         with self.database.begin() as connection:
             connection.execute(_WRITE, {"experiment": experiment, "fingerprint": fingerprint})
 
-    def fingerprints(self) -> dict[str, str]:
+    def last(self) -> dict[str, SourceState]:
         """Return by experiment what its source was when it was last read."""
         with self.database.connect() as connection:
-            return {name: fingerprint for name, fingerprint in connection.execute(_READ)}
+            return {name: SourceState(*state) for name, *state in connection.execute(_READ)}

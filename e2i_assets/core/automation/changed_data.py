@@ -18,7 +18,7 @@ def decision(now: str, read: str | None, asked: str | None, under_way: bool) -> 
     Args:
         now: What its source holds.
         read: What it held when a run last set out to read it; None when none did.
-        asked: What it held when a run was last asked for because of it; None when none was.
+        asked: What it held when a run was last asked for because of it; None when none was, or one has read it since.
         under_way: Whether a run of it is asked for, waits or goes on.
     """
     if under_way:
