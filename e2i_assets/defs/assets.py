@@ -1,7 +1,7 @@
 """The assets from rows to memory, one partition an experiment: each makes one call, and shows what came of it."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -98,6 +98,14 @@ def warm_start(
     )
 
 
+def _asked_at(context: dg.AssetExecutionContext) -> datetime:
+    """When the run began that this one is an attempt of."""
+    root = context.instance.get_run_record_by_id(context.run.root_run_id or context.run.run_id)
+    assert root is not None
+    moment: datetime = root.create_timestamp
+    return moment
+
+
 @experiment_asset("search", "optuna", "postgres", pool=STUDIES)
 def hpo_study(
     context: dg.AssetExecutionContext,
@@ -109,7 +117,9 @@ def hpo_study(
     """The search on train and validation rows: there is no test row in what it is given."""
     workspace = project.workspace()
     experiment = workspace.experiment(context.partition_key)
-    experiment = as_asked(workspace, experiment, validation_splits.facts, context.run.tags.get(CAUSE_TAG))
+    experiment = as_asked(
+        workspace, experiment, validation_splits.facts, context.run.tags.get(CAUSE_TAG), _asked_at(context)
+    )
     tracing.trains(spans.training(experiment))
 
     def on_trial(record: TrialRecord, best: float | None) -> None:

@@ -1,6 +1,7 @@
 """The sensors on the real PostgreSQL and a real Dagster instance: what a tick asks for, reports and leaves alone."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,8 +10,10 @@ import pytest
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from e2i_assets.adapters.automation import drift_watch
+from e2i_assets.adapters.automation.retunes import as_asked
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.request_store import RequestStore
+from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.definitions import defs
 from e2i_assets.defs import sensors
@@ -337,9 +340,17 @@ def test_an_old_model_is_tuned_again_for_a_short_while_once(folder: Folder) -> N
         )
     (request,) = folder.old_models()
     assert request.tags["e2i/cause"] == "age"
-    assert folder.run(request).success
+    began = datetime.now(UTC)
+    result = folder.run(request)
+    assert result.success
     assert trials(folder) == [(11,)]
     assert folder.old_models() == "cells: its model is young enough"
+    # Broken off and tried again it has the same budget: what it has spent already is no reason for more.
+    workspace = folder.project.workspace
+    rows: SearchRows = workspace.read(SearchRows, "validation_splits", "cells")
+    again = as_asked(workspace, workspace.experiment("cells"), rows.facts, "age", began)
+    assert again.hpo.trials == 11
+    assert as_asked(workspace, again, rows.facts, "age", datetime.now(UTC)).hpo.trials == 16
 
 
 def test_what_trains_by_the_clock_is_off_and_what_checks_is_on() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.request_store import Cause, RequestStore, RunRequest
 from e2i_assets.adapters.stores.result_rows import last_finished
-from e2i_assets.adapters.stores.study_store import StudyStore
+from e2i_assets.adapters.stores.study_store import StudyStore, TrialRow
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.automation.new_experiments import run_key
 from e2i_assets.core.automation.retuning import decision, trials
@@ -16,6 +16,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.identity import content_hash
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.trials import FINISHED, INTERRUPTED, OUT_OF_TIME
 
 CAUSE: Cause = "age"
 # What a run is asked for because of, that is no ordinary run.
@@ -52,14 +53,24 @@ def due(workspace: Workspace, under_way: Collection[str]) -> tuple[Sequence[RunR
     return store.waiting(CAUSE), whys
 
 
-def as_asked(workspace: Workspace, experiment: Experiment, facts: SplitFacts, cause: str | None) -> Experiment:
+def as_asked(
+    workspace: Workspace, experiment: Experiment, facts: SplitFacts, cause: str | None, asked_at: datetime
+) -> Experiment:
     """Return an experiment as a run of this cause searches it.
 
-    A re-tune has a budget of its own: what the study of these rows has spent, and a little more.
+    A re-tune has a budget of its own: what the study of these rows had spent when the run was asked for, and a little
+    more. A later attempt of the same run has the same, whatever the earlier ones have spent of it.
     """
     if cause not in RETUNES:
         return experiment
-    study = StudyStore(workspace.database).by_spec_hash(tuning.spec_hash(experiment, facts))
-    spent = study.n_completed + study.n_pruned + study.n_failed if study else 0
+    store = StudyStore(workspace.database)
+    study = store.by_spec_hash(tuning.spec_hash(experiment, facts))
+    spent = sum(_had_cost(trial, asked_at) for trial in store.trials(study.id)) if study else 0
     budget = trials(experiment.hpo.trials, spent)
     return experiment.model_copy(update={"hpo": experiment.hpo.model_copy(update={"trials": budget})})
+
+
+def _had_cost(trial: TrialRow, moment: datetime) -> bool:
+    """Whether a trial had cost some of the budget by then."""
+    counts = trial.state in FINISHED and trial.error_type not in (INTERRUPTED, OUT_OF_TIME)
+    return counts and trial.datetime_complete is not None and trial.datetime_complete <= moment
