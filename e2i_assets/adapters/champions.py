@@ -26,9 +26,16 @@ from e2i_assets.core.experiments.experiment import Experiment
 def appoint(workspace: Workspace, experiment: Experiment) -> ChampionModel:
     """Decide whether the stored model of an experiment is its champion from now on, once for each model.
 
+    One at a time: two that were compared with the same champion would both take its place, the worse one perhaps last.
+
     Raises:
         E2iError: There is no trained model of today's rows.
     """
+    with workspace.database.advisory_lock(f"champion of {experiment.name}"):
+        return _appointed(workspace, experiment)
+
+
+def _appointed(workspace: Workspace, experiment: Experiment) -> ChampionModel:
     store = ChampionStore(workspace.database)
     experiment_id = ExperimentStore(workspace.database).id_of(experiment.name)
     run = model_links.training_run(workspace, experiment.name)

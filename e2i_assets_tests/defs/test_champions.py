@@ -1,8 +1,11 @@
 """The old model stays until a new one is not worse on the same test rows: on the real graph, database and MLflow."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
+from e2i_assets.adapters import champions as champions_of
 from e2i_assets.core.automation.champion import ChampionModel
 
 PLAIN = """\
@@ -91,6 +94,17 @@ def test_the_same_run_again_decides_nothing_anew(project, spoilt):
     assert not checks["challenger_is_not_worse"].passed
     assert project.all("SELECT count(*) FROM ml_champion_decisions") == before
     assert project.all("SELECT count(*) FROM ml_test_looks WHERE reason LIKE 'it was compared%%'") == looks
+
+
+def test_two_models_are_not_compared_with_the_same_champion_at_once(project):
+    ran(project)
+    workspace = project.workspace
+    with ThreadPoolExecutor(1) as pool:
+        with workspace.database.advisory_lock("champion of cells"):
+            other = pool.submit(champions_of.appoint, workspace, workspace.experiment("cells"))
+            with pytest.raises(TimeoutError):
+                other.result(1)
+        assert other.result(30).model_key == champions(project)[0]
 
 
 def test_a_champion_that_may_have_learnt_from_the_test_rows_is_not_compared_on_them(project):
