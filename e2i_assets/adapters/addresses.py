@@ -5,6 +5,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from e2i_assets.core.errors import E2iError
 
+ESCAPING = "in a user name or a password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23"
 _USERINFO = re.compile(r"(?<=://)[^\s/?#]*@")
 
 
@@ -30,10 +31,7 @@ def address_parts(
     except ValueError:
         is_readable = False
     if not is_readable:
-        raise E2iError(
-            f"{name} is no address: it must look like {like}. In a user name or a password write @ as %40, : as %3A, "
-            "/ as %2F, ? as %3F, # as %23"
-        )
+        raise E2iError(f"{name} is no address: it must look like {like}; {ESCAPING}")
     return parts
 
 
