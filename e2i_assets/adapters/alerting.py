@@ -1,11 +1,11 @@
 """Telling somebody of a failed run: by webhook, by e-mail, or both, as the environment says."""
 
-import smtplib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+from e2i_assets.adapters.mail_server import MailNotSent, send
 from e2i_assets.adapters.stores.alert_store import AlertStore
 from e2i_assets.core.automation.alerts import Failure, cause, headline, slack_message, text
 from e2i_assets.core.errors import E2iError
@@ -30,7 +30,7 @@ class AlertSettings:
         webhook: Address that takes Slack's JSON. Secret.
         recipients: E-mail addresses.
         sender: E-mail address.
-        smtp: Server for e-mail: smtp:// (STARTTLS where it is offered) or smtps://. Secret.
+        smtp: Server for e-mail: smtp:// (STARTTLS where it is offered; needed for a password) or smtps://. Secret.
         ui: Address of the Dagster UI, for links.
     """
 
@@ -108,14 +108,7 @@ def _mail(settings: AlertSettings, failure: Failure, untold: int) -> None:
     message["From"] = settings.sender
     message["To"] = ", ".join(settings.recipients)
     message.set_content(text(failure, untold))
-    address = urlsplit(settings.smtp)
-    kind = smtplib.SMTP_SSL if address.scheme == "smtps" else smtplib.SMTP
     try:
-        with kind(str(address.hostname), address.port or 0, timeout=_SECONDS) as server:
-            if kind is smtplib.SMTP and server.has_extn("starttls"):
-                server.starttls()
-            if address.username:
-                server.login(unquote(address.username), unquote(address.password or ""))
-            server.send_message(message)
-    except (smtplib.SMTPException, OSError) as error:
-        raise AlertNotSent(f"the mail server of {SMTP} did not take the message: {type(error).__name__}") from None
+        send(message, settings.smtp)
+    except MailNotSent as error:
+        raise AlertNotSent(f"the mail server of {SMTP} did not take the message: {error}") from None

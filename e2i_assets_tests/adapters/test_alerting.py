@@ -2,9 +2,10 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from mail_receiver import mail_receiver
+from mail_receiver import mail_receiver, self_signed
 from webhook_receiver import webhook_receiver
 
 from e2i_assets.adapters.alerting import AlertNotSent, AlertSettings, alert_settings, tell
@@ -62,16 +63,59 @@ def test_a_message_that_nobody_took_is_tried_with_the_next_failure_and_names_no_
         assert len(webhook.messages) == 1
 
 
+def mailed(smtp: str) -> AlertSettings:
+    return alert_settings({"E2I_ALERT_EMAIL": "a@x.org, b@x.org", "E2I_SMTP_URL": smtp})
+
+
 def test_an_email_says_the_same(tables: Database) -> None:
     with mail_receiver() as server:
-        settings = alert_settings(
-            {"E2I_ALERT_EMAIL": "a@x.org, b@x.org", "E2I_SMTP_URL": f"smtp://127.0.0.1:{server.server_address[1]}"}
-        )
-        tell(settings, AlertStore(tables), FAILURE)
+        tell(mailed(f"smtp://127.0.0.1:{server.port}"), AlertStore(tables), FAILURE)
         (message,) = server.messages
         assert message["Subject"] == "[e2i] visits failed in dataset: DataInvalid"
         assert message["To"] == "a@x.org, b@x.org"
         assert FAILURE.link in str(message.get_payload())
+
+
+def test_no_password_goes_to_a_mail_server_before_the_connection_is_encrypted(
+    tables: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path / "here.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # somebody does vouch for it
+    with mail_receiver(certificate) as server:
+        tell(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertStore(tables), FAILURE)
+        assert server.in_clear == ["EHLO", "STARTTLS"]
+        assert server.encrypted == ["EHLO", "AUTH", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
+        assert len(server.messages) == 1
+
+
+@pytest.mark.parametrize(("scheme", "before"), [("smtp", ["EHLO", "STARTTLS"]), ("smtps", [])])
+def test_a_mail_server_that_nobody_vouches_for_gets_no_password_and_no_message(
+    tables: Database, tmp_path: Path, scheme: str, before: list[str]
+) -> None:
+    with mail_receiver(self_signed(tmp_path / "here.pem"), is_encrypted=scheme == "smtps") as server:
+        settings = mailed(f"{scheme}://me:hunter2@127.0.0.1:{server.port}")
+        with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*certificate .*self-signed.*SSL_CERT_FILE"):
+            tell(settings, AlertStore(tables), FAILURE)
+        assert (server.in_clear, server.encrypted, server.messages) == (before, [], [])
+
+
+def test_a_password_is_given_in_the_clear_to_a_mail_server_of_this_machine_alone(tables: Database) -> None:
+    with mail_receiver() as server:
+        tell(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertStore(tables), FAILURE)
+        assert server.in_clear == ["EHLO", "AUTH", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
+        server.in_clear.clear()
+        # Leads here as well, and is no address of this machine alone.
+        elsewhere = mailed(f"smtp://me:hunter2@0.0.0.0:{server.port}")
+        with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*no TLS.*smtps://"):
+            tell(elsewhere, AlertStore(tables), replace(FAILURE, kind="OSError"))
+        assert server.in_clear == ["EHLO"]
+
+
+def test_a_mail_server_of_this_machine_is_not_asked_who_vouches_for_it(tables: Database, tmp_path: Path) -> None:
+    """The default: many systems give theirs a certificate that nobody signed."""
+    with mail_receiver(self_signed(tmp_path / "here.pem")) as server:
+        tell(mailed(f"smtp://127.0.0.1:{server.port}"), AlertStore(tables), FAILURE)
+        assert server.in_clear == ["EHLO", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
 
 
 def test_nobody_to_tell_is_said_and_counts_as_nothing(tables: Database) -> None:
