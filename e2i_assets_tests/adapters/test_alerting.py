@@ -1,5 +1,6 @@
 """Failures on the wire: what a webhook and a mail server get, how often, and what a failed message costs."""
 
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -122,9 +123,45 @@ def test_nobody_to_tell_is_said_and_counts_as_nothing(tables: Database) -> None:
     assert "nobody is told" in tell(AlertSettings(), AlertStore(tables), FAILURE)
 
 
+def test_a_message_that_breaks_in_a_way_that_nobody_foresaw_is_tried_with_the_next_failure(tables: Database) -> None:
+    broken = AlertSettings(recipients=("a@x.org",), smtp="smtp://here:none")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="none"):
+            tell(broken, AlertStore(tables), FAILURE)
+
+
 @pytest.mark.parametrize("name", ["E2I_ALERT_WEBHOOK", "E2I_SMTP_URL", "E2I_DAGSTER_URL"])
 @pytest.mark.parametrize("value", ["hooks.example.org", "ftp://x.org", "https:/x.org"])
 def test_an_address_that_is_none_is_refused_without_being_shown(name: str, value: str) -> None:
     with pytest.raises(E2iError, match=name) as caught:
         alert_settings({name: value})
     assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "//AKIA:BHunter2/rest@host:587",
+        "//AKIA:25/BHunter2@host",
+        "//AKIA:25#BHunter2@host",
+        "//AKIA:BHunter2\uff1a@host",
+    ],
+)
+@pytest.mark.parametrize("name", ["E2I_SMTP_URL", "E2I_DAGSTER_URL"])
+def test_a_password_that_is_not_escaped_is_refused_without_being_shown(name: str, value: str) -> None:
+    given = f"{'smtp' if name == 'E2I_SMTP_URL' else 'https'}:{value}"
+    with pytest.raises(E2iError, match=rf"{name} .*as %2F") as caught:
+        alert_settings({name: given})
+    assert "Hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_webhook_may_have_an_at_sign_in_its_path() -> None:
+    webhook = "https://example.webhook.office.com/webhookb2/guid@guid/IncomingWebhook/1"
+    assert alert_settings({"E2I_ALERT_WEBHOOK": webhook}).webhook == webhook
+
+
+def test_links_hold_no_password() -> None:
+    assert (
+        alert_settings({"E2I_DAGSTER_URL": "https://me:hunter2@dagster.example.org"}).ui
+        == "https://dagster.example.org"
+    )
