@@ -1,11 +1,12 @@
 """Telling somebody of a failed run: by webhook, by e-mail, or both, as the environment says."""
 
-import smtplib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from urllib.parse import unquote, urlsplit
 
+from e2i_assets.adapters.addresses import address_parts, shown_address
+from e2i_assets.adapters.mail_server import MailNotSent, send
+from e2i_assets.adapters.settings import DAGSTER_HERE, DAGSTER_URL
 from e2i_assets.adapters.stores.alert_store import AlertStore
 from e2i_assets.core.automation.alerts import Failure, cause, headline, slack_message, text
 from e2i_assets.core.errors import E2iError
@@ -14,7 +15,6 @@ WEBHOOK = "E2I_ALERT_WEBHOOK"
 EMAIL = "E2I_ALERT_EMAIL"
 SENDER = "E2I_ALERT_SENDER"
 SMTP = "E2I_SMTP_URL"
-UI = "E2I_DAGSTER_URL"
 _SECONDS = 10.0
 
 
@@ -30,7 +30,7 @@ class AlertSettings:
         webhook: Address that takes Slack's JSON. Secret.
         recipients: E-mail addresses.
         sender: E-mail address.
-        smtp: Server for e-mail: smtp:// (STARTTLS where it is offered) or smtps://. Secret.
+        smtp: Server for e-mail: smtp:// (STARTTLS where it is offered; needed for a password) or smtps://. Secret.
         ui: Address of the Dagster UI, for links.
     """
 
@@ -38,7 +38,7 @@ class AlertSettings:
     recipients: tuple[str, ...] = ()
     sender: str = "e2i_assets@localhost"
     smtp: str = field(default="smtp://localhost:25", repr=False)
-    ui: str = "http://127.0.0.1:3000"
+    ui: str = DAGSTER_HERE
 
     @property
     def has_somebody(self) -> bool:
@@ -52,18 +52,26 @@ def alert_settings(environment: Mapping[str, str]) -> AlertSettings:
     Raises:
         E2iError: An address is none.
     """
-    for name, schemes in {WEBHOOK: ("http", "https"), SMTP: ("smtp", "smtps"), UI: ("http", "https")}.items():
+    for name, schemes in {WEBHOOK: ("http", "https"), SMTP: ("smtp", "smtps"), DAGSTER_URL: ("http", "https")}.items():
         given = environment.get(name)
-        if given and (urlsplit(given).scheme not in schemes or not urlsplit(given).hostname):
-            allowed = " or ".join(f"{one}://" for one in schemes)
-            raise E2iError(f"{name} is no address: it must begin with {allowed} and name a host")
+        if given:
+            _require_address(name, given, schemes)
     named = [one.strip() for one in environment.get(EMAIL, "").split(",")]
-    chosen = {"sender": environment.get(SENDER), "smtp": environment.get(SMTP), "ui": environment.get(UI)}
+    chosen = {"sender": environment.get(SENDER), "smtp": environment.get(SMTP)}
     return AlertSettings(
         webhook=environment.get(WEBHOOK) or None,
         recipients=tuple(one for one in named if one),
+        ui=shown_address(DAGSTER_URL, environment.get(DAGSTER_URL) or DAGSTER_HERE),
         **{name: value.rstrip("/") for name, value in chosen.items() if value},
     )
+
+
+def _require_address(name: str, given: str, schemes: tuple[str, ...]) -> None:
+    # Teams has an @ in the path of its webhooks; and a webhook's address is shown nowhere.
+    parts = address_parts(name, given, f"{schemes[-1]}://host", path_may_hold_at=name == WEBHOOK)
+    if parts.scheme not in schemes or not parts.hostname:
+        allowed = " or ".join(f"{one}://" for one in schemes)
+        raise E2iError(f"{name} is no address: it must begin with {allowed} and name a host")
 
 
 def tell(settings: AlertSettings, store: AlertStore, failure: Failure) -> str:
@@ -83,7 +91,7 @@ def tell(settings: AlertSettings, store: AlertStore, failure: Failure) -> str:
             _post(settings.webhook, failure, untold)
         if settings.recipients:
             _mail(settings, failure, untold)
-    except AlertNotSent:
+    except BaseException:  # whatever it was, this cause must not be held for told
         store.release(key)
         raise
     return f"told: {headline(failure)}"
@@ -108,14 +116,7 @@ def _mail(settings: AlertSettings, failure: Failure, untold: int) -> None:
     message["From"] = settings.sender
     message["To"] = ", ".join(settings.recipients)
     message.set_content(text(failure, untold))
-    address = urlsplit(settings.smtp)
-    kind = smtplib.SMTP_SSL if address.scheme == "smtps" else smtplib.SMTP
     try:
-        with kind(str(address.hostname), address.port or 0, timeout=_SECONDS) as server:
-            if kind is smtplib.SMTP and server.has_extn("starttls"):
-                server.starttls()
-            if address.username:
-                server.login(unquote(address.username), unquote(address.password or ""))
-            server.send_message(message)
-    except (smtplib.SMTPException, OSError) as error:
-        raise AlertNotSent(f"the mail server of {SMTP} did not take the message: {type(error).__name__}") from None
+        send(message, settings.smtp)
+    except MailNotSent as error:
+        raise AlertNotSent(f"the mail server of {SMTP} did not take the message: {error}") from None

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from e2i_assets.adapters.addresses import shown_address
 from e2i_assets.core.errors import E2iError
 
 DATABASE_URL = "E2I_DATABASE_URL"
@@ -35,7 +35,7 @@ class Settings:
         root: Folder with ``experiments/`` and ``sql/``.
         state: Folder for everything that can be made again: embedded database, tables, models, logs.
         database_url: A server of one's own, None for the embedded one. Secret.
-        mlflow_tracking_uri: An MLflow server of one's own, None for the same database.
+        mlflow_tracking_uri: An MLflow server of one's own, None for the same database. Secret.
         mlflow_url, dagster_url: Where a person opens the two in a browser: what links lead to.
         cores: Trials at a time of an experiment that does not say how many.
         dask_address: The scheduler of the Dask cluster on which experiments with ``hpo.engine: dask`` are searched.
@@ -90,27 +90,19 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     state = Path(environment.get(STATE) or root / ".e2i")
     mlflow = environment.get(MLFLOW_TRACKING_URI) or None
     # A server of one's own is opened where it is written to, unless a browser has another way.
-    opened = mlflow if mlflow and mlflow.startswith(("http://", "https://")) else MLFLOW_HERE
+    server = mlflow if mlflow and mlflow.startswith(("http://", "https://")) else None
+    opened = shown_address(MLFLOW_TRACKING_URI, server) if server else MLFLOW_HERE
     return Settings(
         root=root,
         state=state if state.is_absolute() else root / state,
         database_url=environment.get(DATABASE_URL) or None,
         mlflow_tracking_uri=mlflow,
-        mlflow_url=_address(MLFLOW_URL, environment.get(MLFLOW_URL) or opened),
-        dagster_url=_address(DAGSTER_URL, environment.get(DAGSTER_URL) or DAGSTER_HERE),
+        mlflow_url=shown_address(MLFLOW_URL, environment.get(MLFLOW_URL) or opened),
+        dagster_url=shown_address(DAGSTER_URL, environment.get(DAGSTER_URL) or DAGSTER_HERE),
         cores=cores(environment),
         dask_address=environment.get(DASK_ADDRESS) or None,
         lease_seconds=float(count(environment, LEASE_SECONDS, _LEASE_SECONDS)),
     )
-
-
-def _address(name: str, url: str) -> str:
-    """Return an address as it may be shown: without a password, and ready for a path behind it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # it may hold a password, and so is not repeated
-        raise E2iError(f"{name} is no address: it must look like https://host:5000") from None
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
 def cores(environment: Mapping[str, str]) -> int:

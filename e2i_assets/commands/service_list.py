@@ -5,13 +5,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from sqlalchemy.exc import DBAPIError
 
+from e2i_assets.adapters.addresses import shown_address
 from e2i_assets.adapters.postgres.dagster_tables import daemon_beats
 from e2i_assets.adapters.processes.services import Service
-from e2i_assets.adapters.settings import DAGSTER_URL, HOME, MLFLOW_URL, STATE
+from e2i_assets.adapters.settings import DAGSTER_URL, HOME, MLFLOW_TRACKING_URI, MLFLOW_URL, STATE
 from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
 from e2i_assets.adapters.tracking.mlflow_client import ENVIRONMENT as MLFLOW_ENVIRONMENT
 from e2i_assets.adapters.tracking.mlflow_client import is_server
@@ -43,10 +43,7 @@ def service_list(project: Workspace, host: str, ports: Ports) -> list[Service]:
 def own_mlflow(project: Workspace) -> str | None:
     """Return the address of the person's own MLflow server, without a password, if there is one."""
     uri = project.settings.mlflow_tracking_uri
-    if not uri or not is_server(uri):
-        return None
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return shown_address(MLFLOW_TRACKING_URI, uri) if uri and is_server(uri) else None
 
 
 def traced_to(project: Workspace, host: str, ports: Ports, environment: Mapping[str, str]) -> dict[str, str]:

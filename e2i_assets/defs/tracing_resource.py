@@ -24,7 +24,7 @@ _LAST = dg.AssetKey("trained_model")
 class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic in itself
     """OpenTelemetry spans of a run, off unless an endpoint is given; a receiver that is away costs under a second."""
 
-    endpoint: str | None = Field(None, description="Base address of an OTLP/HTTP receiver.")
+    endpoint: str | None = Field(None, description="Base address of an OTLP/HTTP receiver.", json_schema_extra=SECRET)
     receiver: str = Field("otlp", description="otlp for any collector, opik, mlflow, or none.")
     project: str | None = Field(None, description="Opik's project.")
     workspace_name: str | None = Field(None, description="Opik's workspace.")

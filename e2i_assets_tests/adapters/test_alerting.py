@@ -1,10 +1,12 @@
 """Failures on the wire: what a webhook and a mail server get, how often, and what a failed message costs."""
 
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from mail_receiver import mail_receiver
+from mail_receiver import mail_receiver, self_signed
 from webhook_receiver import webhook_receiver
 
 from e2i_assets.adapters.alerting import AlertNotSent, AlertSettings, alert_settings, tell
@@ -62,20 +64,70 @@ def test_a_message_that_nobody_took_is_tried_with_the_next_failure_and_names_no_
         assert len(webhook.messages) == 1
 
 
+def mailed(smtp: str) -> AlertSettings:
+    return alert_settings({"E2I_ALERT_EMAIL": "a@x.org, b@x.org", "E2I_SMTP_URL": smtp})
+
+
 def test_an_email_says_the_same(tables: Database) -> None:
     with mail_receiver() as server:
-        settings = alert_settings(
-            {"E2I_ALERT_EMAIL": "a@x.org, b@x.org", "E2I_SMTP_URL": f"smtp://127.0.0.1:{server.server_address[1]}"}
-        )
-        tell(settings, AlertStore(tables), FAILURE)
+        tell(mailed(f"smtp://127.0.0.1:{server.port}"), AlertStore(tables), FAILURE)
         (message,) = server.messages
         assert message["Subject"] == "[e2i] visits failed in dataset: DataInvalid"
         assert message["To"] == "a@x.org, b@x.org"
         assert FAILURE.link in str(message.get_payload())
 
 
+def test_no_password_goes_to_a_mail_server_before_the_connection_is_encrypted(
+    tables: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path / "here.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # somebody does vouch for it
+    with mail_receiver(certificate) as server:
+        tell(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertStore(tables), FAILURE)
+        assert server.in_clear == ["EHLO", "STARTTLS"]
+        assert server.encrypted == ["EHLO", "AUTH", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
+        assert len(server.messages) == 1
+
+
+@pytest.mark.parametrize(("scheme", "before"), [("smtp", ["EHLO", "STARTTLS"]), ("smtps", [])])
+def test_a_mail_server_that_nobody_vouches_for_gets_no_password_and_no_message(
+    tables: Database, tmp_path: Path, scheme: str, before: list[str]
+) -> None:
+    with mail_receiver(self_signed(tmp_path / "here.pem"), is_encrypted=scheme == "smtps") as server:
+        settings = mailed(f"{scheme}://me:hunter2@127.0.0.1:{server.port}")
+        with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*certificate .*self-signed.*SSL_CERT_FILE"):
+            tell(settings, AlertStore(tables), FAILURE)
+        assert (server.in_clear, server.encrypted, server.messages) == (before, [], [])
+
+
+def test_a_password_is_given_in_the_clear_to_a_mail_server_of_this_machine_alone(tables: Database) -> None:
+    with mail_receiver() as server:
+        tell(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertStore(tables), FAILURE)
+        assert server.in_clear == ["EHLO", "AUTH", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
+        server.in_clear.clear()
+        # Leads here as well, and is no address of this machine alone.
+        elsewhere = mailed(f"smtp://me:hunter2@0.0.0.0:{server.port}")
+        with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*no TLS.*smtps://"):
+            tell(elsewhere, AlertStore(tables), replace(FAILURE, kind="OSError"))
+        assert server.in_clear == ["EHLO"]
+
+
+def test_a_mail_server_of_this_machine_is_not_asked_who_vouches_for_it(tables: Database, tmp_path: Path) -> None:
+    """The default: many systems give theirs a certificate that nobody signed."""
+    with mail_receiver(self_signed(tmp_path / "here.pem")) as server:
+        tell(mailed(f"smtp://127.0.0.1:{server.port}"), AlertStore(tables), FAILURE)
+        assert server.in_clear == ["EHLO", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
+
+
 def test_nobody_to_tell_is_said_and_counts_as_nothing(tables: Database) -> None:
     assert "nobody is told" in tell(AlertSettings(), AlertStore(tables), FAILURE)
+
+
+def test_a_message_that_breaks_in_a_way_that_nobody_foresaw_is_tried_with_the_next_failure(tables: Database) -> None:
+    broken = AlertSettings(recipients=("a@x.org",), smtp="smtp://here:none")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="none"):
+            tell(broken, AlertStore(tables), FAILURE)
 
 
 @pytest.mark.parametrize("name", ["E2I_ALERT_WEBHOOK", "E2I_SMTP_URL", "E2I_DAGSTER_URL"])
@@ -84,3 +136,32 @@ def test_an_address_that_is_none_is_refused_without_being_shown(name: str, value
     with pytest.raises(E2iError, match=name) as caught:
         alert_settings({name: value})
     assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "//AKIA:BHunter2/rest@host:587",
+        "//AKIA:25/BHunter2@host",
+        "//AKIA:25#BHunter2@host",
+        "//AKIA:BHunter2\uff1a@host",
+    ],
+)
+@pytest.mark.parametrize("name", ["E2I_SMTP_URL", "E2I_DAGSTER_URL"])
+def test_a_password_that_is_not_escaped_is_refused_without_being_shown(name: str, value: str) -> None:
+    given = f"{'smtp' if name == 'E2I_SMTP_URL' else 'https'}:{value}"
+    with pytest.raises(E2iError, match=rf"{name} .*as %2F") as caught:
+        alert_settings({name: given})
+    assert "Hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_webhook_may_have_an_at_sign_in_its_path() -> None:
+    webhook = "https://example.webhook.office.com/webhookb2/guid@guid/IncomingWebhook/1"
+    assert alert_settings({"E2I_ALERT_WEBHOOK": webhook}).webhook == webhook
+
+
+def test_links_hold_no_password() -> None:
+    assert (
+        alert_settings({"E2I_DAGSTER_URL": "https://me:hunter2@dagster.example.org"}).ui
+        == "https://dagster.example.org"
+    )

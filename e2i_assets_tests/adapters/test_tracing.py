@@ -173,6 +173,16 @@ def test_a_receiver_in_trouble_costs_less_than_a_second_and_is_reported(trouble:
     assert "600 of 600 spans" in str(result.reason)
 
 
+def test_a_receiver_that_is_away_is_named_without_its_password() -> None:
+    settings = TracingSettings(endpoint="http://me:hunter2@127.0.0.1:9")
+    tracing = Tracing(settings)
+    with tracing.span(TRAINING, run_id="r1", parent=None):
+        pass
+    reason = str(tracing.shutdown().reason)
+    assert "not received by http://127.0.0.1:9/v1/traces within" in reason
+    assert "hunter2" not in reason + repr(settings)
+
+
 def test_a_process_does_not_wait_for_a_dead_receiver_when_it_ends(receiver: Receiver) -> None:
     receiver.delay = 30.0
     program = (
@@ -219,8 +229,11 @@ def test_the_global_provider_is_left_alone(receiver: Receiver) -> None:
         ({"endpoint": "localhost:4317"}, "http://"),
         ({"endpoint": "http://here", "receiver": "mlflow"}, "mlflow_experiment_id"),
         ({"endpoint": "http://here", "receiver": "zipkin"}, "receiver"),
+        ({"endpoint": "me:hunter2@here"}, "http://"),
+        ({"endpoint": "http://me:hunter2/rest@here"}, "E2I_TRACING_ENDPOINT is no address"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], named: str) -> None:
-    with pytest.raises(ValidationError, match=named):
+    with pytest.raises(ValidationError, match=named) as raised:
         TracingSettings(**settings)
+    assert "hunter2" not in str(raised.value)

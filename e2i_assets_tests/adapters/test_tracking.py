@@ -1,6 +1,7 @@
 import json
 import socket
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from e2i_assets.adapters.tracking.mlflow_model import save_mlflow_model
 from e2i_assets.adapters.tracking.mlflow_run import ended
 from e2i_assets.adapters.tracking.tracked_run import TrackedRun, hyperparameters, param_text
 from e2i_assets.adapters.tracking.tracking import Tracker
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.fitted_model import FittedModel
 
 ROWS = pd.DataFrame({"visits": [1.0, 2.0, 4.0], "share": [0.5, 0.1, 0.2]})
@@ -283,9 +285,31 @@ def test_a_server_in_trouble_is_unavailable_soon(trouble: Trouble, tmp_path: Pat
     assert result.reason
 
 
+@pytest.mark.parametrize("trouble", ["refuses", "bad gateway", "hangs up"])
+def test_what_is_told_of_a_server_in_trouble_holds_no_password(
+    trouble: Trouble, tmp_path: Path, run: TrackedRun
+) -> None:
+    """requests and MLflow write the whole address into what they raise."""
+    with troubled(trouble) as address:
+        tracker = Tracker(address.replace("://", "://me:hunter2%2Fword@"), tmp_path)
+        told = [str(tracker.log(run).reason), tracker.appoint("model", 1, 1)]
+        with pytest.raises(E2iError) as asked:
+            tracker.run_params("0" * 32)
+    told.append("".join(traceback.format_exception(asked.value)))
+    assert [text for text in told if address.removeprefix("http://") not in text] == []  # it does say where
+    assert [text for text in told if "hunter2" in text] == []
+
+
 @pytest.mark.parametrize(
     "address",
-    ["http://127.0.0.1:{port}", "postgresql+psycopg2://me:secret-word@127.0.0.1:{port}/e2i", "no address"],
+    [
+        "http://127.0.0.1:{port}",
+        "http://me:secret-word@127.0.0.1:{port}",
+        "postgresql+psycopg2://me:secret-word@127.0.0.1:{port}/e2i",
+        "postgresql+psycopg2://me:pass@secret-word@127.0.0.1:{port}/e2i",
+        "postgresql+psycopg2://me:secret-word",
+        "no address",
+    ],
 )
 def test_an_address_where_nothing_answers_is_unavailable_soon(address: str, tmp_path: Path, run: TrackedRun) -> None:
     """T30: no invented ids."""

@@ -1,4 +1,4 @@
-"""A server on loopback that is in trouble: gone, answering 500, slow by half a minute, or well only to who asks."""
+"""A server on loopback in trouble: gone, answering with errors, slow by half a minute, or well only to who asks."""
 
 import threading
 from collections.abc import Iterator
@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-Trouble = Literal["gone", "errors", "slow", "looks well"]
+Trouble = Literal["gone", "errors", "refuses", "bad gateway", "slow", "looks well", "hangs up"]
 HALF_A_MINUTE = 30.0
+_STATUS = {"refuses": 401, "bad gateway": 502}
 
 
 @contextmanager
@@ -17,11 +18,13 @@ def troubled(trouble: Trouble) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            well = trouble == "looks well" and self.path.endswith("/health")
+            well = trouble in ("looks well", "hangs up") and self.path.endswith("/health")
             if trouble in ("slow", "looks well") and not well:
                 released.wait(HALF_A_MINUTE)
+            if trouble == "hangs up" and not well:
+                return
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.send_response(200 if well else 500)
+            self.send_response(200 if well else _STATUS.get(trouble, 500))
             self.send_header("Content-Length", "0")
             self.end_headers()
 

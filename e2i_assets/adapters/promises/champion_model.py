@@ -8,7 +8,7 @@ from e2i_assets.adapters.stored_model import ARCHIVE
 from e2i_assets.adapters.stores.champion_store import ChampionStore, StoredDecision
 from e2i_assets.adapters.stores.drift_store import DriftStore
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.tracking.mlflow_client import TrackingUnreachable
+from e2i_assets.adapters.tracking.mlflow_client import TrackingFailed, TrackingUnreachable
 from e2i_assets.adapters.tracking.models import ModelInvalid, load_model
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.automation.champion import ChampionModel
@@ -84,7 +84,7 @@ def _alias(workspace: Workspace, name: str) -> Verdict:
         return held("the champion is not in MLflow")
     try:
         found = workspace.tracker().champion(f"e2i_{name}")
-    except TrackingUnreachable as error:
+    except (TrackingUnreachable, TrackingFailed) as error:
         return verdict([f"MLflow could not be asked: {error}"], "")
     wrong = [f"the alias champion points at {found}, and the champion is version {champion.mlflow_model_version}"]
     return verdict(

@@ -5,6 +5,9 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from e2i_assets.adapters.addresses import address_parts
+from e2i_assets.core.errors import E2iError
+
 TRACING_ENDPOINT, TRACING_RECEIVER = "E2I_TRACING_ENDPOINT", "E2I_TRACING_RECEIVER"
 Receiver = Literal["otlp", "opik", "mlflow", "none"]
 
@@ -20,7 +23,7 @@ class TracingSettings(BaseModel):
 
     Attributes:
         endpoint: Base address of the receiver, for example ``http://localhost:5173`` or
-            ``https://www.comet.com/opik``; the path of the receiver is added when it is not there.
+            ``https://www.comet.com/opik``; the path of the receiver is added when it is not there. Secret.
         receiver: ``opik``, ``mlflow`` (its server takes spans too), ``otlp`` for any collector, ``none`` for nobody.
         headers: Further headers of every request; a text is read as ``name=value,name=value``.
         trials: Share of the trials that get a span of their own, 0 to 1; of those that fail, all, unless it is 0.
@@ -33,9 +36,9 @@ class TracingSettings(BaseModel):
         mlflow_artifacts: Where the artifacts of an experiment that is created are kept; None: as its server says.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    endpoint: str | None = None
+    endpoint: str | None = Field(None, repr=False)
     receiver: Receiver = "otlp"
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     service_name: str = "e2i_assets"
@@ -64,6 +67,10 @@ class TracingSettings(BaseModel):
             return None
         if not endpoint.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://: spans are sent by OTLP over HTTP")
+        try:
+            address_parts(TRACING_ENDPOINT, endpoint)
+        except E2iError as error:
+            raise ValueError(str(error)) from None
         return endpoint.rstrip("/")
 
     @model_validator(mode="after")

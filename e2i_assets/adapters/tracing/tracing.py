@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from e2i_assets.adapters.addresses import without_userinfo
 from e2i_assets.adapters.tracing.mlflow_link import MlflowLink
 from e2i_assets.adapters.tracing.settings import TracingSettings
 from e2i_assets.adapters.tracing.span_attributes import TRAINING, span_values
@@ -168,7 +169,9 @@ class Tracing:
         sent, lost = self._count.sent, self._count.ended - self._count.sent
         if not lost:
             return TracingResult("sent", sent)
-        reason = f"{lost} of {sent + lost} spans were not received by {self._settings.url} within {seconds:g} s"
+        url = str(self._settings.url)
+        shown = without_userinfo(url, url)  # the reason becomes a tag of the run, and a line of its log
+        reason = f"{lost} of {sent + lost} spans were not received by {shown} within {seconds:g} s"
         return TracingResult("unavailable", sent, lost, reason)
 
 

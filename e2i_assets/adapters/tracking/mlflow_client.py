@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
+from e2i_assets.adapters.addresses import ESCAPING, without_userinfo
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ ENVIRONMENT = {
 
 class TrackingUnreachable(E2iError):
     """No MLflow store answers at the address."""
+
+
+class TrackingFailed(E2iError):
+    """An MLflow store that answered, and then not as it should."""
 
 
 def bounded_environment() -> None:
@@ -77,20 +82,24 @@ def _require_server(tracking_uri: str) -> None:
         answer = requests.get(f"{tracking_uri.rstrip('/')}/health", timeout=PROBE_SECONDS)
         answer.raise_for_status()
     except requests.RequestException as error:
-        raise TrackingUnreachable(f"no MLflow server answers, start it or correct its address: {error}") from error
+        # Not chained, here and below: what the libraries write repeats the address with its password.
+        why = without_userinfo(str(error), tracking_uri)
+        raise TrackingUnreachable(f"no MLflow server answers, start it or correct its address: {why}") from None
 
 
 def _require_database(tracking_uri: str) -> None:
     try:
         url = sa.make_url(tracking_uri)
+        if "@" in (url.host or ""):
+            raise ArgumentError("the end of a password was taken for the host")
         limit = {"connect_timeout": round(PROBE_SECONDS)} if url.get_backend_name() == "postgresql" else {}
         with sa.create_engine(url, poolclass=NullPool, connect_args=limit).connect():
             return
-    except ArgumentError as error:
+    except (ArgumentError, ValueError):  # the latter: a port that is none
         raise TrackingUnreachable(
-            "the MLflow tracking address is neither a server's (http://...) nor a database's (postgresql://...)"
-        ) from error
+            "the MLflow tracking address is neither a server's (http://...) nor a database's (postgresql://...); "
+            f"{ESCAPING}"
+        ) from None
     except sa.exc.DBAPIError as error:
-        raise TrackingUnreachable(
-            f"no MLflow database answers, start it or correct its address: {str(error.orig).strip()}"
-        ) from error
+        why = without_userinfo(str(error.orig).strip(), tracking_uri)
+        raise TrackingUnreachable(f"no MLflow database answers, start it or correct its address: {why}") from None

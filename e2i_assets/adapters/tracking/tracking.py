@@ -3,14 +3,15 @@
 What a tracked run is stands in `tracked_run`, how a store is reached in `mlflow_client`.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from e2i_assets.adapters.tracking.mlflow_client import TrackingUnreachable, is_server, mlflow_client
+from e2i_assets.adapters.addresses import without_userinfo
+from e2i_assets.adapters.tracking.mlflow_client import TrackingFailed, TrackingUnreachable, is_server, mlflow_client
 from e2i_assets.adapters.tracking.mlflow_run import (
     ended,
     found_run,
@@ -97,22 +98,24 @@ class Tracker:
             with self._lock(f"mlflow:{name}"):
                 appoint(mlflow_client(self._tracking_uri), name, version, champion)
         except tracking_failures() as error:
-            return f"{type(error).__name__}: {error}"
+            return self._said(error)
         return "moved"
 
     def champion(self, name: str) -> str | None:
         """Return the version of a registered model that the alias ``champion`` points at, or None."""
-        return champion_version(self._client(), name)
+        with self._asked() as client:
+            return champion_version(client, name)
 
     def find_run(self, run_key: str) -> str | None:
         """Return the id of the MLflow run of this key, or None."""
-        client = self._client()
-        run = found_run(client, _experiment_ids(client), run_key)
+        with self._asked() as client:
+            run = found_run(client, _experiment_ids(client), run_key)
         return None if run is None else str(run.info.run_id)
 
     def run_params(self, run_id: str) -> dict[str, str]:
         """Return the parameters of an MLflow run, as MLflow keeps them (see `param_text`)."""
-        return dict(self._client().get_run(run_id).data.params)
+        with self._asked() as client:
+            return dict(client.get_run(run_id).data.params)
 
     def close_stale(self, has_ended: Callable[[str], bool]) -> list[str]:
         """Mark as FAILED what still says RUNNING although its Dagster run is over; returns the MLflow run ids.
@@ -120,16 +123,16 @@ class Tracker:
         Args:
             has_ended: Whether the Dagster run of this id is over.
         """
-        client = self._client()
-        running = client.search_runs(_experiment_ids(client), "attributes.status = 'RUNNING'")
-        stale = [
-            str(run.info.run_id)
-            for run in running
-            # Runs without the tag are not ours.
-            if DAGSTER_RUN_TAG in run.data.tags and has_ended(run.data.tags[DAGSTER_RUN_TAG])
-        ]
-        for run_id in stale:
-            client.set_terminated(run_id, status="FAILED")
+        with self._asked() as client:
+            running = client.search_runs(_experiment_ids(client), "attributes.status = 'RUNNING'")
+            stale = [
+                str(run.info.run_id)
+                for run in running
+                # Runs without the tag are not ours.
+                if DAGSTER_RUN_TAG in run.data.tags and has_ended(run.data.tags[DAGSTER_RUN_TAG])
+            ]
+            for run_id in stale:
+                client.set_terminated(run_id, status="FAILED")
         return stale
 
     def _tried(self, run_key: str, told: Callable[["MlflowClient"], TrackingResult]) -> TrackingResult:
@@ -142,12 +145,22 @@ class Tracker:
         except TrackingRefused as error:
             return TrackingResult("refused", reason=str(error))
         except tracking_failures() as error:
-            return TrackingResult("unavailable", reason=f"{type(error).__name__}: {error}")
+            return TrackingResult("unavailable", reason=self._said(error))
 
-    def _client(self) -> "MlflowClient":
+    @contextmanager
+    def _asked(self) -> Iterator["MlflowClient"]:
+        """Give a client whose failures are raised as errors of ours, and not chained: MLflow's hold the password."""
         if self._tracking_uri is None:
             raise E2iError("no MLflow tracking address is configured, so there are no runs to look at")
-        return mlflow_client(self._tracking_uri)
+        try:
+            yield mlflow_client(self._tracking_uri)
+        except TrackingUnreachable:
+            raise
+        except tracking_failures() as error:
+            raise TrackingFailed(self._said(error)) from None
+
+    def _said(self, error: Exception) -> str:
+        return without_userinfo(f"{type(error).__name__}: {error}", str(self._tracking_uri))
 
     def _logged(self, client: "MlflowClient", tracked: TrackedRun, content: dict[str, bytes]) -> TrackingResult:
         experiment_id = self._experiment(client, tracked)
@@ -198,4 +211,4 @@ def tracking_failures() -> tuple[type[Exception], ...]:
     """Return what an MLflow store that is away, broken or full raises; a failed HTTP request is an OSError too."""
     from mlflow.exceptions import MlflowException
 
-    return (TrackingUnreachable, MlflowException, SQLAlchemyError, OSError)
+    return (TrackingUnreachable, TrackingFailed, MlflowException, SQLAlchemyError, OSError)
