@@ -1,6 +1,7 @@
 """The final training as it is kept: a row in our tables, a run in MLflow, the model on disk, all by one identity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -94,7 +95,7 @@ def train(
     store = RunStore(workspace.database)
     row = _started(workspace, experiment, rows, hpo, identity, dagster_run_id, started)
     run_id = store.start(row)
-    try:
+    with _told_when_it_fails(workspace, experiment, rows, hpo, run_id, dagster_run_id, started):
         training = trained(experiment, rows, hpo)
         folder = workspace.model_folder(experiment.name, identity)
         # What waits to be sent of this study is another model, which is about to be replaced.
@@ -138,9 +139,29 @@ def train(
             test_intervals=interval_documents(report.intervals),
             baseline_test_metrics=training.baseline_metrics,
         )
-    except BaseException as error:  # the row must not say "running" of a training that died; then it goes on its way
+    gaps, url = training_gaps(experiment, training), training_log.mlflow_url(workspace, tracked)
+    places = training_places(workspace.settings, hpo, tracked, url, run_id, dagster_run_id, folder)
+    written = written_report(workspace, experiment, rows, hpo, training, gaps, lost, every, tracked, places)
+    training_log.attach(workspace, experiment.name, identity, {written.path.name: written.path.read_bytes()})
+    return KeptTraining(str(run_id), training, output, tracked.reason or "logged", url, drawn, gaps, written)
+
+
+@contextmanager
+def _told_when_it_fails(
+    workspace: Workspace,
+    experiment: Experiment,
+    rows: TrainingRows,
+    hpo: HpoOutput,
+    run_id: str,
+    dagster_run_id: str,
+    started: datetime,
+) -> Iterator[None]:
+    """The row must not say "running" of a training that died, and MLflow shows what was tried."""
+    try:
+        yield
+    except BaseException as error:
         failure = f"{type(error).__name__}: {error}"
-        store.fail(run_id, failure)
+        RunStore(workspace.database).fail(run_id, failure)
         if isinstance(error, Exception):  # what interrupts a process has no time for a log
             shown = failed_training(
                 workspace.settings, experiment, rows.facts, hpo, failure,
@@ -148,11 +169,6 @@ def train(
             )  # fmt: skip
             workspace.tracker().log(shown)
         raise
-    gaps, url = training_gaps(experiment, training), training_log.mlflow_url(workspace, tracked)
-    places = training_places(workspace.settings, hpo, tracked, url, run_id, dagster_run_id, folder)
-    written = written_report(workspace, experiment, rows, hpo, training, gaps, lost, every, tracked, places)
-    training_log.attach(workspace, experiment.name, identity, {written.path.name: written.path.read_bytes()})
-    return KeptTraining(str(run_id), training, output, tracked.reason or "logged", url, drawn, gaps, written)
 
 
 def _started(
