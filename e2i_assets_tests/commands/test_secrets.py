@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import tell_program
 from sklearn.datasets import load_breast_cancer
 from trace_receiver import Receiver
+from troubled_server import troubled
 
 from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for
 from e2i_assets.adapters.postgres.database import Database
@@ -56,6 +58,13 @@ def account(database: Database, name: str, secret: str, *roles: str) -> str:
             connection.exec_driver_sql(f"GRANT {role} TO {name}")
     url = sa.make_url(database.url).set(username=name, password=password, drivername="postgresql")
     return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """The address of an MLflow server that takes no password."""
+    with troubled("refuses") as address:
+        yield address
 
 
 @pytest.fixture
@@ -106,11 +115,21 @@ def dumped(database: Database) -> bytes:
     return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
 
 
+def telling(environment: dict[str, str]) -> bytes:
+    """Have the failed run told, and return what the process says."""
+    command = [sys.executable, tell_program.__file__]
+    ended = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
+    return ended.stdout + ended.stderr
+
+
 @pytest.mark.parametrize("mlflow", ["here", pytest.param("away", marks=pytest.mark.drill)])
 def test_no_secret_stands_in_what_a_run_writes_says_or_shows(
-    project: Workspace, accounts: dict[str, str], receiver: Receiver, mlflow: str
+    project: Workspace, accounts: dict[str, str], receiver: Receiver, refusing: str, mlflow: str
 ) -> None:
-    """One experiment succeeds, one fails; MLflow is the database, or a server with a password that does not answer."""
+    """One experiment succeeds, one fails, which nobody takes a message of.
+
+    MLflow is the database, or a server that refuses the password; the receiver of traces is then one that is away.
+    """
     root = project.settings.root
     for name, text in (("visits", VISITS), ("broken", BROKEN)):
         (root / "experiments" / f"{name}.yaml").write_text(text)
@@ -128,23 +147,31 @@ def test_no_secret_stands_in_what_a_run_writes_says_or_shows(
         "E2I_TRACING_TRIALS": "1",
     }
     if mlflow == "away":
-        environment["E2I_MLFLOW_TRACKING_URI"] = f"http://me:{SECRETS['MLFLOW']}@127.0.0.1:1"
+        environment["E2I_MLFLOW_TRACKING_URI"] = refusing.replace("://", f"://me:{SECRETS['MLFLOW']}@")
+        environment["E2I_TRACING_ENDPOINT"] = f"http://me:{SECRETS['TRACES']}@127.0.0.1:1"
     command = [sys.executable, "-m", "e2i_assets.cli", "run", "visits", "broken", "--json"]
     with watched() as processes:
         ended = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=170)
+        told = [telling(environment), telling({**environment, "E2I_ALERT_WEBHOOK": ""})]
     said = ended.stdout + ended.stderr
     assert ended.returncode == 1, said.decode()  # the broken one
+    assert [b"AlertNotSent: the webhook of" in told[0], b"AlertNotSent: the mail server of" in told[1]] == [True, True]
     places = {
         "the command lines": processes,
-        "what was said": Place([said]),
+        "what was said": Place([said, *told]),
         "the database": Place([dumped(project.database)]),
         "the state folder": Place([path.read_bytes() for path in project.settings.state.rglob("*") if path.is_file()]),
         "the traces": Place([span.SerializeToString() for span in receiver.spans]),
     }
     # A search that finds nothing anywhere proves nothing.
-    assert [name for name, place in places.items() if not place.holds("visits")] == []
+    silent = ["the traces"] if mlflow == "away" else []
+    assert [name for name, place in places.items() if not place.holds("visits")] == silent
     assert [name for name in ("the database", "what was said") if not places[name].holds("nowhere")] == []
-    assert any(header["authorization"] == SECRETS["TRACES"] for header in receiver.headers)
+    if mlflow == "away":
+        assert places["the database"].holds("spans were not received by")
+        assert places["the state folder"].holds("401 Client Error: Unauthorized for url")
+    else:
+        assert any(header["authorization"] == SECRETS["TRACES"] for header in receiver.headers)
     found = [
         f"{name} in {where}" for where, place in places.items() for name, one in SECRETS.items() if place.holds(one)
     ]
