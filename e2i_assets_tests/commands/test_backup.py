@@ -231,6 +231,7 @@ def test_programs_that_are_older_than_the_server_are_not_used(tmp_path: Path) ->
 
 
 @pytest.mark.drill
+@pytest.mark.timeout(900)
 def test_on_a_new_machine_without_the_state_folder_a_run_makes_the_files_again_and_tries_nothing_twice(
     project: Workspace, empty_database: Database, tmp_path: Path
 ) -> None:
