@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
+from itertools import count
 from typing import Any
 
 import optuna
@@ -414,6 +415,32 @@ def test_a_configuration_that_two_processes_propose_is_queued_once(shared: Share
         study.enqueue_trial({"x": 0.5}, user_attrs={ORIGIN: "default"})
         study.enqueue_trial({"x": 0.5}, user_attrs={ORIGIN: "warm_start", "pattern_id": "p"})
     assert [trial.user_attrs[ORIGIN] for trial in shared.read_by_optuna()] == ["default", "warm_start"]
+
+
+class OneConnection(Database):
+    """A database that gives each process one pooled connection, and an error soon where that is not enough."""
+
+    @cached_property
+    def engine(self) -> sa.Engine:  # type: ignore[override]
+        return sa.create_engine(self.url_for("e2i"), pool_size=1, max_overflow=0, pool_timeout=5)
+
+
+def test_whoever_holds_a_connection_waits_for_no_second_one(shared: Shared) -> None:
+    """Else as many threads as there are connections wait for each other, with the study's row locked."""
+    narrow = OneConnection(shared.database.url)
+    storage = StudyStorage(narrow, shared.plain, shared.study_id, 24)
+    study = shared.study(storage)
+    queued = count()
+
+    def queue(study: optuna.Study, trial: FrozenTrial) -> None:
+        study.enqueue_trial({"x": 0.5}, user_attrs={ORIGIN: "warm_start", "pattern_id": f"p{next(queued)}"})
+        study.enqueue_trial({"x": 0.5}, user_attrs={ORIGIN: "default"})
+
+    with pytest.raises(BudgetSpent):
+        study.optimize(quick, n_jobs=4, callbacks=[queue])
+    assert shared.row.n_completed == 24
+    assert [trial.user_attrs.get(ORIGIN) for trial in study.trials].count("default") == 1
+    narrow.dispose()
 
 
 # Few round trips.

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
@@ -23,7 +24,6 @@ from e2i_assets.adapters.study_storage.trial_cache import TrialCache
 from e2i_assets.core.search.trials import ORIGIN
 
 WRITE_EVERY_SECONDS = 1.0
-_FIXED = "fixed_params"
 _UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
 
 
@@ -61,7 +61,7 @@ class StudyStorage(StudyLevel):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         study, cache = self._study(study_id)
         trial = _new_trial() if template_trial is None else copy.deepcopy(template_trial)
-        queued = patiently(lambda: self._create(study, cache, trial, is_new=template_trial is None))
+        queued = patiently(lambda: self._create(study, trial, is_new=template_trial is None))
         if queued is not None:
             return queued
         if trial.state is TrialState.RUNNING:
@@ -70,7 +70,7 @@ class StudyStorage(StudyLevel):
             cache.ended(trial)
         return trial._trial_id
 
-    def _create(self, study: reads.Study, cache: TrialCache, trial: FrozenTrial, is_new: bool) -> int | None:
+    def _create(self, study: reads.Study, trial: FrozenTrial, is_new: bool) -> int | None:
         """Insert a trial and give it its id and number; return the id of the one that waits in its place, if any.
 
         Is the connection lost on the commit, the trial may be there all the same: a running one that nobody runs, which
@@ -81,20 +81,9 @@ class StudyStorage(StudyLevel):
                 trial._trial_id, trial.number = writes.create_new(connection, study, trial, self._claims)
             else:
                 writes.lock(connection, study)
-                if (queued := self._queued_already(cache, trial)) is not None:
+                if (queued := _queued_already(connection, study, trial)) is not None:
                     return queued
                 trial._trial_id, trial.number = writes.create_from(connection, study, trial, self._claims)
-        return None
-
-    def _queued_already(self, cache: TrialCache, trial: FrozenTrial) -> int | None:
-        """Return the trial that another process has queued for the same reason, at the same moment maybe."""
-        if trial.state is not TrialState.WAITING or ORIGIN not in trial.user_attrs:
-            return None
-        cache.refresh()
-        for other in cache.trials(None):
-            same = other.system_attrs.get(_FIXED) == trial.system_attrs.get(_FIXED)
-            if same and all(other.user_attrs.get(key) == value for key, value in trial.user_attrs.items()):
-                return other._trial_id
         return None
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
@@ -231,6 +220,17 @@ class StudyStorage(StudyLevel):
         # Read again: a process that ends its last trial gives its lock back after that.
         with self._database.connect() as connection:
             return [one.number for one in reads.running(connection, study) if (one.number, one.worker) in dead]
+
+
+def _queued_already(connection: sa.Connection, study: reads.Study, trial: FrozenTrial) -> int | None:
+    """Return the trial that another process has queued for the same reason, at the same moment maybe.
+
+    Asked on the connection that holds the study's row, and of no cache, which would wait for a second one: all of a
+    pool's could be held by threads that wait for that row.
+    """
+    if trial.state is not TrialState.WAITING or ORIGIN not in trial.user_attrs:
+        return None
+    return reads.queued_alike(connection, study, trial)
 
 
 def _is_the_same(stored: FrozenTrial, told: FrozenTrial) -> bool:
