@@ -624,6 +624,18 @@ def test_a_silent_process_loses_its_trial_and_goes_on_when_it_is_back(shared: Sh
         assert study.trials == shared.read_by_optuna()
 
 
+def test_a_process_that_is_frozen_for_more_than_a_day_stays_silent(shared: Shared) -> None:
+    """Its row is tidied up by whoever joins next, and its lock is held on."""
+    with shared.database.advisory_lock("a frozen process"):
+        with shared.database.begin() as connection:
+            told = "INSERT INTO ml_hpo_workers (name, host, process_id, lease_seconds, seen_at) VALUES"
+            connection.execute(sa.text(f"{told} ('a frozen process', 'h', 1, 60, now() - interval '2 days')"))
+        shared.study(shared.storage(lock="a frozen process")).ask()
+        assert here(shared).abandoned() == [0]
+        with worker(shared.database):
+            assert here(shared).abandoned() == [0]
+
+
 def test_a_trial_that_ended_before_it_could_be_taken_away_is_not_tried_again(shared: Shared) -> None:
     with worker(shared.database) as frozen:
         study = shared.study(shared.storage(lock=frozen))

@@ -65,9 +65,10 @@ _LOST = sa.text("""
         WHERE trial.study_id = :optuna_id AND trial.number = ours.trial_number
     )
 """)
+# Who is not in the table has left, or was silent for so long that its row was tidied up.
 _RUNNING = sa.text("""
     SELECT trial.number, ours.worker,
-        coalesce(worker.seen_at + make_interval(secs => worker.lease_seconds) < clock_timestamp(), false) AS is_silent
+        coalesce(worker.seen_at + make_interval(secs => worker.lease_seconds) < clock_timestamp(), true) AS is_silent
     FROM optuna.trials AS trial
     LEFT JOIN ml_hpo_trials AS ours ON ours.study_id = :study_id AND ours.trial_number = trial.number
     LEFT JOIN ml_hpo_workers AS worker ON worker.name = ours.worker
