@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
+from e2i_assets.adapters.study_storage.patience import patiently
 from e2i_assets.adapters.study_storage.presence import is_silent
 from e2i_assets.adapters.study_storage.storage import StudyStorage
 from e2i_assets.adapters.study_storage.workers import recover, worker, written_regularly
@@ -665,6 +666,22 @@ def test_a_process_whose_connections_are_cut_is_known_again_by_the_same_name(sha
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert not is_silent(shared.database, name)
+
+
+def test_a_living_process_whose_connections_are_cut_keeps_its_trial(shared: Shared) -> None:
+    """Its lock is free until it has connected again, and nobody may take that for its end."""
+    with worker(shared.database) as name:
+        study = shared.study(shared.storage(lock=name))
+        trial = study.ask()
+        other = shared.storage()
+        rival = shared.study(other)
+        for _ in range(2):
+            cut(shared.database)
+            assert patiently(other.abandoned) == []
+            assert shared.database.held_locks([name]) == {name}
+        recover(shared.database, other, rival)
+        study.tell(trial, 1.0)
+    assert [row.state for row in shared.rows] == ["COMPLETE"]
 
 
 def test_a_lost_connection_fails_no_trial(shared: Shared) -> None:

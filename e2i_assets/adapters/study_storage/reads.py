@@ -11,6 +11,7 @@ from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from e2i_assets.adapters.study_storage.contents import contents_of
+from e2i_assets.adapters.study_storage.presence import HEARD_UNTIL
 
 # The row of ours changes with everything that is written of a trial, so the number of its version tells whether
 # there is anything to read.
@@ -66,9 +67,9 @@ _LOST = sa.text("""
     )
 """)
 # Who is not in the table has left, or was silent for so long that its row was tidied up.
-_RUNNING = sa.text("""
+_RUNNING = sa.text(f"""
     SELECT trial.number, ours.worker,
-        coalesce(worker.seen_at + make_interval(secs => worker.lease_seconds) < clock_timestamp(), true) AS is_silent
+        worker.name IS NULL OR {HEARD_UNTIL} < clock_timestamp() AS is_silent
     FROM optuna.trials AS trial
     LEFT JOIN ml_hpo_trials AS ours ON ours.study_id = :study_id AND ours.trial_number = trial.number
     LEFT JOIN ml_hpo_workers AS worker ON worker.name = ours.worker

@@ -15,7 +15,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.study_storage import reads, writes
+from e2i_assets.adapters.study_storage import absence, reads, writes
 from e2i_assets.adapters.study_storage.contents import Contents
 from e2i_assets.adapters.study_storage.patience import PASSING, patiently
 from e2i_assets.adapters.study_storage.running import RunningTrial
@@ -202,24 +202,16 @@ class StudyStorage(StudyLevel):
         return in_a_trial and states is not None and not any(state in states for state in _UNFINISHED)
 
     def abandoned(self, with_own: bool = False) -> list[int]:
-        """Return the numbers of the running trials whose process is dead or silent.
-
-        Dead: nobody holds the lock of its name. Silent: it has given no sign of life for its lease.
+        """Return the numbers of the running trials whose process is dead or silent; see `absence`.
 
         Args:
             with_own: Whether this process runs none at the moment, so that any of its own is dead as well.
         """
-        study = self._study()[0]
-        with self._database.connect() as connection:
-            before = reads.running(connection, study)
-        held = self._database.held_locks(one.worker for one in before if one.worker is not None)
-        held -= {self._name} if with_own and self._name is not None else set()
-        dead = {(one.number, one.worker) for one in before if one.is_silent or one.worker not in held}
-        if not dead:
-            return []
-        # Read again: a process that ends its last trial gives its lock back after that.
-        with self._database.connect() as connection:
-            return [one.number for one in reads.running(connection, study) if (one.number, one.worker) in dead]
+        return absence.abandoned(self._database, self._study()[0], self._name if with_own else None)
+
+    def has_suspects(self, with_own: bool = False) -> bool:
+        """Return whether `abandoned` might find any, at once: it waits for processes that may come back."""
+        return bool(absence.suspects(self._database, self._study()[0], self._name if with_own else None))
 
 
 def _queued_already(connection: sa.Connection, study: reads.Study, trial: FrozenTrial) -> int | None:
