@@ -10,9 +10,10 @@ from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.material import Task
-from e2i_assets.core.errors import E2iError, StudyAborted
+from e2i_assets.core.errors import E2iError, NoWorkers, StudyAborted
 from e2i_assets.core.fitting.bench import Rows, bench
 from e2i_assets.core.metrics import Metric, metric
+from e2i_assets.core.search.attendance import Attendance
 from e2i_assets.core.search.goals import metric_goal
 from e2i_assets.core.search.objective import FAILURE, Objective, TrialOutOfTime, failure
 from e2i_assets.core.search.proposing import Proposal, in_order
@@ -196,6 +197,25 @@ def test_a_configuration_whose_process_dies_a_second_time_has_failed():
     assert "not tried a third time" in str(records[1].error_message)
     recovered(study, [])
     assert len(study.trials) == 3
+
+
+def test_a_leader_whose_crew_does_nothing_gives_up():
+    class Crew:
+        size, is_at_work = 2, False
+
+        def tend(self):
+            pass
+
+    study, now = optuna.create_study(), itertools.count(step=100)
+    attendance = Attendance(Crew(), "study", clock=lambda: float(next(now)))
+    attendance.require(study)
+    trial = study.ask()
+    for _ in range(3):
+        attendance.require(study)  # somebody runs a trial
+    study.tell(trial, 1.0)
+    attendance.require(study)
+    with pytest.raises(NoWorkers, match="nobody has worked on study for 180 seconds"):
+        attendance.require(study)
 
 
 def test_what_only_ran_out_of_time_before_its_process_died_is_tried_again_once_more():
