@@ -25,11 +25,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
+from e2i_assets.adapters.study_storage.joining import joined
 from e2i_assets.adapters.study_storage.patience import patiently
 from e2i_assets.adapters.study_storage.presence import is_silent
 from e2i_assets.adapters.study_storage.storage import StudyStorage
 from e2i_assets.adapters.study_storage.workers import recover, worker, written_regularly
-from e2i_assets.core.errors import BudgetSpent, E2iError
+from e2i_assets.core.errors import BudgetSpent, CalledOff, E2iError
 from e2i_assets.core.search.objective import FAILURE, FITTED
 from e2i_assets.core.search.recovery import recovered
 from e2i_assets.core.search.trials import ORIGIN
@@ -530,6 +531,27 @@ def test_three_processes_meet_the_budget_exactly(shared: Shared) -> None:
     assert [trial.number for trial in study.trials] == list(range(60))
     assert {row.state for row in shared.rows} == {"COMPLETE"}
     assert len({row.worker for row in shared.rows}) == sum(one > 0 for one in done)
+
+
+# Processes that are led.
+
+
+def test_nobody_claims_a_trial_for_a_leader_who_has_ended_the_study(shared: Shared) -> None:
+    store = StudyStore(shared.database)
+    with joined(shared.database, shared.study_id, 9, 60.0) as leader:
+        storage = StudyStorage(shared.database, shared.plain, shared.study_id, 9, "a member", leader.name)
+        member = shared.study(storage)
+        member.tell(member.ask(), 1.0)
+        member.enqueue_trial({"x": 0.5})
+        leader.retire()
+        store.finish(shared.study_id, **shared.examples.outcome(best_params={}))
+        ended = shared.row
+        for claim in (member.ask, partial(storage.create_new_trial, member._study_id)):  # what waits, and one more
+            with pytest.raises(CalledOff, match="whoever leads it is gone"):
+                claim()
+        assert (shared.row, shared.row.status) == (ended, "completed")
+    assert [trial.state.name for trial in shared.read_by_optuna()] == ["COMPLETE", "WAITING"]
+    assert [row.state for row in shared.rows] == ["COMPLETE"]
 
 
 # Processes that die.

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.postgres.database import Database, lock_key
+from e2i_assets.adapters.stores.study_store import LOCK
 
 LEASE_SECONDS = 60.0
 _SIGNS_WITHIN_A_LEASE = 6
@@ -29,6 +30,7 @@ _SIGN = sa.text("""
     INSERT INTO ml_hpo_workers (name, host, process_id, lease_seconds) VALUES (:name, :host, :process_id, :lease)
     ON CONFLICT (name) DO UPDATE SET seen_at = clock_timestamp()
 """)
+_LOCK_STUDY = sa.text(LOCK)
 _LEAVE = sa.text("DELETE FROM ml_hpo_workers WHERE name = :name")
 # Until when a process is not silent. To a server that was away nobody could give a sign.
 HEARD_UNTIL = f"""
@@ -80,6 +82,17 @@ class Presence:
             connection.execute(_TIDY)
         self._thread.start()
         return self
+
+    def retire(self, study_id: str) -> None:
+        """Say from now on that this process has left, so that nobody claims a trial of a study on its behalf.
+
+        Under the study's lock, so that every claim that was under way is seen by who looks afterwards.
+        """
+        self._ended.set()
+        self._thread.join()
+        with self._database.begin() as connection:
+            connection.execute(_LOCK_STUDY, {"study_id": study_id})
+            connection.execute(_LEAVE, {"name": self.name})
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -41,6 +41,7 @@ class StudyStorage(StudyLevel):
         study_id: The study in our tables, which must be there.
         budget: Trials that may be finished or running at a time, over all processes; None for no limit.
         worker: Name of the lock that this process holds while it lives, from `workers`.
+        leader: The process for which this one works: once that has ended the study, no trial is claimed here.
     """
 
     def __init__(
@@ -50,10 +51,11 @@ class StudyStorage(StudyLevel):
         study_id: str,
         budget: int | None = None,
         worker: str | None = None,
+        leader: str | None = None,
     ) -> None:
         super().__init__(database, optuna_storage, study_id)
         self._name = worker
-        self._claims = writes.Claims(worker, budget)
+        self._claims = writes.Claims(worker, budget, leader)
         self._thread = threading.local()
 
     # Trials that start and end.

@@ -46,6 +46,8 @@ def optimised(
             )
         if reason := _end(study, objective, plan, follower):
             if sharing.crew:
+                if sharing.retire:  # else they would go on, and the study with them, after it was said to have ended
+                    sharing.retire()
                 _wait_for(sharing.crew, study, recover)
                 follower.refresh(study)
             return reason
@@ -76,10 +78,11 @@ def _end(study: "optuna.Study", objective: Objective, plan: StudyPlan, follower:
 
 
 def _wait_for(crew: Crew, study: "optuna.Study", recover: Callable[["optuna.Study"], None]) -> None:
-    """Let others end the trials that they are at; those who are silent are not waited for."""
+    """Let others end the trials that they are at; those who are silent or gone are not waited for."""
     while crew.is_at_work and _running(study):
         time.sleep(_POLL_SECONDS)
         recover(study)
+    recover(study)
 
 
 @dataclass(frozen=True, slots=True)
