@@ -79,5 +79,9 @@ class BudgetSpent(E2iError):
     """All trials of a study's budget are finished or claimed by a process that works on it."""
 
 
+class NoWorkers(E2iError):
+    """A study that nobody can work on."""
+
+
 class CalledOff(E2iError):
     """A study that one works on for somebody else, who is gone."""

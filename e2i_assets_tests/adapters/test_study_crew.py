@@ -1,6 +1,7 @@
 """One study in several processes: values as in threads, an exact budget, and a clear word where it cannot be."""
 
 import math
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from e2i_assets.adapters.processes.loopback import HOST, free_port
 from e2i_assets.adapters.settings import DATABASE_URL
 from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.study_crew.assignment import Assignment, digest, packed, unpacked
-from e2i_assets.adapters.study_crew.dask_crew import ClusterUnreachable
+from e2i_assets.adapters.study_crew.dask_crew import ClusterUnreachable, DaskCrew
+from e2i_assets.adapters.study_crew.process_crew import ProcessCrew
 from e2i_assets.adapters.study_crew.versions import VersionsDiffer, versions
 from e2i_assets.adapters.study_crew.work import WrongPlace, work, work_with
 from e2i_assets.core.errors import E2iError
@@ -84,6 +86,47 @@ def test_a_worker_whose_leader_is_gone_leaves_the_rest_to_the_next_one(database:
     assert "whoever leads it is gone" in work(told(study, lease_seconds=0.6), rows, 1, {DATABASE_URL: database.url})
     assert {row.state for row in study.trials()} <= {"COMPLETE", "PRUNED", "WAITING"}
     assert len(study.trials()) < 40
+
+
+def test_a_process_that_came_to_an_end_is_started_again_while_the_study_goes_on(
+    database: Database, tmp_path: Path
+) -> None:
+    """It had taken the leader for gone, or ended the study by itself."""
+    study = prepared(database, tmp_path, "{trials: 3}", "LogisticRegression")
+    with ProcessCrew(lambda: told(study), packed(study.rows), database.url, 2) as crew:
+        for place in crew._places:
+            place.process = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+            place.process.wait()
+        assert not crew.is_at_work
+        crew.tend()
+        again = [place.process for place in crew._places]
+        assert all(place.is_at_work for place in crew._places)
+        for process in again:
+            assert process is not None
+            process.kill()
+            process.wait()
+            process.returncode = 0
+        crew.tend()
+        assert [place.process for place in crew._places] == again, "one that ends at once is not started all the time"
+
+
+@pytest.mark.processes
+def test_a_dask_worker_that_came_to_an_end_is_asked_again(database: Database, tmp_path: Path) -> None:
+    study, said = prepared(database, tmp_path, "{trials: 3}", "LogisticRegression"), []
+    with cluster(tmp_path) as dask:
+        dask.worker("one", database.url)
+        assignment = told(study, lease_seconds=0.6)
+        with DaskCrew(lambda: assignment, packed(study.rows), dask.address, None, said.append) as crew:
+            crew.tend()
+            (place,) = crew._places.values()
+            ended = place.future
+            assert "whoever leads it is gone" in ended.result(timeout=60)
+            crew.tend()
+            assert place.future is ended, "it had only just been asked"
+            place.started_at -= 60
+            crew.tend()
+            assert place.future is not ended
+    assert any("has come to an end while the study goes on: it is asked again" in line for line in said)
 
 
 @pytest.mark.processes

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
+from itertools import count
 from typing import Any
 
 import optuna
@@ -24,10 +25,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
+from e2i_assets.adapters.study_storage.joining import joined
+from e2i_assets.adapters.study_storage.patience import patiently
 from e2i_assets.adapters.study_storage.presence import is_silent
 from e2i_assets.adapters.study_storage.storage import StudyStorage
 from e2i_assets.adapters.study_storage.workers import recover, worker, written_regularly
-from e2i_assets.core.errors import BudgetSpent, E2iError
+from e2i_assets.core.errors import BudgetSpent, CalledOff, E2iError
 from e2i_assets.core.search.objective import FAILURE, FITTED
 from e2i_assets.core.search.recovery import recovered
 from e2i_assets.core.search.trials import ORIGIN
@@ -416,6 +419,32 @@ def test_a_configuration_that_two_processes_propose_is_queued_once(shared: Share
     assert [trial.user_attrs[ORIGIN] for trial in shared.read_by_optuna()] == ["default", "warm_start"]
 
 
+class OneConnection(Database):
+    """A database that gives each process one pooled connection, and an error soon where that is not enough."""
+
+    @cached_property
+    def engine(self) -> sa.Engine:  # type: ignore[override]
+        return sa.create_engine(self.url_for("e2i"), pool_size=1, max_overflow=0, pool_timeout=5)
+
+
+def test_whoever_holds_a_connection_waits_for_no_second_one(shared: Shared) -> None:
+    """Else as many threads as there are connections wait for each other, with the study's row locked."""
+    narrow = OneConnection(shared.database.url)
+    storage = StudyStorage(narrow, shared.plain, shared.study_id, 24)
+    study = shared.study(storage)
+    queued = count()
+
+    def queue(study: optuna.Study, trial: FrozenTrial) -> None:
+        study.enqueue_trial({"x": 0.5}, user_attrs={ORIGIN: "warm_start", "pattern_id": f"p{next(queued)}"})
+        study.enqueue_trial({"x": 0.5}, user_attrs={ORIGIN: "default"})
+
+    with pytest.raises(BudgetSpent):
+        study.optimize(quick, n_jobs=4, callbacks=[queue])
+    assert shared.row.n_completed == 24
+    assert [trial.user_attrs.get(ORIGIN) for trial in study.trials].count("default") == 1
+    narrow.dispose()
+
+
 # Few round trips.
 
 
@@ -502,6 +531,27 @@ def test_three_processes_meet_the_budget_exactly(shared: Shared) -> None:
     assert [trial.number for trial in study.trials] == list(range(60))
     assert {row.state for row in shared.rows} == {"COMPLETE"}
     assert len({row.worker for row in shared.rows}) == sum(one > 0 for one in done)
+
+
+# Processes that are led.
+
+
+def test_nobody_claims_a_trial_for_a_leader_who_has_ended_the_study(shared: Shared) -> None:
+    store = StudyStore(shared.database)
+    with joined(shared.database, shared.study_id, 9, 60.0) as leader:
+        storage = StudyStorage(shared.database, shared.plain, shared.study_id, 9, "a member", leader.name)
+        member = shared.study(storage)
+        member.tell(member.ask(), 1.0)
+        member.enqueue_trial({"x": 0.5})
+        leader.retire()
+        store.finish(shared.study_id, **shared.examples.outcome(best_params={}))
+        ended = shared.row
+        for claim in (member.ask, partial(storage.create_new_trial, member._study_id)):  # what waits, and one more
+            with pytest.raises(CalledOff, match="whoever leads it is gone"):
+                claim()
+        assert (shared.row, shared.row.status) == (ended, "completed")
+    assert [trial.state.name for trial in shared.read_by_optuna()] == ["COMPLETE", "WAITING"]
+    assert [row.state for row in shared.rows] == ["COMPLETE"]
 
 
 # Processes that die.
@@ -597,6 +647,18 @@ def test_a_silent_process_loses_its_trial_and_goes_on_when_it_is_back(shared: Sh
         assert study.trials == shared.read_by_optuna()
 
 
+def test_a_process_that_is_frozen_for_more_than_a_day_stays_silent(shared: Shared) -> None:
+    """Its row is tidied up by whoever joins next, and its lock is held on."""
+    with shared.database.advisory_lock("a frozen process"):
+        with shared.database.begin() as connection:
+            told = "INSERT INTO ml_hpo_workers (name, host, process_id, lease_seconds, seen_at) VALUES"
+            connection.execute(sa.text(f"{told} ('a frozen process', 'h', 1, 60, now() - interval '2 days')"))
+        shared.study(shared.storage(lock="a frozen process")).ask()
+        assert here(shared).abandoned() == [0]
+        with worker(shared.database):
+            assert here(shared).abandoned() == [0]
+
+
 def test_a_trial_that_ended_before_it_could_be_taken_away_is_not_tried_again(shared: Shared) -> None:
     with worker(shared.database) as frozen:
         study = shared.study(shared.storage(lock=frozen))
@@ -626,6 +688,22 @@ def test_a_process_whose_connections_are_cut_is_known_again_by_the_same_name(sha
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert not is_silent(shared.database, name)
+
+
+def test_a_living_process_whose_connections_are_cut_keeps_its_trial(shared: Shared) -> None:
+    """Its lock is free until it has connected again, and nobody may take that for its end."""
+    with worker(shared.database) as name:
+        study = shared.study(shared.storage(lock=name))
+        trial = study.ask()
+        other = shared.storage()
+        rival = shared.study(other)
+        for _ in range(2):
+            cut(shared.database)
+            assert patiently(other.abandoned) == []
+            assert shared.database.held_locks([name]) == {name}
+        recover(shared.database, other, rival)
+        study.tell(trial, 1.0)
+    assert [row.state for row in shared.rows] == ["COMPLETE"]
 
 
 def test_a_lost_connection_fails_no_trial(shared: Shared) -> None:

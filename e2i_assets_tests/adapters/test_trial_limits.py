@@ -1,6 +1,7 @@
 """Trials with a limit: ended where a thread could not be, failed with the reason, and otherwise the same trials."""
 
 import contextlib
+import math
 import os
 import shutil
 import subprocess
@@ -123,6 +124,20 @@ def test_what_goes_wrong_in_a_trial_is_told_as_it_would_be_without_limits(tmp_pa
     assert [one.error_message.splitlines()[0][-60:] for one in limited.trials if one.error_message] == [
         one.error_message.splitlines()[0][-60:] for one in free.trials if one.error_message
     ]
+
+
+@pytest.mark.processes
+def test_a_process_that_died_between_two_trials_costs_none(tmp_path: Path) -> None:
+    with objective_within_limits(experiment_of(LIMITED), rows_in(tmp_path)) as objective_until:
+        objective = objective_until(math.inf)
+        value = objective.default_value()
+        (idle,) = children()
+        idle.kill()
+        os.waitid(os.P_PID, idle.pid, os.WEXITED | os.WNOWAIT)  # with all its threads, and left for its parent to see
+        assert [objective.default_value() for _ in range(2)] == [value, value]
+        (another,) = children()
+        assert another.pid != idle.pid
+    assert not children()
 
 
 @pytest.mark.processes

@@ -10,16 +10,19 @@ from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.material import Task
-from e2i_assets.core.errors import E2iError, StudyAborted
+from e2i_assets.core.errors import E2iError, NoWorkers, StudyAborted
 from e2i_assets.core.fitting.bench import Rows, bench
 from e2i_assets.core.metrics import Metric, metric
+from e2i_assets.core.search.attendance import Attendance
 from e2i_assets.core.search.goals import metric_goal
-from e2i_assets.core.search.objective import Objective
+from e2i_assets.core.search.objective import FAILURE, Objective, TrialOutOfTime, failure
 from e2i_assets.core.search.proposing import Proposal, in_order
+from e2i_assets.core.search.recovery import queue_unfinished, recovered
 from e2i_assets.core.search.samplers import PRUNERS, SAMPLERS, pruner, sampler
 from e2i_assets.core.search.schemes import OnValidation
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_plan import StudyPlan
+from e2i_assets.core.search.trials import record_of
 from e2i_assets.core.search_space.space import parse_space
 
 KIND = "binary_classification"
@@ -175,6 +178,75 @@ def test_an_interrupted_trial_is_tried_again_and_costs_nothing_of_the_budget():
     assert retried.sampled == result.trials[0].sampled
     assert result.count("COMPLETE") + result.count("PRUNED") == 4
     assert len(result.trials) == 5
+
+
+def test_a_configuration_whose_process_dies_a_second_time_has_failed():
+    """Else one that kills its process would be met by every process that resumes the study, for ever."""
+    study = optuna.create_study(direction="maximize")
+    drawn = [study.ask().suggest_float("x", 0, 1)]
+    for number in (0, 1):
+        recovered(study, [number])
+        drawn.append(study.ask().suggest_float("x", 0, 1))
+    assert drawn[0] == drawn[1] != drawn[2]
+    records = [record_of(trial) for trial in study.trials]
+    assert [(one.state, one.error_type, one.counts) for one in records] == [
+        ("FAIL", "Interrupted", False),
+        ("FAIL", "InterruptedAgain", True),
+        ("RUNNING", None, False),
+    ]
+    assert "not tried a third time" in str(records[1].error_message)
+    recovered(study, [])
+    assert len(study.trials) == 3
+
+
+def test_a_leader_whose_crew_does_nothing_gives_up():
+    class Crew:
+        size, is_at_work = 2, False
+
+        def tend(self):
+            pass
+
+    study, now = optuna.create_study(), itertools.count(step=100)
+    attendance = Attendance(Crew(), "study", clock=lambda: float(next(now)))
+    attendance.require(study)
+    trial = study.ask()
+    for _ in range(3):
+        attendance.require(study)  # somebody runs a trial
+    study.tell(trial, 1.0)
+    attendance.require(study)
+    with pytest.raises(NoWorkers, match="nobody has worked on study for 180 seconds"):
+        attendance.require(study)
+
+
+def test_what_only_ran_out_of_time_before_its_process_died_is_tried_again_once_more():
+    study = optuna.create_study(direction="maximize")
+    for ends in ("late", "dead", "late", "dead"):
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        if ends == "late":
+            trial.set_user_attr(FAILURE, failure(TrialOutOfTime("the study's time was up")))
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            queue_unfinished(study)
+        else:
+            recovered(study, [trial.number])
+    assert [(trial.state.name, record_of(trial).error_type) for trial in study.trials] == [
+        ("PRUNED", "TrialOutOfTime"),
+        ("FAIL", "Interrupted"),
+        ("PRUNED", "TrialOutOfTime"),
+        ("FAIL", "InterruptedAgain"),
+    ]
+    assert len({trial.params["x"] for trial in study.trials}) == 1
+
+
+def test_configurations_that_kill_their_process_break_the_study_off():
+    """Each life of the process dies in the next trial: twice as many lives as failures, and no more."""
+    storage, space = memory(), parse_space({"max_depth": {"type": "int", "low": 2, "high": 9}})
+    study = optuna.create_study(storage=storage, study_name="study", direction="maximize")
+    for _ in range(6):
+        recovered(study, [trial.number for trial in study.trials if trial.state.name == "RUNNING"])
+        study.ask().suggest_int("max_depth", 2, 9)
+    with pytest.raises(StudyAborted, match="3 trials in a row failed, the last with InterruptedAgain"):
+        search(objective(space=space), plan(8, max_failures=3), storage)
 
 
 def test_a_running_trial_ends_at_its_next_report_once_time_is_up():

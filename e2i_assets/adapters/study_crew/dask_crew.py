@@ -7,15 +7,15 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from e2i_assets.adapters.study_crew.assignment import Assignment, Files
-from e2i_assets.adapters.study_crew.process_crew import NoWorkers
+from e2i_assets.adapters.study_crew.process_crew import PAUSE_SECONDS
 from e2i_assets.adapters.study_crew.versions import VersionsDiffer
 from e2i_assets.adapters.study_crew.work import WrongPlace, work_with
-from e2i_assets.core.errors import E2iError
+from e2i_assets.core.errors import E2iError, NoWorkers
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -39,10 +39,16 @@ class _Place:
     future: "Future[str]"
     starts: int = 1
     error: BaseException | None = None
+    started_at: float = field(default_factory=time.monotonic)
 
     @property
     def is_at_work(self) -> bool:
         return not self.future.done()
+
+    @property
+    def came_to_an_end(self) -> bool:
+        """Whether it ended in good order, and not only just after it was asked; also where Dask forgot of it."""
+        return self.future.done() and self.error is None and time.monotonic() - self.started_at > PAUSE_SECONDS
 
     @property
     def may_start_again(self) -> bool:
@@ -144,8 +150,14 @@ class DaskCrew:
             self._say(f"the Dask worker {address} could not work, {again}: {reason}")
             _log.warning("the Dask worker %s could not work, %s: %s", address, again, reason)
         if place.error is not None and place.may_start_again:
-            place.future, place.error = self._sent(address, place.threads), None
-            place.starts += 1
+            self._ask_again(address, place, place.starts + 1)
+        elif place.came_to_an_end:
+            self._say(f"the Dask worker {address} has come to an end while the study goes on: it is asked again")
+            self._ask_again(address, place, 1)
+
+    def _ask_again(self, address: str, place: _Place, starts: int) -> None:
+        place.future, place.error = self._sent(address, place.threads), None
+        place.starts, place.started_at = starts, time.monotonic()
 
     def _require_somebody(self, are_there: bool) -> None:
         unfit = [place for place in self._places.values() if place.error is not None]

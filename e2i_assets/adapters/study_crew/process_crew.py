@@ -1,9 +1,11 @@
 """A crew of processes on this machine: for fits that hold Python's lock, or whose memory should end with them."""
 
+import math
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -14,15 +16,14 @@ from typing import Self
 from e2i_assets.adapters.processes.log_tail import last_lines
 from e2i_assets.adapters.settings import DATABASE_URL
 from e2i_assets.adapters.study_crew.assignment import Assignment, Files, unpacked
-from e2i_assets.core.errors import E2iError
+from e2i_assets.core.errors import NoWorkers
 
 _PROGRAM = "e2i_assets.adapters.study_crew.process"
 _STARTS = 3
 _END_SECONDS = 5.0
-
-
-class NoWorkers(E2iError):
-    """A study that nobody can work on."""
+# Who ends in good order while the study goes on took the leader for gone, or was told of less time. It is asked again,
+# but one that ends as soon as it has begun not all the time.
+PAUSE_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class _Place:
     log: Path
     process: "subprocess.Popen[bytes] | None" = None
     starts: int = 0
+    started_at: float = -math.inf
 
     @property
     def is_at_work(self) -> bool:
@@ -40,6 +42,12 @@ class _Place:
     @property
     def has_come_to_an_end(self) -> bool:
         return self.process is not None and self.process.poll() == 0
+
+    @property
+    def may_start(self) -> bool:
+        if self.has_come_to_an_end:
+            return time.monotonic() - self.started_at > PAUSE_SECONDS
+        return not self.is_at_work and self.starts < _STARTS
 
 
 class ProcessCrew:
@@ -85,7 +93,7 @@ class ProcessCrew:
     def tend(self) -> None:
         """Start those who are not there; see `Crew`."""
         for place in self._places:
-            if not place.is_at_work and not place.has_come_to_an_end and place.starts < _STARTS:
+            if place.may_start:
                 self._start(place)
         if not any(place.is_at_work or place.has_come_to_an_end for place in self._places):
             said = "\n".join(sorted({line for place in self._places for line in last_lines(place.log, count=3)}))
@@ -97,7 +105,11 @@ class ProcessCrew:
         return any(place.is_at_work for place in self._places)
 
     def _start(self, place: _Place) -> None:
-        place.starts += 1
+        if place.process is not None and place.process.stdin is not None:
+            place.process.stdin.close()
+        # What is counted are ends that nobody could want.
+        place.starts = 1 if place.has_come_to_an_end else place.starts + 1
+        place.started_at = time.monotonic()
         told = place.log.with_suffix(".json")
         told.write_text(self._assignment().model_dump_json(), encoding="utf-8")
         command = [

@@ -36,11 +36,16 @@ class Membership:
     study_id: str
     storage: StudyStorage
     name: str
+    _presence: Presence = field(repr=False)
     _is_called_off: threading.Event | None = field(default=None, repr=False)
 
     def recover(self, study: "optuna.Study") -> None:
         """Give the trials of dead and silent processes to others."""
         patiently(lambda: recover(self.database, self.storage, study))
+
+    def retire(self) -> None:
+        """Have nobody begin a trial on behalf of this process any more; it must run none itself from here on."""
+        patiently(lambda: self._presence.retire(self.study_id))
 
     def sharing(self, crew: Crew | None = None) -> Sharing:
         """Return how the search shares the study with others."""
@@ -48,6 +53,7 @@ class Membership:
             recover=self.recover,
             joined=StudyStore(self.database).join(self.study_id),
             crew=crew,
+            retire=self.retire,
             is_called_off=self._is_called_off.is_set if self._is_called_off else None,
         )
 
@@ -72,9 +78,9 @@ def joined(
             called_off.set()
 
     with Presence(database, lease, between=look_for_the_leader) as presence:
-        storage = StudyStorage(database, optuna_storage(database), study_id, budget, presence.name)
+        storage = StudyStorage(database, optuna_storage(database), study_id, budget, presence.name, leader)
         with written_regularly(storage):
-            yield Membership(database, study_id, storage, presence.name, called_off)
+            yield Membership(database, study_id, storage, presence.name, presence, called_off)
 
 
 def optuna_storage(database: Database) -> RDBStorage:

@@ -1,31 +1,45 @@
 """That a process lives, told twice: by a lock that its end frees at once, and by a sign of life within a lease."""
 
 import os
+import select
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.postgres.database import Database, lock_key
+from e2i_assets.adapters.stores.study_store import LOCK
 
 LEASE_SECONDS = 60.0
 _SIGNS_WITHIN_A_LEASE = 6
 _LONGEST_BETWEEN = 5.0
+_LOOK_SECONDS = 0.5
+# For how long the lock of a living process may be free: while its connection is cut, by a restart of the server or by
+# anything between the two. It looks twice a second, and connects again at once. A killed one is not waited for any
+# longer: by signs of life, five seconds apart, the two could not be told apart in less than ten.
+RETURN_SECONDS = 3.0
 _TAKE = sa.text("SELECT pg_try_advisory_lock(:key)")
 _SIGN = sa.text("""
     INSERT INTO ml_hpo_workers (name, host, process_id, lease_seconds) VALUES (:name, :host, :process_id, :lease)
     ON CONFLICT (name) DO UPDATE SET seen_at = clock_timestamp()
 """)
+_LOCK_STUDY = sa.text(LOCK)
 _LEAVE = sa.text("DELETE FROM ml_hpo_workers WHERE name = :name")
-_LIVES = sa.text("""
+# Until when a process is not silent. To a server that was away nobody could give a sign.
+HEARD_UNTIL = f"""
+    greatest(seen_at + make_interval(secs => lease_seconds),
+             pg_postmaster_start_time() + make_interval(secs => {RETURN_SECONDS}))
+"""
+_LIVES = sa.text(f"""
     SELECT EXISTS (SELECT FROM ml_hpo_workers
-        WHERE name = :name AND seen_at + make_interval(secs => lease_seconds) >= clock_timestamp())
+        WHERE name = :name AND {HEARD_UNTIL} >= clock_timestamp())
 """)
 # Those of dead processes, which nobody has reason to look at any more.
 _TIDY = sa.text("DELETE FROM ml_hpo_workers WHERE seen_at < clock_timestamp() - interval '1 day'")
@@ -40,8 +54,9 @@ def is_silent(database: Database, name: str) -> bool:
 class Presence:
     """A process that works on studies, for as long as it is entered.
 
-    The lock and the signs of life have a connection of their own. Should it be lost, another one takes its place: what
-    the process runs is taken from it only when it was silent for a whole lease.
+    The lock and the signs of life have a connection of their own, which is looked at twice a second. Should it be lost,
+    another one takes its place at once: what the process runs is taken from it only when it stays away longer than
+    `absence` waits for it, or was silent for a whole lease.
 
     Args:
         database: Where it is told.
@@ -68,6 +83,17 @@ class Presence:
         self._thread.start()
         return self
 
+    def retire(self, study_id: str) -> None:
+        """Say from now on that this process has left, so that nobody claims a trial of a study on its behalf.
+
+        Under the study's lock, so that every claim that was under way is seen by who looks afterwards.
+        """
+        self._ended.set()
+        self._thread.join()
+        with self._database.begin() as connection:
+            connection.execute(_LOCK_STUDY, {"study_id": study_id})
+            connection.execute(_LEAVE, {"name": self.name})
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -81,12 +107,31 @@ class Presence:
             self._disconnect()
 
     def _tell(self) -> None:
-        while not self._ended.wait(min(self._lease / _SIGNS_WITHIN_A_LEASE, _LONGEST_BETWEEN)):
+        between = min(self._lease / _SIGNS_WITHIN_A_LEASE, _LONGEST_BETWEEN)
+        due = time.monotonic() + between
+        while not self._ended.wait(min(between, _LOOK_SECONDS)):
+            if time.monotonic() >= due or not self._holds_lock or self._has_news():
+                due = time.monotonic() + between
+                self._sign_again()
+                with suppress(SQLAlchemyError):  # asked again beside the next sign
+                    self._between()
+
+    def _sign_again(self) -> None:
+        """Give a sign of life, by a new connection at once where the old one is cut."""
+        for _ in range(2):
             try:
-                self._sign()
-                self._between()
-            except SQLAlchemyError:  # the next sign comes with a new connection, or the lease ends
+                return self._sign()
+            except SQLAlchemyError:  # where the new one fails as well, another one is tried at the next look
                 self._disconnect()
+
+    def _has_news(self) -> bool:
+        """Return whether the server has said something unasked, as it does at its end, or has hung up."""
+        if self._connection is None:
+            return True
+        driver: Any = self._connection.connection.driver_connection
+        socket_of_the_driver = select.poll()
+        socket_of_the_driver.register(driver.fileno(), select.POLLIN)
+        return bool(socket_of_the_driver.poll(0))
 
     def _sign(self) -> None:
         if self._connection is None:

@@ -10,6 +10,9 @@ import sqlalchemy as sa
 from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
+from e2i_assets.adapters.study_storage.contents import contents_of
+from e2i_assets.adapters.study_storage.presence import HEARD_UNTIL
+
 # The row of ours changes with everything that is written of a trial, so the number of its version tells whether
 # there is anything to read.
 _CHANGES = sa.text("""
@@ -35,6 +38,21 @@ _TRIALS = sa.text("""
     FROM optuna.trials AS trial
     WHERE study_id = :optuna_id AND trial_id = ANY(CAST(:trial_ids AS integer[])) ORDER BY trial_id
 """)
+_WITH_ATTRIBUTES = sa.text("""
+    SELECT trial.trial_id, (
+        SELECT value_json FROM optuna.trial_system_attributes AS part
+        WHERE part.trial_id = trial.trial_id AND part.key = :fixed
+    ) AS fixed
+    FROM optuna.trials AS trial
+    WHERE trial.study_id = :optuna_id AND NOT EXISTS (
+        SELECT FROM unnest(CAST(:keys AS text[]), CAST(:texts AS text[])) AS wanted (key, value_json)
+        WHERE NOT EXISTS (
+            SELECT FROM optuna.trial_user_attributes AS part
+            WHERE part.trial_id = trial.trial_id AND part.key = wanted.key AND part.value_json = wanted.value_json
+        )
+    )
+    ORDER BY trial.trial_id
+""")
 _UNTOLD = sa.text("""
     SELECT trial.trial_id FROM optuna.trials AS trial
     LEFT JOIN ml_hpo_trials AS ours ON ours.study_id = :study_id AND ours.trial_number = trial.number
@@ -48,15 +66,17 @@ _LOST = sa.text("""
         WHERE trial.study_id = :optuna_id AND trial.number = ours.trial_number
     )
 """)
-_RUNNING = sa.text("""
+# Who is not in the table has left, or was silent for so long that its row was tidied up.
+_RUNNING = sa.text(f"""
     SELECT trial.number, ours.worker,
-        coalesce(worker.seen_at + make_interval(secs => worker.lease_seconds) < clock_timestamp(), false) AS is_silent
+        worker.name IS NULL OR {HEARD_UNTIL} < clock_timestamp() AS is_silent
     FROM optuna.trials AS trial
     LEFT JOIN ml_hpo_trials AS ours ON ours.study_id = :study_id AND ours.trial_number = trial.number
     LEFT JOIN ml_hpo_workers AS worker ON worker.name = ours.worker
     WHERE trial.study_id = :optuna_id AND trial.state = 'RUNNING' ORDER BY trial.number
 """)
 _SYSTEM_ATTRIBUTES = sa.text("SELECT key, value_json FROM optuna.study_system_attributes WHERE study_id = :optuna_id")
+_FIXED = "fixed_params"
 _NOT_FINITE = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
 
 
@@ -98,6 +118,17 @@ def trials(connection: sa.Connection, study: Study, trial_ids: Iterable[int]) ->
     """Return whole trials in the order of their ids."""
     found = connection.execute(_TRIALS, {**study.parameters(), "trial_ids": list(trial_ids)})
     return [_trial(row) for row in found.mappings()]
+
+
+def queued_alike(connection: sa.Connection, study: Study, trial: FrozenTrial) -> int | None:
+    """Return the id of the first trial that was queued with the same configuration and at least these attributes."""
+    texts = contents_of(trial).user_attrs
+    wanted = {"keys": list(texts), "texts": list(texts.values()), "fixed": _FIXED}
+    for trial_id, fixed in connection.execute(_WITH_ATTRIBUTES, {**study.parameters(), **wanted}):
+        # Not by their texts: the same parameters may stand in another order.
+        if (None if fixed is None else json.loads(fixed)) == trial.system_attrs.get(_FIXED):
+            return int(trial_id)
+    return None
 
 
 def untold(connection: sa.Connection, study: Study) -> list[int]:

@@ -19,6 +19,8 @@ _SPENT = """
         + (SELECT count(*) FROM ml_hpo_trials WHERE study_id = :study_id AND state = 'RUNNING') AS trials
     FROM ml_hpo_studies WHERE id = :study_id
 """
+# A leader takes its row away before it ends the study, under the same lock: who works for it claims nothing after that.
+_IS_LED = "CAST(:leader AS text) IS NULL OR EXISTS (SELECT FROM ml_hpo_workers WHERE name = :leader)"
 # Optuna takes the same lock, so the ids of a study's trials become visible in their order.
 _LOCK_OPTUNA = "SELECT 1 FROM optuna.studies WHERE study_id = :optuna_id FOR UPDATE"
 _CREATE = """
@@ -36,10 +38,10 @@ CREATE_NEW = sa.text(f"""
         SELECT :study_id, number, 'RUNNING', 'sampler', CAST(:started AS timestamp) AT TIME ZONE 'UTC', :worker
         FROM made
     )
-    SELECT spent.trials, made.trial_id, made.number FROM spent, made
+    SELECT spent.trials, {_IS_LED} AS is_led, made.trial_id, made.number FROM spent, made
 """)
 CREATE_FROM = sa.text(f"{_LOCK_OPTUNA}; {_CREATE}")
-CLAIM_WAITING = sa.text(f"{_CLAIM}; {_SPENT}")
+CLAIM_WAITING = sa.text(f"{_CLAIM}; SELECT spent.trials, {_IS_LED} AS is_led FROM ({_SPENT}) AS spent")
 START = sa.text("""
     UPDATE optuna.trials SET state = 'RUNNING', datetime_start = :started
     WHERE trial_id = :trial_id AND state = 'WAITING'

@@ -8,13 +8,14 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.study_storage import reads, writes
+from e2i_assets.adapters.study_storage import absence, reads, writes
 from e2i_assets.adapters.study_storage.contents import Contents
 from e2i_assets.adapters.study_storage.patience import PASSING, patiently
 from e2i_assets.adapters.study_storage.running import RunningTrial
@@ -23,7 +24,6 @@ from e2i_assets.adapters.study_storage.trial_cache import TrialCache
 from e2i_assets.core.search.trials import ORIGIN
 
 WRITE_EVERY_SECONDS = 1.0
-_FIXED = "fixed_params"
 _UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
 
 
@@ -41,6 +41,7 @@ class StudyStorage(StudyLevel):
         study_id: The study in our tables, which must be there.
         budget: Trials that may be finished or running at a time, over all processes; None for no limit.
         worker: Name of the lock that this process holds while it lives, from `workers`.
+        leader: The process for which this one works: once that has ended the study, no trial is claimed here.
     """
 
     def __init__(
@@ -50,10 +51,11 @@ class StudyStorage(StudyLevel):
         study_id: str,
         budget: int | None = None,
         worker: str | None = None,
+        leader: str | None = None,
     ) -> None:
         super().__init__(database, optuna_storage, study_id)
         self._name = worker
-        self._claims = writes.Claims(worker, budget)
+        self._claims = writes.Claims(worker, budget, leader)
         self._thread = threading.local()
 
     # Trials that start and end.
@@ -61,7 +63,7 @@ class StudyStorage(StudyLevel):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         study, cache = self._study(study_id)
         trial = _new_trial() if template_trial is None else copy.deepcopy(template_trial)
-        queued = patiently(lambda: self._create(study, cache, trial, is_new=template_trial is None))
+        queued = patiently(lambda: self._create(study, trial, is_new=template_trial is None))
         if queued is not None:
             return queued
         if trial.state is TrialState.RUNNING:
@@ -70,7 +72,7 @@ class StudyStorage(StudyLevel):
             cache.ended(trial)
         return trial._trial_id
 
-    def _create(self, study: reads.Study, cache: TrialCache, trial: FrozenTrial, is_new: bool) -> int | None:
+    def _create(self, study: reads.Study, trial: FrozenTrial, is_new: bool) -> int | None:
         """Insert a trial and give it its id and number; return the id of the one that waits in its place, if any.
 
         Is the connection lost on the commit, the trial may be there all the same: a running one that nobody runs, which
@@ -81,20 +83,9 @@ class StudyStorage(StudyLevel):
                 trial._trial_id, trial.number = writes.create_new(connection, study, trial, self._claims)
             else:
                 writes.lock(connection, study)
-                if (queued := self._queued_already(cache, trial)) is not None:
+                if (queued := _queued_already(connection, study, trial)) is not None:
                     return queued
                 trial._trial_id, trial.number = writes.create_from(connection, study, trial, self._claims)
-        return None
-
-    def _queued_already(self, cache: TrialCache, trial: FrozenTrial) -> int | None:
-        """Return the trial that another process has queued for the same reason, at the same moment maybe."""
-        if trial.state is not TrialState.WAITING or ORIGIN not in trial.user_attrs:
-            return None
-        cache.refresh()
-        for other in cache.trials(None):
-            same = other.system_attrs.get(_FIXED) == trial.system_attrs.get(_FIXED)
-            if same and all(other.user_attrs.get(key) == value for key, value in trial.user_attrs.items()):
-                return other._trial_id
         return None
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
@@ -213,24 +204,27 @@ class StudyStorage(StudyLevel):
         return in_a_trial and states is not None and not any(state in states for state in _UNFINISHED)
 
     def abandoned(self, with_own: bool = False) -> list[int]:
-        """Return the numbers of the running trials whose process is dead or silent.
-
-        Dead: nobody holds the lock of its name. Silent: it has given no sign of life for its lease.
+        """Return the numbers of the running trials whose process is dead or silent; see `absence`.
 
         Args:
             with_own: Whether this process runs none at the moment, so that any of its own is dead as well.
         """
-        study = self._study()[0]
-        with self._database.connect() as connection:
-            before = reads.running(connection, study)
-        held = self._database.held_locks(one.worker for one in before if one.worker is not None)
-        held -= {self._name} if with_own and self._name is not None else set()
-        dead = {(one.number, one.worker) for one in before if one.is_silent or one.worker not in held}
-        if not dead:
-            return []
-        # Read again: a process that ends its last trial gives its lock back after that.
-        with self._database.connect() as connection:
-            return [one.number for one in reads.running(connection, study) if (one.number, one.worker) in dead]
+        return absence.abandoned(self._database, self._study()[0], self._name if with_own else None)
+
+    def has_suspects(self, with_own: bool = False) -> bool:
+        """Return whether `abandoned` might find any, at once: it waits for processes that may come back."""
+        return bool(absence.suspects(self._database, self._study()[0], self._name if with_own else None))
+
+
+def _queued_already(connection: sa.Connection, study: reads.Study, trial: FrozenTrial) -> int | None:
+    """Return the trial that another process has queued for the same reason, at the same moment maybe.
+
+    Asked on the connection that holds the study's row, and of no cache, which would wait for a second one: all of a
+    pool's could be held by threads that wait for that row.
+    """
+    if trial.state is not TrialState.WAITING or ORIGIN not in trial.user_attrs:
+        return None
+    return reads.queued_alike(connection, study, trial)
 
 
 def _is_the_same(stored: FrozenTrial, told: FrozenTrial) -> bool:

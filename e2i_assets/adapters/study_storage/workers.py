@@ -59,6 +59,6 @@ def recover(database: Database, storage: "StudyStorage", study: "optuna.Study") 
 
     It is called while no trial of this process runs: one that still says so is a dead one too.
     """
-    if storage.abandoned(with_own=True) or unfinished(study):
+    if storage.has_suspects(with_own=True) or unfinished(study):
         with database.advisory_lock(f"recover {study.study_name}"):
             recovered(study, storage.abandoned(with_own=True))

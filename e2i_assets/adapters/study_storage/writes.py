@@ -16,18 +16,33 @@ from e2i_assets.adapters.study_storage import statements
 from e2i_assets.adapters.study_storage.contents import Contents, contents_of, values_parameters
 from e2i_assets.adapters.study_storage.reads import Study
 from e2i_assets.adapters.study_storage.trial_rows import trial_row
-from e2i_assets.core.errors import BudgetSpent
+from e2i_assets.core.errors import BudgetSpent, CalledOff
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """On whose behalf trials are claimed: the lock of this process, and how many trials the study may have in all."""
+    """On whose behalf trials are claimed.
+
+    Attributes:
+        worker: The lock of this process.
+        budget: How many trials the study may have in all.
+        leader: The process for which this one works, if it is led.
+    """
 
     worker: str | None
     budget: int | None
+    leader: str | None = None
 
-    def require_room(self, spent: int) -> None:
-        """Raise BudgetSpent when so many finished and running trials leave no room for one more."""
+    def require_room(self, spent: int, is_led: bool) -> None:
+        """Do nothing when one more trial may be claimed, beside so many that are finished or running.
+
+        Raises:
+            CalledOff: Who leads this process has ended the study. The row that the claim has set running is then taken
+                back with it.
+            BudgetSpent: There is no room.
+        """
+        if not is_led:
+            raise CalledOff("no trial is begun any more: whoever leads it is gone, or has ended the study")
         if self.budget is not None and spent >= self.budget:
             raise BudgetSpent(f"all {self.budget} trials are finished, or running in another process")
 
@@ -42,10 +57,12 @@ def create_new(connection: sa.Connection, study: Study, trial: FrozenTrial, clai
 
     Raises:
         BudgetSpent: Finished and running trials are as many as may be.
+        CalledOff: Who leads this process has ended the study.
     """
     made = {**study.parameters(), **_times(trial), "state": trial.state.name, "worker": claims.worker}
-    spent, trial_id, number = connection.execute(statements.CREATE_NEW, made).one()
-    claims.require_room(spent)
+    made["leader"] = claims.leader
+    spent, is_led, trial_id, number = connection.execute(statements.CREATE_NEW, made).one()
+    claims.require_room(spent, is_led)
     return trial_id, number
 
 
@@ -53,10 +70,10 @@ def create_from(connection: sa.Connection, study: Study, template: FrozenTrial, 
     """Insert a trial with all that it holds, and return its id and its number; the study's row must be locked.
 
     Raises:
-        BudgetSpent: It would be running, and no more may.
+        BudgetSpent, CalledOff: It would be running, and no more may.
     """
     if template.state is TrialState.RUNNING:
-        claims.require_room(connection.execute(statements.CLAIM_WAITING, study.parameters()).scalar_one())
+        claims.require_room(*_claim(connection, study, claims))
     created = {"optuna_id": study.optuna_id, **_times(template), "state": template.state.name}
     trial_id, number = connection.execute(statements.CREATE_FROM, created).one()
     template.number = number
@@ -76,13 +93,20 @@ def start(connection: sa.Connection, study: Study, trial: FrozenTrial, claims: C
 
     Raises:
         BudgetSpent: Finished and running trials are as many as may be.
+        CalledOff: Who leads this process has ended the study.
     """
-    spent = connection.execute(statements.CLAIM_WAITING, study.parameters()).scalar_one()
+    spent, is_led = _claim(connection, study, claims)
     if connection.execute(statements.START, {"trial_id": trial._trial_id, **_times(trial)}).rowcount == 0:
         return False
-    claims.require_room(spent)
+    claims.require_room(spent, is_led)
     connection.execute(statements.RECORD_TRIAL, _row(study, trial, claims.worker))
     return True
+
+
+def _claim(connection: sa.Connection, study: Study, claims: Claims) -> tuple[int, bool]:
+    asked = {**study.parameters(), "leader": claims.leader}
+    spent, is_led = connection.execute(statements.CLAIM_WAITING, asked).one()
+    return spent, is_led
 
 
 def progress(connection: sa.Connection, study: Study, trial: FrozenTrial, contents: Contents) -> None:

@@ -15,5 +15,9 @@ class TrialDied(E2iError):
     """A trial whose process ended under it."""
 
 
+class TrialNotBegun(TrialDied):
+    """A trial that its process never heard of, because that had ended before: another process may be asked."""
+
+
 class TrialProcessFailed(E2iError):
     """A process for trials that could not begin."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from e2i_assets.adapters.trial_processes.errors import TrialNotBegun
 from e2i_assets.adapters.trial_processes.process import TrialLimits, TrialProcess
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.experiment import Experiment
@@ -47,9 +48,23 @@ class Limited:
             TrialTooSlow, TrialTooLarge, TrialDied: The trial was ended, or its process ended by itself.
             FailedElsewhere: It failed as it would have failed here.
         """
+        names = [goal.name for goal in goals]
         process = self._idle.pop() if self._idle else self._started()
         try:
-            return process.outcome(parameters, [goal.name for goal in goals], patience, report)
+            return self._judged(process, parameters, names, patience, report)
+        except TrialNotBegun:  # it was killed while nobody looked: that says nothing about this trial
+            return self._judged(self._started(), parameters, names, patience, report)
+
+    def _judged(
+        self,
+        process: TrialProcess,
+        parameters: Mapping[str, Any],
+        names: Sequence[str],
+        patience: int | None,
+        report: Report | None,
+    ) -> Outcome:
+        try:
+            return process.outcome(parameters, names, patience, report)
         finally:
             if process.is_alive:
                 self._idle.append(process)

@@ -12,7 +12,13 @@ from typing import Any
 
 import psutil
 
-from e2i_assets.adapters.trial_processes.errors import TrialDied, TrialProcessFailed, TrialTooLarge, TrialTooSlow
+from e2i_assets.adapters.trial_processes.errors import (
+    TrialDied,
+    TrialNotBegun,
+    TrialProcessFailed,
+    TrialTooLarge,
+    TrialTooSlow,
+)
 from e2i_assets.adapters.trial_processes.worker import GO_ON
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.experiment import Experiment
@@ -87,10 +93,12 @@ class TrialProcess:
 
         Raises:
             TrialTooSlow, TrialTooLarge, TrialDied: It was ended, or ended by itself.
+            TrialNotBegun: It had ended before it was asked.
             FailedElsewhere: It failed, as it would have failed here.
         """
+        self._busy = True  # before anything is sent: what goes wrong from here on must not be met by the next trial
         try:
-            self._connection.send((dict(parameters), list(names), patience, report is not None))
+            self._ask((dict(parameters), list(names), patience, report is not None))
             return self._followed(report)
         except (EOFError, OSError) as error:
             raise TrialDied(f"its process ended {self._how()}: the machine may have run out of memory") from error
@@ -106,9 +114,14 @@ class TrialProcess:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
+    def _ask(self, asked: tuple[Any, ...]) -> None:
+        try:
+            self._connection.send(asked)
+        except OSError as error:
+            raise TrialNotBegun(f"its process had ended before it, {self._how()}") from error
+
     def _followed(self, report: Report | None) -> Outcome:
         deadline = time.monotonic() + (math.inf if self._limits.seconds is None else self._limits.seconds)
-        self._busy = True
         while True:
             kind, found = self._message(deadline)
             if kind == "report":

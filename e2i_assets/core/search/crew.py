@@ -11,7 +11,9 @@ class Crew(Protocol):
         """Trials that they run at a time."""
 
     def tend(self) -> None:
-        """Give work to those who have none, new ones and those whose work broke off; called again and again.
+        """Give work to those who have none: new ones, and those whose work broke off or ended too early.
+
+        It is called again and again while the study goes on, and never when it has ended.
 
         Raises:
             E2iError: There is nobody who could work, and why.

@@ -1,15 +1,20 @@
-"""Trials that did not come to their end: each is tried again exactly once, with the configuration that it had."""
+"""Trials that did not come to their end: each is tried again exactly once, with the configuration that it had.
+
+A configuration may run out of time any number of times, but of its processes no more than two may die: it could be what
+they die of. Then it has failed, and counts.
+"""
 
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from e2i_assets.core.search.trials import ORIGIN, record_of
+from e2i_assets.core.search.trials import ORIGIN, WAS_INTERRUPTED_BEFORE, record_of
 
 if TYPE_CHECKING:
     import optuna
 
 RETRY_OF = "retry_of"
+_KEPT = ("pattern_id", "similarity", WAS_INTERRUPTED_BEFORE)
 
 
 def recovered(study: "optuna.Study", abandoned: Iterable[int]) -> None:
@@ -58,5 +63,7 @@ def _values(trial: "optuna.trial.FrozenTrial") -> dict[str, Any]:
 
 def _queue_again(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
     # What came with it stays with it: a warm start's pattern is still the one that proposed the configuration.
-    kept = {key: value for key, value in trial.user_attrs.items() if key in ("pattern_id", "similarity")}
+    kept = {key: value for key, value in trial.user_attrs.items() if key in _KEPT}
+    if record_of(trial).was_interrupted:
+        kept[WAS_INTERRUPTED_BEFORE] = True
     study.enqueue_trial(_values(trial), user_attrs={**kept, ORIGIN: "retry", RETRY_OF: trial.number})

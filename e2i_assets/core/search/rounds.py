@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from e2i_assets.core.errors import BudgetSpent, CalledOff, StudyAborted
+from e2i_assets.core.search.attendance import Attendance
 from e2i_assets.core.search.crew import Crew
 from e2i_assets.core.search.follower import Follower, counted
 from e2i_assets.core.search.objective import Objective
@@ -35,6 +36,7 @@ def optimised(
     A trial that another process has claimed is waited for: should that process die, the trial is tried again here.
     """
     recover = sharing.recover or _recover_alone
+    attendance = Attendance(sharing.crew, f"study {plan.name}") if sharing.crew else None
     while True:
         recover(study)
         follower.refresh(study)
@@ -44,13 +46,16 @@ def optimised(
             )
         if reason := _end(study, objective, plan, follower):
             if sharing.crew:
+                if sharing.retire:  # else they would go on, and the study with them, after it was said to have ended
+                    sharing.retire()
                 _wait_for(sharing.crew, study, recover)
                 follower.refresh(study)
             return reason
         if sharing.is_called_off and sharing.is_called_off():
             raise CalledOff(f"study {plan.name}: whoever leads it is gone")
         left = plan.trials - len(counted(study)) - _running(study)
-        if sharing.crew:
+        if sharing.crew and attendance:
+            attendance.require(study)
             sharing.crew.tend()
             time.sleep(_POLL_SECONDS)
         elif left <= 0 or is_exhausted(study):
@@ -73,10 +78,11 @@ def _end(study: "optuna.Study", objective: Objective, plan: StudyPlan, follower:
 
 
 def _wait_for(crew: Crew, study: "optuna.Study", recover: Callable[["optuna.Study"], None]) -> None:
-    """Let others end the trials that they are at; those who are silent are not waited for."""
+    """Let others end the trials that they are at; those who are silent or gone are not waited for."""
     while crew.is_at_work and _running(study):
         time.sleep(_POLL_SECONDS)
         recover(study)
+    recover(study)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,12 +49,14 @@ class Sharing:
         recover: Queues the trials of dead processes again; alone, every trial that is found running is one.
         joined: How many calls have searched this study before this one, so that no two draw the same points.
         crew: Others that run the trials in its stead: it prepares, follows and ends the study, and runs none itself.
+        retire: Has those whom it leads begin no trial any more: called when something ends the study.
         is_called_off: Whether nobody wants it to go on: asked by those who work on a study for somebody else.
     """
 
     recover: Callable[["optuna.Study"], None] | None = None
     joined: int = 0
     crew: Crew | None = None
+    retire: Callable[[], None] | None = None
     is_called_off: Callable[[], bool] | None = None
 
     @property

@@ -17,7 +17,15 @@ TrialState = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
 FINISHED = ("COMPLETE", "PRUNED", "FAIL")
 ORIGIN = "origin"
 INTERRUPTED = "Interrupted"
+INTERRUPTED_AGAIN = "InterruptedAgain"
+# An attribute of a trial whose configuration a process has died of already, at whichever earlier attempt.
+WAS_INTERRUPTED_BEFORE = "was_interrupted_before"
 OUT_OF_TIME = TrialOutOfTime.__name__
+_ONCE = {"type": INTERRUPTED, "message": "its process ended before it did"}
+_AGAIN = {
+    "type": INTERRUPTED_AGAIN,
+    "message": "its process ended before it did, as that of the first attempt had: it is not tried a third time",
+}
 
 
 class TrialRecord(BaseModel):
@@ -70,22 +78,25 @@ class TrialRecord(BaseModel):
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether its process died under it."""
+        """Whether its process died under it, as the first one of this configuration."""
         return self.state == "FAIL" and self.error_type == INTERRUPTED
 
     @property
     def counts(self) -> bool:
-        """Whether it costs some of the budget: not when its process died or the study's time ended it."""
+        """Whether it costs some of the budget: not when it is tried again, as its process died or time was up."""
         return self.state in FINISHED and not self.was_interrupted and self.error_type != OUT_OF_TIME
 
 
 def record_of(trial: "optuna.trial.FrozenTrial") -> TrialRecord:
     """Translate Optuna's view of a trial into ours.
 
-    Our objective leaves a reason with every failure, so a failure without one is a trial whose process died.
+    Our objective leaves a reason with every failure, so a failure without one is a trial whose process died. Of the
+    first one that is no verdict on the configuration; two processes are.
     """
     fitted: Mapping[str, Any] = trial.user_attrs.get(FITTED, {})
     reason: Mapping[str, str] = trial.user_attrs.get(FAILURE, {})
+    if not reason and trial.state.name == "FAIL":
+        reason = _AGAIN if trial.user_attrs.get(WAS_INTERRUPTED_BEFORE) else _ONCE
     state: TrialState = trial.state.name  # type: ignore[assignment]  # Optuna types the name of its states as str
     return TrialRecord(
         number=trial.number,
@@ -101,8 +112,8 @@ def record_of(trial: "optuna.trial.FrozenTrial") -> TrialRecord:
         intermediate_values={step: value for step, value in trial.intermediate_values.items() if math.isfinite(value)},
         rounds=fitted.get("rounds"),
         stopped_early=bool(fitted.get("stopped_early", False)),
-        error_type=reason.get("type") or (INTERRUPTED if state == "FAIL" else None),
-        error_message=reason.get("message") or ("its process ended before it did" if state == "FAIL" else None),
+        error_type=reason.get("type"),
+        error_message=reason.get("message"),
         started_at=_aware(trial.datetime_start),
         completed_at=_aware(trial.datetime_complete),
         attributes={key: value for key, value in trial.user_attrs.items() if key not in (FITTED, FAILURE, ORIGIN)},

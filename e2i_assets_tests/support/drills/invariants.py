@@ -25,7 +25,8 @@ _DOUBLED = {
         SELECT study_name, n_completed, n_pruned, n_failed FROM ml_hpo_studies
         WHERE n_completed + n_pruned + n_failed <> {BUDGET}""",
     "configurations tried twice": f"""
-        SELECT user_attrs -> 'sampled', array_agg(trial_number) FROM {_COUNTED} GROUP BY 1 HAVING count(*) > 1""",
+        SELECT coalesce(nullif(user_attrs -> 'sampled', '{{}}'), params), array_agg(trial_number) FROM {_COUNTED}
+        GROUP BY 1 HAVING count(*) > 1""",
     "trials tried again twice": """
         SELECT user_attrs ->> 'retry_of', array_agg(trial_number) FROM ml_hpo_trials
         WHERE origin = 'retry' GROUP BY 1 HAVING count(*) > 1""",
