@@ -12,7 +12,7 @@ _READS = ("GET", "HEAD", "OPTIONS")
 
 
 class Doorman:
-    """ASGI middleware that refuses what `own_pages` refuses, before anything of Dagster sees it."""
+    """An ASGI application before another one: it refuses what `own_pages` refuses, before Dagster sees it."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self._app = app
@@ -21,11 +21,8 @@ class Doorman:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
         if scope["type"] in ("http", "websocket") and (why := self._refusal(scope)):
-            from starlette.responses import PlainTextResponse
-            from starlette.websockets import WebSocketClose
-
-            refuse = PlainTextResponse(why, 403) if scope["type"] == "http" else WebSocketClose(1008, why[:120])
-            await refuse(scope, receive, send)
+            for message in _refused(why) if scope["type"] == "http" else ({"type": "websocket.close", "code": 1008},):
+                await send(message)
             return
         await self._app(scope, receive, send)
 
@@ -40,17 +37,21 @@ class Doorman:
         return self._pages.refusal(headers, changes=graphql or not reads)
 
 
+def _refused(why: str) -> tuple[dict[str, Any], ...]:
+    head = {"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain; charset=utf-8")]}
+    return head, {"type": "http.response.body", "body": why.encode()}
+
+
 def main() -> None:
     """Be `dagster-webserver`, with the same arguments."""
     from dagster_webserver import app, cli
     from dagster_webserver.webserver import DagsterWebserver
-    from starlette.middleware import Middleware
 
     class Guarded(DagsterWebserver[Any, Any]):
-        def build_middleware(self) -> list[Middleware]:
-            return [Middleware(Doorman), *super().build_middleware()]
+        def create_asgi_app(self, **kwargs: Any) -> Any:
+            return Doorman(super().create_asgi_app(**kwargs))
 
-    # The command line knows no other way to have a middleware than this name, where it looks its server up.
+    # The command line knows no other way to another server than this name, where it looks its own up.
     app.DagsterWebserver = Guarded  # type: ignore[attr-defined]
     cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")
 
