@@ -9,6 +9,9 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GIT_PYTHON_REFRESH := quiet
 
+# Where this is set, each program that starts compiles thousands of modules anew: five seconds of the eight it takes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help fuzz tutorial run dev test processes drill test-daemon test-ui screenshots docs lint licences audit format lock schema clean install
 
