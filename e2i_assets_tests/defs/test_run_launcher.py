@@ -30,7 +30,7 @@ def busy() -> Iterator[int]:
     server.start()
     yield port
     over.set()
-    server.stop(None).wait()
+    server.stop(1).wait()
 
 
 def status(monkeypatch: pytest.MonkeyPatch, port: int) -> WorkerStatus:
