@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
+from e2i_assets.adapters.json_files import json_of
 from e2i_assets.adapters.stored_rows import StoredRows
 from e2i_assets.adapters.whole_folder import replacing
 from e2i_assets.core.data.dataset import Dataset
@@ -117,7 +118,7 @@ def _holdout_rows(folder: Path) -> HoldoutRows:
 
 
 def _dataset(folder: Path) -> Dataset:
-    facts = json.loads((folder / VALUE).read_text(encoding="utf-8"))
+    facts = json_of(folder / VALUE)
     sequences = {name: tuple(fact) for name, fact in facts.items() if isinstance(fact, list)}
     made = Dataset(frame=_table(folder, "table"), **{**facts, **sequences})
     named = {*made.features, made.target, made.group, made.time, made.split, *made.ids, *made.segments}

@@ -230,3 +230,16 @@ def test_a_schema_or_a_quality_report_that_is_no_text_is_said_to_be_none(tmp_pat
     (tmp_path / "quality.json").symlink_to("/etc/hostname")
     with pytest.raises(DataInvalid, match="leads out of the project folder"):
         quality(settings, experiment, data)
+
+
+@pytest.mark.parametrize("depth", [900, 5000, 100_000])
+def test_what_is_nested_deeper_than_python_reads_is_damaged_and_no_traceback(tmp_path: Path, depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    for kind in (Dataset, SplitFacts):
+        (tmp_path / "dataset" / "e").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "dataset" / "e" / "value.json").write_text(nested)
+        with pytest.raises(asset_files.AssetDamaged):
+            asset_files.read(kind, tmp_path / "dataset" / "e")
+    (tmp_path / MANIFEST).write_text(nested)
+    with pytest.raises(ModelInvalid):
+        load_model(tmp_path)

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from e2i_assets.adapters.json_files import json_of
 from e2i_assets.adapters.tracking.model_archive import (
     MOST_BYTES,
     TRUSTED_TYPES,
@@ -88,7 +89,7 @@ def library_versions() -> dict[str, str]:
 def _archive(folder: Path, expected_sha256: str | None) -> bytes:
     """The bytes of the archive, when they are the ones that the manifest and the caller expect."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json_of(folder / MANIFEST)
         archive = (folder / ARCHIVE).read_bytes()
     except (OSError, ValueError) as error:
         raise ModelInvalid(f"no model can be read from {folder}: {error}") from error

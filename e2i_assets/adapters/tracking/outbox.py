@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from e2i_assets.adapters.json_files import json_of
 from e2i_assets.adapters.tracking.tracked_run import TrackedRun, param_text
 from e2i_assets.adapters.whole_folder import remove_leftovers, replacing
 from e2i_assets.core.errors import E2iError
@@ -91,7 +92,7 @@ def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def _read(place: Path) -> Pending:
     try:
-        found = json.loads((place / _RUN).read_text(encoding="utf-8"))
+        found = json_of(place / _RUN)
         run = TypeAdapter(TrackedRun).validate_python(found["run"])
         files = {
             path.relative_to(place / _FILES).as_posix(): path.read_bytes()
