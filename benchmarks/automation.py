@@ -222,7 +222,11 @@ def project(experiments: int) -> Iterator[Workspace]:
 def programs(found: Workspace) -> Iterator[str]:
     """Start the daemon and the webserver as `e2i up` does, and return where the latter answers."""
     port = free_port()
-    services = [one for one in service_list(found, HOST, Ports(port, free_port(), free_port())) if one.name.startswith("dagster")]
+    services = [
+        one
+        for one in service_list(found, HOST, Ports(port, free_port(), free_port()))
+        if one.name.startswith("dagster")
+    ]
     started = []
     for one in services:
         with (found.settings.root / f"{one.name}.log").open("wb") as log:

@@ -52,7 +52,7 @@ class _Watch:
 
     def _allowed(self, path: str) -> bool:
         # The last: a module that is imported for the first time is compiled.
-        return path.startswith((self.folder, "/dev/null", "/proc/self")) or "/__pycache__/" in path
+        return path.startswith((self.folder, "/dev/null", "/proc/self")) or "/__pycache__" in path
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
