@@ -21,7 +21,8 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore
+from e2i_assets.adapters.stores.study_rows import StudyRow
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.study_storage.storage import StudyStorage
 from e2i_assets.adapters.study_storage.workers import worker, written_regularly
 from e2i_assets.adapters.tracing.settings import TracingSettings

@@ -31,7 +31,8 @@ from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore
+from e2i_assets.adapters.stores.study_rows import StudyRow
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.study_storage.joining import joined
 
 Kind = Literal["e2i_assets", "Optuna", "Optuna by its proxy"]

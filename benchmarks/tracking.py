@@ -17,7 +17,7 @@ from benchmarks import report
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate
-from e2i_assets.adapters.stores.study_store import TrialRow
+from e2i_assets.adapters.stores.study_rows import TrialRow
 from e2i_assets.adapters.tracked_trials import history, trial_rows
 from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
 from e2i_assets.adapters.tracking.tracked_run import TrackedRun

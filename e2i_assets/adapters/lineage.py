@@ -8,7 +8,8 @@ from e2i_assets.adapters.asset_files import AssetDamaged, AssetMissing
 from e2i_assets.adapters.stores.champion_store import ChampionStore
 from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.stores.segment_store import segments_of
-from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore
+from e2i_assets.adapters.stores.study_rows import StoredStudy
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.training_log import is_waiting
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.dataset import Dataset, dataset_of

@@ -11,7 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.split_store import SplitStore
-from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore
+from e2i_assets.adapters.stores.study_rows import StudyRow
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.study_crew.engines import crew
 from e2i_assets.adapters.trial_processes.limited import objective_within_limits
 from e2i_assets.adapters.workspace import Workspace

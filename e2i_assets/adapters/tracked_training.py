@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.adapters.stores.study_store import TrialRow
+from e2i_assets.adapters.stores.study_rows import TrialRow
 from e2i_assets.adapters.tracked_trials import history, trial_rows
 from e2i_assets.adapters.tracking.tracked_run import TrackedRun, hyperparameters
 from e2i_assets.core.algorithms import registry

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from e2i_assets.adapters.stores.study_store import TrialRow
+from e2i_assets.adapters.stores.study_rows import TrialRow
 from e2i_assets.adapters.tracking.trial_history import Point
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.metrics import metric

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from e2i_assets.adapters.addresses import address_parts
+from e2i_assets.adapters.addresses import shown_address
 from e2i_assets.adapters.settings import DAGSTER_URL
 
 ALLOWED_HOSTS = "E2I_ALLOWED_HOSTS"
@@ -58,8 +58,8 @@ def own_pages(environment: Mapping[str, str] = os.environ) -> OwnPages:
         E2iError: Where links lead is no address.
     """
     named = {host.strip().lower() for host in environment.get(ALLOWED_HOSTS, "").split(",")} - {""}
-    parts = address_parts(DAGSTER_URL, environment.get(DAGSTER_URL) or "")
-    origins = {f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"} if parts.hostname else set()
+    parts = urlsplit(shown_address(DAGSTER_URL, environment.get(DAGSTER_URL) or ""))
+    origins = {f"{parts.scheme}://{parts.netloc}"} if parts.hostname else set()
     return OwnPages(frozenset({*_LOOPBACK, *filter(None, [parts.hostname]), *named}), frozenset(origins))
 
 

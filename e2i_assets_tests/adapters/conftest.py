@@ -14,7 +14,8 @@ from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.pattern_rows import PatternRow
 from e2i_assets.adapters.stores.run_store import TrainingRunRow
 from e2i_assets.adapters.stores.split_store import SplitRow, SplitStore
-from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore, TrialRow
+from e2i_assets.adapters.stores.study_rows import StudyRow, TrialRow
+from e2i_assets.adapters.stores.study_store import StudyStore
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from dask_cluster import cluster
 from prepared_study import Prepared, prepared
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.stores.study_store import TrialRow
+from e2i_assets.adapters.stores.study_rows import TrialRow
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 

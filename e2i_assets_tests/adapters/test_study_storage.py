@@ -24,7 +24,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
+from e2i_assets.adapters.stores.study_rows import StoredStudy, TrialRow
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.study_storage.joining import joined
 from e2i_assets.adapters.study_storage.patience import patiently
 from e2i_assets.adapters.study_storage.presence import is_silent

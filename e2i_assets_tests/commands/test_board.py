@@ -11,7 +11,8 @@ from rich.console import Console
 
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.study_progress import progress_of
-from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore, TrialRow
+from e2i_assets.adapters.stores.study_rows import StudyRow, TrialRow
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.commands.board import Board, study_words
 

@@ -15,7 +15,8 @@ from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.pattern_rows import PatternRow
 from e2i_assets.adapters.stores.pattern_store import PatternStore
 from e2i_assets.adapters.stores.starter_store import StarterStore
-from e2i_assets.adapters.stores.study_store import StudyRow, StudyStore, TrialRow
+from e2i_assets.adapters.stores.study_rows import StudyRow, TrialRow
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.memory import meta_vector

@@ -11,7 +11,8 @@ from e2i_assets.adapters import asset_files, datasets, memory, splitting, studie
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
+from e2i_assets.adapters.stores.study_rows import StoredStudy, TrialRow
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.dataset import dataset_of
 from e2i_assets.core.data.split_tables import SearchRows

@@ -10,7 +10,7 @@ from prepared_study import Prepared, prepared
 
 from e2i_assets.adapters import asset_files
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.stores.study_store import TrialRow
+from e2i_assets.adapters.stores.study_rows import TrialRow
 
 
 class Searched(Prepared):

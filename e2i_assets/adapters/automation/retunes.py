@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from e2i_assets.adapters.stores.experiment_store import ExperimentStore
 from e2i_assets.adapters.stores.request_store import Cause, RequestStore, RunRequest
 from e2i_assets.adapters.stores.result_rows import last_finished
-from e2i_assets.adapters.stores.study_store import StudyStore, TrialRow
+from e2i_assets.adapters.stores.study_rows import TrialRow
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.automation.new_experiments import run_key
 from e2i_assets.core.automation.retuning import decision, trials
@@ -16,7 +17,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.identity import content_hash
 from e2i_assets.core.search import tuning
-from e2i_assets.core.search.trials import FINISHED, INTERRUPTED, OUT_OF_TIME
+from e2i_assets.core.search.trials import has_cost
 
 CAUSE: Cause = "age"
 # What a run is asked for because of, that is no ordinary run.
@@ -72,5 +73,5 @@ def as_asked(
 
 def _had_cost(trial: TrialRow, moment: datetime) -> bool:
     """Whether a trial had cost some of the budget by then."""
-    counts = trial.state in FINISHED and trial.error_type not in (INTERRUPTED, OUT_OF_TIME)
-    return counts and trial.datetime_complete is not None and trial.datetime_complete <= moment
+    ended = trial.datetime_complete
+    return has_cost(trial.state, trial.error_type) and ended is not None and ended <= moment

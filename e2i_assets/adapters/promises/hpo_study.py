@@ -5,13 +5,14 @@ import warnings
 from collections import Counter
 
 from e2i_assets.adapters.promises.promise import Promise, PromiseBroken, Verdict, held, stored, verdict
-from e2i_assets.adapters.stores.study_store import StoredStudy, StudyStore, TrialRow
+from e2i_assets.adapters.stores.study_rows import StoredStudy, TrialRow
+from e2i_assets.adapters.stores.study_store import StudyStore
 from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
-from e2i_assets.core.search.trials import INTERRUPTED, OUT_OF_TIME, TrialRecord
+from e2i_assets.core.search.trials import TRIED_AGAIN, TrialRecord
 
 TOLERANCE = 1e-9
 _NO_SEARCH = "the experiment does not search: it trains the defaults"
@@ -40,7 +41,7 @@ def _counts(workspace: Workspace, name: str) -> Verdict:
     if result is None:
         return held(_NO_SEARCH)
     row, trials = _rows(workspace, name)
-    told = Counter(trial.state for trial in trials if trial.error_type not in (INTERRUPTED, OUT_OF_TIME))
+    told = Counter(trial.state for trial in trials if trial.error_type not in TRIED_AGAIN)
     spent = sum(result.count(state) for state in _STATES)
     mistakes = []
     for state, column in _STATES.items():

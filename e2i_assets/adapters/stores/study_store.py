@@ -1,9 +1,8 @@
 """Studies and their trials as everybody may read them: the tables `ml_hpo_studies` and `ml_hpo_trials`."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, Literal, TypedDict, Unpack
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Unpack
 
 import sqlalchemy as sa
 
@@ -18,101 +17,8 @@ from e2i_assets.adapters.stores.rows import (
     placeholders,
     replacements,
 )
-from e2i_assets.core.search.trials import INTERRUPTED, OUT_OF_TIME
-
-StudyStatus = Literal["running", "completed", "partial", "failed"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyRow:
-    """A study as it is asked for; `spec_hash` is its identity and `n_trials` its budget.
-
-    `objectives` are documents of `name` and `greater_is_better`; the first one is the metric.
-    """
-
-    study_name: str
-    spec_hash: str
-    experiment_id: str
-    split_id: str | None
-    data_hash: str
-    algorithm_name: str
-    problem_type: str
-    sampler_name: str
-    pruner_name: str
-    metric: str
-    seed: int
-    search_space: Mapping[str, Any]
-    fixed_params: Mapping[str, Any]
-    n_trials: int
-    objective: Literal["validation", "cross_validation"] = "validation"
-    objectives: Sequence[Mapping[str, Any]] = ()
-    constraints: Mapping[str, Any] = field(default_factory=dict)
-    direction: str = "maximize"
-    created_by: str = "e2i_assets"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredStudy(StudyRow):
-    """A study as it stands."""
-
-    id: str
-    status: StudyStatus
-    n_completed: int
-    n_pruned: int
-    n_failed: int
-    best_trial_number: int | None
-    best_value: float | None
-    best_params: Mapping[str, Any]
-    default_value: float | None
-    duration_seconds: float | None
-    stop_reason: str | None
-    error_message: str | None
-    started_at: datetime
-    completed_at: datetime | None
-
-
-class StudyOutcome(TypedDict):
-    """How a study ended, but for the counts of its trials, which are taken from the trials themselves.
-
-    Values are in the orientation that the study maximises.
-    """
-
-    status: StudyStatus
-    best_trial_number: int | None
-    best_value: float | None
-    best_params: Mapping[str, Any]
-    default_value: float | None
-    duration_seconds: float
-    stop_reason: str | None
-    error_message: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialRow:
-    """One configuration that a study tried, or tries: `intermediate_values` go from step to value.
-
-    `value` is that of the first objective, higher is better; `objective_values` and `constraint_values` are natural.
-    `worker` names the lock of the process that runs it; whether it is in the Pareto set is said when the study ends.
-    """
-
-    trial_number: int
-    state: str
-    origin: str
-    params: Mapping[str, Any]
-    value: float | None = None
-    intermediate_values: Mapping[str, float | None] = field(default_factory=dict)
-    datetime_start: datetime | None = None
-    datetime_complete: datetime | None = None
-    duration_seconds: float | None = None
-    error_type: str | None = None
-    error_message: str | None = None
-    user_attrs: Mapping[str, Any] = field(default_factory=dict)
-    system_attrs: Mapping[str, Any] = field(default_factory=dict)
-    objective_values: Mapping[str, float | None] = field(default_factory=dict)
-    constraint_values: Mapping[str, float | None] = field(default_factory=dict)
-    is_feasible: bool = True
-    worker: str | None = None
-
+from e2i_assets.adapters.stores.study_rows import StoredStudy, StudyOutcome, StudyRow, TrialRow
+from e2i_assets.core.search.trials import TRIED_AGAIN
 
 # A resumed study keeps its start; its budget never falls below what has been spent of it.
 _START = sa.text(f"""
@@ -139,7 +45,7 @@ _COUNTED = f"""
            count(*) FILTER (WHERE state = 'PRUNED') AS pruned,
            count(*) FILTER (WHERE state = 'FAIL') AS failed
     FROM ml_hpo_trials
-    WHERE study_id = :study_id AND (error_type IS NULL OR error_type NOT IN ('{INTERRUPTED}', '{OUT_OF_TIME}'))
+    WHERE study_id = :study_id AND (error_type IS NULL OR error_type NOT IN {TRIED_AGAIN})
 """
 _FINISH = sa.text(f"""
     UPDATE ml_hpo_studies AS study SET

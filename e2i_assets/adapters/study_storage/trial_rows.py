@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from e2i_assets.adapters.stores.study_store import TrialRow
+from e2i_assets.adapters.stores.study_rows import TrialRow
 from e2i_assets.core.search.trials import TrialRecord, record_of
 
 if TYPE_CHECKING:

@@ -21,6 +21,8 @@ INTERRUPTED_AGAIN = "InterruptedAgain"
 # An attribute of a trial whose configuration a process has died of already, at whichever earlier attempt.
 WAS_INTERRUPTED_BEFORE = "was_interrupted_before"
 OUT_OF_TIME = TrialOutOfTime.__name__
+# Reasons of a trial that is tried again, and so costs nothing of the budget.
+TRIED_AGAIN = (INTERRUPTED, OUT_OF_TIME)
 _ONCE = {"type": INTERRUPTED, "message": "its process ended before it did"}
 _AGAIN = {
     "type": INTERRUPTED_AGAIN,
@@ -84,7 +86,12 @@ class TrialRecord(BaseModel):
     @property
     def counts(self) -> bool:
         """Whether it costs some of the budget: not when it is tried again, as its process died or time was up."""
-        return self.state in FINISHED and not self.was_interrupted and self.error_type != OUT_OF_TIME
+        return has_cost(self.state, self.error_type)
+
+
+def has_cost(state: str, error_type: str | None) -> bool:
+    """Whether a trial in this state, with this reason, has cost some of its study's budget."""
+    return state in FINISHED and error_type not in TRIED_AGAIN
 
 
 def record_of(trial: "optuna.trial.FrozenTrial") -> TrialRecord:
