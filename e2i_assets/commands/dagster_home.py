@@ -1,5 +1,6 @@
 """Dagster's home in the state folder: where its programs find the settings of the project's `dagster.yaml`."""
 
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -19,7 +20,9 @@ def dagster_home(settings: Settings) -> Path:
     settled = yaml.safe_load((settings.root / _FILE).read_text(encoding="utf-8"))
     settled["local_artifact_storage"]["config"]["base_dir"] = str(home)
     settled["compute_logs"]["config"]["base_dir"] = str(home / "logs")
-    partial = home / f"{_FILE}.partial"
-    partial.write_text(yaml.safe_dump(settled), encoding="utf-8")
-    partial.replace(home / _FILE)
+    # Runs that start at once write it at once: each a file of its own, of which the last one stays.
+    descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{_FILE}.", suffix=".partial")
+    with open(descriptor, "w", encoding="utf-8") as partial:
+        yaml.safe_dump(settled, partial)
+    Path(name).replace(home / _FILE)
     return home
