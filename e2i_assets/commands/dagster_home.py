@@ -21,8 +21,7 @@ def dagster_home(settings: Settings) -> Path:
     settled["local_artifact_storage"]["config"]["base_dir"] = str(home)
     settled["compute_logs"]["config"]["base_dir"] = str(home / "logs")
     # Runs that start at once write it at once: each a file of its own, of which the last one stays.
-    descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{_FILE}.", suffix=".partial")
-    with open(descriptor, "w", encoding="utf-8") as partial:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=home, prefix=f".{_FILE}.", delete=False) as partial:
         yaml.safe_dump(settled, partial)
-    Path(name).replace(home / _FILE)
+    Path(partial.name).replace(home / _FILE)
     return home
