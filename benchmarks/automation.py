@@ -26,24 +26,24 @@ import sqlalchemy as sa
 from sklearn.datasets import load_breast_cancer
 
 from benchmarks import report
-from e2i_assets.adapters.automation.data_watch import DataWatch
-from e2i_assets.adapters.automation.experiments_watch import ExperimentsWatch
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 from e2i_assets.adapters.processes.process_groups import end_groups
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.run_requests import RunRequestRepository
+from e2i_assets.adapters.repositories.source_states import SourceStateRepository
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.adapters.source_fingerprints import Fingerprints
-from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.request_store import RequestStore
-from e2i_assets.adapters.stores.source_state_store import SourceStateStore
-from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.commands.run_one import dagster_instance
-from e2i_assets.commands.service_list import Ports, service_list
+from e2i_assets.adapters.sources.fingerprints import Fingerprints
+from e2i_assets.cli.run_one import dagster_instance
+from e2i_assets.cli.service_list import Ports, service_list
 from e2i_assets.core.experiments.sections import Source
-from e2i_assets.defs.launching import settle, under_way
+from e2i_assets.defs.launched_runs import sync_launched_runs, under_way
 from e2i_assets.defs.partitions import EXPERIMENTS
+from e2i_assets.services.automation.changed_data import DataWatch
+from e2i_assets.services.automation.new_experiments import ExperimentsWatch
+from e2i_assets.services.project import Project
 
 ROOT = Path(__file__).parents[1]
 SENSORS = ("new_experiments", "changed_data", "drifted_data")
@@ -117,19 +117,19 @@ def main() -> None:
     report.write(options.out, title, described, tables, command)
 
 
-def looks(found: Workspace, experiments: int, queued: int) -> report.Table:
+def looks(found: Project, experiments: int, queued: int) -> report.Table:
     """Measure what the two sensors do in a look, without making the runs that they ask for."""
     experiments_watch = ExperimentsWatch()
     data_watch = DataWatch(Fingerprints(found.settings.root, os.environ))
     rows: list[tuple[object, ...]] = []
 
     def look_at_experiments() -> None:
-        settle(instance, found)
+        sync_launched_runs(instance, found)
         look = experiments_watch.look(found)
         set(look.active) - set(instance.get_dynamic_partitions(EXPERIMENTS))
 
     def look_at_rows() -> None:
-        settle(instance, found)
+        sync_launched_runs(instance, found)
         cursors.append(data_watch.look(found, under_way(instance), cursors[-1]).last)
 
     def measured(sensor: str, what: str, look: Callable[[], None], times: int) -> None:
@@ -145,9 +145,9 @@ def looks(found: Workspace, experiments: int, queued: int) -> report.Table:
     with dagster_instance(found.settings) as instance:
         first = 1 + experiments * 9 // 1000
         measured("new_experiments", "files never read before", look_at_experiments, first)
-        while len(RequestStore(found.database).last("new_experiment")) < experiments:
+        while len(RunRequestRepository(found.database).last("new_experiment")) < experiments:
             look_at_experiments()
-        names = [row.experiment_name for row in ExperimentStore(found.database).list()]
+        names = [row.experiment_name for row in ExperimentRepository(found.database).list()]
         instance.add_dynamic_partitions(EXPERIMENTS, names)
         for name in names[:queued]:
             tags = {"dagster/partition": name}
@@ -161,7 +161,7 @@ def looks(found: Workspace, experiments: int, queued: int) -> report.Table:
         measured("new_experiments", "one file changed", look_at_experiments, 1)
         for name in names:
             source = Source(csv=f"rows/{name}.csv")
-            SourceStateStore(found.database).read(name, data_watch.fingerprints.fingerprint(source))
+            SourceStateRepository(found.database).read(name, data_watch.fingerprints.fingerprint(source))
         measured("changed_data", "nothing changed", look_at_rows, 10)
         with (found.settings.root / "rows" / f"{names[-2]}.csv").open("a") as file:
             file.write("1,1,1,1,1,1,1\n")
@@ -175,7 +175,7 @@ def looks(found: Workspace, experiments: int, queued: int) -> report.Table:
     return report.Table("A look, in process", columns, rows, notes)
 
 
-def with_programs(found: Workspace, experiments: int, wanted: int, minutes: float) -> list[report.Table]:
+def with_programs(found: Project, experiments: int, wanted: int, minutes: float) -> list[report.Table]:
     """Measure with Dagster's daemon and webserver, while four runs go on."""
     with found.database.begin() as connection:
         connection.exec_driver_sql("DELETE FROM dagster.runs")
@@ -196,7 +196,7 @@ def with_programs(found: Workspace, experiments: int, wanted: int, minutes: floa
 
 
 @contextmanager
-def project(experiments: int) -> Iterator[Workspace]:
+def project(experiments: int) -> Iterator[Project]:
     """Make a project folder with so many experiments, on an embedded PostgreSQL with its default settings."""
     with tempfile.TemporaryDirectory(prefix="e2i-automation-") as scratch:
         root = Path(scratch)
@@ -214,12 +214,12 @@ def project(experiments: int) -> Iterator[Workspace]:
             database = Database(hold.url)
             migrate(database, ROOT / "sql")
             os.environ.update(E2I_HOME=str(root), E2I_DATABASE_URL=database.url, E2I_STATE=str(root / ".e2i"))
-            yield Workspace(Settings(root, root / ".e2i", database.url), database)
+            yield Project(Settings(root, root / ".e2i", database.url), database)
             database.dispose()
 
 
 @contextmanager
-def programs(found: Workspace) -> Iterator[str]:
+def programs(found: Project) -> Iterator[str]:
     """Start the daemon and the webserver as `e2i up` does, and return where the latter answers."""
     port = free_port()
     services = [
@@ -243,7 +243,7 @@ def programs(found: Workspace) -> Iterator[str]:
             one.wait()
 
 
-def filled(found: Workspace, wanted: int, minutes: float) -> int:
+def filled(found: Project, wanted: int, minutes: float) -> int:
     """Wait until so many runs wait, and return how many do."""
     deadline = time.monotonic() + 60 * minutes
     while True:
@@ -276,7 +276,7 @@ def fetched(address: str, query: str, **variables: Any) -> float:
     return time.perf_counter() - began
 
 
-def ticks(found: Workspace, full: float) -> report.Table:
+def ticks(found: Project, full: float) -> report.Table:
     """Return how long the looks took, as the daemon keeps it: the decision, and making the runs that it asks for."""
     rows = []
     with dagster_instance(found.settings) as instance:

@@ -13,8 +13,8 @@ import numpy as np
 import optuna
 
 from benchmarks import corpus, report
-from e2i_assets.core.algorithms.material import Binned
-from e2i_assets.core.fitting.bench import Bench
+from e2i_assets.core.algorithms.prepared_data import Binned
+from e2i_assets.core.fitting.fit_context import FitContext
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import goals
 from e2i_assets.core.search.objective import Objective
@@ -26,7 +26,7 @@ FURTHER = ("wage", "california", "bank_marketing")
 ALGORITHMS = ("XGBoost", "LightGBM")
 
 
-def searched(experiment: Any, made: Bench) -> tuple[float, float]:
+def searched(experiment: Any, made: FitContext) -> tuple[float, float]:
     """Return the best value, higher is better, and the CPU seconds that it took."""
 
     def objective(deadline: float) -> Objective:
@@ -51,12 +51,12 @@ def compared(folder: Path, name: str, algorithm: str, seed: int, trials: int) ->
     """Return a line of the report: both values, the gain and the cost."""
     hpo = {"trials": trials, "seed": seed, "sampler": "random", "workers": 1, "pruner": "none"}
     experiment, rows = corpus.problem(folder, name, algorithm, hpo=hpo, split={"seed": seed})
-    native = tuning.experiment_bench(experiment, rows.facts, rows.train, rows.validation)
-    codes = replace(native, material=replace(native.material, categories=(), binned=Binned()))
+    native = tuning.experiment_fit_context(experiment, rows.facts, rows.train, rows.validation)
+    codes = replace(native, prepared_data=replace(native.prepared_data, categories=(), binned=Binned()))
     spread = 1.0 if rows.facts.classes else float(np.std(rows.validation.target))
     (best, seconds), (best_codes, seconds_codes) = searched(experiment, native), searched(experiment, codes)
     gain, ratio = (best - best_codes) / spread, seconds / seconds_codes
-    return [name, algorithm, seed, len(native.material.categories), best, best_codes, gain, ratio]
+    return [name, algorithm, seed, len(native.prepared_data.categories), best, best_codes, gain, ratio]
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from e2i_assets.core.data.splits import assign, entity_keys, strategy
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
-from e2i_assets.core.fitting.bench import Rows
+from e2i_assets.core.fitting.fit_context import Rows
 
 KINDS = {"binary": "binary_classification", "multiclass": "multiclass_classification", "regression": "regression"}
 

@@ -18,6 +18,7 @@ import pandera.pandas
 import sklearn.tree
 
 from benchmarks import corpus, report
+from e2i_assets.core.content_hash import frame_hash
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.contracts.violations import violations_of
 from e2i_assets.core.data import table_schema
@@ -28,7 +29,6 @@ from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.data.splits import Assignment, assign, entity_keys, strategy
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
-from e2i_assets.core.identity import frame_hash
 from e2i_assets.core.leakage import audit
 from e2i_assets.core.leakage.one_feature import Part
 from e2i_assets.core.search import tuning

@@ -17,7 +17,7 @@ from benchmarks import corpus, report
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.evaluation.calibration import calibration_error
 from e2i_assets.core.evaluation.thresholds import youden_threshold
-from e2i_assets.core.fitting.bench import Bench, Rows, bench, target_codes
+from e2i_assets.core.fitting.fit_context import FitContext, Rows, fit_context, target_codes
 from e2i_assets.core.imbalance import STRATEGIES, Balancing
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search import tuning
@@ -34,7 +34,7 @@ def halves(rows: Any, seed: int) -> tuple[Rows, Rows]:
     return Rows(features[first], target[first]), Rows(features[~first], target[~first])
 
 
-def judged(made: Bench, parameters: Mapping[str, Any], patience: int | None, judges: Rows) -> list[float]:
+def judged(made: FitContext, parameters: Mapping[str, Any], patience: int | None, judges: Rows) -> list[float]:
     """Fit, choose the threshold where the booster was stopped, and judge on rows that decided neither."""
     fit = made.fit(parameters, patience=patience)
     chosen = made.on_validation(fit)
@@ -56,7 +56,7 @@ def figures(folder: Path, name: str, algorithm: str, seeds: Sequence[int]) -> di
         parameters = {**tuning.defaults(experiment), **tuning.fixed(experiment)}
         stops, judges = halves(rows, seed)
         for strategy in STRATEGIES:
-            made = bench(
+            made = fit_context(
                 registry.algorithm(algorithm),
                 rows.facts.task,
                 rows.train,

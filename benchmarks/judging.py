@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import corpus
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.bench import Bench, Rows, merged, target_codes
+from e2i_assets.core.fitting.fit_context import FitContext, Rows, merged, target_codes
 from e2i_assets.core.metrics import METRICS, Prediction
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import Goal
@@ -45,7 +45,7 @@ class Judge:
     """
 
     experiment: Experiment
-    bench: Bench
+    fit_context: FitContext
     test: Rows
     path: Path
     record: dict[str, Judged] = field(default_factory=dict)
@@ -97,14 +97,14 @@ class Judge:
 
     def _fitted(self, parameters: Mapping[str, Any]) -> Judged:
         began = time.process_time()
-        fit = self.bench.fit(parameters, patience=tuning.patience(self.experiment))
-        on_validation = self.bench.on_validation(fit)
+        fit = self.fit_context.fit(parameters, patience=tuning.patience(self.experiment))
+        on_validation = self.fit_context.on_validation(fit)
         seconds = time.process_time() - began
-        codes = target_codes(self.test.target, self.bench.classes)
+        codes = target_codes(self.test.target, self.fit_context.classes)
         return {
-            "measures": self._measures(self.bench.y_validation, on_validation),
-            "test": self._measures(codes, self.bench.on(fit, self.test)),
-            "used": {k: v for k, v in self.bench.used(parameters, fit).items() if parameters.get(k) != v},
+            "measures": self._measures(self.fit_context.y_validation, on_validation),
+            "test": self._measures(codes, self.fit_context.on(fit, self.test)),
+            "used": {k: v for k, v in self.fit_context.used(parameters, fit).items() if parameters.get(k) != v},
             "rounds": fit.rounds,
             "stopped_early": fit.stopped_early,
             "seconds": round(seconds, 4),
@@ -131,8 +131,8 @@ def judge(work: Path, corpus_folder: Path, name: str, algorithm: str, variant: s
     experiment, rows, test = corpus.problem_with_test(corpus_folder, name, algorithm, MOST_ROWS[kind], **sections)
     path = work / f"{name}.{algorithm}{variant}.json"
     record = json.loads(path.read_text()) if path.exists() else {}
-    bench = tuning.experiment_bench(experiment, rows.facts, rows.train, rows.validation)
-    return Judge(experiment, bench, test, path, record, time.monotonic())
+    fit_context = tuning.experiment_fit_context(experiment, rows.facts, rows.train, rows.validation)
+    return Judge(experiment, fit_context, test, path, record, time.monotonic())
 
 
 def record_key(experiment: Experiment, values: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ import optuna
 from benchmarks import corpus, memory_report, rivals
 from benchmarks.judging import Judge, judge, oriented
 from benchmarks.starter_memory import defaults_in_space, shared_configurations, trials_path
-from e2i_assets.core.fitting.bench import target_codes
+from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.memory.meta_features import meta_features
 from e2i_assets.core.memory.meta_vector import meta_vector, similarity
 from e2i_assets.core.memory.warm_start import Pattern, WarmStart, tries, warm_start
@@ -31,7 +31,7 @@ from e2i_assets.core.metrics import metric
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import metric_goal
 from e2i_assets.core.search.objective import Objective
-from e2i_assets.core.search.proposing import Proposal, Proposer, in_order
+from e2i_assets.core.search.proposals import Proposal, Proposer, in_order
 from e2i_assets.core.search.study import search
 
 # Sets whose rows stand in one another.

@@ -17,19 +17,19 @@ import optuna
 import sqlalchemy as sa
 
 from benchmarks import report
+from e2i_assets.adapters.mlflow.tracked_run import TrackedRun
+from e2i_assets.adapters.mlflow.tracker import Tracker
+from e2i_assets.adapters.optuna_storage.storage import StudyStorage
+from e2i_assets.adapters.optuna_storage.workers import worker, written_regularly
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate
-from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.study_rows import StudyRow
-from e2i_assets.adapters.stores.study_store import StudyStore
-from e2i_assets.adapters.study_storage.storage import StudyStorage
-from e2i_assets.adapters.study_storage.workers import worker, written_regularly
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.repositories.study_rows import StudyRow
 from e2i_assets.adapters.tracing.settings import TracingSettings
 from e2i_assets.adapters.tracing.span_attributes import SEARCH
 from e2i_assets.adapters.tracing.tracing import Tracing
-from e2i_assets.adapters.tracking.tracked_run import TrackedRun
-from e2i_assets.adapters.tracking.tracking import Tracker
 
 PARAMETERS, REPORTS = 5, 10
 PRUNERS: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
@@ -161,7 +161,7 @@ def our_storage(database: Database, pruner: str, trials: int) -> Iterator[StudyS
     study = StudyRow(
         study_name=name,
         spec_hash=name,
-        experiment_id=ExperimentStore(database).register("overhead", {"target": "y"}),
+        experiment_id=ExperimentRepository(database).register("overhead", {"target": "y"}),
         split_id=None,
         data_hash="none",
         algorithm_name="none",
@@ -174,7 +174,7 @@ def our_storage(database: Database, pruner: str, trials: int) -> Iterator[StudyS
         fixed_params={},
         n_trials=trials,
     )
-    study_id = StudyStore(database).start(study)
+    study_id = StudyRepository(database).start(study)
     theirs = optuna.storages.RDBStorage(database.url_for("optuna"))
     with worker(database) as lock:
         storage = StudyStorage(database, theirs, study_id, trials, lock)

@@ -17,7 +17,7 @@ import optuna
 
 from benchmarks import corpus, report
 from e2i_assets.core.search import tuning
-from e2i_assets.core.search.proposing import Proposal, in_order
+from e2i_assets.core.search.proposals import Proposal, in_order
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search_space.space import suggest
 

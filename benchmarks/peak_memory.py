@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import report
-from e2i_assets.adapters import asset_files
+from e2i_assets.adapters.files import asset_values
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables
 from e2i_assets.core.data.splits import Role
 from e2i_assets.core.experiments.experiment import Experiment
@@ -77,7 +77,7 @@ def written(rows: int, folder: Path) -> None:
         counts=parts,
         left_out=0,
     )
-    asset_files.write(SplitTables(facts, tables), folder)
+    asset_values.write(SplitTables(facts, tables), folder)
 
 
 def searched(algorithm: str, folder: Path, trials: int) -> dict[str, float]:
@@ -90,7 +90,7 @@ def searched(algorithm: str, folder: Path, trials: int) -> dict[str, float]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     experiment = experiment_of(algorithm, trials)
     peaks = {"started": peak()}
-    rows: SearchRows = asset_files.read(SearchRows, folder)
+    rows: SearchRows = asset_values.read(SearchRows, folder)
     peaks["read"] = peak()
     objective = tuning.objective(experiment, rows)
     peaks["prepared"] = peak()

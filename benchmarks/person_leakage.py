@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks import corpus, report
-from e2i_assets.adapters import datasets
+from e2i_assets.adapters.sources import datasets
 from e2i_assets.core.data.dataset import dataset_of
 from e2i_assets.core.data.splits import assign, entity_keys, strategy
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.experiments.yaml_documents import read_mapping
 from e2i_assets.core.metrics import metric
-from e2i_assets.core.search.tuning import defaults, experiment_bench, fixed, patience
+from e2i_assets.core.search.tuning import defaults, experiment_fit_context, fixed, patience
 
 EXPERIMENT = Path("experiments") / "rand_visits.yaml"
 ALGORITHMS = ("RandomForest", "ExtraTrees", "LightGBM", "Ridge")
@@ -42,9 +42,11 @@ def score(asked: Experiment) -> tuple[float, float]:
     roles = assign(keys, strategy(asked.problem_type, grouped, False), asked.split.seed).roles
     facts = corpus.split_facts(asked, data, "group" if grouped else "random")
     parts = {role: facts.rows(data.frame.loc[roles == role]) for role in ("train", "validation", "test")}
-    bench = experiment_bench(asked, facts, parts["train"], parts["validation"])
-    fit = bench.fit(defaults(asked) | fixed(asked), patience=patience(asked))
-    found = metric("r2", "regression").score(parts["test"].target.to_numpy(dtype=float), bench.on(fit, parts["test"]))
+    fit_context = experiment_fit_context(asked, facts, parts["train"], parts["validation"])
+    fit = fit_context.fit(defaults(asked) | fixed(asked), patience=patience(asked))
+    found = metric("r2", "regression").score(
+        parts["test"].target.to_numpy(dtype=float), fit_context.on(fit, parts["test"])
+    )
     persons = raw["zper"]
     return found, float(persons[roles == "test"].isin(set(persons[roles == "train"])).mean())
 

@@ -11,17 +11,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from e2i_assets.adapters import asset_files
-from e2i_assets.adapters.experiment_files import read_experiment
+from e2i_assets.adapters.files import asset_values
+from e2i_assets.adapters.files.experiment_files import read_experiment
 from e2i_assets.adapters.settings import Settings, from_environment
-from e2i_assets.core import plots
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.plots import search_history
+from e2i_assets.core.plots.study import study_pictures
+from e2i_assets.core.plots.training import model_pictures, validation_importance
 from e2i_assets.core.search.samplers import STARTUP_TRIALS
 from e2i_assets.core.search.tuning import Tuned
-from e2i_assets.core.study_pictures import study_pictures
 from e2i_assets.core.training import trained
-from e2i_assets.core.training_pictures import leans_on, model_pictures
 
 
 def main() -> None:
@@ -40,15 +40,15 @@ def measured(settings: Settings, name: str) -> list[str]:
     """Return the cells of one experiment."""
 
     def read(kind: type[Any], asset: str) -> Any:
-        return asset_files.read(kind, settings.assets / asset / name)
+        return asset_values.read(kind, settings.assets / asset / name)
 
     experiment = read_experiment(settings.experiments / f"{name}.yaml")
     tuned, rows = read(Tuned, "hpo_study"), read(TrainingRows, "validation_splits")
     hpo = read(HpoOutput, "best_hyperparameters")
     training, fitting = timed(lambda: trained(experiment, rows, hpo))
-    history, first = timed(lambda: plots.optimisation_history(tuned.result, experiment.metric, STARTUP_TRIALS))
+    history, first = timed(lambda: search_history.optimisation_history(tuned.result, experiment.metric, STARTUP_TRIALS))
     drawn, second = timed(lambda: study_pictures(tuned.result, experiment.search_space(), {}, experiment.metric))
-    lost, third = timed(lambda: leans_on(experiment, rows, training))
+    lost, third = timed(lambda: validation_importance(experiment, rows, training))
     of_model, fourth = timed(lambda: model_pictures(experiment, rows, hpo, training, lost))
     size = sum(map(len, (history, *drawn.values(), *of_model.values()))) / 1000
     return [*(f"{seconds:.2f}" for seconds in (fitting, first, second, third, fourth)), f"{size:.0f}"]

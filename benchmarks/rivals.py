@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.judging import Judge
 from e2i_assets.core.algorithms.algorithm import predicted
-from e2i_assets.core.fitting.bench import target_codes
+from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.fitting.preprocessing import matrix, precision
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search_space.space import brought_into
@@ -60,8 +60,8 @@ def run(judged: Judge, iterations: int) -> dict[str, list[float]]:
         automl.fit(
             x,
             y,
-            X_val=judged.bench.material.x_validation,
-            y_val=judged.bench.y_validation,
+            X_val=judged.fit_context.prepared_data.x_validation,
+            y_val=judged.fit_context.y_validation,
             task="regression" if judged.experiment.problem_type == "regression" else "classification",
             metric=_metric(judged),
             estimator_list=[_ESTIMATORS[judged.experiment.algorithm]],
@@ -76,15 +76,20 @@ def run(judged: Judge, iterations: int) -> dict[str, list[float]]:
         )
         spent = time.process_time() - began
         scored = metric(judged.experiment.metric, judged.experiment.problem_type)
-        on_validation = predicted(automl.model.estimator, judged.bench.material.x_validation, judged.bench.task)
-        algorithm = judged.bench.algorithm
-        x_test = matrix(
-            judged.bench.preparation, judged.test.pieces(), len(judged.test.target), precision(algorithm.preparation)
+        on_validation = predicted(
+            automl.model.estimator, judged.fit_context.prepared_data.x_validation, judged.fit_context.task
         )
-        on_test = predicted(automl.model.estimator, x_test, judged.bench.task)
-    codes = target_codes(judged.test.target, judged.bench.classes)
+        algorithm = judged.fit_context.algorithm
+        x_test = matrix(
+            judged.fit_context.preparation,
+            judged.test.pieces(),
+            len(judged.test.target),
+            precision(algorithm.preparation),
+        )
+        on_test = predicted(automl.model.estimator, x_test, judged.fit_context.task)
+    codes = target_codes(judged.test.target, judged.fit_context.classes)
     return {
-        "validation": [scored.oriented(scored.score(judged.bench.y_validation, on_validation))],
+        "validation": [scored.oriented(scored.score(judged.fit_context.y_validation, on_validation))],
         "test": [scored.oriented(scored.score(codes, on_test))],
         "seconds": [spent],
     }
@@ -97,7 +102,7 @@ def _metric(judged: Judge) -> Any:
     def loss(
         x_val: Any, y_val: Any, estimator: Any, labels: Any, x_train: Any, y_train: Any, *_: Any, **__: Any
     ) -> tuple[float, Mapping[str, float]]:
-        found = predicted(estimator.estimator, np.asarray(x_val), judged.bench.task)
+        found = predicted(estimator.estimator, np.asarray(x_val), judged.fit_context.task)
         value = -scored.oriented(scored.score(np.asarray(y_val), found))
         return value, {"loss": value}
 
@@ -105,5 +110,5 @@ def _metric(judged: Judge) -> Any:
 
 
 def _train(judged: Judge) -> tuple[Any, Any]:
-    material = judged.bench.material
-    return np.asarray(material.x_train), np.asarray(material.y_train)
+    prepared_data = judged.fit_context.prepared_data
+    return np.asarray(prepared_data.x_train), np.asarray(prepared_data.y_train)

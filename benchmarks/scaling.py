@@ -26,14 +26,14 @@ import psutil
 import sqlalchemy as sa
 
 from benchmarks import report
+from e2i_assets.adapters.optuna_storage.study_session import joined
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate
 from e2i_assets.adapters.processes.loopback import HOST, free_port
-from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.study_rows import StudyRow
-from e2i_assets.adapters.stores.study_store import StudyStore
-from e2i_assets.adapters.study_storage.joining import joined
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.repositories.study_rows import StudyRow
 
 Kind = Literal["e2i_assets", "Optuna", "Optuna by its proxy"]
 KINDS: tuple[Kind, ...] = ("e2i_assets", "Optuna", "Optuna by its proxy")
@@ -147,7 +147,7 @@ def made_study(database: Database, kind: Kind) -> tuple[str, str]:
     row = StudyRow(
         study_name=name,
         spec_hash=name,
-        experiment_id=ExperimentStore(database).register("scaling", {"target": "y"}),
+        experiment_id=ExperimentRepository(database).register("scaling", {"target": "y"}),
         split_id=None,
         data_hash="none",
         algorithm_name="none",
@@ -160,7 +160,7 @@ def made_study(database: Database, kind: Kind) -> tuple[str, str]:
         fixed_params={},
         n_trials=NO_LIMIT,
     )
-    return name, StudyStore(database).start(row)
+    return name, StudyRepository(database).start(row)
 
 
 def measured(

@@ -24,7 +24,7 @@ from benchmarks import corpus, report
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import predicted
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.bench import merged, target_codes
+from e2i_assets.core.fitting.fit_context import merged, target_codes
 from e2i_assets.core.fitting.preprocessing import preprocessing
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search import tuning

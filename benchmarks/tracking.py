@@ -14,16 +14,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from benchmarks import report
+from e2i_assets.adapters.mlflow.client import mlflow_client
+from e2i_assets.adapters.mlflow.tracked_run import TrackedRun
+from e2i_assets.adapters.mlflow.tracker import Tracker
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate
-from e2i_assets.adapters.stores.study_rows import TrialRow
-from e2i_assets.adapters.tracked_trials import history, trial_rows
-from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
-from e2i_assets.adapters.tracking.tracked_run import TrackedRun
-from e2i_assets.adapters.tracking.tracking import Tracker
+from e2i_assets.adapters.repositories.study_rows import TrialRow
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.services.trials_as_history import history, trial_rows
 
 PARAMETERS = 7
 EXPERIMENT = """

@@ -12,7 +12,7 @@ from pathlib import Path
 import optuna
 
 from benchmarks import report
-from e2i_assets.adapters import datasets
+from e2i_assets.adapters.sources import datasets
 from e2i_assets.adapters.trial_processes.limited import objective_within_limits
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.experiments.experiment import Experiment

@@ -36,7 +36,7 @@ def commands() -> str:
         import typer
         from typer.testing import CliRunner
 
-        from e2i_assets.cli import app
+        from e2i_assets.cli.main import app
     said = []
     for words in _commands(typer.main.get_command(app), ()):
         shown = CliRunner().invoke(app, [*words, "--help"], prog_name="e2i").output

@@ -13,33 +13,47 @@ CORE = ROOT / "e2i_assets" / "core"
 
 # The order of the data. A module that is not named here stands wherever its imports allow.
 ORDER = [
-    "errors", "identity", "metrics", "search_space", "contracts", "algorithms", "evaluation", "experiments", "fitting",
-    "data", "search", "memory", "training", "report",
+    "errors", "content_hash", "metrics", "search_space", "contracts", "algorithms", "evaluation", "experiments",
+    "fitting", "data", "search", "memory", "training", "report",
 ]  # fmt: skip
 
-AGAINST_THE_ARROWS = [
-    ("core/planted.py", "import dagster as dg\n\nprint(dg)\n"),
-    ("core/planted.py", "from mlflow.tracking import MlflowClient\n\nprint(MlflowClient)\n"),
-    ("core/planted.py", "import sqlalchemy as sa\n\nprint(sa)\n"),
-    ("core/planted.py", "import psycopg2\n\nprint(psycopg2)\n"),
-    ("core/planted.py", "def trace():\n    from opentelemetry import trace\n\n    return trace\n"),
-    ("core/planted.py", "import os\n\nprint(os.environ)\n"),
-    ("core/planted.py", "from os import getenv\n\nprint(getenv)\n"),
-    ("core/planted.py", "from e2i_assets.adapters import models\n\nprint(models)\n"),
-    ("core/planted.py", "from e2i_assets.defs.assets import dataset\n\nprint(dataset)\n"),
-    ("core/algorithms/planted.py", "import dagster as dg\n\nprint(dg)\n"),
-    ("adapters/planted.py", "import dagster as dg\n\nprint(dg)\n"),
-    ("adapters/planted.py", "from e2i_assets.defs import resources\n\nprint(resources)\n"),
-    ("adapters/planted.py", "from e2i_assets import cli\n\nprint(cli)\n"),
-    ("defs/planted.py", "import e2i_assets.cli\n\nprint(e2i_assets.cli)\n"),
-    ("definitions.py", "from e2i_assets.cli import main\n\nprint(main)\n"),
+# Each layer with the layers that it may not import. `definitions` and `defs` belong together.
+ABOVE = {
+    "core": ["adapters", "services", "defs", "cli", "definitions"],
+    "adapters": ["services", "defs", "cli", "definitions"],
+    "services": ["defs", "cli", "definitions"],
+    "defs": ["cli", "definitions"],
+    "cli": ["defs", "definitions"],
+}
+# The ways to write the same import.
+SPELLINGS = [
+    "import e2i_assets.{layer}\n\nprint(e2i_assets.{layer})\n",
+    "from e2i_assets import {layer}\n\nprint({layer})\n",
+    "from e2i_assets.{layer} import anything\n\nprint(anything)\n",
+    "def use():\n    from e2i_assets.{layer} import anything\n\n    return anything\n",
+]
+OUTSIDE = [
+    ("core", "import dagster as dg\n\nprint(dg)\n"),
+    ("core/algorithms", "import dagster as dg\n\nprint(dg)\n"),
+    ("core", "from mlflow.tracking import MlflowClient\n\nprint(MlflowClient)\n"),
+    ("core", "import sqlalchemy as sa\n\nprint(sa)\n"),
+    ("core", "import psycopg2\n\nprint(psycopg2)\n"),
+    ("core", "def trace():\n    from opentelemetry import trace\n\n    return trace\n"),
+    ("core", "import os\n\nprint(os.environ)\n"),
+    ("core", "from os import getenv\n\nprint(getenv)\n"),
+    ("adapters", "import dagster as dg\n\nprint(dg)\n"),
+    ("services", "import dagster as dg\n\nprint(dg)\n"),
+    ("services/checks", "import dagster as dg\n\nprint(dg)\n"),
 ]
 
 ALLOWED = [
     ("core/planted.py", "from e2i_assets.core.errors import E2iError\n\nprint(E2iError)\n"),
     ("adapters/planted.py", "import os\n\nimport sqlalchemy as sa\n\nprint(os.environ, sa)\n"),
     ("adapters/postgres/dagster_storage.py", "import dagster as dg\n\nprint(dg)\n"),
-    ("defs/planted.py", "import dagster as dg\n\nfrom e2i_assets.adapters import models\n\nprint(dg, models)\n"),
+    ("services/planted.py", "from e2i_assets.adapters import settings\n\nprint(settings)\n"),
+    ("defs/planted.py", "import dagster as dg\n\nfrom e2i_assets.services import train\n\nprint(dg, train)\n"),
+    ("cli/planted.py", "from e2i_assets.services import train\n\nprint(train)\n"),
+    ("cli/run_one.py", "from e2i_assets.definitions import defs\n\nprint(defs)\n"),
 ]
 
 HEAVY = ["mlflow", "sklearn", "xgboost", "lightgbm", "matplotlib", "optuna", "statsmodels", "pandera", "imblearn"]
@@ -53,9 +67,19 @@ def complaints(place: str, code: str) -> str:
     return subprocess.run(command, input=code, capture_output=True, text=True, cwd=ROOT, check=False).stdout
 
 
-@pytest.mark.parametrize(("place", "code"), AGAINST_THE_ARROWS)
-def test_the_lint_refuses_an_import_against_the_arrows(place: str, code: str) -> None:
-    assert "TID251" in complaints(place, code)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize(("layer", "above"), [(layer, above) for layer in ABOVE for above in ABOVE[layer]])
+def test_the_lint_refuses_an_import_of_a_layer_above(layer: str, above: str, spelling: str) -> None:
+    assert "TID251" in complaints(f"{layer}/planted.py", spelling.format(layer=above))
+
+
+@pytest.mark.parametrize(("layer", "code"), OUTSIDE)
+def test_the_lint_refuses_a_library_that_a_layer_does_not_know(layer: str, code: str) -> None:
+    assert "TID251" in complaints(f"{layer}/planted.py", code)
+
+
+def test_the_lint_refuses_the_command_line_in_the_definitions() -> None:
+    assert "TID251" in complaints("definitions.py", "from e2i_assets.cli.main import main\n\nprint(main)\n")
 
 
 @pytest.mark.parametrize(("place", "code"), ALLOWED)
@@ -63,7 +87,7 @@ def test_the_lint_allows_an_import_along_the_arrows(place: str, code: str) -> No
     assert complaints(place, code) == "All checks passed!\n"
 
 
-@pytest.mark.parametrize("layer", ["core", "adapters", "defs"])
+@pytest.mark.parametrize("layer", list(ABOVE))
 @pytest.mark.parametrize("library", HEAVY)
 def test_the_lint_refuses_a_heavy_library_at_module_level(layer: str, library: str) -> None:
     at_module_level = f"import {library}\n\nprint({library})\n"

@@ -130,7 +130,7 @@ def automation(environment: Mapping[str, str]) -> bool:
     return given == "on"
 
 
-def look_seconds(environment: Mapping[str, str]) -> int:
+def scan_seconds(environment: Mapping[str, str]) -> int:
     """Return how many seconds lie between two looks of a sensor.
 
     Raises:

@@ -83,5 +83,5 @@ class NoWorkers(E2iError):
     """A study that nobody can work on."""
 
 
-class CalledOff(E2iError):
+class StudyCancelled(E2iError):
     """A study that one works on for somebody else, who is gone."""

@@ -1,13 +1,11 @@
 """What a model leans on: how much worse it does when one column is shuffled (permutation importance, Breiman 2001)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from e2i_assets.core.algorithms.algorithm import from_scores
-from e2i_assets.core.figures import new_figure, png
 from e2i_assets.core.metrics import Array, Metric, Prediction
 
 if TYPE_CHECKING:
@@ -19,8 +17,6 @@ _FEWEST_ROWS = 200
 _PREDICTED_ROWS = 300_000
 _PREDICTIONS = 300
 _REPEATS = 4
-_MOST_SHOWN = 15
-_LONGEST_NAME = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +69,3 @@ def permutation_importances(
     each = zip(features.columns, found.importances_mean, found.importances_std, strict=True)
     ranked = [FeatureImportance(str(name), float(loss), float(spread)) for name, loss, spread in each]
     return sorted(ranked, key=lambda one: -one.loss)
-
-
-def permutation_picture(importances: Sequence[FeatureImportance], metric: str) -> bytes:
-    """Draw the columns that the model leans on most, as a PNG."""
-    shown = list(importances[:_MOST_SHOWN])[::-1]
-    figure = new_figure()
-    axes = figure.subplots()
-    axes.barh(range(len(shown)), [one.loss for one in shown], xerr=[one.spread for one in shown], color="#2f6db5")
-    axes.set_yticks(range(len(shown)), [_short(one.feature) for one in shown], fontsize=8)
-    axes.axvline(0, color="#999999", linewidth=0.8)
-    axes.set(xlabel=f"{metric} lost on validation when the column is shuffled")
-    return png(figure)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."

@@ -18,11 +18,11 @@ from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.evaluation.thresholds import youden_threshold
 from e2i_assets.core.evaluation.verdict import Judgement, judged
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.bench import Bench, merged, target_codes
+from e2i_assets.core.fitting.fit_context import FitContext, merged, target_codes
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.imbalance import Imbalance, Strategy
 from e2i_assets.core.metrics import Array, Prediction
-from e2i_assets.core.search.tuning import defaults, experiment_bench, fixed, found_imbalance, patience
+from e2i_assets.core.search.tuning import defaults, experiment_fit_context, fixed, found_imbalance, patience
 
 if TYPE_CHECKING:
     from e2i_assets.core.fitting.fitted_model import FittedModel
@@ -79,12 +79,12 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
     With a completed search the parameters are taken as they are: the rounds are among them, and validation is not
     looked at again. Otherwise the defaults are fitted with early stopping, as the experiment asks.
     """
-    bench = experiment_bench(experiment, rows.facts, rows.train, rows.validation)
+    fit_context = experiment_fit_context(experiment, rows.facts, rows.train, rows.validation)
     began = time.perf_counter()
-    fit = bench.fit(hpo.best_hyperparameters, patience=None if hpo.hpo_completed else patience(experiment))
+    fit = fit_context.fit(hpo.best_hyperparameters, patience=None if hpo.hpo_completed else patience(experiment))
     seconds = time.perf_counter() - began
-    predictions = {role: _judged_rows(bench, fit, rows, role) for role in ROLES}
-    minority = _minority_class(bench)
+    predictions = {role: _judged_rows(fit_context, fit, rows, role) for role in ROLES}
+    minority = _minority_class(fit_context)
     report = evaluation(
         experiment.problem_type,
         predictions,
@@ -92,12 +92,12 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         minority_class=minority,
         seed=experiment.hpo.seed,
     )
-    default = _metrics_of_defaults(experiment, bench, rows, predictions["test"][0])
-    baseline = _metrics_of_dummy(experiment, bench, predictions["test"][0])
+    default = _metrics_of_defaults(experiment, fit_context, rows, predictions["test"][0])
+    baseline = _metrics_of_dummy(experiment, fit_context, predictions["test"][0])
     test = report.splits["test"]
     return Training(
-        model=bench.model(fit),
-        parameters=bench.used(hpo.best_hyperparameters, fit),
+        model=fit_context.model(fit),
+        parameters=fit_context.used(hpo.best_hyperparameters, fit),
         rounds=fit.rounds,
         stopped_early=fit.stopped_early or hpo.hpo_best_stopped_early,
         seconds=seconds,
@@ -114,20 +114,24 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         segments=_segments(rows, report, minority, *predictions["test"]),
         slope=_slope(experiment, *predictions["test"]),
         imbalance=found_imbalance(experiment, rows.facts, rows.train),
-        strategy=bench.balancing.strategy,
-        learnt_from=_learnt_from(bench),
+        strategy=fit_context.balancing.strategy,
+        learnt_from=_learnt_from(fit_context),
         on_test=predictions["test"],
     )
 
 
-def _learnt_from(bench: Bench) -> dict[str, int]:
-    counts = np.bincount(bench.material.y_train, minlength=len(bench.classes)) if bench.classes else ()
-    return {str(label): int(count) for label, count in zip(bench.classes, counts, strict=True)}
+def _learnt_from(fit_context: FitContext) -> dict[str, int]:
+    counts = (
+        np.bincount(fit_context.prepared_data.y_train, minlength=len(fit_context.classes))
+        if fit_context.classes
+        else ()
+    )
+    return {str(label): int(count) for label, count in zip(fit_context.classes, counts, strict=True)}
 
 
-def _judged_rows(bench: Bench, fit: Fit, rows: TrainingRows, role: str) -> tuple[Array, Prediction]:
+def _judged_rows(fit_context: FitContext, fit: Fit, rows: TrainingRows, role: str) -> tuple[Array, Prediction]:
     part: RowSource = getattr(rows, role)
-    return target_codes(part.target, bench.classes), bench.on(fit, part)
+    return target_codes(part.target, fit_context.classes), fit_context.on(fit, part)
 
 
 def _threshold(experiment: Experiment, validation: tuple[Array, Prediction]) -> float | None:
@@ -156,22 +160,24 @@ def _slope(experiment: Experiment, truth: Array, prediction: Prediction) -> floa
     return calibration_slope(truth, prediction.scores)
 
 
-def _minority_class(bench: Bench) -> int | None:
-    return None if bench.task.n_classes != 2 else int(np.bincount(bench.y_train, minlength=2).argmin())
+def _minority_class(fit_context: FitContext) -> int | None:
+    return None if fit_context.task.n_classes != 2 else int(np.bincount(fit_context.y_train, minlength=2).argmin())
 
 
-def _metrics_of_defaults(experiment: Experiment, bench: Bench, rows: TrainingRows, truth: Array) -> dict[str, float]:
+def _metrics_of_defaults(
+    experiment: Experiment, fit_context: FitContext, rows: TrainingRows, truth: Array
+) -> dict[str, float]:
     parameters: Mapping[str, Any] = merged(defaults(experiment), {}, fixed(experiment))
-    fit = bench.fit(parameters, patience=patience(experiment))
-    threshold = _threshold(experiment, _judged_rows(bench, fit, rows, "validation"))
-    return split_metrics(experiment.problem_type, truth, _judged_rows(bench, fit, rows, "test")[1], threshold)
+    fit = fit_context.fit(parameters, patience=patience(experiment))
+    threshold = _threshold(experiment, _judged_rows(fit_context, fit, rows, "validation"))
+    return split_metrics(experiment.problem_type, truth, _judged_rows(fit_context, fit, rows, "test")[1], threshold)
 
 
-def _metrics_of_dummy(experiment: Experiment, bench: Bench, truth: Array) -> dict[str, float]:
+def _metrics_of_dummy(experiment: Experiment, fit_context: FitContext, truth: Array) -> dict[str, float]:
     """Return what predicting the train rows' class shares, or their mean, is worth."""
     if experiment.problem_type == "regression":
-        guess = Prediction(labels=np.full(len(truth), bench.y_train.mean()))
+        guess = Prediction(labels=np.full(len(truth), fit_context.y_train.mean()))
     else:
-        shares = np.bincount(bench.y_train, minlength=len(bench.classes)) / len(bench.y_train)
+        shares = np.bincount(fit_context.y_train, minlength=len(fit_context.classes)) / len(fit_context.y_train)
         guess = Prediction(np.full(len(truth), shares.argmax()), np.tile(shares, (len(truth), 1)))
     return split_metrics(experiment.problem_type, truth, guess)

@@ -1,4 +1,4 @@
-"""The assets from rows to memory, one partition an experiment: each makes one call, and shows what came of it."""
+"""The assets from rows to remember, one partition an experiment: each makes one call, and shows what came of it."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -6,10 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from e2i_assets.adapters import data_gates, memory, splitting, studies, trainings
-from e2i_assets.adapters.automation.retunes import as_asked
-from e2i_assets.adapters.reading import read_rows
-from e2i_assets.adapters.study_pictures import drawn_study
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import Dataset, dataset_of
@@ -19,25 +15,29 @@ from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.defs import memory_tables, metadata, spans
+from e2i_assets.defs.downstream_automation import AFTER_TRAINING
 from e2i_assets.defs.experiment_asset import experiment_asset
-from e2i_assets.defs.following import AFTER_ITS_MODEL
-from e2i_assets.defs.launching import CAUSE_TAG
+from e2i_assets.defs.launched_runs import CAUSE_TAG
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.tracing_resource import TracingResource, began
+from e2i_assets.services import data_gates, remember, split, train, tune
+from e2i_assets.services.automation.retuning import as_asked
+from e2i_assets.services.ingest import read_rows
+from e2i_assets.services.study_plots import drawn_study
 
 # A study takes all cores that it may use: `dagster.yaml` says how many go on at a time.
 STUDIES = "studies"
-# Of the newest model, since Dagster does not judge partitions: `tune_old_models` asks for the age of each one.
+# Of the newest model, since Dagster does not judge partitions: `retune_old_models` asks for the age of each one.
 MODELS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=30))
 
 
 @experiment_asset("data", "pandas", "parquet")
-def dataset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[Dataset]:
+def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.MaterializeResult[Dataset]:
     """The experiment's rows as a typed table, with the reason for every column that is not a feature."""
-    workspace = project.workspace()
-    experiment = workspace.current_experiment(context.partition_key)
-    table = dataset_of(read_rows(workspace, experiment), experiment)
-    schema = data_gates.keep_schema(workspace.settings, experiment.name, table)
+    project = e2i.open()
+    experiment = project.current_experiment(context.partition_key)
+    table = dataset_of(read_rows(project, experiment), experiment)
+    schema = data_gates.keep_schema(project.settings, experiment.name, table)
     return dg.MaterializeResult(
         value=table,
         data_version=dg.DataVersion(table.data_hash),
@@ -55,16 +55,16 @@ def dataset(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
 
 @experiment_asset("data", "pandas", "postgres")
 def validation_splits(
-    context: dg.AssetExecutionContext, project: ProjectResource, dataset: Dataset
+    context: dg.AssetExecutionContext, e2i: ProjectResource, dataset: Dataset
 ) -> dg.MaterializeResult[SplitTables]:
     """Train 60, validation 20, test 15, holdout 5: no entity in two roles, and a row once placed stays."""
-    workspace = project.workspace()
-    experiment = workspace.experiment(context.partition_key)
-    tables = splitting.split(workspace, experiment, dataset)
+    project = e2i.open()
+    experiment = project.experiment(context.partition_key)
+    tables = split.split(project, experiment, dataset)
     return dg.MaterializeResult(
         value=tables,
         metadata={
-            "roles": metadata.table(splitting.role_rows(tables)),
+            "roles": metadata.table(split.role_rows(tables)),
             "strategy": tables.facts.strategy,
             "split_hash": tables.facts.split_hash,
             **metadata.class_balance(experiment, tables),
@@ -78,11 +78,11 @@ def validation_splits(
 
 @experiment_asset("search", "postgres")
 def warm_start(
-    context: dg.AssetExecutionContext, project: ProjectResource, validation_splits: SearchRows
+    context: dg.AssetExecutionContext, e2i: ProjectResource, validation_splits: SearchRows
 ) -> dg.MaterializeResult[WarmStart]:
     """What the study tries first: configurations that did well on similar past problems, then the defaults."""
-    workspace = project.workspace()
-    found = memory.warm_start(workspace, workspace.experiment(context.partition_key), validation_splits)
+    project = e2i.open()
+    found = remember.warm_start(project, project.experiment(context.partition_key), validation_splits)
     return dg.MaterializeResult(
         value=found,
         metadata={
@@ -109,16 +109,16 @@ def _asked_at(context: dg.AssetExecutionContext) -> datetime:
 @experiment_asset("search", "optuna", "postgres", pool=STUDIES)
 def hpo_study(
     context: dg.AssetExecutionContext,
-    project: ProjectResource,
+    e2i: ProjectResource,
     tracing: TracingResource,
     validation_splits: SearchRows,
     warm_start: WarmStart,
 ) -> dg.MaterializeResult[tuning.Tuned]:
     """The search on train and validation rows: there is no test row in what it is given."""
-    workspace = project.workspace()
-    experiment = workspace.experiment(context.partition_key)
+    project = e2i.open()
+    experiment = project.experiment(context.partition_key)
     experiment = as_asked(
-        workspace, experiment, validation_splits.facts, context.run.tags.get(CAUSE_TAG), _asked_at(context)
+        project, experiment, validation_splits.facts, context.run.tags.get(CAUSE_TAG), _asked_at(context)
     )
     tracing.trains(spans.training(experiment))
 
@@ -126,19 +126,19 @@ def hpo_study(
         tracing.trial(context.run, record)
 
     with tracing.span(SEARCH, context.run, attributes=spans.search(experiment)) as span:
-        tuned = studies.tuned(workspace, experiment, validation_splits, warm_start, context.log.info, on_trial)
+        tuned = tune.tuned(project, experiment, validation_splits, warm_start, context.log.info, on_trial)
         span.set(spans.searched(tuned))
     return dg.MaterializeResult(
-        value=tuned, metadata=_study_metadata(tuned, drawn_study(workspace, experiment, tuned, warm_start))
+        value=tuned, metadata=_study_metadata(tuned, drawn_study(project, experiment, tuned, warm_start))
     )
 
 
 @experiment_asset("search", "optuna", "pydantic")
 def best_hyperparameters(
-    context: dg.AssetExecutionContext, project: ProjectResource, hpo_study: tuning.Tuned
+    context: dg.AssetExecutionContext, e2i: ProjectResource, hpo_study: tuning.Tuned
 ) -> dg.MaterializeResult[HpoOutput]:
     """The output contract: defaults, overridden by the study's best trial, then by what is fixed."""
-    experiment = project.workspace().experiment(context.partition_key)
+    experiment = e2i.open().experiment(context.partition_key)
     output = tuning.hpo_output(experiment, hpo_study.identity, hpo_study.result)
     return dg.MaterializeResult(
         value=output,
@@ -157,19 +157,19 @@ def best_hyperparameters(
 @experiment_asset("model", "mlflow", "scikitlearn", freshness=MODELS_ARE_FRESH)
 def trained_model(
     context: dg.AssetExecutionContext,
-    project: ProjectResource,
+    e2i: ProjectResource,
     tracing: TracingResource,
     validation_splits: TrainingRows,
     best_hyperparameters: HpoOutput,
 ) -> dg.MaterializeResult[TrainingOutput]:
     """The model, fitted once more from exactly the contract and judged once on the test rows."""
-    workspace = project.workspace()
-    experiment = workspace.experiment(context.partition_key)
+    project = e2i.open()
+    experiment = project.experiment(context.partition_key)
     since = began(context.instance, context.run)
     with tracing.span(
         TRAINING, context.run, parent=None, started_at=since, attributes=spans.training(experiment)
     ) as span:
-        done = trainings.train(workspace, experiment, validation_splits, best_hyperparameters, context.run.run_id)
+        done = train.train(project, experiment, validation_splits, best_hyperparameters, context.run.run_id)
         span.set(spans.trained(done, best_hyperparameters))
         tracing.belongs_to(done.output.mlflow_info.run_id)
     info = done.output.mlflow_info
@@ -190,18 +190,18 @@ def trained_model(
     )
 
 
-@experiment_asset("memory", "postgres", deps=["trained_model"], automation=AFTER_ITS_MODEL)
+@experiment_asset("memory", "postgres", deps=["trained_model"], automation=AFTER_TRAINING)
 def hpo_pattern_memory(
     context: dg.AssetExecutionContext,
-    project: ProjectResource,
+    e2i: ProjectResource,
     validation_splits: SplitFacts,
     warm_start: WarmStart,
     hpo_study: tuning.Tuned,
-) -> dg.MaterializeResult[memory.Remembered]:
+) -> dg.MaterializeResult[remember.Remembered]:
     """What was learnt, kept for the next similar study, and what the head start brought to this one."""
-    workspace = project.workspace()
-    experiment = workspace.experiment(context.partition_key)
-    kept = memory.remember(workspace, experiment, validation_splits, warm_start, hpo_study)
+    project = e2i.open()
+    experiment = project.experiment(context.partition_key)
+    kept = remember.remember(project, experiment, validation_splits, warm_start, hpo_study)
     return dg.MaterializeResult(
         value=kept,
         metadata={

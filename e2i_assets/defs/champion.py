@@ -4,18 +4,18 @@ from typing import Any
 
 import dagster as dg
 
-from e2i_assets.adapters.champions import appoint
 from e2i_assets.core.automation.champion import ChampionModel
+from e2i_assets.defs.downstream_automation import AFTER_TRAINING
 from e2i_assets.defs.experiment_asset import experiment_asset
-from e2i_assets.defs.following import AFTER_ITS_MODEL
 from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.services.promote import promote
 
 
-@experiment_asset("model", "mlflow", "postgres", deps=["trained_model"], automation=AFTER_ITS_MODEL)
-def champion_model(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[ChampionModel]:
+@experiment_asset("model", "mlflow", "postgres", deps=["trained_model"], automation=AFTER_TRAINING)
+def champion_model(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.MaterializeResult[ChampionModel]:
     """Champion and challenger on the same test rows: the old model stays until a new one is not worse."""
-    workspace = project.workspace()
-    found = appoint(workspace, workspace.experiment(context.partition_key))
+    project = e2i.open()
+    found = promote(project, project.experiment(context.partition_key))
     shown: dict[str, Any] = found.model_dump(exclude={"model_folder"})
     return dg.MaterializeResult(
         value=found,

@@ -5,52 +5,52 @@ from typing import Any
 
 import dagster as dg
 
-from e2i_assets.adapters.promises.catalogue import PROMISES, experiments_with
-from e2i_assets.adapters.promises.promise import Promise, Verdict, judged
 from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.services.checks.catalogue import CHECKS, experiments_with
+from e2i_assets.services.checks.check import Check, CheckResult, evaluated
 
 _SEVERITIES = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
 
 
 def _checks_of(asset: str) -> dg.AssetChecksDefinition:
     """Make the checks of an asset: in the run of an experiment for that one, else for every experiment that has it."""
-    promises = {promise.name: promise for promise in PROMISES if promise.asset == asset}
+    check_specs = {check_spec.name: check_spec for check_spec in CHECKS if check_spec.asset == asset}
 
     @dg.multi_asset_check(
-        name=f"promises_of_{asset}",
+        name=f"checks_of_{asset}",
         specs=[
             dg.AssetCheckSpec(one.name, asset=asset, description=one.description, blocking=one.blocking)
-            for one in promises.values()
+            for one in check_specs.values()
         ],
         can_subset=True,
     )
-    def checks(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> Iterator[dg.AssetCheckResult]:
-        run, workspace = context.op_execution_context, project.workspace()
-        names = [run.partition_key] if run.has_partition_key else experiments_with(workspace, asset)
+    def checks(context: dg.AssetCheckExecutionContext, e2i: ProjectResource) -> Iterator[dg.AssetCheckResult]:
+        run, project = context.op_execution_context, e2i.open()
+        names = [run.partition_key] if run.has_partition_key else experiments_with(project, asset)
         unseen: list[str] = []
-        for key in sorted(context.selected_asset_check_keys, key=lambda key: list(promises).index(key.name)):
-            promise = promises[key.name]
-            verdicts = {name: judged(promise, workspace, name) for name in names}
-            away = [f"{promise.name}: {one.why}" for one in verdicts.values() if one.outcome == "could not look"]
-            unseen += away or [f"{promise.name}: {asset} is not there yet for any experiment"] * (not verdicts)
-            if any(one.outcome == "broken" for one in verdicts.values()) or (verdicts and not away):
-                yield _result(promise, verdicts)
+        for key in sorted(context.selected_asset_check_keys, key=lambda key: list(check_specs).index(key.name)):
+            check_spec = check_specs[key.name]
+            verdicts = {name: evaluated(check_spec, project, name) for name in names}
+            away = [f"{check_spec.name}: {one.why}" for one in verdicts.values() if one.outcome == "not evaluated"]
+            unseen += away or [f"{check_spec.name}: {asset} is not there yet for any experiment"] * (not verdicts)
+            if any(one.outcome == "failed" for one in verdicts.values()) or (verdicts and not away):
+                yield _result(check_spec, verdicts)
         if unseen:
             # Neither passed nor failed: Dagster shows a check that raised as one that could not be executed.
-            raise dg.Failure("could not look: " + "; ".join(unseen), allow_retries=False)
+            raise dg.Failure("not evaluated: " + "; ".join(unseen), allow_retries=False)
 
     return checks
 
 
-def _result(promise: Promise, verdicts: Mapping[str, Verdict]) -> dg.AssetCheckResult:
-    broken = {name: one for name, one in verdicts.items() if not one.holds}
+def _result(check_spec: Check, verdicts: Mapping[str, CheckResult]) -> dg.AssetCheckResult:
+    broken = {name: one for name, one in verdicts.items() if not one.passed}
     shown = broken or verdicts
     alone = len(verdicts) == 1
     return dg.AssetCheckResult(
-        asset_key=promise.asset,
-        check_name=promise.name,
+        asset_key=check_spec.asset,
+        check_name=check_spec.name,
         passed=not broken,
-        severity=_SEVERITIES[promise.severity],
+        severity=_SEVERITIES[check_spec.severity],
         description="; ".join(one.why if alone else f"{name}: {one.why}" for name, one in shown.items()),
         metadata=_metadata(next(iter(verdicts.values())).facts if alone else {n: v.why for n, v in verdicts.items()}),
     )

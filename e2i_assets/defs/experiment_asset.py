@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from e2i_assets.defs.partitions import experiments
-from e2i_assets.defs.retries import patient
+from e2i_assets.defs.retries import with_retries
 
 
 def experiment_asset(
@@ -39,4 +39,4 @@ def experiment_asset(
         automation_condition=automation,
         freshness_policy=freshness,
     )
-    return lambda compute: made(patient(compute))
+    return lambda compute: made(with_retries(compute))

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from e2i_assets.adapters.experiment_files import mistakes_by_file, read_folder, strict
+from e2i_assets.adapters.files.experiment_files import mistakes_by_file, read_folder, strict
 from e2i_assets.defs.resources import ProjectResource
 
 FILES_CHECK = dg.AssetCheckKey(dg.AssetKey("dataset"), "experiment_files_are_valid")
 
 
 @dg.asset_check(asset="dataset", name=FILES_CHECK.name, description="Every file in experiments/ is an experiment.")
-def experiment_files_are_valid(project: ProjectResource) -> dg.AssetCheckResult:
+def experiment_files_are_valid(e2i: ProjectResource) -> dg.AssetCheckResult:
     """Read the whole folder; nobody else's run waits for it."""
-    folder = project.workspace().settings.experiments
+    folder = e2i.open().settings.experiments
     # Experiments may be rows of ml_experiments alone.
     found = files_evaluation(mistakes_by_file(strict(read_folder(folder))) if folder.is_dir() else {})
     return dg.AssetCheckResult(passed=found.passed, description=found.description, metadata=found.metadata)

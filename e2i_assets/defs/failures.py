@@ -6,19 +6,19 @@ from urllib.parse import quote
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 
-from e2i_assets.adapters.alerting import alert_settings, tell
-from e2i_assets.adapters.stores.alert_store import AlertStore
+from e2i_assets.adapters.alerts.delivery import alert_settings, tell
+from e2i_assets.adapters.repositories.alerts import AlertRepository
 from e2i_assets.core.automation.alerts import Failure
 from e2i_assets.defs.resources import ProjectResource
 
 
 @dg.run_failure_sensor(name="run_failures", default_status=dg.DefaultSensorStatus.RUNNING)
-def run_failures(context: dg.RunFailureSensorContext, project: ProjectResource) -> dg.SkipReason:
+def run_failures(context: dg.RunFailureSensorContext, e2i: ProjectResource) -> dg.SkipReason:
     """Tell of a failed run, at most once an hour for each cause; not of one that is tried again."""
     if context.dagster_run.tags.get(WILL_RETRY_TAG) == "true":
         return dg.SkipReason("it is tried again")
     settings = alert_settings(os.environ)
-    said = tell(settings, AlertStore(project.workspace().database), failure_of(context, settings.ui))
+    said = tell(settings, AlertRepository(e2i.open().database), failure_of(context, settings.ui))
     context.log.info(said)
     return dg.SkipReason(said)
 

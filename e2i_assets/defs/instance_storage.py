@@ -9,8 +9,8 @@ from dagster_postgres import DagsterPostgresStorage
 
 from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
-from e2i_assets.adapters.preparation import prepare
 from e2i_assets.adapters.settings import from_environment
+from e2i_assets.services.prepare import prepare
 
 
 class ProjectPostgresStorage(DagsterPostgresStorage):
@@ -27,8 +27,6 @@ class ProjectPostgresStorage(DagsterPostgresStorage):
     ) -> "ProjectPostgresStorage":
         """Open the storage; without an address in the environment this starts and holds the embedded server."""
         settings = from_environment(os.environ)
-        project = database(settings)
-        prepare(project, settings.sql)
-        return cls(
-            postgres_url=as_worker(project).url_for("dagster"), should_autocreate_tables=False, inst_data=inst_data
-        )
+        e2i = database(settings)
+        prepare(e2i, settings.sql)
+        return cls(postgres_url=as_worker(e2i).url_for("dagster"), should_autocreate_tables=False, inst_data=inst_data)

@@ -8,13 +8,13 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from e2i_assets.adapters.trainings import KeptTraining
 from e2i_assets.core.data.split_tables import SplitTables
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
+from e2i_assets.services.train import KeptTraining
 
 _MOST_ROWS = 100
 

@@ -8,12 +8,12 @@ import dagster as dg
 from pydantic import Field
 
 from e2i_assets.adapters import settings as project_settings
+from e2i_assets.adapters.mlflow.client import is_server
 from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
-from e2i_assets.adapters.tracking.mlflow_client import is_server
-from e2i_assets.adapters.workspace import Workspace, opened
 from e2i_assets.defs.tracing_resource import SECRET, TracingResource
+from e2i_assets.services.project import Project, opened
 
 
 class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic in itself
@@ -24,7 +24,7 @@ class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
         None, description="An MLflow server; default is the same PostgreSQL.", json_schema_extra=SECRET
     )
 
-    def workspace(self) -> Workspace:
+    def open(self) -> Project:
         """Return the project with its database up."""
         given = {
             project_settings.DATABASE_URL: self.database_url or "",
@@ -79,7 +79,7 @@ def resources() -> dg.Definitions:
     """Make the resources: an address that is set in the environment is referred to, not read."""
     from e2i_assets.defs.io_managers import FolderIOManager
 
-    project = ProjectResource(
+    e2i = ProjectResource(
         database_url=from_environment(project_settings.DATABASE_URL),
         mlflow_tracking_uri=from_environment(project_settings.MLFLOW_TRACKING_URI),
     )
@@ -96,9 +96,9 @@ def resources() -> dg.Definitions:
     )
     return dg.Definitions(
         resources={
-            "project": project,
+            "e2i": e2i,
             "tracing": tracing,
             "mlflow": mlflow,
-            "io_manager": FolderIOManager(project=project),
+            "io_manager": FolderIOManager(e2i=e2i),
         }
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from e2i_assets.adapters.healing import may_heal
+from e2i_assets.adapters.transient_errors import is_transient
 
 MOST_RETRIES = 4
 _FIRST_WAIT_SECONDS = 5
@@ -17,7 +17,7 @@ def wait_seconds(retry: int) -> int:
     return int(_FIRST_WAIT_SECONDS * 4**retry)
 
 
-def patient(compute: Callable[..., object]) -> Callable[..., object]:
+def with_retries(compute: Callable[..., object]) -> Callable[..., object]:
     """Ask Dagster for another try of an asset when what failed may heal."""
 
     @wraps(compute)
@@ -25,7 +25,7 @@ def patient(compute: Callable[..., object]) -> Callable[..., object]:
         try:
             return compute(context, *args, **inputs)
         except Exception as error:
-            if not may_heal(error):
+            if not is_transient(error):
                 raise
             wait = wait_seconds(min(context.op_execution_context.retry_number, MOST_RETRIES))
             context.log.warning(f"{type(error).__name__}, which may heal: tried again in {wait} s. {error}")

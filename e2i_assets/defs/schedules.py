@@ -4,13 +4,13 @@ import os
 
 import dagster as dg
 
-from e2i_assets.adapters.automation.retunes import due
-from e2i_assets.adapters.promises.catalogue import experiments_with
 from e2i_assets.adapters.settings import time_zone
-from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.defs.jobs import check_everything, tune_and_train
-from e2i_assets.defs.launching import run_request, settle, under_way
+from e2i_assets.defs.launched_runs import run_request, sync_launched_runs, under_way
 from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.services.automation.retuning import due
+from e2i_assets.services.checks.catalogue import experiments_with
+from e2i_assets.services.project import Project
 
 
 @dg.schedule(
@@ -20,9 +20,9 @@ from e2i_assets.defs.resources import ProjectResource
     # It trains nothing and changes nothing, so that it is on unless somebody turns it off.
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def promises_hold_every_night(project: ProjectResource) -> dg.RunRequest | dg.SkipReason:
+def nightly_checks(e2i: ProjectResource) -> dg.RunRequest | dg.SkipReason:
     """Judge every promise at night, as soon as there is something to judge."""
-    if not experiments_with(project.workspace(), "dataset"):
+    if not experiments_with(e2i.open(), "dataset"):
         return dg.SkipReason("no experiment has a dataset yet, so there is nothing to check")
     return dg.RunRequest()
 
@@ -34,17 +34,17 @@ def promises_hold_every_night(project: ProjectResource) -> dg.RunRequest | dg.Sk
     # It trains, so somebody has to want it.
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )
-def tune_old_models(
-    context: dg.ScheduleEvaluationContext, project: ProjectResource
+def retune_old_models(
+    context: dg.ScheduleEvaluationContext, e2i: ProjectResource
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Tune once a week, for a short while, what was trained longer ago than its experiment allows."""
-    return old_models(context.instance, project.workspace())
+    return old_models(context.instance, e2i.open())
 
 
-def old_models(instance: dg.DagsterInstance, workspace: Workspace) -> list[dg.RunRequest] | dg.SkipReason:
+def old_models(instance: dg.DagsterInstance, project: Project) -> list[dg.RunRequest] | dg.SkipReason:
     """Return a run for each old model, or why there is none."""
-    settle(instance, workspace)
-    requests, whys = due(workspace, under_way(instance))
+    sync_launched_runs(instance, project)
+    requests, whys = due(project, under_way(instance))
     if requests:
         return [run_request(one) for one in requests]
     return dg.SkipReason("; ".join(f"{name}: {why}" for name, why in whys.items()) or "there is no experiment")

@@ -6,29 +6,29 @@ from functools import cache
 
 import dagster as dg
 
-from e2i_assets.adapters.automation import drift_watch
-from e2i_assets.adapters.automation.data_watch import DataWatch
-from e2i_assets.adapters.automation.experiments_watch import ExperimentsWatch
-from e2i_assets.adapters.promises.champion_model import NOT_DRIFTED
-from e2i_assets.adapters.settings import automation, look_seconds
-from e2i_assets.adapters.source_fingerprints import Fingerprints
-from e2i_assets.adapters.stores.drift_store import DriftRow
-from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.adapters.repositories.drift_reports import DriftRow
+from e2i_assets.adapters.settings import automation, scan_seconds
+from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.defs.experiment_file_checks import files_evaluation
 from e2i_assets.defs.jobs import tune_and_train
-from e2i_assets.defs.launching import run_requests, settle, under_way
+from e2i_assets.defs.launched_runs import run_requests, sync_launched_runs, under_way
 from e2i_assets.defs.partitions import EXPERIMENTS, experiments
 from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.services.automation import drift
+from e2i_assets.services.automation.changed_data import DataWatch
+from e2i_assets.services.automation.new_experiments import ExperimentsWatch
+from e2i_assets.services.checks.champion_model import NOT_DRIFTED
+from e2i_assets.services.project import Project
 
 ON = dg.DefaultSensorStatus.RUNNING if automation(os.environ) else dg.DefaultSensorStatus.STOPPED
 
 
-@dg.sensor(job=tune_and_train, minimum_interval_seconds=look_seconds(os.environ), default_status=ON)
-def new_experiments(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult:
+@dg.sensor(job=tune_and_train, minimum_interval_seconds=scan_seconds(os.environ), default_status=ON)
+def new_experiments(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
     """A new or changed file in experiments/, or row in ml_experiments, is a partition and one run."""
-    workspace = project.workspace()
-    settle(context.instance, workspace)
-    look = _experiments_watch().look(workspace)
+    project = e2i.open()
+    sync_launched_runs(context.instance, project)
+    look = _experiments_watch().look(project)
     missing = sorted(set(look.active) - set(context.instance.get_dynamic_partitions(EXPERIMENTS)))
     reported = files_evaluation(look.invalid)
     return dg.SensorResult(
@@ -41,12 +41,12 @@ def new_experiments(context: dg.SensorEvaluationContext, project: ProjectResourc
     )
 
 
-@dg.sensor(job=tune_and_train, minimum_interval_seconds=look_seconds(os.environ), default_status=ON)
-def changed_data(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult:
+@dg.sensor(job=tune_and_train, minimum_interval_seconds=scan_seconds(os.environ), default_status=ON)
+def changed_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
     """Other rows behind an experiment, told by their content, are a run from its dataset on."""
-    workspace = project.workspace()
-    settle(context.instance, workspace)
-    look = _data_watch(workspace).look(workspace, under_way(context.instance), context.cursor or "")
+    project = e2i.open()
+    sync_launched_runs(context.instance, project)
+    look = _data_watch(project).look(project, under_way(context.instance), context.cursor or "")
     return dg.SensorResult(
         run_requests=run_requests(look.requests),
         skip_reason=None if look.requests else look.why,
@@ -54,13 +54,13 @@ def changed_data(context: dg.SensorEvaluationContext, project: ProjectResource) 
     )
 
 
-@dg.sensor(job=tune_and_train, minimum_interval_seconds=10 * look_seconds(os.environ), default_status=ON)
-def drifted_data(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult:
+@dg.sensor(job=tune_and_train, minimum_interval_seconds=10 * scan_seconds(os.environ), default_status=ON)
+def drifted_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
     """Newer rows (watch.recent) that are not like the train rows are a warning, and a re-tune with a cool-down."""
-    workspace = project.workspace()
-    settle(context.instance, workspace)
-    fingerprints = _data_watch(workspace).fingerprints
-    found = drift_watch.look(workspace, fingerprints, under_way(context.instance), context.cursor or "")
+    project = e2i.open()
+    sync_launched_runs(context.instance, project)
+    fingerprints = _data_watch(project).fingerprints
+    found = drift.look(project, fingerprints, under_way(context.instance), context.cursor or "")
     return dg.SensorResult(
         run_requests=run_requests(found.requests),
         skip_reason=None if found.requests else found.why,
@@ -87,5 +87,5 @@ def _experiments_watch() -> ExperimentsWatch:
 
 
 @cache
-def _data_watch(workspace: Workspace) -> DataWatch:
-    return DataWatch(Fingerprints(workspace.settings.root, os.environ))
+def _data_watch(project: Project) -> DataWatch:
+    return DataWatch(Fingerprints(project.settings.root, os.environ))

@@ -3,11 +3,11 @@
 import dagster as dg
 
 from e2i_assets.adapters.tracing.span_attributes import output, search_attributes, training_attributes, trial_attributes
-from e2i_assets.adapters.trainings import KeptTraining
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.trials import TrialRecord
+from e2i_assets.services.train import KeptTraining
 
 
 def training(experiment: Experiment) -> dict[str, object]:

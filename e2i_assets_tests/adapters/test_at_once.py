@@ -9,10 +9,10 @@ import pytest
 from finished_project import PLAIN
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.pattern_store import PatternStore
-from e2i_assets.adapters.stores.pattern_upkeep import PatternUpkeep
-from e2i_assets.adapters.stores.run_store import RunStore
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
+from e2i_assets.adapters.repositories.patterns import PatternRepository
+from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.core.experiments.file import parse_experiment
 
 KIND: dict[str, Any] = {"algorithm": "XGBoost", "problem_type": "binary_classification", "metric": "roc_auc"}
@@ -33,7 +33,7 @@ def together(*actions: Callable[[], Any]) -> list[Any]:
 def test_registrations_of_one_file_at_once_are_one_experiment(tables: Database, execute: Callable[..., Any]) -> None:
     """By a run, the daemon and a person: the last one decides, and nobody gets another id."""
     versions = [parse_experiment(PLAIN.replace("roc_auc: 0.6", f"roc_auc: 0.{k}"), "test") for k in range(60, 68)]
-    store = ExperimentStore(tables)
+    store = ExperimentRepository(tables)
     ids = together(*[lambda one=one: store.register_experiment(one) for one in versions])
     assert len(set(ids)) == 1
     assert execute("SELECT count(*) FROM ml_experiments") == 1
@@ -43,7 +43,7 @@ def test_registrations_of_one_file_at_once_are_one_experiment(tables: Database, 
 
 
 def test_a_prune_during_retrievals_gives_each_the_memory_before_or_after_it(tables: Database, examples: Any) -> None:
-    store, upkeep = PatternStore(tables), PatternUpkeep(tables)
+    store, upkeep = PatternRepository(tables), PatternMaintenance(tables)
     ids = {store.store(examples.pattern(data_hash="same rows", best_value=0.5 + k / 100)) for k in range(20)}
 
     def retrievals() -> list[set[str]]:
@@ -58,8 +58,8 @@ def test_a_prune_during_retrievals_gives_each_the_memory_before_or_after_it(tabl
 
 
 def test_prunes_at_once_forget_each_pattern_once(tables: Database, examples: Any, execute: Callable[..., Any]) -> None:
-    ids = {PatternStore(tables).store(examples.pattern(data_hash="same rows")) for _ in range(10)}
-    upkeep = PatternUpkeep(tables)
+    ids = {PatternRepository(tables).store(examples.pattern(data_hash="same rows")) for _ in range(10)}
+    upkeep = PatternMaintenance(tables)
     told = [one.pattern_id for gone in together(*[lambda: upkeep.forget(dry_run=False)] * 3) for one in gone]
     assert len(told) == len(set(told)) == 9
     assert execute("SELECT count(*) FROM ml_hpo_forgotten_patterns") == 9
@@ -70,11 +70,11 @@ def test_what_a_study_was_given_may_be_forgotten_before_it_says_what_it_brought(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
     """The study goes on with the configuration that it has, and its use is of a pattern that is gone."""
-    store = PatternStore(tables)
+    store = PatternRepository(tables)
     given = store.store(examples.pattern(data_hash="same rows", best_value=0.1))
     store.store(examples.pattern(data_hash="same rows", best_value=0.9))
     study_id, _ = examples.finished_study()
-    PatternUpkeep(tables).forget(dry_run=False)
+    PatternMaintenance(tables).forget(dry_run=False)
     assert store.get(given) is None
     assert store.record_use(given, study_id, 0, 0.9, 0.1) is False
     assert execute("SELECT count(*) FROM ml_hpo_warmstart_uses") == 0
@@ -84,7 +84,7 @@ def test_what_a_study_was_given_may_be_forgotten_before_it_says_what_it_brought(
 def test_a_use_and_a_prune_at_once_leave_a_pattern_with_its_use_or_neither(
     tables: Database, examples: Any, execute: Callable[..., Any], round_: int
 ) -> None:
-    store, upkeep = PatternStore(tables), PatternUpkeep(tables)
+    store, upkeep = PatternRepository(tables), PatternMaintenance(tables)
     given = store.store(examples.pattern(data_hash="same rows", best_value=0.1))
     store.store(examples.pattern(data_hash="same rows", best_value=0.9))
     study_id, _ = examples.finished_study()
@@ -96,12 +96,12 @@ def test_a_use_and_a_prune_at_once_leave_a_pattern_with_its_use_or_neither(
 
 def test_a_training_is_not_linked_to_a_pattern_that_was_forgotten_meanwhile(tables: Database, examples: Any) -> None:
     training = examples.training()
-    runs = RunStore(tables)
+    runs = TrainingRunRepository(tables)
     runs.start(training)
-    store = PatternStore(tables)
+    store = PatternRepository(tables)
     stored = store.store(examples.pattern(spec_hash=training.spec_hash, data_hash="same rows", best_value=0.1))
     store.store(examples.pattern(data_hash="same rows", best_value=0.9))
-    PatternUpkeep(tables).forget(dry_run=False)
+    PatternMaintenance(tables).forget(dry_run=False)
     runs.link_pattern(training.spec_hash, stored)
     kept = runs.by_spec_hash(training.spec_hash)
     assert kept is not None

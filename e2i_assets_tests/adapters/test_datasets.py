@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from e2i_assets.adapters.datasets import load
-from e2i_assets.adapters.source_fingerprints import Fingerprints
+from e2i_assets.adapters.sources.datasets import load
+from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.errors import DataInvalid, E2iError
 from e2i_assets.core.experiments.sections import Source
 
@@ -18,7 +18,7 @@ ROWS = pd.DataFrame({"age": [1, 2, 3], "name": ["a", "b, c", None], "share": [0.
 
 def test_the_sample_is_read_without_importing_the_package_that_carries_it() -> None:
     code = (
-        "import sys; from pathlib import Path; from e2i_assets.adapters.datasets import load;"
+        "import sys; from pathlib import Path; from e2i_assets.adapters.sources.datasets import load;"
         "from e2i_assets.core.experiments.sections import Source;"
         "frame = load(Source(sample='rand_hie'), Path('/'), {}); print(frame.shape, 'statsmodels' in sys.modules)"
     )

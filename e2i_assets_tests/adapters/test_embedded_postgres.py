@@ -18,7 +18,7 @@ import psycopg2
 import pytest
 
 import e2i_assets
-from e2i_assets.adapters.file_lock import locked
+from e2i_assets.adapters.files.file_lock import locked
 from e2i_assets.adapters.postgres.account import Account
 from e2i_assets.adapters.postgres.binaries import packaged_binaries
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
@@ -195,9 +195,9 @@ def test_killed_holder_leaves_no_process(server: EmbeddedPostgres, number: signa
 def test_killed_keeper_leaves_no_server_and_the_next_hold_works(server: EmbeddedPostgres) -> None:
     with server.hold() as hold:
         postmaster = psutil.Process(postmaster_pid(server.folder / "data"))
-        keeper = keeper_of(server.folder)
-        keeper.kill()
-        assert eventually(lambda: not keeper.is_running() or keeper.status() == psutil.STATUS_ZOMBIE)
+        supervisor = keeper_of(server.folder)
+        supervisor.kill()
+        assert eventually(lambda: not supervisor.is_running() or supervisor.status() == psutil.STATUS_ZOMBIE)
         with server.hold() as again:
             assert answer(again.url) == 1
             assert postmaster_pid(server.folder / "data") != postmaster.pid

@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from e2i_assets.adapters.datasets import load
-from e2i_assets.adapters.experiment_files import read_experiment, read_folder
+from e2i_assets.adapters.files.experiment_files import read_experiment, read_folder
+from e2i_assets.adapters.sources.datasets import load
 from e2i_assets.core.data.dataset import dataset_of, schema_of
 from e2i_assets.core.data.quality import assess, gate
 from e2i_assets.core.errors import E2iError, ExperimentInvalid

@@ -16,12 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from e2i_assets.adapters import asset_files, datasets
-from e2i_assets.adapters.data_gates import quality, schema_file, schema_mistakes
-from e2i_assets.adapters.pattern_documents import PatternDocument, parsed
+from e2i_assets.adapters.files import asset_values
+from e2i_assets.adapters.files.text_files import FileUnreadable
+from e2i_assets.adapters.mlflow.models import ARCHIVE, MANIFEST, ModelInvalid, load_model
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.adapters.tracking.models import ARCHIVE, MANIFEST, ModelInvalid, load_model
-from e2i_assets.adapters.written_files import FileUnreadable
+from e2i_assets.adapters.sources import datasets
 from e2i_assets.core.data import table_schema
 from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
@@ -31,6 +30,8 @@ from e2i_assets.core.experiments.sections import Source
 from e2i_assets.core.memory import warm_start
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search_space.space import brought_into, parse_space
+from e2i_assets.services.data_gates import quality, schema_file, schema_mistakes
+from e2i_assets.services.memory_files.pattern_documents import PatternDocument, parsed
 
 
 class Malicious:
@@ -95,7 +96,7 @@ def test_a_malicious_pickle_is_executed_in_no_place_where_a_file_is_read(tmp_pat
         for name in ("value.json", "table.parquet", "train.parquet", "validation.parquet"):
             (folder / name).write_bytes(poison)
         with pytest.raises(E2iError):
-            asset_files.read(kind, folder)
+            asset_values.read(kind, folder)
     assert isinstance(parsed(poison.decode("latin-1")), list)
     assert not place.exists()
 
@@ -238,8 +239,8 @@ def test_what_is_nested_deeper_than_python_reads_is_damaged_and_no_traceback(tmp
     for kind in (Dataset, SplitFacts):
         (tmp_path / "dataset" / "e").mkdir(parents=True, exist_ok=True)
         (tmp_path / "dataset" / "e" / "value.json").write_text(nested)
-        with pytest.raises(asset_files.AssetDamaged):
-            asset_files.read(kind, tmp_path / "dataset" / "e")
+        with pytest.raises(asset_values.AssetDamaged):
+            asset_values.read(kind, tmp_path / "dataset" / "e")
     (tmp_path / MANIFEST).write_text(nested)
     with pytest.raises(ModelInvalid):
         load_model(tmp_path)

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from e2i_assets.adapters.tracking.mlflow_model import save_mlflow_model
-from e2i_assets.adapters.tracking.models import ARCHIVE, load_model
-from e2i_assets.core.algorithms.material import Task
+from e2i_assets.adapters.mlflow.model_folder import save_mlflow_model
+from e2i_assets.adapters.mlflow.models import ARCHIVE, load_model
+from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.algorithms.registry import algorithm
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.bench import Rows, bench
+from e2i_assets.core.fitting.fit_context import Rows, fit_context
 from e2i_assets.core.fitting.fitted_model import FittedModel
 
 CLASSES = ("high", "low")
@@ -37,7 +37,7 @@ def fitted(name: str, problem: str) -> FittedModel:
     target = values if problem == "regression" else pd.Series(np.where(values > 9, "high", "low"))
     classes = () if problem == "regression" else CLASSES
     rows = Rows(frame, target)
-    on_bench = bench(chosen, Task(problem, len(classes)), rows, rows, classes)
+    on_bench = fit_context(chosen, Task(problem, len(classes)), rows, rows, classes)
     return on_bench.model(on_bench.fit({**chosen.default_values, **chosen.fixed_values}))
 
 

@@ -20,18 +20,18 @@ from quiet_port import quiet_port
 from sklearn.datasets import load_breast_cancer
 from sqlalchemy.pool import NullPool
 
-from e2i_assets.adapters import training_log
+from e2i_assets.adapters.mlflow.client import ENVIRONMENT, mlflow_client
+from e2i_assets.adapters.mlflow.models import MANIFEST
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.processes.loopback import HOST
+from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.adapters.settings import Settings, from_environment
-from e2i_assets.adapters.stores.run_store import RunStore
 from e2i_assets.adapters.tracing.settings import TracingSettings
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING, TRIAL, output
 from e2i_assets.adapters.tracing.tracing import Tracing, TracingResult
-from e2i_assets.adapters.tracking.mlflow_client import ENVIRONMENT, mlflow_client
-from e2i_assets.adapters.tracking.models import MANIFEST
-from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.commands.run_one import outcome_of
+from e2i_assets.cli.run_one import outcome_of
+from e2i_assets.services import track_runs
+from e2i_assets.services.project import Project
 
 pytestmark = pytest.mark.processes
 REPOSITORY = Path(__file__).parents[2]
@@ -88,18 +88,18 @@ def test_a_server_takes_a_training_and_its_trace_and_gives_both_back(
 ) -> None:
     """T30, T31: on the wire, with the artifacts that it serves and the spans as a person sees them there."""
     settings = Settings(tmp_path, tmp_path / "state", mlflow_tracking_uri=address, mlflow_url=address)
-    project = Workspace(settings, database)
+    project = Project(settings, database)
     made(project, SEARCHED)
-    (link,) = RunStore(database).links("plain")
+    (link,) = TrainingRunRepository(database).links("plain")
     client = mlflow_client(address)
     run_has_arrived(client, link.mlflow_run_id)
-    training_log.attach(project, "plain", link.spec_hash, {"report.html": b"<p>page</p>"})
+    track_runs.attach(project, "plain", link.spec_hash, {"report.html": b"<p>page</p>"})
     names = {one.path for one in client.list_artifacts(str(link.mlflow_run_id))}
     assert {"model", "trials.json", "report.html", "roc_curve.png"} <= names
     kept = client.download_artifacts(str(link.mlflow_run_id), f"model/data/model/{MANIFEST}", str(tmp_path))
     local = project.model_folder("plain", link.spec_hash) / "data" / "model" / MANIFEST
     assert Path(kept).read_bytes() == local.read_bytes()
-    assert list(training_log.catch_up(project)) == []
+    assert list(track_runs.catch_up(project)) == []
 
     run_id = uuid4().hex
     sent = traced(address, run_id, str(link.mlflow_run_id))
@@ -167,7 +167,7 @@ def test_the_first_trace_of_an_experiment_makes_its_place_where_trainings_can_wr
     address: str, database: Database, tmp_path: Path
 ) -> None:
     """A trace may come before the first training, and that one writes to the database, not through the server."""
-    project = Workspace(Settings(tmp_path, tmp_path / "state"), database)
+    project = Project(Settings(tmp_path, tmp_path / "state"), database)
     artifacts = f"{project.settings.artifacts.resolve().as_uri()}/e2i_later"
     tracing = Tracing(
         TracingSettings(endpoint=address, receiver="mlflow", mlflow_experiment="e2i_later", mlflow_artifacts=artifacts)
@@ -176,7 +176,7 @@ def test_the_first_trace_of_an_experiment_makes_its_place_where_trainings_can_wr
         pass
     assert tracing.shutdown(10).status == "sent"
     made(project, PLAIN.replace("name: plain", "name: later"))
-    (link,) = RunStore(database).links("later")
+    (link,) = TrainingRunRepository(database).links("later")
     run = mlflow_client(address).get_run(str(link.mlflow_run_id))
     assert run.info.artifact_uri == f"{artifacts}/{link.mlflow_run_id}/artifacts"
     assert project.settings.artifacts.joinpath("e2i_later", str(link.mlflow_run_id), "artifacts", "model").is_dir()
@@ -195,12 +195,12 @@ def test_a_run_of_the_graph_has_its_trace_beside_its_mlflow_run(
     traced = {"TRACING_ENDPOINT": address, "TRACING_RECEIVER": "mlflow", "TRACING_TRIALS": "1"}
     for name, value in {**told, **traced}.items():
         monkeypatch.setenv(f"E2I_{name}", value)
-    project = Workspace(from_environment(os.environ), database)
+    project = Project(from_environment(os.environ), database)
     registered(project, SEARCHED.replace("name: plain", "name: graph"))
     outcome = outcome_of(project, "graph")
     assert outcome["status"] == "done", outcome
 
-    (link,) = RunStore(database).links("graph")
+    (link,) = TrainingRunRepository(database).links("graph")
     client = mlflow_client(address)
     experiment_id = str(client.get_experiment_by_name("e2i_graph").experiment_id)
     assert client.get_run(str(link.mlflow_run_id)).info.experiment_id == experiment_id

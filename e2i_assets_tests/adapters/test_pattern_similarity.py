@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.migrations import migrations_in
-from e2i_assets.adapters.stores.pattern_store import PatternStore
+from e2i_assets.adapters.repositories.patterns import PatternRepository
 from e2i_assets.core.memory.meta_vector import NAMES
 
 ASKED: dict[str, Any] = {
@@ -39,13 +39,13 @@ def at(*numbers: float) -> list[float]:
 
 def found(database: Database, **asked: Any) -> dict[str, float]:
     """The similarity of each pattern that is found, by its study, most similar first."""
-    return {str(one.study_name): one.similarity for one in PatternStore(database).similar(**ASKED | asked)}
+    return {str(one.study_name): one.similarity for one in PatternRepository(database).similar(**ASKED | asked)}
 
 
 def stored(database: Database, examples: Any, patterns: Iterable[dict[str, Any]]) -> None:
     """Store patterns, the later ones newer."""
     for changes in patterns:
-        PatternStore(database).store(examples.pattern(**{"meta_version": 1, "meta_vector": at()} | changes))
+        PatternRepository(database).store(examples.pattern(**{"meta_version": 1, "meta_vector": at()} | changes))
 
 
 def test_similarity_is_what_is_left_of_one_over_the_distance(tables: Database, examples: Any) -> None:
@@ -156,7 +156,7 @@ def test_a_server_without_pgvector_gives_the_same_answers(
 ) -> None:
     """To the last digit; and an administrator may add the extension later, in a schema of his choice."""
     patterns = clouds(examples_of(database))
-    PatternStore(database).store_many(patterns)
+    PatternRepository(database).store_many(patterns)
     with_pgvector = answers(database, patterns)
     statement(database, "DROP EXTENSION vector CASCADE")
     assert value(database, INDEX) is False
@@ -171,7 +171,7 @@ def test_many_patterns_are_searched_in_the_index_with_the_same_answers(
     database: Database, examples_of: Callable[[Database], Any]
 ) -> None:
     patterns = clouds(examples_of(database))
-    PatternStore(database).store_many(patterns)
+    PatternRepository(database).store_many(patterns)
     exact = answers(database, patterns)
     name = sa.make_url(database.url).database
     statement(database, f"ALTER DATABASE {name} SET e2i.few_patterns = 1")

@@ -6,8 +6,8 @@ import pytest
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings, cores, from_environment, time_zone
-from e2i_assets.adapters.workspace import opened
 from e2i_assets.core.errors import E2iError
+from e2i_assets.services.project import opened
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from e2i_assets.adapters.datasets import load
 from e2i_assets.adapters.postgres.address import DatabaseAddressInvalid
 from e2i_assets.adapters.postgres.database import Database, DatabaseUnreachable
-from e2i_assets.adapters.source_query import SourceUnreadable, query_rows, watermark_of
+from e2i_assets.adapters.sources.datasets import load
+from e2i_assets.adapters.sources.query import SourceUnreadable, query_rows, watermark_of
 from e2i_assets.core.errors import DataInvalid, E2iError
 from e2i_assets.core.experiments.sections import Source, SqlQuery
 

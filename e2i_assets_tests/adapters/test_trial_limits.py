@@ -19,14 +19,14 @@ import pytest
 from greedy_rows import GreedyRows
 from sklearn.datasets import load_breast_cancer
 
-from e2i_assets.adapters import asset_files, datasets, memory, splitting, studies
+from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.study_store import StudyStore
+from e2i_assets.adapters.sources import datasets
 from e2i_assets.adapters.trial_processes.errors import TrialProcessFailed
 from e2i_assets.adapters.trial_processes.limited import objective_within_limits
-from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.data.dataset import dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.data.splits import SEARCHED
@@ -36,6 +36,8 @@ from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.services import remember, split, tune
+from e2i_assets.services.project import Project
 
 CELLS = """
 name: cells
@@ -68,7 +70,7 @@ def rows_in(folder: Path, seed: int = 0) -> SearchRows:
     (place / "value.json").write_text(facts.model_dump_json())
     frame.iloc[:340].to_parquet(place / "train.parquet", index=False)
     frame.iloc[340:450].to_parquet(place / "validation.parquet", index=False)
-    rows: SearchRows = asset_files.read(SearchRows, place)
+    rows: SearchRows = asset_values.read(SearchRows, place)
     return rows
 
 
@@ -182,20 +184,18 @@ def test_a_trial_that_hangs_has_failed_with_that_reason_and_the_study_goes_on(
     database: Database, tmp_path: Path
 ) -> None:
     """A real fit, of fifty million rounds."""
-    workspace = Workspace(Settings(root=tmp_path, state=tmp_path), database)
+    project = Project(Settings(root=tmp_path, state=tmp_path), database)
     experiment = experiment_of("trial_seconds: 3, sampler: grid", more=grid("[5, 6, 50000000]", "[32, 64]"))
     load_breast_cancer(as_frame=True).frame.to_csv(tmp_path / "cells.csv", index=False)
-    ExperimentStore(database).register_experiment(experiment)
+    ExperimentRepository(database).register_experiment(experiment)
     data = dataset_of(datasets.load(experiment.source, tmp_path, os.environ), experiment)
-    asset_files.write(
-        splitting.split(workspace, experiment, data), workspace.asset_folder("validation_splits", "cells")
-    )
-    rows: SearchRows = workspace.read(SearchRows, "validation_splits", "cells")
-    start = memory.warm_start(workspace, experiment, rows)
-    result = studies.durable_search(workspace, experiment, rows, start, lambda trial, best: None)
-    study = StudyStore(database).by_spec_hash(tuning.spec_hash(experiment, rows.facts))
+    asset_values.write(split.split(project, experiment, data), project.asset_folder("validation_splits", "cells"))
+    rows: SearchRows = project.read(SearchRows, "validation_splits", "cells")
+    start = remember.warm_start(project, experiment, rows)
+    result = tune.durable_search(project, experiment, rows, start, lambda trial, best: None)
+    study = StudyRepository(database).by_spec_hash(tuning.spec_hash(experiment, rows.facts))
     assert study is not None
-    found = StudyStore(database).trials(study.id)
+    found = StudyRepository(database).trials(study.id)
     assert (result.stop_reason, study.status, len(found)) == ("grid exhausted", "completed", 6)
     failed = [one for one in found if one.state == "FAIL"]
     assert [one.params["n_estimators"] for one in failed] == [50_000_000] * 2

@@ -40,15 +40,15 @@ def test_what_is_the_same_cause(change: dict[str, Any], same: bool) -> None:
 
 
 def test_message_names_experiment_asset_error_and_link() -> None:
-    said = text(FAILURE, untold=4)
+    said = text(FAILURE, unsynced=4)
     for part in ("visits", "dataset", "DatabaseUnreachable", "No database answers", FAILURE.link, "4 times"):
         assert part in said
-    assert "times" not in text(FAILURE, untold=0)
+    assert "times" not in text(FAILURE, unsynced=0)
     assert headline(replace(FAILURE, experiment=None, asset=None)) == "tune_and_train failed: DatabaseUnreachable"
 
 
 def test_slack_takes_no_mark_from_an_error_and_no_endless_text() -> None:
-    message = slack_message(replace(FAILURE, message="<!channel> a & b ```" + "x" * 5000), untold=0)
+    message = slack_message(replace(FAILURE, message="<!channel> a & b ```" + "x" * 5000), unsynced=0)
     shown = str(message)
     assert "<!channel>" not in shown
     assert "&lt;!channel&gt; a &amp; b '''" in shown

@@ -6,10 +6,10 @@ import pytest
 from sklearn import datasets
 
 from e2i_assets.core.algorithms import registry
-from e2i_assets.core.algorithms.ladder import rungs
-from e2i_assets.core.algorithms.material import Task
+from e2i_assets.core.algorithms.prepared_data import Task
+from e2i_assets.core.algorithms.report_schedule import report_rounds
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.bench import Rows, bench, merged
+from e2i_assets.core.fitting.fit_context import Rows, fit_context, merged
 from e2i_assets.core.metrics import default_metric, metric
 from e2i_assets.core.search_space.space import suggest, violations
 
@@ -29,7 +29,7 @@ def prepared(name, problem_type):
     part = order[: int(len(order) * 0.7)], order[int(len(order) * 0.7) :]
     train, validation = (Rows(data.data.iloc[rows], data.target.iloc[rows]) for rows in part)
     classes = () if problem_type == "regression" else tuple(sorted(data.target.unique()))
-    return bench(registry.algorithm(name), Task(problem_type, len(classes)), train, validation, classes)
+    return fit_context(registry.algorithm(name), Task(problem_type, len(classes)), train, validation, classes)
 
 
 def value(prepared_rows, fit, problem_type):
@@ -93,7 +93,7 @@ def test_reports_stand_on_the_ladder_and_say_what_a_model_of_that_size_predicts(
     parameters = merged(algorithm.default_values, {"n_estimators": 30}, algorithm.fixed_values)
     seen = {}
     rows.fit(parameters, report=seen.__setitem__)
-    assert tuple(seen) == rungs(30)
+    assert tuple(seen) == report_rounds(30)
     small = rows.fit({**parameters, "n_estimators": 8})
     score = metric(default_metric(problem_type), problem_type)
     assert score.score(rows.y_validation, seen[8]) == pytest.approx(value(rows, small, problem_type), abs=1e-6)
@@ -149,7 +149,7 @@ def test_an_unknown_algorithm_is_an_error():
 
 @pytest.mark.parametrize("cap", [1, 5, 6, 100, 500])
 def test_the_ladder_ends_below_the_cap_and_stays_short(cap):
-    found = rungs(cap)
+    found = report_rounds(cap)
     assert list(found) == sorted(set(found))
-    assert all(rung < cap for rung in found)
+    assert all(report_round < cap for report_round in found)
     assert len(found) <= 11

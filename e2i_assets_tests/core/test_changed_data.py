@@ -32,6 +32,6 @@ def test_a_tick_says_why_nothing_runs_and_what_could_not_be_looked_at() -> None:
     said = summary({"a": same, "b": same, "c": Decision(True, "")}, {"d": "d.csv cannot be read"}, left=3)
     assert said == (
         "the rows of c have changed; the rows are those that were read last: a, b; "
-        "could not look at d: d.csv cannot be read; 3 experiments are left for the next look"
+        "not evaluated at d: d.csv cannot be read; 3 experiments are left for the next look"
     )
     assert summary({}, {}, 0) == "there is no experiment to look at"

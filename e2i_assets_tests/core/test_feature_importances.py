@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from e2i_assets.core.algorithms.material import Task
+from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.algorithms.registry import algorithm
-from e2i_assets.core.fitting.bench import Rows, bench
+from e2i_assets.core.fitting.fit_context import Rows, fit_context
 from e2i_assets.core.fitting.fitted_model import FittedModel
 from e2i_assets.core.metrics import ProblemType
 
@@ -32,7 +32,7 @@ def fitted(name: str, problem: ProblemType) -> FittedModel:
         10 * frame.told if problem == "regression" else pd.Series([labels[np.digitize(x, edges)] for x in frame.told])
     )
     rows, chosen = Rows(frame, target), algorithm(name)
-    on_bench = bench(chosen, Task(problem, len(classes)), rows, rows, classes)
+    on_bench = fit_context(chosen, Task(problem, len(classes)), rows, rows, classes)
     return on_bench.model(on_bench.fit({**chosen.default_values, **chosen.fixed_values}))
 
 

@@ -15,7 +15,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.data.folds import Fold, folds
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import DataInvalid, E2iError
-from e2i_assets.core.fitting.bench import Rows
+from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.metrics import Metric, metric
 from e2i_assets.core.search.folds import OnFolds, on_folds, typical
 from e2i_assets.core.search.goals import metric_goal

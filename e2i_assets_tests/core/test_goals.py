@@ -7,11 +7,11 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 
 from e2i_assets.core import metrics
 from e2i_assets.core.algorithms import registry
-from e2i_assets.core.algorithms.material import Task
+from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.experiments.objective_names import objective_names
-from e2i_assets.core.fitting.bench import Rows, bench, merged
+from e2i_assets.core.fitting.fit_context import Rows, fit_context, merged
 from e2i_assets.core.metrics import Prediction, metric
 from e2i_assets.core.search.goals import goals, group_columns, limits
 from e2i_assets.core.search.measures_of_models import SMALLEST_GROUP, fairness_gap, model_size, prediction_time
@@ -33,7 +33,7 @@ def rows(kind, groups=()):
 def made(name, groups=()):
     algorithm = registry.algorithm(name)
     (train, validation), task, classes, columns = rows(algorithm.problem_types[0], groups)
-    return bench(algorithm, task, train, validation, classes, columns)
+    return fit_context(algorithm, task, train, validation, classes, columns)
 
 
 def experiment(hpo):
@@ -91,7 +91,7 @@ def grouped(codes, y):
     algorithm = registry.algorithm("Ridge" if y.dtype.kind == "f" else "LogisticRegression")
     kind, classes = ("regression", ()) if y.dtype.kind == "f" else ("binary_classification", (0, 1))
     frame = Rows(pd.DataFrame({"x": np.arange(len(y), dtype=float), "group": codes}), pd.Series(y))
-    return bench(algorithm, Task(kind, len(classes)), frame, frame, classes, ["group"])
+    return fit_context(algorithm, Task(kind, len(classes)), frame, frame, classes, ["group"])
 
 
 def test_small_groups_and_groups_of_one_class_are_left_out():

@@ -12,9 +12,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.class_weight import compute_sample_weight
 
 from e2i_assets.core.algorithms import registry
-from e2i_assets.core.algorithms.material import Binned, Task
+from e2i_assets.core.algorithms.prepared_data import Binned, Task
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.bench import Bench, Rows, bench
+from e2i_assets.core.fitting.fit_context import FitContext, Rows, fit_context
 from e2i_assets.core.fitting.resampling import resampled
 from e2i_assets.core.imbalance import STRATEGIES, Balancing, balanced_weights, imbalance
 from e2i_assets.core.metrics import metric
@@ -56,10 +56,10 @@ def rows_of(share: float, seed: int, count: int = 400) -> Rows:
     return Rows(frame, pd.Series(np.array(LABELS, dtype=object)[codes]))
 
 
-def on(name: str, balancing: Balancing, share: float = 0.1, count: int = 400) -> Bench:
+def on(name: str, balancing: Balancing, share: float = 0.1, count: int = 400) -> FitContext:
     task = Task("binary_classification", 2)
     train, validation = rows_of(share, 1, count), rows_of(share, 2, count)
-    return bench(registry.algorithm(name), task, train, validation, LABELS, balancing=balancing)
+    return fit_context(registry.algorithm(name), task, train, validation, LABELS, balancing=balancing)
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,10 @@ def test_every_algorithm_takes_every_strategy_with_labels_of_text(name, strategy
     """T26: labels of text crashed. Validation rows stay as they are, and the model still speaks in labels."""
     algorithm = registry.algorithm(name)
     made = on(name, Balancing(strategy, 3))
-    assert len(made.y_validation) == len(made.material.x_validation) == 400
+    assert len(made.y_validation) == len(made.prepared_data.x_validation) == 400
     assert list(np.bincount(made.y_train)) == [360, 40]
-    assert (made.material.train_weights is not None) == (strategy == "class_weight")
-    resized = len(made.material.y_train) != 400
+    assert (made.prepared_data.train_weights is not None) == (strategy == "class_weight")
+    resized = len(made.prepared_data.y_train) != 400
     assert resized == (strategy in RESAMPLING)
     few = {"n_estimators": 20} if "n_estimators" in algorithm.default_values else {}
     parameters = {**algorithm.default_values, **few, **algorithm.fixed_values}
@@ -192,9 +192,9 @@ def test_the_rarer_class_is_found_more_often(name, strategy):
 def test_a_weighted_forest_is_the_one_that_scikit_learn_balances():
     made = on("RandomForest", Balancing("class_weight"))
     options = {"n_estimators": 20, "max_depth": 6, "random_state": 42, "n_jobs": 1}
-    ours = made.fit(options).estimator.predict_proba(made.material.x_validation)
-    theirs = RandomForestClassifier(**options, class_weight="balanced").fit(made.material.x_train, made.y_train)
-    np.testing.assert_allclose(ours, theirs.predict_proba(made.material.x_validation))
+    ours = made.fit(options).estimator.predict_proba(made.prepared_data.x_validation)
+    theirs = RandomForestClassifier(**options, class_weight="balanced").fit(made.prepared_data.x_train, made.y_train)
+    np.testing.assert_allclose(ours, theirs.predict_proba(made.prepared_data.x_validation))
 
 
 @pytest.mark.parametrize("name", ["XGBoost", "LightGBM", "GradientBoosting", "LogisticRegression"])
@@ -203,15 +203,15 @@ def test_weights_are_the_balanced_ones_of_scikit_learn(name):
     few = {"n_estimators": 20} if "n_estimators" in algorithm.default_values else {}
     parameters = {**algorithm.default_values, **algorithm.fixed_values, **few}
     made = on(name, Balancing("class_weight"))
-    x, y = made.material.x_train, made.y_train
+    x, y = made.prepared_data.x_train, made.y_train
     theirs = algorithm.estimator(parameters, "binary_classification")
-    options = {"categorical_feature": list(made.material.categories)} if name == "LightGBM" else {}
+    options = {"categorical_feature": list(made.prepared_data.categories)} if name == "LightGBM" else {}
     if name == "XGBoost":
-        kinds = ["c" if position in made.material.categories else "q" for position in range(x.shape[1])]
+        kinds = ["c" if position in made.prepared_data.categories else "q" for position in range(x.shape[1])]
         theirs.set_params(enable_categorical=True, feature_types=kinds)
     theirs.fit(x, y, sample_weight=compute_sample_weight("balanced", y), **options)
     ours = made.fit(parameters).estimator
-    over = made.material.x_validation
+    over = made.prepared_data.x_validation
     np.testing.assert_allclose(ours.predict_proba(over), theirs.predict_proba(over), atol=1e-6)
 
 
@@ -222,13 +222,13 @@ def test_early_stopping_looks_at_the_loss_that_is_minimised(name, strategy):
     algorithm = registry.algorithm(name)
     parameters = {**algorithm.default_values, **algorithm.fixed_values, "n_estimators": 400, "learning_rate": 0.05}
     made = on(name, Balancing(strategy), share=0.05, count=4000)
-    as_they_come = replace(made, material=replace(made.material, validation_weights=None, binned=Binned()))
-    rounds, auc = zip(*(watched(bench, parameters) for bench in (made, as_they_come)), strict=True)
+    as_they_come = replace(made, prepared_data=replace(made.prepared_data, validation_weights=None, binned=Binned()))
+    rounds, auc = zip(*(watched(fit_context, parameters) for fit_context in (made, as_they_come)), strict=True)
     assert rounds[0] < 60 < 150 < rounds[1]
     assert auc[0] > auc[1]
 
 
-def watched(made: Bench, parameters: dict[str, object]) -> tuple[int, float]:
+def watched(made: FitContext, parameters: dict[str, object]) -> tuple[int, float]:
     fit = made.fit(parameters, patience=10)
     return fit.rounds, roc_auc_score(made.y_validation, made.on_validation(fit).scores[:, 1])
 

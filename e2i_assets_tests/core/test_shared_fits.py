@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from e2i_assets.core.algorithms import registry
-from e2i_assets.core.algorithms.material import Binned, Task
-from e2i_assets.core.fitting.bench import Rows, bench, merged
+from e2i_assets.core.algorithms.prepared_data import Binned, Task
+from e2i_assets.core.fitting.fit_context import Rows, fit_context, merged
 
 BOOSTERS = ("XGBoost", "LightGBM")
 PROBLEMS = {"binary_classification": 2, "multiclass_classification": 3, "regression": 0}
@@ -35,7 +35,7 @@ def prepared(name, problem_type):
     frame, target = table(problem_type)
     parts = (Rows(frame[:600], target[:600]), Rows(frame[600:], target[600:]))
     classes = tuple(range(PROBLEMS[problem_type]))
-    return bench(registry.algorithm(name), Task(problem_type, len(classes)), *parts, classes)
+    return fit_context(registry.algorithm(name), Task(problem_type, len(classes)), *parts, classes)
 
 
 def values(rows, fit):
@@ -64,7 +64,7 @@ def drawn(name, count=4):
 def with_categories(rows, x):
     """The matrix as both libraries like it best: a table whose categories say that they are some."""
     frame = pd.DataFrame(x)
-    for position in rows.material.categories:
+    for position in rows.prepared_data.categories:
         codes = frame[position].fillna(-1).astype(int)
         frame[position] = pd.Categorical.from_codes(codes, categories=range(3))
     return frame
@@ -82,8 +82,8 @@ def test_a_booster_predicts_what_the_librarys_own_interface_predicts(name, probl
     algorithm = registry.algorithm(name)
     parameters = merged(algorithm.default_values, {"n_estimators": 40, "reg_lambda": 0.3}, algorithm.fixed_values)
     plain = plain_estimator(name, parameters, problem_type)
-    plain.fit(with_categories(rows, rows.material.x_train), rows.y_train)
-    x = rows.material.x_validation
+    plain.fit(with_categories(rows, rows.prepared_data.x_train), rows.y_train)
+    x = rows.prepared_data.x_validation
     of_table = with_categories(rows, x)
     expected = plain.predict(of_table) if problem_type == "regression" else plain.predict_proba(of_table)
     ours = rows.fit(parameters).estimator
@@ -105,8 +105,8 @@ def test_a_booster_parts_categories_that_no_order_of_codes_parts(name):
     frame.loc[::50, "town"] = None
     target = pd.Series(codes % 2)
     parts = (Rows(frame[:1000], target[:1000]), Rows(frame[1000:], target[1000:]))
-    rows = bench(registry.algorithm(name), Task("binary_classification", 2), *parts, (0, 1))
-    assert rows.material.categories == (1,)
+    rows = fit_context(registry.algorithm(name), Task("binary_classification", 2), *parts, (0, 1))
+    assert rows.prepared_data.categories == (1,)
     algorithm = registry.algorithm(name)
     tuned = {"n_estimators": 5, "max_depth": 1, "learning_rate": 1.0}
     fit = rows.fit(merged(algorithm.default_values, tuned, algorithm.fixed_values))
@@ -124,7 +124,7 @@ def test_early_stopping_ends_at_the_round_that_the_librarys_own_interface_ends_a
     algorithm = registry.algorithm(name)
     parameters = merged(algorithm.default_values, {"n_estimators": 300, "learning_rate": 0.2}, algorithm.fixed_values)
     plain = plain_estimator(name, parameters, problem_type)
-    x, of_table = (with_categories(rows, x) for x in (rows.material.x_train, rows.material.x_validation))
+    x, of_table = (with_categories(rows, x) for x in (rows.prepared_data.x_train, rows.prepared_data.x_validation))
     y, watched = rows.y_train, (of_table, rows.y_validation)
     loss = {"XGBoost": ("logloss", "mlogloss", "rmse"), "LightGBM": ("binary_logloss", "multi_logloss", "rmse")}
     loss = dict(zip(PROBLEMS, loss[name], strict=True))[problem_type]
@@ -149,8 +149,8 @@ def test_fits_at_the_same_time_are_the_fits_one_after_the_other(name, problem_ty
     def outcome(rows, parameters):
         seen = []
         fit = rows.fit(parameters, patience=10, report=lambda grown, prediction: seen.append((grown, prediction)))
-        rungs = [(grown, np.asarray(one.labels if one.scores is None else one.scores)) for grown, one in seen]
-        return fit.rounds, values(rows, fit), rungs
+        report_rounds = [(grown, np.asarray(one.labels if one.scores is None else one.scores)) for grown, one in seen]
+        return fit.rounds, values(rows, fit), report_rounds
 
     alone = [outcome(prepared(name, problem_type), parameters) for parameters in drawn(name)]
     shared = prepared(name, problem_type)
@@ -167,7 +167,7 @@ def test_fits_at_the_same_time_are_the_fits_one_after_the_other(name, problem_ty
 def test_the_rows_are_binned_once_for_all_fits_with_the_same_bins(name):
     rows = prepared(name, "regression")
     made = []
-    once = rows.material.binned.once
+    once = rows.prepared_data.binned.once
     for parameters in drawn(name, 4):
         rows.fit(parameters, patience=5)
         made.append(once((name.lower(), parameters["max_bin"], *([42] if name == "LightGBM" else [])), lambda: None))
@@ -219,7 +219,7 @@ def test_a_class_that_the_train_rows_lack_keeps_its_column(name):
     train = target[:600] != 1
     parts = (Rows(frame[:600][train], target[:600][train]), Rows(frame[600:], target[600:]))
     algorithm = registry.algorithm(name)
-    rows = bench(algorithm, Task("multiclass_classification", 3), *parts, (0, 1, 2))
+    rows = fit_context(algorithm, Task("multiclass_classification", 3), *parts, (0, 1, 2))
     few = {"n_estimators": 9} if "n_estimators" in algorithm.parameters else {}
     fit = rows.fit(merged(algorithm.default_values, few, algorithm.fixed_values), 5, lambda rounds, prediction: None)
     scores = rows.on_validation(fit).scores

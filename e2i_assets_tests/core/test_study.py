@@ -9,17 +9,17 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.core.algorithms import registry
-from e2i_assets.core.algorithms.material import Task
+from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.errors import E2iError, NoWorkers, StudyAborted
-from e2i_assets.core.fitting.bench import Rows, bench
+from e2i_assets.core.fitting.fit_context import Rows, fit_context
 from e2i_assets.core.metrics import Metric, metric
-from e2i_assets.core.search.attendance import Attendance
 from e2i_assets.core.search.goals import metric_goal
 from e2i_assets.core.search.objective import FAILURE, Objective, TrialOutOfTime, failure
-from e2i_assets.core.search.proposing import Proposal, in_order
+from e2i_assets.core.search.proposals import Proposal, in_order
 from e2i_assets.core.search.recovery import queue_unfinished, recovered
 from e2i_assets.core.search.samplers import PRUNERS, SAMPLERS, pruner, sampler
 from e2i_assets.core.search.schemes import OnValidation
+from e2i_assets.core.search.stall_detector import StallDetector
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_plan import StudyPlan
 from e2i_assets.core.search.trials import record_of
@@ -40,7 +40,7 @@ def objective(name="XGBoost", space=SMALL, score=None, patience=10, fixed=None, 
     order = np.random.default_rng(0).permutation(len(data.data))
     train, validation = (Rows(data.data.iloc[part], data.target.iloc[part]) for part in (order[:400], order[400:]))
     algorithm = registry.algorithm(name)
-    rows = bench(algorithm, Task(KIND, 2), train, validation, (0, 1))
+    rows = fit_context(algorithm, Task(KIND, 2), train, validation, (0, 1))
     score = score or metric("roc_auc", KIND)
     overriding = {**algorithm.fixed_values, **(fixed or {})}
     settings = {} if clock is None else {"clock": clock}
@@ -200,22 +200,22 @@ def test_a_configuration_whose_process_dies_a_second_time_has_failed():
 
 
 def test_a_leader_whose_crew_does_nothing_gives_up():
-    class Crew:
+    class WorkerPool:
         size, is_at_work = 2, False
 
-        def tend(self):
+        def dispatch(self):
             pass
 
     study, now = optuna.create_study(), itertools.count(step=100)
-    attendance = Attendance(Crew(), "study", clock=lambda: float(next(now)))
-    attendance.require(study)
+    stall_detector = StallDetector(WorkerPool(), "study", clock=lambda: float(next(now)))
+    stall_detector.require(study)
     trial = study.ask()
     for _ in range(3):
-        attendance.require(study)  # somebody runs a trial
+        stall_detector.require(study)  # somebody runs a trial
     study.tell(trial, 1.0)
-    attendance.require(study)
+    stall_detector.require(study)
     with pytest.raises(NoWorkers, match="nobody has worked on study for 180 seconds"):
-        attendance.require(study)
+        stall_detector.require(study)
 
 
 def test_what_only_ran_out_of_time_before_its_process_died_is_tried_again_once_more():

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from e2i_assets.core import plots
 from e2i_assets.core.contracts.violations import violations_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.file import parse_experiment
-from e2i_assets.core.fitting.bench import Rows
+from e2i_assets.core.fitting.fit_context import Rows
+from e2i_assets.core.plots import search_history
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.samplers import SAMPLERS, sampler
 from e2i_assets.core.search.study import search
@@ -117,7 +117,7 @@ def test_a_study_outside_its_constraints_has_no_best_and_says_how_near_it_came(r
     ],
 )
 def test_a_front_is_drawn_whatever_is_in_it(hpo, rows):
-    assert plots.pareto_front(searched(experiment(f"trials: 6, {hpo}"), rows)).startswith(b"\x89PNG")
+    assert search_history.pareto_front(searched(experiment(f"trials: 6, {hpo}"), rows)).startswith(b"\x89PNG")
 
 
 def test_a_trial_outside_a_constraint_does_not_count_as_better(rows):

@@ -12,12 +12,12 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.adapters.settings import from_environment
-from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.workspace import Workspace
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.definitions import defs
 from e2i_assets.defs.partitions import EXPERIMENTS
+from e2i_assets.services.project import Project
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENT = """
@@ -41,16 +41,16 @@ def cells() -> pd.DataFrame:
 
 
 @dataclass
-class Project:
+class DagsterProject:
     """A project folder and what can be done with it."""
 
-    workspace: Workspace
+    project: Project
     instance: dg.DagsterInstance
     experiment: str = EXPERIMENT
 
     @property
     def root(self) -> Path:
-        return self.workspace.settings.root
+        return self.project.settings.root
 
     def rows(self) -> pd.DataFrame:
         return cells()
@@ -61,12 +61,12 @@ class Project:
     def register(self, text: str = EXPERIMENT) -> str:
         experiment = parse_experiment(text, "test")
         spec = experiment.model_dump(mode="json")
-        ExperimentStore(self.workspace.database).register(experiment.name, spec, experiment.description)
+        ExperimentRepository(self.project.database).register(experiment.name, spec, experiment.description)
         self.instance.add_dynamic_partitions(EXPERIMENTS, [experiment.name])
         return experiment.name
 
     def run(self, text: str = EXPERIMENT, selection: list[str] | None = None) -> dg.ExecuteInProcessResult:
-        os.environ.update(E2I_HOME=str(self.root), E2I_DATABASE_URL=self.workspace.database.url)
+        os.environ.update(E2I_HOME=str(self.root), E2I_DATABASE_URL=self.project.database.url)
         name = self.register(text)
         assets = [dg.AssetKey(one) for one in selection] if selection else None
         job = defs().resolve_job_def("tune_and_train")
@@ -80,12 +80,12 @@ class Project:
         )
 
     def all(self, query: str) -> list[Any]:
-        with self.workspace.database.connect() as connection:
+        with self.project.database.connect() as connection:
             return list(connection.exec_driver_sql(query))
 
 
 @pytest.fixture
-def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DagsterProject:
     """A project with the rows of `cells` and an empty memory."""
     for name in [name for name in os.environ if name.startswith("E2I_")]:
         monkeypatch.delenv(name)
@@ -93,19 +93,19 @@ def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def other_project(project: Project, other_database: Database, tmp_path: Path) -> Iterator[Project]:
+def other_project(project: DagsterProject, other_database: Database, tmp_path: Path) -> Iterator[DagsterProject]:
     """A second one like it. Only one at a time is the one that the environment names: see `Project.run`."""
     with pytest.MonkeyPatch.context() as environment:
         yield _project(other_database, tmp_path / "other", environment)
 
 
-def _project(database: Database, root: Path, environment: pytest.MonkeyPatch) -> Project:
+def _project(database: Database, root: Path, environment: pytest.MonkeyPatch) -> DagsterProject:
     root.mkdir()
     (root / "sql").symlink_to(ROOT / "sql")
     # Trials of two studies can be compared when they are drawn in turn.
     environment.setenv("E2I_CORES", "1")
     environment.setenv("E2I_HOME", str(root))
     environment.setenv("E2I_DATABASE_URL", database.url)
-    found = Project(Workspace(from_environment(os.environ), database), dg.DagsterInstance.ephemeral(str(root)))
+    found = DagsterProject(Project(from_environment(os.environ), database), dg.DagsterInstance.ephemeral(str(root)))
     found.write_rows(cells())
     return found

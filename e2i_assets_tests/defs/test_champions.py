@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from e2i_assets.adapters import champions as champions_of
 from e2i_assets.core.automation.champion import ChampionModel
+from e2i_assets.services import promote as champions_of
 
 PLAIN = """\
 name: cells
@@ -24,7 +24,7 @@ def ran(project, text: str = PLAIN):
     result = project.run(text)
     assert result.success, project.failure(result)
     checks = {one.check_name: one for one in result.get_asset_check_evaluations()}
-    return project.workspace.read(ChampionModel, "champion_model", "cells"), checks
+    return project.project.read(ChampionModel, "champion_model", "cells"), checks
 
 
 def champions(project) -> list[str]:
@@ -32,7 +32,7 @@ def champions(project) -> list[str]:
 
 
 def alias(project) -> str:
-    version = project.workspace.tracker().champion("e2i_cells")
+    version = project.project.tracker().champion("e2i_cells")
     ((key,),) = project.all(f"SELECT model_key FROM ml_model_registry WHERE model_version = '{version}'")
     return key
 
@@ -71,8 +71,8 @@ def test_a_worse_model_does_not_take_the_place_of_the_champion_and_a_better_one_
     assert numbers["challenger"] < numbers["champion"]
     assert numbers["gain"] == pytest.approx(numbers["challenger"] - numbers["champion"])
     assert numbers["gain_low"] < numbers["gain"] < numbers["gain_high"] < 0
-    assert checks["champion_is_there"].passed
-    assert checks["alias_champion_is_the_champions"].passed
+    assert checks["champion_model_loads"].passed
+    assert checks["mlflow_alias_points_to_the_champion"].passed
     # The champion saw the test rows once more, and that is on record.
     reasons = project.all(f"SELECT reason FROM ml_test_looks WHERE model_key = '{first.model_key}' ORDER BY look")
     assert [reason for (reason,) in reasons][1].startswith("it was compared with the challenger")
@@ -98,10 +98,10 @@ def test_the_same_run_again_decides_nothing_anew(project, spoilt):
 
 def test_two_models_are_not_compared_with_the_same_champion_at_once(project):
     ran(project)
-    workspace = project.workspace
+    project = project.project
     with ThreadPoolExecutor(1) as pool:
-        with workspace.database.advisory_lock("champion of cells"):
-            other = pool.submit(champions_of.appoint, workspace, workspace.experiment("cells"))
+        with project.database.advisory_lock("champion of cells"):
+            other = pool.submit(champions_of.promote, project, project.experiment("cells"))
             with pytest.raises(TimeoutError):
                 other.result(1)
         assert other.result(30).model_key == champions(project)[0]
@@ -118,7 +118,7 @@ def test_a_champion_that_may_have_learnt_from_the_test_rows_is_not_compared_on_t
 def test_a_champion_outlives_a_later_training_of_its_own_study(project):
     """The folder of a model belongs to its study: a larger budget writes there again."""
     first, _ = ran(project, project.experiment)
-    champion = project.workspace.champion_folder("cells", first.model_key) / "data" / "model" / "model.skops"
+    champion = project.project.champion_folder("cells", first.model_key) / "data" / "model" / "model.skops"
     kept = champion.read_bytes()
     ran(project, project.experiment.replace("trials: 6", "trials: 12"))
     assert champion.read_bytes() == kept

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import typer
 
-from e2i_assets.adapters.promises.catalogue import PROMISES
-from e2i_assets.commands.check import check
+from e2i_assets.cli.check import check
 from e2i_assets.definitions import defs
 from e2i_assets.defs.io_managers import FolderIOManager
 from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.services.checks.catalogue import CHECKS
 
 GRAPH = (
     *("dataset", "validation_splits", "warm_start", "hpo_study", "best_hyperparameters", "trained_model"),
@@ -59,13 +59,13 @@ class Poison:
 class SpoilingIOManager(FolderIOManager):
     """What a disk or another process can do to a value between its making and its reading."""
 
-    promise: str
+    check_spec: str
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         super().handle_output(context, obj)
-        poison = POISONS[self.promise]
+        poison = POISONS[self.check_spec]
         if context.asset_key.path[-1] == poison.asset:
-            poison.spoil(self.project.workspace().asset_folder(poison.asset, context.partition_key))
+            poison.spoil(self.project.open().asset_folder(poison.asset, context.partition_key))
 
 
 def outcomes(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
@@ -88,7 +88,7 @@ def test_every_promise_is_a_check_of_its_asset() -> None:
         (key.asset_key.to_user_string(), key.name, graph.get_check_spec(key).blocking) for key in graph.asset_check_keys
     }
     of_all_files = ("dataset", "experiment_files_are_valid", False)  # of no experiment, so no promise of one
-    assert found == {of_all_files, *((one.asset, one.name, one.blocking) for one in PROMISES)}
+    assert found == {of_all_files, *((one.asset, one.name, one.blocking) for one in CHECKS)}
 
 
 def test_rows_that_are_not_good_enough_go_no_further(project: Any) -> None:
@@ -115,13 +115,13 @@ def test_without_a_partition_every_experiment_must_keep_the_promise(project: Any
     assert project.run(selection=["dataset"]).success
     assert project.run(DEFAULTS, selection=["dataset"]).success
     assert checked_alone(project, "dataset").success
-    (project.workspace.asset_folder("dataset", "plain") / "value.json").write_text("{")
+    (project.project.asset_folder("dataset", "plain") / "value.json").write_text("{")
     result = checked_alone(project, "dataset")
     (schema,) = [one for one in result.get_asset_check_evaluations() if not one.passed]
-    assert schema.check_name == "schema_holds"
+    assert schema.check_name == "schema_is_valid"
     assert str(schema.description).startswith("plain: the stored dataset of plain cannot be read")
     # The other promises cannot be looked at for it: that hides nothing of what was looked at.
-    assert "could not look: rows_are_those_of_the_hash" in project.failure(result)
+    assert "not evaluated: rows_match_the_data_hash" in project.failure(result)
 
 
 def test_a_check_that_cannot_look_is_neither_passed_nor_failed(project: Any) -> None:
@@ -129,7 +129,7 @@ def test_a_check_that_cannot_look_is_neither_passed_nor_failed(project: Any) -> 
     result = checked_alone(project, "best_hyperparameters")
     assert not result.success
     assert outcomes(result) == {}
-    assert "could not look: output_contract_holds: best_hyperparameters" in project.failure(result)
+    assert "not evaluated: output_contract_is_valid: best_hyperparameters" in project.failure(result)
 
 
 def emptied(rows: pd.DataFrame) -> pd.DataFrame:
@@ -199,12 +199,12 @@ def of_the_row_before(rows: pd.DataFrame) -> pd.DataFrame:
 
 POISONS = {
     "no_feature_is_the_target_of_another_row": Poison("dataset", table(of_the_row_before), "mean area"),
-    "rows_keep_the_schema_file": Poison(
+    "rows_match_the_schema_file": Poison(
         "dataset", table(lambda rows: rows.assign(**{"mean area": rows["mean area"] * 1000})), "mean area breaks"
     ),
-    "no_feature_gives_the_target_away": Poison("validation_splits", given_away, "mean area"),
-    "rows_are_not_copied_across_roles": Poison("validation_splits", copied, "validation"),
-    "constraints_are_kept": Poison(
+    "no_feature_reveals_the_target": Poison("validation_splits", given_away, "mean area"),
+    "no_duplicate_rows_across_splits": Poison("validation_splits", copied, "validation"),
+    "constraints_are_satisfied": Poison(
         "hpo_study",
         value(lambda tuned: [one["constraint_values"].update(model_size=1e9) for one in tuned["result"]["trials"]]),
         "model_size at most 1e+07 is asked for, and trial",
@@ -217,15 +217,15 @@ POISONS = {
         table(lambda rows: rows.assign(**{"mean area": (rows["kind"] == "benign").astype(float)})),
         "mean area",
     ),
-    "columns_kept_out_are_no_features": Poison(
+    "excluded_columns_are_not_features": Poison(
         "dataset",
         brought_back,
         "mean texture is a feature and should not be: dropped by the experiment",
         KEPT_OUT,
     ),
-    "no_entity_in_two_roles": Poison("validation_splits", into_two_roles, "stand in two roles, for example p"),
+    "no_entity_in_two_splits": Poison("validation_splits", into_two_roles, "stand in two roles, for example p"),
     "time_is_in_order": Poison("validation_splits", out_of_order, "train lasts until", TIMED),
-    "every_value_is_legal": Poison(
+    "values_are_in_the_search_space": Poison(
         "warm_start",
         value(
             lambda start: start["configurations"].append(
@@ -239,17 +239,17 @@ POISONS = {
         value(lambda tuned: tuned["result"]["trials"][0].update(value=float("nan"))),
         "the stored hpo_study of cells cannot be read, materialise it again",
     ),
-    "output_contract_holds": Poison(
+    "output_contract_is_valid": Poison(
         "best_hyperparameters",
         value(lambda output: output.update(hpo_best_value=float("inf"))),
         "hpo_best_value: inf must be a finite number",
     ),
-    "equals_the_best_trial_of_the_study": Poison(
+    "parameters_equal_the_best_trial": Poison(
         "best_hyperparameters",
         value(lambda output: output.update(hpo_duration_seconds=1e6)),
         "hpo_duration_seconds is 1000000.0, and by the study",
     ),
-    "training_contract_holds": Poison(
+    "training_contract_is_valid": Poison(
         "trained_model",
         value(lambda output: output["trained_model"].update(training_samples=0)),
         "trained_model.training_samples: 0 must be greater than or equal to 1",
@@ -265,7 +265,7 @@ def test_a_blocking_promise_that_breaks_in_storage_stops_the_graph_and_the_merge
     poison = POISONS[name]
     project.write_rows(project.rows().assign(day=pd.date_range("2024-01-01", periods=569).astype(str)))
     project.register(poison.experiment)
-    spoiling = SpoilingIOManager(project=ProjectResource(database_url=project.workspace.database.url), promise=name)
+    spoiling = SpoilingIOManager(e2i=ProjectResource(database_url=project.project.database.url), check_spec=name)
     result = (
         defs()
         .resolve_job_def("tune_and_train")
@@ -284,9 +284,9 @@ def test_a_blocking_promise_that_breaks_in_storage_stops_the_graph_and_the_merge
         check()
     assert left.value.exit_code == 1
     said = " ".join(capsys.readouterr().out.split())
-    assert f"{asset} {name} (broken): " in said
+    assert f"{asset} {name} (failed): " in said
     assert poison.words.split(":")[0] in said
 
 
 def test_every_blocking_promise_is_poisoned_once() -> None:
-    assert set(POISONS) == {one.name for one in PROMISES if one.blocking}
+    assert set(POISONS) == {one.name for one in CHECKS if one.blocking}

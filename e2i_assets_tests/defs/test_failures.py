@@ -7,7 +7,7 @@ from e2i_assets.adapters.postgres.database import DatabaseUnreachable
 from e2i_assets.core.errors import E2iError
 from e2i_assets.defs.failures import run_failures
 from e2i_assets.defs.resources import ProjectResource
-from e2i_assets.defs.retries import patient, wait_seconds
+from e2i_assets.defs.retries import wait_seconds, patient
 
 
 def told(project, result: dg.ExecuteInProcessResult, tags: dict[str, str] | None = None) -> str:
@@ -20,8 +20,8 @@ def told(project, result: dg.ExecuteInProcessResult, tags: dict[str, str] | None
         dagster_instance=project.instance,
         dagster_run=project.instance.get_run_by_id(result.run_id),
     ).for_run_failure()
-    resource = ProjectResource(database_url=project.workspace.database.url)
-    return str(run_failures(context, project=resource).skip_message)
+    resource = ProjectResource(database_url=project.project.database.url)
+    return str(run_failures(context, e2i=resource).skip_message)
 
 
 def test_a_failed_run_is_told_with_experiment_asset_error_and_link(project, monkeypatch):

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
-from e2i_assets.adapters.tracking.tracked_run import hyperparameters, param_text
+from e2i_assets.adapters.mlflow.client import mlflow_client
+from e2i_assets.adapters.mlflow.tracked_run import hyperparameters, param_text
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.search.tuning import Tuned
@@ -28,13 +28,13 @@ def counts(project):
 
 
 def files_of(project, mlflow_run_id):
-    client = mlflow_client(project.workspace.database.url_for("mlflow"))
+    client = mlflow_client(project.project.database.url_for("mlflow"))
     return {one.path for one in client.list_artifacts(mlflow_run_id)}
 
 
 def best_point(project):
-    tuned = project.workspace.read(Tuned, "hpo_study", "cells")
-    output = project.workspace.read(HpoOutput, "best_hyperparameters", "cells")
+    tuned = project.project.read(Tuned, "hpo_study", "cells")
+    output = project.project.read(HpoOutput, "best_hyperparameters", "cells")
     assert tuned.result is not None
     values = [(trial.number, trial.state, trial.value, *trial.sampled.items()) for trial in tuned.result.trials]
     return values, dict(output.best_hyperparameters)
@@ -55,9 +55,9 @@ def test_one_run_makes_everything_and_every_link_leads_there_and_back(project):
     assert row["status"] == "finished"
     assert row["trial_params"] == row["hyperparameters"]
     assert row["dagster_run_id"] == result.run_id
-    output = project.workspace.read(TrainingOutput, "trained_model", "cells")
+    output = project.project.read(TrainingOutput, "trained_model", "cells")
     assert output.trained_model.hyperparameters == row["hyperparameters"]
-    logged = project.workspace.tracker().run_params(row["mlflow_run_id"])
+    logged = project.project.tracker().run_params(row["mlflow_run_id"])
     expected = {name: param_text(value) for name, value in hyperparameters(row["hyperparameters"]).items()}
     assert {name: value for name, value in logged.items() if name.startswith("hp_")} == expected
     assert row["test_metrics"]["roc_auc"] > 0.9
@@ -129,7 +129,7 @@ def test_other_test_and_holdout_rows_change_no_trial_and_no_parameter(project):
 def test_the_search_does_not_open_test_and_holdout_rows(project):
     """Without their files the search runs all the same: they are not an argument."""
     assert project.run(selection=["dataset", "validation_splits", "warm_start"]).success
-    folder = project.workspace.asset_folder("validation_splits", "cells")
+    folder = project.project.asset_folder("validation_splits", "cells")
     for role in ("test", "holdout"):
         (folder / f"{role}.parquet").unlink()
     result = project.run(selection=["hpo_study", "best_hyperparameters"])
@@ -144,12 +144,12 @@ def test_a_study_on_folds_keeps_every_promise(project):
     result = project.run(project.experiment.replace("{trials: 6}", asked))
     assert result.success, project.failure(result)
     assert [one.check_name for one in result.get_asset_check_evaluations() if not one.passed] == []
-    rows = project.workspace.read(SearchRows, "validation_splits", "cells")
+    rows = project.project.read(SearchRows, "validation_splits", "cells")
     assert list(rows.groups.columns) == ["patient"]
     assert "patient" not in rows.train.features.columns
-    tuned = project.workspace.read(Tuned, "hpo_study", "cells")
+    tuned = project.project.read(Tuned, "hpo_study", "cells")
     assert len(tuned.result.best.fold_rounds) == 6
-    trained = project.workspace.read(TrainingOutput, "trained_model", "cells")
+    trained = project.project.read(TrainingOutput, "trained_model", "cells")
     assert trained.trained_model.hyperparameters["n_estimators"] == tuned.result.best.rounds
 
 
@@ -165,7 +165,7 @@ def test_uneven_classes_are_treated_alike_in_every_fit_and_the_contract_says_how
     result = project.run(project.experiment.replace("{trials: 6}", hpo) + f"imbalance: {asked}\n")
     assert result.success, project.failure(result)
     assert [one.check_name for one in result.get_asset_check_evaluations() if not one.passed] == []
-    trained = project.workspace.read(TrainingOutput, "trained_model", "cells")
+    trained = project.project.read(TrainingOutput, "trained_model", "cells")
     balance = trained.class_balance
     assert (balance.imbalance_severity, balance.recommended_strategy) == ("moderate", "class_weight")
     assert (balance.strategy, balance.resampling_applied) == (strategy, strategy == "smote")
@@ -182,9 +182,9 @@ def test_without_a_search_the_defaults_are_trained_and_it_says_so(project):
     """T3: not completed is said, and the model is there all the same."""
     result = project.run(project.experiment.replace("{trials: 6}", "{enabled: false}"))
     assert result.success, project.failure(result)
-    output = project.workspace.read(HpoOutput, "best_hyperparameters", "cells")
+    output = project.project.read(HpoOutput, "best_hyperparameters", "cells")
     assert (output.hpo_completed, output.hpo_best_trial, output.hpo_trials_run) == (False, None, 0)
-    trained = project.workspace.read(TrainingOutput, "trained_model", "cells")
+    trained = project.project.read(TrainingOutput, "trained_model", "cells")
     assert not trained.hpo_completed
     assert trained.trained_model.early_stopped or trained.trained_model.final_epoch == 300
     assert project.all("SELECT is_best_trial, study_id FROM ml_training_runs") == [(False, None)]
@@ -222,7 +222,7 @@ def test_an_edited_file_counts_when_the_graph_is_materialised(project):
 
 def test_without_a_memory_a_study_works(project):
     assert project.run().success
-    with project.workspace.database.begin() as connection:
+    with project.project.database.begin() as connection:
         connection.exec_driver_sql("DELETE FROM procedural_memories")
     result = project.run()
     assert result.success, project.failure(result)
@@ -248,7 +248,7 @@ def test_bad_rows_stop_the_run_with_a_sentence_and_leave_nothing(project, spoil,
     assert sentence in project.failure(result)
     for table in ("ml_split_registry", "ml_hpo_studies", "ml_training_runs"):
         assert project.all(f"SELECT count(*) FROM {table}") == [(0,)]
-    assert not project.workspace.asset_folder("validation_splits", "cells").exists()
+    assert not project.project.asset_folder("validation_splits", "cells").exists()
 
 
 def test_a_search_whose_trials_only_fail_ends_with_the_reason(project):

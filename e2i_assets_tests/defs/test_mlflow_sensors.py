@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import log_program
 
-from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
+from e2i_assets.adapters.mlflow.client import mlflow_client
 from e2i_assets.definitions import defs
 
 
@@ -18,7 +18,7 @@ def killed_while_logging(project, folder: Path, dagster_run_id: str) -> None:
     """Kill a process that is in the middle of logging: it waits for the end of a pipe in the place of a model."""
     folder.mkdir()
     os.mkfifo(folder / "MLmodel")
-    arguments = [project.workspace.database.url, str(project.root), str(folder), dagster_run_id]
+    arguments = [project.project.database.url, str(project.root), str(folder), dagster_run_id]
     program = subprocess.Popen([sys.executable, log_program.__file__, *arguments])
     try:
         deadline = time.monotonic() + 60
@@ -43,7 +43,7 @@ def looked(project, sensor: str, dead: dg.DagsterRun) -> None:
         dagster_instance=project.instance,
         dagster_run=dead,
         dagster_event=dg.DagsterEvent("PIPELINE_FAILURE", "tune_and_train"),
-        resources={"project": loaded.resources["project"]},
+        resources={"e2i": loaded.resources["e2i"]},
     )
     loaded.resolve_sensor_def(sensor)(context)
 
@@ -57,18 +57,18 @@ def test_what_a_killed_process_left_running_is_failed_and_a_retry_finishes_it(pr
     looked(project, "mlflow_runs_of_failed_runs", dead)
     assert statuses(project) == ["FAILED"]
 
-    again = project.workspace.tracker().log(log_program.run(dagster_run_id="the retry"))
+    again = project.project.tracker().log(log_program.run(dagster_run_id="the retry"))
     assert again.status == "logged"
     assert statuses(project) == ["FINISHED"]
-    stored = mlflow_client(project.workspace.database.url_for("mlflow")).get_run(again.run_id)
+    stored = mlflow_client(project.project.database.url_for("mlflow")).get_run(again.run_id)
     assert stored.data.params == {"hp_alpha": "0.25"}
     assert stored.data.tags["e2i.dagster_run_id"] == "the retry"
 
 
 def test_what_a_canceled_run_left_running_is_failed(project):
     canceled = dg.DagsterRun(job_name="tune_and_train", status=dg.DagsterRunStatus.CANCELED)
-    logged = project.workspace.tracker().log(log_program.run(canceled.run_id))
-    mlflow_client(project.workspace.database.url_for("mlflow")).update_run(logged.run_id, status="RUNNING")
+    logged = project.project.tracker().log(log_program.run(canceled.run_id))
+    mlflow_client(project.project.database.url_for("mlflow")).update_run(logged.run_id, status="RUNNING")
     looked(project, "mlflow_runs_of_canceled_runs", canceled)
     assert statuses(project) == ["FAILED"]
 

@@ -19,8 +19,8 @@ def test_the_chosen_of_the_pareto_front_is_trained_and_the_tables_say_so(project
     result = project.run(of(project, SMALLER))
     assert result.success, project.failure(result)
     assert names_of_broken(result) == []
-    study = project.workspace.read(Tuned, "hpo_study", "cells").result
-    output = project.workspace.read(HpoOutput, "best_hyperparameters", "cells")
+    study = project.project.read(Tuned, "hpo_study", "cells").result
+    output = project.project.read(HpoOutput, "best_hyperparameters", "cells")
     front = [trial.number for trial in study.pareto_front]
     marked = project.all("SELECT trial_number FROM ml_hpo_trials WHERE is_pareto ORDER BY trial_number")
     assert [number for (number,) in marked] == front
@@ -49,9 +49,9 @@ def test_the_chosen_of_the_pareto_front_is_trained_and_the_tables_say_so(project
 def test_a_model_that_breaks_a_constraint_is_not_trained(project):
     """No trial keeps it and neither do the defaults: the graph stops, and every place says why."""
     result = project.run(of(project, IMPOSSIBLE))
-    assert names_of_broken(result) == ["constraints_are_kept"]
-    assert not project.workspace.asset_folder("trained_model", "cells").exists()
-    output = project.workspace.read(HpoOutput, "best_hyperparameters", "cells")
+    assert names_of_broken(result) == ["constraints_are_satisfied"]
+    assert not project.project.asset_folder("trained_model", "cells").exists()
+    output = project.project.read(HpoOutput, "best_hyperparameters", "cells")
     assert output.hpo_completed is False
     assert output.hpo_stop_reason.startswith("no trial within the constraints: model_size at most 10 (the nearest")
     assert project.all("SELECT status, stop_reason, error_message, best_trial_number FROM ml_hpo_studies") == [
@@ -69,7 +69,7 @@ def test_defaults_within_the_constraints_are_trained_and_said_to_be_defaults(pro
     result = project.run(text)
     assert names_of_broken(result) == []
     assert result.success, project.failure(result)
-    output = project.workspace.read(HpoOutput, "best_hyperparameters", "cells")
+    output = project.project.read(HpoOutput, "best_hyperparameters", "cells")
     assert (output.hpo_completed, output.best_hyperparameters["learning_rate"]) == (False, 0.1)
     assert output.hpo_stop_reason.startswith("no trial within the constraints: log_loss at most 0.4 (the nearest")
-    assert project.workspace.read(TrainingOutput, "trained_model", "cells").hpo_completed is False
+    assert project.project.read(TrainingOutput, "trained_model", "cells").hpo_completed is False

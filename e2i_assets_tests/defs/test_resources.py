@@ -5,8 +5,8 @@ import mlflow
 import pytest
 from trace_receiver import values
 
+from e2i_assets.adapters.mlflow.client import mlflow_client
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING, TRIAL
-from e2i_assets.adapters.tracking.mlflow_client import mlflow_client
 from e2i_assets.core.errors import E2iError
 from e2i_assets.defs.resources import resources
 from e2i_assets.defs.tracing_resource import LOST_TRACES, TracingResource
@@ -114,7 +114,7 @@ def test_dagster_mlflow_serves_an_asset_of_ones_own_and_its_run_is_found_beside_
     assert given.resources is not None
     result = dg.materialize([own], resources={"mlflow": given.resources["mlflow"]}, instance=project.instance)
     assert result.success
-    client = mlflow_client(project.workspace.database.url_for("mlflow"))
+    client = mlflow_client(project.project.database.url_for("mlflow"))
     experiments = [one.experiment_id for one in client.search_experiments()]
     (run,) = client.search_runs(experiments, f"tags.dagster_run_id = '{result.run_id}'")
     assert run.data.metrics == {"answer": 42.0}

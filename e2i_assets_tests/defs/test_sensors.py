@@ -9,10 +9,8 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-from e2i_assets.adapters.automation import drift_watch
-from e2i_assets.adapters.automation.retunes import as_asked
-from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.request_store import RequestStore
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.run_requests import RunRequestRepository
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.definitions import defs
@@ -20,6 +18,8 @@ from e2i_assets.defs import sensors
 from e2i_assets.defs.partitions import EXPERIMENTS
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.schedules import old_models
+from e2i_assets.services.automation import drift
+from e2i_assets.services.automation.retuning import as_asked
 
 PLAIN = """\
 name: {name}
@@ -61,7 +61,7 @@ class Folder:
             instance=self.project.instance,
             cursor=self.cursors.get(name),
             definitions=defs(),
-            resources={"project": ProjectResource(database_url=self.project.workspace.database.url)},
+            resources={"e2i": ProjectResource(database_url=self.project.project.database.url)},
         )
         with given as context:
             found = sensor(context)
@@ -75,7 +75,7 @@ class Folder:
 
     def old_models(self) -> list[dg.RunRequest] | str:
         """What the weekly schedule asks for, or why it asks for nothing."""
-        found = old_models(self.project.instance, self.project.workspace)
+        found = old_models(self.project.instance, self.project.project)
         return str(found.skip_message) if isinstance(found, dg.SkipReason) else found
 
     def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
@@ -150,7 +150,7 @@ def test_a_known_file_that_is_broken_trains_nothing_and_keeps_what_is_registered
     result = folder.tick()
     assert not result.run_requests
     assert "cells.yaml" in str(result.skip_reason)
-    row = ExperimentStore(folder.project.workspace.database).get("cells")
+    row = ExperimentRepository(folder.project.project.database).get("cells")
     assert row.is_active
     assert row.spec["algorithm"] == "LogisticRegression"
 
@@ -161,7 +161,7 @@ def test_a_removed_file_retires_its_partition_and_everything_made_for_it_stays(f
     assert folder.run(folder.tick().run_requests[0]).success
     path.unlink()
     assert "retired: cells" in str(folder.tick().skip_reason)
-    store = ExperimentStore(folder.project.workspace.database)
+    store = ExperimentRepository(folder.project.project.database)
     assert not store.get("cells").is_active
     assert folder.project.instance.get_dynamic_partitions(EXPERIMENTS) == ["cells"]
     assert folder.project.all("SELECT status FROM e2i.ml_training_runs") == [("finished",)]
@@ -183,11 +183,11 @@ def test_a_run_of_a_retired_experiment_says_so_and_reads_nothing(folder: Folder)
 
 def test_a_row_without_a_file_is_an_experiment_too_and_never_retires_for_having_none(folder: Folder) -> None:
     spec = parse_experiment(PLAIN.format(name="rowed"), "test").model_dump(mode="json")
-    ExperimentStore(folder.project.workspace.database).register("rowed", spec)
+    ExperimentRepository(folder.project.project.database).register("rowed", spec)
     (request,) = folder.tick().run_requests
     assert request.partition_key == "rowed"
     folder.tick()
-    assert ExperimentStore(folder.project.workspace.database).get("rowed").is_active
+    assert ExperimentRepository(folder.project.project.database).get("rowed").is_active
 
 
 def test_what_was_trained_by_hand_is_not_trained_again(folder: Folder) -> None:
@@ -196,7 +196,7 @@ def test_what_was_trained_by_hand_is_not_trained_again(folder: Folder) -> None:
     assert folder.project.run(PLAIN.format(name="cells")).success
     result = folder.tick()
     assert not result.run_requests
-    assert RequestStore(folder.project.workspace.database).last("new_experiment")["cells"].status == "not_needed"
+    assert RunRequestRepository(folder.project.project.database).last("new_experiment")["cells"].status == "not_needed"
 
 
 def test_changed_rows_are_one_run_and_a_touched_file_none(folder: Folder) -> None:
@@ -226,7 +226,7 @@ def test_rows_that_cannot_be_used_are_tried_once(folder: Folder) -> None:
     assert not folder.run(request).success
     assert not folder.tick("changed_data").run_requests
     path.unlink()
-    assert "could not look at cells" in str(folder.tick("changed_data").skip_reason)
+    assert "not evaluated at cells" in str(folder.tick("changed_data").skip_reason)
 
 
 SEARCHED = (
@@ -278,15 +278,15 @@ def test_rows_that_drift_are_a_warning_and_a_short_retune_with_a_cool_down(folde
     assert [one.passed for one in again.asset_events] == [False]
     assert not again.run_requests
     # What was seen then is not forgotten: when the cool-down is over and no run goes on, it is asked for, once.
-    workspace = folder.project.workspace
-    with workspace.database.begin() as connection:
+    project = folder.project.project
+    with project.database.begin() as connection:
         connection.exec_driver_sql("UPDATE ml_run_requests SET requested_at = requested_at - interval '60 days'")
-    fingerprints = sensors._data_watch(workspace).fingerprints
-    assert not drift_watch.look(workspace, fingerprints, under_way={"cells"}).requests
+    fingerprints = sensors._data_watch(project).fingerprints
+    assert not drift.look(project, fingerprints, under_way={"cells"}).requests
     later = folder.tick("drifted_data")
     assert (len(later.run_requests), later.asset_events) == (1, [])
-    RequestStore(workspace.database).launched({str(later.run_requests[0].run_key): str(uuid4())})
-    with workspace.database.begin() as connection:
+    RunRequestRepository(project.database).launched({str(later.run_requests[0].run_key): str(uuid4())})
+    with project.database.begin() as connection:
         connection.exec_driver_sql("UPDATE ml_run_requests SET requested_at = requested_at - interval '60 days'")
     assert not folder.tick("drifted_data").run_requests
 
@@ -295,11 +295,11 @@ def test_every_experiment_with_newer_rows_is_looked_at_however_long_one_look_tak
     for name in ("cells", "more", "others"):
         folder.write(name, PLAIN.format(name=name) + "watch: {recent: {csv: newer.csv}}\n")
     folder.tick()
-    workspace = folder.project.workspace
-    fingerprints = sensors._data_watch(workspace).fingerprints
+    project = folder.project.project
+    fingerprints = sensors._data_watch(project).fingerprints
     looked, after = [], ""
     for _ in range(4):
-        found = drift_watch.look(workspace, fingerprints, (), after, seconds=0)
+        found = drift.look(project, fingerprints, (), after, seconds=0)
         looked.append(found.why.partition(":")[0])
         after = found.last
     assert looked == ["cells", "more", "others", "cells"]
@@ -333,7 +333,7 @@ def test_an_old_model_is_tuned_again_for_a_short_while_once(folder: Folder) -> N
     folder.write_rows("cells")
     assert folder.run(folder.tick().run_requests[0]).success
     assert folder.old_models() == "cells: its model is young enough"
-    with folder.project.workspace.database.begin() as connection:
+    with folder.project.project.database.begin() as connection:
         connection.exec_driver_sql(
             "UPDATE ml_training_runs SET started_at = started_at - interval '31 days', "
             "completed_at = completed_at - interval '31 days'"
@@ -346,19 +346,19 @@ def test_an_old_model_is_tuned_again_for_a_short_while_once(folder: Folder) -> N
     assert trials(folder) == [(11,)]
     assert folder.old_models() == "cells: its model is young enough"
     # Broken off and tried again it has the same budget: what it has spent already is no reason for more.
-    workspace = folder.project.workspace
-    rows: SearchRows = workspace.read(SearchRows, "validation_splits", "cells")
-    again = as_asked(workspace, workspace.experiment("cells"), rows.facts, "age", began)
+    project = folder.project.project
+    rows: SearchRows = project.read(SearchRows, "validation_splits", "cells")
+    again = as_asked(project, project.experiment("cells"), rows.facts, "age", began)
     assert again.hpo.trials == 11
-    assert as_asked(workspace, again, rows.facts, "age", datetime.now(UTC)).hpo.trials == 16
+    assert as_asked(project, again, rows.facts, "age", datetime.now(UTC)).hpo.trials == 16
 
 
 def test_what_trains_by_the_clock_is_off_and_what_checks_is_on() -> None:
     states = {one.name: one.default_status.value for one in defs().get_repository_def().schedule_defs}
     assert states == {
-        "promises_hold_every_night": "RUNNING",
-        "tune_old_models": "STOPPED",
-        "forget_every_month": "STOPPED",
+        "nightly_checks": "RUNNING",
+        "retune_old_models": "STOPPED",
+        "monthly_memory_pruning": "STOPPED",
     }
     zones = {one.execution_timezone for one in defs().get_repository_def().schedule_defs}
     assert zones == {"UTC"}
@@ -366,9 +366,9 @@ def test_what_trains_by_the_clock_is_off_and_what_checks_is_on() -> None:
 
 def test_the_memory_forgets_old_patterns_that_nobody_started_from(folder: Folder) -> None:
     assert folder.project.run().success
-    with folder.project.workspace.database.begin() as connection:
+    with folder.project.project.database.begin() as connection:
         connection.exec_driver_sql("UPDATE ml_hpo_patterns SET created_at = created_at - interval '91 days'")
-    result = defs().resolve_job_def("keep_memory").execute_in_process(instance=folder.project.instance)
+    result = defs().resolve_job_def("prune_memory").execute_in_process(instance=folder.project.instance)
     assert result.success
     own = "SELECT count(*) FROM ml_hpo_patterns WHERE source <> 'starter'"
     assert folder.project.all(own) == [(0,)]

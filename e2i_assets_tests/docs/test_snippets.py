@@ -89,7 +89,7 @@ def understood(words: list[str]) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         import typer
 
-        from e2i_assets.cli import app
+        from e2i_assets.cli.main import app
     command: Any = typer.main.get_command(app)
     rest = list(words)
     context = click.Context(command, info_name="e2i")

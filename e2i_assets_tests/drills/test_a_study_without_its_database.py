@@ -54,4 +54,4 @@ def test_a_study_goes_on_where_it_was_when_postgresql_went(
     assert set(Counter(trial.state for trial in counted)) <= {"COMPLETE", "PRUNED"}
     assert len({point(trial) for trial in counted}) == BUDGET
     assert [trial.trial_number for trial in trials] == list(range(len(trials)))
-    project.workspace.database.dispose()
+    project.project.database.dispose()

@@ -21,8 +21,8 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.processes.loopback import HOST
 from e2i_assets.adapters.processes.process_groups import end_groups
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.commands.dagster_home import dagster_home
-from e2i_assets.commands.run_one import dagster_instance
+from e2i_assets.cli.dagster_home import dagster_home
+from e2i_assets.cli.run_one import dagster_instance
 
 ROOT = Path(__file__).parents[2]
 LOOK_SECONDS = 10
@@ -80,7 +80,7 @@ class Programs:
         graph = ["-w", str(self.settings.root / "workspace.yaml")]
         command = {
             "daemon": ["-m", "dagster._daemon", "run", *graph],
-            "webserver": ["-m", "e2i_assets.commands.dagster_ui", *graph, "-h", HOST, "-p", str(self.port)],
+            "webserver": ["-m", "e2i_assets.cli.dagster_ui", *graph, "-h", HOST, "-p", str(self.port)],
         }[name]
         log = (self.settings.root / f"{name}.log").open("ab")
         self._running[name] = subprocess.Popen(

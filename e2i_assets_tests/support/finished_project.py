@@ -5,14 +5,16 @@ from uuid import uuid4
 
 from sklearn.datasets import load_breast_cancer
 
-from e2i_assets.adapters import asset_files, champions, datasets, memory, splitting, studies, trainings
-from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.adapters.files import asset_values
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.sources import datasets
 from e2i_assets.core.data.dataset import dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.search import tuning
+from e2i_assets.services import promote, remember, split, train, tune
+from e2i_assets.services.project import Project
 
 PLAIN = """
 name: plain
@@ -26,14 +28,14 @@ success_criteria: {roc_auc: 0.6}
 """
 
 
-def registered(project: Workspace, text: str = PLAIN) -> Experiment:
+def registered(project: Project, text: str = PLAIN) -> Experiment:
     """Register an experiment as its file says."""
     experiment = parse_experiment(text, "test")
-    ExperimentStore(project.database).register(experiment.name, experiment.model_dump(mode="json"))
+    ExperimentRepository(project.database).register(experiment.name, experiment.model_dump(mode="json"))
     return experiment
 
 
-def made(project: Workspace, text: str = PLAIN) -> None:
+def made(project: Project, text: str = PLAIN) -> None:
     """Do what the assets do for an experiment that does not search."""
     experiment = registered(project, text)
     frame = load_breast_cancer(as_frame=True).frame
@@ -41,16 +43,16 @@ def made(project: Workspace, text: str = PLAIN) -> None:
     frame.to_csv(project.settings.root / "cells.csv", index=False)
 
     def kept(asset: str, value: Any) -> Any:
-        asset_files.write(value, project.asset_folder(asset, experiment.name))
+        asset_values.write(value, project.asset_folder(asset, experiment.name))
         return value
 
     data = kept("dataset", dataset_of(datasets.load(experiment.source, project.settings.root, {}), experiment))
-    kept("validation_splits", splitting.split(project, experiment, data))
+    kept("validation_splits", split.split(project, experiment, data))
     rows = project.read(SearchRows, "validation_splits", experiment.name)
-    start = kept("warm_start", memory.warm_start(project, experiment, rows))
-    tuned = kept("hpo_study", studies.tuned(project, experiment, rows, start, print))
+    start = kept("warm_start", remember.warm_start(project, experiment, rows))
+    tuned = kept("hpo_study", tune.tuned(project, experiment, rows, start, print))
     hpo = kept("best_hyperparameters", tuning.hpo_output(experiment, tuned.identity, tuned.result))
     every_role = project.read(TrainingRows, "validation_splits", experiment.name)
-    kept("trained_model", trainings.train(project, experiment, every_role, hpo, uuid4().hex).output)
-    kept("champion_model", champions.appoint(project, experiment))
-    kept("hpo_pattern_memory", memory.remember(project, experiment, rows.facts, start, tuned))
+    kept("trained_model", train.train(project, experiment, every_role, hpo, uuid4().hex).output)
+    kept("champion_model", promote.promote(project, experiment))
+    kept("hpo_pattern_memory", remember.remember(project, experiment, rows.facts, start, tuned))

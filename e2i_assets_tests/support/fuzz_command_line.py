@@ -10,7 +10,7 @@ import fuzz_values as values
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from e2i_assets.cli import app
+from e2i_assets.cli.main import app
 
 _STATUS = {0, 1, 2}
 _SETTINGS = (

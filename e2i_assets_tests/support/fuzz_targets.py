@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 import yaml
 from hypothesis import strategies as st
 
-from e2i_assets.adapters import asset_files, datasets
-from e2i_assets.adapters.experiment_files import read_experiment
-from e2i_assets.adapters.pattern_documents import PatternDocument, parsed
-from e2i_assets.adapters.source_limits import source_limits
-from e2i_assets.adapters.tracking.models import ARCHIVE, MANIFEST, load_model, save_model
-from e2i_assets.adapters.written_files import text_of
+from e2i_assets.adapters.files import asset_values
+from e2i_assets.adapters.files.experiment_files import read_experiment
+from e2i_assets.adapters.files.text_files import text_of
+from e2i_assets.adapters.mlflow.models import ARCHIVE, MANIFEST, load_model, save_model
+from e2i_assets.adapters.sources import datasets
+from e2i_assets.adapters.sources.limits import source_limits
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.contracts.violations import training_violations_of, violations_of
 from e2i_assets.core.data import given_quality, table_schema
@@ -41,6 +41,7 @@ from e2i_assets.core.memory import warm_start
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.core.search_space.space import brought_into, parse_space
+from e2i_assets.services.memory_files.pattern_documents import PatternDocument, parsed
 
 ROOT = Path(__file__).parents[2]
 LIMITS = {"E2I_SOURCE_ROWS": "20000", "E2I_SOURCE_MB": "20"}
@@ -128,8 +129,8 @@ def _table(frame: pd.DataFrame, folder: Path) -> None:
         except DataInvalid as error:
             str(error).encode()
             continue
-        asset_files.write(data, folder / "dataset" / "e")
-        back = asset_files.read(Dataset, folder / "dataset" / "e")
+        asset_values.write(data, folder / "dataset" / "e")
+        back = asset_values.read(Dataset, folder / "dataset" / "e")
         assert back.data_hash == data.data_hash
         assess(data, "e", _NOW)
         assert table_schema.violations(table_schema.inferred(data, "e"), "e.yaml", back, ()) == []
@@ -239,7 +240,7 @@ def _stored(case: tuple[type[Any], bytes, bool], folder: Path) -> None:
         frame = pd.DataFrame({"a": [1.0, 2.0], "y": [1.0, 2.0], "g": [1, 2]})
         for name in ("table", "train", "validation"):
             frame.to_parquet(place / f"{name}.parquet", index=False)
-    found = asset_files.read(kind, place)
+    found = asset_values.read(kind, place)
     if isinstance(found, StudyResult):
         assert found.status in ("completed", "partial", "failed")
     if isinstance(found, Tuned) and found.result:
@@ -271,7 +272,7 @@ def _quality_file(content: bytes, folder: Path) -> None:
 
 @cache
 def _pattern_seeds() -> list[Any]:
-    from e2i_assets.adapters.stores.pattern_store import pattern_id
+    from e2i_assets.adapters.repositories.patterns import pattern_id
 
     one = {"values": {"max_depth": 3, "learning_rate": 0.1}, "value": 0.75}
     return [
@@ -319,15 +320,15 @@ def _models() -> list[bytes]:
     import tempfile
 
     from e2i_assets.core.algorithms import registry
-    from e2i_assets.core.algorithms.material import Task
-    from e2i_assets.core.fitting.bench import Rows, bench
+    from e2i_assets.core.algorithms.prepared_data import Task
+    from e2i_assets.core.fitting.fit_context import Rows, fit_context
 
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"a": random.normal(size=60), "c": pd.Categorical(random.choice(["p", "q"], 60))})
     target = pd.Series(frame["a"] + random.normal(0, 0.1, 60))
     found = []
     for name in ("Ridge", "RandomForest", "XGBoost", "LightGBM"):
-        rows = bench(registry.algorithm(name), Task("regression"), Rows(frame, target), Rows(frame, target), ())
+        rows = fit_context(registry.algorithm(name), Task("regression"), Rows(frame, target), Rows(frame, target), ())
         algorithm = registry.algorithm(name)
         settings = {**algorithm.default_values, **algorithm.fixed_values}
         settings |= {"n_estimators": 3} if "n_estimators" in settings else {}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from e2i_assets.adapters.stored_rows import StoredRows
+from e2i_assets.adapters.files.parquet_rows import StoredRows
 
 GREED = 4_000_000_000
 

@@ -6,7 +6,7 @@ Argument: the folder of the rows. It says "fitting" when the trial is under way.
 import sys
 from pathlib import Path
 
-from e2i_assets.adapters import asset_files
+from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.trial_processes.limited import objective_within_limits
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.file import parse_experiment
@@ -27,7 +27,7 @@ hpo: {trials: 1, workers: 1, trial_seconds: 3600, pruner: none}
 def main() -> None:
     """Judge the defaults, which have no end."""
     experiment = parse_experiment(ENDLESS, "test")
-    rows: SearchRows = asset_files.read(SearchRows, Path(sys.argv[1]) / "validation_splits" / "cells")
+    rows: SearchRows = asset_values.read(SearchRows, Path(sys.argv[1]) / "validation_splits" / "cells")
     with objective_within_limits(experiment, rows) as objective_until:
         objective = objective_until(float("inf"))
 

@@ -7,10 +7,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from e2i_assets.adapters.mlflow.tracked_run import TrackedRun
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.adapters.tracking.tracked_run import TrackedRun
-from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.services.project import Project
 
 
 def run(dagster_run_id: str) -> TrackedRun:
@@ -27,8 +27,8 @@ def run(dagster_run_id: str) -> TrackedRun:
 def main() -> None:
     """Log, as the asset does."""
     url, folder, model, dagster_run_id = sys.argv[1:]
-    workspace = Workspace(Settings(root=Path(folder), state=Path(folder)), Database(url))
-    print(workspace.tracker().log(replace(run(dagster_run_id), model_folder=Path(model))))
+    project = Project(Settings(root=Path(folder), state=Path(folder)), Database(url))
+    print(project.tracker().log(replace(run(dagster_run_id), model_folder=Path(model))))
 
 
 if __name__ == "__main__":

@@ -7,19 +7,21 @@ from pathlib import Path
 
 from sklearn.datasets import load_breast_cancer
 
-from e2i_assets.adapters import asset_files, datasets, memory, splitting, studies
+from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.repositories.study_rows import StoredStudy, TrialRow
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.adapters.stores.experiment_store import ExperimentStore
-from e2i_assets.adapters.stores.study_rows import StoredStudy, TrialRow
-from e2i_assets.adapters.stores.study_store import StudyStore
-from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.adapters.sources import datasets
 from e2i_assets.core.data.dataset import dataset_of
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.services import remember, split, tune
+from e2i_assets.services.project import Project
 
 CELLS = """
 name: cells
@@ -36,7 +38,7 @@ hpo: {hpo}
 class Prepared:
     """A project whose experiment `cells` is ready to be searched."""
 
-    workspace: Workspace
+    project: Project
     rows: SearchRows
     start: WarmStart
     said: list[str] = field(default_factory=list)
@@ -44,9 +46,9 @@ class Prepared:
 
     def searched(self) -> StudyResult:
         """Search it as the asset does."""
-        return studies.durable_search(
-            self.workspace,
-            self.workspace.experiment("cells"),
+        return tune.durable_search(
+            self.project,
+            self.project.experiment("cells"),
             self.rows,
             self.start,
             lambda trial, best: self.told.append(trial.number),
@@ -55,36 +57,34 @@ class Prepared:
 
     def with_settings(self, **changes: object) -> "Prepared":
         """The same project with other settings."""
-        settings = replace(self.workspace.settings, **changes)  # type: ignore[arg-type]
-        return replace(self, workspace=replace(self.workspace, settings=settings), said=[], told=[])
+        settings = replace(self.project.settings, **changes)  # type: ignore[arg-type]
+        return replace(self, project=replace(self.project, settings=settings), said=[], told=[])
 
     @property
     def identity(self) -> str:
-        return tuning.spec_hash(self.workspace.experiment("cells"), self.rows.facts)
+        return tuning.spec_hash(self.project.experiment("cells"), self.rows.facts)
 
     @property
     def study(self) -> StoredStudy:
-        found = StudyStore(self.workspace.database).by_spec_hash(self.identity)
+        found = StudyRepository(self.project.database).by_spec_hash(self.identity)
         assert found is not None
         return found
 
     def trials(self) -> list[TrialRow]:
-        return StudyStore(self.workspace.database).trials(self.study.id)
+        return StudyRepository(self.project.database).trials(self.study.id)
 
 
 def prepared(database: Database, folder: Path, hpo: str, algorithm: str = "XGBoost") -> Prepared:
     """Register the experiment, split its rows and look up what it tries first."""
     load_breast_cancer(as_frame=True).frame.to_csv(folder / "cells.csv", index=False)
-    workspace = Workspace(Settings(root=folder, state=folder), database)
+    project = Project(Settings(root=folder, state=folder), database)
     experiment = parse_experiment(CELLS.format(hpo=hpo, algorithm=algorithm), "test")
-    ExperimentStore(database).register(experiment.name, experiment.model_dump(mode="json"))
+    ExperimentRepository(database).register(experiment.name, experiment.model_dump(mode="json"))
     data = dataset_of(datasets.load(experiment.source, folder, os.environ), experiment)
-    asset_files.write(
-        splitting.split(workspace, experiment, data), workspace.asset_folder("validation_splits", "cells")
-    )
-    rows: SearchRows = workspace.read(SearchRows, "validation_splits", "cells")
-    start = memory.warm_start(workspace, experiment, rows)
-    return Prepared(workspace, rows, start)
+    asset_values.write(split.split(project, experiment, data), project.asset_folder("validation_splits", "cells"))
+    rows: SearchRows = project.read(SearchRows, "validation_splits", "cells")
+    start = remember.warm_start(project, experiment, rows)
+    return Prepared(project, rows, start)
 
 
 Preparing = Callable[[str], Prepared]

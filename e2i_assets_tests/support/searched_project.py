@@ -8,9 +8,9 @@ from pathlib import Path
 import search_program
 from prepared_study import Prepared, prepared
 
-from e2i_assets.adapters import asset_files
+from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.stores.study_rows import TrialRow
+from e2i_assets.adapters.repositories.study_rows import TrialRow
 
 
 class Searched(Prepared):
@@ -18,7 +18,7 @@ class Searched(Prepared):
 
     def started(self) -> subprocess.Popen[str]:
         """Start the program, and return it when it begins to search."""
-        address, folder = self.workspace.database.url, str(self.workspace.settings.root)
+        address, folder = self.project.database.url, str(self.project.settings.root)
         program = subprocess.Popen(
             [sys.executable, search_program.__file__, address, folder, "cells"],
             stdout=subprocess.PIPE,
@@ -34,8 +34,8 @@ class Searched(Prepared):
 def ready(database: Database, folder: Path, budget: int) -> Searched:
     """Make everything that comes before the study."""
     made = prepared(database, folder, f"{{trials: {budget}, workers: 1}}")
-    asset_files.write(made.start, made.workspace.asset_folder("warm_start", "cells"))
-    return Searched(made.workspace, made.rows, made.start)
+    asset_values.write(made.start, made.project.asset_folder("warm_start", "cells"))
+    return Searched(made.project, made.rows, made.start)
 
 
 def finished(trials: list[TrialRow]) -> dict[int, tuple[object, ...]]:

@@ -54,7 +54,13 @@ def environment(folder: Path) -> dict[str, str]:
 def served(folder: Path, *, automation: str = "on") -> Iterator[Served]:
     """`e2i up` on free ports, until the end of the block; then Ctrl-C."""
     ports = {"--port": quiet_port(), "--mlflow-port": quiet_port(), "--optuna-port": quiet_port()}
-    command = [sys.executable, "-m", "e2i_assets.cli", "up", *(str(word) for pair in ports.items() for word in pair)]
+    command = [
+        sys.executable,
+        "-m",
+        "e2i_assets.cli.main",
+        "up",
+        *(str(word) for pair in ports.items() for word in pair),
+    ]
     process = subprocess.Popen(
         command,
         cwd=folder,

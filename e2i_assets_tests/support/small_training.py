@@ -8,20 +8,20 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from e2i_assets.core import plots
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, TrainingRows
 from e2i_assets.core.data.splits import Role
 from e2i_assets.core.evaluation.segments import gaps
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import parse_experiment
-from e2i_assets.core.fitting.bench import Rows
+from e2i_assets.core.fitting.fit_context import Rows
+from e2i_assets.core.plots import search_history
+from e2i_assets.core.plots.study import study_pictures
+from e2i_assets.core.plots.training import model_pictures, validation_importance
 from e2i_assets.core.report.facts import Place, ReportFacts
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_result import StudyResult
-from e2i_assets.core.study_pictures import study_pictures
 from e2i_assets.core.training import trained
-from e2i_assets.core.training_pictures import leans_on, model_pictures
 
 COUNTS: dict[Role, int] = {"train": 240, "validation": 80, "test": 60, "holdout": 20}
 PROBLEM = """
@@ -101,16 +101,16 @@ def report_facts(
     study = searched(experiment, rows)
     output = tuning.hpo_output(experiment, "a" * 64, study)
     training = trained(experiment, rows, output)
-    lost = leans_on(experiment, rows, training)
+    lost = validation_importance(experiment, rows, training)
     importances = {name: 1.0 for name in experiment.search_space()}
     drawn = {
         **model_pictures(experiment, rows, output, training, lost),
         **study_pictures(study, experiment.search_space(), importances, experiment.metric),
-        "optimisation_history.png": plots.optimisation_history(study, experiment.metric, 10),
-        "parameter_importances.png": plots.parameter_importances(importances),
+        "optimisation_history.png": search_history.optimisation_history(study, experiment.metric, 10),
+        "parameter_importances.png": search_history.parameter_importances(importances),
     }
     if len(study.objectives.greater_is_better) > 1:
-        drawn["pareto_front.png"] = plots.pareto_front(study)
+        drawn["pareto_front.png"] = search_history.pareto_front(study)
     return ReportFacts(
         experiment=experiment,
         facts=rows.facts,
@@ -118,7 +118,7 @@ def report_facts(
         study=study,
         training=training,
         gaps=gaps(training.segments, experiment.metric, experiment.problem_type),
-        leans_on=lost,
+        validation_importance=lost,
         pictures=drawn,
         places=[
             Place("Study", study.study_name),

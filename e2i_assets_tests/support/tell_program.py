@@ -5,7 +5,7 @@ import os
 import dagster as dg
 
 from e2i_assets.adapters.settings import from_environment
-from e2i_assets.commands.instance import dagster_instance
+from e2i_assets.cli.instance import dagster_instance
 from e2i_assets.defs.failures import run_failures
 from e2i_assets.defs.resources import ProjectResource
 
@@ -20,7 +20,7 @@ def main() -> None:
         event = record.event_log_entry.dagster_event
         assert event is not None
         context = dg.build_run_status_sensor_context("run_failures", event, instance, run).for_run_failure()
-        run_failures(context, project=ProjectResource(database_url=settings.database_url))
+        run_failures(context, e2i=ProjectResource(database_url=settings.database_url))
 
 
 if __name__ == "__main__":

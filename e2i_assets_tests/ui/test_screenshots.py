@@ -21,7 +21,7 @@ def product() -> Iterator[tuple[Served, Path]]:
     """One shipped experiment, run and served; with the path of its report."""
     with project_folder() as folder:
         (folder / "experiments" / f"{NAME}.yaml").write_text((REPOSITORY / "experiments" / f"{NAME}.yaml").read_text())
-        e2i = [sys.executable, "-m", "e2i_assets.cli"]
+        e2i = [sys.executable, "-m", "e2i_assets.cli.main"]
         subprocess.run([*e2i, "run", NAME], cwd=folder, env=environment(folder), check=True, capture_output=True)
         said = subprocess.run(
             [*e2i, "report", NAME], cwd=folder, env=environment(folder), check=True, capture_output=True, text=True

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from e2i_assets.adapters.file_lock import locked
+from e2i_assets.adapters.files.file_lock import locked
 from e2i_assets.adapters.postgres.binaries import client_program
 from e2i_assets.adapters.postgres.cluster import DATABASE, USER
 from e2i_assets.adapters.postgres.errors import PostgresUnavailable
@@ -20,7 +20,7 @@ _WAIT_SECONDS = 60.0
 _SSL_REQUEST, _SSL_REPLIES = bytes([0, 0, 0, 8, 4, 210, 22, 47]), b"SN"
 
 
-class PostgresHold:
+class ServerLease:
     """One user's share in a running server, which ends when the last share of all processes is closed.
 
     The kernel closes a share with its process, however that ends.
@@ -66,7 +66,7 @@ class EmbeddedPostgres:
     settings: Mapping[str, str] = field(default_factory=dict)
     shared_folder: Path = Path("/var/lib/e2i_assets")
 
-    def hold(self) -> PostgresHold:
+    def hold(self) -> ServerLease:
         """Join the server, and start it when nobody else has.
 
         Raises:
@@ -80,7 +80,7 @@ class EmbeddedPostgres:
             try:
                 port = self._running_port(files)
                 password = files.password.read_text(encoding="ascii")
-                return PostgresHold(f"postgresql+psycopg2://{USER}:{password}@{HOST}:{port}/{DATABASE}", users)
+                return ServerLease(f"postgresql+psycopg2://{USER}:{password}@{HOST}:{port}/{DATABASE}", users)
             except BaseException:
                 os.close(users)
                 raise
@@ -100,12 +100,12 @@ class EmbeddedPostgres:
         start = _locked_in_time(files.folder / "start.lock", "exclusive")
         try:
             while time.monotonic() < deadline:
-                keeper = locked(files.folder / "keeper.lock", "exclusive", 0)
-                if keeper is not None:
+                supervisor = locked(files.folder / "keeper.lock", "exclusive", 0)
+                if supervisor is not None:
                     try:
-                        return start_server(files, self.settings, self.shared_folder, keeper)
+                        return start_server(files, self.settings, self.shared_folder, supervisor)
                     finally:
-                        os.close(keeper)
+                        os.close(supervisor)
                 port = files.port()
                 if port is not None and answers(port, _SSL_REQUEST, _SSL_REPLIES):
                     return port

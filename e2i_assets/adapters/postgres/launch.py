@@ -16,7 +16,7 @@ from e2i_assets.adapters.postgres.home import PostgresHome, postgres_home
 from e2i_assets.adapters.processes.log_tail import last_lines
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 
-_KEEPER = Path(__file__).with_name("keeper.py")
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _START_SECONDS = 60.0
 _PORT_ATTEMPTS = 5
 _PORT_TAKEN = "could not create any TCP/IP sockets"
@@ -120,7 +120,7 @@ def _kept(plan: Mapping[str, object], keeper_lock: int, log: Path) -> str:
         with log.open("ab") as output:
             subprocess.run(  # returns at once: the keeper proper is that process's child
                 # Isolated and without site: it starts faster, and no variable of ours changes what it does.
-                [sys.executable, "-I", "-S", _KEEPER, json.dumps({**plan, "ready": writing})],
+                [sys.executable, "-I", "-S", _SUPERVISOR, json.dumps({**plan, "ready": writing})],
                 check=True,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

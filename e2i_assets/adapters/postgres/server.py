@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres, PostgresHold
+from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres, ServerLease
 from e2i_assets.adapters.settings import Settings
 
 
@@ -14,6 +14,6 @@ def database(settings: Settings) -> Database:
 
 
 @cache
-def _hold(folder: Path) -> PostgresHold:
+def _hold(folder: Path) -> ServerLease:
     """Hold the embedded server until this process ends: the kernel lets go of its lock then, however it ends."""
     return EmbeddedPostgres(folder).hold()

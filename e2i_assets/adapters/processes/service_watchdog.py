@@ -33,9 +33,9 @@ class Watchdog:
                 start_new_session=True,  # what ends the owner's group must not end his watchdog
             )
 
-    def watch(self, leader: int) -> None:
+    def watch(self, coordinator: int) -> None:
         """Name the leader of one more group that must not outlive us."""
-        self._tell(str(leader))
+        self._tell(str(coordinator))
 
     def dismiss(self) -> None:
         """End the watch: every group is gone."""

@@ -22,7 +22,7 @@ from e2i_assets.adapters.trial_processes.errors import (
 from e2i_assets.adapters.trial_processes.worker import GO_ON
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.search.notes import keep
+from e2i_assets.core.search.fit_warnings import keep
 from e2i_assets.core.search.objective import FailedElsewhere
 from e2i_assets.core.search.schemes import Outcome, Report
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.fit_warnings import collecting, noted
 from e2i_assets.core.search.goals import Goal, goals, limits
-from e2i_assets.core.search.notes import collecting, noted
 from e2i_assets.core.search.objective import failure
 from e2i_assets.core.search.schemes import Report, Scheme
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from e2i_assets.core.algorithms.material import Material, Matrix, Task
-from e2i_assets.core.algorithms.watching import Watch
+from e2i_assets.core.algorithms.early_stopping import FitMonitor
+from e2i_assets.core.algorithms.prepared_data import Matrix, PreparedData, Task
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
@@ -34,7 +34,7 @@ class Fit:
     stopped_early: bool = False
 
 
-FitFunction = Callable[[Any, Material, Watch | None], Fit]
+FitFunction = Callable[[Any, PreparedData, FitMonitor | None], Fit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,9 @@ class Algorithm:
             values = self.adapted(values, problem_type)
         return getattr(importlib.import_module(module), name)(**values)
 
-    def fit(self, parameters: Mapping[str, Any], material: Material, watch: Watch | None = None) -> Fit:
+    def fit(self, parameters: Mapping[str, Any], prepared_data: PreparedData, watch: FitMonitor | None = None) -> Fit:
         """Fit on the train rows; the binned form of the rows is shared by all fits on the same material."""
-        return self.fit_estimator(self.estimator(parameters, material.task.problem_type), material, watch)
+        return self.fit_estimator(self.estimator(parameters, prepared_data.task.problem_type), prepared_data, watch)
 
     def _estimator_path(self, problem_type: ProblemType) -> str:
         if problem_type not in self.classes:
@@ -147,6 +147,6 @@ def from_scores(scores: Array) -> Prediction:
     return Prediction(labels=scores.argmax(axis=1), scores=scores)
 
 
-def fit_at_once(estimator: Any, material: Material, watch: Watch | None) -> Fit:
+def fit_at_once(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) -> Fit:
     """Fit an estimator that has no rounds: nothing to report, nothing to stop."""
-    return Fit(estimator.fit(material.x_train, material.y_train, sample_weight=material.train_weights))
+    return Fit(estimator.fit(prepared_data.x_train, prepared_data.y_train, sample_weight=prepared_data.train_weights))

@@ -6,23 +6,23 @@ from typing import Any
 import numpy as np
 
 from e2i_assets.core.algorithms.algorithm import Fit, from_scores, over_all_classes
-from e2i_assets.core.algorithms.ladder import rungs
-from e2i_assets.core.algorithms.material import Material
-from e2i_assets.core.algorithms.watching import Watch
+from e2i_assets.core.algorithms.early_stopping import FitMonitor
+from e2i_assets.core.algorithms.prepared_data import PreparedData
+from e2i_assets.core.algorithms.report_schedule import report_rounds
 from e2i_assets.core.metrics import Array, Prediction
 
 
-def fit_in_batches(estimator: Any, material: Material, watch: Watch | None) -> Fit:
+def fit_in_batches(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) -> Fit:
     """Grow the forest rung by rung, reporting at each; a forest does not stop early, it only gets better slowly."""
     cap = estimator.n_estimators
-    x, y, weights = material.x_train, material.y_train, material.train_weights
+    x, y, weights = prepared_data.x_train, prepared_data.y_train, prepared_data.train_weights
     if watch is None or watch.report is None:
         return Fit(estimator.fit(x, y, sample_weight=weights), rounds=cap)
     estimator.set_params(warm_start=True)
-    running = _Running(estimator, material)
-    for rung in rungs(cap):
-        estimator.set_params(n_estimators=rung).fit(x, y, sample_weight=weights)
-        watch.report(rung, running.prediction())
+    running = _Running(estimator, prepared_data)
+    for report_round in report_rounds(cap):
+        estimator.set_params(n_estimators=report_round).fit(x, y, sample_weight=weights)
+        watch.report(report_round, running.prediction())
     estimator.set_params(n_estimators=cap).fit(x, y, sample_weight=weights).set_params(warm_start=False)
     return Fit(estimator, rounds=cap)
 
@@ -30,9 +30,9 @@ def fit_in_batches(estimator: Any, material: Material, watch: Watch | None) -> F
 class _Running:
     """The sum of the trees' predictions for the validation rows, to which only new trees are added."""
 
-    def __init__(self, estimator: Any, material: Material) -> None:
+    def __init__(self, estimator: Any, prepared_data: PreparedData) -> None:
         self._estimator = estimator
-        self._material = material
+        self._material = prepared_data
         self._added = 0
         self._sum: Array = np.zeros(0)
 

@@ -5,24 +5,24 @@ from typing import Any
 import numpy as np
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores, over_all_classes
-from e2i_assets.core.algorithms.material import Material
-from e2i_assets.core.algorithms.watching import Follower, Watch
+from e2i_assets.core.algorithms.early_stopping import EarlyStopper, FitMonitor
+from e2i_assets.core.algorithms.prepared_data import PreparedData
 from e2i_assets.core.metrics import Array, Prediction
 
 
 class _Stages:
     """Adds each new stage to the validation prediction, so that watching costs one tree per round and class."""
 
-    def __init__(self, follower: Follower, material: Material) -> None:
+    def __init__(self, follower: EarlyStopper, prepared_data: PreparedData) -> None:
         self.follower = follower
-        self.material = material
+        self.prepared_data = prepared_data
         self.raw: Array = np.empty(0)
         self.codes: Array = np.empty(0)
 
     def __call__(self, stage: int, estimator: Any, _: Any) -> bool:
-        x = self.material.x_validation
+        x = self.prepared_data.x_validation
         if stage == 0:
-            regression = self.material.task.problem_type == "regression"
+            regression = self.prepared_data.task.problem_type == "regression"
             staged = estimator.staged_predict if regression else estimator.staged_decision_function
             self.raw = np.array(next(staged(x)), dtype=np.float64).reshape(len(x), -1)
             self.codes = np.empty(0) if regression else estimator.classes_
@@ -32,12 +32,12 @@ class _Stages:
             new = [tree.predict(x, check_input=False) for tree in trees]
             self.raw += estimator.learning_rate * np.column_stack(new)
         prediction = self.prediction()
-        if self.follower.is_rung(stage + 1):
+        if self.follower.is_report_round(stage + 1):
             self.follower.report(stage + 1, prediction)
         return self.follower.has_seen_enough(stage + 1, self.loss(prediction))
 
     def prediction(self) -> Prediction:
-        if self.material.task.problem_type == "regression":
+        if self.prepared_data.task.problem_type == "regression":
             return Prediction(labels=self.raw[:, 0].copy())
         if self.raw.shape[1] == 1:
             positive = 1.0 / (1.0 + np.exp(-self.raw[:, 0]))
@@ -45,23 +45,23 @@ class _Stages:
         else:
             shifted = np.exp(self.raw - self.raw.max(axis=1, keepdims=True))
             scores = shifted / shifted.sum(axis=1, keepdims=True)
-        return from_scores(over_all_classes(scores, self.codes, self.material.task))
+        return from_scores(over_all_classes(scores, self.codes, self.prepared_data.task))
 
     def loss(self, prediction: Prediction) -> float:
-        truth = self.material.y_validation
+        truth = self.prepared_data.y_validation
         if prediction.scores is None:
             return float(np.mean((truth - prediction.labels) ** 2))
         of_truth = prediction.scores[np.arange(len(truth)), truth]
-        return float(-np.average(np.log(np.clip(of_truth, 1e-15, None)), weights=self.material.validation_weights))
+        return float(-np.average(np.log(np.clip(of_truth, 1e-15, None)), weights=self.prepared_data.validation_weights))
 
 
-def _fit(estimator: Any, material: Material, watch: Watch | None) -> Fit:
+def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) -> Fit:
     cap = estimator.n_estimators
-    x, y, weights = material.x_train, material.y_train, material.train_weights
+    x, y, weights = prepared_data.x_train, prepared_data.y_train, prepared_data.train_weights
     if watch is None:
         return Fit(estimator.fit(x, y, sample_weight=weights), rounds=cap)
-    follower = Follower(watch, cap)
-    estimator.fit(x, y, sample_weight=weights, monitor=_Stages(follower, material))
+    follower = EarlyStopper(watch, cap)
+    estimator.fit(x, y, sample_weight=weights, monitor=_Stages(follower, prepared_data))
     rounds = follower.rounds(cap)
     if rounds == cap:
         return Fit(estimator, rounds=cap)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores
-from e2i_assets.core.algorithms.material import Material, Task
-from e2i_assets.core.algorithms.watching import Follower, Watch
+from e2i_assets.core.algorithms.early_stopping import EarlyStopper, FitMonitor
+from e2i_assets.core.algorithms.prepared_data import PreparedData, Task
 from e2i_assets.core.metrics import Array, Prediction
 
 _VALIDATION = "validation"
@@ -19,26 +19,26 @@ _DEFAULT_BINS = 255
 _NOT_NATIVE = frozenset({"n_estimators", "objective", "class_weight", "importance_type"})
 
 
-def _fit(estimator: Any, material: Material, watch: Watch | None) -> Fit:
+def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) -> Fit:
     from lightgbm import Booster
 
     cap = estimator.n_estimators
     given = estimator.get_params()
     parameters = {name: value for name, value in given.items() if name not in _NOT_NATIVE and value is not None}
-    train, validation = _binned(material, parameters)
-    booster = Booster({**parameters, **_goal(material.task)}, train)
+    train, validation = _binned(prepared_data, parameters)
+    booster = Booster({**parameters, **_goal(prepared_data.task)}, train)
     if watch is None:
         for _ in range(cap):
             booster.update()
-        return _carried(estimator, booster, cap, cap, booster.num_trees(), material.task)
+        return _carried(estimator, booster, cap, cap, booster.num_trees(), prepared_data.task)
     booster.add_valid(validation, _VALIDATION)
-    follower = Follower(watch, cap)
-    trees_after = _grown(booster, cap, follower, material.task)
+    follower = EarlyStopper(watch, cap)
+    trees_after = _grown(booster, cap, follower, prepared_data.task)
     rounds = follower.rounds(cap)
-    return _carried(estimator, booster, rounds, cap, trees_after[rounds - 1], material.task)
+    return _carried(estimator, booster, rounds, cap, trees_after[rounds - 1], prepared_data.task)
 
 
-def _grown(booster: Any, cap: int, follower: Follower, task: Task) -> list[int]:
+def _grown(booster: Any, cap: int, follower: EarlyStopper, task: Task) -> list[int]:
     """Grow up to the cap or until the loss no longer falls; return the number of trees after each round."""
     trees_after = []
     for grown in range(1, cap + 1):
@@ -51,7 +51,7 @@ def _grown(booster: Any, cap: int, follower: Follower, task: Task) -> list[int]:
             return "seen", 0.0, False
 
         # An evaluation function is handed the scores that the booster keeps for its validation rows.
-        loss = booster.eval_valid(look if follower.is_rung(grown) else None)[0].metric_value
+        loss = booster.eval_valid(look if follower.is_report_round(grown) else None)[0].metric_value
         if seen:
             follower.report(grown, _prediction(seen[0], task))
         if follower.has_seen_enough(grown, loss):
@@ -68,7 +68,7 @@ def _goal(task: Task) -> dict[str, Any]:
     return {"objective": "binary", "metric": "binary_logloss"}
 
 
-def _binned(material: Material, parameters: dict[str, Any]) -> Any:
+def _binned(prepared_data: PreparedData, parameters: dict[str, Any]) -> Any:
     """Return the binned train and validation rows; no feature is left out of them for the sake of one fit."""
     from lightgbm import Dataset
 
@@ -78,24 +78,24 @@ def _binned(material: Material, parameters: dict[str, Any]) -> Any:
     def make() -> tuple[Any, Any]:
         # A copy for each: a Dataset keeps and completes the parameters that it is given.
         train = Dataset(
-            material.x_train,
-            material.y_train,
-            weight=material.train_weights,
-            categorical_feature=list(material.categories),
+            prepared_data.x_train,
+            prepared_data.y_train,
+            weight=prepared_data.train_weights,
+            categorical_feature=list(prepared_data.categories),
             params={**options, "feature_pre_filter": False},
         )
         validation = Dataset(
-            material.x_validation,
-            material.y_validation,
-            weight=material.validation_weights,
+            prepared_data.x_validation,
+            prepared_data.y_validation,
+            weight=prepared_data.validation_weights,
             reference=train,
-            categorical_feature=list(material.categories),
+            categorical_feature=list(prepared_data.categories),
             params={**options, "feature_pre_filter": False},
         )
         return train.construct(), validation.construct()
 
     key = ("lightgbm", options.get("max_bin", _DEFAULT_BINS), options.get("random_state"))
-    return material.binned.once(key, make)
+    return prepared_data.binned.once(key, make)
 
 
 def _prediction(values: Array, task: Task) -> Prediction:

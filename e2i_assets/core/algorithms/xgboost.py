@@ -7,45 +7,45 @@ that scikit-learn's interface of XGBoost would have fitted.
 from typing import Any
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores
-from e2i_assets.core.algorithms.material import Material, Task
-from e2i_assets.core.algorithms.watching import Follower, Watch
+from e2i_assets.core.algorithms.early_stopping import EarlyStopper, FitMonitor
+from e2i_assets.core.algorithms.prepared_data import PreparedData, Task
 from e2i_assets.core.metrics import Array, Prediction
 
 _VALIDATION = "validation"
 _DEFAULT_BINS = 256
 
 
-def _fit(estimator: Any, material: Material, watch: Watch | None) -> Fit:
+def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) -> Fit:
     import xgboost
 
     cap = estimator.get_num_boosting_rounds()
-    if material.categories:
+    if prepared_data.categories:
         # The estimator keeps them: it makes a matrix of its own of what it is to predict.
-        estimator.set_params(enable_categorical=True, feature_types=_feature_types(material))
-    parameters = {**estimator.get_xgb_params(), **_goal(material.task)}
+        estimator.set_params(enable_categorical=True, feature_types=_feature_types(prepared_data))
+    parameters = {**estimator.get_xgb_params(), **_goal(prepared_data.task)}
     # Under the context, because verbosity among the parameters of a booster stays with the thread that trains it.
     with xgboost.config_context(verbosity=estimator.verbosity):
-        train, validation = _binned(material, estimator)
+        train, validation = _binned(prepared_data, estimator)
         if watch is None:
             return _carried(
-                estimator, xgboost.train(parameters, train, cap, verbose_eval=False), cap, cap, material.task
+                estimator, xgboost.train(parameters, train, cap, verbose_eval=False), cap, cap, prepared_data.task
             )
-        follower = Follower(watch, cap)
+        follower = EarlyStopper(watch, cap)
         booster = xgboost.train(
             parameters,
             train,
             cap,
             evals=[(validation, _VALIDATION)],
-            callbacks=[_callback(follower, validation, material.task)],
+            callbacks=[_callback(follower, validation, prepared_data.task)],
             verbose_eval=False,
         )
-        return _carried(estimator, booster, follower.rounds(cap), cap, material.task)
+        return _carried(estimator, booster, follower.rounds(cap), cap, prepared_data.task)
 
 
-def _feature_types(material: Material) -> list[str]:
+def _feature_types(prepared_data: PreparedData) -> list[str]:
     """Return XGBoost's sign of each feature: q for numbers, c for codes of categories."""
-    kinds = ["q"] * material.x_validation.shape[1]
-    for position in material.categories:
+    kinds = ["q"] * prepared_data.x_validation.shape[1]
+    for position in prepared_data.categories:
         kinds[position] = "c"
     return kinds
 
@@ -59,7 +59,7 @@ def _goal(task: Task) -> dict[str, Any]:
     return {"objective": "binary:logistic", "eval_metric": "logloss"}
 
 
-def _binned(material: Material, estimator: Any) -> Any:
+def _binned(prepared_data: PreparedData, estimator: Any) -> Any:
     """Return the binned train and validation rows: histograms have the validation rows in the train rows' bins."""
     from xgboost import QuantileDMatrix
 
@@ -67,24 +67,30 @@ def _binned(material: Material, estimator: Any) -> Any:
 
     def make() -> tuple[Any, Any]:
         options = {"max_bin": max_bin, "nthread": estimator.n_jobs}
-        if material.categories:
-            options |= {"enable_categorical": True, "feature_types": _feature_types(material)}
-        train = QuantileDMatrix(material.x_train, material.y_train, weight=material.train_weights, **options)
+        if prepared_data.categories:
+            options |= {"enable_categorical": True, "feature_types": _feature_types(prepared_data)}
+        train = QuantileDMatrix(
+            prepared_data.x_train, prepared_data.y_train, weight=prepared_data.train_weights, **options
+        )
         validation = QuantileDMatrix(
-            material.x_validation, material.y_validation, weight=material.validation_weights, ref=train, **options
+            prepared_data.x_validation,
+            prepared_data.y_validation,
+            weight=prepared_data.validation_weights,
+            ref=train,
+            **options,
         )
         return train, validation
 
-    return material.binned.once(("xgboost", max_bin), make)
+    return prepared_data.binned.once(("xgboost", max_bin), make)
 
 
-def _callback(follower: Follower, validation: Any, task: Task) -> Any:
+def _callback(follower: EarlyStopper, validation: Any, task: Task) -> Any:
     from xgboost.callback import TrainingCallback
 
     class Following(TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             grown = epoch + 1
-            if follower.is_rung(grown):
+            if follower.is_report_round(grown):
                 # The booster keeps its margins for the rows that it is evaluated on: no tree is walked again.
                 follower.report(grown, _prediction(model.predict(validation), task))
             (losses,) = evals_log[_VALIDATION].values()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from e2i_assets.core.identity import content_hash
+from e2i_assets.core.content_hash import content_hash
 
 MOST_CHARACTERS = 1500
 # What differs from one occurrence to the next: ids, hashes, addresses in memory, numbers, moments.
@@ -48,22 +48,22 @@ def headline(failure: Failure) -> str:
     return f"{failure.experiment or failure.job} failed{where}: {failure.kind}"
 
 
-def text(failure: Failure, untold: int) -> str:
+def text(failure: Failure, unsynced: int) -> str:
     """Return the whole message as plain text.
 
     Args:
         failure: What to tell.
         untold: How often the same cause has come since it was last told.
     """
-    again = f"The same has happened {untold} times since this was last told." if untold else ""
+    again = f"The same has happened {unsynced} times since this was last told." if unsynced else ""
     return "\n".join(filter(None, [headline(failure), _shortened(failure.message), again, failure.link]))
 
 
-def slack_message(failure: Failure, untold: int) -> Mapping[str, Any]:
+def slack_message(failure: Failure, unsynced: int) -> Mapping[str, Any]:
     """Return the message as Slack's incoming webhooks take it, and Mattermost's and others that understand them."""
     fields = {"Experiment": failure.experiment, "Asset": failure.asset, "Job": failure.job, "Run": failure.run_id[:8]}
     shown = [{"type": "mrkdwn", "text": f"*{name}*\n{_escaped(value)}"} for name, value in fields.items() if value]
-    again = f"The same has happened {untold} times since this was last told. " if untold else ""
+    again = f"The same has happened {unsynced} times since this was last told. " if unsynced else ""
     return {
         # What a notification shows.
         "text": _escaped(headline(failure)),

@@ -41,7 +41,7 @@ def summary(decisions: Mapping[str, Decision], unreadable: Mapping[str, str], le
             whys.setdefault(one.why, []).append(name)
     parts = [f"the rows of {', '.join(changed)} have changed"] if changed else []
     parts += [f"{why}: {_named(names)}" for why, names in sorted(whys.items())]
-    parts += [f"could not look at {name}: {why}" for name, why in sorted(unreadable.items())]
+    parts += [f"not evaluated at {name}: {why}" for name, why in sorted(unreadable.items())]
     if left:
         parts.append(f"{left} experiments are left for the next look")
     return "; ".join(parts) or "there is no experiment to look at"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from e2i_assets.core.content_hash import frame_hash
 from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_types import is_date, is_number, plain
 from e2i_assets.core.data.feature_columns import features_of, name_violations
@@ -16,7 +17,6 @@ from e2i_assets.core.data.target_column import classes_of, target_values
 from e2i_assets.core.data.target_column import violations as target_violations
 from e2i_assets.core.errors import DataInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.identity import frame_hash
 from e2i_assets.core.metrics import ProblemType
 from e2i_assets.core.suggestions import did_you_mean
 

@@ -13,7 +13,7 @@ import pandas as pd
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.data.splits import entity_keys
 from e2i_assets.core.errors import DataInvalid, Violation
-from e2i_assets.core.fitting.bench import Rows, target_codes
+from e2i_assets.core.fitting.fit_context import Rows, target_codes
 from e2i_assets.core.metrics import Array
 
 TARGET_BINS = 10

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.data.quality_scores import scores
-from e2i_assets.core.identity import content_hash
 
 MINIMUM_SCORE = 0.80
 # A dimension below this blocks by itself: the weighted score of the five could still look fine.

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.core.algorithms.material import Task
+from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.data.splits import Role
-from e2i_assets.core.fitting.bench import Rows
+from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.metrics import ProblemType
 

@@ -18,8 +18,8 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from e2i_assets.core.data.balanced_assignment import balanced_assignment, place_large
 from e2i_assets.core.data.time_windows import IN_THE_GAP, TOO_NEW, Windows, windows
-from e2i_assets.core.data.urn import place_large, urn
 from e2i_assets.core.metrics import ProblemType
 
 Role = Literal["train", "validation", "test", "holdout"]
@@ -139,7 +139,7 @@ def _placed(rows: pd.DataFrame, seed: int, known: Mapping[str, Role]) -> dict[st
     shares = {role: left / rest for role, left in room.items()} if heavy and rest else SHARES
     for label, members in rows[~large].groupby("stratum", sort=True, observed=True):
         sizes = zip(members.index, members["rows"].astype(float), strict=True)
-        placed |= urn(sizes, shares, _draws(seed, label), known)
+        placed |= balanced_assignment(sizes, shares, _draws(seed, label), known)
     return placed
 
 
@@ -194,7 +194,7 @@ def _one_period_each(entities: pd.Series, by_time: pd.Series, known: Mapping[str
         sizes[entity][role] = float(count)
     filled = lived.loc[~lived["entity"].isin(several), "role"].value_counts()
     settled: dict[Role, float] = {role: float(filled.get(role, 0)) for role in ROLES}
-    return placed | urn(sizes.items(), SHARES, _draws(seed, "periods"), known, settled)
+    return placed | balanced_assignment(sizes.items(), SHARES, _draws(seed, "periods"), known, settled)
 
 
 def _draws(seed: int, label: object) -> np.random.Generator:

@@ -5,11 +5,11 @@ from typing import Any
 from pydantic import ConfigDict, Field, StrictStr
 
 from e2i_assets.core.algorithms import registry
+from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.experiments.search_sections import EarlyStopping, Hpo, WarmStart
 from e2i_assets.core.experiments.sections import Columns, Leakage, Section, Source, Split, Target, Watch
 from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
 from e2i_assets.core.experiments.values import ColumnList, Label, Owner, ParameterValue, ProjectPath, Slug, Tag
-from e2i_assets.core.identity import content_hash
 from e2i_assets.core.imbalance import Choice
 from e2i_assets.core.metrics import ProblemType, default_metric
 from e2i_assets.core.search_space.space import SearchSpace, parse_space

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator  # noqa: TID253  # a base class cannot be imported later
 
 from e2i_assets.core.algorithms.algorithm import predicted
-from e2i_assets.core.algorithms.material import Task
+from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.preprocessing import Precision, transformed
 from e2i_assets.core.metrics import Array, Prediction

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.algorithms.algorithm import Preparation
-from e2i_assets.core.algorithms.material import Matrix
+from e2i_assets.core.algorithms.prepared_data import Matrix
 from e2i_assets.core.fitting.rows import RowSource, pieces
 
 Precision = Literal["float32", "float64"]

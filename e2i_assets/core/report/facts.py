@@ -36,7 +36,7 @@ class ReportFacts:
         study: The search, None when there was none.
         training: The model and how it does.
         gaps: How far its segments lie apart.
-        leans_on: Features by what is lost without them.
+        validation_importance: Features by what is lost without them.
         pictures: PNGs by file name.
         places: Where everything is kept, in the order in which it is shown.
         missing: What could not be done, such as the log in MLflow, each as a sentence.
@@ -50,7 +50,7 @@ class ReportFacts:
     study: StudyResult | None
     training: Training
     gaps: Sequence[Gap]
-    leans_on: Sequence[FeatureImportance]
+    validation_importance: Sequence[FeatureImportance]
     pictures: Mapping[str, bytes]
     places: Sequence[Place]
     missing: Sequence[str]

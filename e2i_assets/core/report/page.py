@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable
 
-from e2i_assets.core.report import story, tables
+from e2i_assets.core.report import findings, tables
 from e2i_assets.core.report.facts import ReportFacts, number
 
 # File name to the title of a picture and how to read it.
@@ -80,13 +80,13 @@ def report_page(report: ReportFacts) -> str:
         number=number,
         columns=tables.columns,
         picture=_picture(report),
-        verdict=story.verdict(report),
-        uses=story.uses(report),
-        limits=story.limits(report),
+        verdict=findings.verdict(report),
+        uses=findings.uses(report),
+        limits=findings.limits(report),
         asked=tables.asked(report.experiment),
         data=tables.data(report),
         roles=tables.roles(report),
-        placed=story.placed(report),
+        placed=findings.placed(report),
         fitting_seconds=sum(one.seconds or 0.0 for one in report.study.trials) if report.study else 0.0,
         trials=tables.trials(report),
         best_trials=tables.best_trials(report),
@@ -94,7 +94,7 @@ def report_page(report: ReportFacts) -> str:
         metrics=tables.metrics(report),
         criteria=tables.criteria(report),
         segments=tables.segments(report),
-        leans_on=tables.leans_on(report),
+        validation_importance=tables.validation_importance(report),
     )
 
 

@@ -165,12 +165,12 @@ def segments(report: ReportFacts) -> Rows:
     ]
 
 
-def leans_on(report: ReportFacts) -> Rows:
+def validation_importance(report: ReportFacts) -> Rows:
     """Return the features by what is lost without them."""
     lost = f"{report.experiment.metric} lost"
     return [
         {"feature": one.feature, lost: number(one.loss), "give or take": number(one.spread)}
-        for one in report.leans_on[:_MOST_FEATURES]
+        for one in report.validation_importance[:_MOST_FEATURES]
     ]
 
 

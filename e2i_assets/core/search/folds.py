@@ -9,7 +9,7 @@ from e2i_assets.core.algorithms.algorithm import Algorithm, Fit
 from e2i_assets.core.data.folds import Fold
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.bench import Bench, bench
+from e2i_assets.core.fitting.fit_context import FitContext, fit_context
 from e2i_assets.core.imbalance import AS_THEY_COME, Balancing
 from e2i_assets.core.search.goals import Goal
 from e2i_assets.core.search.schemes import Outcome, Report, TrialNotFinite, measured
@@ -31,7 +31,7 @@ class OnFolds:
         told: What a report says.
     """
 
-    benches: tuple[Bench, ...]
+    benches: tuple[FitContext, ...]
     told: Told = "mean"
 
     @property
@@ -99,7 +99,7 @@ def on_folds(
 ) -> OnFolds:
     """Prepare each fold, once for the whole study."""
     benches = (
-        bench(algorithm, facts.task, fold.train, fold.held_out, facts.classes, group_columns, balancing)
+        fit_context(algorithm, facts.task, fold.train, fold.held_out, facts.classes, group_columns, balancing)
         for fold in folds
     )
     return OnFolds(tuple(benches), told)
@@ -110,7 +110,7 @@ def typical(rounds: Sequence[int]) -> int | None:
     return max(1, round(statistics.median(rounds))) if rounds else None
 
 
-def _measured(step: int, one: Bench, fit: Fit, goals: Sequence[Goal]) -> dict[str, float]:
+def _measured(step: int, one: FitContext, fit: Fit, goals: Sequence[Goal]) -> dict[str, float]:
     try:
         return measured(one, fit, goals)
     except TrialNotFinite as error:

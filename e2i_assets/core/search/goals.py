@@ -7,7 +7,7 @@ from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.objective_names import FAIRNESS_GAP, MODEL_SIZE, PREDICTION_TIME, objective_names
-from e2i_assets.core.fitting.bench import Bench
+from e2i_assets.core.fitting.fit_context import FitContext
 from e2i_assets.core.metrics import Metric, Prediction, metric, names
 from e2i_assets.core.search.measures_of_models import fairness_gap, model_size, prediction_time
 
@@ -26,9 +26,9 @@ class Goal:
 
     name: str
     greater_is_better: bool
-    measured: Callable[[Bench, Fit, Prediction], float]
+    measured: Callable[[FitContext, Fit, Prediction], float]
     is_repeatable: bool = True
-    glanced: Callable[[Bench, Prediction], float] | None = None
+    glanced: Callable[[FitContext, Prediction], float] | None = None
 
     def oriented(self, value: float) -> float:
         """Turn a natural value into the one a study maximises, or back: it is its own inverse."""
@@ -55,8 +55,8 @@ def metric_goal(metric: Metric) -> Goal:
     return Goal(
         metric.name,
         metric.greater_is_better,
-        lambda bench, fit, prediction: metric.score(bench.y_validation, prediction),
-        glanced=lambda bench, prediction: metric.glance(bench.y_validation, prediction),
+        lambda fit_context, fit, prediction: metric.score(fit_context.y_validation, prediction),
+        glanced=lambda fit_context, prediction: metric.glance(fit_context.y_validation, prediction),
     )
 
 
@@ -98,15 +98,17 @@ def _goal(experiment: Experiment, name: str, column: str | None) -> Goal:
     if name in names(experiment.problem_type):
         return metric_goal(metric(name, experiment.problem_type))
     if name == MODEL_SIZE:
-        return Goal(name, False, lambda bench, fit, prediction: model_size(fit))
+        return Goal(name, False, lambda fit_context, fit, prediction: model_size(fit))
     if name == PREDICTION_TIME:
-        return Goal(name, False, lambda bench, fit, prediction: prediction_time(bench, fit), is_repeatable=False)
+        return Goal(
+            name, False, lambda fit_context, fit, prediction: prediction_time(fit_context, fit), is_repeatable=False
+        )
     if name == FAIRNESS_GAP and column:
         own = _metric(experiment)
         return Goal(
             goal_name(name, column),
             False,
-            lambda bench, fit, prediction: fairness_gap(bench, prediction, column, own),
+            lambda fit_context, fit, prediction: fairness_gap(fit_context, prediction, column, own),
         )
     known = ", ".join(objective_names(experiment.problem_type))
     raise E2iError(f"unknown objective {name!r}: choose one of {known} ({FAIRNESS_GAP} needs a column)")

@@ -8,7 +8,7 @@ import numpy as np
 
 from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.bench import Bench
+from e2i_assets.core.fitting.fit_context import FitContext
 from e2i_assets.core.metrics import Array, Metric, Prediction
 
 SMALLEST_GROUP = 20
@@ -32,22 +32,22 @@ def model_size(fit: Fit) -> float:
     return float(_pickled_length(estimator))
 
 
-def prediction_time(bench: Bench, fit: Fit) -> float:
+def prediction_time(fit_context: FitContext, fit: Fit) -> float:
     """Return the milliseconds that predicting 1,000 prepared rows takes: the smallest of a few repeats.
 
     The one measure that comes from a clock. It is noisy, it is higher while other trials run beside it, and it cannot
     be recomputed from what is stored.
     """
-    rows = len(bench.y_validation)
+    rows = len(fit_context.y_validation)
     seconds = []
     for _ in range(_REPEATS):
         began = time.perf_counter()
-        bench.on_validation(fit)
+        fit_context.on_validation(fit)
         seconds.append(time.perf_counter() - began)
     return min(seconds) * 1000.0 * _ROWS / rows
 
 
-def fairness_gap(bench: Bench, prediction: Prediction, column: str, metric: Metric) -> float:
+def fairness_gap(fit_context: FitContext, prediction: Prediction, column: str, metric: Metric) -> float:
     """Return the largest difference of a metric between two groups of the validation rows; 0 is equally good for all.
 
     The groups are the values of a feature as they stand in the table, a missing value being one of them. A group counts
@@ -59,25 +59,27 @@ def fairness_gap(bench: Bench, prediction: Prediction, column: str, metric: Metr
         E2iError: Fewer than two groups count.
     """
     values = [
-        metric.score(bench.y_validation[members], _of(prediction, members))
-        for members in comparable_groups(bench, column)
+        metric.score(fit_context.y_validation[members], _of(prediction, members))
+        for members in comparable_groups(fit_context, column)
     ]
     if len(values) < 2:
         raise E2iError(
             f"fairness_gap of {column!r} needs two groups with at least {SMALLEST_GROUP} rows of validation"
-            f"{' and every class' if bench.task.n_classes else ''} each; it has {len(values)}: choose a column with "
-            "fewer values, or cut it into groups"
+            f"{' and every class' if fit_context.task.n_classes else ''} each; it has {len(values)}: choose a column "
+            "with fewer values, or cut it into groups"
         )
     return max(values) - min(values)
 
 
-def comparable_groups(bench: Bench, column: str) -> list[Array]:
+def comparable_groups(fit_context: FitContext, column: str) -> list[Array]:
     """Return the rows of each group that counts, as masks over the validation rows."""
-    codes = bench.groups[column]
+    codes = fit_context.groups[column]
     masks = [codes == code for code in np.unique(codes)]
     large = [members for members in masks if int(members.sum()) >= SMALLEST_GROUP]
-    n_classes = bench.task.n_classes
-    return [members for members in large if len(np.unique(bench.y_validation[members])) == n_classes or not n_classes]
+    n_classes = fit_context.task.n_classes
+    return [
+        members for members in large if len(np.unique(fit_context.y_validation[members])) == n_classes or not n_classes
+    ]
 
 
 def _of(prediction: Prediction, members: Array) -> Prediction:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.bench import merged
+from e2i_assets.core.fitting.fit_context import merged
+from e2i_assets.core.search.fit_warnings import noted
 from e2i_assets.core.search.goals import Goal, Limit
-from e2i_assets.core.search.notes import noted
 from e2i_assets.core.search.schemes import Outcome, Report, Scheme
 from e2i_assets.core.search_space.space import SearchSpace, settled, suggest
 

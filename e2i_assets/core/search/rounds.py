@@ -5,16 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from e2i_assets.core.errors import BudgetSpent, CalledOff, StudyAborted
-from e2i_assets.core.search.attendance import Attendance
-from e2i_assets.core.search.crew import Crew
-from e2i_assets.core.search.follower import Follower, counted
+from e2i_assets.core.errors import BudgetSpent, StudyAborted, StudyCancelled
 from e2i_assets.core.search.objective import Objective
-from e2i_assets.core.search.proposing import Proposals
+from e2i_assets.core.search.proposals import Proposals
 from e2i_assets.core.search.recovery import recovered
 from e2i_assets.core.search.samplers import is_exhausted
-from e2i_assets.core.search.study_plan import Sharing, StudyPlan
+from e2i_assets.core.search.stall_detector import StallDetector
+from e2i_assets.core.search.study_monitor import StudyMonitor, counted
+from e2i_assets.core.search.study_plan import Coordination, StudyPlan
 from e2i_assets.core.search.study_result import StopReason
+from e2i_assets.core.search.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     import optuna
@@ -27,16 +27,16 @@ def optimised(
     objective: Objective,
     plan: StudyPlan,
     deadline: float,
-    follower: Follower,
+    follower: StudyMonitor,
     proposals: Proposals,
-    sharing: Sharing,
+    coordination: Coordination,
 ) -> StopReason:
     """Search until something ends the study, and say what.
 
     A trial that another process has claimed is waited for: should that process die, the trial is tried again here.
     """
-    recover = sharing.recover or _recover_alone
-    attendance = Attendance(sharing.crew, f"study {plan.name}") if sharing.crew else None
+    recover = coordination.recover or _recover_alone
+    stall_detector = StallDetector(coordination.worker_pool, f"study {plan.name}") if coordination.worker_pool else None
     while True:
         recover(study)
         follower.refresh(study)
@@ -45,26 +45,28 @@ def optimised(
                 f"study {plan.name}: {plan.max_failures} trials in a row failed, the last with {follower.last_failure}"
             )
         if reason := _end(study, objective, plan, follower):
-            if sharing.crew:
-                if sharing.retire:  # else they would go on, and the study with them, after it was said to have ended
-                    sharing.retire()
-                _wait_for(sharing.crew, study, recover)
+            if coordination.worker_pool:
+                if (
+                    coordination.retire
+                ):  # else they would go on, and the study with them, after it was said to have ended
+                    coordination.retire()
+                _wait_for(coordination.worker_pool, study, recover)
                 follower.refresh(study)
             return reason
-        if sharing.is_called_off and sharing.is_called_off():
-            raise CalledOff(f"study {plan.name}: whoever leads it is gone")
+        if coordination.is_cancelled and coordination.is_cancelled():
+            raise StudyCancelled(f"study {plan.name}: whoever leads it is gone")
         left = plan.trials - len(counted(study)) - _running(study)
-        if sharing.crew and attendance:
-            attendance.require(study)
-            sharing.crew.tend()
+        if coordination.worker_pool and stall_detector:
+            stall_detector.require(study)
+            coordination.worker_pool.dispatch()
             time.sleep(_POLL_SECONDS)
         elif left <= 0 or is_exhausted(study):
             time.sleep(_POLL_SECONDS)
         else:
-            _round(study, objective, plan, deadline, [follower, proposals, _Ending(sharing.is_called_off)], left)
+            _round(study, objective, plan, deadline, [follower, proposals, _Ending(coordination.is_cancelled)], left)
 
 
-def _end(study: "optuna.Study", objective: Objective, plan: StudyPlan, follower: Follower) -> StopReason | None:
+def _end(study: "optuna.Study", objective: Objective, plan: StudyPlan, follower: StudyMonitor) -> StopReason | None:
     """Return what ends the study now, if anything does."""
     if len(counted(study)) >= plan.trials:
         return "budget spent"
@@ -77,9 +79,9 @@ def _end(study: "optuna.Study", objective: Objective, plan: StudyPlan, follower:
     return None
 
 
-def _wait_for(crew: Crew, study: "optuna.Study", recover: Callable[["optuna.Study"], None]) -> None:
+def _wait_for(worker_pool: WorkerPool, study: "optuna.Study", recover: Callable[["optuna.Study"], None]) -> None:
     """Let others end the trials that they are at; those who are silent or gone are not waited for."""
-    while crew.is_at_work and _running(study):
+    while worker_pool.is_at_work and _running(study):
         time.sleep(_POLL_SECONDS)
         recover(study)
     recover(study)
@@ -89,10 +91,10 @@ def _wait_for(crew: Crew, study: "optuna.Study", recover: Callable[["optuna.Stud
 class _Ending:
     """Ends a round after a trial when nobody wants the study to go on."""
 
-    is_called_off: Callable[[], bool] | None
+    is_cancelled: Callable[[], bool] | None
 
     def __call__(self, study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
-        if self.is_called_off is not None and self.is_called_off():
+        if self.is_cancelled is not None and self.is_cancelled():
             study.stop()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from e2i_assets.core.algorithms.ladder import FIRST_RUNG
+from e2i_assets.core.algorithms.report_schedule import FIRST_REPORT_ROUND
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search_space.dimensions import CategoricalDimension, FloatDimension
 from e2i_assets.core.search_space.space import SearchSpace
@@ -141,7 +141,7 @@ def pruner(name: str, cap: int, on_folds: bool = False) -> "optuna.pruners.BaseP
 
     if name == "wilcoxon" and not on_folds:
         raise E2iError("pruner 'wilcoxon' compares trials fold by fold: it needs hpo.objective: cross_validation")
-    first, warmup = (1, WARMUP_FOLDS) if on_folds else (FIRST_RUNG, WARMUP_ROUNDS)
+    first, warmup = (1, WARMUP_FOLDS) if on_folds else (FIRST_REPORT_ROUND, WARMUP_ROUNDS)
     median: dict[str, Any] = {"n_startup_trials": PRUNER_STARTUP_TRIALS, "n_warmup_steps": warmup}
     makers: dict[str, Callable[[], pruners.BasePruner]] = {
         "median": lambda: pruners.MedianPruner(**median),

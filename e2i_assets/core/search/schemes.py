@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.bench import Bench
+from e2i_assets.core.fitting.fit_context import FitContext
 from e2i_assets.core.metrics import Prediction
 from e2i_assets.core.search.goals import Goal
 
@@ -73,7 +73,7 @@ class Scheme(Protocol):
 class OnValidation:
     """Fit on the train rows, judge on the validation rows."""
 
-    bench: Bench
+    fit_context: FitContext
 
     @property
     def folds(self) -> int:
@@ -88,10 +88,10 @@ class OnValidation:
         report: Report | None = None,
     ) -> Outcome:
         """Fit once; see `Scheme`."""
-        fit = self.bench.fit(parameters, patience=patience, report=_reporting(self.bench, goals[0], report))
+        fit = self.fit_context.fit(parameters, patience=patience, report=_reporting(self.fit_context, goals[0], report))
         return Outcome(
-            measures=measured(self.bench, fit, goals),
-            parameters=self.bench.used(parameters, fit),
+            measures=measured(self.fit_context, fit, goals),
+            parameters=self.fit_context.used(parameters, fit),
             rounds=fit.rounds,
             stopped_early=fit.stopped_early,
         )
@@ -100,26 +100,26 @@ class OnValidation:
         self, parameters: Mapping[str, Any], goals: Sequence[Goal], fold_rounds: Sequence[int] = ()
     ) -> dict[str, float]:
         """Fit unwatched; see `Scheme`."""
-        return measured(self.bench, self.bench.fit(parameters), goals)
+        return measured(self.fit_context, self.fit_context.fit(parameters), goals)
 
 
-def measured(bench: Bench, fit: Fit, goals: Sequence[Goal]) -> dict[str, float]:
+def measured(fit_context: FitContext, fit: Fit, goals: Sequence[Goal]) -> dict[str, float]:
     """Return the natural value of each goal.
 
     Raises:
         TrialNotFinite: One is not a finite number.
     """
-    prediction = bench.on_validation(fit)
-    values = {goal.name: goal.measured(bench, fit, prediction) for goal in goals}
+    prediction = fit_context.on_validation(fit)
+    values = {goal.name: goal.measured(fit_context, fit, prediction) for goal in goals}
     for name, value in values.items():
         if not math.isfinite(value):
             raise TrialNotFinite(f"{name} on validation is {value}, not a finite number")
     return values
 
 
-def _reporting(bench: Bench, goal: Goal, report: Report | None) -> Callable[[int, Prediction], None] | None:
+def _reporting(fit_context: FitContext, goal: Goal, report: Report | None) -> Callable[[int, Prediction], None] | None:
     """Turn predictions on the way into values of the first goal; it is a metric, for which a prediction is enough."""
     glanced = goal.glanced
     if report is None or glanced is None:
         return None
-    return lambda step, prediction: report(step, goal.oriented(glanced(bench, prediction)))
+    return lambda step, prediction: report(step, goal.oriented(glanced(fit_context, prediction)))

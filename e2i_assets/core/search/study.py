@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from e2i_assets.core.search.follower import Follower, counted
-from e2i_assets.core.search.notes import collecting
+from e2i_assets.core.search.fit_warnings import collecting
 from e2i_assets.core.search.objective import Objective, failure
-from e2i_assets.core.search.proposing import NOTHING, Proposals, Proposer
+from e2i_assets.core.search.proposals import NOTHING, Proposals, Proposer
 from e2i_assets.core.search.recovery import queue_unfinished
 from e2i_assets.core.search.rounds import optimised
 from e2i_assets.core.search.samplers import pruner, sampler
 from e2i_assets.core.search.selection import Objectives, candidates
-from e2i_assets.core.search.study_plan import ALONE, Sharing, StudyPlan
+from e2i_assets.core.search.study_monitor import StudyMonitor, counted
+from e2i_assets.core.search.study_plan import ALONE, Coordination, StudyPlan
 from e2i_assets.core.search.study_result import OUTSIDE, StopReason, StudyResult
 from e2i_assets.core.search.trials import TrialRecord, record_of
 from e2i_assets.core.search_space.dimensions import IntDimension
@@ -31,7 +31,7 @@ def search(
     storage: "optuna.storages.BaseStorage",
     proposer: Proposer = NOTHING,
     on_trial: Callable[[TrialRecord, float | None], None] = lambda trial, best: None,
-    sharing: Sharing = ALONE,
+    coordination: Coordination = ALONE,
 ) -> StudyResult:
     """Run a study to its budget, from wherever earlier processes left it and beside others that work on it.
 
@@ -45,7 +45,7 @@ def search(
 
     Raises:
         StudyAborted: Too many trials in a row failed, with the reason of the last one.
-        CalledOff: Nobody wants it to go on.
+        StudyCancelled: Nobody wants it to go on.
     """
     import optuna
 
@@ -60,7 +60,11 @@ def search(
     )
     resumed_from = len(counted(study))
     study.sampler = sampler(
-        plan.sampler, plan.seed + len(study.trials) + sharing.joined, objective.space, plan.trials, plan.startup_trials
+        plan.sampler,
+        plan.seed + len(study.trials) + coordination.joined,
+        objective.space,
+        plan.trials,
+        plan.startup_trials,
     )
     pruning = plan.pruner if len(objective.goals) == 1 else "none"
     study.pruner = pruner(pruning, _cap(objective), on_folds=objective.scheme.folds > 0)
@@ -68,14 +72,18 @@ def search(
         if _DEFAULT_VALUE not in study.user_attrs:
             _judge_defaults(study, objective)
         queue_unfinished(study)
-        at_a_time = sharing.crew.size if sharing.crew else plan.workers
+        at_a_time = coordination.worker_pool.size if coordination.worker_pool else plan.workers
         proposals = Proposals(proposer, at_a_time, lambda study: study.user_attrs.get(_DEFAULT_VALUE))
         proposals.queue(study)
-        follower = Follower(
-            on_trial, plan.max_failures, plan.stop_without_improvement, objectives, follows_all=sharing.is_of_a_crew
+        follower = StudyMonitor(
+            on_trial,
+            plan.max_failures,
+            plan.stop_without_improvement,
+            objectives,
+            follows_all=coordination.is_distributed,
         )
         follower.resume(study)
-        reason = optimised(study, objective, plan, deadline, follower, proposals, sharing)
+        reason = optimised(study, objective, plan, deadline, follower, proposals, coordination)
     records = (record_of(trial) for trial in study.trials)
     trials = tuple(trial for trial in records if trial.state not in ("WAITING", "RUNNING"))
     return StudyResult(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from e2i_assets.core.search.crew import Crew
 from e2i_assets.core.search.samplers import STARTUP_TRIALS
+from e2i_assets.core.search.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     import optuna
@@ -42,7 +42,7 @@ class StudyPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Sharing:
+class Coordination:
     """How a study in a storage that several processes reach is shared; the default is to be alone with it.
 
     Attributes:
@@ -50,19 +50,19 @@ class Sharing:
         joined: How many calls have searched this study before this one, so that no two draw the same points.
         crew: Others that run the trials in its stead: it prepares, follows and ends the study, and runs none itself.
         retire: Has those whom it leads begin no trial any more: called when something ends the study.
-        is_called_off: Whether nobody wants it to go on: asked by those who work on a study for somebody else.
+        is_cancelled: Whether nobody wants it to go on: asked by those who work on a study for somebody else.
     """
 
     recover: Callable[["optuna.Study"], None] | None = None
     joined: int = 0
-    crew: Crew | None = None
+    worker_pool: WorkerPool | None = None
     retire: Callable[[], None] | None = None
-    is_called_off: Callable[[], bool] | None = None
+    is_cancelled: Callable[[], bool] | None = None
 
     @property
-    def is_of_a_crew(self) -> bool:
+    def is_distributed(self) -> bool:
         """Whether it leads others or is led: what they all do together decides when the study ends."""
-        return self.crew is not None or self.is_called_off is not None
+        return self.worker_pool is not None or self.is_cancelled is not None
 
 
-ALONE = Sharing()
+ALONE = Coordination()

@@ -6,14 +6,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.algorithms import registry
+from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.folds import folds
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.bench import Bench, bench, merged, target_codes
+from e2i_assets.core.fitting.fit_context import FitContext, fit_context, merged, target_codes
 from e2i_assets.core.fitting.rows import RowSource
-from e2i_assets.core.identity import content_hash
 from e2i_assets.core.imbalance import Balancing, Imbalance, imbalance
 from e2i_assets.core.search.folds import on_folds
 from e2i_assets.core.search.goals import goals, group_columns, limits
@@ -101,10 +101,12 @@ def plan(experiment: Experiment, identity: str, cores: int = 1) -> StudyPlan:
     )
 
 
-def experiment_bench(experiment: Experiment, facts: SplitFacts, train: RowSource, validation: RowSource) -> Bench:
+def experiment_fit_context(
+    experiment: Experiment, facts: SplitFacts, train: RowSource, validation: RowSource
+) -> FitContext:
     """Prepare train and validation rows for the experiment's algorithm."""
     algorithm = registry.algorithm(experiment.algorithm)
-    return bench(
+    return fit_context(
         algorithm,
         facts.task,
         train,
@@ -136,7 +138,7 @@ def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
     """
     hpo = experiment.hpo
     if hpo.objective == "validation":
-        return OnValidation(experiment_bench(experiment, rows.facts, rows.train, rows.validation))
+        return OnValidation(experiment_fit_context(experiment, rows.facts, rows.train, rows.validation))
     if (experiment.columns.group or experiment.columns.id) and rows.groups is None:
         raise E2iError("the stored validation_splits do not say which rows belong together: materialise them again")
     return on_folds(

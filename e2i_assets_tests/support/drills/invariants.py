@@ -10,9 +10,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from drills.project import BUDGET, NAME
-from e2i_assets.adapters.lineage import is_complete
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.services.freshness import is_complete
+from e2i_assets.services.project import Project
 
 _ENDED = """
     SELECT trial_number, state, value, params, intermediate_values FROM ml_hpo_trials
@@ -112,28 +112,28 @@ def ended_trials(database: Database) -> Ended:
         return {row[0]: tuple(row[1:]) for row in connection.execute(sa.text(_ENDED))}
 
 
-def findings(workspace: Workspace, before: Ended) -> Findings:
+def findings(project: Project, before: Ended) -> Findings:
     """Look at everything once the work is said to be done.
 
     Args:
         workspace: The project.
         before: Trials that had ended when something happened to it.
     """
-    after = ended_trials(workspace.database)
+    after = ended_trials(project.database)
     lost = [
         f"trial {number} was {was} and is {after.get(number)}"
         for number, was in before.items()
         if after.get(number) != was
     ]
-    links = list(_asked(workspace.database, _LINKS))
-    if not is_complete(workspace, workspace.experiment(NAME)):
+    links = list(_asked(project.database, _LINKS))
+    if not is_complete(project, project.experiment(NAME)):
         links.append("another run would have something to do")
     return Findings(
         lost=tuple(lost),
-        doubled=tuple(_asked(workspace.database, _DOUBLED)),
-        orphans=tuple(_asked(workspace.database, _ORPHANS)),
+        doubled=tuple(_asked(project.database, _DOUBLED)),
+        orphans=tuple(_asked(project.database, _ORPHANS)),
         links=tuple(links),
-        left_over=tuple(half_written(workspace.settings.state)),
+        left_over=tuple(half_written(project.settings.state)),
     )
 
 

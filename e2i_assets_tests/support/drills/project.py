@@ -22,7 +22,7 @@ from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.launch import ServerFiles
 from e2i_assets.adapters.processes.loopback import HOST
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.adapters.workspace import Workspace
+from e2i_assets.services.project import Project
 
 REPOSITORY = Path(__file__).parents[3]
 NAME = "sugar"
@@ -63,7 +63,7 @@ class StartedRun:
 
     def child(self) -> psutil.Process | None:
         """The process in which the graph of the experiment runs."""
-        found = [one for one in self.everything()[1:] if "e2i_assets.commands.run_one" in " ".join(one.cmdline())]
+        found = [one for one in self.everything()[1:] if "e2i_assets.cli.run_one" in " ".join(one.cmdline())]
         return found[0] if found else None
 
     def wait(self, seconds: float) -> int:
@@ -114,7 +114,7 @@ class DrillProject:
         said, complained = self.root / f"{number}.out", self.root / f"{number}.err"
         with said.open("wb") as out, complained.open("wb") as err:
             process = subprocess.Popen(
-                [sys.executable, "-m", "e2i_assets.cli", "run", NAME, "--json"],
+                [sys.executable, "-m", "e2i_assets.cli.main", "run", NAME, "--json"],
                 cwd=self.root,
                 env=self.all_environment,
                 stdin=subprocess.DEVNULL,
@@ -135,12 +135,12 @@ class DrillProject:
         return f"postgresql+psycopg2://{USER}:{files.password.read_text()}@{HOST}:{port}/{DATABASE}"
 
     @contextmanager
-    def workspace(self) -> Iterator[Workspace]:
+    def project(self) -> Iterator[Project]:
         """The project as a program of ours sees it, its embedded server started when nobody runs it."""
         hold = None if self.url is not None else EmbeddedPostgres(self.state / "postgres").hold()
         database = Database(self.url if hold is None else hold.url)
         try:
-            yield Workspace(Settings(root=self.root, state=self.state, database_url=database.url, cores=2), database)
+            yield Project(Settings(root=self.root, state=self.state, database_url=database.url, cores=2), database)
         finally:
             database.dispose()
             if hold is not None:
@@ -171,7 +171,7 @@ def prepared() -> Iterator[Path]:
     """A folder whose embedded cluster has all tables and is at rest: what every round begins with a copy of."""
     with drill_folder() as folder:
         project = DrillProject(folder)
-        migrate = [sys.executable, "-m", "e2i_assets.cli", "db", "migrate"]
+        migrate = [sys.executable, "-m", "e2i_assets.cli.main", "db", "migrate"]
         subprocess.run(migrate, cwd=folder, env=project.all_environment, check=True, capture_output=True)
         at_rest(folder)
         yield folder / ".e2i" / "postgres"

@@ -94,14 +94,14 @@ def _struck(drill: Drill, number: int, seed: int, scene: Scene, moment: str, beg
         trouble.append(f"the run ended with {status}")
     if run.speaks_to_a_person and "Traceback" in run.complained.read_text(errors="replace"):
         trouble.append("a person was shown a traceback")
-    with scene.project.workspace() as workspace:
-        before = {**before, **ended_trials(workspace.database)}
+    with scene.project.open() as project:
+        before = {**before, **ended_trials(project.database)}
     following = scene.project.started()
     next_status = following.wait(_LONGEST_SECONDS)
     if next_status:
         trouble.append(f"the next run failed: {following.last_words()}")
-    with scene.project.workspace() as workspace:
-        found = findings(workspace, before)
+    with scene.project.open() as project:
+        found = findings(project, before)
     said = "" if status == 0 else run.last_words()
     seconds = time.monotonic() - began
     return Record(

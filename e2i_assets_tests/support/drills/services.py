@@ -23,8 +23,8 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.processes.loopback import HOST
 from e2i_assets.adapters.processes.services import Service
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.adapters.workspace import Workspace
-from e2i_assets.commands.service_list import Ports, service_list
+from e2i_assets.cli.service_list import Ports, service_list
+from e2i_assets.services.project import Project
 
 _READY_SECONDS = 120
 
@@ -92,8 +92,8 @@ def with_mlflow(template: Path, source: random.Random) -> Iterator[Scene]:
     """A project on a PostgreSQL of its own, with a server of MLflow."""
     with external(template, source) as scene:
         settings = Settings(scene.project.root, scene.project.state)
-        workspace = Workspace(settings, Database(scene.own.url))
-        services = service_list(workspace, HOST, Ports(quiet_port(), quiet_port(), quiet_port()))
+        project = Project(settings, Database(scene.own.url))
+        services = service_list(project, HOST, Ports(quiet_port(), quiet_port(), quiet_port()))
         (service,) = [one for one in services if one.name == "mlflow"]
         server = MlflowServer(service)
         try:

@@ -1,0 +1,122 @@
+"""Telling somebody of a failed run: by webhook, by e-mail, or both, as the environment says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+
+from e2i_assets.adapters.addresses import address_parts, shown_address
+from e2i_assets.adapters.alerts.mail_server import MailNotSent, send
+from e2i_assets.adapters.repositories.alerts import AlertRepository
+from e2i_assets.adapters.settings import DAGSTER_HERE, DAGSTER_URL
+from e2i_assets.core.automation.alerts import Failure, cause, headline, slack_message, text
+from e2i_assets.core.errors import E2iError
+
+WEBHOOK = "E2I_ALERT_WEBHOOK"
+EMAIL = "E2I_ALERT_EMAIL"
+SENDER = "E2I_ALERT_SENDER"
+SMTP = "E2I_SMTP_URL"
+_SECONDS = 10.0
+
+
+class AlertNotSent(E2iError):
+    """Somebody who could not be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """Whom to tell.
+
+    Attributes:
+        webhook: Address that takes Slack's JSON. Secret.
+        recipients: E-mail addresses.
+        sender: E-mail address.
+        smtp: Server for e-mail: smtp:// (STARTTLS where it is offered; needed for a password) or smtps://. Secret.
+        ui: Address of the Dagster UI, for links.
+    """
+
+    webhook: str | None = field(default=None, repr=False)
+    recipients: tuple[str, ...] = ()
+    sender: str = "e2i_assets@localhost"
+    smtp: str = field(default="smtp://localhost:25", repr=False)
+    ui: str = DAGSTER_HERE
+
+    @property
+    def has_somebody(self) -> bool:
+        """Whether there is anybody to tell."""
+        return bool(self.webhook or self.recipients)
+
+
+def alert_settings(environment: Mapping[str, str]) -> AlertSettings:
+    """Read whom to tell.
+
+    Raises:
+        E2iError: An address is none.
+    """
+    for name, schemes in {WEBHOOK: ("http", "https"), SMTP: ("smtp", "smtps"), DAGSTER_URL: ("http", "https")}.items():
+        given = environment.get(name)
+        if given:
+            _require_address(name, given, schemes)
+    named = [one.strip() for one in environment.get(EMAIL, "").split(",")]
+    chosen = {"sender": environment.get(SENDER), "smtp": environment.get(SMTP)}
+    return AlertSettings(
+        webhook=environment.get(WEBHOOK) or None,
+        recipients=tuple(one for one in named if one),
+        ui=shown_address(DAGSTER_URL, environment.get(DAGSTER_URL) or DAGSTER_HERE),
+        **{name: value.rstrip("/") for name, value in chosen.items() if value},
+    )
+
+
+def _require_address(name: str, given: str, schemes: tuple[str, ...]) -> None:
+    # Teams has an @ in the path of its webhooks; and a webhook's address is shown nowhere.
+    parts = address_parts(name, given, f"{schemes[-1]}://host", path_may_hold_at=name == WEBHOOK)
+    if parts.scheme not in schemes or not parts.hostname:
+        allowed = " or ".join(f"{one}://" for one in schemes)
+        raise E2iError(f"{name} is no address: it must begin with {allowed} and name a host")
+
+
+def tell(settings: AlertSettings, store: AlertRepository, failure: Failure) -> str:
+    """Tell of a failure, at most once an hour for each cause, and return what was done.
+
+    Raises:
+        AlertNotSent: Somebody could not be told; the next failure of this cause is told again.
+    """
+    if not settings.has_somebody:
+        return f"nobody is told: neither {WEBHOOK} nor {EMAIL} is set"
+    key = cause(failure)
+    unsynced = store.claim(key, headline(failure))
+    if unsynced is None:
+        return "this cause was told less than an hour ago"
+    try:
+        if settings.webhook:
+            _post(settings.webhook, failure, unsynced)
+        if settings.recipients:
+            _mail(settings, failure, unsynced)
+    except BaseException:  # whatever it was, this cause must not be held for told
+        store.release(key)
+        raise
+    return f"told: {headline(failure)}"
+
+
+def _post(webhook: str, failure: Failure, unsynced: int) -> None:
+    import requests
+
+    try:
+        requests.post(webhook, json=slack_message(failure, unsynced), timeout=_SECONDS).raise_for_status()
+    except requests.RequestException as error:
+        # Not its text, and not chained: both hold the address, which lets anybody write there.
+        status = f" with {error.response.status_code}" if error.response is not None else ""
+        raise AlertNotSent(
+            f"the webhook of {WEBHOOK} did not take the message: {type(error).__name__}{status}"
+        ) from None
+
+
+def _mail(settings: AlertSettings, failure: Failure, unsynced: int) -> None:
+    message = EmailMessage()
+    message["Subject"] = f"[e2i] {headline(failure)}"
+    message["From"] = settings.sender
+    message["To"] = ", ".join(settings.recipients)
+    message.set_content(text(failure, unsynced))
+    try:
+        send(message, settings.smtp)
+    except MailNotSent as error:
+        raise AlertNotSent(f"the mail server of {SMTP} did not take the message: {error}") from None

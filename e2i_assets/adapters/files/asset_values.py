@@ -1,0 +1,136 @@
+"""The values on the wires of the graph as files: tables as Parquet, everything else as JSON; nothing is unpickled.
+
+A value is a folder. It is written beside its place and moved there whole, so that a killed process leaves the old one.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel
+
+from e2i_assets.adapters.files.atomic_directory import replacing
+from e2i_assets.adapters.files.json_files import json_of
+from e2i_assets.adapters.files.parquet_rows import StoredRows
+from e2i_assets.core.data.dataset import Dataset
+from e2i_assets.core.data.split_tables import HoldoutRows, SearchRows, SplitFacts, SplitTables, TrainingRows
+from e2i_assets.core.data.splits import SEARCHED
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.fitting.rows import ROWS_AT_A_TIME
+
+VALUE = "value.json"
+
+
+class AssetMissing(E2iError):
+    """A value that is read before it was made."""
+
+
+class AssetDamaged(E2iError):
+    """A value whose files were changed, or written by another version."""
+
+
+def write(value: object, folder: Path) -> None:
+    """Write a value, replacing what was there in one step.
+
+    Raises:
+        E2iError: There is no file format for values of this type.
+    """
+    with replacing(folder) as fresh:
+        _write_files(value, fresh)
+
+
+def read(kind: type[Any], folder: Path) -> Any:
+    """Read a value as ``kind``; a kind that may not see some of the rows does not open their files.
+
+    Raises:
+        AssetMissing: Nothing was written there.
+        AssetDamaged: Its files are not what this version writes.
+        E2iError: There is no file format for values of this type.
+    """
+    if not folder.is_dir():
+        raise AssetMissing(f"{folder.parent.name} of {folder.name} is not there yet: materialise it first")
+    try:
+        if kind in _READERS:
+            return _READERS[kind](folder)
+        if issubclass(kind, BaseModel):
+            return kind.model_validate_json((folder / VALUE).read_text(encoding="utf-8"))
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise AssetDamaged(
+            f"the stored {folder.parent.name} of {folder.name} cannot be read, materialise it again: {reason}"
+        ) from error
+    raise E2iError(f"no file format for a {kind.__name__}")
+
+
+def last_written(folder: Path) -> float:
+    """Return when a value was written, in seconds since the epoch; 0 when there is none."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _write_files(value: object, folder: Path) -> None:
+    if isinstance(value, BaseModel):
+        (folder / VALUE).write_text(value.model_dump_json(indent=2), encoding="utf-8")
+    elif isinstance(value, SplitTables):
+        (folder / VALUE).write_text(value.facts.model_dump_json(indent=2), encoding="utf-8")
+        for role, table in value.tables.items():
+            table.to_parquet(folder / f"{role}.parquet", index=False, row_group_size=ROWS_AT_A_TIME)
+    elif isinstance(value, Dataset):
+        facts = {field.name: getattr(value, field.name) for field in fields(value) if field.name != "frame"}
+        (folder / VALUE).write_text(json.dumps(facts, indent=2, allow_nan=False), encoding="utf-8")
+        value.frame.to_parquet(folder / "table.parquet", index=False)
+    else:
+        raise E2iError(f"no file format for a {type(value).__name__}")
+
+
+def _facts(folder: Path) -> SplitFacts:
+    return SplitFacts.model_validate_json((folder / VALUE).read_text(encoding="utf-8"))
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_parquet(folder / f"{name}.parquet")
+
+
+def _rows(folder: Path, facts: SplitFacts, role: str) -> StoredRows:
+    return StoredRows(folder / f"{role}.parquet", facts.features, facts.target)
+
+
+def _search_rows(folder: Path) -> SearchRows:
+    facts = _facts(folder)
+    parts = [_rows(folder, facts, role) for role in SEARCHED]
+    return SearchRows(facts, parts[0], parts[1], facts.groups([part.columns(facts.entity) for part in parts]))
+
+
+def _training_rows(folder: Path) -> TrainingRows:
+    facts = _facts(folder)
+    train, validation, test = (_rows(folder, facts, role) for role in (*SEARCHED, "test"))
+    return TrainingRows(facts, train, validation, test, test.columns(facts.segments) if facts.segments else None)
+
+
+def _holdout_rows(folder: Path) -> HoldoutRows:
+    facts = _facts(folder)
+    return HoldoutRows(facts, _rows(folder, facts, "holdout"))
+
+
+def _dataset(folder: Path) -> Dataset:
+    facts = json_of(folder / VALUE)
+    sequences = {name: tuple(fact) for name, fact in facts.items() if isinstance(fact, list)}
+    made = Dataset(frame=_table(folder, "table"), **{**facts, **sequences})
+    named = {*made.features, made.target, made.group, made.time, made.split, *made.ids, *made.segments}
+    if missing := sorted(name for name in named if name is not None and name not in made.frame.columns):
+        raise ValueError(f"its table has no column {', '.join(missing)}")
+    return made
+
+
+_READERS: dict[type[Any], Callable[[Path], Any]] = {
+    SplitFacts: _facts,
+    SearchRows: _search_rows,
+    TrainingRows: _training_rows,
+    HoldoutRows: _holdout_rows,
+    Dataset: _dataset,
+}

@@ -1,0 +1,121 @@
+"""Fitted models on disk, without pickle: one skops archive, and a manifest with its hash and the library versions.
+
+How a model looks to MLflow stands in `mlflow_model`.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from e2i_assets.adapters.files.json_files import json_of
+from e2i_assets.adapters.mlflow.model_archive import (
+    MOST_BYTES,
+    TRUSTED_TYPES,
+    canonical,
+    unfolded_bytes,
+    untrusted_types,
+)
+from e2i_assets.core.errors import E2iError
+
+if TYPE_CHECKING:
+    from e2i_assets.core.fitting.fitted_model import FittedModel
+
+ARCHIVE = "model.skops"
+MANIFEST = "manifest.json"
+LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "xgboost", "lightgbm")
+_FORMAT = "e2i-model-1"
+
+
+class ModelInvalid(E2iError):
+    """A model that cannot be stored, or a stored one that is damaged, altered or not ours."""
+
+
+def save_model(model: "FittedModel", folder: Path) -> str:
+    """Write a model, so that `load_model` brings back one that predicts the same to the last bit.
+
+    Args:
+        model: A fitted model.
+        folder: Created when it is not there; a model in it is replaced.
+
+    Returns:
+        The SHA-256 of the archive. Equal models have equal hashes.
+
+    Raises:
+        ModelInvalid: The model holds a type that we would refuse to load. Nothing is written.
+    """
+    import skops.io
+
+    archive = canonical(skops.io.dumps(model))
+    if unknown := untrusted_types(archive):
+        raise ModelInvalid(
+            f"this model holds {', '.join(unknown)}, which is never loaded from storage, so it is not stored. Leave it "
+            "out of the model, or add the type to TRUSTED_TYPES in e2i_assets/adapters/model_archive.py"
+        )
+    digest = hashlib.sha256(archive).hexdigest()
+    manifest = {"format": _FORMAT, "sha256": digest, "libraries": library_versions()}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ARCHIVE).write_bytes(archive)
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return digest
+
+
+def load_model(folder: Path, expected_sha256: str | None = None) -> "FittedModel":
+    """Read a model that `save_model` wrote.
+
+    Args:
+        folder: Where it was written to.
+        expected_sha256: The hash that was kept elsewhere, so that exchanging archive and manifest together is noticed.
+
+    Raises:
+        ModelInvalid: A file is missing, was altered, or holds a type that is not one of ours.
+    """
+    archive = _archive(folder, expected_sha256)
+    model = _loaded(folder, archive)
+
+    from e2i_assets.core.fitting.fitted_model import FittedModel
+
+    if not isinstance(model, FittedModel):
+        raise ModelInvalid(f"{folder / ARCHIVE} holds a {type(model).__name__}, not a model of ours: train it again")
+    return model
+
+
+def library_versions() -> dict[str, str]:
+    """Return the installed version of each library that a model may hold objects of."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def _archive(folder: Path, expected_sha256: str | None) -> bytes:
+    """The bytes of the archive, when they are the ones that the manifest and the caller expect."""
+    try:
+        manifest = json_of(folder / MANIFEST)
+        archive = (folder / ARCHIVE).read_bytes()
+    except (OSError, ValueError) as error:
+        raise ModelInvalid(f"no model can be read from {folder}: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise ModelInvalid(f"{folder / MANIFEST} is not the manifest of a model: train the model again")
+    digest = hashlib.sha256(archive).hexdigest()
+    if digest not in (manifest.get("sha256"),) or digest != (expected_sha256 or digest):
+        raise ModelInvalid(
+            f"{folder / ARCHIVE} is not the file that was written: its SHA-256 is {digest}, expected was "
+            f"{expected_sha256 or manifest.get('sha256')}. Do not use it; train the model again"
+        )
+    return archive
+
+
+def _loaded(folder: Path, archive: bytes) -> Any:
+    import skops.io
+
+    try:
+        if (unfolded := unfolded_bytes(archive)) > MOST_BYTES:
+            raise ModelInvalid(
+                f"{folder / ARCHIVE} would unfold to {unfolded:,} bytes, which no model does: do not use it"
+            )
+        if unknown := untrusted_types(archive):
+            raise ModelInvalid(f"{folder / ARCHIVE} holds {', '.join(unknown)}, which is never loaded: do not use it")
+        return skops.io.loads(archive, trusted=list(TRUSTED_TYPES))
+    except ModelInvalid:
+        raise
+    except Exception as error:  # what a forged archive makes its readers raise is no closed list
+        raise ModelInvalid(f"{folder / ARCHIVE} cannot be read as a model: {type(error).__name__}: {error}") from error

@@ -1,0 +1,108 @@
+"""Trainings that MLflow has not taken yet, as folders from which a later call sends them.
+
+One folder for each experiment and study: `run.json`, and the files beside it. The model itself stays where it is kept.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from e2i_assets.adapters.files.atomic_directory import remove_leftovers, replacing
+from e2i_assets.adapters.files.json_files import json_of
+from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, param_text
+from e2i_assets.core.errors import E2iError
+
+_RUN, _FILES = "run.json", "files"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A training that is still to be logged: of which experiment and study, since when, and why it is not there."""
+
+    experiment: str
+    identity: str
+    run: TrackedRun
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """What waits below a folder; without anything waiting there is no folder."""
+
+    folder: Path
+
+    def put(self, experiment: str, identity: str, run: TrackedRun, reason: str) -> None:
+        """Keep a training, in the place of what was kept of the same study: whole, or not at all."""
+        with replacing(self._place(experiment, identity)) as fresh:
+            _write_files(fresh / _FILES, run.figures)
+            (fresh / _RUN).write_text(json.dumps(_document(run, reason), indent=2), encoding="utf-8")
+
+    def add_files(self, experiment: str, identity: str, files: Mapping[str, bytes]) -> bool:
+        """Add files to a training that waits; False when none of this study does."""
+        waiting = self.get(experiment, identity)
+        if waiting is None:
+            return False
+        run = replace(waiting.run, figures={**waiting.run.figures, **files})
+        self.put(experiment, identity, run, waiting.reason)
+        return True
+
+    def drop(self, experiment: str, identity: str) -> None:
+        """Forget a training: MLflow has it, or it is about to be replaced."""
+        place = self._place(experiment, identity)
+        shutil.rmtree(place, ignore_errors=True)
+        remove_leftovers(place)
+        if place.parent.is_dir() and not any(place.parent.iterdir()):
+            place.parent.rmdir()
+
+    def get(self, experiment: str, identity: str) -> Pending | None:
+        """Return what waits of a study."""
+        place = self._place(experiment, identity)
+        return _read(place) if place.is_dir() else None
+
+    def pending(self, experiment: str | None = None) -> Iterator[Pending]:
+        """Go through what waits, of every experiment or of one, the oldest first."""
+        folders = self.folder.glob(f"{experiment or '*'}/*/{_RUN}")
+        yield from sorted((_read(path.parent) for path in folders), key=lambda one: one.since)
+
+    def _place(self, experiment: str, identity: str) -> Path:
+        return self.folder / experiment / identity[:12]
+
+
+def _document(run: TrackedRun, reason: str) -> dict[str, Any]:
+    # As text a parameter is what MLflow will show, and says the same when it is read back.
+    plain = replace(run, figures={}, params={name: param_text(value) for name, value in run.params.items()})
+    written = TypeAdapter(TrackedRun).dump_python(plain, mode="json")
+    return {"since": datetime.now(UTC).isoformat(), "reason": reason, "run": written}
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _read(place: Path) -> Pending:
+    try:
+        found = json_of(place / _RUN)
+        run = TypeAdapter(TrackedRun).validate_python(found["run"])
+        files = {
+            path.relative_to(place / _FILES).as_posix(): path.read_bytes()
+            for path in sorted((place / _FILES).rglob("*"))
+            if path.is_file()
+        }
+        identity, since = run.tags["e2i.spec_hash"], datetime.fromisoformat(found["since"])
+        return Pending(place.parent.name, identity, replace(run, figures=files), since, str(found["reason"]))
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise E2iError(
+            f"{place} cannot be read, so that MLflow cannot be told about this training: remove the folder and run "
+            f"`e2i run {place.parent.name}`, which logs it again ({' '.join(str(error).split())[:200]})"
+        ) from error

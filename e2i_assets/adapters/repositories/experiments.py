@@ -1,0 +1,160 @@
+"""Registered experiments: the table `ml_experiments`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.rows import columns, document, every, one
+from e2i_assets.core.content_hash import content_hash
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+
+
+class ExperimentNotRegistered(E2iError):
+    """A name that no experiment was registered under."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentRow:
+    """A registered experiment.
+
+    Attributes:
+        spec: The validated experiment file.
+        spec_hash: Identity of that content.
+    """
+
+    id: str
+    experiment_name: str
+    description: str | None
+    prediction_target: str | None
+    created_by: str | None
+    spec: dict[str, Any]
+    spec_hash: str
+    is_active: bool
+    from_file: bool
+    retired_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+_REGISTER = sa.text(
+    "INSERT INTO ml_experiments (experiment_name, description, prediction_target, created_by, spec, spec_hash, "
+    "from_file) "
+    "VALUES (:experiment_name, :description, :prediction_target, :created_by, :spec, :spec_hash, :from_file) "
+    "ON CONFLICT (experiment_name) DO UPDATE SET description = excluded.description, "
+    "prediction_target = excluded.prediction_target, created_by = excluded.created_by, spec = excluded.spec, "
+    "spec_hash = excluded.spec_hash, from_file = ml_experiments.from_file OR excluded.from_file, is_active = true, "
+    "retired_at = NULL RETURNING id::text"
+)
+_LIST = sa.text(
+    f"SELECT {columns(ExperimentRow)} FROM ml_experiments WHERE is_active OR :retired_too ORDER BY experiment_name"
+)
+_GET = sa.text(f"SELECT {columns(ExperimentRow)} FROM ml_experiments WHERE experiment_name = :name")
+_RETIRE = sa.text(
+    "UPDATE ml_experiments SET is_active = false, retired_at = coalesce(retired_at, now()) "
+    "WHERE experiment_name = :name RETURNING id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentRepository:
+    """Reads and writes registered experiments."""
+
+    database: Database
+
+    def register(
+        self,
+        name: str,
+        spec: Mapping[str, Any],
+        description: str | None = None,
+        prediction_target: str | None = None,
+        created_by: str | None = None,
+        from_file: bool = False,
+    ) -> str:
+        """Insert an experiment or bring it up to date, and return its id; a retired one becomes active again.
+
+        One that ever came from a file retires when there is no file any more.
+        """
+        values = _values(name, spec, description, prediction_target, created_by, from_file)
+        with self.database.begin() as connection:
+            return str(connection.execute(_REGISTER, values).scalar_one())
+
+    def register_experiment(self, experiment: Experiment) -> str:
+        """Register what an experiment file says, and return its id."""
+        with self.database.begin() as connection:
+            return str(connection.execute(_REGISTER, _of_file(experiment)).scalar_one())
+
+    def register_experiments(self, experiments: Sequence[Experiment]) -> None:
+        """Register what experiment files say, all or none."""
+        with self.database.begin() as connection:
+            for experiment in experiments:
+                connection.execute(_REGISTER, _of_file(experiment))
+
+    def get(self, name: str) -> ExperimentRow | None:
+        """Return an experiment, retired or not."""
+        with self.database.connect() as connection:
+            return one(ExperimentRow, connection.execute(_GET, {"name": name}))
+
+    def id_of(self, name: str) -> str:
+        """Return the id of an experiment.
+
+        Raises:
+            ExperimentNotRegistered: There is none of that name.
+        """
+        row = self.get(name)
+        if row is None:
+            raise _not_registered(name)
+        return row.id
+
+    def list(self, retired_too: bool = False) -> list[ExperimentRow]:
+        """Return the active experiments by name."""
+        with self.database.connect() as connection:
+            return every(ExperimentRow, connection.execute(_LIST, {"retired_too": retired_too}))
+
+    def retire(self, name: str) -> None:
+        """Take an experiment out of use; its studies and models stay.
+
+        Raises:
+            ExperimentNotRegistered: There is none of that name.
+        """
+        with self.database.begin() as connection:
+            if connection.execute(_RETIRE, {"name": name}).one_or_none() is None:
+                raise _not_registered(name)
+
+
+def _not_registered(name: str) -> ExperimentNotRegistered:
+    return ExperimentNotRegistered(f"No experiment is registered as {name!r}. `e2i experiment list` shows which are.")
+
+
+def _of_file(experiment: Experiment) -> dict[str, Any]:
+    return _values(
+        experiment.name,
+        experiment.model_dump(mode="json"),
+        experiment.description,
+        experiment.target_name,
+        experiment.owner,
+        from_file=True,
+    )
+
+
+def _values(
+    name: str,
+    spec: Mapping[str, Any],
+    description: str | None,
+    prediction_target: str | None,
+    created_by: str | None,
+    from_file: bool,
+) -> dict[str, Any]:
+    return {
+        "experiment_name": name,
+        "description": description,
+        "prediction_target": prediction_target,
+        "created_by": created_by,
+        "spec": document(spec),
+        "spec_hash": content_hash(spec),
+        "from_file": from_file,
+    }

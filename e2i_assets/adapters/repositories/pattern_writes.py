@@ -1,0 +1,106 @@
+"""How patterns are written: `ml_hpo_patterns` and `procedural_memories` in one statement, many patterns at a time."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import fields
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from e2i_assets.adapters.repositories.pattern_rows import PatternRow, pattern_id
+from e2i_assets.adapters.repositories.rows import columns, document, replacements
+
+_MEMORY = (
+    "procedure_id", "procedure_name", "procedure_type", "tool_sequence", "trigger_pattern", "intent_keywords",
+    "detected_intent", "applicable_agents", "usage_count", "success_count",
+)  # fmt: skip
+# Both tables in one statement, from documents: a bulk of patterns costs no more round trips than one.
+_STORE = """
+    WITH memories AS (
+        INSERT INTO procedural_memories ({memory})
+        SELECT {memory} FROM json_populate_recordset(NULL::procedural_memories, CAST(:memories AS json))
+        ON CONFLICT (procedure_id) DO {on_memory}
+    )
+    INSERT INTO ml_hpo_patterns (pattern_id, procedure_id, {pattern})
+    SELECT pattern_id, pattern_id, {pattern}
+    FROM json_populate_recordset(NULL::ml_hpo_patterns, CAST(:patterns AS json))
+    ON CONFLICT (pattern_id) DO {on_pattern}
+"""
+_COLUMNS = {"memory": ", ".join(_MEMORY), "pattern": columns(PatternRow)}
+_REPLACE = sa.text(
+    _STORE.format(
+        **_COLUMNS,
+        on_memory="UPDATE SET tool_sequence = excluded.tool_sequence",
+        on_pattern=f"UPDATE SET {replacements(PatternRow, 'spec_hash')}",
+    )
+)
+_ADD = sa.text(_STORE.format(**_COLUMNS, on_memory="NOTHING", on_pattern="NOTHING"))
+_REFRESH = sa.text(
+    _STORE.format(
+        **_COLUMNS,
+        on_memory="NOTHING",
+        on_pattern=f"UPDATE SET {replacements(PatternRow, 'spec_hash')} WHERE ml_hpo_patterns.source = excluded.source",
+    )
+)
+_AT_ONCE = 200
+
+
+def replace_pattern(connection: sa.Connection, pattern: PatternRow) -> None:
+    """Keep a pattern, or bring that of the same study up to date, in a transaction of the caller's."""
+    connection.execute(_REPLACE, _documents([pattern]))
+
+
+def add_patterns(connection: sa.Connection, patterns: Iterable[PatternRow], refresh: bool = False) -> int:
+    """Keep the patterns of studies that are not in the memory yet, in a transaction of the caller's, and count them.
+
+    Args:
+        connection: In a transaction.
+        patterns: May be many.
+        refresh: Bring those that are there from the same source up to date, and count them too.
+    """
+    remaining = iter(patterns)
+    written = 0
+    while batch := list(islice(remaining, _AT_ONCE)):
+        written += connection.execute(_REFRESH if refresh else _ADD, _documents(batch)).rowcount
+    return written
+
+
+def _documents(patterns: Iterable[PatternRow]) -> dict[str, str]:
+    """Return what is bound to store patterns.
+
+    Raises:
+        ValueError: A number inside a document is not finite; the database refuses those that have a column.
+    """
+    rows = [(pattern_id(pattern.spec_hash), pattern) for pattern in patterns]
+    return {
+        "memories": document([_memory(pattern) | {"procedure_id": id} for id, pattern in rows]),
+        "patterns": document([_pattern(pattern) | {"pattern_id": id} for id, pattern in rows]),
+    }
+
+
+def _pattern(pattern: PatternRow) -> dict[str, Any]:
+    """A pattern as a document; numbers that JSON does not have travel as text, for the table to refuse."""
+    row = {field.name: getattr(pattern, field.name) for field in fields(pattern)}
+    row["meta_vector"] = None if pattern.meta_vector is None else [_number(value) for value in pattern.meta_vector]
+    return {name: _number(value) for name, value in row.items()}
+
+
+def _number(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _memory(pattern: PatternRow) -> dict[str, Any]:
+    """What the general memory says of a pattern."""
+    learnt = {"algorithm": pattern.algorithm_name, "best_hyperparameters": dict(pattern.best_hyperparameters)}
+    return {
+        "procedure_type": "optimization",
+        "detected_intent": "optimization",
+        "applicable_agents": ["model_trainer"],
+        "usage_count": 1,
+        "success_count": 1,
+        "procedure_name": f"hpo_{pattern.algorithm_name}_{pattern.problem_type}",
+        "tool_sequence": learnt,
+        "trigger_pattern": f"tune {pattern.algorithm_name} for {pattern.problem_type} by {pattern.optimization_metric}",
+        "intent_keywords": ["hpo", pattern.algorithm_name, pattern.problem_type, pattern.optimization_metric],
+    }

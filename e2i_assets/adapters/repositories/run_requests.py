@@ -1,0 +1,118 @@
+"""The runs that were asked for, and what became of the asking: the table `ml_run_requests`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.rows import columns, every
+
+Cause = Literal["new_experiment", "changed_data", "drifted_data", "age"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """A run that is asked for.
+
+    Attributes:
+        run_key: By which Dagster knows that it is the same one.
+        content_hash: Identity of what it is asked for.
+        reason: For people.
+    """
+
+    run_key: str
+    experiment: str
+    cause: Cause
+    content_hash: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastRequest:
+    """The last request of a cause for an experiment, and how many there were."""
+
+    experiment: str
+    content_hash: str
+    status: str
+    requested_at: datetime
+    times: int
+
+
+_ASK = sa.text("""
+    INSERT INTO ml_run_requests (run_key, experiment_id, cause, content_hash, reason, status)
+    SELECT :run_key, id, :cause, :content_hash, :reason, :status FROM ml_experiments
+    WHERE experiment_name = :experiment
+    ON CONFLICT (run_key) DO NOTHING
+""")
+_WAITING = sa.text(f"""
+    SELECT {columns(RunRequest, "request").replace("request.experiment", "experiment.experiment_name AS experiment")}
+    FROM ml_run_requests AS request JOIN ml_experiments AS experiment ON experiment.id = request.experiment_id
+    WHERE request.cause = :cause AND request.status = 'asked' ORDER BY request.requested_at, request.run_key
+""")
+_LAUNCHED = sa.text("""
+    UPDATE ml_run_requests SET status = 'launched', dagster_run_id = :run_id, launched_at = clock_timestamp()
+    WHERE run_key = :run_key AND status <> 'launched'
+""")
+_LAST = sa.text("""
+    SELECT DISTINCT ON (request.experiment_id) experiment.experiment_name AS experiment, request.content_hash,
+           request.status, request.requested_at, count(*) OVER (PARTITION BY request.experiment_id) AS times
+    FROM ml_run_requests AS request JOIN ml_experiments AS experiment ON experiment.id = request.experiment_id
+    WHERE request.cause = :cause ORDER BY request.experiment_id, request.requested_at DESC, request.run_key DESC
+""")
+
+
+_WAITING_KEYS = sa.text("SELECT run_key FROM ml_run_requests WHERE status = 'asked'")
+_WAITING_EXPERIMENTS = sa.text("""
+    SELECT DISTINCT experiment.experiment_name
+    FROM ml_run_requests AS request JOIN ml_experiments AS experiment ON experiment.id = request.experiment_id
+    WHERE request.status = 'asked'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequestRepository:
+    """Reads and writes requests of runs."""
+
+    database: Database
+
+    def ask(self, requests: Sequence[RunRequest], needed: bool = True) -> None:
+        """Record requests, each once; of one that is not needed, that what it would make is there."""
+        rows = [
+            {
+                **{name: getattr(one, name) for name in RunRequest.__slots__},
+                "status": "asked" if needed else "not_needed",
+            }
+            for one in requests
+        ]
+        if rows:
+            with self.database.begin() as connection:
+                connection.execute(_ASK, rows)
+
+    def waiting(self, cause: Cause) -> list[RunRequest]:
+        """Return the requests that Dagster is not known to have taken, the oldest first."""
+        with self.database.connect() as connection:
+            return every(RunRequest, connection.execute(_WAITING, {"cause": cause}))
+
+    def waiting_keys(self) -> list[str]:
+        """Return the keys of all requests that Dagster is not known to have taken."""
+        with self.database.connect() as connection:
+            return list(connection.execute(_WAITING_KEYS).scalars())
+
+    def waiting_experiments(self) -> set[str]:
+        """Return the experiments of which a run is asked for that Dagster is not known to have taken."""
+        with self.database.connect() as connection:
+            return set(connection.execute(_WAITING_EXPERIMENTS).scalars())
+
+    def launched(self, runs: Mapping[str, str]) -> None:
+        """Record which runs Dagster has of these keys."""
+        if runs:
+            with self.database.begin() as connection:
+                connection.execute(_LAUNCHED, [{"run_key": key, "run_id": run_id} for key, run_id in runs.items()])
+
+    def last(self, cause: Cause) -> dict[str, LastRequest]:
+        """Return the last request of a cause by experiment."""
+        with self.database.connect() as connection:
+            return {one.experiment: one for one in every(LastRequest, connection.execute(_LAST, {"cause": cause}))}

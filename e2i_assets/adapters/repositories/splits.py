@@ -1,0 +1,136 @@
+"""Who plays which role: the tables `ml_split_registry` and `ml_split_assignments`."""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.rows import document
+from e2i_assets.core.data.splits import Role
+
+_CHUNK_ROWS = 50_000
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitRow:
+    """One way in which the rows of one experiment were split.
+
+    Attributes:
+        split_hash: Identity of this split of these rows.
+        config_hash: Identity of the way of splitting, equal for older and newer rows.
+        ratios: Intended share of each role.
+        counts: Rows in each role.
+        row_count: All rows, those without a role included.
+        boundaries: The last time of each role's period; empty where time decides nothing.
+    """
+
+    experiment_id: str
+    split_hash: str
+    config_hash: str
+    data_hash: str
+    strategy: str
+    ratios: Mapping[Role, float]
+    counts: Mapping[Role, int]
+    row_count: int
+    seed: int
+    group_column: str | None = None
+    time_column: str | None = None
+    gap_days: int = 0
+    boundaries: Sequence[str | float] = ()
+
+
+_SAVE = sa.text("""
+    INSERT INTO ml_split_registry (
+        experiment_id, split_hash, config_hash, data_hash, strategy, seed, group_column, time_column, gap_days,
+        train_ratio, validation_ratio, test_ratio, holdout_ratio,
+        train_rows, validation_rows, test_rows, holdout_rows, row_count, boundaries
+    ) VALUES (
+        :experiment_id, :split_hash, :config_hash, :data_hash, :strategy, :seed, :group_column, :time_column, :gap_days,
+        :train_ratio, :validation_ratio, :test_ratio, :holdout_ratio,
+        :train_rows, :validation_rows, :test_rows, :holdout_rows, :row_count, :boundaries
+    ) ON CONFLICT (experiment_id, split_hash) DO NOTHING RETURNING id::text
+""")
+_ID_OF = sa.text(
+    "SELECT id::text FROM ml_split_registry WHERE experiment_id = :experiment_id AND split_hash = :split_hash"
+)
+_SPLITS = sa.text("""
+    SELECT id::text, boundaries FROM ml_split_registry
+    WHERE experiment_id = :experiment_id AND config_hash = :config_hash ORDER BY created_at, id
+""")
+_ASSIGNMENTS = sa.text("SELECT entity_key, role FROM ml_split_assignments WHERE split_id = :split_id")
+_COPY = "COPY ml_split_assignments (split_id, entity_key, role) FROM STDIN"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRepository:
+    """Reads and writes splits."""
+
+    database: Database
+
+    def save(self, split: SplitRow, assignments: Mapping[str, Role]) -> str:
+        """Store a split with the role of each entity and return its id; one that is there already is left alone."""
+        with self.database.begin() as connection:
+            split_id = connection.execute(_SAVE, _values(split)).scalar_one_or_none()
+            if split_id is not None:
+                _copy(connection, f"{split_id}\t", assignments.items())
+                return str(split_id)
+        found = self.id_of(split.experiment_id, split.split_hash)
+        assert found is not None, "splits are never deleted while their experiment is being split"
+        return found
+
+    def id_of(self, experiment_id: str, split_hash: str) -> str | None:
+        """Return the id of a stored split."""
+        with self.database.connect() as connection:
+            key = {"experiment_id": experiment_id, "split_hash": split_hash}
+            return connection.execute(_ID_OF, key).scalar_one_or_none()
+
+    def previous(self, experiment_id: str, config_hash: str) -> dict[str, Role] | None:
+        """Return the role of each entity that was ever split this way, or None when there is no such split yet.
+
+        An entity that was away for a while has its role again when it comes back: the newest split alone would not do.
+        """
+        splits = self._splits(experiment_id, config_hash)
+        if not splits:
+            return None
+        known: dict[str, Role] = {}
+        with self.database.connect() as connection:
+            for split_id, _ in splits:
+                known.update((one[0], one[1]) for one in connection.execute(_ASSIGNMENTS, {"split_id": split_id}))
+        return known
+
+    def boundaries(self, experiment_id: str, config_hash: str) -> list[str | float]:
+        """Return where time was cut by the first split made this way; empty when there is none, or no time."""
+        splits = self._splits(experiment_id, config_hash)
+        return list(splits[0][1]) if splits else []
+
+    def _splits(self, experiment_id: str, config_hash: str) -> list[tuple[str, list[str | float]]]:
+        """Return id and boundaries of all splits made one way, the first one first."""
+        with self.database.connect() as connection:
+            key = {"experiment_id": experiment_id, "config_hash": config_hash}
+            return [(str(one[0]), one[1]) for one in connection.execute(_SPLITS, key)]
+
+
+def _values(split: SplitRow) -> dict[str, Any]:
+    ratios = {f"{role}_ratio": share for role, share in split.ratios.items()}
+    counts = {f"{role}_rows": count for role, count in split.counts.items()}
+    plain = (
+        "experiment_id", "split_hash", "config_hash", "data_hash", "strategy", "row_count", "seed", "group_column",
+        "time_column", "gap_days",
+    )  # fmt: skip
+    given = {name: getattr(split, name) for name in plain}
+    return {**given, **ratios, **counts, "boundaries": document(list(split.boundaries))}
+
+
+def _copy(connection: sa.Connection, prefix: str, assignments: Iterable[tuple[str, Role]]) -> None:
+    """Send the assignments as text, in chunks, so that a million rows need neither minutes nor gigabytes."""
+    remaining = iter(assignments)
+    with closing(connection.connection.cursor()) as cursor:
+        while chunk := list(islice(remaining, _CHUNK_ROWS)):
+            lines = "".join(f"{prefix}{entity.translate(_ESCAPES)}\t{role}\n" for entity, role in chunk)
+            cursor.copy_expert(_COPY, io.StringIO(lines))

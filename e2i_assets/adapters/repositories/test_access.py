@@ -1,0 +1,109 @@
+"""Who looked at rows that count only once: the tables `ml_test_looks` and `ml_holdout_openings`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.rows import bound, columns, every
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestAccess:
+    """One use of the test rows to judge a model; `look` counts them for this model."""
+
+    __test__ = False  # pytest takes every Test... that it sees for one of its own
+
+    look: int
+    looked_at: datetime
+    looked_by: str
+    reason: str
+    dagster_run_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldoutOpening:
+    """One use of the holdout rows to judge a model; `opening` counts them for this experiment."""
+
+    opening: int
+    opened_at: datetime
+    opened_by: str
+    reason: str
+    model_key: str
+    holdout_rows: int
+    metrics: Mapping[str, Any]
+
+
+_LOOK = sa.text("""
+    INSERT INTO ml_test_looks (model_key, look, training_run_id, dagster_run_id, looked_by, reason)
+    SELECT :model_key, count(*) + 1, :training_run_id, :dagster_run_id, :looked_by,
+           CASE WHEN count(*) = 0 THEN :reason ELSE :reason || ' again' END
+    FROM ml_test_looks WHERE model_key = :model_key
+""")
+_LOOKS = sa.text(f"SELECT {columns(TestAccess)} FROM ml_test_looks WHERE model_key = :model_key ORDER BY look")
+_LOCK_EXPERIMENT = sa.text("SELECT id FROM ml_experiments WHERE id = :experiment_id FOR UPDATE")
+_OPEN = sa.text(f"""
+    INSERT INTO ml_holdout_openings (experiment_id, opening, training_run_id, model_key, split_id, opened_by, reason,
+        holdout_rows, decision_threshold, metrics, intervals)
+    SELECT id, (SELECT count(*) + 1 FROM ml_holdout_openings WHERE experiment_id = :experiment_id), :training_run_id,
+        :model_key, :split_id, :opened_by, :reason, :holdout_rows, :decision_threshold, :metrics, :intervals
+    FROM ml_experiments WHERE id = :experiment_id
+    RETURNING {columns(HoldoutOpening)}
+""")
+_OPENINGS = sa.text(f"""
+    SELECT {columns(HoldoutOpening, "opened")} FROM ml_holdout_openings AS opened
+    JOIN ml_experiments AS experiment ON experiment.id = opened.experiment_id
+    WHERE experiment.experiment_name = :name ORDER BY opened.opening
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class TestAccessRepository:
+    """Reads and writes looks and openings."""
+
+    database: Database
+
+    def looks(self, model_key: str) -> list[TestAccess]:
+        """Return every look at the test rows by which this model was judged, the first one first."""
+        with self.database.connect() as connection:
+            return every(TestAccess, connection.execute(_LOOKS, {"model_key": model_key}))
+
+    def openings(self, experiment: str) -> list[HoldoutOpening]:
+        """Return every opening of the holdout of an experiment, the first one first."""
+        with self.database.connect() as connection:
+            return every(HoldoutOpening, connection.execute(_OPENINGS, {"name": experiment}))
+
+    def open_holdout(self, **opening: Any) -> HoldoutOpening:
+        """Record an opening with its figures, and return it with its number.
+
+        Args:
+            opening: experiment_id, training_run_id, model_key, split_id, opened_by, reason, holdout_rows,
+                decision_threshold, metrics and intervals.
+        """
+        with self.database.begin() as connection:
+            connection.execute(_LOCK_EXPERIMENT, {"experiment_id": opening["experiment_id"]}).one()
+            (found,) = every(HoldoutOpening, connection.execute(_OPEN, bound(opening)))
+        return found
+
+
+def record_test_access(
+    connection: sa.Connection,
+    training_run_id: str,
+    *,
+    model_key: str,
+    looked_by: str,
+    reason: str,
+    dagster_run_id: str | None,
+) -> None:
+    """Record a look within a transaction that holds the row of the training run, so that two get two numbers."""
+    values = {
+        "training_run_id": training_run_id,
+        "model_key": model_key,
+        "looked_by": looked_by,
+        "reason": reason,
+        "dagster_run_id": dagster_run_id,
+    }
+    connection.execute(_LOOK, values)

@@ -1,0 +1,213 @@
+"""Fitted models and what they came from: the table `ml_training_runs` and the view `training_run_links`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NotRequired, TypedDict, Unpack
+
+import sqlalchemy as sa
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.rows import bound, columns, every, one, parameters, placeholders, replacements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRunRow:
+    """A training as it begins; `spec_hash` is its identity, and a study's id and name go together."""
+
+    spec_hash: str
+    experiment_id: str
+    run_name: str
+    algorithm: str
+    hyperparameters: Mapping[str, Any]
+    data_hash: str
+    training_samples: int
+    feature_names: Sequence[str]
+    started_at: datetime
+    split_id: str | None = None
+    validation_samples: int | None = None
+    test_samples: int | None = None
+    study_id: str | None = None
+    optuna_study_name: str | None = None
+    optuna_trial_number: int | None = None
+    is_best_trial: bool = False
+    dagster_run_id: str | None = None
+    compute_type: str | None = None
+    gpu_used: bool = False
+
+
+class TrainingOutcome(TypedDict):
+    """What came of a training; `hyperparameters` are those that the model was fitted with in the end.
+
+    `model_key` is the identity of the model, `test_intervals` are 95 % intervals by metric, `baseline_test_metrics`
+    those of a dummy model.
+    """
+
+    hyperparameters: Mapping[str, Any]
+    mlflow_run_id: str | None
+    model_uri: str
+    train_metrics: Mapping[str, Any]
+    validation_metrics: Mapping[str, Any]
+    test_metrics: Mapping[str, Any]
+    default_test_metrics: Mapping[str, Any] | None
+    decision_threshold: float | None
+    success_criteria_met: bool | None
+    success_criteria_results: Mapping[str, bool] | None
+    duration_seconds: float
+    model_key: NotRequired[str | None]
+    test_intervals: NotRequired[Mapping[str, Any]]
+    baseline_test_metrics: NotRequired[Mapping[str, Any] | None]
+
+
+_UNSAID: dict[str, Any] = {"model_key": None, "test_intervals": {}, "baseline_test_metrics": None}
+# Something to be written in the transaction that finishes a training run, given its id.
+Alongside = Callable[[sa.Connection, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun(TrainingRunRow):
+    """A training run as it stands."""
+
+    id: str
+    status: str
+    error_message: str | None
+    completed_at: datetime | None
+    mlflow_run_id: str | None
+    model_uri: str | None
+    train_metrics: Mapping[str, Any]
+    validation_metrics: Mapping[str, Any]
+    test_metrics: Mapping[str, Any]
+    default_test_metrics: Mapping[str, Any] | None
+    decision_threshold: float | None
+    success_criteria_met: bool | None
+    success_criteria_results: Mapping[str, bool] | None
+    duration_seconds: float | None
+    pattern_id: str | None
+    model_registry_id: str | None
+    model_key: str | None
+    test_intervals: Mapping[str, Any]
+    baseline_test_metrics: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRunLink:
+    """A model and everything it came from; nothing in it is None when the lineage is complete."""
+
+    experiment_name: str
+    training_run_id: str
+    spec_hash: str
+    status: str
+    algorithm: str
+    study_id: str | None
+    study_name: str | None
+    best_trial_number: int | None
+    best_value: float | None
+    trial_params: Mapping[str, Any] | None
+    hyperparameters: Mapping[str, Any]
+    pattern_id: str | None
+    split_id: str | None
+    data_hash: str
+    mlflow_run_id: str | None
+    dagster_run_id: str | None
+    model_uri: str | None
+    test_metrics: Mapping[str, Any]
+
+
+_START = sa.text(f"""
+    INSERT INTO ml_training_runs ({columns(TrainingRunRow)}) VALUES ({placeholders(TrainingRunRow)})
+    ON CONFLICT (spec_hash) DO UPDATE SET {replacements(TrainingRunRow, "spec_hash")},
+        status = 'running', completed_at = NULL, error_message = NULL
+    RETURNING id::text
+""")
+_FINISH = sa.text(f"""
+    UPDATE ml_training_runs SET {", ".join(f"{name} = :{name}" for name in TrainingOutcome.__annotations__)},
+        status = 'finished', error_message = NULL, completed_at = greatest(clock_timestamp(), started_at)
+    WHERE id = :id RETURNING id
+""")
+_FAIL = sa.text("""
+    UPDATE ml_training_runs SET
+        status = 'failed', error_message = :error_message, completed_at = greatest(clock_timestamp(), started_at)
+    WHERE id = :id RETURNING id
+""")
+# One that was forgotten since it was stored leaves no link, as if it had been forgotten a moment later.
+_LINK_PATTERN = sa.text("""
+    UPDATE ml_training_runs SET pattern_id = (
+        SELECT CAST(:pattern_id AS uuid) WHERE NOT EXISTS (
+            SELECT FROM ml_hpo_forgotten_patterns AS forgotten WHERE forgotten.pattern_id = CAST(:pattern_id AS uuid)
+        ) OR EXISTS (SELECT FROM ml_hpo_patterns AS kept WHERE kept.pattern_id = CAST(:pattern_id AS uuid))
+    ) WHERE spec_hash = :spec_hash RETURNING id
+""")
+_FOUND_IN_MLFLOW = sa.text(
+    "UPDATE ml_training_runs SET mlflow_run_id = :mlflow_run_id, model_uri = :model_uri "
+    "WHERE id = :id AND status = 'finished' RETURNING id"
+)
+_BY_SPEC_HASH = sa.text(f"SELECT {columns(StoredRun)} FROM ml_training_runs WHERE spec_hash = :spec_hash")
+_BEFORE = sa.text(f"""
+    SELECT {columns(StoredRun)} FROM ml_training_runs
+    WHERE experiment_id = :experiment_id AND id <> :id AND status = 'finished' AND started_at < :started_at
+    ORDER BY started_at DESC LIMIT 1
+""")
+_LINKS = sa.text(f"""
+    SELECT {columns(TrainingRunLink)} FROM training_run_links
+    WHERE CAST(:experiment AS text) IS NULL OR experiment_name = :experiment
+    ORDER BY experiment_name, training_run_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRunRepository:
+    """Reads and writes training runs."""
+
+    database: Database
+
+    def start(self, run: TrainingRunRow) -> str:
+        """Insert a run, or set the one of this identity running again, and return its id."""
+        with self.database.begin() as connection:
+            return str(connection.execute(_START, parameters(run)).scalar_one())
+
+    def finish(self, run_id: str, *alongside: Alongside, **outcome: Unpack[TrainingOutcome]) -> None:
+        """Record what came of a run, and whatever else belongs to it: all of it or nothing.
+
+        Args:
+            run_id: Of the run.
+            alongside: Each writes more in the same transaction, while the row of the run is locked.
+            outcome: What came of it.
+        """
+        with self.database.begin() as connection:
+            connection.execute(_FINISH, {**bound({**_UNSAID, **outcome}), "id": run_id}).one()
+            for write in alongside:
+                write(connection, run_id)
+
+    def fail(self, run_id: str, error_message: str) -> None:
+        """Record that a run broke off, and why."""
+        with self.database.begin() as connection:
+            connection.execute(_FAIL, {"id": run_id, "error_message": error_message}).one()
+
+    def link_pattern(self, spec_hash: str, pattern_id: str) -> None:
+        """Record which pattern the memory made of the run's study."""
+        with self.database.begin() as connection:
+            connection.execute(_LINK_PATTERN, {"spec_hash": spec_hash, "pattern_id": pattern_id}).one()
+
+    def found_in_mlflow(self, run_id: str, mlflow_run_id: str, model_uri: str, *alongside: Alongside) -> None:
+        """Record where MLflow keeps a finished run that it had missed; all of it or nothing, as `finish`."""
+        where = {"id": run_id, "mlflow_run_id": mlflow_run_id, "model_uri": model_uri}
+        with self.database.begin() as connection:
+            connection.execute(_FOUND_IN_MLFLOW, where).one()
+            for write in alongside:
+                write(connection, run_id)
+
+    def by_spec_hash(self, spec_hash: str) -> StoredRun | None:
+        """Return the run of an identity."""
+        with self.database.connect() as connection:
+            return one(StoredRun, connection.execute(_BY_SPEC_HASH, {"spec_hash": spec_hash}))
+
+    def before(self, run: StoredRun) -> StoredRun | None:
+        """Return the finished run of the same experiment that began last before this one."""
+        key = {"experiment_id": run.experiment_id, "id": run.id, "started_at": run.started_at}
+        with self.database.connect() as connection:
+            return one(StoredRun, connection.execute(_BEFORE, key))
+
+    def links(self, experiment: str | None = None) -> list[TrainingRunLink]:
+        """Return what each run, or each run of one experiment, came from."""
+        with self.database.connect() as connection:
+            return every(TrainingRunLink, connection.execute(_LINKS, {"experiment": experiment}))

@@ -1,0 +1,127 @@
+"""The rows of a query on somebody's PostgreSQL: read-only, limited in time and size, and silent about the password."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from e2i_assets.adapters.postgres.address import without_secrets
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.sources.cursor import OutOfTime, hashed, rows
+from e2i_assets.adapters.sources.limits import source_limits
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.sections import SqlQuery
+from e2i_assets.core.suggestions import did_you_mean
+
+STATEMENT_TIMEOUT_SECONDS = 600
+_QUERY_CANCELED = "57014"
+_READ_ONLY = "25006"
+# Several statements, a statement that returns no rows, one that writes in a WITH: none of them makes a cursor.
+_NO_CURSOR = ("42P11", "0A000", "22004")
+
+
+class SourceUnreadable(E2iError):
+    """A query whose rows could not be fetched, with what to do about it."""
+
+
+def query_rows(
+    sql: SqlQuery, environment: Mapping[str, str], timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS
+) -> pd.DataFrame:
+    """Return the rows of a query.
+
+    Args:
+        sql: The query, and the name of the variable that holds the address.
+        environment: Where that variable, and the limits of a source, are looked up.
+        timeout_seconds: A longer query is ended.
+
+    Raises:
+        SourceUnreadable: The variable is not set, or the server refuses the query or ends it.
+        DataInvalid: It returns more than a source may.
+        DatabaseUnreachable: No connection could be made.
+        DatabaseAddressInvalid: The variable holds something else than a PostgreSQL address.
+    """
+    return _frame(sql.query, "source.sql.query", sql.url_env, environment, timeout_seconds)
+
+
+def watermark_of(
+    sql: SqlQuery, environment: Mapping[str, str], timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS
+) -> list[str]:
+    """Return what tells one state of the rows from another: what the watermark says, else a hash made by the server.
+
+    The order of rows does not count in that hash.
+
+    Raises:
+        SourceUnreadable: The variable is not set, the server refuses the query, or it is not one row.
+        DataInvalid: The watermark returns more than a source may.
+        DatabaseUnreachable: No connection could be made.
+        DatabaseAddressInvalid: The variable holds something else than a PostgreSQL address.
+    """
+    if sql.watermark is None:
+        with _reading("source.sql.query", sql.url_env, environment, timeout_seconds) as connection:
+            return hashed(connection, sql.query, timeout_seconds)
+    found = _frame(sql.watermark, "source.sql.watermark", sql.url_env, environment, timeout_seconds)
+    if len(found) != 1:
+        raise SourceUnreadable(f"source.sql.watermark: it returns {len(found)} rows, write a SELECT that returns one")
+    return [str(cell) for cell in found.iloc[0]]
+
+
+def _frame(
+    query: str, where: str, url_env: str, environment: Mapping[str, str], timeout_seconds: float
+) -> pd.DataFrame:
+    limits = source_limits(environment)
+
+    def enough(count: int, size: int) -> None:
+        limits.require_rows(count, where, query)
+        limits.require_size(size, where, query)
+
+    with _reading(where, url_env, environment, timeout_seconds) as connection:
+        found, names = rows(connection, query, timeout_seconds, enough)
+    return pd.DataFrame(found, columns=names)
+
+
+@contextmanager
+def _reading(
+    where: str, url_env: str, environment: Mapping[str, str], timeout_seconds: float
+) -> Iterator[sa.Connection]:
+    """Connect for reading alone, and say what the server refuses in words."""
+    address = environment.get(url_env)
+    if not address:
+        near = did_you_mean(url_env, environment)
+        raise SourceUnreadable(
+            f"source.sql.url_env: the environment variable {url_env} is not set{near}. "
+            f"Set it to the address of the database, such as postgresql://user:password@host:5432/name"
+        )
+    database = Database(address)
+    database.require_reachable()
+    engine = sa.create_engine(database.url, poolclass=NullPool, connect_args={"connect_timeout": 10})
+    try:
+        with engine.connect().execution_options(postgresql_readonly=True, no_parameters=True) as connection:
+            connection.exec_driver_sql("SET default_transaction_read_only = on")
+            yield connection
+    except OutOfTime:
+        raise SourceUnreadable(f"{where}: {_too_slow(timeout_seconds)}") from None
+    except DBAPIError as error:
+        # Not chained: the driver's message may quote the connection string.
+        raise SourceUnreadable(f"{where}: {_reason(error, database, timeout_seconds)}") from None
+    except ValueError as error:  # of the driver, about a text that no server could be sent
+        raise SourceUnreadable(f"{where}: it cannot be sent to the database: {error}") from None
+
+
+def _reason(error: DBAPIError, database: Database, timeout_seconds: float) -> str:
+    code = getattr(error.orig, "pgcode", None)
+    if code == _QUERY_CANCELED:
+        return _too_slow(timeout_seconds)
+    if code == _READ_ONLY:
+        return "it tries to write, and an experiment only reads: write one SELECT"
+    # What follows says where in our own block the server was.
+    said = str(error.orig).partition("\nCONTEXT:")[0].partition("\nQUERY:")[0]
+    detail = without_secrets(said, database.url).strip()
+    hint = ". Write one SELECT" if code in _NO_CURSOR else ""
+    return f"the database at {database.redacted} refuses it: {detail}{hint}"
+
+
+def _too_slow(seconds: float) -> str:
+    return f"the server ended it after {seconds:g} seconds: make it return less, or faster"

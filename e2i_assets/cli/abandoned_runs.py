@@ -1,0 +1,58 @@
+"""Runs of Dagster whose process is gone: closed, and what they held given back, before another run waits for it.
+
+Dagster's daemon does so, too, a minute later; `e2i run` works without one.
+"""
+
+from typing import TYPE_CHECKING
+
+from e2i_assets.services.project import Project
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+LAUNCHER = {"e2i/launcher": "e2i run"}
+_PARTITION = "dagster/partition"
+
+
+def run_lock(name: str) -> str:
+    """Return the name of the lock that `e2i run` holds while it runs an experiment."""
+    return f"run {name}"
+
+
+def close_abandoned(project: Project, instance: "dg.DagsterInstance", name: str) -> set[str]:
+    """Mark runs as failed whose process died, and free the slots of pools that ended runs still hold.
+
+    The caller holds the lock of this experiment, so that none of its runs can be alive. Of other experiments only those
+    count that hold a slot, or wait for one: nobody needs to wait for them.
+
+    Returns:
+        The ids of the runs that were marked.
+    """
+    import dagster as dg
+
+    unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
+    mine = instance.get_runs(dg.RunsFilter(tags={**LAUNCHER, _PARTITION: name}, statuses=unfinished))
+    storage = instance.event_log_storage
+    holders = list(storage.get_concurrency_run_ids())
+    others = instance.get_runs(dg.RunsFilter(run_ids=holders, statuses=unfinished)) if holders else []
+    known = {run.run_id for run in mine}
+    abandoned = [*mine, *(run for run in others if run.run_id not in known and _is_dead(project, instance, run))]
+    for run in abandoned:
+        instance.report_run_failed(run, "its process ended before it did; the next run of the experiment goes on")
+    for holder in holders:
+        run_now = instance.get_run_by_id(holder)
+        if run_now is None or run_now.is_finished:
+            storage.free_concurrency_slots_for_run(holder)
+    return {run.run_id for run in abandoned}
+
+
+def _is_dead(project: Project, instance: "dg.DagsterInstance", run: "dg.DagsterRun") -> bool:
+    from dagster._core.launcher.base import WorkerStatus
+
+    if LAUNCHER.items() <= run.tags.items():
+        lock = run_lock(run.tags.get(_PARTITION, ""))
+        return lock not in project.database.held_locks([lock])
+    launcher = instance.run_launcher
+    if not launcher.supports_check_run_worker_health:
+        return False
+    return launcher.check_run_worker_health(run).status is WorkerStatus.NOT_FOUND

@@ -1,0 +1,143 @@
+"""`e2i check`: every promise of every asset, judged on what is stored; nothing is trained, nothing is changed."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.cli.console import FAILED, NOT_EVALUATED, document, err, out
+from e2i_assets.cli.open_project import opened_project
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.suggestions import did_you_mean
+from e2i_assets.services.checks.catalogue import CHECKS
+from e2i_assets.services.checks.check import Check, CheckResult, evaluated
+from e2i_assets.services.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one promise for one experiment."""
+
+    experiment: str
+    check_spec: Check
+    check_result: CheckResult
+
+    @property
+    def fails(self) -> bool:
+        """Whether it is broken, and not merely worth a warning."""
+        return self.check_result.outcome == "failed" and (
+            self.check_spec.blocking or self.check_spec.severity == "ERROR"
+        )
+
+    def as_document(self) -> dict[str, object]:
+        """Return it as ``--json`` shows it."""
+        check_spec = {
+            key: getattr(self.check_spec, key) for key in ("asset", "name", "blocking", "severity", "description")
+        }
+        return {"experiment": self.experiment, **check_spec, **asdict(self.check_result)}
+
+
+def check(names: Sequence[str] | None = None, json: bool = False, junit: Path | None = None) -> None:
+    """Judge what is stored and leave with 0 when every promise holds (warnings count as held).
+
+    Leaves with 1 when one is broken, and with 2 when there was nothing to look at.
+
+    Args:
+        names: Experiments; all registered ones when none is named.
+        json: Print a document for each promise instead of a table.
+        junit: File for the same as JUnit XML.
+    """
+    try:
+        project = opened_project()
+        findings = found(project, _chosen(project, names or ()))
+    except E2iError as error:
+        err.print(f"[bold red]Not evaluated:[/] {escape(str(error))}", highlight=False)
+        raise typer.Exit(NOT_EVALUATED) from None
+    if junit:
+        junit.parent.mkdir(parents=True, exist_ok=True)
+        junit.write_text(as_junit(findings), encoding="utf-8")
+    if json:
+        document([finding.as_document() for finding in findings])
+    else:
+        _show(findings)
+    raise typer.Exit(exit_code(findings))
+
+
+def found(project: Project, names: Sequence[str]) -> list[Finding]:
+    """Judge every promise for each of these experiments."""
+    return [Finding(name, check_spec, evaluated(check_spec, project, name)) for name in names for check_spec in CHECKS]
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """Return 1 when a promise is broken, 2 when one could not be looked at, else 0."""
+    if any(finding.fails for finding in findings):
+        return FAILED
+    unseen = any(finding.check_result.outcome == "not evaluated" for finding in findings)
+    return NOT_EVALUATED if unseen or not findings else 0
+
+
+def as_junit(findings: Sequence[Finding]) -> str:
+    """Return the findings as JUnit XML: a suite for each experiment, a warning as a case that passed with a word."""
+    root = ElementTree.Element("testsuites", name="e2i check")
+    for name in dict.fromkeys(finding.experiment for finding in findings):
+        of = [finding for finding in findings if finding.experiment == name]
+        unseen = sum(finding.check_result.outcome == "not evaluated" for finding in of)
+        counts = {"tests": len(of), "failures": sum(finding.fails for finding in of), "errors": unseen}
+        suite = ElementTree.SubElement(root, "testsuite", {key: str(value) for key, value in counts.items()}, name=name)
+        for finding in of:
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=f"{name}.{finding.check_spec.asset}", name=finding.check_spec.name
+            )
+            if finding.check_result.outcome == "not evaluated":
+                ElementTree.SubElement(case, "error", message=finding.check_result.why)
+            elif finding.fails:
+                ElementTree.SubElement(case, "failure", message=finding.check_result.why)
+            elif not finding.check_result.passed:
+                ElementTree.SubElement(case, "system-out").text = f"warning: {finding.check_result.why}"
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _chosen(project: Project, names: Sequence[str]) -> list[str]:
+    known = [row.experiment_name for row in ExperimentRepository(project.database).list()]
+    for name in names:
+        if name not in known:
+            raise E2iError(f"no experiment {name!r} is registered{did_you_mean(name, known)}: `e2i run` registers them")
+    if not known:
+        raise E2iError("no experiment is registered yet: `e2i run` registers them and makes what can be checked")
+    return list(dict.fromkeys(names)) or known
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    """Print the promises of one experiment by name, of several as numbers, and why one does not hold as a sentence."""
+    names = list(dict.fromkeys(finding.experiment for finding in findings))
+    for name in names:
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        for asset in dict.fromkeys(check_spec.asset for check_spec in CHECKS):
+            of = [finding for finding in findings if (finding.experiment, finding.check_spec.asset) == (name, asset)]
+            passed = [f"[green]{finding.check_spec.name}[/]" for finding in of if finding.check_result.passed]
+            if len(names) > 1:
+                passed = [f"[green]{len(passed)} of {len(of)} passed[/]"]
+            table.add_row(
+                asset, "\n".join([*passed, *(_marked(finding) for finding in of if not finding.check_result.passed)])
+            )
+        out.print(f"[bold]{name}[/]")
+        out.print(table)
+    for finding in findings:
+        if not finding.check_result.passed:
+            head = f"{finding.experiment}: {finding.check_spec.asset} {_marked(finding)}"
+            out.print(f"{head}: {escape(finding.check_result.why)}", highlight=False)
+    kept = sum(finding.check_result.passed for finding in findings)
+    out.print(f"{kept} of {len(findings)} checks passed.", highlight=False)
+
+
+def _marked(finding: Finding) -> str:
+    word, colour = ("failed", "red") if finding.fails else ("warning", "yellow")
+    if finding.check_result.outcome == "not evaluated":
+        word, colour = "not evaluated", "magenta"
+    return f"[{colour}]{finding.check_spec.name} ({word})[/]"

@@ -1,0 +1,78 @@
+"""How the command line speaks: one console, errors without a traceback, and exit codes that mean something."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from e2i_assets.adapters.settings import DATABASE_URL
+from e2i_assets.core.errors import E2iError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FAILED = 1
+NOT_EVALUATED = 2
+INTERRUPTED = 130
+
+out = Console()
+err = Console(stderr=True)
+
+
+@contextmanager
+def for_a_program(asked: bool) -> Iterator[None]:
+    """Have the standard output say nothing but the document that is written with `document`, when that is asked for."""
+    before = out.quiet
+    out.quiet = asked or before
+    try:
+        yield
+    finally:
+        out.quiet = before
+
+
+def document(value: object) -> None:
+    """Write a value as JSON to the standard output."""
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def database_errors() -> tuple[type[Exception], ...]:
+    """Return what the drivers raise; asked only when something was raised, as their import takes its time."""
+    from e2i_assets.adapters.postgres.trouble import DATABASE_ERRORS
+
+    return DATABASE_ERRORS
+
+
+def in_words(error: Any) -> E2iError:
+    """Return what a driver raised as an error that says to a person what is wrong."""
+    from e2i_assets.adapters.postgres.trouble import database_failed
+
+    return database_failed(error, os.environ.get(DATABASE_URL))
+
+
+def _failed(error: E2iError) -> NoReturn:
+    err.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+    raise typer.Exit(FAILED) from None
+
+
+def speaking(command: Callable[P, R]) -> Callable[P, R]:
+    """Print our errors and the database's as one message and leave with 1; Ctrl-C leaves with 130: nothing is lost."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except E2iError as error:
+            return _failed(error)
+        except database_errors() as error:
+            return _failed(in_words(error))
+        except KeyboardInterrupt:
+            err.print("\nStopped. What was finished is kept: the same command goes on from there.")
+            raise typer.Exit(INTERRUPTED) from None
+
+    return run

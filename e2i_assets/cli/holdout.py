@@ -1,0 +1,74 @@
+"""`e2i holdout`: opens the rows that nobody has looked at, for a reason, and leaves a record of it."""
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from e2i_assets.adapters.current_user import who as account
+from e2i_assets.cli.console import document, for_a_program, out
+from e2i_assets.cli.open_project import opened_project
+from e2i_assets.core.errors import E2iError
+from e2i_assets.services.open_holdout import OpenedHoldout, open_holdout
+
+
+def holdout(name: str, why: str, who: str | None, json: bool = False) -> None:
+    """Judge the stored model of an experiment on its holdout rows and print what came out.
+
+    Args:
+        name: Of the experiment.
+        why: The reason.
+        who: Opens it; by default the name in the environment, or of the account.
+        json: Print a document instead of a table.
+
+    Raises:
+        E2iError: There is no reason, or no trained model.
+    """
+    if not why.strip():
+        raise E2iError(f'opening the holdout of {name} needs a reason: e2i holdout {name} --why "..."')
+    with for_a_program(json):
+        opened = open_holdout(opened_project(), name, who or account(os.environ), why)
+        out.print(_table(opened))
+        _say(name, opened)
+    if json:
+        document(_as_document(opened))
+
+
+def _as_document(opened: OpenedHoldout) -> dict[str, Any]:
+    return {
+        **asdict(opened.opening),
+        "test_metrics": dict(opened.test_metrics),
+        "earlier": [
+            {"opened_by": one.opened_by, "reason": one.reason, "opened_at": one.opened_at} for one in opened.earlier
+        ],
+    }
+
+
+def _table(opened: OpenedHoldout) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("metric")
+    for column in ("test", "holdout", "95 % on the holdout"):
+        table.add_column(column, justify="right")
+    for metric, value in opened.report.metrics.items():
+        interval = opened.intervals.get(metric)
+        between = f"{interval.low:.4f} to {interval.high:.4f}" if interval else ""
+        test = opened.test_metrics.get(metric)
+        table.add_row(metric, "-" if test is None else f"{test:.4f}", f"{value:.4f}", between)
+    return table
+
+
+def _say(name: str, opened: OpenedHoldout) -> None:
+    one = opened.opening
+    out.print(f"{one.holdout_rows} holdout rows of {name}, opened by {escape(one.opened_by)}: {escape(one.reason)}")
+    if not opened.earlier:
+        out.print(
+            "This was the first time. From now on these rows are known: what is tuned after this is tuned to them."
+        )
+        return
+    out.print(f"[yellow]This was time {one.opening}: these rows are not unseen any more.[/]")
+    for earlier in opened.earlier:
+        when = earlier.opened_at.astimezone()
+        out.print(f"  {when:%Y-%m-%d %H:%M} {escape(earlier.opened_by)}: {escape(earlier.reason)}", highlight=False)

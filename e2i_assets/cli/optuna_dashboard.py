@@ -1,0 +1,55 @@
+"""The Optuna dashboard on an address from the environment: its own command takes the password as an argument."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from e2i_assets.cli.origin_guard import same_origin
+
+STORAGE_URL = "E2I_OPTUNA_STORAGE_URL"
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Handler(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing: an open page asks every few seconds, for as long as it is open."""
+
+
+def guarded(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Return the WSGI application behind a doorman: it answers its own pages and programs."""
+    pages = same_origin()
+
+    def answer(request: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        headers = {
+            name[5:].replace("_", "-").lower(): str(value)
+            for name, value in request.items()
+            if name.startswith("HTTP_")
+        }
+        if why := pages.refusal(headers, request["REQUEST_METHOD"] not in ("GET", "HEAD", "OPTIONS")):
+            start("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+            return [why.encode()]
+        return app(request, start)
+
+    return answer
+
+
+def main() -> None:
+    """Serve on the host and the port that the arguments give, until a signal ends this process."""
+    from optuna.storages import RDBStorage
+
+    from optuna_dashboard import wsgi
+
+    host, port = sys.argv[1], int(sys.argv[2])
+    storage = RDBStorage(os.environ[STORAGE_URL], engine_kwargs={"pool_size": 2, "pool_pre_ping": True})
+    with make_server(host, port, guarded(wsgi(storage)), server_class=_Server, handler_class=_Handler) as server:
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""One experiment in a process of its own: started by `e2i run`, ends with it, and leaves its outcome in a file."""
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from e2i_assets.adapters.postgres.server import database
+from e2i_assets.adapters.postgres.trouble import DATABASE_ERRORS
+from e2i_assets.adapters.processes.parent import end_with_input
+from e2i_assets.adapters.settings import from_environment
+from e2i_assets.cli.abandoned_runs import LAUNCHER, close_abandoned, run_lock
+from e2i_assets.cli.catch_up import caught_up
+from e2i_assets.cli.console import in_words
+from e2i_assets.cli.instance import dagster_instance
+from e2i_assets.core.errors import E2iError
+from e2i_assets.services import track_runs
+from e2i_assets.services.freshness import is_complete
+from e2i_assets.services.project import Project
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+def main() -> None:
+    """Run the experiment that the first argument names and write the outcome to the file that the second names."""
+    end_with_input()
+    name, outcome_file = sys.argv[1], Path(sys.argv[2])
+    try:
+        settings = from_environment(os.environ)
+        outcome = outcome_of(Project(settings, database(settings)), name)
+    except E2iError as error:
+        outcome = {"status": "failed", "error": str(error)}
+    except DATABASE_ERRORS as error:
+        traceback.print_exc()  # for the log, which a person is pointed to
+        outcome = {"status": "failed", "error": str(in_words(error))}
+    partial = outcome_file.with_suffix(".partial")
+    partial.write_text(json.dumps(outcome), encoding="utf-8")
+    partial.replace(outcome_file)
+
+
+def outcome_of(project: Project, name: str) -> dict[str, Any]:
+    """Run the graph for an experiment, unless everything that it would make is there already."""
+    with project.database.advisory_lock(run_lock(name)):
+        # What MLflow missed while it was away is sent, not trained again.
+        sent = [one for one in caught_up(project, name) if one.result.status == "logged"]
+        if is_complete(project, project.experiment(name)):
+            outcome: dict[str, Any] = {"status": "kept", "missing": []}
+        else:
+            with dagster_instance(project.settings) as instance:
+                abandoned = close_abandoned(project, instance, name)
+                if abandoned:
+                    track_runs.close_stale(project, abandoned.__contains__)
+                outcome = _run(instance, name)
+        outcome["missing"] += [f"not in MLflow yet, {one.reason}" for one in track_runs.waiting(project, name)]
+        return {**outcome, "caught_up": len(sent)}
+
+
+def _run(instance: "dg.DagsterInstance", name: str) -> dict[str, Any]:
+    from e2i_assets.definitions import defs
+    from e2i_assets.defs.partitions import EXPERIMENTS
+    from e2i_assets.defs.tracing_resource import LOST_TRACES
+
+    instance.add_dynamic_partitions(EXPERIMENTS, [name])
+    job = defs().resolve_job_def("tune_and_train")
+    result = job.execute_in_process(instance=instance, partition_key=name, raise_on_error=False, tags=LAUNCHER)
+    broken = [
+        {
+            "check": one.check_name,
+            "asset": one.asset_key.to_user_string(),
+            "why": one.description or "",
+            "blocking": one.blocking,
+        }
+        for one in result.get_asset_check_evaluations()
+        if not one.passed
+    ]
+    run = instance.get_run_by_id(result.run_id)
+    lost = run.tags.get(LOST_TRACES) if run else None
+    missing = [f"traces: {lost}"] if lost else []
+    outcome = {"status": "done", "run_id": result.run_id, "checks": broken, "missing": missing}
+    return outcome if result.success else {**outcome, "status": "failed", "error": _reason(result)}
+
+
+def _reason(result: Any) -> str:
+    """Return what a person can act on: the message of the step that failed, of its cause where Dagster wrapped it."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            return f"{event.step_key}: {error.message.strip() if error else 'failed'}"
+    return "the run failed before its first step: see its log"
+
+
+if __name__ == "__main__":
+    main()

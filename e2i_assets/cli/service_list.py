@@ -1,0 +1,116 @@
+"""The programs that `e2i up` serves: how each is started, with telemetry off and no secret in its arguments."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.exc import DBAPIError
+
+from e2i_assets.adapters.addresses import shown_address
+from e2i_assets.adapters.mlflow.client import ENVIRONMENT as MLFLOW_ENVIRONMENT
+from e2i_assets.adapters.mlflow.client import is_server
+from e2i_assets.adapters.postgres.dagster_tables import daemon_beats
+from e2i_assets.adapters.processes.services import Service
+from e2i_assets.adapters.settings import DAGSTER_URL, HOME, MLFLOW_TRACKING_URI, MLFLOW_URL, STATE
+from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
+from e2i_assets.cli.dagster_home import dagster_home
+from e2i_assets.cli.optuna_dashboard import STORAGE_URL
+from e2i_assets.cli.origin_guard import reached_as
+from e2i_assets.services.project import Project
+
+_PATIENCE = "DAGSTER_GRPC_TIMEOUT_SECONDS"
+_EVERYWHERE = ("0.0.0.0", "::")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the three that answer over HTTP are."""
+
+    dagster: int
+    mlflow: int
+    optuna: int
+
+
+def service_list(project: Project, host: str, ports: Ports) -> list[Service]:
+    """Return what to start; no MLflow where a server of one's own is configured."""
+    # The slowest first.
+    mlflow = [] if own_mlflow(project) else [_mlflow(project, host, ports.mlflow)]
+    return [*mlflow, *_dagster(project, host, ports), _optuna(project, host, ports.optuna)]
+
+
+def own_mlflow(project: Project) -> str | None:
+    """Return the address of the person's own MLflow server, without a password, if there is one."""
+    uri = project.settings.mlflow_tracking_uri
+    return shown_address(MLFLOW_TRACKING_URI, uri) if uri and is_server(uri) else None
+
+
+def traced_to(project: Project, host: str, ports: Ports, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what has runs of the UI send their traces to the MLflow at hand, unless a person asks for another way."""
+    if environment.get(TRACING_ENDPOINT) or environment.get(TRACING_RECEIVER):
+        return {}
+    own = project.settings.mlflow_tracking_uri if own_mlflow(project) else None
+    return {TRACING_ENDPOINT: own or _address(host, ports.mlflow), TRACING_RECEIVER: "mlflow"}
+
+
+def _dagster(project: Project, host: str, ports: Ports) -> list[Service]:
+    settings, port = project.settings, ports.dagster
+    environment = {
+        "DAGSTER_HOME": str(dagster_home(settings)),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+        "GIT_PYTHON_REFRESH": "quiet",
+        # Searches take every core there is: what answers after more than Dagster's own minute is busy, and not dead.
+        _PATIENCE: os.environ.get(_PATIENCE) or "300",
+        HOME: str(settings.root),
+        STATE: str(settings.state),
+        # Where the links lead that a run writes down, unless a browser has another way.
+        DAGSTER_URL: os.environ.get(DAGSTER_URL) or _address(host, port),
+        MLFLOW_URL: os.environ.get(MLFLOW_URL) or own_mlflow(project) or _address(host, ports.mlflow),
+        **reached_as(host),
+        **traced_to(project, host, ports, os.environ),
+        **MLFLOW_ENVIRONMENT,
+    }
+    graph = ("-w", str(settings.root / "workspace.yaml"))
+    started = datetime.now(UTC)
+
+    def beats() -> bool:
+        try:
+            return daemon_beats(project.database, started)
+        except DBAPIError:  # no answer is no heartbeat yet; when there never is one, that is said
+            return False
+
+    ui = (sys.executable, "-m", "e2i_assets.cli.dagster_ui", *graph, "-h", host, "-p", str(port))
+    daemon = (sys.executable, "-m", "dagster._daemon", "run", *graph)
+    return [
+        Service("dagster-webserver", ui, _address(host, port), "/server_info", environment),
+        Service("dagster-daemon", daemon, "", environment=environment, is_ready=beats),
+    ]
+
+
+def _mlflow(project: Project, host: str, port: int) -> Service:
+    artifacts = project.settings.artifacts
+    environment = {
+        **MLFLOW_ENVIRONMENT,
+        "DO_NOT_TRACK": "1",
+        "GIT_PYTHON_REFRESH": "quiet",
+        "MLFLOW_BACKEND_STORE_URI": project.settings.mlflow_tracking_uri or project.database.url_for("mlflow"),
+        # Jobs are for its evaluation of language models: fifteen processes that nobody here needs.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    listening = ("--host", host, "--port", str(port), "--workers", "1")
+    command = (sys.executable, "-m", "mlflow", "server", *listening, "--artifacts-destination", artifacts.as_uri())
+    return Service("mlflow", command, _address(host, port), "/health", environment)
+
+
+def _optuna(project: Project, host: str, port: int) -> Service:
+    command = (sys.executable, "-m", "e2i_assets.cli.optuna_dashboard", host, str(port))
+    environment = {STORAGE_URL: project.database.url_for("optuna"), "DO_NOT_TRACK": "1", **reached_as(host)}
+    return Service("optuna-dashboard", command, _address(host, port), "/dashboard", environment)
+
+
+def _address(host: str, port: int) -> str:
+    """Return where a program that listens on `host` can be reached from this machine."""
+    reached = "127.0.0.1" if host in _EVERYWHERE else host
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"

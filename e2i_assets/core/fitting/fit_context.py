@@ -1,0 +1,205 @@
+"""The one way a model is fitted: the search calls it for every trial, and the final training calls it once more."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, predicted
+from e2i_assets.core.algorithms.early_stopping import FitMonitor
+from e2i_assets.core.algorithms.prepared_data import Matrix, PreparedData, Task
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.fitting.preprocessing import category_positions, fitted, matrix, precision
+from e2i_assets.core.fitting.resampling import resampled
+from e2i_assets.core.fitting.rows import RowSource, pieces
+from e2i_assets.core.imbalance import AS_THEY_COME, Balancing, balanced_weights
+from e2i_assets.core.metrics import Array, Prediction
+
+if TYPE_CHECKING:
+    from e2i_assets.core.fitting.fitted_model import FittedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows to learn from or to judge on.
+
+    Attributes:
+        features: Shape (n, features), in the columns of the dataset.
+        target: Shape (n,): labels, or the values of a regression.
+    """
+
+    features: pd.DataFrame
+    target: pd.Series
+
+    @property
+    def can_be_read_again(self) -> bool:
+        """They stand in memory: whoever else holds them decides for how long."""
+        return False
+
+    def blank(self) -> pd.DataFrame:
+        """Return a table of no rows with the names and types of the features."""
+        return self.features.iloc[:0]
+
+    def columns(self, names: Sequence[str]) -> pd.DataFrame:
+        """Return all rows of some features."""
+        return self.features[list(names)]
+
+    def pieces(self, names: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Return the features, or some of them, some rows at a time and in order."""
+        return pieces(self.features if names is None else self.columns(names))
+
+
+def target_codes(target: pd.Series, classes: tuple[Any, ...]) -> Array:
+    """Return class codes 0..k-1 in the order of ``classes``, or the float values when there are none.
+
+    Raises:
+        E2iError: A label is not one of the classes.
+    """
+    if not classes:
+        return target.to_numpy(dtype=np.float64)
+    codes: Array = pd.Index(classes).get_indexer(pd.Index(target)).astype(np.int64)
+    if (codes < 0).any():
+        raise E2iError(f"label {target.iloc[int(np.argmax(codes < 0))]!r} is not one of the classes {list(classes)}")
+    return codes
+
+
+def merged(defaults: Mapping[str, Any], tuned: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the full parameter set: defaults, overridden by what was tuned, overridden by what is fixed."""
+    return {**defaults, **tuned, **fixed}
+
+
+@dataclass(frozen=True, slots=True)
+class FitContext:
+    """Train and validation rows, prepared once for all fits of a study; several threads may fit on it at a time.
+
+    Attributes:
+        algorithm: What is fitted.
+        preparation: The ColumnTransformer fitted on the train rows.
+        material: The matrices, and their binned form for those who bin; train rows may be resampled there.
+        classes: The labels in the order of their codes, empty for a regression.
+        y_train: Shape (n,): class codes or values of the real train rows.
+        groups: A code per validation row for each feature whose values are compared as groups, shape (n,).
+        balancing: What is done about uneven classes.
+    """
+
+    algorithm: Algorithm
+    preparation: Any
+    prepared_data: PreparedData
+    classes: tuple[Any, ...]
+    y_train: Array
+    groups: Mapping[str, Array] = field(default_factory=dict)
+    balancing: Balancing = AS_THEY_COME
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return self.prepared_data.task
+
+    @property
+    def y_validation(self) -> Array:
+        """Class codes or values of the validation rows."""
+        return self.prepared_data.y_validation
+
+    def fit(self, parameters: Mapping[str, Any], patience: int | None = None, report: Any = None) -> Fit:
+        """Fit the whole parameter set on the train rows, watched on the validation rows when asked to.
+
+        Args:
+            parameters: Every parameter of the estimator: nothing is added here.
+            patience: Boosting rounds without improvement before a booster stops; None grows all of them.
+            report: Called with the rounds grown so far and the prediction for the validation rows.
+        """
+        watched = report is not None or (patience is not None and self.algorithm.rounds_parameter is not None)
+        return self.algorithm.fit(parameters, self.prepared_data, FitMonitor(patience, report) if watched else None)
+
+    def on_validation(self, fit: Fit) -> Prediction:
+        """Predict the validation rows."""
+        return predicted(fit.estimator, self.prepared_data.x_validation, self.task)
+
+    def on(self, fit: Fit, rows: RowSource) -> Prediction:
+        """Predict rows that the bench does not hold."""
+        x = matrix(self.preparation, rows.pieces(), len(rows.target), precision(self.algorithm.preparation))
+        return predicted(fit.estimator, x, self.task)
+
+    def used(self, parameters: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
+        """Return the parameters with the rounds that the fit really uses, so that they reproduce it unwatched."""
+        name = self.algorithm.rounds_parameter
+        return dict(parameters) if name is None or fit.rounds is None else {**parameters, name: fit.rounds}
+
+    def model(self, fit: Fit) -> "FittedModel":
+        """Join preprocessing and estimator into one model on tables and labels."""
+        from e2i_assets.core.fitting.fitted_model import FittedModel
+
+        classes = np.asarray(self.classes) if self.classes else None
+        return FittedModel(self.preparation, fit.estimator, classes, precision(self.algorithm.preparation))
+
+
+def fit_context(
+    algorithm: Algorithm,
+    task: Task,
+    train: RowSource,
+    validation: RowSource,
+    classes: tuple[Any, ...],
+    group_columns: Sequence[str] = (),
+    balancing: Balancing = AS_THEY_COME,
+) -> FitContext:
+    """Prepare train and validation rows: everything is fitted on the train rows alone.
+
+    Raises:
+        E2iError: A column whose groups are to be compared is no feature, or a class has too few rows to be resampled.
+    """
+    if missing := [column for column in group_columns if column not in validation.blank().columns]:
+        raise E2iError(f"{missing[0]!r} is no feature of this table, so its groups cannot be compared")
+    preparation = fitted(algorithm.preparation, train)
+    dtype = precision(algorithm.preparation)
+    y_train, y_validation = (target_codes(rows.target, classes) for rows in (train, validation))
+    learnt, y_learnt = _learnt(train, y_train, balancing, classes)
+    weights = None if balancing.strategy == "none" else _class_weights(y_train, y_learnt, balancing, len(classes))
+    prepared_data = PreparedData(
+        task=task,
+        prepare_train=_preparing(algorithm, preparation, learnt, len(y_learnt)),
+        y_train=y_learnt,
+        x_validation=matrix(preparation, validation.pieces(), len(y_validation), dtype),
+        y_validation=y_validation,
+        categories=category_positions(algorithm.preparation, train.blank()),
+        train_weights=weights[y_learnt] if weights is not None and balancing.strategy == "class_weight" else None,
+        validation_weights=None if weights is None else weights[y_validation],
+    )
+    groups = {
+        column: pd.factorize(validation.columns([column])[column], use_na_sentinel=False)[0] for column in group_columns
+    }
+    return FitContext(algorithm, preparation, prepared_data, classes, y_train, groups, balancing)
+
+
+def _learnt(train: RowSource, codes: Array, balancing: Balancing, classes: tuple[Any, ...]) -> tuple[RowSource, Array]:
+    """Return the rows that fits learn from, and their class codes."""
+    if balancing.strategy in ("none", "class_weight"):
+        return train, codes
+    features, chosen = resampled(train.features, codes, balancing.strategy, balancing.seed, classes)
+    return Rows(features, pd.Series(np.asarray(classes, dtype=object)[chosen])), chosen
+
+
+def _class_weights(real: Array, learnt: Array, balancing: Balancing, n_classes: int) -> Array:
+    """Return what a row of each class counts for where rounds are decided: as much as for the fit itself.
+
+    Shape (n_classes,). A model that learns from rows of which half are rare says of each row that it may well be rare.
+    On rows as they come, unlearning that lowers the loss for hundreds of rounds after the model has begun to overfit.
+    """
+    if balancing.strategy == "class_weight":
+        return balanced_weights(real, n_classes)
+    before, after = (np.bincount(codes, minlength=n_classes) for codes in (real, learnt))
+    weights: Array = np.where(before > 0, after / np.maximum(before, 1), 1.0)
+    return weights
+
+
+def _preparing(algorithm: Algorithm, preparation: Any, rows: RowSource, count: int) -> Callable[[], Matrix]:
+    """Return what gives the train matrix: one that is kept, or one made when a booster bins it, who drops it then."""
+
+    def prepared() -> Matrix:
+        return matrix(preparation, rows.pieces(), count, precision(algorithm.preparation))
+
+    if algorithm.bins_rows and rows.can_be_read_again:
+        return prepared
+    kept = prepared()
+    return lambda: kept

@@ -1,0 +1,123 @@
+"""Pictures of how a model does on rows, drawn by scikit-learn's own displays."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from e2i_assets.core.evaluation.calibration import N_BINS
+from e2i_assets.core.evaluation.confusion import Confusion
+from e2i_assets.core.metrics import Array, Prediction
+from e2i_assets.core.plots.figures import new_figure, png
+
+MOST_POINTS = 1000
+_MOST_NUMBERS = 12
+_MOST_SIDE_BY_SIDE = 5
+# File to scikit-learn's display and the words at its axes.
+_CURVES = {
+    "roc_curve.png": ("RocCurveDisplay", "false positive rate", "true positive rate"),
+    "precision_recall_curve.png": ("PrecisionRecallDisplay", "recall", "precision"),
+}
+
+
+def pictures(
+    y_true: Array, prediction: Prediction, classes: Sequence[object], confusion: Sequence[Sequence[int]] | None
+) -> dict[str, bytes]:
+    """Return PNGs by file name: curves and the confusion matrix of classes, the residuals of values.
+
+    A curve that does not exist on these rows, such as an ROC curve with one class, is not among them.
+
+    Args:
+        y_true: Shape (n,): class codes or values.
+        prediction: Of the same rows.
+        classes: Labels in the order of their codes, empty for a regression.
+        confusion: Counts at the threshold in use, true classes by row.
+    """
+    if not classes:
+        return {"residuals.png": _residuals(y_true, prediction.labels)}
+    labels = [str(label) for label in classes]
+    drawn = {}
+    if confusion is not None:
+        drawn["confusion_matrix.png"] = _confusion_matrix(Confusion(np.asarray(confusion)), labels)
+    if prediction.scores is None:
+        return drawn
+    if present := _with_and_without(y_true, len(labels)):
+        for file, curve in _CURVES.items():
+            drawn[file] = _curves(curve, y_true, prediction.scores, present, labels)
+    if (calibration := _calibration(y_true, prediction.scores, labels)) is not None:
+        drawn["calibration_curve.png"] = calibration
+    return drawn
+
+
+def _with_and_without(y_true: Array, n_classes: int) -> list[int]:
+    """Return the classes that some rows are of and others not, of two classes only the positive one."""
+    codes = [1] if n_classes == 2 else range(n_classes)
+    return [code for code in codes if 0 < np.count_nonzero(y_true == code) < len(y_true)]
+
+
+def _curves(
+    curve: tuple[str, str, str], y_true: Array, scores: Array, codes: Sequence[int], labels: Sequence[str]
+) -> bytes:
+    from sklearn import metrics
+
+    figure = new_figure()
+    axes = figure.subplots()
+    display, across, up = curve
+    kind: Any = getattr(metrics, display)
+    for position, code in enumerate(codes):
+        last = position == len(codes) - 1
+        kind.from_predictions(
+            y_true == code, scores[:, code], ax=axes, name=labels[code], plot_chance_level=last and len(codes) == 1
+        )
+    axes.set(xlabel=across, ylabel=up)
+    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
+    return png(figure)
+
+
+def _calibration(y_true: Array, scores: Array, labels: Sequence[str]) -> bytes | None:
+    """Draw what `calibration_error` measures: of two classes class 1, of more the likeliest one."""
+    from sklearn.calibration import CalibrationDisplay
+
+    if scores.shape[1] == 2:
+        hit, said, name = y_true == 1, scores[:, 1], labels[1]
+    else:
+        hit, said, name = scores.argmax(axis=1) == y_true, scores.max(axis=1), "the likeliest class"
+    if len(np.unique(hit)) < 2:
+        return None
+    figure = new_figure()
+    axes = figure.subplots()
+    CalibrationDisplay.from_predictions(hit.astype(int), np.clip(said, 0, 1), n_bins=N_BINS, ax=axes, name=name)
+    axes.set(xlabel=f"predicted probability of {name}", ylabel=f"share of rows that are {name}")
+    axes.legend(fontsize=8, frameon=False)
+    return png(figure)
+
+
+def _confusion_matrix(confusion: Confusion, labels: Sequence[str]) -> bytes:
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    figure = new_figure()
+    axes = figure.subplots()
+    display = ConfusionMatrixDisplay(confusion.counts, display_labels=labels)
+    turned = "horizontal" if len(labels) <= _MOST_SIDE_BY_SIDE else "vertical"
+    display.plot(
+        ax=axes,
+        cmap="Blues",
+        values_format="d",
+        include_values=len(labels) <= _MOST_NUMBERS,
+        xticks_rotation=turned,
+    )
+    axes.set(xlabel="predicted", ylabel="true")
+    return png(figure)
+
+
+def _residuals(y_true: Array, predicted: Array) -> bytes:
+    from sklearn.metrics import PredictionErrorDisplay
+
+    figure = new_figure()
+    sides = figure.subplots(1, 2)
+    for axes, kind in zip(sides, ("actual_vs_predicted", "residual_vs_predicted"), strict=True):
+        PredictionErrorDisplay.from_predictions(
+            y_true, predicted, kind=kind, ax=axes, subsample=min(MOST_POINTS, len(y_true)), random_state=0,
+            scatter_kwargs={"s": 8, "alpha": 0.5},
+        )  # fmt: skip
+    return png(figure)

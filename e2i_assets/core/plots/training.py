@@ -1,0 +1,71 @@
+"""Pictures of a trained model: how it does on test, against the defaults, and what it leans on."""
+
+from collections.abc import Sequence
+
+from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.evaluation import measures
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.fit_context import target_codes
+from e2i_assets.core.metrics import metric
+from e2i_assets.core.permutation import FeatureImportance, permutation_importances
+from e2i_assets.core.plots.evaluation import pictures
+from e2i_assets.core.plots.figures import new_figure, png
+from e2i_assets.core.plots.search_history import default_against_tuned
+from e2i_assets.core.training import Training
+
+PERMUTATION = "permutation_importance.png"
+_MOST_SHOWN = 15
+_LONGEST_NAME = 32
+
+
+def validation_importance(experiment: Experiment, rows: TrainingRows, training: Training) -> list[FeatureImportance]:
+    """Return what the model loses without each feature, measured on validation: the test rows are looked at once."""
+    truth = target_codes(rows.validation.target, rows.facts.classes)
+    judged = metric(experiment.metric, experiment.problem_type)
+    return permutation_importances(training.model, rows.validation.features, truth, judged, experiment.hpo.seed)
+
+
+def model_pictures(
+    experiment: Experiment,
+    rows: TrainingRows,
+    hpo: HpoOutput,
+    training: Training,
+    importances: Sequence[FeatureImportance],
+) -> dict[str, bytes]:
+    """Return PNGs by file name."""
+    test = training.report.splits["test"]
+    drawn = pictures(*training.on_test, rows.facts.classes, test.confusion)
+    if importances:
+        drawn[PERMUTATION] = permutation_picture(importances, experiment.metric)
+    measure = measures.measure(experiment.metric, experiment.problem_type)
+    if measure is None or measure.name not in test.metrics:
+        return drawn
+    trained = "tuned" if hpo.hpo_completed else "defaults"
+    on_test = {
+        "a guess": training.baseline_metrics.get(measure.name),
+        "defaults": training.default_metrics.get(measure.name),
+        trained: test.metrics[measure.name],
+    }
+    natural = metric(experiment.metric, experiment.problem_type).oriented
+    values = {"defaults": hpo.hpo_default_value, trained: hpo.hpo_best_value}
+    on_validation = {name: natural(value) for name, value in values.items() if value is not None}
+    interval = training.report.intervals.get(measure.name)
+    drawn["default_against_tuned.png"] = default_against_tuned(measure, on_test, interval, on_validation)
+    return drawn
+
+
+def permutation_picture(importances: Sequence[FeatureImportance], metric: str) -> bytes:
+    """Draw the columns that the model leans on most, as a PNG."""
+    shown = list(importances[:_MOST_SHOWN])[::-1]
+    figure = new_figure()
+    axes = figure.subplots()
+    axes.barh(range(len(shown)), [one.loss for one in shown], xerr=[one.spread for one in shown], color="#2f6db5")
+    axes.set_yticks(range(len(shown)), [_short(one.feature) for one in shown], fontsize=8)
+    axes.axvline(0, color="#999999", linewidth=0.8)
+    axes.set(xlabel=f"{metric} lost on validation when the column is shuffled")
+    return png(figure)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."

@@ -1,0 +1,72 @@
+"""Experiment files as a process that looks often reads them: one whose text is the same is not judged again."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from e2i_assets.adapters.files.experiment_files import ExperimentFolder, files_in, read_experiment, read_files, strict
+from e2i_assets.core.errors import ExperimentInvalid
+from e2i_assets.core.experiments.experiment import Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFolder:
+    """What was seen of a folder.
+
+    Attributes:
+        folder: The files that were read.
+        unread: Files for which there was no time yet.
+    """
+
+    folder: ExperimentFolder
+    unread: Sequence[Path]
+
+
+@dataclass(slots=True)
+class RememberedFiles:
+    """Judges a file once for each text that it has: parsing one takes milliseconds, comparing its text does not."""
+
+    _judged: dict[Path, tuple[bytes, Experiment | ExperimentInvalid]] = field(default_factory=dict)
+
+    def look(self, folder: Path, seconds: float) -> SeenFolder:
+        """Read a folder, for about so many seconds; what is left over is read by the next look.
+
+        Raises:
+            E2iError: There is no such folder.
+        """
+        paths = files_in(folder)
+        self._judged = {path: self._judged[path] for path in paths if path in self._judged}
+        until = time.monotonic() + seconds
+        read: list[Path] = []
+        for path in paths:
+            if not self._is_known(path):
+                if time.monotonic() > until:
+                    continue
+                self._judge(path)
+            read.append(path)
+        left = set(read)
+        return SeenFolder(strict(read_files(read, self._read)), [path for path in paths if path not in left])
+
+    def _is_known(self, path: Path) -> bool:
+        return path in self._judged and self._judged[path][0] == _text(path)
+
+    def _judge(self, path: Path) -> None:
+        text = _text(path)
+        try:
+            self._judged[path] = (text, read_experiment(path))
+        except ExperimentInvalid as mistakes:
+            self._judged[path] = (text, mistakes)
+
+    def _read(self, path: Path) -> Experiment:
+        found = self._judged[path][1]
+        if isinstance(found, ExperimentInvalid):
+            raise found
+        return found
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # gone, or closed to us: what is known of it, if anything, is not what it says
+        return b""

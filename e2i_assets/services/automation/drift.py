@@ -1,0 +1,171 @@
+"""One look at the newer rows of the experiments: what has drifted, put on record, and the re-tunes that are due."""
+
+import os
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from e2i_assets.adapters.mlflow.models import load_model
+from e2i_assets.adapters.repositories.champions import ChampionRepository, StoredDecision
+from e2i_assets.adapters.repositories.drift_reports import DriftReportRepository, DriftRow, StoredReport
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository, ExperimentRow
+from e2i_assets.adapters.repositories.run_requests import Cause, RunRequest, RunRequestRepository
+from e2i_assets.adapters.sources import datasets
+from e2i_assets.adapters.sources.fingerprints import Fingerprints
+from e2i_assets.core.automation.drift import FEWEST_ROWS, Decay, conclusion, decay, feature_drift, retune_is_due
+from e2i_assets.core.automation.new_experiments import run_key
+from e2i_assets.core.data.recent_rows import RecentRows, recent_rows
+from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.evaluation.evaluation import split_evaluation
+from e2i_assets.core.evaluation.intervals import bootstrap_intervals
+from e2i_assets.core.evaluation.measures import Measure, measure
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.file import experiment_from
+from e2i_assets.core.fitting.fit_context import target_codes
+from e2i_assets.services.project import Project
+from e2i_assets.services.stored_model import ARCHIVE, predicted_frame
+
+CAUSE: Cause = "drifted_data"
+
+
+@dataclass(frozen=True, slots=True)
+class DriftScan:
+    """What came of one look.
+
+    Attributes:
+        requests: The runs that Dagster is not known to have yet.
+        reports: What was found in newer rows that were not looked at before, by experiment.
+        why: For the tick.
+        last: The experiment that was looked at last: the next look begins behind it. Empty: at the beginning.
+    """
+
+    requests: Sequence[RunRequest]
+    reports: dict[str, DriftRow]
+    why: str
+    last: str
+
+
+def look(
+    project: Project,
+    fingerprints: Fingerprints,
+    under_way: Collection[str],
+    after: str = "",
+    seconds: float = 10.0,
+) -> DriftScan:
+    """Compare newer rows with those that the champions learnt from, put it on record, and return what is to run.
+
+    What is due is decided from what is on record, and not from what is new: a drift that was seen while a run went on,
+    within the cool-down, or just before this process died is one at the next look as well.
+
+    Args:
+        workspace: The project.
+        fingerprints: Of sources.
+        under_way: Experiments of which a run waits or goes on.
+        after: Where the last look stopped.
+        seconds: About how long this look may take; what is left over is for the next one.
+    """
+    store, seen = RunRequestRepository(project.database), DriftReportRepository(project.database).last()
+    busy = {*under_way, *store.waiting_experiments()}
+    asked = store.last(CAUSE)
+    until = time.monotonic() + seconds
+    reports: dict[str, DriftRow] = {}
+    said: list[str] = []
+    last = ""
+    rows = [row for row in ExperimentRepository(project.database).list() if row.experiment_name > after]
+    for row in rows:
+        name, known = row.experiment_name, seen.get(row.id)
+        if not (row.spec.get("watch") or {}).get("recent"):
+            continue
+        if last and time.monotonic() > until:
+            said.append("the others are left for the next look")
+            break
+        last = name
+        try:
+            experiment = experiment_from(row.spec, f"experiment {name}")
+            found = _report(project, experiment, row, fingerprints, known)
+        except E2iError as error:
+            said.append(f"not evaluated at {name}: {error}")
+            continue
+        if found is None:
+            said.append(f"{name}: no model yet")
+            continue
+        is_new = found is not known
+        said.append(f"{name}: {found.reason if is_new else 'the newer rows are those that were looked at last'}")
+        if is_new:
+            reports[name] = found
+            DriftReportRepository(project.database).save(found)
+        before = asked.get(name)
+        is_due = retune_is_due(
+            found.drifted and not (before and before.content_hash == found.fingerprint),
+            before.requested_at if before else None,
+            datetime.now(UTC),
+            experiment.watch.cool_down_days,
+        )
+        if is_due and name not in busy:
+            key = run_key(name, CAUSE, found.fingerprint.rpartition(":")[2], before.times if before else 0)
+            request = RunRequest(
+                run_key=key, experiment=name, cause=CAUSE, content_hash=found.fingerprint, reason=found.reason
+            )
+            store.ask([request])
+    else:
+        last = ""
+    why = "; ".join(said) or "no experiment says where newer rows are (watch.recent)"
+    return DriftScan(store.waiting(CAUSE), reports, why, last)
+
+
+def _report(
+    project: Project,
+    experiment: Experiment,
+    row: ExperimentRow,
+    fingerprints: Fingerprints,
+    seen: StoredReport | None,
+) -> DriftRow | None:
+    """Return what is to be said of newer rows: `seen` where it is of them and of this model; None without a model."""
+    champion = ChampionRepository(project.database).current(row.id)
+    assert experiment.watch.recent is not None
+    if champion is None:
+        return None
+    fingerprint = f"{champion.challenger_key[:12]}:{fingerprints.fingerprint(experiment.watch.recent)}"
+    if seen and fingerprint == seen.fingerprint:
+        return seen
+    stored: TrainingRows = project.read(TrainingRows, "validation_splits", experiment.name)
+    raw = datasets.load(experiment.watch.recent, project.settings.root, os.environ)
+    recent = recent_rows(raw, stored.train.blank(), tuple(stored.facts.classes), experiment)
+    enough = len(recent.features) >= FEWEST_ROWS
+    drifts = feature_drift(stored.train.features, recent.features, experiment.watch.largest_psi) if enough else []
+    labelled = int(recent.target.notna().sum())
+    decayed = _decay(experiment, champion, recent, tuple(stored.facts.classes)) if labelled >= FEWEST_ROWS else None
+    drifted, reason = conclusion(len(recent.features), drifts, decayed, labelled)
+    return DriftRow(
+        experiment_id=row.id,
+        fingerprint=fingerprint,
+        rows_seen=len(recent.features),
+        labelled_rows=labelled,
+        drifted=drifted,
+        reason=reason,
+        features=[asdict(one) for one in drifts],
+        metric=decayed.metric if decayed else None,
+        metric_then=decayed.then if decayed else None,
+        metric_now=decayed.now if decayed else None,
+    )
+
+
+def _decay(
+    experiment: Experiment, champion: StoredDecision, recent: RecentRows, classes: tuple[str, ...]
+) -> Decay | None:
+    counted = measure(experiment.metric, experiment.problem_type) or Measure(experiment.metric)
+    known = recent.target.notna()
+    truth = target_codes(recent.target[known], classes)
+    if classes and len(np.unique(truth)) < 2:
+        return None
+    model = load_model(Path(champion.model_folder) / ARCHIVE)
+    prediction = predicted_frame(model, experiment.problem_type, recent.features[known])
+    threshold = champion.decision_threshold
+    value = split_evaluation(experiment.problem_type, truth, prediction, threshold).metrics.get(counted.name)
+    intervals = bootstrap_intervals(experiment.problem_type, truth, prediction, threshold, seed=experiment.hpo.seed)
+    return decay(counted, champion.challenger_value, intervals.get(counted.name), value)

@@ -1,0 +1,172 @@
+"""One look at the experiments: what is new, changed, broken or gone, put on record, and the runs that are due."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
+from e2i_assets.adapters.files.experiment_files import mistakes_by_file
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository, ExperimentRow
+from e2i_assets.adapters.repositories.run_requests import Cause, LastRequest, RunRequest, RunRequestRepository
+from e2i_assets.core.automation.new_experiments import Decision, Found, Known, decision, run_key, summary
+from e2i_assets.core.content_hash import content_hash
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.errors import ExperimentInvalid
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.file import experiment_from
+from e2i_assets.services.automation.cached_files import RememberedFiles, SeenFolder
+from e2i_assets.services.freshness import is_trained
+from e2i_assets.services.project import Project
+
+CAUSE: Cause = "new_experiment"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What came of one look.
+
+    Attributes:
+        active: Every experiment in use, each a partition of the graph.
+        requests: The runs that Dagster is not known to have yet.
+        invalid: What is wrong with each file that is not valid.
+        why: For the tick.
+    """
+
+    active: Sequence[str]
+    requests: Sequence[RunRequest]
+    invalid: Mapping[str, str]
+    why: str
+
+
+@dataclass(slots=True)
+class ExperimentsWatch:
+    """Looks at the experiments again and again, within bounded time each."""
+
+    _files: RememberedFiles = field(default_factory=RememberedFiles)
+    _rows: dict[str, tuple[str, Experiment | ExperimentInvalid]] = field(default_factory=dict)
+    _hashes: dict[str, tuple[Experiment, Found]] = field(default_factory=dict)
+
+    def look(self, project: Project, seconds: float = 1.0) -> Look:
+        """Put on record what is new, and return what is to run.
+
+        Args:
+            workspace: The project.
+            seconds: About how long files that were never seen may be read.
+
+        Raises:
+            E2iError: There is no folder of experiments.
+        """
+        seen = self._files.look(project.settings.experiments, seconds)
+        rows = {row.experiment_name: row for row in ExperimentRepository(project.database).list(retired_too=True)}
+        last = RunRequestRepository(project.database).last(CAUSE)
+        experiments, invalid = self._found(seen, rows)
+        found = {name: self._hashed(one) for name, one in experiments.items()}
+        steps = _steps(seen, rows, last, found, invalid)
+        _put_on_record(project, steps, experiments, seen, rows, last)
+        waiting = RunRequestRepository(project.database).waiting(CAUSE)
+        active = {name for name, row in rows.items() if row.is_active} | set(experiments)
+        active -= {name for name, one in steps.items() if one.step == "retire"}
+        waiting = [one for one in waiting if one.experiment in active]
+        why = summary(steps, invalid, [one.experiment for one in waiting])
+        if seen.unread:
+            why += f"; {len(seen.unread)} files are still to be read: the next look goes on with them"
+        return Look(sorted(active), waiting, invalid, why)
+
+    def _found(
+        self, seen: SeenFolder, rows: Mapping[str, ExperimentRow]
+    ) -> tuple[dict[str, Experiment], dict[str, str]]:
+        """Return every experiment that can be read, of a file or else of a row, and what is wrong with the others."""
+        experiments = dict(seen.folder.experiments)
+        invalid = mistakes_by_file(seen.folder)
+        for name, row in rows.items():
+            if row.from_file or not row.is_active or name in experiments:
+                continue
+            found = self._of_row(row)
+            if isinstance(found, ExperimentInvalid):
+                invalid[f"row {name} of ml_experiments"] = ", ".join(str(one) for one in found.violations)
+            else:
+                experiments[name] = found
+        return experiments, invalid
+
+    def _of_row(self, row: ExperimentRow) -> Experiment | ExperimentInvalid:
+        known = self._rows.get(row.experiment_name)
+        if known is None or known[0] != row.spec_hash:
+            try:
+                found: Experiment | ExperimentInvalid = experiment_from(row.spec, f"experiment {row.experiment_name}")
+            except ExperimentInvalid as mistakes:
+                found = mistakes
+            known = self._rows[row.experiment_name] = (row.spec_hash, found)
+        return known[1]
+
+    def _hashed(self, experiment: Experiment) -> Found:
+        """Return the identities of an experiment; one that is the same object as before is not hashed again."""
+        known = self._hashes.get(experiment.name)
+        if known is None or known[0] is not experiment:
+            found = Found(spec_hash=content_hash(experiment.model_dump(mode="json")), run_hash=experiment.run_hash)
+            known = self._hashes[experiment.name] = (experiment, found)
+        return known[1]
+
+
+def _steps(
+    seen: SeenFolder,
+    rows: Mapping[str, ExperimentRow],
+    last: Mapping[str, LastRequest],
+    experiments: Mapping[str, Found],
+    invalid: Mapping[str, str],
+) -> dict[str, Decision]:
+    """Decide about every experiment that is, or was, there; not about files that were not read yet."""
+    broken = {path.stem for path in seen.folder.invalid} | {
+        name for name in rows if f"row {name} of ml_experiments" in invalid
+    }
+    unread = {path.stem for path in seen.unread}
+    steps = {}
+    for name in sorted((experiments.keys() | rows.keys()) - unread):
+        found, row, asked = experiments.get(name), rows.get(name), last.get(name)
+        of_a_row = found is not None and name not in seen.folder.experiments
+        known = Known(
+            # A row is registered as it is.
+            spec_hash=found.spec_hash if found and of_a_row else row.spec_hash if row else None,
+            asked_hash=asked.content_hash if asked else None,
+            active=row is not None and row.is_active,
+            from_file=of_a_row or (row is not None and row.from_file),
+        )
+        steps[name] = decision(found, name in broken and found is None, known)
+    return steps
+
+
+def _put_on_record(
+    project: Project,
+    steps: Mapping[str, Decision],
+    experiments: Mapping[str, Experiment],
+    seen: SeenFolder,
+    rows: Mapping[str, ExperimentRow],
+    last: Mapping[str, LastRequest],
+) -> None:
+    store, requests = ExperimentRepository(project.database), RunRequestRepository(project.database)
+    for name, one in steps.items():
+        if one.step == "retire":
+            store.retire(name)
+    registered = [name for name, one in steps.items() if one.step in ("run", "register")]
+    store.register_experiments([experiments[name] for name in registered if name in seen.folder.experiments])
+    to_run = [name for name, one in steps.items() if one.step == "run"]
+    done = {name for name in to_run if name not in last and _is_done(project, experiments[name])}
+    asked = {
+        name: RunRequest(
+            run_key=run_key(name, CAUSE, experiments[name].run_hash, last[name].times if name in last else 0),
+            experiment=name,
+            cause=CAUSE,
+            content_hash=experiments[name].run_hash,
+            reason=steps[name].why,
+        )
+        for name in to_run
+    }
+    requests.ask([asked[name] for name in to_run if name in done], needed=False)
+    requests.ask([asked[name] for name in to_run if name not in done])
+
+
+def _is_done(project: Project, experiment: Experiment) -> bool:
+    """Return whether somebody trained it before anybody looked: with `e2i run`, say."""
+    try:
+        facts: SplitFacts = project.read(SplitFacts, "validation_splits", experiment.name)
+    except (AssetMissing, AssetDamaged):
+        return False
+    return is_trained(project, experiment, facts)

@@ -1,0 +1,77 @@
+"""Tuning again: the models that are due for it, and the experiment as it is then searched."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.results import last_finished
+from e2i_assets.adapters.repositories.run_requests import Cause, RunRequest, RunRequestRepository
+from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.repositories.study_rows import TrialRow
+from e2i_assets.core.automation.new_experiments import run_key
+from e2i_assets.core.automation.retuning import decision, trials
+from e2i_assets.core.content_hash import content_hash
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.errors import ExperimentInvalid
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.file import experiment_from
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.trials import has_cost
+from e2i_assets.services.project import Project
+
+CAUSE: Cause = "age"
+# What a run is asked for because of, that is no ordinary run.
+RETUNES: frozenset[str] = frozenset({"age", "drifted_data"})
+
+
+def due(project: Project, under_way: Collection[str]) -> tuple[Sequence[RunRequest], Mapping[str, str]]:
+    """Put on record which models are old, and return the runs that are due, and of each other experiment why not."""
+    store, trained = RunRequestRepository(project.database), last_finished(project.database)
+    busy, asked = {*under_way, *store.waiting_experiments()}, store.last(CAUSE)
+    whys: dict[str, str] = {}
+    for row in ExperimentRepository(project.database).list():
+        name = row.experiment_name
+        try:
+            experiment = experiment_from(row.spec, f"experiment {name}")
+        except ExperimentInvalid as mistakes:
+            whys[name] = str(mistakes)
+            continue
+        moment, before = trained.get(name), asked.get(name)
+        found = content_hash({"trained": moment.isoformat() if moment else None})
+        one = decision(
+            moment,
+            datetime.now(UTC),
+            experiment.watch.retune_after_days,
+            experiment.hpo.enabled and bool(experiment.search_space()),
+            before is not None and before.content_hash == found,
+            name in busy,
+        )
+        if not one.run:
+            whys[name] = one.why
+            continue
+        key = run_key(name, CAUSE, found, before.times if before else 0)
+        store.ask([RunRequest(run_key=key, experiment=name, cause=CAUSE, content_hash=found, reason=one.why)])
+    return store.waiting(CAUSE), whys
+
+
+def as_asked(
+    project: Project, experiment: Experiment, facts: SplitFacts, cause: str | None, asked_at: datetime
+) -> Experiment:
+    """Return an experiment as a run of this cause searches it.
+
+    A re-tune has a budget of its own: what the study of these rows had spent when the run was asked for, and a little
+    more. A later attempt of the same run has the same, whatever the earlier ones have spent of it.
+    """
+    if cause not in RETUNES:
+        return experiment
+    store = StudyRepository(project.database)
+    study = store.by_spec_hash(tuning.spec_hash(experiment, facts))
+    spent = sum(_had_cost(trial, asked_at) for trial in store.trials(study.id)) if study else 0
+    budget = trials(experiment.hpo.trials, spent)
+    return experiment.model_copy(update={"hpo": experiment.hpo.model_copy(update={"trials": budget})})
+
+
+def _had_cost(trial: TrialRow, moment: datetime) -> bool:
+    """Whether a trial had cost some of the budget by then."""
+    ended = trial.datetime_complete
+    return has_cost(trial.state, trial.error_type) and ended is not None and ended <= moment

@@ -1,0 +1,97 @@
+"""What `best_hyperparameters` promises: the contract, nothing but the study's best trial, and the constraints."""
+
+import math
+import warnings
+
+from e2i_assets.core.algorithms import registry
+from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.contracts.violations import violations_of
+from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.goals import limits
+from e2i_assets.services.checks.check import Check, CheckResult, check_result, document, passed, stored
+from e2i_assets.services.project import Project
+
+
+def _contract(project: Project, name: str) -> CheckResult:
+    raw = document(project, "best_hyperparameters", name)
+    experiment = project.experiment(name)
+    rounds = registry.algorithm(experiment.algorithm).rounds_parameter
+    mistakes = violations_of(
+        raw,
+        experiment.search_space(),
+        tuning.fixed(experiment),
+        tuning.defaults(experiment),
+        frozenset({rounds} if rounds else ()),
+    )
+    return check_result(mistakes, "every field keeps the output contract")
+
+
+def _of_the_best_trial(project: Project, name: str) -> CheckResult:
+    output: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
+    tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
+    expected = tuning.hpo_output(project.experiment(name), tuned.identity, tuned.result).model_dump()
+    given = output.model_dump()
+    mistakes = [
+        f"{field} is {given[field]!r}, and by the study {value!r}"
+        for field, value in expected.items()
+        if given[field] != value
+    ]
+    source = f"trial {output.hpo_best_trial}" if output.hpo_completed else "the defaults, no trial being the best"
+    return check_result(mistakes, f"it is what the study says: {source}", best_trial=output.hpo_best_trial)
+
+
+def _constraints(project: Project, name: str) -> CheckResult:
+    experiment = project.experiment(name)
+    output: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
+    kept = limits(experiment)
+    if not kept:
+        return passed("the experiment sets no constraints")
+    tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
+    best = tuned.result.best if tuned.result else None
+    whose = f"trial {best.number}" if best else "the model of the defaults, no trial being within them,"
+    values = best.constraint_values if best else _of_the_defaults(project, name, output)
+    mistakes = []
+    for limit in kept:
+        value = values.get(limit.goal.name)
+        if value is None:
+            mistakes.append(f"{limit} is asked for, and the study did not measure it: materialise hpo_study again")
+        elif limit.excess(value) > 0:
+            mistakes.append(f"{limit} is asked for, and {whose} has {value:g}")
+    return check_result(mistakes, f"{', '.join(map(str, kept))}: {whose} keeps to it", **values)
+
+
+def _of_the_defaults(project: Project, name: str, output: HpoOutput) -> dict[str, float]:
+    """Measure what would be trained, judged as a trial is; no study has done it."""
+    rows: SearchRows = stored(project, SearchRows, "validation_splits", name)
+    objective = tuning.objective(project.experiment(name), rows)(math.inf)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the training says them again
+        wanted = [limit.goal for limit in objective.limits]
+        return objective.scheme.outcome(output.best_hyperparameters, wanted, objective.patience).measures
+
+
+CHECKS = (
+    Check(
+        asset="best_hyperparameters",
+        name="output_contract_is_valid",
+        description="Every field has its type and range; parameters are legal, fixed ones kept, none missing or extra.",
+        evaluate=_contract,
+        blocking=True,
+        answers_for_the_file=True,
+    ),
+    Check(
+        asset="best_hyperparameters",
+        name="parameters_equal_the_best_trial",
+        description="What will be trained is what was tuned: field by field what the stored study says.",
+        evaluate=_of_the_best_trial,
+        blocking=True,
+    ),
+    Check(
+        asset="best_hyperparameters",
+        name="constraints_are_satisfied",
+        description="What will be trained keeps to every constraint of the search, defaults included.",
+        evaluate=_constraints,
+        blocking=True,
+    ),
+)

@@ -1,0 +1,36 @@
+"""Every promise of every asset, in the order of the graph, and which experiments they can be judged for."""
+
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.services.checks import (
+    best_hyperparameters,
+    champion_model,
+    dataset,
+    evaluation,
+    hpo_pattern_memory,
+    hpo_study,
+    leakage,
+    trained_model,
+    validation_splits,
+    warm_start,
+)
+from e2i_assets.services.checks.check import Check
+from e2i_assets.services.project import Project
+
+CHECKS: tuple[Check, ...] = (
+    *dataset.CHECKS,
+    *validation_splits.CHECKS,
+    *leakage.CHECKS,
+    *warm_start.CHECKS,
+    *hpo_study.CHECKS,
+    *best_hyperparameters.CHECKS,
+    *trained_model.CHECKS,
+    *evaluation.CHECKS,
+    *champion_model.CHECKS,
+    *hpo_pattern_memory.CHECKS,
+)
+
+
+def experiments_with(project: Project, asset: str) -> list[str]:
+    """Return the active experiments for which a value of the asset is stored."""
+    names = [row.experiment_name for row in ExperimentRepository(project.database).list()]
+    return [name for name in names if project.asset_folder(asset, name).is_dir()]

@@ -1,0 +1,143 @@
+"""What `champion_model` promises: the model in use is no worse than the new one, loads, and is called so in MLflow."""
+
+from pathlib import Path
+
+from e2i_assets.adapters.files.asset_values import AssetMissing
+from e2i_assets.adapters.mlflow.client import TrackingFailed, TrackingUnreachable
+from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
+from e2i_assets.adapters.repositories.champions import ChampionRepository, StoredDecision
+from e2i_assets.adapters.repositories.drift_reports import DriftReportRepository
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.core.automation.champion import ChampionModel
+from e2i_assets.services.checks.check import Check, CheckFailed, CheckResult, check_result, passed, stored
+from e2i_assets.services.project import Project
+from e2i_assets.services.stored_model import ARCHIVE
+
+NOT_DRIFTED = "newer_rows_have_not_drifted"
+_MOST_FEATURES = 10
+_OLDER = "the model was trained before there were champions"
+
+
+def _output(project: Project, name: str) -> ChampionModel | None:
+    """Return the stored value; None where every model of the experiment is older than champions."""
+    try:
+        output: ChampionModel = stored(project, ChampionModel, "champion_model", name)
+    except AssetMissing:
+        experiment_id = ExperimentRepository(project.database).id_of(name)
+        if ChampionRepository(project.database).has_only_older(experiment_id):
+            return None
+        raise
+    return output
+
+
+def _decisions(project: Project, name: str) -> tuple[ChampionModel | None, StoredDecision | None]:
+    """Return the stored value, and the decision that made the present champion."""
+    output = _output(project, name)
+    experiment_id = ExperimentRepository(project.database).id_of(name)
+    return output, ChampionRepository(project.database).current(experiment_id) if output else None
+
+
+def _not_worse(project: Project, name: str) -> CheckResult:
+    output = _output(project, name)
+    if output is None:
+        return passed(_OLDER)
+    experiment_id = ExperimentRepository(project.database).id_of(name)
+    found = ChampionRepository(project.database).about(experiment_id, output.challenger_key)
+    if found is None:
+        raise CheckFailed(f"nothing is on record about the model {output.challenger_key[:12]}: materialise it again")
+    facts = {
+        "metric": found.metric,
+        "challenger": found.challenger_value,
+        "champion": found.champion_value,
+        "gain": found.gain,
+        "gain_low": found.gain_low,
+        "gain_high": found.gain_high,
+        "test_rows": found.test_rows,
+    }
+    return check_result(
+        [] if found.promoted else [f"the old model stays in use: {found.reason}"], found.reason, **facts
+    )
+
+
+def _there(project: Project, name: str) -> CheckResult:
+    output, champion = _decisions(project, name)
+    if output is None:
+        return passed(_OLDER)
+    if champion is None:
+        return passed("no model has kept its promises yet, so none is in use")
+    mistakes = []
+    registered = ChampionRepository(project.database).registered_champion(champion.challenger_key)
+    for where, key in {"the stored value": output.model_key, "ml_model_registry": registered}.items():
+        if key != champion.challenger_key:
+            mistakes.append(f"{where} names {str(key)[:12]}, and the last decision {champion.challenger_key[:12]}")
+    try:
+        load_model(Path(champion.model_folder) / ARCHIVE)
+    except ModelInvalid as error:
+        mistakes.append(str(error))
+    said = f"{champion.challenger_key[:12]} is the champion, and loads"
+    return check_result(mistakes, said, model_folder=champion.model_folder)
+
+
+def _alias(project: Project, name: str) -> CheckResult:
+    output, champion = _decisions(project, name)
+    if output is None:
+        return passed(_OLDER)
+    if champion is None or champion.mlflow_model_version is None:
+        return passed("the champion is not in MLflow")
+    try:
+        found = project.tracker().champion(f"e2i_{name}")
+    except (TrackingUnreachable, TrackingFailed) as error:
+        return check_result([f"MLflow could not be asked: {error}"], "")
+    wrong = [f"the alias champion points at {found}, and the champion is version {champion.mlflow_model_version}"]
+    return check_result(
+        [] if found == champion.mlflow_model_version else wrong, f"the alias champion points at version {found}"
+    )
+
+
+def _not_drifted(project: Project, name: str) -> CheckResult:
+    if _output(project, name) is None:
+        return passed(_OLDER)
+    found = DriftReportRepository(project.database).last().get(ExperimentRepository(project.database).id_of(name))
+    if found is None:
+        return passed("nobody has looked at newer rows (watch.recent)")
+    facts = {
+        "looked_at": f"{found.looked_at:%Y-%m-%d %H:%M}",
+        "newer_rows": found.rows_seen,
+        "labelled": found.labelled_rows,
+        "metric_then": found.metric_then,
+        "metric_now": found.metric_now,
+        **{f"psi of {one['feature']}": one["psi"] for one in found.features[:_MOST_FEATURES]},
+    }
+    return check_result([found.reason] if found.drifted else [], found.reason, **facts)
+
+
+CHECKS = (
+    Check(
+        asset="champion_model",
+        name="challenger_is_not_worse",
+        description="The new model is not worse than the one in use on the same test rows; else the old one stays.",
+        evaluate=_not_worse,
+        severity="WARN",
+    ),
+    Check(
+        asset="champion_model",
+        name="champion_model_loads",
+        description="The model in use is the one that was decided on, and its files load.",
+        evaluate=_there,
+        answers_for_the_file=True,
+    ),
+    Check(
+        asset="champion_model",
+        name="mlflow_alias_points_to_the_champion",
+        description="In MLflow the alias champion points at the version of the model in use.",
+        evaluate=_alias,
+        severity="WARN",
+    ),
+    Check(
+        asset="champion_model",
+        name=NOT_DRIFTED,
+        description="Newer rows are like those that were learnt from, and the model in use does as well on them.",
+        evaluate=_not_drifted,
+        severity="WARN",
+    ),
+)

@@ -1,0 +1,160 @@
+"""What `dataset` promises: a table as its experiment declares it, fit to learn from, without the answer in it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.content_hash import frame_hash
+from e2i_assets.core.data import target_leaks
+from e2i_assets.core.data.column_types import is_number, labels
+from e2i_assets.core.data.dataset import Dataset, schema_of
+from e2i_assets.core.data.feature_columns import name_violations, roles
+from e2i_assets.core.data.table_schema import TableSchemaInvalid
+from e2i_assets.core.errors import DataInvalid
+from e2i_assets.core.leakage import audit
+from e2i_assets.services import data_gates
+from e2i_assets.services.checks.check import Check, CheckFailed, CheckResult, check_result, passed, stored
+from e2i_assets.services.project import Project
+
+_FEATURE_TYPES = ("int64", "float64", "category")
+
+
+def _schema(project: Project, name: str) -> CheckResult:
+    from pandera.errors import SchemaErrors
+
+    data: Dataset = stored(project, Dataset, "dataset", name)
+    types = {column: str(data.frame[column].dtype) for column in data.features}
+    mistakes = [f"{column} is {kind}" for column, kind in types.items() if kind not in _FEATURE_TYPES]
+    try:
+        schema_of(data).validate(data.frame, lazy=True)
+    except SchemaErrors as error:
+        cases = error.failure_cases.drop_duplicates(["column", "check"])
+        mistakes += [
+            f"{case.column or 'table'} breaks {case.check} with {case.failure_case}" for case in cases.itertuples()
+        ]
+    return check_result(mistakes, "every column has its type and its legal values", columns=len(data.frame.columns))
+
+
+def _content(project: Project, name: str) -> CheckResult:
+    data: Dataset = stored(project, Dataset, "dataset", name)
+    found = frame_hash(data.frame)
+    mistakes = [] if found == data.data_hash else [f"the rows have the hash {found[:12]}, not {data.data_hash[:12]}"]
+    return check_result(
+        mistakes, f"the {len(data.frame)} rows have the hash that everything refers to", rows=len(data.frame)
+    )
+
+
+def _quality(project: Project, name: str) -> CheckResult:
+    data: Dataset = stored(project, Dataset, "dataset", name)
+    try:
+        report, decision = data_gates.quality(project.settings, project.experiment(name), data)
+    except DataInvalid as mistakes:
+        raise CheckFailed(f"blocked: {'; '.join(map(str, mistakes.violations))}") from mistakes
+    facts = report.model_dump(mode="json", exclude={"expectation_results", "report_id"})
+    hints = "".join(f"; {step}" for step in report.remediation_steps)
+    return CheckResult(
+        "passed" if decision.passed else "failed", decision.reason + ("" if decision.passed else hints), facts
+    )
+
+
+def _schema_file(project: Project, name: str) -> CheckResult:
+    data: Dataset = stored(project, Dataset, "dataset", name)
+    try:
+        mistakes = data_gates.schema_mistakes(project.settings, project.experiment(name), data)
+    except TableSchemaInvalid as error:
+        raise CheckFailed(str(error)) from error
+    if mistakes is None:
+        return passed("there is no schema file yet: the next run of the experiment infers one")
+    return check_result(mistakes, f"all {len(data.frame)} rows keep experiments/schemas/{name}.yaml")
+
+
+def _no_shifted_target(project: Project, name: str) -> CheckResult:
+    data: Dataset = stored(project, Dataset, "dataset", name)
+    found = audit.shifted(data, project.experiment(name).leakage)
+    return check_result(found.mistakes, f"nothing found in {found.looked_at}")
+
+
+def _kept_out(project: Project, name: str) -> CheckResult:
+    data: Dataset = stored(project, Dataset, "dataset", name)
+    experiment = project.experiment(name)
+    reasons = {column: why for column, why in roles(experiment).items() if column != experiment.target.column}
+    mistakes = [
+        f"{column} is a feature and should not be: {reasons[column]}" for column in data.features if column in reasons
+    ]
+    return check_result(mistakes, f"none of {len(reasons)} columns that the experiment keeps out is a feature")
+
+
+def _no_target(project: Project, name: str) -> CheckResult:
+    data: Dataset = stored(project, Dataset, "dataset", name)
+    features = {column: data.frame[column] for column in data.features}
+    target = data.frame[data.target]
+    named = list(name_violations(features, project.experiment(name)))
+    equal = list(_equal_to_target(features, target))
+    hidden = list(target_leaks.violations(features, target, data.classes))
+    told = {violation.value for violation in named} | {column for column, _ in equal}
+    mistakes = [*named, *(why for _, why in equal), *(one for one in hidden if one.value not in told)]
+    return check_result(mistakes, f"none of {len(features)} features is or settles the target {data.target}")
+
+
+def _equal_to_target(features: dict[str, pd.Series], target: pd.Series) -> Iterator[tuple[str, str]]:
+    for column, values in features.items():
+        if is_number(target) and is_number(values):
+            equal = bool(np.array_equal(values.to_numpy(float), target.to_numpy(float)))
+        else:
+            equal = bool((labels(values.astype(object)) == labels(target)).all())
+        if equal:
+            examples = ", ".join(str(cell) for cell in target.head(3))
+            yield column, f"{column} equals the target {target.name} in all {len(target)} rows, for example {examples}"
+
+
+CHECKS = (
+    Check(
+        asset="dataset",
+        name="schema_is_valid",
+        description="Every column has the type and the values that the experiment's table may have.",
+        evaluate=_schema,
+        answers_for_the_file=True,
+    ),
+    Check(
+        asset="dataset",
+        name="rows_match_the_data_hash",
+        description="The content hash that splits, studies and models refer to is the hash of the stored rows.",
+        evaluate=_content,
+    ),
+    Check(
+        asset="dataset",
+        name="quality_gate_passes",
+        description="Completeness, validity, consistency, uniqueness and timeliness are good enough to train on.",
+        evaluate=_quality,
+        blocking=True,
+    ),
+    Check(
+        asset="dataset",
+        name="target_is_not_a_feature",
+        description="Neither under its name, nor as what it was cut from, nor in disguise.",
+        evaluate=_no_target,
+        blocking=True,
+    ),
+    Check(
+        asset="dataset",
+        name="no_feature_is_the_target_of_another_row",
+        description="No feature is the target of a row before or after it, in the order of group and time.",
+        evaluate=_no_shifted_target,
+        blocking=True,
+    ),
+    Check(
+        asset="dataset",
+        name="rows_match_the_schema_file",
+        description="Every row is as experiments/schemas says, which is inferred once and then yours to edit.",
+        evaluate=_schema_file,
+        blocking=True,
+    ),
+    Check(
+        asset="dataset",
+        name="excluded_columns_are_not_features",
+        description="What the experiment drops, or names as id, group or time, is not learnt from.",
+        evaluate=_kept_out,
+        blocking=True,
+    ),
+)

@@ -1,0 +1,132 @@
+"""What `trained_model` promises of how it was judged: on enough rows, once, no worse than before. All of it warns."""
+
+from e2i_assets.adapters.repositories.test_access import TestAccessRepository
+from e2i_assets.adapters.repositories.training_runs import StoredRun, TrainingRunRepository
+from e2i_assets.core.evaluation import measures
+from e2i_assets.core.evaluation.measures import Measure
+from e2i_assets.core.evaluation.success_criteria import criteria
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.services.checks import model_links
+from e2i_assets.services.checks.check import Check, CheckResult, check_result, passed
+from e2i_assets.services.project import Project
+
+# How wide an interval may be: of a share its points, of an error its part of the value.
+WIDEST = 0.10
+WIDEST_OF_AN_ERROR = 0.25
+_OLDER = "the model was trained before this was recorded"
+
+
+def _enough_rows(project: Project, name: str) -> CheckResult:
+    run, experiment = model_links.training_run(project, name), project.experiment(name)
+    measure = _measure(experiment)
+    interval, value = run.test_intervals.get(measure.name), run.test_metrics.get(measure.name)
+    if value is None:
+        reason = f"{measure.name} could not be computed on the {run.test_samples} test rows"
+        return check_result([f"{reason}: there are too few of some class, or none"], "")
+    if interval is None:
+        return passed(_OLDER if not run.test_intervals else f"{measure.name} has no interval")
+    low, high = float(interval["low"]), float(interval["high"])
+    allowed = WIDEST_OF_AN_ERROR * abs(value) if measure.high == float("inf") else WIDEST
+    sentence = f"{measure.name} is {value:.4g} on {run.test_samples} test rows (95 %: {low:.4g} to {high:.4g})"
+    mistakes = []
+    if high - low > allowed:
+        mistakes.append(f"{sentence}: too few to tell models apart that differ by less than {high - low:.2g}")
+    mistakes += _undecided(run, experiment)
+    return check_result(mistakes, sentence, test_rows=run.test_samples, low=low, high=high)
+
+
+def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
+    """Return the criteria that are met, and would not be at the worse end of the interval."""
+    found = []
+    for one in criteria(experiment.success_criteria, experiment.problem_type, experiment.metric):
+        interval, value = run.test_intervals.get(one.metric), run.test_metrics.get(one.metric)
+        if interval is None or value is None or not one.met(value):
+            continue
+        worse = float(interval["low"] if one.bound == "minimum" else interval["high"])
+        if not one.met(worse):
+            found.append(f"{one}: met with {value:.4g}, and not with the {worse:.4g} that chance could make of it")
+    return found
+
+
+def _looked_once(project: Project, name: str) -> CheckResult:
+    run = model_links.training_run(project, name)
+    looks = TestAccessRepository(project.database).looks(run.model_key) if run.model_key else []
+    if not looks:
+        return passed(_OLDER)
+    again = [f"look {one.look} by {one.looked_by} at {one.looked_at:%Y-%m-%d %H:%M}: {one.reason}" for one in looks[1:]]
+    first = f"the test rows were looked at once for this model, by {looks[0].looked_by}"
+    return check_result(again, f"{first} at {looks[0].looked_at:%Y-%m-%d %H:%M}", looks=len(looks))
+
+
+def _holdout_unseen(project: Project, name: str) -> CheckResult:
+    run, store = model_links.training_run(project, name), TestAccessRepository(project.database)
+    openings = store.openings(name)
+    if not openings:
+        return passed("nobody has opened the holdout", openings=0)
+    looks = store.looks(run.model_key) if run.model_key else []
+    trained = looks[0].looked_at if looks else run.started_at
+    before = [one for one in openings if one.opened_at < trained]
+    mistakes = [
+        f"{one.opened_by} opened it at {one.opened_at:%Y-%m-%d %H:%M}, before this model was trained: {one.reason}"
+        for one in before
+    ]
+    mistakes += [
+        f"{one.opened_by} opened it once more at {one.opened_at:%Y-%m-%d %H:%M}: {one.reason}"
+        for one in openings[1:]
+        if one not in before
+    ]
+    first = openings[0]
+    said = f"{first.opened_by} opened it once, after this model was trained: {first.reason}"
+    return check_result(mistakes, said, openings=len(openings))
+
+
+def _no_drift(project: Project, name: str) -> CheckResult:
+    run, measure = model_links.training_run(project, name), _measure(project.experiment(name))
+    earlier = TrainingRunRepository(project.database).before(run)
+    now, interval = run.test_metrics.get(measure.name), run.test_intervals.get(measure.name)
+    then = earlier.test_metrics.get(measure.name) if earlier else None
+    if earlier is None or then is None or now is None or interval is None:
+        return passed("there is no earlier model to compare with")
+    low, high = float(interval["low"]), float(interval["high"])
+    worse = high < then if measure.greater_is_better else low > then
+    compared = (
+        f"{measure.name} on test is {now:.4g} ({low:.4g} to {high:.4g}), and was {then:.4g} with {earlier.run_name}"
+    )
+    return check_result([f"{compared}: worse than chance explains"] if worse else [], compared, now=now, then=then)
+
+
+def _measure(experiment: Experiment) -> Measure:
+    found = measures.measure(experiment.metric, experiment.problem_type)
+    return found if found is not None else Measure(experiment.metric)
+
+
+CHECKS = (
+    Check(
+        asset="trained_model",
+        name="test_rows_are_enough",
+        description="The interval of the metric on test is narrow, and no criterion is met by chance.",
+        evaluate=_enough_rows,
+        severity="WARN",
+    ),
+    Check(
+        asset="trained_model",
+        name="metric_has_not_drifted",
+        description="The model is not worse than the one trained before it, beyond what chance explains.",
+        evaluate=_no_drift,
+        severity="WARN",
+    ),
+    Check(
+        asset="trained_model",
+        name="test_set_was_accessed_once",
+        description="The test rows have judged this model once; who looked again, when and why is said.",
+        evaluate=_looked_once,
+        severity="WARN",
+    ),
+    Check(
+        asset="trained_model",
+        name="holdout_is_unopened",
+        description="Nobody opened the holdout before this model was trained, and at most once since.",
+        evaluate=_holdout_unseen,
+        severity="WARN",
+    ),
+)

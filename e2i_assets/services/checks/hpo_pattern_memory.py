@@ -1,0 +1,115 @@
+"""What `hpo_pattern_memory` promises: a finished study is remembered once, can be found, and is made of numbers."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
+from e2i_assets.adapters.repositories.pattern_rows import StoredPattern
+from e2i_assets.adapters.repositories.patterns import PatternRepository
+from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search_space.space import brought_into, parse_space
+from e2i_assets.services.checks.check import Check, CheckResult, check_result, passed, stored
+from e2i_assets.services.project import Project
+from e2i_assets.services.remember import Remembered
+
+_COUNT = sa.text("SELECT count(*) FILTER (WHERE spec_hash = :spec_hash), count(*) FROM ml_hpo_patterns")
+_NOTHING = "the study has no trial to train, so there is nothing to remember"
+
+
+def _once_and_found(project: Project, name: str) -> CheckResult:
+    remembered: Remembered = stored(project, Remembered, "hpo_pattern_memory", name)
+    tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
+    if tuned.result is None or tuned.result.best is None:
+        return check_result(
+            [f"there is pattern {remembered.pattern_id}, and {_NOTHING}"] if remembered.pattern_id else [], _NOTHING
+        )
+    if remembered.pattern_id is None:
+        return check_result(
+            ["there is a best trial, and nothing was remembered: materialise hpo_pattern_memory again"], ""
+        )
+    with project.database.connect() as connection:
+        times, patterns = connection.execute(_COUNT, {"spec_hash": tuned.identity}).one()
+    pattern = PatternRepository(project.database).get(remembered.pattern_id)
+    if pattern is None and (reason := PatternMaintenance(project.database).forgotten(remembered.pattern_id)):
+        return passed(f"pattern {remembered.pattern_id} was forgotten on purpose: {reason}")
+    if pattern is None:
+        return check_result(
+            [f"pattern {remembered.pattern_id} is not in the memory: materialise hpo_pattern_memory again"], ""
+        )
+    mistakes = [] if times == 1 else [f"the study is remembered {times} times"]
+    if pattern.spec_hash != tuned.identity:
+        mistakes.append(
+            f"pattern {remembered.pattern_id} is of the study {pattern.spec_hash[:12]}, not {tuned.identity[:12]}"
+        )
+    if not _found(project, pattern, patterns):
+        mistakes.append(f"pattern {remembered.pattern_id} is not found when its own problem is asked for")
+    run = TrainingRunRepository(project.database).by_spec_hash(tuned.identity)
+    if run is not None and run.pattern_id != remembered.pattern_id:
+        mistakes.append(f"the training run of the study names pattern {run.pattern_id}")
+    return check_result(mistakes, f"pattern {remembered.pattern_id} is there once, and found for its own problem")
+
+
+def _found(project: Project, pattern: StoredPattern, at_most: int) -> bool:
+    similar = PatternRepository(project.database).similar(
+        algorithm=pattern.algorithm_name,
+        problem_type=pattern.problem_type,
+        metric=pattern.optimization_metric,
+        n_samples=pattern.n_samples,
+        n_features=pattern.n_features,
+        class_balance=pattern.class_balance,
+        min_similarity=1.0 - 1e-9,
+        limit=at_most,
+    )
+    return any(one.pattern_id == pattern.pattern_id for one in similar)
+
+
+def _finite(project: Project, name: str) -> CheckResult:
+    remembered: Remembered = stored(project, Remembered, "hpo_pattern_memory", name)
+    if remembered.pattern_id is None:
+        return passed(_NOTHING)
+    pattern = PatternRepository(project.database).get(remembered.pattern_id)
+    if pattern is None and (reason := PatternMaintenance(project.database).forgotten(remembered.pattern_id)):
+        return passed(f"pattern {remembered.pattern_id} was forgotten on purpose: {reason}")
+    if pattern is None:
+        return CheckResult("not evaluated", f"pattern {remembered.pattern_id} is not in the memory")
+    mistakes = [
+        *_not_numbers({"best_value": pattern.best_value, "duration_seconds": pattern.duration_seconds or 0.0}, ""),
+        *_not_numbers(pattern.meta_features, "meta_features."),
+        *_not_numbers(pattern.feature_types or {}, "feature_types."),
+    ]
+    space = parse_space(pattern.search_space)
+    for position, kept in enumerate(pattern.top_configurations):
+        where = f"top_configurations.{position}"
+        mistakes += _not_numbers({"value": kept.get("value")}, f"{where}.")
+        mistakes += [f"{where}: {note}" for note in brought_into(kept.get("values", {}), space)[1]]
+    mistakes += [f"best_hyperparameters: {note}" for note in brought_into(pattern.best_hyperparameters, space)[1]]
+    return check_result(
+        mistakes, f"every number of pattern {pattern.pattern_id} is finite, and its parameters were searched"
+    )
+
+
+def _not_numbers(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            yield f"{prefix}{key} is {value!r}, not a finite number"
+
+
+CHECKS = (
+    Check(
+        asset="hpo_pattern_memory",
+        name="pattern_is_stored_once_and_retrievable",
+        description="The study is one pattern of the memory, found when its own problem is asked for.",
+        evaluate=_once_and_found,
+        answers_for_the_file=True,
+    ),
+    Check(
+        asset="hpo_pattern_memory",
+        name="values_are_finite",
+        description="Sizes, shares and values of the pattern are finite numbers, and its parameters lie in its space.",
+        evaluate=_finite,
+    ),
+)

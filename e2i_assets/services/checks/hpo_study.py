@@ -1,0 +1,197 @@
+"""What `hpo_study` promises: the same study in the file and in the tables, and a best value that can be had again."""
+
+import math
+import warnings
+from collections import Counter
+
+from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.repositories.study_rows import StoredStudy, TrialRow
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.search.trials import TRIED_AGAIN, TrialRecord
+from e2i_assets.services.checks.check import Check, CheckFailed, CheckResult, check_result, passed, stored
+from e2i_assets.services.project import Project
+
+TOLERANCE = 1e-9
+_NO_SEARCH = "the experiment does not search: it trains the defaults"
+_FITTED_AGAIN = {
+    "validation": "fitted again on train and judged on validation",
+    "cross_validation": "fitted again on each fold of train and validation",
+}
+_STATES = {"COMPLETE": "n_completed", "PRUNED": "n_pruned", "FAIL": "n_failed"}
+
+
+def _identity(project: Project, name: str) -> CheckResult:
+    tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
+    facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
+    expected = tuning.spec_hash(project.experiment(name), facts)
+    mistakes = []
+    if tuned.identity != expected:
+        mistakes.append(
+            f"it has the identity {tuned.identity[:12]}, and today's rows and experiment have {expected[:12]}: "
+            "materialise hpo_study again"
+        )
+    return check_result(mistakes, "it was searched on today's rows for today's experiment", identity=tuned.identity)
+
+
+def _counts(project: Project, name: str) -> CheckResult:
+    result = _result(project, name)
+    if result is None:
+        return passed(_NO_SEARCH)
+    row, trials = _rows(project, name)
+    told = Counter(trial.state for trial in trials if trial.error_type not in TRIED_AGAIN)
+    spent = sum(result.count(state) for state in _STATES)
+    mistakes = []
+    for state, column in _STATES.items():
+        counts = (result.count(state), getattr(row, column), told[state])
+        if len(set(counts)) > 1:
+            mistakes.append(
+                f"{state}: {counts[0]} in the result, {counts[1]} in ml_hpo_studies, {counts[2]} in ml_hpo_trials"
+            )
+    if row.n_trials != max(result.n_trials, spent):
+        mistakes.append(f"a budget of {result.n_trials} trials in the result, and of {row.n_trials} in ml_hpo_studies")
+    if result.stop_reason == "budget spent" and spent < result.n_trials:
+        mistakes.append(f"the budget of {result.n_trials} trials is said to be spent, and {spent} ended")
+    facts = {column: result.count(state) for state, column in _STATES.items()}
+    return check_result(
+        mistakes, f"{spent} of {result.n_trials} trials, the same in the result and in both tables", **facts
+    )
+
+
+def _same_in_tables(project: Project, name: str) -> CheckResult:
+    result = _result(project, name)
+    if result is None:
+        return passed(_NO_SEARCH)
+    row, trials = _rows(project, name)
+    best, front = result.best, [trial.number for trial in result.pareto_front]
+    pairs = {
+        "status": (result.status, row.status),
+        "best trial": (best.number if best else None, row.best_trial_number),
+        "best value": (best.value if best else None, row.best_value),
+        "best parameters": (best.params if best else {}, row.best_params),
+        "value of the defaults": (result.default_value, row.default_value),
+        "objectives": (
+            result.objectives.greater_is_better,
+            {one["name"]: one["greater_is_better"] for one in row.objectives},
+        ),
+    }
+    mistakes = [
+        f"{what} is {here} in the result, and {there} in ml_hpo_studies"
+        for what, (here, there) in pairs.items()
+        if here != there
+    ]
+    if front != (marked := StudyRepository(project.database).pareto_set(row.id)):
+        mistakes.append(f"the Pareto front is {front} in the result, and {marked} in ml_hpo_trials")
+    kept = {trial.trial_number: _said(trial) for trial in trials}
+    for trial in result.trials:
+        if kept.get(trial.number) != _said(trial):
+            mistakes.append(f"trial {trial.number} is not the same in ml_hpo_trials")
+    return check_result(mistakes, f"{len(result.trials)} trials and the best of them are the same in the tables")
+
+
+def _said(trial: TrialRecord | TrialRow) -> tuple[object, ...]:
+    values = dict(trial.objective_values), dict(trial.constraint_values)
+    return trial.state, trial.value, trial.params, *values, trial.is_feasible
+
+
+def _finite(project: Project, name: str) -> CheckResult:
+    result = _result(project, name)
+    if result is None:
+        return passed(_NO_SEARCH)
+    if result.best is None or result.best.value is None:
+        return passed(f"there is no trial to train ({result.stop_reason}), so there is no best value")
+    value = result.best.value
+    mistakes = [] if math.isfinite(value) else [f"the best value is {value}"]
+    return check_result(mistakes, f"the best value is {value:.6g}, of trial {result.best.number}", best_value=value)
+
+
+def _from_train_and_validation(project: Project, name: str) -> CheckResult:
+    result = _result(project, name)
+    if result is None:
+        return passed(_NO_SEARCH)
+    best = result.best
+    if best is None or best.value is None:
+        return passed(f"there is no trial to train ({result.stop_reason}), so there is no best value")
+    # This type opens the files of train and validation and no other.
+    rows: SearchRows = stored(project, SearchRows, "validation_splits", name)
+    experiment = project.experiment(name)
+    again_on = _FITTED_AGAIN[experiment.hpo.objective]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they were kept with the trial
+            objective = tuning.objective(experiment, rows)(math.inf)
+            again = objective.measures_again(best.params, best.fold_rounds)
+    except (E2iError, ValueError, TypeError) as error:
+        return check_result([f"trial {best.number} cannot be fitted again: {error}"], "")
+    first = objective.goals[0]
+    value = first.oriented(again[first.name])
+    mistakes = []
+    if _differs(value, best.value):
+        mistakes.append(f"trial {best.number} has {best.value!r}, and {again_on} it has {value!r}")
+    said = {**best.constraint_values, **best.objective_values}
+    mistakes += [
+        f"trial {best.number} has the {name} {said[name]!r}, and {again_on} it has {measured!r}"
+        for name, measured in again.items()
+        if name in said and _differs(measured, said[name])
+    ]
+    why = f"trial {best.number} {again_on} has the same {best.value:.6g}"
+    return check_result(mistakes, why, best_value=best.value, again=value)
+
+
+def _differs(value: float, said: float) -> bool:
+    return abs(value - said) > TOLERANCE * max(1.0, abs(said))
+
+
+def _result(project: Project, name: str) -> StudyResult | None:
+    tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
+    return tuned.result
+
+
+def _rows(project: Project, name: str) -> tuple[StoredStudy, list[TrialRow]]:
+    tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
+    store = StudyRepository(project.database)
+    row = store.by_spec_hash(tuned.identity)
+    if row is None:
+        raise CheckFailed(
+            f"the study {tuned.identity[:12]} of {name} is not in ml_hpo_studies: materialise hpo_study again"
+        )
+    return row, store.trials(row.id)
+
+
+CHECKS = (
+    Check(
+        asset="hpo_study",
+        name="study_matches_rows_and_experiment",
+        description="Its identity is that of the stored splits and of the registered experiment.",
+        evaluate=_identity,
+    ),
+    Check(
+        asset="hpo_study",
+        name="counts_add_up",
+        description="Completed, pruned and failed trials are as many in the result as in both tables.",
+        evaluate=_counts,
+    ),
+    Check(
+        asset="hpo_study",
+        name="tables_match_the_study",
+        description="Best trial, values and parameters are the same in the result, ml_hpo_studies and ml_hpo_trials.",
+        evaluate=_same_in_tables,
+    ),
+    Check(
+        asset="hpo_study",
+        name="best_value_is_finite",
+        description="A study has a finite best value, or says that it has none.",
+        evaluate=_finite,
+        blocking=True,
+        answers_for_the_file=True,
+    ),
+    Check(
+        asset="hpo_study",
+        name="best_value_is_reproducible_from_train_and_validation",
+        description="Fitting the best trial again gives its values, to 1e-9, but for those of a clock: on the train "
+        "rows for the validation rows, or on folds of the two.",
+        evaluate=_from_train_and_validation,
+    ),
+)

@@ -1,0 +1,108 @@
+"""What else `validation_splits` promises: nothing gives the target away, no row is in two roles, all is on record."""
+
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.leakage_audit import LeakageAuditRepository
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, TrainingRows
+from e2i_assets.core.data.splits import Role
+from e2i_assets.core.fitting.rows import RowSource
+from e2i_assets.core.leakage import audit
+from e2i_assets.core.leakage.finding import Finding
+from e2i_assets.core.leakage.one_feature import Part
+from e2i_assets.services.checks.check import Check, CheckResult, NotEvaluated, check_result, passed, stored
+from e2i_assets.services.project import Project
+
+# What is left out is lost to learning: more than this should be somebody's decision.
+MOST_LEFT_OUT = 0.25
+
+
+def _nothing_gives_it_away(project: Project, name: str) -> CheckResult:
+    rows: SearchRows = stored(project, SearchRows, "validation_splits", name)
+    train, validation = (Part(of.features, of.target) for of in (rows.train, rows.validation))
+    found = audit.given_away(train, validation, rows.facts.classes, project.experiment(name).leakage)
+    return check_result(found.mistakes, found.looked_at)
+
+
+def _copies(project: Project, name: str) -> Finding:
+    rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
+    roles: dict[Role, RowSource] = {"train": rows.train, "validation": rows.validation, "test": rows.test}
+    tables = {role: of.features.assign(**{rows.facts.target: of.target}) for role, of in roles.items()}
+    return audit.copied(tables, project.experiment(name).leakage)
+
+
+def _not_copied(project: Project, name: str) -> CheckResult:
+    found = _copies(project, name)
+    return check_result(found.mistakes if found.severity == "critical" else (), found.looked_at)
+
+
+def _few_alike(project: Project, name: str) -> CheckResult:
+    found = _copies(project, name)
+    return check_result(found.mistakes if found.severity == "warning" else (), found.looked_at)
+
+
+def _on_record(project: Project, name: str) -> CheckResult:
+    facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
+    experiment_id = ExperimentRepository(project.database).id_of(name)
+    lines = {
+        one.check_type: one
+        for one in LeakageAuditRepository(project.database).of_split(experiment_id, facts.split_hash)
+    }
+    missing = [check for check in audit.CHECK_TYPES if check not in lines]
+    if len(missing) == len(audit.CHECK_TYPES):
+        raise NotEvaluated(f"the split of {name} was made before leakage was on record: materialise it again")
+    mistakes = [f"{check} is not in ml_leakage_audit" for check in missing]
+    mistakes += [
+        f"{check} in ml_leakage_audit is about other rows ({one.data_hash[:12]}, not {facts.data_hash[:12]})"
+        for check, one in lines.items()
+        if one.data_hash != facts.data_hash
+    ]
+    failed = [f"{check}: {one.details}" for check, one in lines.items() if one.severity == "critical"]
+    why = f"{len(lines)} kinds of leakage were looked for, and none that blocks was found"
+    return check_result([*mistakes, *failed], why)
+
+
+def _few_left_out(project: Project, name: str) -> CheckResult:
+    facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
+    total = facts.left_out + sum(facts.counts.values())
+    if not facts.left_out:
+        return passed("each row has a role")
+    why = ", ".join(f"{count} {reason}" for reason, count in facts.why_left_out.items())
+    sentence = f"{facts.left_out} of {total} rows have no role: {why}"
+    return check_result([sentence] if facts.left_out > MOST_LEFT_OUT * total else [], sentence)
+
+
+CHECKS = (
+    Check(
+        asset="validation_splits",
+        name="no_feature_reveals_the_target",
+        description="No feature alone is nearly right on the validation rows, but for those the experiment accepts.",
+        evaluate=_nothing_gives_it_away,
+        blocking=True,
+    ),
+    Check(
+        asset="validation_splits",
+        name="no_duplicate_rows_across_splits",
+        description="Not more than a fifth of a role's rows are also in another one, beyond what chance explains.",
+        evaluate=_not_copied,
+        blocking=True,
+    ),
+    Check(
+        asset="validation_splits",
+        name="few_similar_rows_across_splits",
+        description="At most one row in a hundred has its like in another role: scores on such rows are memory.",
+        evaluate=_few_alike,
+        severity="WARN",
+    ),
+    Check(
+        asset="validation_splits",
+        name="few_rows_are_unassigned",
+        description="At most a quarter of the rows lies in a gap, after the end of the split, or outside its period.",
+        evaluate=_few_left_out,
+        severity="WARN",
+    ),
+    Check(
+        asset="validation_splits",
+        name="leakage_audit_is_recorded",
+        description="Each kind of leakage was looked for in these rows, and ml_leakage_audit says what was found.",
+        evaluate=_on_record,
+    ),
+)

@@ -1,0 +1,77 @@
+"""The split that is stored: its row in the registry, who was assigned where, and the rows of each role."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from e2i_assets.core.data.dataset import Dataset
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.data.splits import ROLES, Role
+from e2i_assets.services.checks.check import NotEvaluated, ValueDamaged, stored
+from e2i_assets.services.checks.stored_rows import StoredRows, stored_rows
+from e2i_assets.services.project import Project
+
+_REGISTERED = sa.text(
+    "SELECT split.id::text, "
+    + ", ".join(f"split.{role}_rows AS {role}" for role in ROLES)
+    + " FROM ml_split_registry AS split JOIN ml_experiments AS experiment ON experiment.id = split.experiment_id "
+    "WHERE experiment.experiment_name = :name AND split.split_hash = :split_hash"
+)
+_ASSIGNED = sa.text("SELECT entity_key, role FROM ml_split_assignments WHERE split_id = :split_id")
+
+
+def recognised(project: Project, name: str) -> tuple[Dataset, StoredRows]:
+    """Return the dataset, and where each of its rows stands in the stored split.
+
+    Raises:
+        NotEvaluated: The split is of other rows than the dataset, or is not in the registry.
+        ValueDamaged: Its files are not what `validation_splits` writes.
+    """
+    facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
+    data: Dataset = stored(project, Dataset, "dataset", name)
+    if data.data_hash != facts.data_hash:
+        raise NotEvaluated(
+            f"the splits of {name} are of older rows than its dataset: materialise validation_splits again"
+        )
+    split = registered(project, name, facts)
+    if split is None:
+        raise NotEvaluated(
+            f"the split {facts.split_hash[:12]} of {name} is not in ml_split_registry: materialise it again"
+        )
+    with project.database.connect() as connection:
+        found = connection.execute(_ASSIGNED, {"split_id": split["id"]}).all()
+    assigned: dict[str, Role] = {entity: role for entity, role in found}
+    tables = {role: _table(project, name, role) for role in ROLES}
+    try:
+        return data, stored_rows(data, tables, assigned)
+    except KeyError as error:
+        raise ValueDamaged(
+            "validation_splits", f"the stored rows of {name} lack columns of its dataset: {error}"
+        ) from error
+
+
+def registered(project: Project, name: str, facts: SplitFacts) -> Mapping[str, Any] | None:
+    """Return the id of the split and its rows by role as the registry has them."""
+    with project.database.connect() as connection:
+        found = connection.execute(_REGISTERED, {"name": name, "split_hash": facts.split_hash}).mappings().one_or_none()
+    return None if found is None else dict(found)
+
+
+def _table(project: Project, name: str, role: Role) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(project.asset_folder("validation_splits", name) / f"{role}.parquet")
+    except (ValueError, OSError) as error:
+        raise ValueDamaged("validation_splits", f"the {role} rows of {name} cannot be read: {error}") from error
+
+
+def row_count(project: Project, name: str, role: Role) -> int:
+    """Return how many rows of a role are stored; the rows themselves are not read."""
+    import pyarrow.parquet
+
+    file = project.asset_folder("validation_splits", name) / f"{role}.parquet"
+    try:
+        return int(pyarrow.parquet.read_metadata(file).num_rows)
+    except (ValueError, OSError) as error:
+        raise ValueDamaged("validation_splits", f"the {role} rows of {name} cannot be read: {error}") from error

@@ -1,0 +1,154 @@
+"""What `trained_model` promises: its contract, links that lead somewhere, and a model that is what its numbers say."""
+
+from collections.abc import Iterator
+
+from e2i_assets.adapters.mlflow.models import ModelInvalid
+from e2i_assets.adapters.repositories.model_versions import version_of
+from e2i_assets.adapters.repositories.training_runs import StoredRun, TrainingRunRepository
+from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.contracts.violations import training_violations_of
+from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.evaluation.success_criteria import criteria
+from e2i_assets.core.evaluation.verdict import judged
+from e2i_assets.services.checks import model_links
+from e2i_assets.services.checks.check import Check, CheckResult, check_result, document, passed, stored
+from e2i_assets.services.project import Project
+from e2i_assets.services.stored_model import judged_rows, predicted_rows
+
+TOLERANCE = 1e-9
+
+
+def _contract(project: Project, name: str) -> CheckResult:
+    raw = document(project, "trained_model", name)
+    hpo: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
+    return check_result(
+        training_violations_of(raw, hpo), "every field keeps the output contract, and is what the study said"
+    )
+
+
+def _row_is_complete(project: Project, name: str) -> CheckResult:
+    output: TrainingOutput = stored(project, TrainingOutput, "trained_model", name)
+    rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
+    run = model_links.training_run(project, name)
+    pairs = {
+        "status": (run.status, "finished"),
+        "training_samples": (run.training_samples, len(rows.train.target)),
+        "validation_samples": (run.validation_samples, len(rows.validation.target)),
+        "test_samples": (run.test_samples, len(rows.test.target)),
+        "feature_names": (list(run.feature_names), list(rows.facts.features)),
+        "hyperparameters": (run.hyperparameters, output.trained_model.hyperparameters),
+        "validation_metrics": (run.validation_metrics, output.validation_metrics.all_metrics),
+        "success_criteria_results": (run.success_criteria_results, output.success_criteria_results),
+    }
+    mistakes = [f"{field} is {here}, and should be {there}" for field, (here, there) in pairs.items() if here != there]
+    mistakes += _version_mistakes(project, run)
+    return check_result(mistakes, f"row {run.id} of ml_training_runs says what was trained", training_run=run.id)
+
+
+def _version_mistakes(project: Project, run: StoredRun) -> Iterator[str]:
+    """Hold the registered version of the model against its training run."""
+    if run.model_key is None:  # trained before versions were registered
+        return
+    version = version_of(project.database, run.id)
+    if version is None:
+        yield "it names no version in ml_model_registry"
+        return
+    pairs = {
+        "model_key": (version.model_key, run.model_key),
+        "hyperparameters": (version.hyperparameters, run.hyperparameters),
+        "training_samples": (version.training_samples, run.training_samples),
+        "feature_count": (version.feature_count, len(run.feature_names)),
+    }
+    for field, (here, there) in pairs.items():
+        if here != there:
+            yield f"{field} is {here} in ml_model_registry, and should be {there}"
+
+
+def _reloads(project: Project, name: str) -> CheckResult:
+    rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
+    run = model_links.training_run(project, name)
+    try:
+        again = _test_metrics(project, name, run, rows)
+    except (ModelInvalid, E2iError, KeyError, ValueError) as error:
+        return check_result([f"the stored model cannot judge the test rows: {error}"], "")
+    mistakes = [
+        f"{metric} on test is {run.test_metrics.get(metric)!r} in ml_training_runs, and {again.get(metric)!r} again"
+        for metric in sorted({*again, *run.test_metrics})
+        if not _same(run.test_metrics.get(metric), again.get(metric))
+    ]
+    return check_result(mistakes, f"the stored model has the same {len(again)} metrics on the test rows again", **again)
+
+
+def _test_metrics(project: Project, name: str, run: StoredRun, rows: TrainingRows) -> dict[str, float]:
+    truth, prediction = predicted_rows(project, name, run, rows.facts, rows.test)
+    return judged_rows(rows.facts, run, rows.train, truth, prediction).metrics
+
+
+def _same(kept: object, again: object) -> bool:
+    if not isinstance(kept, int | float) or not isinstance(again, int | float):
+        return False
+    return abs(kept - again) <= TOLERANCE * max(1.0, abs(kept))
+
+
+def _criteria(project: Project, name: str) -> CheckResult:
+    output: TrainingOutput = stored(project, TrainingOutput, "trained_model", name)
+    experiment = project.experiment(name)
+    if not output.success_criteria_results:
+        return passed("the experiment asks for nothing: it has no success criteria")
+    run = TrainingRunRepository(project.database).by_spec_hash(model_links.identity(project, name))
+    asked = criteria(experiment.success_criteria, experiment.problem_type, experiment.metric)
+    references = (run.baseline_test_metrics, run.default_test_metrics) if run else (None, None)
+    again = judged(asked, run.test_metrics if run else {}, *references)
+    reasons = {one.criterion.name: one.reason for one in again if one.value is not None}
+    mistakes = [
+        reasons.get(criterion, f"{criterion}: not met")
+        for criterion, met in output.success_criteria_results.items()
+        if not met
+    ]
+    facts = {f"{criterion}": met for criterion, met in output.success_criteria_results.items()}
+    return check_result(mistakes, f"all {len(facts)} success criteria are met on the test rows", **facts)
+
+
+CHECKS = (
+    Check(
+        asset="trained_model",
+        name="training_contract_is_valid",
+        description="Every field has its type and range, and parameters and best trial are those of the study.",
+        evaluate=_contract,
+        blocking=True,
+        answers_for_the_file=True,
+    ),
+    Check(
+        asset="trained_model",
+        name="training_run_row_is_complete",
+        description="Its row in ml_training_runs is finished, with the rows, features, parameters and metrics.",
+        evaluate=_row_is_complete,
+    ),
+    Check(
+        asset="trained_model",
+        name="links_resolve_to_study_and_trial",
+        description="Best trial, training run and MLflow run, followed by their ids, have the same parameters.",
+        evaluate=model_links.linked,
+    ),
+    Check(
+        asset="trained_model",
+        name="mlflow_has_the_run",
+        description="The training is in MLflow, under the id that the row has.",
+        evaluate=model_links.kept_in_mlflow,
+        severity="WARN",
+    ),
+    Check(
+        asset="trained_model",
+        name="model_reloads_with_the_same_metrics",
+        description="Loaded from its folder, the model has the test metrics that were kept of it, to 1e-9.",
+        evaluate=_reloads,
+    ),
+    Check(
+        asset="trained_model",
+        name="success_criteria_are_met",
+        description="The model is as good on the test rows as the experiment asks.",
+        evaluate=_criteria,
+        severity="WARN",
+    ),
+)

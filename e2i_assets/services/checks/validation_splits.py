@@ -1,0 +1,131 @@
+"""What `validation_splits` promises: shares, no entity in two roles, time in order, classes alike in every role."""
+
+import itertools
+import math
+
+import pandas as pd
+
+from e2i_assets.core.data.split_tables import SplitFacts, TrainingRows
+from e2i_assets.core.data.splits import MINIMUM_ROWS, ROLES, SHARES, TOLERANCE
+from e2i_assets.services.checks.check import Check, CheckResult, NotEvaluated, check_result, passed, stored
+from e2i_assets.services.checks.stored_split import recognised, registered, row_count
+from e2i_assets.services.project import Project
+
+_ROUNDING = 1e-9
+_STANDARD_ERRORS = 3.0
+
+
+def _shares(project: Project, name: str) -> CheckResult:
+    facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
+    counts = {role: row_count(project, name, role) for role in ROLES}
+    total = sum(counts.values())
+    split = registered(project, name, facts)
+    mistakes = []
+    for role, count in counts.items():
+        if abs(count / max(total, 1) - SHARES[role]) > TOLERANCE + _ROUNDING:
+            share = f"{count / max(total, 1):.1%}"
+            mistakes.append(f"{role} has {share} of the rows, not within 2 points of {SHARES[role]:.0%}")
+        if count < MINIMUM_ROWS[role]:
+            mistakes.append(f"{role} has {count} rows, and needs {MINIMUM_ROWS[role]}")
+        for where, said in (("its facts", facts.counts.get(role)), ("ml_split_registry", (split or {}).get(role))):
+            if said != count:
+                mistakes.append(f"{role} has {count} stored rows, and {said} in {where}")
+    return check_result(
+        mistakes, " / ".join(f"{role} {count / max(total, 1):.1%}" for role, count in counts.items()), **counts
+    )
+
+
+def _no_entity_twice(project: Project, name: str) -> CheckResult:
+    data, found = recognised(project, name)
+    entity = data.group or " and ".join(data.ids) or "row"
+    mistakes = [f"{count} rows of {role} are not rows of the dataset" for role, count in found.foreign.items()]
+    roles = found.known.groupby("entity")["role"].agg(lambda of: " and ".join(sorted(set(of))))
+    torn = roles[roles.str.contains(" and ")]
+    if len(torn):
+        examples = ", ".join(f"{key} in {role}" for key, role in torn.head(3).items())
+        mistakes.append(f"{len(torn)} values of {entity} stand in two roles, for example {examples}")
+    astray = found.known[found.known["role"] != found.known["assigned"]].drop_duplicates("entity")
+    astray = astray[~astray["entity"].isin(torn.index)]
+    if len(astray):
+        examples = ", ".join(
+            f"{one.entity} in {one.role}, assigned to {one.assigned}" for one in astray.head(3).itertuples()
+        )
+        mistakes.append(f"{len(astray)} values of {entity} stand in another role than assigned, for example {examples}")
+    wanted = project.experiment(name).columns.group
+    if wanted != data.group:
+        mistakes.append(
+            f"the rows were kept together by {data.group or 'nothing'}, and the experiment asks for {wanted}"
+        )
+    return check_result(
+        mistakes, f"each of {len(roles)} values of {entity} has one role", entities=len(roles), by=entity
+    )
+
+
+def _time_in_order(project: Project, name: str) -> CheckResult:
+    if project.experiment(name).columns.time is None:
+        stored(project, SplitFacts, "validation_splits", name)
+        return passed("there is no time column, so there is no order to keep")
+    data, found = recognised(project, name)
+    if data.time is None:
+        raise NotEvaluated(f"the stored dataset of {name} has no time column yet: materialise it again")
+    times = found.known.groupby("role")["time"]
+    first, last = times.min().to_dict(), times.max().to_dict()
+    mistakes = [
+        f"{earlier} lasts until {last[earlier]}, and {later} begins at {first[later]}"
+        for earlier, later in itertools.pairwise(ROLES)
+        if not last[earlier] < first[later]
+    ]
+    return check_result(mistakes, f"by {data.time}, train ends before validation begins, and so on to the holdout")
+
+
+def _classes(project: Project, name: str) -> CheckResult:
+    rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
+    if not rows.facts.classes:
+        return passed("a regression has no classes")
+    # The holdout is not opened for this: nobody looks at it before its time.
+    targets = {"train": rows.train.target, "validation": rows.validation.target, "test": rows.test.target}
+    overall = pd.concat([*targets.values()]).value_counts(normalize=True)
+    mistakes, facts = [], {}
+    for role, target in targets.items():
+        shares = target.value_counts(normalize=True)
+        for label, expected in overall.items():
+            share = float(shares.get(label, 0.0))
+            facts[f"{role}: {label}"] = share
+            chance = _STANDARD_ERRORS * math.sqrt(expected * (1 - expected) / len(target))
+            if abs(share - expected) > max(TOLERANCE, chance):
+                mistakes.append(f"{label} is {share:.1%} of {role}, and {expected:.1%} of all")
+    return check_result(
+        mistakes, f"the {len(overall)} classes have the same shares in train, validation and test", **facts
+    )
+
+
+CHECKS = (
+    Check(
+        asset="validation_splits",
+        name="shares_are_within_two_points",
+        description="Train 60, validation 20, test 15, holdout 5 percent, each with enough rows, as the registry says.",
+        evaluate=_shares,
+        answers_for_the_file=True,
+    ),
+    Check(
+        asset="validation_splits",
+        name="no_entity_in_two_splits",
+        description="All rows of one entity (a person, or a row where there is no group) have the role assigned to it.",
+        evaluate=_no_entity_twice,
+        blocking=True,
+    ),
+    Check(
+        asset="validation_splits",
+        name="time_is_in_order",
+        description="With a time column, no row of an earlier role is as late as one of a later role.",
+        evaluate=_time_in_order,
+        blocking=True,
+    ),
+    Check(
+        asset="validation_splits",
+        name="classes_are_stratified",
+        description="A class has the same share of every role: within 2 points, or what chance explains.",
+        evaluate=_classes,
+        severity="WARN",
+    ),
+)

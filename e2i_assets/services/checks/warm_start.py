@@ -1,0 +1,45 @@
+"""What `warm_start` promises: configurations that today's space allows, each from a pattern that the memory has."""
+
+from e2i_assets.adapters.repositories.patterns import PatternRepository
+from e2i_assets.core.memory.warm_start import WarmStart, illegal_values
+from e2i_assets.services.checks.check import Check, CheckResult, check_result, stored
+from e2i_assets.services.project import Project
+
+
+def _legal(project: Project, name: str) -> CheckResult:
+    start: WarmStart = stored(project, WarmStart, "warm_start", name)
+    mistakes = illegal_values(start, project.experiment(name).search_space())
+    count = len(start.configurations)
+    return check_result(
+        mistakes, f"every value is legal in the search space, configurations: {count}", configurations=count
+    )
+
+
+def _remembered(project: Project, name: str) -> CheckResult:
+    start: WarmStart = stored(project, WarmStart, "warm_start", name)
+    store = PatternRepository(project.database)
+    mistakes = [
+        f"pattern {one.pattern_id} of study {one.study_name} is no longer in the memory"
+        for one in start.patterns
+        if store.get(str(one.pattern_id)) is None
+    ]
+    return check_result(mistakes, f"{len(start.patterns)} configurations come from patterns of the memory")
+
+
+CHECKS = (
+    Check(
+        asset="warm_start",
+        name="values_are_in_the_search_space",
+        description="What the study tries first lies in the search space of today.",
+        evaluate=_legal,
+        blocking=True,
+        answers_for_the_file=True,
+    ),
+    Check(
+        asset="warm_start",
+        name="patterns_are_in_the_memory",
+        description="Every configuration that is not the defaults can be followed back to its pattern.",
+        evaluate=_remembered,
+        severity="WARN",
+    ),
+)

@@ -1,0 +1,79 @@
+"""Whether everything that an experiment would make is there, so that a second run makes only what is missing."""
+
+import os
+from collections.abc import Collection
+
+from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
+from e2i_assets.adapters.repositories.champions import ChampionRepository
+from e2i_assets.adapters.repositories.segments import segments_of
+from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.repositories.study_rows import StoredStudy
+from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
+from e2i_assets.adapters.sources import datasets
+from e2i_assets.core.data.dataset import Dataset, dataset_of
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.search import tuning
+from e2i_assets.services import data_gates
+from e2i_assets.services.project import Project
+from e2i_assets.services.track_runs import is_waiting
+
+
+def is_complete(project: Project, experiment: Experiment) -> bool:
+    """Return whether the rows of today, with the experiment of today, lead to a finished training that is kept.
+
+    The source is read: unchanged content counts, not unchanged time stamps. A larger budget is not complete.
+    """
+    try:
+        facts: SplitFacts = project.read(SplitFacts, "validation_splits", experiment.name)
+    except (AssetMissing, AssetDamaged):
+        return False
+    raw = datasets.load(experiment.source, project.settings.root, os.environ)
+    data = dataset_of(raw, experiment)
+    if data.data_hash != facts.data_hash or not _gates_open(project, experiment, data):
+        return False
+    return is_trained(project, experiment, facts)
+
+
+def is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> bool:
+    """Return whether the experiment of today leads to a finished training on the rows that were split."""
+    identity = tuning.spec_hash(experiment, facts)
+    run = TrainingRunRepository(project.database).by_spec_hash(identity)
+    if run is None or run.status != "finished" or not project.model_folder(experiment.name, identity).is_dir():
+        return False
+    decisions = ChampionRepository(project.database)
+    if decisions.about(run.experiment_id, run.model_key or identity) is None and not decisions.is_older(run.id):
+        return False
+    judged_for = {one.column_name for one in segments_of(project.database, run.id)}
+    if judged_for != set(experiment.segments):
+        return False
+    if not experiment.hpo.enabled or not experiment.search_space():
+        return True
+    study = StudyRepository(project.database).by_spec_hash(identity)
+    return (
+        study is not None
+        and run.pattern_id is not None
+        and (run.mlflow_run_id is not None or is_waiting(project, experiment.name, identity))
+        and _searched_to_its_end(study, StudyRepository(project.database).pareto_set(study.id), experiment)
+    )
+
+
+def _gates_open(project: Project, experiment: Experiment, data: Dataset) -> bool:
+    """Return whether the table passes its schema file and quality report as they are today; a run says why not."""
+    try:
+        data_gates.require_open(project.settings, experiment, data)
+    except E2iError:
+        return False
+    return True
+
+
+def _searched_to_its_end(study: StoredStudy, pareto_set: Collection[int], experiment: Experiment) -> bool:
+    """Return whether another call would add no trial to a study: its end is the one that the experiment asks for."""
+    spent = study.n_completed + study.n_pruned + study.n_failed
+    if spent >= experiment.hpo.trials or (experiment.hpo.sampler == "grid" and study.stop_reason == "grid exhausted"):
+        return True
+    patience = experiment.hpo.stop_without_improvement
+    if study.stop_reason != "no improvement" or patience is None or study.best_trial_number is None:
+        return False
+    return spent - max(study.best_trial_number, *pareto_set) > patience

@@ -1,0 +1,30 @@
+"""Reading the rows of an experiment in a run, and putting on record what their source held then."""
+
+import os
+from contextlib import suppress
+
+import pandas as pd
+
+from e2i_assets.adapters.repositories.source_states import SourceStateRepository
+from e2i_assets.adapters.sources import datasets
+from e2i_assets.adapters.sources.fingerprints import Fingerprints
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.services.project import Project
+
+
+def read_rows(project: Project, experiment: Experiment) -> pd.DataFrame:
+    """Read the rows of a registered experiment.
+
+    What the source held is recorded before they are read: should it change in between, the next look sees that.
+
+    Raises:
+        DataInvalid: There is no such file, it is not what it should be, or there are no rows.
+        E2iError: The database cannot be reached or refuses the query.
+    """
+    root = project.settings.root
+    # A source that cannot be read is told about by the reading itself, which says more.
+    with suppress(E2iError):
+        fingerprint = Fingerprints(root, os.environ).fingerprint(experiment.source)
+        SourceStateRepository(project.database).read(experiment.name, fingerprint)
+    return datasets.load(experiment.source, root, os.environ)

@@ -1,0 +1,88 @@
+"""Opening the holdout: the only place that reads its rows to judge a model, and each time leaves a record."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from e2i_assets.adapters.files.asset_values import AssetMissing
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.splits import SplitRepository
+from e2i_assets.adapters.repositories.test_access import HoldoutOpening, TestAccessRepository
+from e2i_assets.adapters.repositories.training_runs import StoredRun, TrainingRunRepository
+from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.split_tables import HoldoutRows, TrainingRows
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.evaluation.evaluation import SplitEvaluation
+from e2i_assets.core.evaluation.intervals import Interval, bootstrap_intervals
+from e2i_assets.services.project import Project
+from e2i_assets.services.stored_model import judged_rows, predicted_rows
+from e2i_assets.services.training_records import interval_documents
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedHoldout:
+    """What was seen in the holdout, and who had seen it before."""
+
+    opening: HoldoutOpening
+    earlier: tuple[HoldoutOpening, ...]
+    report: SplitEvaluation
+    intervals: Mapping[str, Interval]
+    test_metrics: Mapping[str, Any]
+
+
+def open_holdout(project: Project, name: str, who: str, why: str) -> OpenedHoldout:
+    """Judge the stored model of an experiment on its holdout rows, and record it before anybody sees a figure.
+
+    Args:
+        workspace: The project.
+        name: Of the experiment.
+        who: Opens it.
+        why: The reason, for those who read the record.
+
+    Raises:
+        E2iError: There is no reason, or no trained model of today's rows.
+    """
+    if not why.strip():
+        raise E2iError(
+            f"the holdout of {name} stays closed: give a reason with --why. It can be unseen only once, and who opened "
+            "it, when and why is recorded"
+        )
+    experiment = project.experiment(name)
+    run = _finished(project, name)
+    sealed: HoldoutRows = project.read(HoldoutRows, "validation_splits", name)
+    experiment_id = ExperimentRepository(project.database).id_of(name)
+    split_id = SplitRepository(project.database).id_of(experiment_id, sealed.facts.split_hash)
+    if split_id is None or split_id != run.split_id:
+        raise E2iError(f"the trained model of {name} is not of today's split: `e2i run {name}` trains it, then open it")
+    truth, prediction = predicted_rows(project, name, run, sealed.facts, sealed.holdout)
+    seen: TrainingRows = project.read(TrainingRows, "validation_splits", name)
+    report = judged_rows(sealed.facts, run, seen.train, truth, prediction)
+    intervals = bootstrap_intervals(
+        experiment.problem_type, truth, prediction, run.decision_threshold, seed=experiment.hpo.seed
+    )
+    store = TestAccessRepository(project.database)
+    earlier = tuple(store.openings(name))
+    opening = store.open_holdout(
+        experiment_id=experiment_id,
+        training_run_id=run.id,
+        model_key=run.model_key or run.spec_hash,
+        split_id=split_id,
+        opened_by=who,
+        reason=why.strip(),
+        holdout_rows=report.n_rows,
+        decision_threshold=run.decision_threshold,
+        metrics=report.metrics,
+        intervals=interval_documents(intervals),
+    )
+    return OpenedHoldout(opening, earlier, report, intervals, run.test_metrics)
+
+
+def _finished(project: Project, name: str) -> StoredRun:
+    run = None
+    with suppress(AssetMissing):
+        hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", name)
+        run = TrainingRunRepository(project.database).by_spec_hash(str(hpo.hpo_spec_hash))
+    if run is None or run.status != "finished":
+        raise E2iError(f"{name} has no trained model, so there is nothing to judge: `e2i run {name}` makes one")
+    return run

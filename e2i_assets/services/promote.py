@@ -1,0 +1,184 @@
+"""Champion and challenger: a new model stands beside the one in use on the same test rows, and the better one stays."""
+
+import os
+import shutil
+from pathlib import Path
+
+from e2i_assets.adapters.current_user import who
+from e2i_assets.adapters.files.atomic_directory import replacing
+from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
+from e2i_assets.adapters.repositories.champions import ChampionRepository, ChampionRow, StoredDecision
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.model_versions import version_of
+from e2i_assets.adapters.repositories.training_runs import StoredRun
+from e2i_assets.core.automation.champion import ChampionModel, Comparison, Contender, compared, verdict
+from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.evaluation.measures import Measure, measure
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.services.checks import model_links
+from e2i_assets.services.checks.catalogue import CHECKS
+from e2i_assets.services.checks.check import evaluated
+from e2i_assets.services.project import Project
+from e2i_assets.services.stored_model import ARCHIVE, predicted_by, predicted_rows
+
+
+def promote(project: Project, experiment: Experiment) -> ChampionModel:
+    """Decide whether the stored model of an experiment is its champion from now on, once for each model.
+
+    One at a time: two that were compared with the same champion would both take its place, the worse one perhaps last.
+
+    Raises:
+        E2iError: There is no trained model of today's rows.
+    """
+    with project.database.advisory_lock(f"champion of {experiment.name}"):
+        return _promoted(project, experiment)
+
+
+def _promoted(project: Project, experiment: Experiment) -> ChampionModel:
+    store = ChampionRepository(project.database)
+    experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
+    run = model_links.training_run(project, experiment.name)
+    challenger = run.model_key or run.spec_hash
+    champion = store.current(experiment_id)
+    known = store.about(experiment_id, challenger)
+    if known is None or _is_due_again(known, champion, run):
+        _decide(project, experiment, experiment_id, run, champion)
+        champion, known = store.current(experiment_id), store.about(experiment_id, challenger)
+    assert known is not None
+    if champion is not None and champion.challenger_key == challenger:
+        _kept_apart(project, experiment.name, run)  # again, where a lost state folder took it along
+    aliases = _point_aliases(project, run, champion)
+    return ChampionModel(
+        model_key=champion.challenger_key if champion else None,
+        challenger_key=challenger,
+        promoted=known.promoted,
+        reason=known.reason,
+        metric=known.metric,
+        test_rows=known.test_rows,
+        challenger_value=known.challenger_value,
+        champion_value=known.champion_value,
+        gain=known.gain,
+        gain_low=known.gain_low,
+        gain_high=known.gain_high,
+        model_folder=champion.model_folder if champion else None,
+        aliases=aliases,
+    )
+
+
+def _is_due_again(known: StoredDecision, champion: StoredDecision | None, run: StoredRun) -> bool:
+    """Return whether a model that was judged before is judged again: not in use, and not beaten here by who is."""
+    if champion is None:
+        return True
+    if champion.challenger_key == known.challenger_key:
+        return False
+    beaten = not known.promoted and known.gain is not None and known.champion_key == champion.challenger_key
+    return not beaten or known.split_id != run.split_id
+
+
+def _decide(
+    project: Project,
+    experiment: Experiment,
+    experiment_id: str,
+    run: StoredRun,
+    champion: StoredDecision | None,
+) -> None:
+    store, counted = ChampionRepository(project.database), _measure(experiment)
+    broken = _failed_checks(project, experiment.name)
+    comparison, why_not = None, None
+    if champion is not None and not broken:
+        try:
+            comparison = _compared(project, experiment, run, champion, counted)
+        except _NotComparableError as reason:
+            why_not = str(reason)
+    found = verdict(broken, champion is not None, comparison, why_not, run.success_criteria_met is not False)
+    version = version_of(project.database, run.id)
+    row = ChampionRow(
+        experiment_id=experiment_id,
+        challenger_key=run.model_key or run.spec_hash,
+        champion_key=champion.challenger_key if champion else None,
+        split_id=run.split_id,
+        metric=counted.name,
+        test_rows=run.test_samples or 0,
+        challenger_value=comparison.challenger if comparison else run.test_metrics.get(counted.name),
+        champion_value=comparison.champion if comparison else None,
+        gain=comparison.gain if comparison else None,
+        gain_low=comparison.gain_low if comparison else None,
+        gain_high=comparison.gain_high if comparison else None,
+        promoted=found.promoted,
+        reason=found.reason,
+        model_folder=str(
+            _kept_apart(project, experiment.name, run) if found.promoted else _folder(project, run, experiment.name)
+        ),
+        decision_threshold=run.decision_threshold,
+        mlflow_model_version=version.model_version if version and run.mlflow_run_id else None,
+    )
+    store.decide(row, run, who(os.environ))
+
+
+class _NotComparableError(E2iError):
+    """Why a champion cannot be judged on today's test rows."""
+
+
+def _compared(
+    project: Project, experiment: Experiment, run: StoredRun, champion: StoredDecision, counted: Measure
+) -> Comparison:
+    rows: TrainingRows = project.read(TrainingRows, "validation_splits", experiment.name)
+    if ChampionRepository(project.database).config_hash(run.split_id) != champion.config_hash:
+        raise _NotComparableError("the rows are split in another way, and it may have learnt from these")
+    truth, new = predicted_rows(project, experiment.name, run, rows.facts, rows.test)
+    try:
+        model = load_model(Path(champion.model_folder) / ARCHIVE)
+        if missing := sorted(set(model.feature_names_in_) - set(rows.facts.features)):
+            raise _NotComparableError(f"it needs {', '.join(missing)}, which the rows do not have any more")
+        labels = () if model.classes_ is None else tuple(str(label) for label in model.classes_)
+        if labels != tuple(rows.facts.classes):
+            raise _NotComparableError(f"it tells {', '.join(labels) or 'numbers'} apart, and they are others now")
+        old = predicted_by(model, rows.facts, rows.test)
+    except ModelInvalid as error:
+        raise _NotComparableError(str(error)) from error
+    found = compared(
+        experiment.problem_type,
+        counted,
+        truth,
+        Contender(new, run.decision_threshold),
+        Contender(old, champion.decision_threshold),
+        experiment.hpo.seed,
+    )
+    if found is None:
+        raise _NotComparableError(f"{counted.name} cannot be computed on them")
+    return found
+
+
+def _failed_checks(project: Project, name: str) -> list[str]:
+    check_specs = [one for one in CHECKS if one.asset == "trained_model" and one.severity == "ERROR"]
+    verdicts = {one.name: evaluated(one, project, name) for one in check_specs}
+    return [f"{check_spec}: {one.why}" for check_spec, one in verdicts.items() if one.outcome == "failed"]
+
+
+def _measure(experiment: Experiment) -> Measure:
+    return measure(experiment.metric, experiment.problem_type) or Measure(experiment.metric)
+
+
+def _folder(project: Project, run: StoredRun, name: str) -> Path:
+    return project.model_folder(name, run.spec_hash)
+
+
+def _kept_apart(project: Project, name: str, run: StoredRun) -> Path:
+    """Copy the model to where no later training of the same study writes, and return that place."""
+    place = project.champion_folder(name, run.model_key or run.spec_hash)
+    if not place.is_dir():
+        with replacing(place) as fresh:
+            shutil.copytree(_folder(project, run, name), fresh, dirs_exist_ok=True)
+    return place
+
+
+def _point_aliases(project: Project, run: StoredRun, champion: StoredDecision | None) -> str:
+    """Have MLflow's aliases say who is who; best effort, as everything there."""
+    version = version_of(project.database, run.id)
+    if version is None or run.mlflow_run_id is None or not version.model_version.isdigit():
+        return "MLflow does not have the model"
+    champions = champion.mlflow_model_version if champion else None
+    return project.tracker().promote(
+        version.model_name, int(version.model_version), int(champions) if champions and champions.isdigit() else None
+    )

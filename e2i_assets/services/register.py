@@ -1,0 +1,54 @@
+"""From experiment files to registered experiments: the chosen ones all, or none of them."""
+
+from collections.abc import Sequence
+
+from e2i_assets.adapters.files.experiment_files import ExperimentFolder, read_folder, strict
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.services.project import Project
+
+
+def registered(project: Project, names: Sequence[str]) -> list[str]:
+    """Register the experiments of these names, all files when there is none, and return the names.
+
+    Raises:
+        ExperimentInvalid: A chosen file is not valid; nothing was registered.
+        E2iError: Several are not, or there is no experiment of a name, or none at all.
+    """
+    chosen = chosen_experiments(strict(read_folder(project.settings.experiments)), names)
+    register(project, chosen)
+    return [experiment.name for experiment in chosen]
+
+
+def chosen_experiments(folder: ExperimentFolder, names: Sequence[str]) -> list[Experiment]:
+    """Return the experiments of these names, each once, in this order; all when there is none.
+
+    Raises:
+        ExperimentInvalid: A chosen file is not valid.
+        E2iError: Several are not, or there is no experiment of a name, or none at all.
+    """
+    if not names:
+        folder.require_valid()
+        if not folder.experiments:
+            raise E2iError("there is no experiment yet: `e2i experiment new NAME` writes the first one")
+        return list(folder.experiments.values())
+    chosen: list[Experiment] = []
+    mistakes: list[E2iError] = []
+    for name in dict.fromkeys(names):
+        try:
+            chosen.append(folder.experiment(name))
+        except E2iError as error:
+            mistakes.append(error)
+    if len(mistakes) == 1:
+        raise mistakes[0]
+    if mistakes:
+        raise E2iError("\n".join(str(mistake) for mistake in mistakes))
+    return chosen
+
+
+def register(project: Project, experiments: Sequence[Experiment]) -> None:
+    """Insert experiments or bring them up to date."""
+    store = ExperimentRepository(project.database)
+    for experiment in experiments:
+        store.register_experiment(experiment)

@@ -1,0 +1,176 @@
+"""The HPO pattern memory at work: asked before a study, told after it."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+from e2i_assets.adapters.repositories.pattern_rows import PatternRow, SimilarPattern
+from e2i_assets.adapters.repositories.patterns import PatternRepository
+from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.fit_context import target_codes
+from e2i_assets.core.memory import meta_vector, uses
+from e2i_assets.core.memory import warm_start as starts
+from e2i_assets.core.memory.meta_features import meta_features
+from e2i_assets.core.memory.uses import HeadStart, WarmStartUse
+from e2i_assets.core.memory.warm_start import Pattern, WarmStart
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.search_space.space import as_documents
+from e2i_assets.services.project import Project
+
+# Enough that most kinds of problem are among them; more would say little that these do not.
+_PATTERNS_ASKED_FOR = 50
+
+
+class Remembered(BaseModel):
+    """What the memory keeps of a study, and what it brought to it."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    pattern_id: str | None
+    reason: str
+    uses: tuple[WarmStartUse, ...]
+    head_start: HeadStart | None = None
+
+
+def warm_start(project: Project, experiment: Experiment, rows: SearchRows) -> WarmStart:
+    """Return what the experiment's study may try first, by what similar patterns say of it.
+
+    Patterns of the same train and validation rows are left out: a study would warm-start from itself, and other test
+    rows would change it.
+    """
+    features = meta_features(
+        rows.train.features, target_codes(rows.train.target, rows.facts.classes), experiment.problem_type
+    )
+    settings = experiment.warm_start
+    found: list[Pattern] = []
+    reason = "the experiment starts cold: warm_start is off"
+    if settings.enabled:
+        found = _patterns(project, experiment, features, rows.facts.search_hash)
+        reason = f"{len(found)} patterns of {experiment.algorithm} for {experiment.problem_type} by {experiment.metric}"
+        reason += f" are at least {settings.min_similarity:g} similar"
+    return starts.warm_start(
+        found,
+        tuning.defaults(experiment),
+        experiment.search_space(),
+        starts.tries(experiment.hpo.trials, settings.max_configurations),
+        features,
+        reason,
+    )
+
+
+def remember(
+    project: Project, experiment: Experiment, facts: SplitFacts, start: WarmStart, tuned: tuning.Tuned
+) -> Remembered:
+    """Keep a finished study as a pattern, once, and say what its warm start brought."""
+    result = tuned.result
+    if result is None or result.best is None:
+        return Remembered(pattern_id=None, reason="no trial to train, so nothing to remember", uses=())
+    store = PatternRepository(project.database)
+    pattern_id = store.store(_row(experiment, facts, start, tuned.identity, result))
+    TrainingRunRepository(project.database).link_pattern(tuned.identity, pattern_id)
+    study = StudyRepository(project.database).by_spec_hash(tuned.identity)
+    if study is None:
+        raise E2iError(f"study {result.study_name} is not in ml_hpo_studies: materialise hpo_study again")
+    brought = uses.uses(result)
+    for use in brought:
+        store.record_use(
+            use.pattern_id,
+            study.id,
+            use.trial_number,
+            use.similarity,
+            use.improvement,
+            value=use.value,
+            default_value=use.default_value,
+            best_value=use.best_value,
+            rank=use.rank,
+            n_ranked=use.n_ranked,
+        )
+    return Remembered(pattern_id=str(pattern_id), reason="stored", uses=brought, head_start=uses.head_start(result))
+
+
+def patterns_like(
+    project: Project,
+    experiment: Experiment,
+    features: Mapping[str, float],
+    search_hash: str | None,
+    min_similarity: float,
+    limit: int,
+) -> list[SimilarPattern]:
+    """Return the patterns at least so similar to rows with these meta-features, but for those of the same rows."""
+    return PatternRepository(project.database).similar(
+        algorithm=experiment.algorithm,
+        problem_type=experiment.problem_type,
+        metric=experiment.metric,
+        n_samples=int(features["n_samples"]),
+        n_features=int(features["n_features"]),
+        class_balance=features.get("class_balance"),
+        min_similarity=min_similarity,
+        limit=limit,
+        exclude_data_hash=search_hash,
+        meta_vector=meta_vector.meta_vector(features),
+        meta_version=meta_vector.VERSION,
+    )
+
+
+def _patterns(project: Project, experiment: Experiment, features: dict[str, float], search_hash: str) -> list[Pattern]:
+    similar = patterns_like(
+        project, experiment, features, search_hash, experiment.warm_start.min_similarity, _PATTERNS_ASKED_FOR
+    )
+    return [
+        Pattern(
+            pattern_id=str(one.pattern_id),
+            study_name=one.study_name,
+            similarity=one.similarity,
+            trust=one.trust,
+            top=tuple(dict(kept) for kept in one.top_configurations),
+            trials=tuple(dict(kept) for kept in one.trials),
+        )
+        for one in _once_for_each_problem(similar)
+    ]
+
+
+def _once_for_each_problem(similar: list[SimilarPattern]) -> list[SimilarPattern]:
+    """Keep the better of two patterns of the same rows: together they would count twice."""
+    best: dict[str, SimilarPattern] = {}
+    for one in similar:
+        known = best.get(one.data_hash)
+        if known is None or one.best_value > known.best_value:
+            best[one.data_hash] = one
+    return [one for one in similar if best[one.data_hash] is one]
+
+
+def _row(experiment: Experiment, facts: SplitFacts, start: WarmStart, identity: str, result: StudyResult) -> PatternRow:
+    features = start.meta_features
+    space = experiment.search_space()
+    top = uses.top_configurations(result, space)
+    return PatternRow(
+        spec_hash=identity,
+        data_hash=facts.search_hash,
+        algorithm_name=experiment.algorithm,
+        problem_type=experiment.problem_type,
+        search_space=as_documents(space),
+        best_hyperparameters=top[0]["values"],
+        top_configurations=top,
+        trials=uses.kept_trials(result, space),
+        best_value=top[0]["value"],
+        default_value=result.default_value,
+        optimization_metric=experiment.metric,
+        n_samples=int(features["n_samples"]),
+        n_features=int(features["n_features"]),
+        n_classes=len(facts.classes) or None,
+        class_balance=features.get("class_balance"),
+        feature_types={"categorical": features["share_categorical"], "numeric": 1 - features["share_categorical"]},
+        meta_features=features,
+        meta_vector=meta_vector.meta_vector(features),
+        meta_version=meta_vector.VERSION,
+        n_trials=result.n_trials,
+        n_completed=result.count("COMPLETE"),
+        n_pruned=result.count("PRUNED"),
+        duration_seconds=result.duration_seconds,
+        study_name=result.study_name,
+    )

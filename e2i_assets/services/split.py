@@ -1,0 +1,158 @@
+"""Places the rows of a dataset, remembering in the database where each entity went: it never moves again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.leakage_audit import LeakageAuditRepository
+from e2i_assets.adapters.repositories.splits import SplitRepository, SplitRow
+from e2i_assets.core.content_hash import content_hash, frame_hash
+from e2i_assets.core.data.dataset import Dataset
+from e2i_assets.core.data.split_rules import violations
+from e2i_assets.core.data.split_tables import SplitFacts, SplitTables
+from e2i_assets.core.data.splits import (
+    LEFT_OUT,
+    ROLES,
+    SEARCHED,
+    SHARES,
+    Assignment,
+    Role,
+    Strategy,
+    assign,
+    entity_keys,
+    strategy,
+)
+from e2i_assets.core.data.time_windows import kept
+from e2i_assets.core.errors import DataInvalid
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.leakage.audit import findings
+from e2i_assets.services.project import Project
+
+
+def split(project: Project, experiment: Experiment, dataset: Dataset) -> SplitTables:
+    """Place every row, look for leakage, store who went where and what was found, and return the tables by role.
+
+    Raises:
+        DataInvalid: The rows cannot be split by the policy; the split is not stored, what was found is.
+    """
+    store = SplitRepository(project.database)
+    experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
+    times = dataset.frame[dataset.time] if dataset.time else None
+    config = _config(experiment)
+    assignment = _assignment(store, experiment, dataset, (experiment_id, config))
+    # What keeps rows together goes with them, because folds must not tear them apart either; it is no feature.
+    columns_kept = list(dict.fromkeys([*dataset.features, dataset.target, *_entity(dataset), *dataset.segments]))
+    tables = {role: dataset.frame.loc[assignment.roles == role, columns_kept] for role in ROLES}
+    facts = _facts(experiment, dataset, assignment, tables)
+    broken = violations(assignment, times)
+    found = findings(dataset, assignment, experiment.leakage)
+    LeakageAuditRepository(project.database).save(experiment_id, facts.data_hash, facts.split_hash, found)
+    if broken:
+        raise DataInvalid(f"split of {experiment.name}", broken)
+    store.save(_row(experiment_id, config, facts, experiment, assignment), assignment.by_entity())
+    return SplitTables(facts, tables)
+
+
+def _config(experiment: Experiment) -> str:
+    """Return the identity of a way of splitting: with another one, rows are placed anew."""
+    columns, how = experiment.columns, experiment.split
+    way = {
+        "strategy": _strategy(experiment),
+        "seed": how.seed,
+        "group": columns.group,
+        "time": columns.time,
+        "id": columns.id,
+    }
+    return content_hash(way | ({"gap": how.gap} if how.gap else {}) | ({"column": how.column} if how.column else {}))
+
+
+def _strategy(experiment: Experiment) -> Strategy:
+    columns, given = experiment.columns, experiment.split.column is not None
+    return strategy(experiment.problem_type, columns.group is not None, columns.time is not None, given)
+
+
+def _assignment(store: SplitRepository, experiment: Experiment, dataset: Dataset, way: tuple[str, str]) -> Assignment:
+    how, boundaries = _strategy(experiment), store.boundaries(*way)
+    # Without a name a row is known by its position, and where time decides, the kept periods say more than that.
+    unnamed = how == "time" and not dataset.ids
+    return assign(
+        entity_keys(dataset.frame, dataset.group, dataset.ids),
+        how,
+        experiment.split.seed,
+        strata=dataset.frame[dataset.target].map(dataset.classes.index) if dataset.classes else None,
+        times=dataset.frame[dataset.time] if dataset.time else None,
+        previous=None if unnamed else store.previous(*way),
+        periods=kept(boundaries, experiment.split.gap) if boundaries else None,
+        given=dataset.frame[dataset.split] if dataset.split else None,
+        gap_days=experiment.split.gap,
+    )
+
+
+def _entity(dataset: Dataset) -> tuple[str, ...]:
+    return (dataset.group,) if dataset.group else dataset.ids
+
+
+def role_rows(tables: SplitTables) -> list[dict[str, Any]]:
+    """Return a row for each role but the holdout, whose rows are counted and not looked at."""
+    total = sum(tables.facts.counts.values())
+    found = []
+    for role, count in tables.facts.counts.items():
+        row: dict[str, Any] = {"role": role, "rows": count, "share": count / total}
+        if role != "holdout":
+            row |= _target_summary(tables.tables[role][tables.facts.target], tables.facts.classes)
+        found.append(row)
+    columns = {column: None for row in found for column in row}
+    return [{**columns, **row} for row in found]
+
+
+def _target_summary(target: pd.Series, classes: tuple[Any, ...]) -> dict[str, Any]:
+    if not classes:
+        return {"mean": float(target.mean()), "standard deviation": float(target.std())}
+    shares = target.astype(object).value_counts(normalize=True)
+    return {f"share of {label}": float(shares.get(label, 0.0)) for label in classes}
+
+
+def _facts(
+    experiment: Experiment, dataset: Dataset, assignment: Assignment, tables: Mapping[Role, pd.DataFrame]
+) -> SplitFacts:
+    roles = [str(role) for role in assignment.roles]
+    searched = [*dataset.features, dataset.target]
+    return SplitFacts(
+        experiment=experiment.name,
+        problem_type=dataset.problem_type,
+        target=dataset.target,
+        features=dataset.features,
+        classes=dataset.classes,
+        data_hash=dataset.data_hash,
+        search_hash=content_hash([frame_hash(tables[role][searched]) for role in SEARCHED]),
+        split_hash=content_hash({"data": dataset.data_hash, "roles": content_hash(roles)}),
+        strategy=assignment.strategy,
+        seed=experiment.split.seed,
+        counts=assignment.counts(),
+        left_out=int((assignment.roles == LEFT_OUT).sum()),
+        why_left_out=dict(assignment.why_left_out),
+        entity=_entity(dataset),
+        segments=dataset.segments,
+    )
+
+
+def _row(
+    experiment_id: str, config: str, facts: SplitFacts, experiment: Experiment, assignment: Assignment
+) -> SplitRow:
+    return SplitRow(
+        experiment_id=experiment_id,
+        split_hash=facts.split_hash,
+        config_hash=config,
+        data_hash=facts.data_hash,
+        strategy=facts.strategy,
+        ratios=dict(SHARES),
+        seed=facts.seed,
+        group_column=experiment.columns.group,
+        time_column=experiment.columns.time,
+        counts=facts.counts,
+        row_count=sum(facts.counts.values()) + facts.left_out,
+        gap_days=experiment.split.gap,
+        boundaries=assignment.windows.as_document() if assignment.windows else (),
+    )

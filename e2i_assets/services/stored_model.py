@@ -1,0 +1,56 @@
+"""A model as it is stored, judged on rows of its split."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.adapters.mlflow.models import load_model
+from e2i_assets.adapters.repositories.training_runs import StoredRun
+from e2i_assets.core.algorithms.algorithm import from_scores
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.evaluation.evaluation import SplitEvaluation, split_evaluation
+from e2i_assets.core.fitting.fit_context import target_codes
+from e2i_assets.core.fitting.rows import RowSource
+from e2i_assets.core.metrics import Array, Prediction, ProblemType
+from e2i_assets.services.project import Project
+
+if TYPE_CHECKING:
+    from e2i_assets.core.fitting.fitted_model import FittedModel
+
+ARCHIVE = Path("data", "model")  # where an MLflow folder of ours has the model itself
+
+
+def predicted_rows(
+    project: Project, experiment: str, run: StoredRun, facts: SplitFacts, rows: RowSource
+) -> tuple[Array, Prediction]:
+    """Return the truth and the stored model's prediction of rows.
+
+    Raises:
+        ModelInvalid: It is not there any more, or not the one that was stored.
+    """
+    model = load_model(project.model_folder(experiment, run.spec_hash) / ARCHIVE)
+    return target_codes(rows.target, facts.classes), predicted_by(model, facts, rows)
+
+
+def predicted_by(model: "FittedModel", facts: SplitFacts, rows: RowSource) -> Prediction:
+    """Return what a model predicts of rows."""
+    return predicted_frame(model, facts.problem_type, rows.features)
+
+
+def predicted_frame(model: "FittedModel", problem_type: ProblemType, features: pd.DataFrame) -> Prediction:
+    """Return what a model predicts of a table of features."""
+    if problem_type == "regression":
+        return Prediction(labels=model.predict(features))
+    return from_scores(model.predict_proba(features))
+
+
+def judged_rows(
+    facts: SplitFacts, run: StoredRun, train: RowSource, truth: Array, prediction: Prediction
+) -> SplitEvaluation:
+    """Evaluate a prediction as the training did: at its threshold, with the rarer class of its train rows."""
+    rarer = None
+    if len(facts.classes) == 2:
+        rarer = int(np.bincount(target_codes(train.target, facts.classes), minlength=2).argmin())
+    return split_evaluation(facts.problem_type, truth, prediction, run.decision_threshold, rarer)

@@ -1,0 +1,157 @@
+"""Trainings in MLflow, now or later: what it does not take waits in the outbox, and is sent when it is back."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from e2i_assets.adapters.files import asset_values
+from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
+from e2i_assets.adapters.mlflow.outbox import Outbox, Pending
+from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, TrackingResult
+from e2i_assets.adapters.mlflow.tracker import tracking_failures
+from e2i_assets.adapters.repositories.model_versions import version_of, write_version
+from e2i_assets.adapters.repositories.training_runs import Alongside, StoredRun, TrainingRunRepository
+from e2i_assets.core.contracts.contract import HpoOutput, MlflowInfo, TrainingOutput
+from e2i_assets.services.project import Project
+
+_BEING_SENT = "the process that was sending it ended before it had done so"
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """What became of a training that MLflow had missed."""
+
+    experiment: str
+    result: TrackingResult
+
+
+def log(project: Project, experiment: str, identity: str, tracked: TrackedRun) -> TrackingResult:
+    """Tell MLflow of a training; what it does not take waits, and so does what a killed process was sending."""
+    outbox = Outbox(project.settings.outbox)
+    trouble = _put(outbox, experiment, identity, tracked, _BEING_SENT)
+    result = project.tracker().log(tracked)
+    if result.status == "logged":
+        outbox.drop(experiment, identity)
+        return result
+    trouble = trouble or _put(outbox, experiment, identity, tracked, said(result))
+    return replace(result, reason=f"{result.reason}{trouble}")
+
+
+def attach(project: Project, experiment: str, identity: str, files: Mapping[str, bytes]) -> TrackingResult:
+    """Add files to the MLflow run of a finished training, now, or with the training when that is sent later.
+
+    Args:
+        workspace: The project.
+        experiment: Name of the experiment.
+        identity: Of its study: the spec hash.
+        files: File name to content: a figure, a table, an HTML page.
+    """
+    run = TrainingRunRepository(project.database).by_spec_hash(identity)
+    if Outbox(project.settings.outbox).add_files(experiment, identity, files):
+        return TrackingResult("unavailable", reason="MLflow has not taken this training yet: sent with it later")
+    if run is None or run.model_key is None:
+        return TrackingResult("refused", reason=f"there is no training of {experiment} with this identity")
+    return project.tracker().attach(run.model_key, files)
+
+
+def waiting(project: Project, experiment: str | None = None) -> list[Pending]:
+    """Return the trainings that MLflow has not taken yet, of every experiment or of one."""
+    return list(Outbox(project.settings.outbox).pending(experiment))
+
+
+def is_waiting(project: Project, experiment: str, identity: str) -> bool:
+    """Whether the training of a study is kept, and waits to be sent to MLflow."""
+    return Outbox(project.settings.outbox).get(experiment, identity) is not None
+
+
+def catch_up(project: Project, experiment: str | None = None) -> Iterator[CaughtUp]:
+    """Send what MLflow has missed, and bring every link up to date; a second time there is nothing left to do."""
+    for one in waiting(project, experiment):
+        with project.database.advisory_lock(f"catch up {one.identity}"):
+            yield CaughtUp(one.experiment, _sent(project, one))
+
+
+def close_stale(project: Project, has_ended: Callable[[str], bool]) -> list[str]:
+    """Close the MLflow runs that a crash left open, if MLflow is there: the next sweep finds them otherwise."""
+    try:
+        return project.tracker().close_stale(has_ended)
+    except tracking_failures():
+        return []
+
+
+def said(result: TrackingResult) -> str:
+    """Return in words why MLflow does not have a training."""
+    return f"{result.status}: {result.reason}"
+
+
+def _sent(project: Project, pending: Pending) -> TrackingResult:
+    outbox, store = Outbox(project.settings.outbox), TrainingRunRepository(project.database)
+    run = store.by_spec_hash(pending.identity)
+    if run is None or run.status != "finished" or run.model_key != pending.run.run_key:
+        # A later training of the same study took its place, or it never came to its end: `e2i run` logs that one.
+        outbox.drop(pending.experiment, pending.identity)
+        return TrackingResult("refused", reason="its training did not finish, or was replaced by another: e2i run")
+    folder = project.model_folder(pending.experiment, pending.identity)
+    result = project.tracker().log(replace(pending.run, model_folder=folder))
+    if result.status != "logged":
+        outbox.put(pending.experiment, pending.identity, pending.run, said(result))
+        return result
+    store.found_in_mlflow(run.id, str(result.run_id), str(result.model_uri), _renumbered(project, run, result))
+    _correct_output(project, pending, result)
+    outbox.drop(pending.experiment, pending.identity)
+    return result
+
+
+def _put(outbox: Outbox, experiment: str, identity: str, tracked: TrackedRun, reason: str) -> str:
+    """Keep a training for later; a full disk costs it that, and not the model. Returns what is to be said of it."""
+    try:
+        outbox.put(experiment, identity, tracked, reason)
+    except OSError as error:
+        return f"; nor could it be kept for later: {error}"
+    return ""
+
+
+def _renumbered(project: Project, run: StoredRun, result: TrackingResult) -> Alongside:
+    """Return what gives the registered version of a model the number that MLflow gave it, keeping its stage."""
+    known = version_of(project.database, run.id)
+
+    def write(connection: sa.Connection, run_id: str) -> None:
+        if known is not None:
+            number = str(result.version)
+            there = replace(known, model_version=number, mlflow_run_id=result.run_id, mlflow_model_uri=result.model_uri)
+            write_version(connection, run_id, there)
+
+    return write
+
+
+def _correct_output(project: Project, pending: Pending, result: TrackingResult) -> None:
+    """Have the stored value of `trained_model` name the MLflow run, if it is still that of this training."""
+    name = pending.experiment
+    try:
+        hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", name)
+        output: TrainingOutput = project.read(TrainingOutput, "trained_model", name)
+    except (AssetMissing, AssetDamaged):
+        return  # there is no value to correct; the row has the link
+    if str(hpo.hpo_spec_hash) == pending.identity and output.mlflow_info.run_id is None:
+        info = mlflow_info(result)
+        asset_values.write(output.model_copy(update={"mlflow_info": info}), project.asset_folder("trained_model", name))
+
+
+def mlflow_url(project: Project, tracked: TrackingResult) -> str | None:
+    """Return where a person can open the run, None where there is none."""
+    if tracked.run_id is None:
+        return None
+    return f"{project.settings.mlflow_url}/#/experiments/{tracked.experiment_id}/runs/{tracked.run_id}"
+
+
+def mlflow_info(tracked: TrackingResult) -> MlflowInfo:
+    """Return where the model is in MLflow, in the words of the contract."""
+    return MlflowInfo(
+        mlflow_status="unavailable" if tracked.status == "refused" else tracked.status,
+        run_id=tracked.run_id,
+        model_uri=tracked.model_uri,
+        registered_model_name=tracked.registered_model_name,
+        version=tracked.version,
+        stage=tracked.stage,
+    )

@@ -1,0 +1,209 @@
+"""A study that lives in the database: Optuna's tables for the search, ours for everybody who wants to look at it."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.splits import SplitRepository
+from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.repositories.study_rows import StudyRow
+from e2i_assets.adapters.trial_processes.limited import objective_within_limits
+from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.memory.warm_start import WarmStart
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.goals import goals, limits
+from e2i_assets.core.search.objective import Objective
+from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.search.trials import TrialRecord
+from e2i_assets.core.search_space.space import as_documents
+from e2i_assets.services.project import Project
+from e2i_assets.services.workers.engines import worker_pool
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+OnTrial = Callable[[TrialRecord, float | None], None]
+_LINE_EVERY_SECONDS = 5.0
+_TRIALS_FOR_IMPORTANCES = 8
+
+
+def tuned(
+    project: Project,
+    experiment: Experiment,
+    rows: SearchRows,
+    warm_start: WarmStart,
+    say: Callable[[str], object],
+    on_trial: OnTrial = lambda trial, best: None,
+) -> tuning.Tuned:
+    """Search as the experiment asks; with the search off, or nothing to tune, there is no study.
+
+    Args:
+        workspace: The project.
+        experiment: What to search.
+        rows: Train and validation rows.
+        warm_start: What to try first.
+        say: Takes a line of progress, at a human pace.
+        on_trial: Told each finished trial, and the best value so far.
+    """
+    identity = tuning.spec_hash(experiment, rows.facts)
+    if not experiment.hpo.enabled or not experiment.search_space():
+        return tuning.Tuned(identity=identity, result=None)
+    pace = _Pace(experiment, say)
+
+    def told(trial: TrialRecord, best: float | None) -> None:
+        pace.told(trial, best)
+        on_trial(trial, best)
+
+    result = durable_search(project, experiment, rows, warm_start, told, say)
+    if result.resumed_from:  # else a study that was complete already would say nothing at all
+        say(f"{result.resumed_from} of {result.n_trials} trials were there from an earlier run; {result.stop_reason}")
+    return tuning.Tuned(identity=identity, result=result)
+
+
+class _Pace:
+    """Lets a line of progress through every few seconds, and the last one always."""
+
+    def __init__(self, experiment: Experiment, say: Callable[[str], object]) -> None:
+        self._budget = experiment.hpo.trials
+        self._metric = experiment.metric
+        self._say = say
+        self._next = 0.0
+
+    def told(self, trial: TrialRecord, best: float | None) -> None:
+        now = time.monotonic()
+        if now >= self._next or trial.number + 1 >= self._budget:
+            self._next = now + _LINE_EVERY_SECONDS
+            so_far = "none yet" if best is None else f"{best:.6g}"
+            self._say(f"trial {trial.number + 1} of {self._budget} {trial.state}, best {self._metric} so far {so_far}")
+
+
+def durable_search(
+    project: Project,
+    experiment: Experiment,
+    rows: SearchRows,
+    warm_start: WarmStart,
+    on_trial: OnTrial,
+    say: Callable[[str], object] = lambda line: None,
+) -> StudyResult:
+    """Run or resume the experiment's study, beside other processes maybe; the tables follow it trial by trial.
+
+    Raises:
+        StudyAborted: Trials only failed; the study's row says so too.
+        E2iError: The engine that the experiment names cannot be used.
+    """
+    with objective_within_limits(experiment, rows) as objective_until:
+        return _durable_search(project, experiment, rows, objective_until, warm_start, on_trial, say)
+
+
+def _durable_search(
+    project: Project,
+    experiment: Experiment,
+    rows: SearchRows,
+    objective_until: Callable[[float], Objective],
+    warm_start: WarmStart,
+    on_trial: OnTrial,
+    say: Callable[[str], object],
+) -> StudyResult:
+    from e2i_assets.adapters.optuna_storage.study_session import joined
+
+    database = project.database
+    identity = tuning.spec_hash(experiment, rows.facts)
+    plan = tuning.plan(experiment, identity, project.settings.cores)
+    if warm_start.tries:  # what the memory proposes is better to learn from than what chance draws
+        plan = replace(plan, startup_trials=warm_start.tries)
+    store = StudyRepository(database)
+    study_id = store.start(_row(project, experiment, rows, identity))
+    with _broken_off(store, study_id), joined(database, study_id, plan.trials, project.settings.lease_seconds) as own:
+        with worker_pool(project, experiment, rows, warm_start, own, say) as others:
+            result = search(
+                objective_until,
+                plan,
+                own.storage,
+                warm_start.proposer(),
+                on_trial,
+                own.coordination(worker_pool=others),
+            )
+        finish(store, study_id, result)
+    return result
+
+
+@contextmanager
+def _broken_off(store: StudyRepository, study_id: str) -> Iterator[None]:
+    """Say of a study that ends by an exception that it did, and why: the row must not say "running" of what ended."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(SQLAlchemyError):  # where the database is the reason, the next call mends the row
+            store.fail(study_id, str(error) if isinstance(error, E2iError) else f"{type(error).__name__}: {error}")
+        raise
+
+
+def storage(project: Project) -> "RDBStorage":
+    """Return Optuna's storage; its tables are made by `migrations`."""
+    from e2i_assets.adapters.optuna_storage.study_session import optuna_storage
+
+    return optuna_storage(project.database)
+
+
+def importances(project: Project, result: StudyResult) -> dict[str, float]:
+    """Return how much each parameter matters to the first objective (PED-ANOVA), empty while too few trials say so."""
+    import optuna
+
+    if result.count("COMPLETE") < _TRIALS_FOR_IMPORTANCES:
+        return {}
+    study = optuna.load_study(study_name=result.study_name, storage=storage(project))
+    if len(result.objectives.greater_is_better) == 1:
+        return dict(optuna.importance.get_param_importances(study))
+    with warnings.catch_warnings():
+        # With a target, the evaluator asks what makes it low, and says so: hence the sign.
+        warnings.filterwarnings("ignore", "PedAnovaImportanceEvaluator computes the importances")
+        return dict(optuna.importance.get_param_importances(study, target=lambda trial: -trial.values[0]))
+
+
+def finish(store: StudyRepository, study_id: str, result: StudyResult) -> None:
+    """Bring the study's row to how the study ended."""
+    best = result.best
+    store.finish(
+        study_id,
+        [trial.number for trial in result.pareto_front],
+        status=result.status,
+        best_trial_number=best.number if best else None,
+        best_value=best.value if best else None,
+        best_params=best.params if best else {},
+        default_value=result.default_value,
+        duration_seconds=result.duration_seconds,
+        stop_reason=result.stop_reason,
+        error_message=None if best else result.stop_reason,
+    )
+
+
+def _row(project: Project, experiment: Experiment, rows: SearchRows, identity: str) -> StudyRow:
+    experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
+    return StudyRow(
+        study_name=tuning.study_name(experiment, identity),
+        spec_hash=identity,
+        experiment_id=experiment_id,
+        split_id=SplitRepository(project.database).id_of(experiment_id, rows.facts.split_hash),
+        data_hash=rows.facts.data_hash,
+        algorithm_name=experiment.algorithm,
+        problem_type=experiment.problem_type,
+        sampler_name=experiment.hpo.sampler,
+        pruner_name=experiment.hpo.used_pruner,
+        metric=experiment.metric,
+        seed=experiment.hpo.seed,
+        search_space=as_documents(experiment.search_space()),
+        fixed_params=tuning.fixed(experiment),
+        n_trials=experiment.hpo.trials,
+        objective=experiment.hpo.objective,
+        objectives=[{"name": one.name, "greater_is_better": one.greater_is_better} for one in goals(experiment)],
+        constraints={limit.goal.name: limit.bound for limit in limits(experiment)},
+    )

@@ -1,0 +1,98 @@
+"""From the engine that an experiment names to those who run its trials."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from e2i_assets.adapters.settings import DASK_ADDRESS
+from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.memory.warm_start import WarmStart
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.worker_pool import WorkerPool
+from e2i_assets.services.project import Project
+from e2i_assets.services.workers.assignment import Assignment, digest, packed
+from e2i_assets.services.workers.versions import versions
+
+if TYPE_CHECKING:
+    from e2i_assets.adapters.optuna_storage.study_session import StudySession
+
+
+@contextmanager
+def worker_pool(
+    project: Project,
+    experiment: Experiment,
+    rows: SearchRows,
+    warm_start: WarmStart,
+    coordinator: "StudySession",
+    say: Callable[[str], object],
+) -> Iterator[WorkerPool | None]:
+    """Have those at hand who run the trials of a study; None where the process itself does, in threads.
+
+    Raises:
+        E2iError: The engine cannot be used, and what to do about it.
+    """
+    hpo = experiment.hpo
+    if hpo.engine == "threads":
+        yield None
+        return
+    files = packed(rows)
+    assigned = _assigned(project, experiment, rows, warm_start, coordinator, digest(files))
+    if hpo.engine == "processes":
+        from e2i_assets.services.workers.process_pool import ProcessPool
+
+        size = hpo.workers or project.settings.cores
+        with ProcessPool(assigned, files, project.database.url, size) as processes:
+            yield processes
+        return
+    from e2i_assets.services.workers.dask_pool import DaskPool
+
+    with DaskPool(assigned, files, dask_address(project), hpo.workers, say) as workers:
+        yield workers
+
+
+def dask_address(project: Project) -> str:
+    """Return the address of the Dask scheduler.
+
+    It is no key of an experiment file: whoever may write one could else have the rows sent anywhere.
+
+    Raises:
+        E2iError: None is configured.
+    """
+    if project.settings.dask_address is None:
+        raise E2iError(
+            f"hpo.engine: dask needs a cluster: set {DASK_ADDRESS} to the address of its scheduler, such as "
+            "tcp://HOST:8786, or use hpo.engine: processes on this machine alone"
+        )
+    return project.settings.dask_address
+
+
+def _assigned(
+    project: Project,
+    experiment: Experiment,
+    rows: SearchRows,
+    warm_start: WarmStart,
+    coordinator: "StudySession",
+    rows_digest: str,
+) -> Callable[[], Assignment]:
+    identity = tuning.spec_hash(experiment, rows.facts)
+    told = Assignment(
+        experiment=experiment.model_dump(mode="json"),
+        identity=identity,
+        study_id=coordinator.study_id,
+        warm_start=warm_start,
+        coordinator=coordinator.name,
+        lease_seconds=project.settings.lease_seconds,
+        versions=versions(),
+        rows=rows_digest,
+    )
+    seconds = tuning.plan(experiment, identity).timeout_seconds
+    began = time.monotonic()
+
+    def now() -> Assignment:
+        left = None if seconds is None else max(0.0, seconds - (time.monotonic() - began))
+        return told.model_copy(update={"timeout_seconds": left})
+
+    return now

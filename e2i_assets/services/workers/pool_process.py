@@ -1,0 +1,23 @@
+"""One process of a `ProcessPool`: it ends with whoever started it, and says on its log why it could not work."""
+
+import sys
+from pathlib import Path
+
+from e2i_assets.adapters.processes.parent import end_with_input
+from e2i_assets.core.errors import E2iError
+from e2i_assets.services.workers.assignment import Assignment
+from e2i_assets.services.workers.work import work
+
+
+def main() -> None:
+    """Work on the study of the first argument, a file, with the rows in the second, a folder."""
+    end_with_input()
+    told, rows = (Path(argument) for argument in sys.argv[1:])
+    try:
+        work(Assignment.model_validate_json(told.read_text(encoding="utf-8")), rows, threads=1)
+    except E2iError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

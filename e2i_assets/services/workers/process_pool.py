@@ -1,0 +1,125 @@
+"""A crew of processes on this machine: for fits that hold Python's lock, or whose memory should end with them."""
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from e2i_assets.adapters.processes.log_tail import last_lines
+from e2i_assets.adapters.settings import DATABASE_URL
+from e2i_assets.core.errors import NoWorkers
+from e2i_assets.services.workers.assignment import Assignment, Files, unpacked
+
+_PROGRAM = "e2i_assets.services.workers.pool_process"
+_STARTS = 3
+_END_SECONDS = 5.0
+# Who ends in good order while the study goes on took the leader for gone, or was told of less time. It is asked again,
+# but one that ends as soon as it has begun not all the time.
+PAUSE_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class _Place:
+    """One process after the other, should they die."""
+
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+    starts: int = 0
+    started_at: float = -math.inf
+
+    @property
+    def is_at_work(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def has_come_to_an_end(self) -> bool:
+        return self.process is not None and self.process.poll() == 0
+
+    @property
+    def may_start(self) -> bool:
+        if self.has_come_to_an_end:
+            return time.monotonic() - self.started_at > PAUSE_SECONDS
+        return not self.is_at_work and self.starts < _STARTS
+
+
+class ProcessPool:
+    """So many processes that search a study, each one trial at a time, for as long as it is entered.
+
+    Args:
+        assignment: Returns what each is told, with the time that is left.
+        files: The rows.
+        database_url: The database, which they are told in their environment: no list of processes shows it.
+        size: How many.
+    """
+
+    def __init__(self, assignment: Callable[[], Assignment], files: Files, database_url: str, size: int) -> None:
+        self.size = size
+        self._assignment = assignment
+        self._files = files
+        self._environment = {**os.environ, DATABASE_URL: database_url}
+        self._stack = ExitStack()
+        self._folder = Path()
+        self._places: list[_Place] = []
+
+    def __enter__(self) -> Self:
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="e2i-study-")))
+        (self._folder / "rows").mkdir()
+        unpacked(self._files, self._folder / "rows")
+        self._places = [_Place(self._folder / f"{number}.log") for number in range(self.size)]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        processes = [place.process for place in self._places if place.process is not None]
+        for process in processes:
+            if process.stdin is not None:
+                process.stdin.close()  # they end with it
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_END_SECONDS)
+            process.kill()  # one that is frozen hears nothing else
+            process.wait()
+        self._stack.close()
+
+    def dispatch(self) -> None:
+        """Start those who are not there; see `Crew`."""
+        for place in self._places:
+            if place.may_start:
+                self._start(place)
+        if not any(place.is_at_work or place.has_come_to_an_end for place in self._places):
+            said = "\n".join(sorted({line for place in self._places for line in last_lines(place.log, count=3)}))
+            raise NoWorkers(f"none of the {self.size} processes of the study stays alive:\n{said}")
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a process lives; see `Crew`."""
+        return any(place.is_at_work for place in self._places)
+
+    def _start(self, place: _Place) -> None:
+        if place.process is not None and place.process.stdin is not None:
+            place.process.stdin.close()
+        # What is counted are ends that nobody could want.
+        place.starts = 1 if place.has_come_to_an_end else place.starts + 1
+        place.started_at = time.monotonic()
+        told = place.log.with_suffix(".json")
+        told.write_text(self._assignment().model_dump_json(), encoding="utf-8")
+        command = [
+            sys.executable,
+            "-m",
+            _PROGRAM,
+            str(told),
+            str(self._folder / "rows"),
+        ]
+        with place.log.open("ab") as log:
+            place.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=self._environment
+            )

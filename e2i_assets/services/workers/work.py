@@ -1,0 +1,94 @@
+"""What each process of a crew does: search the study beside the others, and say in a few words what became of it."""
+
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from e2i_assets.adapters.files import asset_values
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.settings import DATABASE_URL
+from e2i_assets.adapters.trial_processes.limited import objective_within_limits
+from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.errors import E2iError, StudyAborted, StudyCancelled
+from e2i_assets.core.experiments.file import experiment_from
+from e2i_assets.core.search.study import search
+from e2i_assets.services.workers.assignment import Assignment, Files, digest, unpacked
+from e2i_assets.services.workers.versions import require_the_same
+
+
+class WrongPlace(E2iError):
+    """A process that cannot work on the study at all, however often it is asked."""
+
+
+def work_with(assignment: str, files: Files, threads: int) -> str:
+    """Work on a study with rows that have travelled here; what a Dask worker is asked to do.
+
+    Args:
+        assignment: An `Assignment` in JSON.
+        files: The rows.
+        threads: Trials at a time.
+
+    Raises:
+        WrongPlace: What arrived is not what was sent.
+        VersionsDiffer: This process runs with others than the leader.
+    """
+    # Before anything else is read of it: another version may have another form.
+    require_the_same(json.loads(assignment)["versions"], _here())
+    asked = Assignment.model_validate_json(assignment)
+    if digest(files) != asked.rows:
+        raise WrongPlace("the rows that arrived at the worker are not those of the study: restart the Dask cluster")
+    with tempfile.TemporaryDirectory(prefix="e2i-rows-") as folder:
+        return work(asked, unpacked(files, Path(folder)), threads)
+
+
+def work(assignment: Assignment, folder: Path, threads: int, environment: Mapping[str, str] = os.environ) -> str:
+    """Search a study until it ends, and return why it ended.
+
+    Raises:
+        WrongPlace: This process has not the leader's database.
+        VersionsDiffer: Or not its versions.
+    """
+    here = _here()
+    require_the_same(assignment.versions, here)
+    database = _database(environment, here)
+    stored = StudyRepository(database).by_spec_hash(assignment.identity)
+    if stored is None or stored.id != assignment.study_id:
+        raise WrongPlace(f"{here} has another database than the leader: {DATABASE_URL} must name the same one on both")
+    rows: SearchRows = asset_values.read(SearchRows, folder)
+    return _searched(database, assignment, rows, threads)
+
+
+def _here() -> str:
+    return f"the worker on {socket.gethostname()}, process {os.getpid()},"
+
+
+def _searched(database: Database, assignment: Assignment, rows: SearchRows, threads: int) -> str:
+    from e2i_assets.adapters.optuna_storage.study_session import joined
+
+    experiment = experiment_from(assignment.experiment, "the assigned experiment")
+    plan = assignment.plan(experiment, threads)
+    led = (assignment.study_id, plan.trials, assignment.lease_seconds, assignment.coordinator)
+    with objective_within_limits(experiment, rows) as objective_until, joined(database, *led) as member:
+        try:
+            found = search(
+                objective_until,
+                plan,
+                member.storage,
+                assignment.warm_start.proposer(),
+                coordination=member.coordination(),
+            )
+        except (StudyCancelled, StudyAborted) as end:  # the leader comes to the same, or is the one that is gone
+            return str(end)
+    return found.stop_reason
+
+
+def _database(environment: Mapping[str, str], here: str) -> Database:
+    if not (url := environment.get(DATABASE_URL)):
+        raise WrongPlace(f"{here} knows no database: set {DATABASE_URL} where the worker is started; it is never sent")
+    database = Database(url)
+    database.require_reachable()
+    return database

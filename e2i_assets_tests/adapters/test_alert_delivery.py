@@ -1,0 +1,167 @@
+"""Failures on the wire: what a webhook and a mail server get, how often, and what a failed message costs."""
+
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mail_receiver import mail_receiver, self_signed
+from webhook_receiver import webhook_receiver
+
+from e2i_assets.adapters.alerts.delivery import AlertNotSent, AlertSettings, alert_settings, tell
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.alerts import AlertRepository
+from e2i_assets.core.automation.alerts import Failure
+from e2i_assets.core.errors import E2iError
+
+FAILURE = Failure(
+    job="tune_and_train",
+    experiment="visits",
+    asset="dataset",
+    kind="DataInvalid",
+    message="data of experiment visits: 7 rows are wrong",
+    run_id="7b1c3f0e-1111",
+    link="http://127.0.0.1:3000/runs/7b1c3f0e-1111",
+)
+
+
+def test_a_cause_is_told_once_an_hour_and_then_with_how_often_it_came(tables: Database) -> None:
+    with webhook_receiver() as webhook:
+        settings = AlertSettings(webhook=webhook.address)
+        store = AlertRepository(tables)
+        for _ in range(3):
+            tell(settings, store, FAILURE)
+        other = replace(FAILURE, experiment="doses", message="data of experiment doses: 9 rows are wrong")
+        assert "less than an hour ago" in tell(settings, store, other)
+        assert len(webhook.messages) == 1
+        assert webhook.messages[0]["text"] == "visits failed in dataset: DataInvalid"
+        tell(settings, store, replace(FAILURE, kind="OSError"))
+        assert len(webhook.messages) == 2
+        with tables.begin() as connection:
+            connection.exec_driver_sql("UPDATE ml_alerts SET told_at = told_at - interval '61 minutes'")
+        tell(settings, store, FAILURE)
+        assert "happened 3 times since" in str(webhook.messages[2])
+
+
+def test_of_many_that_fail_at_once_one_is_told(tables: Database) -> None:
+    with webhook_receiver() as webhook, ThreadPoolExecutor(8) as pool:
+        settings = AlertSettings(webhook=webhook.address)
+        list(pool.map(lambda _: tell(settings, AlertRepository(tables), FAILURE), range(24)))
+        assert len(webhook.messages) == 1
+
+
+def test_a_message_that_nobody_took_is_tried_with_the_next_failure_and_names_no_secret(tables: Database) -> None:
+    with webhook_receiver() as webhook:
+        settings = AlertSettings(webhook=webhook.address)
+        webhook.status = 500
+        with pytest.raises(AlertNotSent) as caught:
+            tell(settings, AlertRepository(tables), FAILURE)
+        assert "secret" not in str(caught.value)
+        assert "secret" not in repr(settings)
+        webhook.status = 200
+        tell(settings, AlertRepository(tables), FAILURE)
+        assert len(webhook.messages) == 1
+
+
+def mailed(smtp: str) -> AlertSettings:
+    return alert_settings({"E2I_ALERT_EMAIL": "a@x.org, b@x.org", "E2I_SMTP_URL": smtp})
+
+
+def test_an_email_says_the_same(tables: Database) -> None:
+    with mail_receiver() as server:
+        tell(mailed(f"smtp://127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
+        (message,) = server.messages
+        assert message["Subject"] == "[e2i] visits failed in dataset: DataInvalid"
+        assert message["To"] == "a@x.org, b@x.org"
+        assert FAILURE.link in str(message.get_payload())
+
+
+def test_no_password_goes_to_a_mail_server_before_the_connection_is_encrypted(
+    tables: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path / "here.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # somebody does vouch for it
+    with mail_receiver(certificate) as server:
+        tell(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
+        assert server.in_clear == ["EHLO", "STARTTLS"]
+        assert server.encrypted == ["EHLO", "AUTH", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
+        assert len(server.messages) == 1
+
+
+@pytest.mark.parametrize(("scheme", "before"), [("smtp", ["EHLO", "STARTTLS"]), ("smtps", [])])
+def test_a_mail_server_that_nobody_vouches_for_gets_no_password_and_no_message(
+    tables: Database, tmp_path: Path, scheme: str, before: list[str]
+) -> None:
+    with mail_receiver(self_signed(tmp_path / "here.pem"), is_encrypted=scheme == "smtps") as server:
+        settings = mailed(f"{scheme}://me:hunter2@127.0.0.1:{server.port}")
+        with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*certificate .*self-signed.*SSL_CERT_FILE"):
+            tell(settings, AlertRepository(tables), FAILURE)
+        assert (server.in_clear, server.encrypted, server.messages) == (before, [], [])
+
+
+def test_a_password_is_given_in_the_clear_to_a_mail_server_of_this_machine_alone(tables: Database) -> None:
+    with mail_receiver() as server:
+        tell(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
+        assert server.in_clear == ["EHLO", "AUTH", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
+        server.in_clear.clear()
+        # Leads here as well, and is no address of this machine alone.
+        elsewhere = mailed(f"smtp://me:hunter2@0.0.0.0:{server.port}")
+        with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*no TLS.*smtps://"):
+            tell(elsewhere, AlertRepository(tables), replace(FAILURE, kind="OSError"))
+        assert server.in_clear == ["EHLO"]
+
+
+def test_a_mail_server_of_this_machine_is_not_asked_who_vouches_for_it(tables: Database, tmp_path: Path) -> None:
+    """The default: many systems give theirs a certificate that nobody signed."""
+    with mail_receiver(self_signed(tmp_path / "here.pem")) as server:
+        tell(mailed(f"smtp://127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
+        assert server.in_clear == ["EHLO", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
+
+
+def test_nobody_to_tell_is_said_and_counts_as_nothing(tables: Database) -> None:
+    assert "nobody is told" in tell(AlertSettings(), AlertRepository(tables), FAILURE)
+
+
+def test_a_message_that_breaks_in_a_way_that_nobody_foresaw_is_tried_with_the_next_failure(tables: Database) -> None:
+    broken = AlertSettings(recipients=("a@x.org",), smtp="smtp://here:none")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="none"):
+            tell(broken, AlertRepository(tables), FAILURE)
+
+
+@pytest.mark.parametrize("name", ["E2I_ALERT_WEBHOOK", "E2I_SMTP_URL", "E2I_DAGSTER_URL"])
+@pytest.mark.parametrize("value", ["hooks.example.org", "ftp://x.org", "https:/x.org"])
+def test_an_address_that_is_none_is_refused_without_being_shown(name: str, value: str) -> None:
+    with pytest.raises(E2iError, match=name) as caught:
+        alert_settings({name: value})
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "//AKIA:BHunter2/rest@host:587",
+        "//AKIA:25/BHunter2@host",
+        "//AKIA:25#BHunter2@host",
+        "//AKIA:BHunter2\uff1a@host",
+    ],
+)
+@pytest.mark.parametrize("name", ["E2I_SMTP_URL", "E2I_DAGSTER_URL"])
+def test_a_password_that_is_not_escaped_is_refused_without_being_shown(name: str, value: str) -> None:
+    given = f"{'smtp' if name == 'E2I_SMTP_URL' else 'https'}:{value}"
+    with pytest.raises(E2iError, match=rf"{name} .*as %2F") as caught:
+        alert_settings({name: given})
+    assert "Hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_webhook_may_have_an_at_sign_in_its_path() -> None:
+    webhook = "https://example.webhook.office.com/webhookb2/guid@guid/IncomingWebhook/1"
+    assert alert_settings({"E2I_ALERT_WEBHOOK": webhook}).webhook == webhook
+
+
+def test_links_hold_no_password() -> None:
+    assert (
+        alert_settings({"E2I_DAGSTER_URL": "https://me:hunter2@dagster.example.org"}).ui
+        == "https://dagster.example.org"
+    )

@@ -1,0 +1,90 @@
+"""A folder appears whole or not at all, and what a killed process was writing does not stay for ever."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from e2i_assets.adapters.files import report_files
+from e2i_assets.adapters.files.atomic_directory import replacing
+
+WRITES = """
+import sys, time
+from pathlib import Path
+from e2i_assets.adapters.files.atomic_directory import replacing
+with replacing(Path(sys.argv[1])) as fresh:
+    (fresh / "half").write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def written(folder: Path, text: str) -> None:
+    with replacing(folder) as fresh:
+        (fresh / "value").write_text(text)
+
+
+def writing(folder: Path) -> "subprocess.Popen[str]":
+    """Start a process that is in the middle of writing."""
+    process = subprocess.Popen([sys.executable, "-c", WRITES, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    return process
+
+
+def aged(folder: Path) -> list[Path]:
+    """What lies beside a folder, as if it had lain there for a while."""
+    beside = [path for path in folder.parent.iterdir() if path != folder]
+    for path in beside:
+        os.utime(path, (0, 0))
+    return beside
+
+
+def test_a_folder_takes_the_place_of_the_old_one_and_leaves_nothing(tmp_path: Path) -> None:
+    place = tmp_path / "asset" / "cells"
+    written(place, "old")
+    written(place, "new")
+    assert [path.name for path in place.parent.iterdir()] == ["cells"]
+    assert [(path.name, path.read_text()) for path in place.iterdir()] == [("value", "new")]
+
+
+def test_an_error_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> None:
+    place = tmp_path / "cells"
+    written(place, "old")
+    with pytest.raises(ValueError, match="broken"), replacing(place):
+        raise ValueError("broken")
+    assert [path.name for path in tmp_path.iterdir()] == ["cells"]
+    assert (place / "value").read_text() == "old"
+
+
+def test_what_a_killed_process_was_writing_goes_with_the_next_write(tmp_path: Path) -> None:
+    place = tmp_path / "cells"
+    written(place, "old")
+    process = writing(place)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert len(aged(place)) == 1
+    assert (place / "value").read_text() == "old"
+    written(place, "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["cells"]
+
+
+def test_what_a_living_process_is_writing_stays(tmp_path: Path) -> None:
+    place = tmp_path / "cells"
+    process = writing(place)
+    (beside,) = aged(place)
+    written(place, "new")
+    assert (beside / "new" / "half").exists()
+    process.kill()
+    process.communicate()
+
+
+def test_a_report_that_a_killed_process_was_writing_goes_with_the_next(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / f".report.html.{gone.pid}").write_text("half")
+    report_files.replace(tmp_path / "report.html", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

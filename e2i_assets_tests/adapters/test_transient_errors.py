@@ -1,0 +1,61 @@
+"""What is tried again and what is not, as a table."""
+
+import pytest
+import requests
+import sqlalchemy as sa
+from psycopg2 import errors as postgres
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from e2i_assets.adapters.mlflow.client import TrackingUnreachable
+from e2i_assets.adapters.postgres.database import Database, DatabaseUnreachable
+from e2i_assets.adapters.transient_errors import is_transient
+from e2i_assets.core.errors import DataInvalid, E2iError, Violation
+
+
+@pytest.mark.parametrize(
+    ("error", "heals"),
+    [
+        (DatabaseUnreachable("no answer"), True),
+        (TrackingUnreachable("no answer"), True),
+        (OperationalError("SELECT 1", {}, postgres.AdminShutdown()), True),
+        (OperationalError("SELECT 1", {}, postgres.DeadlockDetected()), True),
+        (requests.ConnectionError("refused"), True),
+        (ConnectionResetError(), True),
+        (OperationalError("SELECT 1", {}, postgres.QueryCanceled()), False),
+        (OperationalError("SELECT 1", {}, postgres.DiskFull()), False),
+        (ProgrammingError("SELEC 1", {}, postgres.SyntaxError()), False),
+        (DataInvalid("data", [Violation("rows", 1, "are too few")]), False),
+        (E2iError("no"), False),
+        (FileNotFoundError("rows.csv"), False),
+        (MemoryError(), False),
+        (ValueError("no"), False),
+    ],
+)
+def test_what_may_heal(error: Exception, heals: bool) -> None:
+    assert is_transient(error) is heals
+
+
+def test_the_cause_of_an_error_counts_too() -> None:
+    error = E2iError("the study could not be read")
+    error.__cause__ = ConnectionResetError()
+    assert is_transient(error)
+
+
+def test_an_assertion_of_optuna_does_not_hide_that_the_database_was_away() -> None:
+    """Found by a drill: "AssertionError: Should not reach." ended a run whose PostgreSQL was back a second later."""
+
+    def told() -> None:
+        try:
+            raise OperationalError("UPDATE", {}, postgres.AdminShutdown())
+        finally:
+            raise AssertionError("Should not reach.")
+
+    with pytest.raises(AssertionError) as caught:
+        told()
+    assert is_transient(caught.value)
+
+
+def test_a_connection_that_the_server_ended_may_heal(database: Database) -> None:
+    with pytest.raises(sa.exc.DBAPIError) as caught, database.connect() as connection:
+        connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert is_transient(caught.value)

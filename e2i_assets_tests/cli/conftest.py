@@ -1,0 +1,74 @@
+"""A project folder of the test's own, and the command line in it."""
+
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.services.project import Project
+
+with warnings.catch_warnings():
+    # typer before 0.26 imports a name that click has deprecated since 8.5; nothing of ours uses it.
+    warnings.filterwarnings("ignore", "'click.utils", DeprecationWarning)
+    from typer.testing import CliRunner
+
+REPOSITORY = Path(__file__).parents[2]
+
+EXPERIMENT = """\
+name: {name}
+owner: team:tests
+source: {{csv: data/rows.csv}}
+target: left
+problem_type: binary_classification
+algorithm: XGBoost
+"""
+
+Said = Callable[..., Result]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with a schema and no experiment, and no server configured."""
+    folder = tmp_path / "project"
+    shutil.copytree(REPOSITORY / "sql", folder / "sql")
+    (folder / "experiments").mkdir()
+    monkeypatch.setenv("E2I_HOME", str(folder))
+    for name in ("E2I_STATE", "E2I_DATABASE_URL", "E2I_MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def project(root: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The project folder on a migrated database of the test's own."""
+    monkeypatch.setenv("E2I_DATABASE_URL", database.url)
+    return Project(Settings(root, root / ".e2i", database.url), database)
+
+
+@pytest.fixture
+def said(root: Path) -> Iterator[Said]:
+    """Type a command; its words, in lines that are long enough, and its exit status are the result."""
+    from e2i_assets.cli.console import err, out
+    from e2i_assets.cli.main import app
+
+    widths = out.width, err.width
+    out.width = err.width = 250
+    yield lambda *words: CliRunner().invoke(app, words, prog_name="e2i")
+    out.width, err.width = widths
+
+
+@pytest.fixture
+def written(root: Path) -> Callable[..., Path]:
+    """Write an experiment file."""
+
+    def write(name: str, text: str | None = None, file: str | None = None) -> Path:
+        path = root / "experiments" / (file or f"{name}.yaml")
+        path.write_text(text or EXPERIMENT.format(name=name))
+        return path
+
+    return write

@@ -1,0 +1,65 @@
+"""What a killed run held in Dagster is free before the next one asks for it, without a daemon."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from e2i_assets.cli.abandoned_runs import LAUNCHER, close_abandoned, run_lock
+from e2i_assets.cli.instance import dagster_instance
+from e2i_assets.defs.assets import STUDIES
+from e2i_assets.services.project import Project
+
+STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
+
+
+@pytest.fixture
+def instance(project: Project) -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance of a project, whose pool of studies has one slot."""
+    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", project.settings.root)
+    with dagster_instance(project.settings) as opened:
+        yield opened
+
+
+def holding(instance: dg.DagsterInstance, name: str, status: dg.DagsterRunStatus = STARTED) -> str:
+    """A run of `e2i run` in the middle of its study."""
+    run = dg.DagsterRun("tune_and_train", run_id=str(uuid4()), tags={**LAUNCHER, "dagster/partition": name})
+    instance.add_run(run.with_status(status))
+    assert instance.event_log_storage.claim_concurrency_slot(STUDIES, run.run_id, "hpo_study").is_claimed
+    return run.run_id
+
+
+def slot_is_free(instance: dg.DagsterInstance) -> bool:
+    return instance.event_log_storage.claim_concurrency_slot(STUDIES, str(uuid4()), "hpo_study").is_claimed
+
+
+@pytest.mark.parametrize("name", ["cells", "others"])
+def test_the_slot_of_a_killed_run_is_free_again_and_the_run_is_closed(
+    project: Project, instance: dg.DagsterInstance, name: str
+) -> None:
+    """Found by a drill: with its process killed in the study, every later run waited for that slot for ever."""
+    dead = holding(instance, name)
+    assert close_abandoned(project, instance, "cells") == {dead}
+    run = instance.get_run_by_id(dead)
+    assert run is not None
+    assert run.status == FAILURE
+    assert slot_is_free(instance)
+
+
+def test_a_run_that_ended_without_giving_its_slot_back_holds_up_nobody(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    """So does one whose database was away at that moment."""
+    holding(instance, "others", FAILURE)
+    assert close_abandoned(project, instance, "cells") == set()
+    assert slot_is_free(instance)
+
+
+def test_a_run_of_another_experiment_that_lives_keeps_its_slot(project: Project, instance: dg.DagsterInstance) -> None:
+    holding(instance, "others")
+    with project.database.advisory_lock(run_lock("others")):
+        assert close_abandoned(project, instance, "cells") == set()
+    assert not slot_is_free(instance)

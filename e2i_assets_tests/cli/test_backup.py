@@ -1,0 +1,263 @@
+"""`e2i db backup` and `e2i db restore`: what was kept comes back whole, into another database, or nothing happens."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import Result
+from finished_project import PLAIN, made
+from sklearn.datasets import load_breast_cancer
+from table_contents import contents
+
+from e2i_assets.adapters.postgres.address import DatabaseAddressInvalid
+from e2i_assets.adapters.postgres.backup import BackupFailed, backup
+from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.errors import PostgresUnavailable
+from e2i_assets.services.memory_files.starter_memory import load_starter
+from e2i_assets.services.project import Project
+
+Said = Callable[..., Result]
+SEARCHED = PLAIN.replace("hpo: {enabled: false}", "hpo: {trials: 3}")
+# What text there is in tables: quotes, tabs, line ends, a backslash, what COPY ends with, and words of SQL.
+AWKWARD = 'it\'s a "name" \t with\n\\.\nCOPY e2i.ml_experiments (id) FROM stdin;\n$$ ; DROP TABLE x -- 数据'
+
+
+def executed(database: Database, statement: str, **values: object) -> None:
+    with database.begin() as connection:
+        connection.execute(sa.text(statement), values)
+
+
+@pytest.fixture
+def filled(project: Project) -> Project:
+    """A project with rows in it that are awkward to carry."""
+    load_starter(project.database)  # as the first command would
+    key = "INSERT INTO dagster.dynamic_partitions (partitions_def_name, partition) VALUES ('experiment', :key)"
+    executed(project.database, key, key=AWKWARD)
+    executed(project.database, "INSERT INTO optuna.studies (study_name) VALUES (:name)", name=AWKWARD[:400])
+    return project
+
+
+def went_elsewhere(monkeypatch: pytest.MonkeyPatch, database: Database) -> Database:
+    monkeypatch.setenv("E2I_DATABASE_URL", database.url)
+    return database
+
+
+def test_everything_comes_back_in_another_database_and_every_promise_still_holds(
+    filled: Project, empty_database: Database, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(filled, SEARCHED)
+    before, file = contents(filled.database), tmp_path / "kept.dump"
+    assert before["e2i.ml_hpo_trials"][0] == before["optuna.trials"][0] == 3
+    assert before["mlflow.runs"][0] == 1
+    assert len(before) > 90
+    answer = said("db", "backup", str(file))
+    assert answer.exit_code == 0, answer.output
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in tmp_path.iterdir()} == {"project", "kept.dump"}
+
+    other = went_elsewhere(monkeypatch, empty_database)
+    answer = said("db", "restore", str(file))
+    assert answer.exit_code == 0, answer.output
+    assert f"{sum(count for count, _ in before.values())} rows in {len(before)} tables" in answer.stdout
+    assert contents(other) == before
+    assert said("check", "plain").exit_code == 0
+    index = "SELECT to_regclass('e2i.ml_hpo_patterns_by_vector') IS NOT NULL"
+    with filled.database.connect() as here, other.connect() as there:
+        assert here.exec_driver_sql(index).scalar() is there.exec_driver_sql(index).scalar() is True
+        # Numbers go on where they were, and are not given twice.
+        for connection in (here, there):
+            connection.exec_driver_sql("INSERT INTO optuna.studies (study_name) VALUES ('the next one')")
+        newest = "SELECT max(study_id) FROM optuna.studies"
+        assert here.exec_driver_sql(newest).scalar() == there.exec_driver_sql(newest).scalar()
+
+
+def test_a_database_that_is_not_empty_is_left_alone_unless_it_shall_be_replaced(
+    filled: Project, other_database: Database, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, before = tmp_path / "kept.dump", contents(filled.database)
+    assert said("db", "backup", str(file), "--json").exit_code == 0
+    other = went_elsewhere(monkeypatch, other_database)
+    executed(other, "INSERT INTO optuna.studies (study_name) VALUES ('of this one')")
+    executed(other, "CREATE TABLE e2i.of_nobody (x int); CREATE TABLE public.of_somebody (x int)")
+    there = contents(other)
+    refused = said("db", "restore", str(file))
+    assert refused.exit_code == 1
+    assert "is not empty" in refused.stderr
+    assert "--replace" in refused.stderr
+    assert contents(other) == there
+    replaced = said("db", "restore", str(file), "--replace", "--json")
+    assert replaced.exit_code == 0, replaced.output
+    assert json.loads(replaced.stdout)["rows"]["optuna.studies"] == 1
+    assert contents(other) == before
+    executed(other, "SELECT x FROM public.of_somebody")
+
+
+def test_what_an_address_demands_is_demanded_by_the_programs_too_or_said_to_be_impossible(database: Database) -> None:
+    demands = {
+        "sslmode": "verify-full",
+        "channel_binding": "require",
+        "require_auth": "scram-sha-256",
+        "sslcrl": "/crl",
+    }
+    demands |= {"ssl_min_protocol_version": "TLSv1.3", "keepalives_idle": "30"}
+    url = sa.make_url(database.url).update_query_dict(demands)
+    told = libpq_environment(Database(url.render_as_string(hide_password=False)))
+    assert set(demands.values()) - set(told.values()) == {"30"}
+    secret = url.update_query_dict({"sslpassword": "of-a-key"}).render_as_string(hide_password=False)
+    with pytest.raises(DatabaseAddressInvalid, match="cannot be told sslpassword") as raised:
+        libpq_environment(Database(secret))
+    assert "of-a-key" not in str(raised.value)
+
+
+OTHERS = """
+    CREATE SCHEMA team;
+    CREATE VIEW team.studies AS SELECT study_name FROM e2i.ml_hpo_studies;
+    CREATE TABLE team.notes (experiment uuid CONSTRAINT of_ours REFERENCES e2i.ml_experiments, pattern e2i.hstore_like);
+    CREATE TABLE public.ml_experiments (x int)
+"""
+
+
+def test_what_others_have_built_on_our_tables_is_not_thrown_away_with_them(
+    filled: Project, other_database: Database, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "kept.dump"
+    assert said("db", "backup", str(file)).exit_code == 0
+    other = went_elsewhere(monkeypatch, other_database)
+    executed(other, "CREATE DOMAIN e2i.hstore_like AS text")
+    executed(other, OTHERS)
+    executed(other, "INSERT INTO team.notes (pattern) VALUES ('kept')")
+    there = contents(other)
+    refused = said("db", "restore", str(file), "--replace")
+    assert refused.exit_code == 1
+    for lost in ("column team.studies.study_name", "constraint of_ours of team.notes", "column team.notes.pattern"):
+        assert lost in refused.stderr
+    assert "public.ml_experiments" not in refused.stderr
+    assert contents(other) == there
+    executed(other, "SELECT experiment, pattern FROM team.notes")
+
+
+def test_a_damaged_file_restores_nothing(
+    filled: Project, other_database: Database, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "kept.dump"
+    said("db", "backup", str(file))
+    whole = file.read_bytes()
+    other = went_elsewhere(monkeypatch, other_database)
+    before = contents(other)
+    for place in (0.3, 0.6, 0.95):
+        file.write_bytes(whole[: int(len(whole) * place)])
+        answer = said("db", "restore", str(file), "--replace")
+        assert answer.exit_code == 1
+        assert "cannot be read as a backup" in answer.stderr
+        assert "Traceback" not in answer.output
+        assert contents(other) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"no backup\n", b"-- PostgreSQL database dump\n"])
+def test_a_file_that_is_no_backup_is_refused(project: Project, said: Said, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    for name, words in (("file", "cannot be read as a backup"), ("nothing", "is no file")):
+        answer = said("db", "restore", str(tmp_path / name), "--replace")
+        assert answer.exit_code == 1
+        assert words in answer.stderr
+
+
+def test_a_backup_of_a_newer_version_is_refused(project: Project, said: Said, tmp_path: Path) -> None:
+    future = "INSERT INTO schema_migrations (version, name, checksum) VALUES (900, '900_future', 'x')"
+    executed(project.database, future)
+    backup(project.database, tmp_path / "newer.dump")
+    executed(project.database, "DELETE FROM schema_migrations WHERE version = 900")
+    before = contents(project.database)
+    answer = said("db", "restore", str(tmp_path / "newer.dump"), "--replace")
+    assert answer.exit_code == 1
+    assert "The backup has the migration 900_future, which this program does not know" in answer.stderr
+    assert contents(project.database) == before
+
+
+def test_a_backup_is_never_overwritten_and_two_at_once_make_one(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "kept.dump"
+
+    def once(_: int) -> int | str:
+        try:
+            return backup(project.database, file)
+        except BackupFailed as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as both:
+        ended = list(both.map(once, range(2)))
+    (size,) = [one for one in ended if isinstance(one, int)]
+    (refusal,) = [one for one in ended if isinstance(one, str)]
+    assert "name another file" in refusal
+    assert file.stat().st_size == size
+    assert [path.name for path in tmp_path.iterdir() if "dump" in path.name] == ["kept.dump"]
+    with pytest.raises(BackupFailed, match="is there already"):
+        backup(project.database, file)
+    with pytest.raises(BackupFailed, match="cannot be written to"):
+        backup(project.database, tmp_path / "no folder" / "kept.dump")
+
+
+def test_a_backup_that_fails_leaves_no_file_and_says_no_password(project: Project, tmp_path: Path) -> None:
+    """Somebody without the right to read all of it: half a backup would be worse than none."""
+    executed(project.database, "CREATE ROLE half_reader LOGIN PASSWORD 'recognisable-secret'")
+    try:
+        url = sa.make_url(project.database.url).set(username="half_reader", password="recognisable-secret")
+        half = Database(url.render_as_string(hide_password=False))
+        with pytest.raises(BackupFailed, match="permission denied") as raised:
+            backup(half, tmp_path / "kept.dump")
+        half.dispose()
+        assert "recognisable-secret" not in str(raised.value)
+        assert [path for path in tmp_path.iterdir() if "dump" in path.name] == []
+    finally:
+        executed(project.database, "DROP ROLE half_reader")
+
+
+def test_programs_that_are_older_than_the_server_are_not_used(tmp_path: Path) -> None:
+    for name in ("pg_dump", "pg_restore", "psql"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 99.1'\n")
+        (tmp_path / name).chmod(0o755)
+    assert programs_for(18, {"PATH": str(tmp_path)}) != tmp_path
+    assert programs_for(99, {"PATH": str(tmp_path)}) == tmp_path
+    with pytest.raises(PostgresUnavailable, match=r"server is PostgreSQL 100.* 18 in .*, 99 in ") as raised:
+        programs_for(100, {"PATH": str(tmp_path)})
+    assert "postgresql-client-100" in str(raised.value)
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(900)
+def test_on_a_new_machine_without_the_state_folder_a_run_makes_the_files_again_and_tries_nothing_twice(
+    project: Project, empty_database: Database, tmp_path: Path
+) -> None:
+    """What docs/how-to/backup.md promises of a backup alone."""
+    root, file = project.settings.root, tmp_path / "kept.dump"
+    (root / "experiments" / "cells.yaml").write_text(SEARCHED.replace("plain", "cells"))
+    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", root)
+    load_breast_cancer(as_frame=True).frame.to_csv(root / "cells.csv", index=False)
+
+    def e2i(database: Database, *words: str) -> str:
+        command = [sys.executable, "-m", "e2i_assets.cli.main", *words]
+        environment = {**os.environ, "E2I_DATABASE_URL": database.url}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=170)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    e2i(project.database, "run")
+    before = contents(project.database)
+    assert before["dagster.event_logs"][0] > 50
+    e2i(project.database, "db", "backup", str(file))
+    e2i(empty_database, "db", "restore", str(file))
+    assert contents(empty_database) == before
+    e2i(empty_database, "check")
+    shutil.rmtree(project.settings.state)
+    e2i(empty_database, "run")
+    after = contents(empty_database)
+    assert after["e2i.ml_hpo_trials"] == before["e2i.ml_hpo_trials"]
+    assert after["optuna.trials"] == before["optuna.trials"]
+    e2i(empty_database, "check")

@@ -1,0 +1,116 @@
+"""`e2i db` on a server of one's own: its address, its tables, and a way in that shows no password."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+from click.testing import Result
+from sqlalchemy.exc import ProgrammingError
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.roles import as_worker
+from e2i_assets.services.project import Project
+
+Said = Callable[..., Result]
+
+
+def test_url_is_one_that_psql_takes(said: Said, project: Project) -> None:
+    answer = said("db", "url")
+    assert answer.exit_code == 0
+    assert answer.stdout == f"{as_worker(project.database).libpq_url}\n"
+    assert answer.stderr == ""
+
+
+def test_url_of_an_owner_finds_its_schema(said: Said, project: Project) -> None:
+    url = said("db", "url", "--owner", "optuna").stdout.strip()
+    assert url == as_worker(project.database).url_for("optuna")
+    with sa.create_engine(url).connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM studies")).scalar_one() == 0
+
+
+def test_export_is_a_line_that_a_shell_evaluates(said: Said, project: Project) -> None:
+    (word, assignment) = shlex.split(said("db", "url", "--export").stdout)
+    assert word == "export"
+    assert assignment == f"E2I_DATABASE_URL={as_worker(project.database).url}"
+
+
+def test_login_prints_the_address_of_an_account_that_may_what_its_role_may(said: Said, project: Project) -> None:
+    answer = said("db", "login", "grafana", "--role", "reader")
+    try:
+        assert answer.exit_code == 0, answer.output
+        grafana = Database(answer.stdout.strip())
+        with grafana.connect() as connection:
+            assert connection.exec_driver_sql("SELECT current_user, count(*) FROM ml_experiments").one() == (
+                "grafana",
+                0,
+            )
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                connection.exec_driver_sql("DELETE FROM ml_experiments")
+        grafana.dispose()
+        again = said("db", "login", "grafana", "--role", "reader")
+        assert again.exit_code == 1
+        assert "There is an account grafana already" in again.stderr
+    finally:
+        with project.database.begin() as connection:
+            connection.exec_driver_sql("DROP ROLE IF EXISTS grafana")
+
+
+def test_what_is_newer_than_this_program_is_said_without_a_traceback(said: Said, project: Project) -> None:
+    with project.database.begin() as connection:
+        newer = "INSERT INTO schema_migrations (version, name, checksum) VALUES (900, '900_future', 'x')"
+        connection.exec_driver_sql(newer)
+    for words in (("db", "migrate"), ("run",), ("check",), ("db", "url")):
+        answer = said(*words)
+        assert answer.exit_code == (2 if words == ("check",) else 1)
+        assert "900_future, which this program does not know: it was set up by a newer version" in answer.stderr
+        assert "Update this program, or give it another database" in answer.stderr
+        assert "Traceback" not in answer.output
+
+
+@pytest.mark.parametrize("owner", ["optuna", "mlflow", "dagster"])
+def test_tables_of_a_newer_library_are_said_without_a_traceback(said: Said, project: Project, owner: str) -> None:
+    with project.database.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE {owner}.alembic_version SET version_num = 'v99.of.the.future'")
+    answer = said("db", "migrate")
+    assert answer.exit_code == 1
+    assert f"Error: The tables of {owner} could not be prepared" in answer.stderr
+    assert "v99.of.the.future" in answer.stderr
+    assert "newer version" in answer.stderr
+    assert "Traceback" not in answer.output
+
+
+def test_migrate_says_what_it_did_and_then_that_nothing_is_to_do(said: Said, project: Project) -> None:
+    with project.database.begin() as connection:
+        connection.execute(sa.text("UPDATE e2i.schema_owners SET library_version = '0' WHERE owner = 'optuna'"))
+    assert said("db", "migrate").stdout == "prepared the tables of optuna\n"
+    assert said("db", "migrate").stdout == "Everything is up to date.\n"
+
+
+def test_psql_works_in_our_schema_and_passes_its_exit_status_on(project: Project) -> None:
+    psql = [sys.executable, "-m", "e2i_assets.cli.main", "db", "psql", "--", "-X", "-A", "-t"]
+    query = "SELECT current_schema(), count(*) FROM ml_experiments"
+    found = subprocess.run([*psql, "-c", query], capture_output=True, text=True, check=False)
+    assert (found.stdout, found.stderr, found.returncode) == ("e2i|0\n", "", 0)
+    wrong = subprocess.run([*psql, "-c", "SELECT nonsense"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1
+    assert "nonsense" in wrong.stderr
+
+
+def test_psql_shows_no_password_to_who_lists_the_processes(project: Project) -> None:
+    # \! runs a shell under psql: its parent is psql itself.
+    words = ["db", "psql", "--", "-X", "-c", r"\! tr '\0' ' ' < /proc/$PPID/cmdline"]
+    found = subprocess.run(
+        [sys.executable, "-m", "e2i_assets.cli.main", *words], capture_output=True, text=True, check=True
+    )
+    assert "psql" in found.stdout
+    assert str(sa.make_url(project.database.url).password) not in found.stdout
+
+
+def test_serve_has_nothing_to_keep_up_on_a_server_of_ones_own(said: Said, project: Project) -> None:
+    answer = said("db", "serve")
+    assert answer.exit_code == 0
+    assert "there is nothing to keep up" in answer.stdout
+    assert str(sa.make_url(project.database.url).password) not in answer.stdout

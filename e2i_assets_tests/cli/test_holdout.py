@@ -1,0 +1,112 @@
+"""`e2i holdout`: never without a reason, never without a record, and never without saying who was there before."""
+
+import json
+import shutil
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from click.testing import Result
+from finished_project import made, registered
+from sklearn.metrics import roc_auc_score
+
+from e2i_assets.adapters.mlflow.models import load_model
+from e2i_assets.adapters.repositories.test_access import HoldoutOpening, TestAccessRepository
+from e2i_assets.services.checks.check import CheckResult, evaluated
+from e2i_assets.services.checks.evaluation import CHECKS
+from e2i_assets.services.project import Project
+
+Said = Callable[..., Result]
+
+
+def openings(project: Project) -> list[HoldoutOpening]:
+    return TestAccessRepository(project.database).openings("plain")
+
+
+def unseen(project: Project) -> CheckResult:
+    (check_spec,) = [one for one in CHECKS if one.name == "holdout_is_unopened"]
+    return evaluated(check_spec, project, "plain")
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_opening_is_refused_without_a_reason_and_nothing_is_recorded(project: Project, said: Said) -> None:
+    made(project)
+    for words in (("holdout", "plain"), ("holdout", "plain", "--why", "  ")):
+        refused = said(*words)
+        assert refused.exit_code == 1
+        assert "needs a reason: e2i holdout plain --why" in one_line(refused.output)
+    assert openings(project) == []
+    assert unseen(project).why == "nobody has opened the holdout"
+
+
+def test_an_experiment_without_a_model_says_how_to_get_one(project: Project, said: Said) -> None:
+    registered(project)
+    refused = said("holdout", "plain", "--why", "the pilot")
+    assert refused.exit_code == 1
+    assert "plain has no trained model, so there is nothing to judge: `e2i run plain` makes one" in one_line(
+        refused.output
+    )
+    assert "is not registered" in one_line(said("holdout", "nobody", "--why", "the pilot").output)
+
+
+def test_an_opening_shows_and_records_the_figures_of_the_stored_model_with_who_when_and_why(
+    project: Project, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("E2I_WHO", "ada")
+    made(project)
+    shown = said("holdout", "plain", "--why", "before the pilot")
+    assert shown.exit_code == 0, shown.output
+    (opening,) = openings(project)
+    assert (opening.opening, opening.opened_by, opening.reason) == (1, "ada", "before the pilot")
+    rows = pd.read_parquet(project.asset_folder("validation_splits", "plain") / "holdout.parquet")
+    (archive,) = project.settings.state.glob("models/plain/*/data/model")
+    scores = load_model(archive).predict_proba(rows)
+    expected = roc_auc_score((rows["target"].astype(str) == "1").astype(int), scores[:, 1])
+    assert opening.metrics["roc_auc"] == pytest.approx(expected)
+    assert opening.holdout_rows == len(rows)
+    words = one_line(shown.output)
+    assert f"roc_auc {_test_auc(project):.4f} {expected:.4f}" in words
+    assert f"{len(rows)} holdout rows of plain, opened by ada: before the pilot" in words
+    assert "This was the first time" in words
+    check_result = unseen(project)
+    assert (check_result.outcome, check_result.facts) == ("passed", {"openings": 1})
+
+
+def _test_auc(project: Project) -> float:
+    with project.database.connect() as connection:
+        found = connection.exec_driver_sql("SELECT test_metrics->>'roc_auc' FROM ml_training_runs").scalar_one()
+    return float(found)
+
+
+def test_a_later_opening_is_counted_names_the_earlier_ones_and_is_a_warning(project: Project, said: Said) -> None:
+    made(project)
+    said("holdout", "plain", "--why", "before the pilot", "--who", "ada")
+    again = one_line(said("holdout", "plain", "--why", "curious", "--who", "grace").output)
+    assert "This was time 2: these rows are not unseen any more." in again
+    assert "ada: before the pilot" in again
+    assert [one.opening for one in openings(project)] == [1, 2]
+    assert unseen(project).why.startswith("grace opened it once more at ")
+    left = said("check", "plain")
+    assert left.exit_code == 0
+    assert "holdout_is_unopened (warning)" in one_line(left.output)
+
+
+def test_a_model_of_other_rows_is_not_judged_on_these(project: Project, said: Said) -> None:
+    made(project)
+    facts = project.asset_folder("validation_splits", "plain") / "value.json"
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "split_hash": "another"}))
+    refused = said("holdout", "plain", "--why", "the pilot")
+    assert refused.exit_code == 1
+    assert "is not of today's split: `e2i run plain` trains it" in one_line(refused.output)
+    assert openings(project) == []
+
+
+def test_without_the_stored_model_nothing_is_opened(project: Project, said: Said) -> None:
+    made(project)
+    shutil.rmtree(project.settings.state / "models")
+    refused = said("holdout", "plain", "--why", "the pilot")
+    assert refused.exit_code == 1
+    assert openings(project) == []

@@ -1,0 +1,93 @@
+"""`--json`: one document on the standard output and nothing else there, wherever a script would want it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+from click.testing import Result
+from finished_project import made
+
+from e2i_assets.cli.instance import dagster_instance
+from e2i_assets.services.project import Project
+
+Said = Callable[..., Result]
+Written = Callable[..., Path]
+
+
+def test_validate_names_each_mistake_with_its_place_and_value(said: Said, written: Written) -> None:
+    written("good")
+    written("bad", "name: bad\nowner: team:tests\nalgorithm: XGBost\n")
+    answer = said("experiment", "validate", "--json")
+    assert answer.exit_code == 1
+    good, bad = json.loads(answer.stdout)
+    assert good == {"name": "good", "valid": True, "unused": {}, "error": None, "mistakes": []}
+    assert (bad["name"], bad["valid"]) == ("bad", False)
+    assert ("algorithm", "XGBost") in [(one["where"], one["value"]) for one in bad["mistakes"]]
+
+
+def test_validate_of_an_empty_folder_is_an_empty_document(said: Said) -> None:
+    assert json.loads(said("experiment", "validate", "--json").stdout) == []
+
+
+def test_list_says_of_each_experiment_what_it_is_and_its_state(said: Said, project: Project, written: Written) -> None:
+    made(project)
+    written("fresh")
+    written("bad", "name: bad")
+    found = {one["name"]: one for one in json.loads(said("experiment", "list", "--json").stdout)}
+    assert found["fresh"]["state"] == "new"
+    assert (found["fresh"]["algorithm"], found["fresh"]["trained_at"]) == ("XGBoost", None)
+    assert (found["plain"]["state"], found["plain"]["trained_at"] is None) == ("file gone", False)
+    assert found["bad"]["state"] == "not valid"
+
+
+def test_migrate_names_what_it_did(said: Said, project: Project) -> None:
+    with project.database.begin() as connection:
+        connection.execute(sa.text("UPDATE e2i.schema_owners SET library_version = '0' WHERE owner = 'optuna'"))
+    assert json.loads(said("db", "migrate", "--json").stdout) == {"applied": [], "prepared": ["optuna"]}
+
+
+def test_holdout_tells_its_figures_and_its_record(said: Said, project: Project) -> None:
+    made(project)
+    said("holdout", "plain", "--why", "first")
+    found = json.loads(said("holdout", "plain", "--why", "second", "--json").stdout)
+    assert (found["opening"], found["reason"]) == (2, "second")
+    assert found["metrics"]["roc_auc"] > 0.9
+    assert [one["reason"] for one in found["earlier"]] == ["first"]
+
+
+def test_track_tells_what_mlflow_has_and_what_waits(
+    said: Said, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", project.settings.root)
+    monkeypatch.setenv("E2I_MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    made(Project(replace(project.settings, mlflow_tracking_uri="http://127.0.0.1:9"), project.database))
+    before = said("track", "--catch-up", "--json")
+    assert before.exit_code == 1
+    (waits,) = json.loads(before.stdout)["trainings"]
+    assert (waits["experiment"], waits["mlflow_run_id"]) == ("plain", None)
+    assert "no MLflow server answers" in waits["waiting"]
+
+    told = said("track", "plain")
+    assert told.exit_code == 0
+    assert "waits: unavailable" in told.stdout
+    assert "`e2i track --catch-up` sends what waits" in told.stdout
+
+    monkeypatch.delenv("E2I_MLFLOW_TRACKING_URI")
+    after = said("track", "--catch-up", "--json")
+    assert after.exit_code == 0
+    found = json.loads(after.stdout)
+    assert [one["status"] for one in found["tried"]] == ["logged"]
+    assert (found["trainings"][0]["waiting"], found["closed"]) == (None, [])
+    with dagster_instance(project.settings) as instance:
+        (told_dagster,) = instance.fetch_observations(dg.AssetKey("trained_model"), limit=5).records
+    observation = told_dagster.asset_observation
+    assert observation is not None
+    assert (observation.partition, observation.metadata["mlflow"].value) == ("plain", found["tried"][0]["run_id"])
+    again = said("track", "--catch-up")
+    assert (again.exit_code, found["trainings"][0]["mlflow_run_id"] in again.stdout) == (0, True)
+    assert said("track", "nobody").exit_code == 1

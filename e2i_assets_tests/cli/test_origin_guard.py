@@ -1,0 +1,125 @@
+"""Who is answered by a UI that asks for no password: its own pages, links, and programs."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from e2i_assets.cli.dagster_ui import OriginGuard
+from e2i_assets.cli.optuna_dashboard import guarded
+from e2i_assets.cli.origin_guard import reached_as, same_origin
+
+HERE = {"host": "127.0.0.1:3000"}
+PROXIED = {"E2I_DAGSTER_URL": "https://me:secret@dagster.example.org/ui"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "headers", "changes", "answered"),
+    [
+        ({}, HERE, True, True),  # a program
+        ({}, {"host": "localhost:3000"}, True, True),
+        ({}, {"host": "[::1]:3000"}, True, True),
+        ({}, HERE | {"origin": "http://127.0.0.1:3000"}, True, True),
+        ({}, HERE | {"origin": "http://127.0.0.1:3000", "sec-fetch-site": "same-origin"}, True, True),
+        ({}, HERE | {"sec-fetch-site": "none"}, True, True),  # typed by a person
+        ({}, HERE | {"sec-fetch-site": "cross-site"}, False, True),  # a link to a page
+        ({}, HERE | {"sec-fetch-site": "cross-site"}, True, False),
+        ({}, HERE | {"sec-fetch-site": "same-site"}, True, False),  # another port of this machine
+        ({}, HERE | {"origin": "https://elsewhere.example.org"}, True, False),
+        ({}, HERE | {"origin": "null"}, True, False),
+        ({}, HERE | {"origin": "http://127.0.0.1:5000"}, True, False),
+        ({}, {"host": "rebound.example.org:3000"}, False, False),
+        ({}, {"host": "[::1"}, False, False),
+        ({}, {}, False, False),
+        (PROXIED, {"host": "dagster.example.org"}, True, True),
+        (PROXIED, HERE | {"origin": "https://dagster.example.org"}, True, True),  # a proxy that names the host anew
+        (PROXIED, HERE | {"origin": "http://dagster.example.org"}, True, False),
+        ({"E2I_ALLOWED_HOSTS": "lab, Tower.local"}, {"host": "tower.local:3000"}, True, True),
+        ({"E2I_ALLOWED_HOSTS": "*"}, {"host": "anything"}, True, True),
+        ({"E2I_ALLOWED_HOSTS": "*"}, {"host": "a", "origin": "http://b"}, True, False),
+    ],
+)
+def test_a_page_from_elsewhere_changes_nothing(
+    environment: dict[str, str], headers: dict[str, str], changes: bool, answered: bool
+) -> None:
+    assert (same_origin(environment).refusal(headers, changes) == "") is answered
+
+
+def test_what_listens_elsewhere_is_reached_as_that_unless_a_person_has_said_more() -> None:
+    assert reached_as("127.0.0.1", {}) == {}
+    assert reached_as("10.0.0.5", {}) == {"E2I_ALLOWED_HOSTS": "10.0.0.5"}
+    assert reached_as("0.0.0.0", {}) == {"E2I_ALLOWED_HOSTS": "*"}
+    assert reached_as("0.0.0.0", {"E2I_ALLOWED_HOSTS": "tower"}) == {}
+
+
+Asked = Callable[..., tuple[str, bytes]]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """Ask a server that answers everything, behind the doorman, as ASGI servers do; returns what it sends first."""
+    for name in ("E2I_ALLOWED_HOSTS", "E2I_DAGSTER_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "answered"})
+
+    def ask(method: str, path: str, **headers: str) -> tuple[str, bytes]:
+        path, _, query = path.partition("?")
+        named = {"host": "127.0.0.1:3000", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        scope = {
+            "type": "websocket" if method == "WEBSOCKET" else "http",
+            "method": method,
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+        }
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> None:
+            raise AssertionError("nothing is read of a request that is refused")
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        asyncio.run(OriginGuard(answer)(scope, receive, send))
+        return str(sent[0].get("status", sent[0]["type"])), sent[-1].get("body", b"")
+
+    return ask
+
+
+def test_a_mutation_in_the_address_is_taken_from_dagsters_own_pages_alone(asked: Asked) -> None:
+    link = "/graphql?query=mutation{setNuxSeen}"
+    assert asked("GET", link)[0] == "403"
+    assert asked("GET", link, sec_fetch_site="cross-site")[0] == "403"
+    assert asked("GET", link, sec_fetch_site="same-origin")[0] == "answered"
+    assert asked("POST", "/graphql")[0] == "answered"
+    assert asked("POST", link, origin="https://elsewhere.example.org") == (
+        "403",
+        b"This changes something, and a page from elsewhere asks for it.",
+    )
+    assert asked("GET", "/runs", sec_fetch_site="cross-site")[0] == "answered"
+    status, why = asked("GET", "/runs", host="rebound.example.org")
+    assert (status, b"E2I_ALLOWED_HOSTS" in why) == ("403", True)
+
+
+def test_a_websocket_is_opened_from_dagsters_own_pages_alone(asked: Asked) -> None:
+    assert asked("WEBSOCKET", "/graphql", origin="http://127.0.0.1:3000")[0] == "answered"
+    assert asked("WEBSOCKET", "/graphql", origin="https://elsewhere.example.org")[0] == "websocket.close"
+
+
+def test_the_dashboard_has_the_same_doorman(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("E2I_ALLOWED_HOSTS", "E2I_DAGSTER_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def app(request: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        start("200 OK", [])
+        return [b"answered"]
+
+    said: list[str] = []
+    for method, headers in (("GET", {}), ("DELETE", {}), ("DELETE", {"HTTP_SEC_FETCH_SITE": "cross-site"})):
+        request = {"REQUEST_METHOD": method, "HTTP_HOST": "127.0.0.1:8080", **headers}
+        guarded(app)(request, lambda status, _: said.append(status))
+    guarded(app)({"REQUEST_METHOD": "GET", "HTTP_HOST": "rebound"}, lambda status, _: said.append(status))
+    assert said == ["200 OK", "200 OK", "403 Forbidden", "403 Forbidden"]

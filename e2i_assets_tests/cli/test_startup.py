@@ -1,0 +1,121 @@
+"""What `e2i up` says, decides and writes around its programs; the programs themselves are in `test_up`."""
+
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from e2i_assets.adapters.postgres.dagster_tables import dynamic_partitions
+from e2i_assets.adapters.processes.loopback import HOST, free_port
+from e2i_assets.adapters.processes.services import Service, ServiceEvent, run_services
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.cli.dagster_home import dagster_home
+from e2i_assets.cli.service_list import Ports, own_mlflow, service_list
+from e2i_assets.cli.startup import Startup
+from e2i_assets.cli.up import PARTITIONS, free_ports, make_experiments_known
+from e2i_assets.defs.partitions import EXPERIMENTS
+from e2i_assets.services.project import Project
+from e2i_assets.services.register import registered
+
+Written = Callable[..., Path]
+REPOSITORY = Path(__file__).parents[2]
+PORTS = Ports(3000, 5000, 8080)
+
+
+def test_failing_program_is_named_with_its_last_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    dying = (sys.executable, "-c", "raise SystemExit('the [disk] is on fire')")
+    services = [Service("mlflow", dying, f"http://{HOST}:{free_port()}")]
+    with Startup(services) as startup:
+        assert run_services(services, tmp_path, startup.told, threading.Event()) == 1
+    said = capsys.readouterr()
+    assert "MLflow failed: it ended by itself with exit status 1\n  the [disk] is on fire\n" in said.err
+    assert "Its whole log is" in said.err
+    assert said.out.splitlines() == ["Starting MLflow ...", "Everything is stopped."]
+
+
+def test_address_is_said_when_it_answers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    port, stop = free_port(), threading.Event()
+    web = (sys.executable, "-m", "http.server", str(port), "--bind", HOST, "--directory", str(tmp_path))
+    still = (sys.executable, "-c", "import time; time.sleep(60)")
+    services = [
+        Service("dagster-webserver", web, f"http://{HOST}:{port}"),
+        Service("dagster-daemon", still, "", is_ready=lambda: True),
+    ]
+    with Startup(services) as startup:
+
+        def told(event: ServiceEvent) -> None:
+            startup.told(event)
+            if not startup.awaited:
+                stop.set()
+
+        assert run_services(services, tmp_path, told, stop) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith(f"Dagster           http://{HOST}:{port} (") for line in lines)
+    assert any(line.startswith("Dagster's daemon  works (") for line in lines)
+    assert lines[-2:] == ["All are ready. Ctrl-C stops everything.", "Everything is stopped."]
+
+
+def test_taken_port_is_replaced_by_the_next_free_one_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        chosen = free_ports(port, port, port)
+    assert port < chosen.dagster < chosen.mlflow < chosen.optuna
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"Port {port} is taken: Dagster comes to {chosen.dagster}."
+    assert len(said) == 3
+
+
+def test_no_secret_is_in_the_arguments_and_telemetry_is_off(project: Project, root: Path) -> None:
+    (root / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
+    services = {service.name: service for service in service_list(project, HOST, PORTS)}
+    assert set(services) == {"mlflow", "dagster-webserver", "dagster-daemon", "optuna-dashboard"}
+    for service in services.values():
+        assert not any(project.database.url_for("e2i")[:40] in word for word in service.command)
+        assert service.environment["DO_NOT_TRACK"] == "1"
+    assert services["mlflow"].environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert services["dagster-daemon"].environment["DAGSTER_DISABLE_TELEMETRY"] == "1"
+
+
+def test_mlflow_server_of_ones_own_is_used_and_shown_without_its_password(project: Project, root: Path) -> None:
+    (root / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
+    own = replace(project.settings, mlflow_tracking_uri="https://me:secret@mlflow.example.org/team")
+    theirs = replace(project, settings=own)
+    assert own_mlflow(theirs) == "https://mlflow.example.org/team"
+    assert "mlflow" not in [service.name for service in service_list(theirs, HOST, PORTS)]
+
+
+def test_dagsters_home_keeps_its_files_in_the_state_folder_and_follows_the_project(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    source = root / "dagster.yaml"
+    source.write_text((REPOSITORY / "dagster.yaml").read_text())
+    home = dagster_home(Settings(root, tmp_path / "elsewhere"))
+    settled = yaml.safe_load((home / "dagster.yaml").read_text())
+    assert settled["compute_logs"]["config"]["base_dir"] == str(tmp_path / "elsewhere" / "dagster" / "logs")
+    assert settled["telemetry"] == {"enabled": False}
+    source.write_text(source.read_text() + "sensors: {use_threads: true}\n")
+    assert dagster_home(Settings(root, tmp_path / "elsewhere")) == home
+    assert yaml.safe_load((home / "dagster.yaml").read_text())["sensors"] == {"use_threads": True}
+
+
+def test_experiments_become_partitions_and_a_bad_file_keeps_nobody_else_out(
+    project: Project, root: Path, written: Written, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
+    written("churn")
+    written("bad", "name: bad\n")
+    make_experiments_known(project)
+    assert PARTITIONS == EXPERIMENTS
+    assert dynamic_partitions(project.database, EXPERIMENTS) == {"churn"}
+    assert registered(project, ["churn"]) == ["churn"]
+    assert "Left out: experiment file" in capsys.readouterr().err
+    before = (project.settings.state / "logs" / "partitions.log").stat().st_mtime_ns
+    make_experiments_known(project)
+    assert (project.settings.state / "logs" / "partitions.log").stat().st_mtime_ns == before

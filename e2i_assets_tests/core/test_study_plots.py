@@ -1,0 +1,140 @@
+"""Pictures of a study and of what a model leans on: each that can be drawn is, small, in the metric's own unit."""
+
+import struct
+import sys
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from matplotlib import rcParams
+from small_training import Names, report_facts, rows_of, searched
+
+from e2i_assets.core.metrics import metric
+from e2i_assets.core.permutation import MOST_FEATURES, permutation_importances
+from e2i_assets.core.plots import search_history
+from e2i_assets.core.plots.figures import new_figure, png
+from e2i_assets.core.plots.study import _natural_study, study_pictures
+from e2i_assets.core.search.samplers import STARTUP_TRIALS, startup_trials
+
+OF_A_STUDY = {"intermediate_values.png", "slice_1.png", "slice_2.png", "parallel_coordinates.png"}
+# A value of an asset's metadata stays below 100 kB, a third of which is base64.
+LARGEST = 75_000
+
+
+def test_a_study_of_a_booster_has_every_picture_and_each_is_small() -> None:
+    report = report_facts()
+    assert set(report.pictures) >= OF_A_STUDY
+    sizes = {name: len(content) for name, content in report.pictures.items()}
+    assert max(sizes.values()) < LARGEST, sizes
+    for content in report.pictures.values():
+        assert content.startswith(b"\x89PNG\r\n")
+        width, height = struct.unpack(">II", content[16:24])
+        assert 300 < width < 1200
+        assert 150 < height < 700
+
+
+def test_values_are_in_the_metrics_own_unit_and_direction() -> None:
+    report = report_facts(problem_type="regression")
+    assert report.study is not None
+    study = _natural_study(report.study, report.experiment.search_space())
+    assert study.direction == optuna.study.StudyDirection.MINIMIZE
+    completed = [trial for trial in report.study.trials if trial.value is not None]
+    drawn = {trial.user_attrs.get("number", trial.number): trial.value for trial in study.trials if trial.value}
+    assert sorted(drawn.values()) == sorted(-(trial.value or 0) for trial in completed)
+    assert min(drawn.values()) > 0
+
+
+def test_a_study_with_several_objectives_is_drawn_by_its_first() -> None:
+    report = report_facts(hpo=", objectives: [model_size]")
+    assert {"pareto_front.png", "parallel_coordinates.png", "optimisation_history.png"} <= set(report.pictures)
+
+
+def test_a_study_that_has_too_little_is_not_drawn() -> None:
+    experiment = report_facts().experiment
+    hpo = experiment.hpo.model_copy(update={"trials": 2})
+    short = searched(experiment.model_copy(update={"hpo": hpo}), rows_of(Names(), "binary_classification"))
+    assert set(study_pictures(short, experiment.search_space(), {}, "roc_auc")) <= {"intermediate_values.png"}
+    none = short.model_copy(update={"trials": ()})
+    assert study_pictures(none, experiment.search_space(), {}, "roc_auc") == {}
+
+
+def test_drawing_leaves_no_figure_and_no_style_behind() -> None:
+    report = report_facts()
+    before = dict(rcParams)
+    assert report.study is not None
+    first, again = (study_pictures(report.study, report.experiment.search_space(), {}, "roc_auc") for _ in range(2))
+    assert first == again
+    assert dict(rcParams) == before
+    assert sys.modules["matplotlib.pyplot"].get_fignums() == []
+
+
+def test_trials_are_told_apart_by_who_proposed_them() -> None:
+    report = report_facts()
+    assert report.study is not None
+    warm = [one.model_copy(update={"origin": "warm_start"}) for one in report.study.trials[:3]]
+    warmed = report.study.model_copy(update={"trials": (*warm, *report.study.trials[3:])})
+    drawn = {
+        search_history.optimisation_history(study, "roc_auc", startup)
+        for study in (report.study, warmed)
+        for startup in (0, 10)
+    }
+    assert len(drawn) == 4
+
+
+@pytest.mark.parametrize(("sampler", "expected"), [("tpe", STARTUP_TRIALS), ("random", 0), ("grid", 0), ("nsga2", 20)])
+def test_a_sampler_says_how_long_it_only_begins(sampler: str, expected: int) -> None:
+    assert startup_trials(sampler, 100) == expected
+
+
+@pytest.mark.parametrize("name", [r"$\x$", "$$", "a_{b", "\\frac", "100 %", "日本語"])
+def test_a_name_is_drawn_as_it_is_written_whatever_it_would_mean_as_a_formula(name: str) -> None:
+    figure = new_figure()
+    axes = figure.subplots()
+    axes.barh([name], [1.0], label=name)
+    axes.set(xlabel=name, title=name)
+    axes.legend(title=name)
+    assert png(figure).startswith(b"\x89PNG")
+
+
+def test_powers_of_ten_stay_formulas() -> None:
+    figure = new_figure()
+    axes = figure.subplots()
+    axes.plot([1e-3, 1e-1], [1, 2])
+    axes.set_xscale("log")
+    png(figure)
+    assert all(label.get_parse_math() for label in axes.get_xticklabels())
+    assert not axes.xaxis.label.get_parse_math()
+
+
+def test_the_column_that_says_something_is_the_one_that_the_model_leans_on() -> None:
+    report = report_facts()
+    assert report.validation_importance[0].feature == "age"
+    assert report.validation_importance[0].loss > 0.1
+    assert {one.feature for one in report.validation_importance} == {"age", "noise", "region"}
+
+
+def test_what_a_regression_loses_is_an_error_that_grows() -> None:
+    report = report_facts(problem_type="regression")
+    assert report.validation_importance[0].feature == "age"
+    assert report.validation_importance[0].loss > 0.1
+
+
+def test_more_columns_than_can_be_shuffled_in_time_are_not() -> None:
+    wide = pd.DataFrame(np.zeros((5, MOST_FEATURES + 1)))
+    model = report_facts().training.model
+    assert permutation_importances(model, wide, np.zeros(5), metric("roc_auc", "binary_classification"), 0) == []
+
+
+def test_the_importances_can_be_had_again() -> None:
+    report = report_facts()
+    rows = rows_of(Names(), "binary_classification").validation
+    truth = (rows.target == "yes").to_numpy().astype(int)
+    again = permutation_importances(
+        report.training.model,
+        rows.features,
+        truth,
+        metric("roc_auc", "binary_classification"),
+        report.experiment.hpo.seed,
+    )
+    assert again == report.validation_importance

@@ -1,0 +1,630 @@
+"""Stored values made by the real functions, then poisoned one by one: exactly the promise about it must break."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sqlalchemy.pool import NullPool
+
+from e2i_assets.adapters.files import asset_values
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.sources import datasets
+from e2i_assets.core.automation.champion import ChampionModel
+from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.dataset import Dataset, dataset_of
+from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
+from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.core.search import tuning
+from e2i_assets.services import promote, remember, split, train, tune
+from e2i_assets.services.checks.catalogue import CHECKS, experiments_with
+from e2i_assets.services.checks.check import CheckResult, evaluated
+from e2i_assets.services.project import Project
+
+ROOT = Path(__file__).parents[2]
+CELLS = """
+name: cells
+owner: team:tests
+source: {csv: cells.csv}
+target: target
+problem_type: binary_classification
+columns: {group: patient}
+algorithm: XGBoost
+search_space: {n_estimators: {low: 20, high: 60, step: 20}, max_depth: {low: 2, high: 3}}
+hpo: {trials: 4}
+success_criteria: {roc_auc: 0.6}
+"""
+SUGAR = """
+name: sugar
+owner: team:tests
+source: {csv: sugar.csv}
+target: target
+problem_type: regression
+columns: {time: day, id: [visit]}
+algorithm: Ridge
+hpo: {enabled: false}
+success_criteria: {maximum_rmse: 1}
+"""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A project with stored values, and how to change what is stored."""
+
+    project: Project
+
+    def verdicts(self, experiment: str = "cells") -> dict[str, CheckResult]:
+        return {one.name: evaluated(one, self.project, experiment) for one in CHECKS}
+
+    def not_held(self, experiment: str = "cells") -> dict[str, str]:
+        return {name: one.outcome for name, one in self.verdicts(experiment).items() if not one.passed}
+
+    def execute(self, statement: str) -> None:
+        with self.project.database.begin() as connection:
+            connection.exec_driver_sql(statement)
+
+    def file(self, asset: str, name: str = "value.json", experiment: str = "cells") -> Path:
+        return self.project.asset_folder(asset, experiment) / name
+
+    def edit(self, asset: str, change: Callable[[Any], object], experiment: str = "cells") -> None:
+        file = self.file(asset, experiment=experiment)
+        value = json.loads(file.read_text())
+        change(value)
+        file.write_text(json.dumps(value))
+
+    def edit_rows(
+        self, asset: str, name: str, change: Callable[[pd.DataFrame], pd.DataFrame], experiment: str = "cells"
+    ) -> None:
+        file = self.file(asset, name, experiment)
+        change(pd.read_parquet(file)).to_parquet(file, index=False)
+
+
+def sources(root: Path) -> None:
+    cells = load_breast_cancer(as_frame=True).frame
+    cells["patient"] = [f"p{position // 2}" for position in range(len(cells))]
+    cells.to_csv(root / "cells.csv", index=False)
+    sugar = load_diabetes(as_frame=True).frame
+    sugar["day"] = pd.date_range("2024-01-01", periods=len(sugar)).strftime("%Y-%m-%d")
+    sugar["visit"] = range(len(sugar))
+    sugar.to_csv(root / "sugar.csv", index=False)
+
+
+def make(project: Project, text: str) -> None:
+    """Do what the assets do, values passing through files as they do there."""
+    experiment = parse_experiment(text, "test")
+    ExperimentRepository(project.database).register(experiment.name, experiment.model_dump(mode="json"))
+
+    def passed(asset: str, value: Any, kind: Any) -> Any:
+        asset_values.write(value, project.asset_folder(asset, experiment.name))
+        return project.read(kind, asset, experiment.name)
+
+    raw = datasets.load(experiment.source, project.settings.root, os.environ)
+    data = passed("dataset", dataset_of(raw, experiment), Dataset)
+    rows = passed("validation_splits", split.split(project, experiment, data), SearchRows)
+    start = passed("warm_start", remember.warm_start(project, experiment, rows), remember.WarmStart)
+    tuned = passed("hpo_study", tune.tuned(project, experiment, rows, start, print), tuning.Tuned)
+    output = tuning.hpo_output(experiment, tuned.identity, tuned.result)
+    hpo = passed("best_hyperparameters", output, HpoOutput)
+    every_role = project.read(TrainingRows, "validation_splits", experiment.name)
+    done = train.train(project, experiment, every_role, hpo, uuid4().hex)
+    passed("trained_model", done.output, type(done.output))
+    passed("champion_model", promote.promote(project, experiment), ChampionModel)
+    kept = remember.remember(project, experiment, rows.facts, start, tuned)
+    passed("hpo_pattern_memory", kept, remember.Remembered)
+
+
+def created(server: Database, template: str) -> Database:
+    name = f"promises_{uuid4().hex[:12]}"
+    administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    return Database(sa.make_url(server.url).set(database=name).render_as_string(hide_password=False))
+
+
+def dropped(server: Database, database: Database) -> None:
+    database.dispose()
+    administer(server, f"DROP DATABASE {sa.make_url(database.url).database} WITH (FORCE)")
+
+
+def administer(server: Database, statement: str) -> None:
+    engine = sa.create_engine(server.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+
+
+@pytest.fixture(scope="module")
+def finished(server: Database, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Two experiments, made once for all tests of this module."""
+    root = tmp_path_factory.mktemp("project")
+    sources(root)
+    database = created(server, template)
+    project = Project(Settings(root=root, state=root / "state"), database)
+    for text in (CELLS, SUGAR):
+        make(project, text)
+    # A database can only be copied while nobody is connected to it, and Optuna keeps its connections.
+    administer(server, f"ALTER DATABASE {sa.make_url(database.url).database} WITH ALLOW_CONNECTIONS false")
+    administer(
+        server,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname = '{sa.make_url(database.url).database}'",
+    )
+    yield project
+    dropped(server, database)
+
+
+@pytest.fixture
+def made(finished: Project, server: Database, tmp_path: Path) -> Iterator[Made]:
+    """A copy of them to poison."""
+    shutil.copytree(finished.settings.state, tmp_path / "state")
+    database = created(server, str(sa.make_url(finished.database.url).database))
+    yield Made(Project(replace(finished.settings, state=tmp_path / "state"), database))
+    dropped(server, database)
+
+
+def test_every_promise_of_a_finished_experiment_holds(made: Made) -> None:
+    assert made.not_held() == {}
+
+
+def trial(position: int, **fields: object) -> Callable[[Any], object]:
+    return lambda tuned: tuned["result"]["trials"][position].update(fields)
+
+
+def swapped(one: str, other: str, experiment: str = "cells") -> Callable[[Made], object]:
+    """Exchange the first rows of two roles: the numbers of rows stay as they are."""
+
+    def poison(made: Made) -> None:
+        files = [made.file("validation_splits", f"{role}.parquet", experiment) for role in (one, other)]
+        first, second = (pd.read_parquet(file) for file in files)
+        pd.concat([second[:1], first[1:]]).to_parquet(files[0], index=False)
+        pd.concat([first[:1], second[1:]]).to_parquet(files[1], index=False)
+
+    return poison
+
+
+def spec(path: str, value: str) -> Callable[[Made], object]:
+    statement = f"UPDATE ml_experiments SET spec = jsonb_set(spec, '{path}', '{value}') WHERE experiment_name = 'cells'"
+    return lambda made: made.execute(statement)
+
+
+def sql(statement: str) -> Callable[[Made], object]:
+    return lambda made: made.execute(statement)
+
+
+def edit(asset: str, change: Callable[[Any], object]) -> Callable[[Made], object]:
+    return lambda made: made.edit(asset, change)
+
+
+def table(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Made], object]:
+    return lambda made: made.edit_rows("dataset", "table.parquet", change)
+
+
+def opened(*times: str) -> Callable[[Made], object]:
+    """Have somebody open the holdout at these times."""
+    rows = ", ".join(f"({number}, timestamptz '{time}')" for number, time in enumerate(times, start=1))
+    return sql(
+        "INSERT INTO ml_holdout_openings (experiment_id, opening, training_run_id, model_key, opened_by, reason, "
+        "opened_at, holdout_rows, metrics, intervals) SELECT experiment_id, opening, id, model_key, 'ada', 'curious', "
+        f"moment, 9, '{{}}', '{{}}' FROM ml_training_runs, (VALUES {rows}) AS at (opening, moment) WHERE is_best_trial"
+    )
+
+
+def interval(low: float, high: float) -> Callable[[Made], object]:
+    statement = f"jsonb_build_object('roc_auc', jsonb_build_object('low', {low}, 'high', {high}, 'n_resamples', 9))"
+    return sql(f"UPDATE ml_training_runs SET test_intervals = {statement} WHERE is_best_trial")
+
+
+def altered_model(made: Made) -> None:
+    (archive,) = made.project.settings.state.glob("models/cells/*/data/model/model.skops")
+    archive.write_bytes(archive.read_bytes()[:-1] + b"!")
+
+
+def renamed_to_target(made: Made) -> None:
+    made.edit_rows("dataset", "table.parquet", lambda rows: rows.rename(columns={"mean area": " TARGET"}))
+    made.edit("dataset", lambda data: data["features"].__setitem__(data["features"].index("mean area"), " TARGET"))
+
+
+DATASET_UNSEEN = (
+    *("rows_match_the_data_hash", "quality_gate_passes", "target_is_not_a_feature", "rows_match_the_schema_file"),
+    *("no_feature_is_the_target_of_another_row", "excluded_columns_are_not_features", "no_entity_in_two_splits"),
+)
+NOT_OF_THE_DATASET = ("rows_match_the_data_hash", "no_entity_in_two_splits")
+MODEL_UNSEEN = (
+    *("training_contract_is_valid", "training_run_row_is_complete", "links_resolve_to_study_and_trial"),
+    *("mlflow_has_the_run", "model_reloads_with_the_same_metrics", "success_criteria_are_met"),
+    *("test_rows_are_enough", "metric_has_not_drifted", "test_set_was_accessed_once", "holdout_is_unopened"),
+)
+STUDY_UNSEEN = (
+    *("study_matches_rows_and_experiment", "counts_add_up", "tables_match_the_study"),
+    *("best_value_is_reproducible_from_train_and_validation", "parameters_equal_the_best_trial"),
+    "pattern_is_stored_once_and_retrievable",
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing that is not true any more, which promises say so, and with which words the first of them does."""
+
+    poison: Callable[[Made], object]
+    broken: tuple[str, ...]
+    words: str
+    unseen: tuple[str, ...] = ()
+
+
+CASES = {
+    "infinity in a feature": Case(
+        table(lambda rows: rows.assign(**{"mean area": float("inf")})),
+        ("schema_is_valid", *NOT_OF_THE_DATASET),
+        "mean area breaks finite with inf",
+    ),
+    "a feature that no column of the table is": Case(
+        edit("dataset", lambda data: data["features"].append("shoe size")),
+        ("schema_is_valid",),
+        "the stored dataset of cells cannot be read, materialise it again: its table has no column shoe size",
+        DATASET_UNSEEN,
+    ),
+    "two values exchanged": Case(
+        table(lambda rows: pd.concat([rows[1:2], rows[:1], rows[2:]], ignore_index=True)),
+        ("rows_match_the_data_hash",),
+        "the rows have the hash",
+    ),
+    "most cells empty (T23)": Case(
+        table(lambda rows: rows.assign(**{name: float("nan") for name in rows.columns[:25]})),
+        ("quality_gate_passes", *NOT_OF_THE_DATASET),
+        "blocked: the status of the quality report is failed; fill the missing cells in the source",
+    ),
+    "the target under another spelling (T24)": Case(
+        renamed_to_target,
+        ("target_is_not_a_feature", "rows_match_the_data_hash"),
+        "is the target 'target' among the features",
+        ("no_entity_in_two_splits",),
+    ),
+    "a feature equal to the target (T24)": Case(
+        table(lambda rows: rows.assign(**{"mean area": rows["target"].astype(float)})),
+        ("target_is_not_a_feature", *NOT_OF_THE_DATASET),
+        "mean area equals the target target in all 569 rows, for example 0, 0, 0",
+    ),
+    "what the target is cut from (T24)": Case(
+        spec("{target}", '{"column": "mean area", "name": "target", "bins": [500], "labels": ["0", "1"]}'),
+        ("target_is_not_a_feature",),
+        "mean area",
+    ),
+    "a dropped column as feature": Case(
+        spec("{columns, drop}", '["mean texture"]'),
+        ("excluded_columns_are_not_features",),
+        "mean texture is a feature and should not be: dropped by the experiment",
+    ),
+    "fewer rows in the registry": Case(
+        sql("UPDATE ml_split_registry SET test_rows = test_rows - 1"),
+        ("shares_are_within_two_points",),
+        "test has 86 stored rows, and 85 in ml_split_registry",
+    ),
+    "a person's role changed (T24)": Case(
+        sql(
+            "UPDATE ml_split_assignments SET role = CASE role WHEN 'test' THEN 'train' ELSE 'test' END "
+            "WHERE entity_key = 'p7'"
+        ),
+        ("no_entity_in_two_splits",),
+        "1 values of patient stand in another role than assigned, for example p7 in",
+    ),
+    "a person torn (T24)": Case(
+        swapped("test", "holdout"),
+        ("no_entity_in_two_splits", "model_reloads_with_the_same_metrics"),
+        "values of patient stand in two roles, for example p",
+    ),
+    "a value that the space forbids (T21)": Case(
+        edit("warm_start", lambda start: start["configurations"][0]["values"].update(max_depth=12)),
+        ("values_are_in_the_search_space",),
+        "configuration 0: max_depth: 12 must lie in [2, 3]",
+    ),
+    "a pattern that is not there": Case(
+        edit("warm_start", lambda start: start["configurations"][0].update(pattern_id=str(uuid4()))),
+        ("patterns_are_in_the_memory",),
+        "is no longer in the memory",
+    ),
+    "another identity": Case(
+        spec("{early_stopping, patience}", "11"),
+        ("study_matches_rows_and_experiment",),
+        "materialise hpo_study again",
+    ),
+    "fewer completed trials in the table (T15)": Case(
+        sql("UPDATE ml_hpo_studies SET n_completed = 3"),
+        ("counts_add_up",),
+        "COMPLETE: 4 in the result, 3 in ml_hpo_studies, 4 in ml_hpo_trials",
+    ),
+    "another best value in the table": Case(
+        sql("UPDATE ml_hpo_studies SET best_value = 0.99999"),
+        ("tables_match_the_study", "links_resolve_to_study_and_trial"),
+        "and 0.99999 in ml_hpo_studies",
+    ),
+    "another Pareto front in the table": Case(
+        sql("UPDATE ml_hpo_trials SET is_pareto = NOT is_pareto WHERE state = 'COMPLETE'"),
+        ("tables_match_the_study",),
+        "the Pareto front is [",
+    ),
+    "other values of the objectives in the table": Case(
+        sql("""UPDATE ml_hpo_trials SET objective_values = '{"roc_auc": 0.5}' WHERE trial_number = 0"""),
+        ("tables_match_the_study",),
+        "trial 0 is not the same in ml_hpo_trials",
+    ),
+    "a constraint that nobody measured": Case(
+        spec("{hpo, constraints}", '{"model_size": {"limit": 10}}'),
+        ("constraints_are_satisfied", "study_matches_rows_and_experiment"),
+        "model_size at most 10 is asked for, and the study did not measure it: materialise hpo_study again",
+    ),
+    "a better best value in the result (T9)": Case(
+        edit("hpo_study", trial(0, value=0.99999)),
+        (
+            "best_value_is_reproducible_from_train_and_validation",
+            "tables_match_the_study",
+            "parameters_equal_the_best_trial",
+        ),
+        "trial 0 has 0.99999, and fitted again on train and judged on validation it has 0.9",
+    ),
+    "NaN as best value (T13)": Case(
+        edit("hpo_study", trial(0, value=float("nan"))),
+        ("best_value_is_finite",),
+        "the stored hpo_study of cells cannot be read, materialise it again",
+        STUDY_UNSEEN,
+    ),
+    "infinity as text (T13)": Case(
+        edit("hpo_study", trial(0, value="Infinity")),
+        ("best_value_is_finite",),
+        "finite number",
+        STUDY_UNSEEN,
+    ),
+    "an infinite best value in the contract (T13)": Case(
+        edit("best_hyperparameters", lambda output: output.update(hpo_best_value=float("inf"))),
+        ("output_contract_is_valid",),
+        "hpo_best_value: inf must be a finite number",
+        ("constraints_are_satisfied", "parameters_equal_the_best_trial", *MODEL_UNSEEN),
+    ),
+    "a value off the grid (T13)": Case(
+        edit("best_hyperparameters", lambda output: output["best_hyperparameters"].update(max_depth=7)),
+        ("output_contract_is_valid", "parameters_equal_the_best_trial", "training_contract_is_valid"),
+        "best_hyperparameters.max_depth: 7 must lie in [2, 3]",
+    ),
+    "another legal value (T9)": Case(
+        edit("best_hyperparameters", lambda output: output["best_hyperparameters"].update(subsample=0.75)),
+        ("parameters_equal_the_best_trial", "training_contract_is_valid"),
+        "best_hyperparameters is",
+    ),
+    "a contradiction in the output (T29)": Case(
+        edit("trained_model", lambda output: output.update(success_criteria_met=False)),
+        ("training_contract_is_valid",),
+        "success_criteria_met: False must be true exactly when every criterion is met",
+        tuple(name for name in MODEL_UNSEEN if name != "training_contract_is_valid"),
+    ),
+    "a row that is still running (T16)": Case(
+        sql("UPDATE ml_training_runs SET status = 'running', completed_at = NULL, training_samples = 1"),
+        ("training_run_row_is_complete", "links_resolve_to_study_and_trial"),
+        "status is running, and should be finished; training_samples is 1, and should be 339",
+    ),
+    "no study in the row (T14)": Case(
+        sql(
+            "UPDATE ml_training_runs SET study_id = NULL, optuna_study_name = NULL, optuna_trial_number = NULL, "
+            "is_best_trial = false"
+        ),
+        ("links_resolve_to_study_and_trial",),
+        "study_name is None, and should be e2i_cells_XGBoost_hpo_",
+    ),
+    "another trial in the row (T14)": Case(
+        sql("UPDATE ml_training_runs SET optuna_trial_number = (optuna_trial_number + 1) & 3"),
+        ("links_resolve_to_study_and_trial",),
+        "optuna_trial_number is",
+    ),
+    "another parameter in MLflow (T14)": Case(
+        sql("UPDATE mlflow.params SET value = '99' WHERE key = 'hp_max_depth'"),
+        ("links_resolve_to_study_and_trial",),
+        "hp_max_depth is 3 in the row, and 99 in MLflow",
+    ),
+    "a run that MLflow does not have": Case(
+        sql("UPDATE ml_training_runs SET mlflow_run_id = 'gone' || id"),
+        ("mlflow_has_the_run",),
+        "MlflowException: Run with id=gone",
+    ),
+    "another metric in the row (T4)": Case(
+        sql("UPDATE ml_training_runs SET test_metrics = jsonb_set(test_metrics, '{roc_auc}', '0.5')"),
+        ("model_reloads_with_the_same_metrics",),
+        "roc_auc on test is 0.5 in ml_training_runs, and 0.9",
+    ),
+    "a model with another last byte": Case(
+        altered_model, ("model_reloads_with_the_same_metrics",), "the stored model cannot judge the test rows"
+    ),
+    "no model at all": Case(
+        lambda made: shutil.rmtree(made.project.settings.state / "models"),
+        ("model_reloads_with_the_same_metrics",),
+        "no model can be read from",
+    ),
+    "another version in the registry": Case(
+        sql("UPDATE ml_model_registry SET hyperparameters = '{}'"),
+        ("training_run_row_is_complete",),
+        "hyperparameters is {} in ml_model_registry, and should be {",
+    ),
+    "no version in the registry": Case(
+        sql("UPDATE ml_training_runs SET model_registry_id = NULL"),
+        ("training_run_row_is_complete",),
+        "it names no version in ml_model_registry",
+    ),
+    "a second look at the test rows": Case(
+        sql(
+            "INSERT INTO ml_test_looks (model_key, look, training_run_id, looked_by, reason) "
+            "SELECT model_key, 2, training_run_id, 'ada', 'another threshold' FROM ml_test_looks"
+        ),
+        ("test_set_was_accessed_once",),
+        "look 2 by ada at ",
+    ),
+    "a holdout that was opened before the training": Case(
+        opened("2020-01-01"),
+        ("holdout_is_unopened",),
+        "ada opened it at 2020-01-01 00:00, before this model was trained: curious",
+    ),
+    "a holdout that was opened twice": Case(
+        opened("2999-01-01", "2999-01-02"),
+        ("holdout_is_unopened",),
+        "ada opened it once more at 2999-01-02 00:00: curious",
+    ),
+    "a wide interval": Case(
+        interval(0.71, 0.98),
+        ("test_rows_are_enough",),
+        "test rows (95 %: 0.71 to 0.98): too few to tell models apart that differ by less than 0.27",
+    ),
+    "a criterion that is met by chance": Case(
+        interval(0.59, 0.65),
+        ("test_rows_are_enough",),
+        "and not with the 0.59 that chance could make of it",
+    ),
+    "a better model before": Case(
+        sql(
+            "INSERT INTO ml_training_runs (spec_hash, experiment_id, run_name, algorithm, data_hash, training_samples, "
+            "feature_names, test_metrics, status, started_at, completed_at) SELECT 'earlier', experiment_id, 'spring', "
+            "algorithm, data_hash, 9, feature_names, '{\"roc_auc\": 1.5}', 'finished', '2020-01-01', '2020-01-01' "
+            "FROM ml_training_runs WHERE is_best_trial"
+        ),
+        ("metric_has_not_drifted",),
+        "and was 1.5 with spring: worse than chance explains",
+    ),
+    "another champion in the registry": Case(
+        sql("UPDATE ml_model_registry SET is_champion = false"),
+        ("champion_model_loads",),
+        "ml_model_registry names None, and the last decision",
+    ),
+    "a challenger that was worse": Case(
+        sql("UPDATE ml_champion_decisions SET promoted = false, reason = 'it is worse'"),
+        ("challenger_is_not_worse",),
+        "the old model stays in use: it is worse",
+    ),
+    "newer rows that drift": Case(
+        sql(
+            "INSERT INTO ml_drift_reports (experiment_id, fingerprint, rows_seen, labelled_rows, drifted, reason) "
+            "SELECT id, 'x', 99, 0, true, 'age has drifted' FROM ml_experiments"
+        ),
+        ("newer_rows_have_not_drifted",),
+        "age has drifted",
+    ),
+    "a forgotten pattern": Case(
+        sql("DELETE FROM procedural_memories"),
+        ("pattern_is_stored_once_and_retrievable",),
+        "is not in the memory: materialise hpo_pattern_memory again",
+        ("values_are_finite",),
+    ),
+    "a pattern of unknown size (T20)": Case(
+        sql("UPDATE ml_hpo_patterns SET n_samples = NULL"),
+        ("pattern_is_stored_once_and_retrievable",),
+        "is not found when its own problem is asked for",
+    ),
+    "NaN as text in a pattern (T20)": Case(
+        sql("UPDATE ml_hpo_patterns SET feature_types = jsonb_set(feature_types, '{numeric}', '\"NaN\"')"),
+        ("values_are_finite",),
+        "feature_types.numeric is 'NaN', not a finite number",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_exactly_the_promise_breaks_that_is_no_longer_true(made: Made, case: Case) -> None:
+    """T13, T14, T16, T21, T24: whatever is poisoned, the promise about it breaks and says what is wrong."""
+    case.poison(made)
+    found = made.verdicts()
+    assert {name for name, one in found.items() if one.outcome == "failed"} == set(case.broken)
+    assert {name for name, one in found.items() if one.outcome == "not evaluated"} == set(case.unseen)
+    assert case.words in found[case.broken[0]].why
+
+
+def test_a_pattern_that_was_forgotten_on_purpose_breaks_no_promise(made: Made) -> None:
+    before = made.not_held()
+    made.execute("UPDATE ml_hpo_patterns SET created_at = now() - interval '1 year', times_used_as_warmstart = 0")
+    assert len(PatternMaintenance(made.project.database).forget(dry_run=False)) == 1
+    assert made.not_held() == before
+    assert (
+        "was forgotten on purpose: older than 90 days" in made.verdicts()["pattern_is_stored_once_and_retrievable"].why
+    )
+
+
+def test_an_experiment_that_does_not_search_keeps_its_promises_and_says_so(made: Made) -> None:
+    assert made.not_held("sugar") == {"success_criteria_are_met": "failed", "test_rows_are_enough": "failed"}
+    found = made.verdicts("sugar")
+    assert "too few to tell models apart" in found["test_rows_are_enough"].why
+    assert found["success_criteria_are_met"].why.startswith("maximum_rmse (rmse <= 1): not met with 5")
+    assert found["counts_add_up"].why == "the experiment does not search: it trains the defaults"
+    assert found["classes_are_stratified"].why == "a regression has no classes"
+
+
+def test_a_search_that_was_complete_already_says_so_and_tries_nothing(made: Made) -> None:
+    experiment = made.project.experiment("cells")
+    rows = made.project.read(SearchRows, "validation_splits", "cells")
+    start = made.project.read(remember.WarmStart, "warm_start", "cells")
+    said: list[str] = []
+    again = tune.tuned(made.project, experiment, rows, start, said.append)
+    assert again.result is not None
+    trials = again.result.n_trials
+    assert said == [f"{trials} of {trials} trials were there from an earlier run; budget spent"]
+
+
+def test_rows_that_leave_the_order_of_time_are_found(made: Made) -> None:
+    swapped("train", "holdout", "sugar")(made)
+    found = made.verdicts("sugar")
+    assert {name for name, one in found.items() if not one.passed} == {
+        *("no_entity_in_two_splits", "time_is_in_order", "success_criteria_are_met", "test_rows_are_enough")
+    }
+    assert found["time_is_in_order"].why.startswith("train lasts until 2025-02-")
+
+
+def test_a_row_copied_into_a_second_role_is_found(made: Made) -> None:
+    """T24: the entity is named, with both roles."""
+    row = pd.read_parquet(made.file("validation_splits", "test.parquet"))[:1]
+    made.edit_rows("validation_splits", "holdout.parquet", lambda rows: pd.concat([rows, row]))
+    found = made.verdicts()
+    assert {name for name, one in found.items() if not one.passed} == {
+        *("shares_are_within_two_points", "no_entity_in_two_splits")
+    }
+    assert "in holdout and test" in found["no_entity_in_two_splits"].why
+
+
+def test_the_best_value_is_reproduced_without_opening_the_test_rows(made: Made) -> None:
+    for role in ("test", "holdout"):
+        made.file("validation_splits", f"{role}.parquet").unlink()
+    found = made.verdicts()["best_value_is_reproducible_from_train_and_validation"]
+    assert found.passed
+    assert found.facts["again"] == pytest.approx(found.facts["best_value"], abs=1e-9)
+
+
+def test_what_is_not_there_yet_is_neither_kept_nor_broken(made: Made) -> None:
+    shutil.rmtree(made.project.asset_folder("trained_model", "cells"))
+    found = made.verdicts()
+    assert {name for name, one in found.items() if not one.passed} == set(MODEL_UNSEEN)
+    assert {found[name].outcome for name in MODEL_UNSEEN} == {"not evaluated"}
+    assert found["training_contract_is_valid"].why == "trained_model of cells is not there yet: materialise it first"
+    assert experiments_with(made.project, "trained_model") == ["sugar"]
+
+
+def test_a_model_without_mlflow_is_a_warning_and_its_links_still_hold(made: Made) -> None:
+    away = replace(made.project.settings, mlflow_tracking_uri="http://127.0.0.1:9")
+    found = Made(replace(made.project, settings=away)).verdicts()
+    of_mlflow = {"mlflow_has_the_run", "mlflow_alias_points_to_the_champion"}
+    assert {name for name, one in found.items() if not one.passed} == of_mlflow
+    assert "TrackingUnreachable: no MLflow server answers" in found["mlflow_has_the_run"].why
+    assert "not followed into MLflow" in found["links_resolve_to_study_and_trial"].why
+
+
+def test_every_asset_has_one_promise_that_answers_for_its_file() -> None:
+    answering = [one.asset for one in CHECKS if one.answers_for_the_file]
+    assert sorted(answering) == sorted({one.asset for one in CHECKS})
+    assert len({(one.asset, one.name) for one in CHECKS}) == len(CHECKS)
+
+
+@pytest.mark.parametrize("asset", sorted({one.asset for one in CHECKS}))
+def test_a_value_that_is_half_written_breaks_the_promise_that_answers_for_it(made: Made, asset: str) -> None:
+    made.file(asset).write_text('{"hpo_compl')
+    found = [(one, evaluated(one, made.project, "cells")) for one in CHECKS if one.asset == asset]
+    assert {one.name: check_result.outcome for one, check_result in found} == {
+        one.name: "failed" if one.answers_for_the_file else "not evaluated" for one, _ in found
+    }

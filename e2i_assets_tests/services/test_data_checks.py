@@ -1,0 +1,338 @@
+"""What is promised of rows and their split, poisoned in what is stored: exactly the promise about it must break."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from e2i_assets.adapters.files import asset_values
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.leakage_audit import LeakageAuditRepository
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.sources import datasets
+from e2i_assets.cli.check import exit_code, found
+from e2i_assets.core.data.dataset import dataset_of
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.errors import DataInvalid
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.file import experiment_from
+from e2i_assets.services import data_gates
+from e2i_assets.services import split as splitting
+from e2i_assets.services.checks.catalogue import CHECKS
+from e2i_assets.services.checks.check import CheckResult, evaluated
+from e2i_assets.services.project import Project
+
+ROWS = 2000
+NAME = "visits"
+
+
+def rows() -> pd.DataFrame:
+    draws = np.random.default_rng(3)
+    frame = pd.DataFrame({"person": [f"p{number // 4}" for number in range(ROWS)], "visit": range(ROWS)})
+    frame["day"] = (pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(ROWS) // 2, unit="D")).strftime("%Y-%m-%d")
+    frame["age"] = draws.integers(18, 90, ROWS)
+    frame["income"] = draws.normal(40, 9, ROWS)
+    frame["plan"] = draws.choice(["basic", "family", "premium"], ROWS)
+    frame["outcome"] = np.where(frame["income"] + draws.normal(0, 9, ROWS) > 45, "yes", "no")
+    return frame
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project with rows and a split, and how to change what is stored."""
+
+    project: Project
+
+    def make(self, frame: pd.DataFrame, **changes: Any) -> Experiment:
+        """Do what the first two assets do."""
+        frame.to_csv(self.project.settings.root / "rows.csv", index=False)
+        raw: dict[str, Any] = {
+            "name": NAME,
+            "owner": "team:tests",
+            "source": {"csv": "rows.csv"},
+            "target": "outcome",
+            "problem_type": "binary_classification",
+            "algorithm": "LightGBM",
+            "columns": {"group": "person", "id": ["visit"], "drop": ["day"]},
+        }
+        experiment = experiment_from(raw | changes, NAME)
+        ExperimentRepository(self.project.database).register_experiment(experiment)
+        loaded = datasets.load(experiment.source, self.project.settings.root, os.environ)
+        data = dataset_of(loaded, experiment)
+        data_gates.keep_schema(self.project.settings, NAME, data)
+        asset_values.write(data, self.project.asset_folder("dataset", NAME))
+        split = splitting.split(self.project, experiment, data)
+        asset_values.write(split, self.project.asset_folder("validation_splits", NAME))
+        return experiment
+
+    def verdicts(self) -> dict[str, CheckResult]:
+        own = [one for one in CHECKS if one.asset in ("dataset", "validation_splits")]
+        return {one.name: evaluated(one, self.project, NAME) for one in own}
+
+    def broken(self) -> dict[str, str]:
+        return {name: one.why for name, one in self.verdicts().items() if one.outcome == "failed"}
+
+    def edit_rows(self, asset: str, names: tuple[str, ...], change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+        for name in names:
+            file = self.project.asset_folder(asset, NAME) / f"{name}.parquet"
+            change(pd.read_parquet(file)).to_parquet(file, index=False)
+
+    @property
+    def schema(self) -> Path:
+        return data_gates.schema_file(self.project.settings, NAME)
+
+    def roles(self) -> dict[str, str]:
+        tables = {role: self._table(role) for role in ("train", "validation", "test", "holdout")}
+        return {str(visit): role for role, table in tables.items() for visit in table["income"]}
+
+    def _table(self, role: str) -> pd.DataFrame:
+        return pd.read_parquet(self.project.asset_folder("validation_splits", NAME) / f"{role}.parquet")
+
+
+@pytest.fixture
+def project(tables: Database, tmp_path: Path) -> Project:
+    return Project(Project(Settings(root=tmp_path, state=tmp_path / "state"), tables))
+
+
+def test_all_checks_of_honest_rows_hold_and_the_search_for_leakage_is_on_record(project: Project) -> None:
+    project.make(rows())
+    verdicts = project.verdicts()
+    assert {name: one.why for name, one in verdicts.items() if not one.passed} == {}
+    assert verdicts["rows_match_the_schema_file"].why == "all 2000 rows keep experiments/schemas/visits.yaml"
+    facts = project.project.read(SplitFacts, "validation_splits", NAME)
+    experiment_id = ExperimentRepository(project.project.database).id_of(NAME)
+    lines = LeakageAuditRepository(project.project.database).of_split(experiment_id, facts.split_hash)
+    assert [(one.check_type, one.severity) for one in lines] == [
+        (check, "info")
+        for check in ("copied_rows", "entity_in_two_roles", "one_feature_model", "shifted_target",
+                      "target_among_features", "time_backwards")
+    ]  # fmt: skip
+
+
+def lag(frame: pd.DataFrame) -> pd.DataFrame:
+    frame["age"] = frame.sort_values("visit").groupby("person")["outcome"].shift(1).map({"no": 3, "yes": 8})
+    return frame.assign(age=frame["age"].fillna(3))
+
+
+def given_away(frame: pd.DataFrame) -> pd.DataFrame:
+    right = np.random.default_rng(1).random(len(frame)) > 0.002
+    return frame.assign(age=np.where((frame["outcome"] == "yes") == right, 70, 20))
+
+
+POISONED_SPLITS = {
+    "a feature gives the target away (T24)": (
+        ("train", "validation"),
+        given_away,
+        "no_feature_reveals_the_target",
+        "columns: 'age' gives the target away: alone it reaches ROC AUC ",
+    ),
+    "rows of train also in validation (T24)": (
+        ("validation",),
+        None,
+        "no_duplicate_rows_across_splits",
+        "400 of 400 rows of validation (100.0%) are also in train, for example rows 0, 1, 2; chance explains 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", POISONED_SPLITS.values(), ids=POISONED_SPLITS.keys())
+def test_a_poisoned_split_breaks_the_promise_that_blocks(project: Project, case: Any) -> None:
+    """T24: it blocks, and says which, how many, and examples; `e2i check` leaves with 1."""
+    project.make(rows())
+    roles, change, check_spec, words = case
+    train = pd.read_parquet(project.project.asset_folder("validation_splits", NAME) / "train.parquet")
+    project.edit_rows("validation_splits", roles, change or (lambda table: train[: len(table)]))
+    broken = project.broken()
+    assert words in broken[check_spec]
+    assert {one.name for one in CHECKS if one.name in broken and one.blocking} == {
+        check_spec,
+        "no_entity_in_two_splits",
+    }
+    assert exit_code(found(project.project, [NAME])) == 1
+
+
+def test_the_target_of_the_row_before_breaks_the_promise(project: Project) -> None:
+    project.make(rows())
+    project.edit_rows("dataset", ("table",), lag)
+    words = "columns: 'age' goes with the target 1 row before it in the order of person (in 100.0% of 1500 rows"
+    assert words in project.broken()["no_feature_is_the_target_of_another_row"]
+
+
+def test_what_is_found_is_on_record_and_what_is_accepted_is_not_found(project: Project) -> None:
+    leaky = given_away(rows())
+    project.make(leaky)
+    broken = project.broken()
+    assert set(broken) == {"no_feature_reveals_the_target", "leakage_audit_is_recorded"}
+    assert "one_feature_model: columns: 'age' gives the target away" in broken["leakage_audit_is_recorded"]
+    project.make(leaky, leakage={"accepted": {"age": "asked at the door"}})
+    assert project.broken() == {}
+
+
+def test_a_line_that_is_gone_from_the_record_breaks_the_promise(project: Project) -> None:
+    project.make(rows())
+    with project.project.database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM ml_leakage_audit WHERE check_type = 'copied_rows'")
+    assert project.broken() == {"leakage_audit_is_recorded": "copied_rows is not in ml_leakage_audit"}
+
+
+def test_a_split_that_is_refused_is_on_record(project: Project) -> None:
+    """T24: a person torn by the column that says the roles."""
+    frame = rows()
+    frame["fold"] = np.random.default_rng(0).choice(
+        ["train", "validation", "test", "holdout"], ROWS, p=(0.6, 0.2, 0.15, 0.05)
+    )
+    with pytest.raises(DataInvalid, match="entities stand in train and validation, for example p"):
+        project.make(frame, split={"column": "fold"})
+    with project.project.database.connect() as connection:
+        statement = "SELECT affected_records, details FROM ml_leakage_audit WHERE severity = 'critical'"
+        ((affected, details),) = connection.exec_driver_sql(statement).all()
+    assert affected > 100
+    assert "entities stand in train and validation, for example p" in details
+
+
+def test_the_schema_file_is_inferred_once_and_then_the_users(project: Project) -> None:
+    project.make(rows())
+    text = project.schema.read_text()
+    assert "# What the rows of visits must look like" in text
+    assert "  plan:\n    dtype: category\n    isin:\n    - basic\n    - family\n    - premium\n" in text
+    project.schema.write_text(
+        text.replace("    - premium\n", "").replace("less_than_or_equal_to: 160", "less_than: 60")
+    )
+    edited = project.schema.read_text()
+    assert edited.count("less_than: 60") == 1
+    broken = project.broken()
+    assert set(broken) == {"rows_match_the_schema_file"}
+    assert "age breaks less_than(60.0) in " in broken["rows_match_the_schema_file"]
+    assert "plan breaks isin(['basic', 'family']) in " in broken["rows_match_the_schema_file"]
+    assert "(visit " in broken["rows_match_the_schema_file"]
+    assert " has premium" in broken["rows_match_the_schema_file"]
+    project.make(rows())
+    assert project.schema.read_text() == edited
+
+
+SPOILT: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
+    "a missing cell": (
+        lambda frame: frame.assign(age=frame["age"].where(frame["visit"] != 7)),
+        "age breaks not_nullable in 1 rows: row 7 (visit 7) has nan",
+    ),
+    "another unit": (
+        lambda frame: frame.assign(income=frame["income"] * 1000),
+        "income breaks less_than_or_equal_to(",
+    ),
+    "a new category": (
+        lambda frame: frame.assign(plan=frame["plan"].replace("family", "Family")),
+        "plan breaks isin(['basic', 'family', 'premium']) in ",
+    ),
+    "a new column": (
+        lambda frame: frame.assign(extra=frame["age"] % 7),
+        "extra: not in the schema file; add it there, or drop it under columns.drop",
+    ),
+    "a column that is gone": (
+        lambda frame: frame.drop(columns="age"),
+        "age is asked for, and is left out: the source does not have it",
+    ),
+    "a column that says nothing any more": (
+        lambda frame: frame.assign(age=1),
+        "age is asked for, and is left out: one value only",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "words"), SPOILT.values(), ids=SPOILT.keys())
+def test_later_rows_are_held_to_the_schema_file(
+    project: Project, change: Callable[[pd.DataFrame], pd.DataFrame], words: str
+) -> None:
+    project.make(rows())
+    project.make(change(rows()))
+    broken = project.broken()
+    assert words in broken["rows_match_the_schema_file"]
+    assert exit_code(found(project.project, [NAME])) == 1
+
+
+def test_what_the_experiment_itself_drops_is_not_missed(project: Project) -> None:
+    project.make(rows())
+    project.make(rows(), columns={"group": "person", "id": ["visit"], "drop": ["day", "age"]})
+    assert project.broken() == {}
+
+
+@pytest.mark.parametrize("text", ["columns: [", "columns: {age: {dtype: nonsense}}", "hello", "{}"])
+def test_a_file_that_is_no_schema_breaks_the_promise(project: Project, text: str) -> None:
+    project.make(rows())
+    project.schema.write_text(text)
+    assert project.broken()["rows_match_the_schema_file"].startswith("experiments/schemas/visits.yaml ")
+
+
+SCORES = dict.fromkeys(("completeness", "validity", "consistency", "uniqueness", "timeliness"), 0.9)
+GOOD = {
+    "report_id": "ge-17",
+    "experiment_id": NAME,
+    "status": "passed",
+    "overall_score": 0.9,
+    "expectation_results": [{"expectation_type": "expect_column", "success": True}],
+    **{f"{name}_score": score for name, score in SCORES.items()},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({}, "passed with an overall score of 0.9000"),
+        ({"status": "failed"}, "blocked: the status of the quality report is failed"),
+        ({"blocking_issues": ["no key"]}, "blocked by no key"),
+        ({"overall_score": 0.79}, "blocked: the overall score 0.7900 is below 0.80"),
+        ({"validity_score": 0.1, "completeness_score": 0.1}, "blocked: the five scores of the report make 0.5000"),
+        ({"row_count": 900}, "blocked: the quality report counts 900 rows, and the table has 2000"),
+        ({"overal_score": 1}, "blocked: overal_score: 1 is wrong: Extra inputs are not permitted"),
+        (None, "blocked: quality_report: 'qc.json' is not a file in "),
+    ],
+)
+def test_a_quality_report_of_the_user_decides_instead_of_ours(
+    project: Project, change: dict[str, Any] | None, why: str
+) -> None:
+    """T23: status, blocking issues and score, and T25: what it declares is counted."""
+    if change is not None:
+        (project.project.settings.root / "qc.json").write_text(json.dumps(GOOD | change))
+    project.make(rows(), quality_report="qc.json")
+    check_result = project.verdicts()["quality_gate_passes"]
+    assert check_result.why.startswith(why)
+    assert check_result.passed == (change == {})
+
+
+def test_rows_keep_their_roles_through_the_database(project: Project) -> None:
+    """Taken away, brought back, corrected, and with more rows of other persons: nobody moves."""
+    frame = rows()
+    frame["income"] = np.arange(ROWS) * 1.0  # one of its own for each row, to know it by
+    project.make(frame)
+    first = project.roles()
+    project.make(frame[: ROWS // 2])
+    corrected = frame.assign(outcome=frame["outcome"].map({"yes": "no", "no": "yes"}))
+    more = corrected.assign(person="q" + frame["person"], visit=frame["visit"] + ROWS, income=frame["income"] + ROWS)
+    project.make(pd.concat([corrected, more], ignore_index=True))
+    later = project.roles()
+    assert {visit: later[visit] for visit in first} == first
+
+
+def test_periods_stay_when_later_rows_arrive(project: Project) -> None:
+    frame = rows()
+    frame["income"] = np.arange(ROWS) * 1.0
+    changes: dict[str, Any] = {"columns": {"time": "day", "drop": ["person", "visit"]}, "split": {"gap": 7}}
+    project.make(frame[:1500], **changes)
+    first = project.roles()
+    facts: SplitFacts = project.project.read(SplitFacts, "validation_splits", NAME)
+    assert facts.why_left_out == {"in the gap between two roles": 42}
+    project.make(frame, **changes)
+    assert project.roles() == first
+    facts = project.project.read(SplitFacts, "validation_splits", NAME)
+    assert facts.why_left_out == {"in the gap between two roles": 42, "after the end of the split": 500}
+    assert project.verdicts()["few_rows_are_unassigned"].why.startswith("542 of 2000 rows have no role: ")
+    project.make(frame[::-1], **changes)
+    assert project.roles() == first
+    project.make(frame, **{**changes, "split": {"gap": 7, "seed": 43}})
+    assert project.roles() != first

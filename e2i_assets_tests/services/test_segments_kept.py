@@ -1,0 +1,55 @@
+"""Segments from the experiment file to the tables: which columns they may be, and that new ones are made up for."""
+
+from pathlib import Path
+
+import pytest
+from finished_project import PLAIN, made, registered
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.segments import segments_of
+from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.errors import DataInvalid, ExperimentInvalid
+from e2i_assets.services.freshness import is_complete
+from e2i_assets.services.project import Project
+
+ROOT = Path(__file__).parents[2]
+BY_SIZE = f"{PLAIN}segments: [size]\n"
+
+
+@pytest.fixture
+def project(database: Database, tmp_path: Path) -> Project:
+    (tmp_path / "sql").symlink_to(ROOT / "sql")
+    return Project(Settings(tmp_path, tmp_path / "state", database.url), database)
+
+
+def columns(project: Project) -> set[str]:
+    hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", "plain")
+    run = TrainingRunRepository(project.database).by_spec_hash(str(hpo.hpo_spec_hash))
+    assert run is not None
+    return {one.column_name for one in segments_of(project.database, run.id)}
+
+
+def test_a_segment_that_is_named_later_is_made_up_for(project: Project) -> None:
+    """The rows are the same and so is the study: only the training is missing something."""
+    made(project)
+    assert is_complete(project, project.experiment("plain"))
+    assert columns(project) == set()
+    by_site = f"{PLAIN}segments: [site]\n"
+    assert not is_complete(project, registered(project, by_site))
+    made(project, by_site)
+    assert columns(project) == {"site"}
+    assert is_complete(project, project.experiment("plain"))
+
+
+def test_the_target_is_no_segment(project: Project) -> None:
+    with pytest.raises(ExperimentInvalid, match="segments: 'target' is the target"):
+        registered(project, f"{PLAIN}segments: [target]\n")
+
+
+def test_a_column_that_is_not_there_or_has_a_value_for_every_row_is_no_segment(project: Project) -> None:
+    with pytest.raises(DataInvalid, match="segments: 'size' is not a column of the data"):
+        made(project, BY_SIZE)
+    with pytest.raises(DataInvalid, match=r"segments: 'mean area' has 539 values: a model is judged for up to 50"):
+        made(project, f"{PLAIN}segments: [mean area]\n")

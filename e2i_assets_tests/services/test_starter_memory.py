@@ -1,0 +1,143 @@
+"""The starter memory: in once, marked, and out for good when somebody takes it out."""
+
+import gzip
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.patterns import PatternRepository
+from e2i_assets.adapters.repositories.starter_patterns import StarterPatternRepository
+from e2i_assets.core.memory.starter import StarterFile
+from e2i_assets.core.search_space.space import parse_space, violations
+from e2i_assets.services.memory_files import starter_memory
+from e2i_assets.services.memory_files.pattern_files import PatternFileInvalid, PatternFileUnusable, write_patterns
+from e2i_assets.services.memory_files.starter_memory import load_starter, shipped_rows
+
+
+def by_source(tables: Database) -> dict[str, int]:
+    sources = [one.source for one in PatternRepository(tables).list()]
+    return {source: sources.count(source) for source in sources}
+
+
+def test_it_is_loaded_once_and_marked(tables: Database, examples: Any) -> None:
+    PatternRepository(tables).store(examples.pattern())
+    patterns = [examples.pattern() for _ in range(3)]
+    store = StarterPatternRepository(tables)
+    assert store.load("first", lambda: patterns) == 3
+    assert by_source(tables) == {"study": 1, "starter": 3}
+    assert store.load("first", lambda: pytest.fail("it is there already")) is None
+    last = store.last()
+    assert last is not None
+    assert (last.starter_hash, last.n_patterns, last.removed_at) == ("first", 3, None)
+
+
+def test_removed_it_stays_removed_also_when_a_newer_one_ships(tables: Database, examples: Any) -> None:
+    PatternRepository(tables).store(examples.pattern())
+    store, patterns = StarterPatternRepository(tables), [examples.pattern() for _ in range(3)]
+    store.load("first", lambda: patterns)
+    assert store.remove() == 3
+    assert by_source(tables) == {"study": 1}
+    for starter_hash in ("first", "second"):
+        assert store.load(starter_hash, lambda: pytest.fail("nobody wants it")) is None
+    assert store.load("first", lambda: patterns, again=True) == 3
+    assert by_source(tables) == {"study": 1, "starter": 3}
+    assert store.load("second", lambda: patterns) == 3  # wanted again: newer ones come of themselves
+
+
+def test_removing_what_was_never_loaded_keeps_it_out(tables: Database) -> None:
+    assert StarterPatternRepository(tables).remove() == 0
+    assert StarterPatternRepository(tables).load("first", lambda: pytest.fail("nobody wants it")) is None
+
+
+def test_a_newer_one_takes_its_place_and_what_its_patterns_have_earned_is_kept(
+    tables: Database, examples: Any, execute: Callable[..., Any]
+) -> None:
+    store, dropped, stays = StarterPatternRepository(tables), examples.pattern(), examples.pattern()
+    store.load("first", lambda: [dropped, stays])
+    pattern_id = next(one.pattern_id for one in PatternRepository(tables).list() if one.spec_hash == stays.spec_hash)
+    PatternRepository(tables).record_use(pattern_id, examples.finished_study()[0], 0, 0.9, -0.2)
+    store.load("second", lambda: [replace(stays, best_value=0.9), examples.pattern()])
+    kept = {one.spec_hash: one for one in PatternRepository(tables).list()}
+    assert len(kept) == 2
+    assert (kept[stays.spec_hash].best_value, kept[stays.spec_hash].trust) == (0.9, 0.5)
+    assert execute("SELECT count(*) FROM procedural_memories") == 2
+
+
+def test_a_study_of_ones_own_is_never_replaced_by_it(tables: Database, examples: Any) -> None:
+    own = examples.pattern(best_value=0.5)
+    PatternRepository(tables).store(own)
+    StarterPatternRepository(tables).load("first", lambda: [replace(own, best_value=0.9)])
+    (kept,) = PatternRepository(tables).list()
+    assert (kept.best_value, kept.source) == (0.5, "study")
+    assert StarterPatternRepository(tables).remove() == 0
+
+
+def test_what_ships_is_loaded_with_a_pattern_for_each_metric_and_found_by_what_a_problem_looks_like(
+    tables: Database, execute: Callable[..., Any]
+) -> None:
+    count = load_starter(tables)
+    assert count == len(list(shipped_rows(starter_memory.SHIPPED.read_bytes())))
+    assert by_source(tables) == {"starter": count}
+    assert execute("SELECT count(DISTINCT optimization_metric) FROM ml_hpo_patterns") > 10
+    one = next(pattern for pattern in PatternRepository(tables).list() if pattern.optimization_metric == "roc_auc")
+    similar = PatternRepository(tables).similar(
+        algorithm=one.algorithm_name,
+        problem_type=one.problem_type,
+        metric="roc_auc",
+        n_samples=one.n_samples,
+        n_features=one.n_features,
+        limit=5,
+        min_similarity=0.2,
+        meta_vector=one.meta_vector,
+        meta_version=one.meta_version,
+    )
+    assert similar[0].pattern_id == one.pattern_id
+    assert similar[0].similarity > similar[-1].similarity > 0.2
+    assert load_starter(tables) is None
+
+
+def test_nothing_of_the_experiments_that_ship_is_in_it() -> None:
+    """Or the first thing a person sees would be a memory of itself."""
+    studies = StarterFile.model_validate_json(gzip.decompress(starter_memory.SHIPPED.read_bytes())).studies
+    assert studies
+    assert not [one.table for one in studies if "rand" in one.table or "medexp" in one.table]
+
+
+def test_every_configuration_of_it_is_legal_in_its_space_and_every_number_is_one() -> None:
+    for row in shipped_rows(starter_memory.SHIPPED.read_bytes()):
+        space = parse_space(row.search_space)
+        for trial in row.trials:
+            assert not violations(trial["values"], space), (row.study_name, trial)
+            assert math.isfinite(trial["value"])
+
+
+def test_a_file_of_patterns_is_a_starter_memory(tables: Database, examples: Any, tmp_path: Path) -> None:
+    PatternRepository(tables).store_many([examples.pattern() for _ in range(3)])
+    path = tmp_path / "starter.jsonl.gz"
+    write_patterns(tables, path)
+    with tables.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM procedural_memories")
+    assert load_starter(tables, path) == 3
+    assert by_source(tables) == {"starter": 3}
+    assert load_starter(tables, path) is None
+    assert load_starter(tables) is None  # what ships does not take the place of somebody's own choice
+
+
+def test_a_file_that_is_none_says_so_and_leaves_what_is_there(
+    tables: Database, examples: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StarterPatternRepository(tables).load("first", lambda: [examples.pattern()])
+    (tmp_path / "wrong.jsonl").write_text("{}\n")
+    with pytest.raises(PatternFileInvalid, match="line 1, format: None Field required"):
+        load_starter(tables, tmp_path / "wrong.jsonl", again=True)
+    with pytest.raises(PatternFileUnusable, match="cannot be read: No such file"):
+        load_starter(tables, tmp_path / "nowhere.jsonl")
+    monkeypatch.setattr(starter_memory, "SHIPPED", tmp_path / "nothing.jsonl.gz")
+    with pytest.raises(PatternFileUnusable, match="this installation ships no starter memory"):
+        load_starter(tables)
+    assert by_source(tables) == {"starter": 1}

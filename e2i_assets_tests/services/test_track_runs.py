@@ -1,0 +1,260 @@
+"""A training while MLflow is away, and what is made up for when it is back."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from finished_project import PLAIN, made
+from mlflow import MlflowClient
+
+from e2i_assets.adapters.mlflow.client import mlflow_client
+from e2i_assets.adapters.mlflow.outbox import Outbox
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.model_versions import version_of
+from e2i_assets.adapters.repositories.training_runs import StoredRun, TrainingRunRepository
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.errors import E2iError
+from e2i_assets.services import track_runs, train
+from e2i_assets.services.checks.model_links import kept_in_mlflow, linked
+from e2i_assets.services.freshness import is_complete
+from e2i_assets.services.project import Project
+
+SEARCHED = PLAIN.replace("hpo: {enabled: false}", "hpo: {trials: 4, workers: 1}")
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def project(database: Database, tmp_path: Path) -> Project:
+    return Project(Settings(tmp_path, tmp_path / "state"), database)
+
+
+@pytest.fixture
+def away(project: Project) -> Project:
+    """The same project while its MLflow is not there."""
+    return Project(replace(project.settings, mlflow_tracking_uri=NOBODY), project.database)
+
+
+@pytest.fixture
+def client(project: Project) -> MlflowClient:
+    return mlflow_client(project.database.url_for("mlflow"))
+
+
+def identity(project: Project) -> str:
+    hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", "plain")
+    return str(hpo.hpo_spec_hash)
+
+
+def row(project: Project) -> StoredRun:
+    found = TrainingRunRepository(project.database).by_spec_hash(identity(project))
+    assert found is not None
+    return found
+
+
+def artifacts(client: MlflowClient, run_id: str | None) -> dict[str, Path]:
+    folder = Path(client.get_run(str(run_id)).info.artifact_uri.removeprefix("file://"))
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_says_where_everything_came_from_and_how_the_search_went(project: Project, client: MlflowClient) -> None:
+    """T14, T16, T30: every link, in both directions, and nothing that is not so."""
+    made(project, SEARCHED)
+    stored = row(project)
+    run = client.get_run(str(stored.mlflow_run_id))
+    assert run.info.status == "FINISHED"
+    assert run.data.tags.items() >= {
+        ("e2i.training_run_id", stored.id),
+        ("e2i.spec_hash", stored.spec_hash),
+        ("e2i.data_hash", stored.data_hash),
+        ("e2i.study_name", stored.optuna_study_name),
+        ("e2i.best_trial", str(stored.optuna_trial_number)),
+        ("dagster_run_id", stored.dagster_run_id),
+    }
+    assert f"/runs/{stored.dagster_run_id}" in run.data.tags["mlflow.note.content"]
+    assert {key for key in run.data.params if key.startswith("hp_")} == {f"hp_{key}" for key in stored.hyperparameters}
+    for role in ("train", "validation", "test"):
+        kept = getattr(stored, f"{role}_metrics")
+        assert kept
+        assert {name: run.data.metrics[f"{role}_{name}"] for name in kept} == kept
+    assert run.data.metrics["success_criteria_met"] == 1.0
+    (dataset,) = run.inputs.dataset_inputs
+    assert stored.data_hash.startswith(dataset.dataset.digest)
+
+    values = client.get_metric_history(run.info.run_id, "trial_roc_auc")
+    best = client.get_metric_history(run.info.run_id, "trial_best_roc_auc")
+    assert len(values) == len(best) == run.data.metrics["hpo_trials_run"]
+    assert max(one.value for one in values) == max(best, key=lambda one: one.step).value
+    assert {"trials.json", "metrics.json", "success_criteria.json", "feature_importance.json", "roc_curve.png"} <= set(
+        artifacts(client, stored.mlflow_run_id)
+    )
+    assert not list(project.settings.outbox.rglob("*"))
+
+
+def test_logging_the_same_training_again_adds_no_point_to_its_curves(project: Project, client: MlflowClient) -> None:
+    made(project, SEARCHED)
+    before = client.get_metric_history(str(row(project).mlflow_run_id), "trial_seconds")
+    made(project, SEARCHED)
+    after = client.get_metric_history(str(row(project).mlflow_run_id), "trial_seconds")
+    assert len(after) == len(before) == 4
+
+
+def test_two_experiments_that_ask_the_same_of_the_same_rows_have_a_study_and_a_model_each(
+    project: Project, client: MlflowClient
+) -> None:
+    """They shared a row, which said that the budget of the second was spent, and the second waited for ever."""
+    made(project, SEARCHED)
+    made(project, SEARCHED.replace("name: plain", "name: twin"))
+    with project.database.connect() as connection:
+        trials = "SELECT study_name, count(*) FROM ml_hpo_studies AS s JOIN ml_hpo_trials ON study_id = s.id GROUP BY 1"
+        assert [row.count for row in connection.exec_driver_sql(trials)] == [4, 4]
+        for table in ("ml_hpo_studies", "ml_training_runs"):
+            owners = connection.exec_driver_sql(f"SELECT count(DISTINCT experiment_id) FROM {table}")
+            assert owners.scalar_one() == 2, table
+        patterns = "SELECT count(*) FROM ml_hpo_patterns WHERE source = 'study'"
+        assert connection.exec_driver_sql(patterns).scalar_one() == 2
+    names = {model.name for model in client.search_registered_models()}
+    assert {"e2i_plain", "e2i_twin"} <= names
+
+
+def test_a_training_that_fails_is_a_failed_run_and_the_next_one_stands_beside_it(
+    project: Project, client: MlflowClient
+) -> None:
+    """Seen in MLflow, and not only in Dagster: what was tried, and why it came to nothing."""
+    made(project)
+    hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", "plain")
+    impossible = hpo.model_copy(update={"best_hyperparameters": {**hpo.best_hyperparameters, "C": -1.0}})
+    rows: TrainingRows = project.read(TrainingRows, "validation_splits", "plain")
+    for _ in range(2):  # tried again, it is the same run
+        with pytest.raises(ValueError, match="'C' parameter"):
+            train.train(project, project.experiment("plain"), rows, impossible, "the-dagster-run")
+    experiment = client.get_experiment_by_name("e2i_plain")
+    assert experiment is not None
+    runs = {run.info.status: run for run in client.search_runs([experiment.experiment_id])}
+    assert len(client.search_runs([experiment.experiment_id])) == len(runs) == 2
+    assert runs["FAILED"].data.params["hp_C"] == "-1.0"
+    assert "'C' parameter" in runs["FAILED"].data.tags["e2i.failure"]
+    assert runs["FAILED"].data.tags["dagster_run_id"] == "the-dagster-run"
+    assert "e2i.failure" not in runs["FINISHED"].data.tags
+
+
+@pytest.mark.parametrize("place", ["validation_importance", "model_pictures", "training_records"])
+def test_a_training_that_breaks_off_after_the_fit_is_no_running_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """T16: stopped by a person while its pictures were drawn, it said "running" for ever."""
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, place, stopped)
+    with pytest.raises(KeyboardInterrupt):
+        made(project)
+    monkeypatch.undo()
+    assert (row(project).status, row(project).error_message) == ("failed", "KeyboardInterrupt: ")
+    made(project)
+    assert (row(project).status, row(project).error_message) == ("finished", None)
+
+
+def test_while_mlflow_is_away_the_model_is_trained_kept_and_complete(away: Project) -> None:
+    """T30: no invented id, nothing thrown away, and nothing is trained again for it."""
+    made(away)
+    stored = row(away)
+    assert (stored.status, stored.mlflow_run_id) == ("finished", None)
+    output: TrainingOutput = away.read(TrainingOutput, "trained_model", "plain")
+    assert (output.mlflow_info.mlflow_status, output.mlflow_info.run_id) == ("unavailable", None)
+    (pending,) = track_runs.waiting(away)
+    assert (pending.experiment, pending.identity) == ("plain", identity(away))
+    assert "no MLflow server answers" in pending.reason
+    assert is_complete(away, away.experiment("plain"))
+
+
+def test_what_was_missed_is_sent_later_once_and_every_link_is_mended(
+    away: Project, project: Project, client: MlflowClient
+) -> None:
+    made(away, SEARCHED)
+    assert track_runs.attach(away, "plain", identity(away), {"report.html": b"<p>later</p>"}).status == "unavailable"
+    assert [one.result.status for one in track_runs.catch_up(away)] == ["unavailable"]
+
+    (caught,) = track_runs.catch_up(project)
+    assert (caught.experiment, caught.result.status) == ("plain", "logged")
+    assert list(track_runs.catch_up(project)) == []
+    assert not project.settings.outbox.exists() or not list(project.settings.outbox.iterdir())
+
+    stored = row(project)
+    run = client.get_run(str(stored.mlflow_run_id))
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["test_roc_auc"] == stored.test_metrics["roc_auc"]
+    assert artifacts(client, stored.mlflow_run_id)["report.html"].read_bytes() == b"<p>later</p>"
+    assert "model/MLmodel" in artifacts(client, stored.mlflow_run_id)
+    version = version_of(project.database, stored.id)
+    assert version is not None
+    assert (version.model_version, version.mlflow_run_id) == ("1", stored.mlflow_run_id)
+    assert client.get_model_version_by_alias("e2i_plain", "staging").run_id == stored.mlflow_run_id
+    for check_spec in (linked, kept_in_mlflow):
+        verdict = check_spec(project, "plain")
+        assert verdict.outcome == "passed", verdict.why
+
+
+def test_a_model_that_is_sent_late_does_not_take_the_alias_from_a_newer_one(
+    away: Project, project: Project, client: MlflowClient
+) -> None:
+    made(away)
+    made(project, PLAIN.replace("hpo: {enabled", "fixed: {C: 0.5}\nhpo: {enabled"))
+    newer = client.get_model_version_by_alias("e2i_plain", "staging").run_id
+    assert [one.result.status for one in track_runs.catch_up(project)] == ["logged"]
+    assert len(client.search_model_versions("name = 'e2i_plain'")) == 2
+    assert client.get_model_version_by_alias("e2i_plain", "staging").run_id == newer
+
+
+def test_a_training_that_was_replaced_is_not_sent(away: Project, project: Project, client: MlflowClient) -> None:
+    made(away)
+    (pending,) = track_runs.waiting(away)
+    made(project)
+    assert track_runs.waiting(project) == []
+    Outbox(project.settings.outbox).put("plain", pending.identity, replace(pending.run, run_key="another"), "away")
+    (caught,) = track_runs.catch_up(project)
+    assert caught.result.status == "refused"
+    assert track_runs.waiting(project) == []
+    assert len(client.search_runs([client.get_experiment_by_name("e2i_plain").experiment_id])) == 1
+
+
+def test_a_file_joins_the_run_of_a_finished_training(project: Project, client: MlflowClient) -> None:
+    made(project)
+    assert track_runs.attach(project, "plain", identity(project), {"report.html": b"<p>"}).status == "logged"
+    assert "report.html" in artifacts(client, row(project).mlflow_run_id)
+    assert track_runs.attach(project, "plain", "unknown", {"report.html": b"<p>"}).status == "refused"
+
+
+def spoil_json(place: Path) -> None:
+    (place / "run.json").write_text("{")
+
+
+def spoil_fields(place: Path) -> None:
+    (place / "run.json").write_text('{"since": "2026-01-01", "reason": "", "run": {}}')
+
+
+@pytest.mark.parametrize("spoil", [spoil_json, spoil_fields])
+def test_a_damaged_folder_is_named_with_what_to_do(away: Project, spoil: Callable[[Path], None]) -> None:
+    made(away)
+    (found,) = away.settings.outbox.glob("plain/*")
+    spoil(found)
+    with pytest.raises(E2iError, match=r"remove the folder and run `e2i run plain`"):
+        track_runs.waiting(away)
+
+
+def test_what_a_killed_process_was_keeping_for_later_holds_up_nobody(away: Project) -> None:
+    """Half a folder was taken for a damaged one, and every later run of the experiment failed until it was removed."""
+    made(away)
+    (pending,) = track_runs.waiting(away)
+    half = away.settings.outbox / "plain" / f".{pending.identity[:12]}-killed" / "new"
+    half.mkdir(parents=True)
+    (half / "run.json").write_text('{"since": ')
+    os.utime(half.parent, (0, 0))
+    assert [one.identity for one in track_runs.waiting(away)] == [pending.identity]
+    Outbox(away.settings.outbox).put("plain", pending.identity, pending.run, "still away")
+    assert not half.exists()
+    Outbox(away.settings.outbox).drop("plain", pending.identity)
+    assert not (away.settings.outbox / "plain").exists()

@@ -1,0 +1,170 @@
+"""One study in several processes: values as in threads, an exact budget, and a clear word where it cannot be."""
+
+import math
+import subprocess
+from pathlib import Path
+
+import pytest
+from dask_cluster import cluster
+from prepared_study import Prepared, prepared
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.processes.loopback import HOST, free_port
+from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.settings import DATABASE_URL
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.search import tuning
+from e2i_assets.services import tune
+from e2i_assets.services.workers.assignment import Assignment, digest, packed, unpacked
+from e2i_assets.services.workers.dask_pool import ClusterUnreachable, DaskPool
+from e2i_assets.services.workers.process_pool import ProcessPool
+from e2i_assets.services.workers.versions import VersionsDiffer, versions
+from e2i_assets.services.workers.work import WrongPlace, work, work_with
+
+
+def test_where_trials_run_is_no_part_of_what_is_searched(database: Database, tmp_path: Path) -> None:
+    study = prepared(database, tmp_path, "{trials: 3, engine: threads}", "LogisticRegression")
+    there = study.project.experiment("cells")
+    here = there.model_copy(update={"hpo": there.hpo.model_copy(update={"engine": "dask"})})
+    assert tuning.spec_hash(here, study.rows.facts) == study.identity
+    assert (here.run_hash, here.spec_hash) == (there.run_hash, there.spec_hash)
+
+
+def test_a_cluster_that_is_not_named_or_does_not_answer_is_said_so(database: Database, tmp_path: Path) -> None:
+    study = prepared(database, tmp_path, "{trials: 3, engine: dask}", "LogisticRegression")
+    with pytest.raises(E2iError, match="set E2I_DASK_ADDRESS"):
+        study.searched()
+    nobody = f"tcp://{HOST}:{free_port()}"
+    with pytest.raises(ClusterUnreachable, match=f"no Dask scheduler answers at {nobody}: start one"):
+        study.with_settings(dask_address=nobody).searched()
+    assert (study.study.status, "no Dask scheduler" in str(study.study.error_message)) == ("failed", True)
+
+
+def told(study: Prepared, **changes: object) -> Assignment:
+    experiment = study.project.experiment("cells")
+    start = StudyRepository(study.project.database).start(
+        tune._row(study.project, experiment, study.rows, study.identity)
+    )
+    made = Assignment(
+        experiment=experiment.model_dump(mode="json"),
+        identity=study.identity,
+        study_id=start,
+        warm_start=study.start,
+        coordinator="nobody",
+        lease_seconds=5,
+        versions=versions(),
+        rows=digest(packed(study.rows)),
+    )
+    return made.model_copy(update=changes)
+
+
+def test_a_worker_that_would_judge_otherwise_or_elsewhere_refuses(
+    database: Database, other_database: Database, tmp_path: Path
+) -> None:
+    study = prepared(database, tmp_path, "{trials: 3}", "LogisticRegression")
+    (tmp_path / "rows").mkdir()
+    rows = unpacked(packed(study.rows), tmp_path / "rows")
+    other = told(study, versions={**versions(), "xgboost": "1.0"})
+    with pytest.raises(VersionsDiffer, match=r"it has xgboost \S+ instead of 1\.0\. Install the same"):
+        work(other, rows, 1, {DATABASE_URL: database.url})
+    with pytest.raises(VersionsDiffer, match="instead of other form"):
+        work_with('{"versions": {"python": "other form"}}', {}, 1)
+    with pytest.raises(WrongPlace, match="knows no database: set E2I_DATABASE_URL"):
+        work(told(study), rows, 1, {})
+    with pytest.raises(WrongPlace, match="another database than the leader"):
+        work(told(study), rows, 1, {DATABASE_URL: other_database.url})
+    others = {**packed(study.rows), "train.parquet": packed(study.rows)["validation.parquet"]}
+    with pytest.raises(WrongPlace, match="not those of the study"):
+        work_with(told(study).model_dump_json(), others, 1)
+    assert study.trials() == []
+
+
+def test_a_worker_whose_leader_is_gone_leaves_the_rest_to_the_next_one(database: Database, tmp_path: Path) -> None:
+    study = prepared(database, tmp_path, "{trials: 40}", "LogisticRegression")
+    (tmp_path / "rows").mkdir()
+    rows = unpacked(packed(study.rows), tmp_path / "rows")
+    assert "whoever leads it is gone" in work(told(study, lease_seconds=0.6), rows, 1, {DATABASE_URL: database.url})
+    assert {row.state for row in study.trials()} <= {"COMPLETE", "PRUNED", "WAITING"}
+    assert len(study.trials()) < 40
+
+
+def test_a_process_that_came_to_an_end_is_started_again_while_the_study_goes_on(
+    database: Database, tmp_path: Path
+) -> None:
+    """It had taken the leader for gone, or ended the study by itself."""
+    study = prepared(database, tmp_path, "{trials: 3}", "LogisticRegression")
+    with ProcessPool(lambda: told(study), packed(study.rows), database.url, 2) as worker_pool:
+        for place in worker_pool._places:
+            place.process = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+            place.process.wait()
+        assert not worker_pool.is_at_work
+        worker_pool.dispatch()
+        again = [place.process for place in worker_pool._places]
+        assert all(place.is_at_work for place in worker_pool._places)
+        for process in again:
+            assert process is not None
+            process.kill()
+            process.wait()
+            process.returncode = 0
+        worker_pool.dispatch()
+        assert [place.process for place in worker_pool._places] == again, (
+            "one that ends at once is not started all the time"
+        )
+
+
+@pytest.mark.processes
+def test_a_dask_worker_that_came_to_an_end_is_asked_again(database: Database, tmp_path: Path) -> None:
+    study, said = prepared(database, tmp_path, "{trials: 3}", "LogisticRegression"), []
+    with cluster(tmp_path) as dask:
+        dask.worker("one", database.url)
+        assignment = told(study, lease_seconds=0.6)
+        with DaskPool(lambda: assignment, packed(study.rows), dask.address, None, said.append) as worker_pool:
+            worker_pool.dispatch()
+            (place,) = worker_pool._places.values()
+            ended = place.future
+            assert "whoever leads it is gone" in ended.result(timeout=60)
+            worker_pool.dispatch()
+            assert place.future is ended, "it had only just been asked"
+            place.started_at -= 60
+            worker_pool.dispatch()
+            assert place.future is not ended
+    assert any("has come to an end while the study goes on: it is asked again" in line for line in said)
+
+
+@pytest.mark.processes
+def test_local_processes_meet_the_budget_with_the_values_that_threads_would_find(
+    database: Database, tmp_path: Path
+) -> None:
+    study = prepared(database, tmp_path, "{trials: 12, workers: 2, pruner: none, engine: processes}")
+    result = study.searched()
+    assert (result.stop_reason, study.study.status, study.study.n_completed) == ("budget spent", "completed", 12)
+    assert sorted(study.told) == list(range(12))
+    judged = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
+    for trial in result.trials:
+        assert judged.value_again(trial.params) == trial.value
+    assert len({row.worker for row in study.trials()} - {None}) in (1, 2), (
+        "one may have had its rest before the other came"
+    )
+
+
+@pytest.mark.drill
+@pytest.mark.processes
+@pytest.mark.timeout(400)
+def test_two_studies_on_one_cluster_have_their_own_rows_each(
+    database: Database, other_database: Database, tmp_path: Path
+) -> None:
+    made = []
+    with cluster(tmp_path) as dask:
+        dask.worker("one", database.url)
+        dask.worker("other", other_database.url)
+        for home, seed in ((database, 1), (other_database, 2)):
+            (tmp_path / str(seed)).mkdir()
+            hpo = f"{{trials: 6, engine: dask, pruner: none, seed: {seed}}}\nsplit: {{seed: {seed}}}"
+            study = prepared(home, tmp_path / str(seed), hpo).with_settings(dask_address=dask.address)
+            made.append((study, study.searched()))
+            assert any("another database than the leader" in line for line in study.said)
+    for study, result in made:
+        judged = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
+        assert {one.number: judged.value_again(one.params) for one in result.trials} == {
+            one.number: one.value for one in result.trials
+        }
