@@ -1,6 +1,6 @@
--- A schema for each owner of tables, and the two books that `migrate` keeps.
+-- A schema for each owner of tables, the two tables in which `migrate` records its work, and the shared domains.
 
--- Not CREATE SCHEMA IF NOT EXISTS: that asks for the right to create even where an administrator has made them already.
+-- CREATE SCHEMA IF NOT EXISTS needs the CREATE right even where an administrator has created the schemas already.
 DO $$
 DECLARE
     owner text;
@@ -20,7 +20,7 @@ CREATE TABLE e2i.schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 
--- What prepared the tables of the other owners: the library's version, and the revision its own migrations left.
+-- Which version of each library prepared its tables, and the revision that its own migrations left.
 CREATE TABLE e2i.schema_owners (
     owner           text PRIMARY KEY CHECK (owner IN ('dagster', 'optuna', 'mlflow')),
     library_version text NOT NULL,
@@ -28,11 +28,11 @@ CREATE TABLE e2i.schema_owners (
     prepared_at     timestamptz NOT NULL DEFAULT now()
 );
 
--- PostgreSQL takes NaN for greater than infinity, so one comparison rejects NaN and both infinities.
+-- PostgreSQL sorts NaN above infinity, so one comparison rejects NaN and both infinities.
 CREATE DOMAIN e2i.finite_number AS double precision CHECK (abs(VALUE) < 'Infinity');
 CREATE DOMAIN e2i.share AS double precision CHECK (VALUE >= 0 AND VALUE <= 1);
 
--- A document, never a JSON text scalar: ->> on a scalar gives NULL and nobody notices.
+-- A JSON text scalar is refused: ->> on a scalar returns NULL without an error.
 CREATE DOMAIN e2i.json_object AS jsonb CHECK (jsonb_typeof(VALUE) = 'object');
 CREATE DOMAIN e2i.json_array AS jsonb CHECK (jsonb_typeof(VALUE) = 'array');
 

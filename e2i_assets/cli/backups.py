@@ -4,15 +4,17 @@ from pathlib import Path
 
 from e2i_assets.adapters.postgres import server
 from e2i_assets.adapters.postgres.backup import backup
+from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.cli.console import document, for_a_program, out
-from e2i_assets.cli.open_project import opened_project, settings
+from e2i_assets.cli.open_project import settings
 from e2i_assets.services.prepare import restored
 
 
 def make(file: Path, json: bool) -> None:
     """Write a backup and say how large it is."""
     with for_a_program(json):
-        database = opened_project().database
+        # Not `workspace()`: it migrates, which refuses the database of another version.
+        database = as_worker(server.database(settings()))
         with out.status("Writing the backup ..."):
             size = backup(database, file)
     if json:
@@ -24,7 +26,7 @@ def make(file: Path, json: bool) -> None:
 def put_back(file: Path, replace: bool, json: bool) -> None:
     """Restore a backup and say what came back."""
     found = settings()
-    # Not `opened_project()`: its tables would be in the way.
+    # Not `workspace()`: its tables would be in the way.
     database = server.database(found)
     with for_a_program(json), out.status("Restoring the backup ..."):
         rows, report = restored(database, file, found.sql, replace)

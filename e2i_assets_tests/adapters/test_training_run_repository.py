@@ -88,7 +88,7 @@ def test_a_run_without_a_study_is_allowed_and_says_so(tables: Database, examples
     ("wrong", "constraint"),
     [
         ({"study_id": NOBODY}, "study"),
-        ({"optuna_study_name": "another study"}, "study_name_is_the_studys"),
+        ({"optuna_study_name": "another study"}, "study_name_matches_study"),
         ({"optuna_trial_number": 5}, "trial_exists"),
         ({"optuna_study_name": None}, "study_has_its_name"),
         ({"study_id": None, "optuna_study_name": None, "is_best_trial": False}, "trial_needs_study"),

@@ -4,6 +4,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -68,6 +69,34 @@ def test_what_is_newer_than_this_program_is_said_without_a_traceback(said: Said,
         assert "900_future, which this program does not know: it was set up by a newer version" in answer.stderr
         assert "Update this program, or give it another database" in answer.stderr
         assert "Traceback" not in answer.output
+
+
+def test_a_database_of_other_migrations_is_refused_with_what_to_do_and_can_be_backed_up(
+    said: Said, project: Project, tmp_path: Path
+) -> None:
+    """The thirteen files of the time before the baseline: some names are the same, some numbers are not used now."""
+    with project.database.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE schema_migrations SET checksum = 'old', name = name || '_old' WHERE version > 4"
+        )
+        connection.exec_driver_sql("UPDATE schema_migrations SET checksum = 'old' WHERE version <= 4")
+        later = (
+            "INSERT INTO schema_migrations (version, name, checksum) VALUES (10, '010_old', 'x'), (13, '013_old', 'x')"
+        )
+        connection.exec_driver_sql(later)
+    for words in (("db", "migrate"), ("run",), ("check",)):
+        answer = said(*words)
+        assert answer.exit_code == (2 if words == ("check",) else 1)
+        complaint = " ".join(answer.stderr.split())
+        assert "made by a development version whose migrations this program does not continue" in complaint
+        assert "run `e2i db backup FILE`" in complaint
+        assert "remove the state folder (.e2i)" in complaint
+        assert "Traceback" not in answer.output
+    file = tmp_path / "old.dump"
+    assert said("db", "backup", str(file)).exit_code == 0
+    answer = said("db", "restore", str(file), "--replace")
+    assert answer.exit_code == 1
+    assert "The backup was made by a development version" in answer.stderr
 
 
 @pytest.mark.parametrize("owner", ["optuna", "mlflow", "dagster"])

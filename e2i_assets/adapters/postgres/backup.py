@@ -28,7 +28,7 @@ def backup(database: Database, target: Path) -> int:
     custom format, compressed. Who owns the tables and who may use them is decided where it is restored.
 
     Args:
-        database: Up to date.
+        database: Of any version of this product.
         target: A file that is not there yet.
 
     Returns:

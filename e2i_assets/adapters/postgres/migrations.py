@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +20,14 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 _BOOK_EXISTS = sa.text("SELECT to_regclass('e2i.schema_migrations') IS NOT NULL")
 _APPLIED = sa.text("SELECT version, name, checksum FROM e2i.schema_migrations")
 _RECORD = sa.text("INSERT INTO e2i.schema_migrations (version, name, checksum) VALUES (:version, :name, :checksum)")
+_OTHER_MIGRATIONS = (
+    "The {where} was made by a development version whose migrations this program does not continue ({names}). "
+)
+_WHAT_TO_DO = {
+    "database": "To keep a copy, run `e2i db backup FILE`; only that version can restore it. Then start with an empty "
+    "database: remove the state folder (.e2i), or name another database in E2I_DATABASE_URL.",
+    "backup": "Restore it with that version.",
+}
 
 
 class MigrationRefused(E2iError):
@@ -107,7 +116,9 @@ def _pending(database: Database, migrations: list[Migration]) -> list[Migration]
     return [migration for migration in migrations if migration.version not in done]
 
 
-def require_known(applied: Iterable[tuple[int, str, str]], migrations: list[Migration], where: str) -> None:
+def require_known(
+    applied: Iterable[tuple[int, str, str]], migrations: list[Migration], where: Literal["database", "backup"]
+) -> None:
     """See that what was applied somewhere is what this program would apply.
 
     Args:
@@ -116,10 +127,14 @@ def require_known(applied: Iterable[tuple[int, str, str]], migrations: list[Migr
         where: What they were applied to, for the message.
 
     Raises:
-        MigrationRefused: One is unknown here, or was changed since.
+        MigrationRefused: Its migrations have other names, one is unknown here, or one was changed since.
     """
     known = {migration.version: migration for migration in migrations}
-    for version, name, checksum in applied:
+    recorded = list(applied)
+    if any(version in known and known[version].name != name for version, name, _ in recorded):
+        names = ", ".join(name for _, name, _ in recorded)
+        raise MigrationRefused(_OTHER_MIGRATIONS.format(where=where, names=names) + _WHAT_TO_DO[where])
+    for version, name, checksum in recorded:
         if version not in known:
             raise MigrationRefused(
                 f"The {where} has the migration {name}, which this program does not know: it was set up by a newer "

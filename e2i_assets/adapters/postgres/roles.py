@@ -1,4 +1,4 @@
-"""Who may do what in the database: `sql/012_roles.sql` makes the roles, this decides who acts as which."""
+"""Who may do what in the database: `sql/009_roles.sql` makes the roles, this decides who acts as which."""
 
 import secrets
 from typing import Literal

@@ -60,20 +60,6 @@ _CHAMPION_KEY = sa.text("""
     SELECT model_key FROM ml_model_registry
     WHERE is_champion AND model_name IN (SELECT model_name FROM ml_model_registry WHERE model_key = :model_key)
 """)
-# What was trained before there were champions is not asked for one.
-_OLDER = sa.text("""
-    SELECT EXISTS (
-        SELECT FROM ml_training_runs AS run, schema_migrations AS migration
-        WHERE run.id = :run_id AND migration.version = 11 AND run.completed_at < migration.applied_at
-    )
-""")
-_TRAINED = sa.text("SELECT EXISTS (SELECT FROM ml_training_runs WHERE experiment_id = :experiment_id)")
-_NEWER = sa.text("""
-    SELECT EXISTS (
-        SELECT FROM ml_training_runs AS run, schema_migrations AS migration
-        WHERE run.experiment_id = :experiment_id AND migration.version = 11 AND run.completed_at >= migration.applied_at
-    )
-""")
 _CONFIG = sa.text("SELECT config_hash FROM ml_split_registry WHERE id = :split_id")
 
 
@@ -116,18 +102,6 @@ class ChampionRepository:
         with self.database.connect() as connection:
             found = connection.execute(_CHAMPION_KEY, {"model_key": model_key}).scalar_one_or_none()
         return None if found is None else str(found)
-
-    def is_older(self, run_id: str) -> bool:
-        """Return whether a training run finished before champions were recorded."""
-        with self.database.connect() as connection:
-            return bool(connection.execute(_OLDER, {"run_id": run_id}).scalar_one())
-
-    def has_only_older(self, experiment_id: str) -> bool:
-        """Return whether an experiment has training runs, and none that finished since champions are recorded."""
-        with self.database.connect() as connection:
-            any_at_all = connection.execute(_TRAINED, {"experiment_id": experiment_id}).scalar_one()
-            newer = connection.execute(_NEWER, {"experiment_id": experiment_id}).scalar_one()
-        return bool(any_at_all and not newer)
 
     def config_hash(self, split_id: str | None) -> str | None:
         """Return the identity of the way of splitting behind a split."""

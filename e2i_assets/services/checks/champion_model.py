@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from e2i_assets.adapters.files.asset_values import AssetMissing
 from e2i_assets.adapters.mlflow.client import TrackingFailed, TrackingUnreachable
 from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
 from e2i_assets.adapters.repositories.champions import ChampionRepository, StoredDecision
@@ -15,32 +14,21 @@ from e2i_assets.services.stored_model import ARCHIVE
 
 NOT_DRIFTED = "newer_rows_have_not_drifted"
 _MOST_FEATURES = 10
-_OLDER = "the model was trained before there were champions"
 
 
-def _output(project: Project, name: str) -> ChampionModel | None:
-    """Return the stored value; None where every model of the experiment is older than champions."""
-    try:
-        output: ChampionModel = stored(project, ChampionModel, "champion_model", name)
-    except AssetMissing:
-        experiment_id = ExperimentRepository(project.database).id_of(name)
-        if ChampionRepository(project.database).has_only_older(experiment_id):
-            return None
-        raise
+def _output(project: Project, name: str) -> ChampionModel:
+    output: ChampionModel = stored(project, ChampionModel, "champion_model", name)
     return output
 
 
-def _decisions(project: Project, name: str) -> tuple[ChampionModel | None, StoredDecision | None]:
+def _decisions(project: Project, name: str) -> tuple[ChampionModel, StoredDecision | None]:
     """Return the stored value, and the decision that made the present champion."""
     output = _output(project, name)
-    experiment_id = ExperimentRepository(project.database).id_of(name)
-    return output, ChampionRepository(project.database).current(experiment_id) if output else None
+    return output, ChampionRepository(project.database).current(ExperimentRepository(project.database).id_of(name))
 
 
 def _not_worse(project: Project, name: str) -> CheckResult:
     output = _output(project, name)
-    if output is None:
-        return passed(_OLDER)
     experiment_id = ExperimentRepository(project.database).id_of(name)
     found = ChampionRepository(project.database).about(experiment_id, output.challenger_key)
     if found is None:
@@ -61,8 +49,6 @@ def _not_worse(project: Project, name: str) -> CheckResult:
 
 def _there(project: Project, name: str) -> CheckResult:
     output, champion = _decisions(project, name)
-    if output is None:
-        return passed(_OLDER)
     if champion is None:
         return passed("no model has kept its promises yet, so none is in use")
     mistakes = []
@@ -79,9 +65,7 @@ def _there(project: Project, name: str) -> CheckResult:
 
 
 def _alias(project: Project, name: str) -> CheckResult:
-    output, champion = _decisions(project, name)
-    if output is None:
-        return passed(_OLDER)
+    _, champion = _decisions(project, name)
     if champion is None or champion.mlflow_model_version is None:
         return passed("the champion is not in MLflow")
     try:
@@ -95,8 +79,7 @@ def _alias(project: Project, name: str) -> CheckResult:
 
 
 def _not_drifted(project: Project, name: str) -> CheckResult:
-    if _output(project, name) is None:
-        return passed(_OLDER)
+    _output(project, name)
     found = DriftReportRepository(project.database).last().get(ExperimentRepository(project.database).id_of(name))
     if found is None:
         return passed("nobody has looked at newer rows (watch.recent)")

@@ -1,9 +1,11 @@
--- The fitted models, each tied to the study and the trial that its parameters came from.
+-- Fitted models with their study, trial and evaluation, and each access to the test and holdout rows.
 
 CREATE TABLE e2i.ml_model_registry (
     id                uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     model_name        varchar(255) NOT NULL CHECK (model_name <> ''),
     model_version     varchar(50) NOT NULL,
+    -- Hash of the study key and the fitted parameters: training the same again is the same model.
+    model_key         text UNIQUE CHECK (model_key <> ''),
     mlflow_run_id     varchar(100),
     mlflow_model_uri  text,
     algorithm         varchar(100) NOT NULL,
@@ -27,11 +29,15 @@ CREATE TABLE e2i.ml_model_registry (
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON e2i.ml_model_registry
     FOR EACH ROW EXECUTE FUNCTION e2i.touch_updated_at();
 
+-- At most one champion for each model name.
+CREATE UNIQUE INDEX one_champion ON e2i.ml_model_registry (model_name) WHERE is_champion;
+
 CREATE TABLE e2i.ml_training_runs (
     id                       uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     spec_hash                text NOT NULL UNIQUE CHECK (spec_hash <> ''),
     experiment_id            uuid NOT NULL REFERENCES e2i.ml_experiments (id),
     model_registry_id        uuid REFERENCES e2i.ml_model_registry (id),
+    model_key                text CHECK (model_key <> ''),
     run_name                 varchar(255) NOT NULL CHECK (run_name <> ''),
     mlflow_run_id            varchar(100) UNIQUE,
     dagster_run_id           varchar(100),
@@ -46,7 +52,9 @@ CREATE TABLE e2i.ml_training_runs (
     train_metrics            e2i.json_object NOT NULL DEFAULT '{}',
     validation_metrics       e2i.json_object NOT NULL DEFAULT '{}',
     test_metrics             e2i.json_object NOT NULL DEFAULT '{}',
+    test_intervals           e2i.json_object NOT NULL DEFAULT '{}',
     default_test_metrics     e2i.json_object,
+    baseline_test_metrics    e2i.json_object,
     decision_threshold       e2i.finite_number,
     success_criteria_met     boolean,
     success_criteria_results e2i.json_object,
@@ -66,10 +74,10 @@ CREATE TABLE e2i.ml_training_runs (
     optuna_trial_number      integer,
     is_best_trial            boolean NOT NULL DEFAULT false,
     pattern_id               uuid REFERENCES e2i.ml_hpo_patterns (pattern_id) ON DELETE SET NULL,
-    -- With a null in them these two are not looked at, hence the three checks below.
+    -- PostgreSQL does not check a foreign key with a null in it: therefore the three checks below.
     CONSTRAINT trial_exists FOREIGN KEY (study_id, optuna_trial_number)
         REFERENCES e2i.ml_hpo_trials (study_id, trial_number),
-    CONSTRAINT study_name_is_the_studys FOREIGN KEY (study_id, optuna_study_name)
+    CONSTRAINT study_name_matches_study FOREIGN KEY (study_id, optuna_study_name)
         REFERENCES e2i.ml_hpo_studies (id, study_name),
     CONSTRAINT study_has_its_name CHECK ((study_id IS NULL) = (optuna_study_name IS NULL)),
     CONSTRAINT trial_needs_study CHECK (optuna_trial_number IS NULL OR study_id IS NOT NULL),
@@ -85,7 +93,50 @@ CREATE INDEX ON e2i.ml_training_runs (experiment_id);
 CREATE INDEX ON e2i.ml_training_runs (status);
 CREATE INDEX ON e2i.ml_training_runs (study_id) WHERE is_best_trial;
 
--- From a model to everything it came from, and back: one row for each training run.
+CREATE TABLE e2i.ml_segment_metrics (
+    training_run_id uuid NOT NULL REFERENCES e2i.ml_training_runs (id) ON DELETE CASCADE,
+    column_name     text NOT NULL CHECK (column_name <> ''),
+    segment         text NOT NULL,
+    test_rows       bigint NOT NULL CHECK (test_rows > 0),
+    -- Too few rows for a comparison with other segments.
+    is_small        boolean NOT NULL,
+    test_metrics    e2i.json_object NOT NULL,
+    test_intervals  e2i.json_object NOT NULL,
+    PRIMARY KEY (training_run_id, column_name, segment)
+);
+
+-- Each evaluation of a model on the test rows; the first is that of its training.
+CREATE TABLE e2i.ml_test_looks (
+    id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    model_key       text NOT NULL CHECK (model_key <> ''),
+    look            integer NOT NULL CHECK (look > 0),
+    training_run_id uuid NOT NULL REFERENCES e2i.ml_training_runs (id),
+    dagster_run_id  varchar(100),
+    looked_by       text NOT NULL CHECK (looked_by ~ '\S'),
+    reason          text NOT NULL CHECK (reason ~ '\S'),
+    looked_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (model_key, look)
+);
+
+-- Each opening of the holdout, counted by experiment: rows keep their role, so newer data have the same holdout rows.
+CREATE TABLE e2i.ml_holdout_openings (
+    id                 uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    experiment_id      uuid NOT NULL REFERENCES e2i.ml_experiments (id),
+    opening            integer NOT NULL CHECK (opening > 0),
+    training_run_id    uuid NOT NULL REFERENCES e2i.ml_training_runs (id),
+    model_key          text NOT NULL CHECK (model_key <> ''),
+    split_id           uuid REFERENCES e2i.ml_split_registry (id),
+    opened_by          text NOT NULL CHECK (opened_by ~ '\S'),
+    reason             text NOT NULL CHECK (reason ~ '\S'),
+    opened_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    holdout_rows       bigint NOT NULL CHECK (holdout_rows > 0),
+    decision_threshold e2i.finite_number,
+    metrics            e2i.json_object NOT NULL,
+    intervals          e2i.json_object NOT NULL,
+    UNIQUE (experiment_id, opening)
+);
+
+-- One row for each training run, with its experiment, study, trial, split, data and MLflow run.
 CREATE VIEW e2i.training_run_links AS
 SELECT
     experiment.experiment_name,

@@ -1,11 +1,11 @@
--- Three roles, so that what runs may do what it has to and no more:
---   e2i_owner   owns the tables, and alone may change them: who migrates is a member
---   e2i_worker  reads and writes rows: what searches, trains and serves works as this one
---   e2i_reader  reads
--- They cannot log in themselves: accounts are made members (`e2i db login`, or GRANT e2i_reader TO somebody).
+-- Three roles with the least rights that each needs:
+--   e2i_owner   owns and changes the tables: the account that migrates is a member
+--   e2i_worker  reads and writes rows: runs, Dagster, Optuna and MLflow act as this role
+--   e2i_reader  reads rows
+-- They have no login: accounts become members (`e2i db login`, or GRANT e2i_reader TO account).
 
--- Makes the roles and gives them what they may, on all tables that are there now; called after each change of the tables.
--- False where this account may not make roles, as on some managed servers: everything then goes on as the account itself.
+-- Creates the roles and grants their rights on all tables that exist now; called after each migration. Returns false where
+-- this account may not create roles, as on some managed servers: everything then runs as the account itself.
 CREATE FUNCTION e2i.grant_roles() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     schemas CONSTANT text := 'e2i, dagster, optuna, mlflow';
@@ -17,14 +17,14 @@ BEGIN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', role);
             EXCEPTION WHEN duplicate_object OR unique_violation THEN
-                NULL; -- roles are the whole server's, and another database of it was quicker
+                NULL; -- roles belong to the server, and a migration of another database created it first
             END;
         END IF;
         IF NOT pg_has_role(current_user, role, 'MEMBER') THEN
             BEGIN
                 EXECUTE format('GRANT %I TO %I', role, current_user);
             EXCEPTION WHEN insufficient_privilege THEN
-                -- An owner need not be a worker as well.
+                -- An owner does not have to be a worker.
                 IF NOT pg_has_role(current_user, 'e2i_owner', 'MEMBER') THEN
                     RAISE;
                 END IF;
@@ -32,8 +32,8 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- What this account made becomes the owner's, so that every member of it can migrate. What belongs to an extension
-    -- stays with it, and the sequence of a column follows its table.
+    -- Objects of this account go to e2i_owner, so that each of its members can migrate. Objects of an extension stay with the
+    -- extension, and the sequence of a column follows its table.
     FOR item IN
         SELECT format('SCHEMA %I', nspname) AS object FROM pg_namespace
         WHERE nspname IN ('e2i', 'dagster', 'optuna', 'mlflow') AND nspowner = current_user::regrole
@@ -69,7 +69,7 @@ BEGIN
     EXECUTE format('GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO e2i_worker', schemas);
     EXECUTE format('GRANT USAGE, UPDATE, SELECT ON ALL SEQUENCES IN SCHEMA %s TO e2i_worker', schemas);
     EXECUTE format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA %s TO e2i_reader', schemas);
-    -- The books of what was migrated are for those who migrate.
+    -- Only owners write what was migrated.
     FOR item IN
         SELECT class.oid::regclass AS book FROM pg_class AS class
         WHERE class.relkind = 'r' AND (class.relnamespace::regnamespace::text, class.relname) IN (
