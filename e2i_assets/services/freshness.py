@@ -42,7 +42,7 @@ def is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> b
     run = TrainingRunRepository(project.database).by_spec_hash(identity)
     if run is None or run.status != "finished" or not project.model_folder(experiment.name, identity).is_dir():
         return False
-    if ChampionRepository(project.database).about(run.experiment_id, run.model_key or identity) is None:
+    if ChampionRepository(project.database).about(run.experiment_id, run.fitted_model_key) is None:
         return False
     judged_for = {one.column_name for one in segments_of(project.database, run.id)}
     if judged_for != set(experiment.segments):

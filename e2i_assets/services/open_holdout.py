@@ -66,7 +66,7 @@ def open_holdout(project: Project, name: str, who: str, why: str) -> OpenedHoldo
     opening = store.open_holdout(
         experiment_id=experiment_id,
         training_run_id=run.id,
-        model_key=run.model_key or run.spec_hash,
+        model_key=run.fitted_model_key,
         split_id=split_id,
         opened_by=who,
         reason=why.strip(),

@@ -39,7 +39,7 @@ def _promoted(project: Project, experiment: Experiment) -> ChampionModel:
     store = ChampionRepository(project.database)
     experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
     run = model_links.training_run(project, experiment.name)
-    challenger = run.model_key or run.spec_hash
+    challenger = run.fitted_model_key
     champion = store.current(experiment_id)
     known = store.about(experiment_id, challenger)
     if known is None or _is_due_again(known, champion, run):
@@ -95,7 +95,7 @@ def _decide(
     version = version_of(project.database, run.id)
     row = ChampionRow(
         experiment_id=experiment_id,
-        challenger_key=run.model_key or run.spec_hash,
+        challenger_key=run.fitted_model_key,
         champion_key=champion.challenger_key if champion else None,
         split_id=run.split_id,
         metric=counted.name,
@@ -166,7 +166,7 @@ def _folder(project: Project, run: StoredRun, name: str) -> Path:
 
 def _kept_apart(project: Project, name: str, run: StoredRun) -> Path:
     """Copy the model to where no later training of the same study writes, and return that place."""
-    place = project.champion_folder(name, run.model_key or run.spec_hash)
+    place = project.champion_folder(name, run.fitted_model_key)
     if not place.is_dir():
         with replacing(place) as fresh:
             shutil.copytree(_folder(project, run, name), fresh, dirs_exist_ok=True)

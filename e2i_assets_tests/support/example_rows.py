@@ -125,6 +125,9 @@ class Examples:
             "success_criteria_met": True,
             "success_criteria_results": {"minimum_auc": True},
             "duration_seconds": 2.5,
+            "model_key": "model-key",
+            "test_intervals": {},
+            "baseline_test_metrics": None,
         }
         return values | changes
 

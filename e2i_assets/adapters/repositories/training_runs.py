@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NotRequired, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import sqlalchemy as sa
 
@@ -54,12 +54,11 @@ class TrainingOutcome(TypedDict):
     success_criteria_met: bool | None
     success_criteria_results: Mapping[str, bool] | None
     duration_seconds: float
-    model_key: NotRequired[str | None]
-    test_intervals: NotRequired[Mapping[str, Any]]
-    baseline_test_metrics: NotRequired[Mapping[str, Any] | None]
+    model_key: str
+    test_intervals: Mapping[str, Any]
+    baseline_test_metrics: Mapping[str, Any] | None
 
 
-_UNSAID: dict[str, Any] = {"model_key": None, "test_intervals": {}, "baseline_test_metrics": None}
 # Something to be written in the transaction that finishes a training run, given its id.
 Alongside = Callable[[sa.Connection, str], None]
 
@@ -87,6 +86,12 @@ class StoredRun(TrainingRunRow):
     model_key: str | None
     test_intervals: Mapping[str, Any]
     baseline_test_metrics: Mapping[str, Any] | None
+
+    @property
+    def fitted_model_key(self) -> str:
+        """The key of the model that this finished run fitted."""
+        assert self.model_key is not None, f"training run {self.id} is {self.status} and has no model"
+        return self.model_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +179,7 @@ class TrainingRunRepository:
             outcome: What came of it.
         """
         with self.database.begin() as connection:
-            connection.execute(_FINISH, {**bound({**_UNSAID, **outcome}), "id": run_id}).one()
+            connection.execute(_FINISH, {**bound(outcome), "id": run_id}).one()
             for write in alongside:
                 write(connection, run_id)
 

@@ -20,9 +20,7 @@ _GATES = frozenset({"quality_report", "leakage"})
 # They decide when something is looked at, not what comes of it.
 _FOR_WATCHING: dict[str, Any] = {"source": {"sql": {"watermark"}}, "watch": True}
 # It decides where something is computed, not what.
-_FOR_COMPUTING = frozenset({"engine"})
-# What was not there in the first version: unset it changes no identity, or everything would be asked for again.
-_LATER = frozenset({"trial_seconds", "trial_memory_mb"})
+_FOR_COMPUTING: dict[str, Any] = {"hpo": {"engine"}}
 
 
 class Experiment(Section):
@@ -89,19 +87,15 @@ class Experiment(Section):
         left_out: dict[str, Any] = {
             **dict.fromkeys([*_FOR_PEOPLE, *_GATES], True),
             **_FOR_WATCHING,
-            "hpo": self._in_no_hash(),
+            **_FOR_COMPUTING,
         }
         return content_hash(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def run_hash(self) -> str:
         """Identity of everything in the file that a run acts on: the gates too, but nothing that is for people."""
-        left_out: dict[str, Any] = {**dict.fromkeys(_FOR_PEOPLE, True), **_FOR_WATCHING, "hpo": self._in_no_hash()}
+        left_out: dict[str, Any] = {**dict.fromkeys(_FOR_PEOPLE, True), **_FOR_WATCHING, **_FOR_COMPUTING}
         return content_hash(self.model_dump(mode="json", exclude=left_out))
-
-    def _in_no_hash(self) -> set[str]:
-        """Return the keys of ``hpo`` that say nothing about what comes of a run."""
-        return {*_FOR_COMPUTING, *(name for name in _LATER if getattr(self.hpo, name) is None)}
 
     @property
     def stops_rounds(self) -> bool:

@@ -48,8 +48,6 @@ def _row_is_complete(project: Project, name: str) -> CheckResult:
 
 def _version_mistakes(project: Project, run: StoredRun) -> Iterator[str]:
     """Hold the registered version of the model against its training run."""
-    if run.model_key is None:  # trained before versions were registered
-        return
     version = version_of(project.database, run.id)
     if version is None:
         yield "it names no version in ml_model_registry"
