@@ -18,7 +18,7 @@ from troubled_server import Trouble, troubled
 
 from e2i_assets.adapters.mlflow.client import mlflow_client
 from e2i_assets.adapters.mlflow.model_folder import save_mlflow_model
-from e2i_assets.adapters.mlflow.run import ended
+from e2i_assets.adapters.mlflow.run import ended, found_run
 from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, hyperparameters, param_text
 from e2i_assets.adapters.mlflow.tracker import Tracker
 from e2i_assets.adapters.postgres.database import Database
@@ -72,6 +72,13 @@ def artifact_names(client: Any, run_id: str) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+def run_id_of(uri: str, run_key: str) -> str:
+    client = mlflow_client(uri)
+    found = found_run(client, [one.experiment_id for one in client.search_experiments()], run_key)
+    assert found is not None
+    return str(found.info.run_id)
+
+
 def test_every_value_arrives_under_its_name_and_the_run_is_finished(
     uri: str, tracker: Tracker, run: TrackedRun
 ) -> None:
@@ -90,7 +97,7 @@ def test_every_value_arrives_under_its_name_and_the_run_is_finished(
     assert stored.data.tags["algorithm"] == "Ridge"
     assert stored.data.tags["mlflow.note.content"] == "as asked"
     assert artifact_names(client, result.run_id) == {"evaluation_summary.json", "tables/trials.json", "roc.png"}
-    assert tracker.find_run(run.run_key) == result.run_id
+    assert run_id_of(uri, run.run_key) == result.run_id
     assert tracker.run_params(result.run_id) == {name: param_text(value) for name, value in run.params.items()}
 
 
@@ -209,7 +216,7 @@ def test_a_run_that_breaks_in_the_middle_is_failed_and_the_next_attempt_mends_it
     """T30: an error of MLflow costs nothing but the log."""
     broken = tracker.log(replace(run, model_folder=tmp_path / "nowhere"))
     assert (broken.status, broken.run_id) == ("unavailable", None)
-    left_open = tracker.find_run(run.run_key)
+    left_open = run_id_of(uri, run.run_key)
     assert mlflow_client(uri).get_run(left_open).info.status == "FAILED"
     mended = tracker.log(replace(run, model_folder=model))
     assert (mended.status, mended.run_id) == ("logged", left_open)

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
+from direct_rows import add_all, record_trials
 from sqlalchemy.exc import IntegrityError
 
 from e2i_assets.adapters.postgres.database import Database
@@ -90,7 +91,7 @@ def test_what_is_no_pattern_leaves_no_orphan(
     with pytest.raises(IntegrityError):
         PatternRepository(tables).store(examples.pattern(**wrong))
     with pytest.raises(IntegrityError):
-        PatternRepository(tables).store_many([examples.pattern(), examples.pattern(**wrong)])
+        add_all(tables, [examples.pattern(), examples.pattern(**wrong)])
     assert execute("SELECT count(*) FROM procedural_memories") == 0
     assert execute("SELECT count(*) FROM ml_hpo_patterns") == 0
 
@@ -111,8 +112,8 @@ def test_many_patterns_are_kept_once_and_those_that_are_there_stay_as_they_are(t
     store, known = PatternRepository(tables), examples.pattern(best_value=0.5)
     store.store(known)
     patterns = [examples.pattern(source="starter") for _ in range(450)]
-    assert store.store_many([*patterns, replace(known, best_value=0.9, source="starter")]) == 450
-    assert store.store_many(patterns) == 0
+    assert add_all(store.database, [*patterns, replace(known, best_value=0.9, source="starter")]) == 450
+    assert add_all(store.database, patterns) == 0
     kept = {one.spec_hash: one for one in store.list()}
     assert len(kept) == 451
     assert (kept[known.spec_hash].best_value, kept[known.spec_hash].source) == (0.5, "study")
@@ -127,7 +128,7 @@ def test_thousands_of_patterns_with_all_their_trials_are_kept_in_seconds(tables:
         for number in range(2500)
     ]
     began = time.perf_counter()
-    assert PatternRepository(tables).store_many(patterns) == 2500
+    assert add_all(tables, patterns) == 2500
     assert time.perf_counter() - began < 20  # two seconds where nothing else runs
 
 
@@ -235,7 +236,7 @@ def test_two_configurations_of_a_pattern_in_one_study_are_two_uses(
 ) -> None:
     store, studies = PatternRepository(tables), StudyRepository(tables)
     pattern_id, study_id = store.store(examples.pattern()), studies.start(examples.study())
-    studies.record_trials(study_id, [examples.trial(0), examples.trial(1, state="PRUNED")])
+    record_trials(studies.database, study_id, [examples.trial(0), examples.trial(1, state="PRUNED")])
     for number, improvement in ((0, 0.2), (1, None), (0, 0.4)):
         assert store.record_use(pattern_id, study_id, number, 0.9, improvement)
     stored = store.get(pattern_id)
@@ -249,7 +250,7 @@ def test_what_a_pruned_warm_trial_brought_is_kept_without_a_rank(
 ) -> None:
     store, studies = PatternRepository(tables), StudyRepository(tables)
     pattern_id, study_id = store.store(examples.pattern()), studies.start(examples.study())
-    studies.record_trials(study_id, [examples.trial(0), examples.trial(1, state="PRUNED")])
+    record_trials(studies.database, study_id, [examples.trial(0), examples.trial(1, state="PRUNED")])
     brought = {"value": None, "default_value": 0.7, "best_value": 0.72, "rank": None, "n_ranked": None}
     assert store.record_use(pattern_id, study_id, 1, 0.9, None, **brought)
     assert execute("SELECT count(*) FROM ml_hpo_warmstart_uses WHERE rank IS NULL AND best_value = 0.72") == 1
@@ -307,7 +308,7 @@ def test_a_warm_trial_that_failed_or_never_ran_is_no_use(tables: Database, examp
     store, studies = PatternRepository(tables), StudyRepository(tables)
     pattern_id, study_id = store.store(examples.pattern()), studies.start(examples.study())
     if state is not None:
-        studies.record_trials(study_id, [examples.trial(state=state, value=None, error_message="why")])
+        record_trials(studies.database, study_id, [examples.trial(state=state, value=None, error_message="why")])
     assert not store.record_use(pattern_id, study_id, 0, 0.9, 0.1)
     stored = store.get(pattern_id)
     assert stored is not None

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from direct_rows import add_all
 from sqlalchemy.exc import DataError, IntegrityError
 
 from e2i_assets.adapters.postgres.database import Database
@@ -156,7 +157,7 @@ def test_a_server_without_pgvector_gives_the_same_answers(
 ) -> None:
     """To the last digit; and an administrator may add the extension later, in a schema of his choice."""
     patterns = clouds(examples_of(database))
-    PatternRepository(database).store_many(patterns)
+    add_all(database, patterns)
     with_pgvector = answers(database, patterns)
     statement(database, "DROP EXTENSION vector CASCADE")
     assert value(database, INDEX) is False
@@ -171,7 +172,7 @@ def test_many_patterns_are_searched_in_the_index_with_the_same_answers(
     database: Database, examples_of: Callable[[Database], Any]
 ) -> None:
     patterns = clouds(examples_of(database))
-    PatternRepository(database).store_many(patterns)
+    add_all(database, patterns)
     exact = answers(database, patterns)
     name = sa.make_url(database.url).database
     statement(database, f"ALTER DATABASE {name} SET e2i.few_patterns = 1")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from direct_rows import record_trials
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
 from e2i_assets.adapters.postgres.database import Database
@@ -37,7 +38,7 @@ def test_a_study_is_read_back_as_it_was_stored(tables: Database, examples: Any, 
         constraint_values={"model_size": -800.0},
         worker="a lock",
     )
-    store.record_trials(study_id, [trial])
+    record_trials(store.database, study_id, [trial])
     store.finish(study_id, **examples.outcome())
     stored = store.by_name(study.study_name)
     assert stored is not None
@@ -56,7 +57,7 @@ def test_a_best_value_comes_back_exactly(tables: Database, examples: Any, value:
     """T15: neither rejected for its size nor rounded to nothing."""
     store, study = StudyRepository(tables), examples.study()
     study_id = store.start(study)
-    store.record_trials(study_id, [examples.trial(value=value)])
+    record_trials(store.database, study_id, [examples.trial(value=value)])
     store.finish(study_id, **examples.outcome(best_value=value, default_value=value))
     stored = store.by_spec_hash(study.spec_hash)
     assert stored is not None
@@ -70,7 +71,7 @@ def test_a_resumed_study_keeps_its_row_and_its_start_and_its_budget_covers_what_
     """T8: the same identity is the same study."""
     store, study = StudyRepository(tables), examples.study(n_trials=3)
     study_id = store.start(study)
-    store.record_trials(study_id, [examples.trial(), examples.trial(1, state="PRUNED", value=None)])
+    record_trials(store.database, study_id, [examples.trial(), examples.trial(1, state="PRUNED", value=None)])
     store.finish(study_id, **examples.outcome(status="partial", stop_reason="timeout"))
     before = store.by_spec_hash(study.spec_hash)
     assert store.start(replace(study, n_trials=20)) == study_id
@@ -88,9 +89,9 @@ def test_a_resumed_study_keeps_its_row_and_its_start_and_its_budget_covers_what_
 def test_trials_recorded_again_replace_themselves(tables: Database, examples: Any) -> None:
     store = StudyRepository(tables)
     study_id = store.start(examples.study())
-    store.record_trials(study_id, [examples.trial(state="RUNNING", value=None, datetime_complete=None)])
-    store.record_trials(study_id, [examples.trial(), examples.trial(1)])
-    store.record_trials(study_id, [])
+    record_trials(store.database, study_id, [examples.trial(state="RUNNING", value=None, datetime_complete=None)])
+    record_trials(store.database, study_id, [examples.trial(), examples.trial(1)])
+    record_trials(store.database, study_id, [])
     assert store.trials(study_id) == [examples.trial(), examples.trial(1)]
 
 
@@ -100,7 +101,7 @@ def test_what_was_reported_but_is_no_number_is_stored_as_null(tables: Database, 
     broken = examples.trial(
         state="FAIL", value=None, error_message="objective is nan", intermediate_values={"1": 0.5, "2": NAN}
     )
-    store.record_trials(study_id, [broken])
+    record_trials(store.database, study_id, [broken])
     assert store.trials(study_id)[0].intermediate_values == {"1": 0.5, "2": None}
 
 
@@ -111,7 +112,7 @@ def test_a_study_that_breaks_off_says_why_and_counts_what_was_tried(tables: Data
     failed = examples.trial(0, state="FAIL", value=None, error_message="no")
     died = examples.trial(1, state="FAIL", value=None, error_type="Interrupted", error_message="its process died")
     late = examples.trial(2, state="PRUNED", value=None, error_type="TrialOutOfTime", error_message="time is up")
-    store.record_trials(study_id, [failed, died, late])
+    record_trials(store.database, study_id, [failed, died, late])
     store.fail(study_id, "every trial failed: no")
     stored = store.by_spec_hash(study.spec_hash)
     assert stored is not None
@@ -142,7 +143,7 @@ def test_a_trial_that_contradicts_itself_is_rejected_with_all_that_came_with_it(
     store = StudyRepository(tables)
     study_id = store.start(examples.study())
     with pytest.raises(IntegrityError):
-        store.record_trials(study_id, [examples.trial(5), replace(examples.trial(), **wrong)])
+        record_trials(store.database, study_id, [examples.trial(5), replace(examples.trial(), **wrong)])
     assert store.trials(study_id) == []
 
 
@@ -168,7 +169,7 @@ def test_a_study_cannot_end_in_contradiction_to_itself_or_its_trials(
     """T13, T15: the counts add up and the best trial is there, or the row does not change."""
     store, study = StudyRepository(tables), examples.study()
     study_id = store.start(study)
-    store.record_trials(study_id, [examples.trial()])
+    record_trials(store.database, study_id, [examples.trial()])
     with pytest.raises(IntegrityError):
         store.finish(study_id, **examples.outcome(**wrong))
     stored = store.by_spec_hash(study.spec_hash)
@@ -209,7 +210,9 @@ def test_the_counts_of_a_study_are_those_of_its_trials(tables: Database, example
     study_id = store.start(study)
     cut = [examples.trial(number, state="PRUNED", value=None) for number in (1, 2)]
     better = examples.trial(3, value=0.8)
-    store.record_trials(study_id, [examples.trial(), *cut, better, examples.trial(4, value=0.9, is_feasible=False)])
+    record_trials(
+        store.database, study_id, [examples.trial(), *cut, better, examples.trial(4, value=0.9, is_feasible=False)]
+    )
     store.recount(study_id)
     going = store.by_spec_hash(study.spec_hash)
     assert going is not None
@@ -224,14 +227,14 @@ def test_the_counts_of_a_study_are_those_of_its_trials(tables: Database, example
 def test_the_pareto_set_is_the_one_that_the_study_last_ended_with(tables: Database, examples: Any) -> None:
     store = StudyRepository(tables)
     study_id = store.start(examples.study())
-    store.record_trials(study_id, [examples.trial(number) for number in range(4)])
+    record_trials(store.database, study_id, [examples.trial(number) for number in range(4)])
     store.finish(study_id, [0, 2], **examples.outcome())
     assert store.pareto_set(study_id) == [0, 2]
-    store.record_trials(study_id, [examples.trial(0)])
+    record_trials(store.database, study_id, [examples.trial(0)])
     assert store.pareto_set(study_id) == [0, 2]
     store.finish(study_id, [2, 3], **examples.outcome())
     assert store.pareto_set(study_id) == [2, 3]
-    store.record_trials(study_id, [examples.trial(5, state="PRUNED", value=None)])
+    record_trials(store.database, study_id, [examples.trial(5, state="PRUNED", value=None)])
     with pytest.raises(IntegrityError, match="pareto_is_complete"):
         store.finish(study_id, [5], **examples.outcome())
 
@@ -239,11 +242,12 @@ def test_the_pareto_set_is_the_one_that_the_study_last_ended_with(tables: Databa
 def test_a_trial_keeps_the_worker_that_it_was_claimed_by(tables: Database, examples: Any) -> None:
     store = StudyRepository(tables)
     study_id = store.start(examples.study())
-    store.record_trials(
+    record_trials(
+        store.database,
         study_id,
         [examples.trial(state="RUNNING", value=None, datetime_complete=None, duration_seconds=None, worker="a")],
     )
-    store.record_trials(study_id, [examples.trial()])
+    record_trials(store.database, study_id, [examples.trial()])
     assert store.trials(study_id)[0].worker == "a"
 
 

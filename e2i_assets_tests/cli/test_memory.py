@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from direct_rows import record_trials
 from finished_project import registered
 
 from e2i_assets.adapters.postgres.database import Database
@@ -85,7 +86,8 @@ def used(project: Project, pattern_id: str) -> str:
         n_trials=3,
     )
     study_id = store.start(study)
-    store.record_trials(
+    record_trials(
+        store.database,
         study_id,
         [
             TrialRow(

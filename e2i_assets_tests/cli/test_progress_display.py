@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from direct_rows import record_trials
 from rich.console import Console
 
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository
@@ -48,7 +49,8 @@ def searching(project: Project, since: float) -> Project:
     )
     began = datetime.fromtimestamp(since, UTC) + timedelta(seconds=80)
     times = [began - timedelta(hours=1), began, began + timedelta(seconds=10)]
-    store.record_trials(
+    record_trials(
+        store.database,
         study_id,
         [
             TrialRow(

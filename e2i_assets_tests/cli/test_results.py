@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from direct_rows import record_trials
 from rich.console import Console
 
 from e2i_assets.adapters.files import asset_values
@@ -85,7 +86,7 @@ def studied(project: Project, name: str, spec_hash: str, default: float | None, 
         )
         for number, state in enumerate(ends, start=1)
     ]
-    store.record_trials(study_id, [trial, *others])
+    record_trials(store.database, study_id, [trial, *others])
     store.finish(
         study_id,
         status="completed",

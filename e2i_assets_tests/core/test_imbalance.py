@@ -7,6 +7,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from fitted_again import value_again
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.class_weight import compute_sample_weight
@@ -246,6 +247,6 @@ def test_what_a_trial_saw_is_what_the_final_fit_sees(name, strategy):
     again = OnValidation(on(name, Balancing(strategy, 3)))
     fresh = Objective(again, (goal,), space, algorithm.default_values, algorithm.fixed_values, 5)
     for trial in study.trials:
-        value = fresh.value_again(trial.user_attrs["fitted"]["parameters"])
+        value = value_again(fresh, trial.user_attrs["fitted"]["parameters"])
         assert value == pytest.approx(trial.value, abs=1e-9)
         assert math.isfinite(value)

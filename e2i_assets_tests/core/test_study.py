@@ -6,6 +6,7 @@ import math
 import numpy as np
 import optuna
 import pytest
+from fitted_again import value_again
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.core.algorithms import registry
@@ -82,7 +83,7 @@ def test_the_best_value_is_recomputed_from_its_parameters():
     made = objective()
     result = search(made, plan(), memory())
     assert result.best is not None
-    assert made(math.inf).value_again(result.best.params) == pytest.approx(result.best.value, abs=1e-9)
+    assert value_again(made(math.inf), result.best.params) == pytest.approx(result.best.value, abs=1e-9)
 
 
 def test_a_pruned_trial_has_fewer_steps_and_keeps_them():

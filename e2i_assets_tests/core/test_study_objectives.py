@@ -8,6 +8,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from fitted_again import value_again
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.core.contracts.violations import violations_of
@@ -166,7 +167,7 @@ def test_both_growers_are_searched_and_the_best_refits(rows):
         assert waits not in trial.sampled
         assert trial.params[waits] == 0
         assert violations(trial.params, space, frozenset({"n_estimators"}), defaults) == []
-    again = tuning.objective(asked, rows)(math.inf).value_again(result.best.params)
+    again = value_again(tuning.objective(asked, rows)(math.inf), result.best.params)
     assert again == pytest.approx(result.best.value, abs=1e-9)
     output = tuning.hpo_output(asked, "identity", result)
     assert violations_of(output.model_dump(), space, fixed, defaults, frozenset({"n_estimators"})) == []

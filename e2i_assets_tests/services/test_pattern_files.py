@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from direct_rows import add_all
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.pattern_rows import StoredPattern
@@ -62,7 +63,7 @@ def test_patterns_arrive_in_another_database_as_they_were_with_their_ids(
     examples = examples_of(database)
     patterns = [full(examples, number) for number in range(450)]
     bare = examples.pattern(study_name=None, class_balance=None, n_samples=None, n_features=None, search_space={})
-    PatternRepository(database).store_many([*patterns, bare, full(examples, source="starter")])
+    add_all(database, [*patterns, bare, full(examples, source="starter")])
     assert write_patterns(database, tmp_path / name) == 451
     assert (tmp_path / name).read_bytes().startswith(b"\x1f\x8b") is name.endswith(".gz")
     assert read_patterns(other_database, tmp_path / name, "import:north") == (451, 451)
@@ -85,7 +86,7 @@ def test_what_is_known_stays_as_it_is(tables: Database, examples: Any, tmp_path:
 
 
 def test_the_same_patterns_make_the_same_file(tables: Database, examples: Any, tmp_path: Path) -> None:
-    PatternRepository(tables).store_many([full(examples) for _ in range(3)])
+    add_all(tables, [full(examples) for _ in range(3)])
     for name in ("one.gz", "two.gz"):
         write_patterns(tables, tmp_path / name)
     assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()

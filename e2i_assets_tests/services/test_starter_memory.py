@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from direct_rows import add_all
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.patterns import PatternRepository
@@ -117,7 +118,7 @@ def test_every_configuration_of_it_is_legal_in_its_space_and_every_number_is_one
 
 
 def test_a_file_of_patterns_is_a_starter_memory(tables: Database, examples: Any, tmp_path: Path) -> None:
-    PatternRepository(tables).store_many([examples.pattern() for _ in range(3)])
+    add_all(tables, [examples.pattern() for _ in range(3)])
     path = tmp_path / "starter.jsonl.gz"
     write_patterns(tables, path)
     with tables.begin() as connection:

@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from cut_network import network
 from dask_cluster import cluster
+from fitted_again import value_again
 from prepared_study import Prepared, prepared
 
 from e2i_assets.adapters.postgres.database import Database
@@ -146,7 +147,7 @@ def assert_whole(study: Prepared, result: StudyResult, budget: int, lost: list[i
         (r.trial_number, r.state, r.value) for r in rows
     ]
     judged = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
-    values = {t.number: judged.value_again(t.params, t.fold_rounds) for t in result.trials if t.value is not None}
+    values = {t.number: value_again(judged, t.params, t.fold_rounds) for t in result.trials if t.value is not None}
     assert values == {t.number: t.value for t in result.trials if t.value is not None}
     assert result.best is not None
     assert (result.best.value, study.study.best_value) == (max(values.values()), max(values.values()))

@@ -9,6 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 import sqlalchemy as sa
+from fitted_again import value_again
 from searched_project import finished, point, ready
 
 from e2i_assets.adapters.postgres.database import Database
@@ -106,7 +107,7 @@ def test_a_study_killed_at_random_moments_ends_like_one_that_was_never_killed(
     assert untouched.items() <= alike.items(), "before the first kill the two are the same study"
     assert study.best_value is not None
     best = next(trial for trial in trials if trial.trial_number == study.best_trial_number)
-    again = tuning.objective(killed.project.experiment("cells"), killed.rows)(float("inf")).value_again(best.params)
+    again = value_again(tuning.objective(killed.project.experiment("cells"), killed.rows)(float("inf")), best.params)
     assert again == pytest.approx(study.best_value, abs=1e-9)
     with database.connect() as connection:
         orphans = "SELECT count(*) FROM ml_hpo_trials WHERE state IN ('RUNNING', 'WAITING')"

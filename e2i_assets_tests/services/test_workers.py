@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from dask_cluster import cluster
+from fitted_again import value_again
 from prepared_study import Prepared, prepared
 
 from e2i_assets.adapters.postgres.database import Database
@@ -141,7 +142,7 @@ def test_local_processes_meet_the_budget_with_the_values_that_threads_would_find
     assert sorted(study.told) == list(range(12))
     judged = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
     for trial in result.trials:
-        assert judged.value_again(trial.params) == trial.value
+        assert value_again(judged, trial.params) == trial.value
     assert len({row.worker for row in study.trials()} - {None}) in (1, 2), (
         "one may have had its rest before the other came"
     )
@@ -165,6 +166,6 @@ def test_two_studies_on_one_cluster_have_their_own_rows_each(
             assert any("another database than the leader" in line for line in study.said)
     for study, result in made:
         judged = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
-        assert {one.number: judged.value_again(one.params) for one in result.trials} == {
+        assert {one.number: value_again(judged, one.params) for one in result.trials} == {
             one.number: one.value for one in result.trials
         }

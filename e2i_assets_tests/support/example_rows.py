@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from direct_rows import record_trials
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository
@@ -93,7 +94,7 @@ class Examples:
         """A stored study with one completed trial, and its id."""
         store, study = StudyRepository(self.database), self.study(**changes)
         study_id = store.start(study)
-        store.record_trials(study_id, [self.trial()])
+        record_trials(store.database, study_id, [self.trial()])
         store.finish(study_id, **self.outcome())
         return study_id, study
 

@@ -106,12 +106,6 @@ class Tracker:
         with self._asked() as client:
             return champion_version(client, name)
 
-    def find_run(self, run_key: str) -> str | None:
-        """Return the id of the MLflow run of this key, or None."""
-        with self._asked() as client:
-            run = found_run(client, _experiment_ids(client), run_key)
-        return None if run is None else str(run.info.run_id)
-
     def run_params(self, run_id: str) -> dict[str, str]:
         """Return the parameters of an MLflow run, as MLflow keeps them (see `param_text`)."""
         with self._asked() as client:

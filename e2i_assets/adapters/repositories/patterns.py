@@ -1,6 +1,6 @@
 """What finished studies taught: the tables `ml_hpo_patterns`, `procedural_memories` and `ml_hpo_warmstart_uses`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.pattern_rows import PatternRow, SimilarPattern, StoredPattern, pattern_id
-from e2i_assets.adapters.repositories.pattern_writes import add_patterns, replace_pattern
+from e2i_assets.adapters.repositories.pattern_writes import replace_pattern
 from e2i_assets.adapters.repositories.rows import columns, every, one
 
 _SIMILAR = sa.text(f"""
@@ -45,11 +45,6 @@ class PatternRepository:
         with self.database.begin() as connection:
             replace_pattern(connection, pattern)
         return pattern_id(pattern.spec_hash)
-
-    def store_many(self, patterns: Iterable[PatternRow]) -> int:
-        """Keep the patterns of studies that are not in the memory yet, all or none, and return how many those were."""
-        with self.database.begin() as connection:
-            return add_patterns(connection, patterns)
 
     def similar(
         self,

@@ -1,6 +1,6 @@
 """Studies and their trials as everybody may read them: the tables `ml_hpo_studies` and `ml_hpo_trials`."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
@@ -35,7 +35,6 @@ RECORD = f"""
     ON CONFLICT (study_id, trial_number) DO UPDATE SET {replacements(TrialRow, "trial_number", "worker")},
         worker = coalesce(excluded.worker, ml_hpo_trials.worker)
 """
-_RECORD = sa.text(RECORD)
 # A statement of its own before one that counts trials: that one then sees all that was there when the row was free.
 LOCK = "SELECT 1 FROM ml_hpo_studies WHERE id = :study_id FOR NO KEY UPDATE"
 _LOCK = sa.text(LOCK)
@@ -100,13 +99,6 @@ class StudyRepository:
         """Insert a study, or set the one of this identity running again, and return its id."""
         with self.database.begin() as connection:
             return str(connection.execute(_START, parameters(study)).scalar_one())
-
-    def record_trials(self, study_id: str, trials: Iterable[TrialRow]) -> None:
-        """Insert trials or bring them up to date, all or none."""
-        rows = [trial_parameters(study_id, trial) for trial in trials]
-        if rows:
-            with self.database.begin() as connection:
-                connection.execute(_RECORD, rows)
 
     def join(self, study_id: str) -> int:
         """Count one more process that searches a study, and return how many there were before it."""

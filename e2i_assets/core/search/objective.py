@@ -93,11 +93,6 @@ class Objective:
         outcome, _ = self._outcome(merged(self.defaults, {}, self.fixed), None)
         return self.goals[0].oriented(outcome.measures[self.goals[0].name])
 
-    def value_again(self, parameters: Mapping[str, Any], fold_rounds: Sequence[int] = ()) -> float:
-        """Return the first goal's value for a trial's parameters, fitted anew: what the trial says it was."""
-        goal = self.goals[0]
-        return goal.oriented(self.scheme.again(parameters, self.goals[:1], fold_rounds)[goal.name])
-
     def measures_again(self, parameters: Mapping[str, Any], fold_rounds: Sequence[int] = ()) -> dict[str, float]:
         """Return the natural values of all goals and limits for a trial's parameters, but for what a clock measures."""
         repeatable = [goal for goal in self._measured() if goal.is_repeatable]
