@@ -20,7 +20,7 @@ from benchmarks import report
 from e2i_assets.adapters.mlflow.tracked_run import TrackedRun
 from e2i_assets.adapters.mlflow.tracker import Tracker
 from e2i_assets.adapters.optuna_storage.storage import StudyStorage
-from e2i_assets.adapters.optuna_storage.workers import worker, written_regularly
+from e2i_assets.adapters.optuna_storage.study_session import worker, written_regularly
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate

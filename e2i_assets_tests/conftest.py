@@ -15,9 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 from trace_receiver import receiver  # noqa: F401  # a fixture for the tests of adapters and of the graph
 
-from e2i_assets.adapters.files.file_lock import locked
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
+from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres, locked
 from e2i_assets.adapters.postgres.migrations import migrate
 
 # The suite uses every core already, and two studies can be compared only when their trials are drawn in turn.

@@ -49,7 +49,7 @@ OUTSIDE = [
 ALLOWED = [
     ("core/planted.py", "from e2i_assets.core.errors import E2iError\n\nprint(E2iError)\n"),
     ("adapters/planted.py", "import os\n\nimport sqlalchemy as sa\n\nprint(os.environ, sa)\n"),
-    ("adapters/postgres/dagster_storage.py", "import dagster as dg\n\nprint(dg)\n"),
+    ("adapters/postgres/schema_preparation.py", "import dagster as dg\n\nprint(dg)\n"),
     ("services/planted.py", "from e2i_assets.adapters import settings\n\nprint(settings)\n"),
     ("defs/planted.py", "import dagster as dg\n\nfrom e2i_assets.services import train\n\nprint(dg, train)\n"),
     ("cli/planted.py", "from e2i_assets.services import train\n\nprint(train)\n"),

@@ -153,9 +153,20 @@ def backup(
 
       e2i db backup e2i-$(date +%F).dump
     """
-    from e2i_assets.cli import backups
+    from e2i_assets.adapters.postgres import server
+    from e2i_assets.adapters.postgres.backup import backup as write_backup
+    from e2i_assets.adapters.postgres.roles import as_worker
+    from e2i_assets.cli.open_project import settings
 
-    backups.make(file, json)
+    with for_a_program(json):
+        # Not `_prepared`: it migrates, which refuses the database of another version.
+        database = as_worker(server.database(settings()))
+        with out.status("Writing the backup ..."):
+            size = write_backup(database, file)
+    if json:
+        document({"file": str(file), "bytes": size})
+    else:
+        out.print(f"[green]{file}[/] has {size / 1e6:.1f} MB. Copy the state folder as well.", highlight=False)
 
 
 @app.command()
@@ -177,9 +188,20 @@ def restore(
       e2i db restore e2i-2026-11-25.dump
       e2i db restore e2i-2026-11-25.dump --replace
     """
-    from e2i_assets.cli import backups
+    from e2i_assets.adapters.postgres import server
+    from e2i_assets.cli.open_project import settings
+    from e2i_assets.services.prepare import restored
 
-    backups.put_back(file, replace, json)
+    found = settings()
+    database = server.database(found)  # not `_prepared`: its tables would be in the way
+    with for_a_program(json), out.status("Restoring the backup ..."):
+        rows, report = restored(database, file, found.sql, replace)
+    if json:
+        document({"rows": rows, "applied": list(report.applied), "prepared": list(report.prepared)})
+        return
+    out.print(f"[green]Restored[/] {sum(rows.values())} rows in {len(rows)} tables, all counted.", highlight=False)
+    for name in (*report.applied, *report.prepared):
+        out.print(f"brought up to date: [green]{name}[/]", highlight=False)
 
 
 def _prepared() -> tuple["Database", bool]:

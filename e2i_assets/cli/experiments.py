@@ -1,13 +1,18 @@
 """`e2i experiment`: the files in `experiments/`: a new one, what is wrong with them, and what came of them."""
 
 import json as json_text
-from typing import Annotated, Literal
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
 
 from e2i_assets.cli.console import FAILED, document, err, for_a_program, out, speaking
 from e2i_assets.core.errors import E2iError
+
+if TYPE_CHECKING:
+    from e2i_assets.adapters.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The files in experiments/: one YAML file for each prediction problem.")
 
@@ -130,12 +135,28 @@ def schema(
 
     found = settings()
     if names:
-        from e2i_assets.cli.row_schemas import written
-
-        for path in written(found, names, force):
+        for path in _row_schemas(found, names, force):
             out.print(f"Wrote [green]{shown(path, found.root)}[/]: enforced from now on.", highlight=False)
         return
     path = found.root / "docs" / "experiment.schema.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json_schema_text(), encoding="utf-8")
     out.print(f"Wrote {shown(path, found.root)}.", highlight=False)
+
+
+def _row_schemas(found: "Settings", names: list[str], force: bool) -> list[Path]:
+    """Write the schema files that the rows of experiments have today, and return their paths."""
+    from e2i_assets.adapters.files.experiment_files import read_folder, strict
+    from e2i_assets.adapters.sources import datasets
+    from e2i_assets.core.data.dataset import dataset_of
+    from e2i_assets.services import data_gates
+    from e2i_assets.services.register import chosen_experiments
+
+    written = []
+    for experiment in chosen_experiments(strict(read_folder(found.experiments)), names):
+        data = dataset_of(datasets.load(experiment.source, found.root, os.environ), experiment)
+        path = data_gates.keep_schema(found, experiment.name, data, replace=force)
+        if path is None:
+            raise E2iError(f"experiments/schemas/{experiment.name}.yaml is there already: edit it, or add --force")
+        written.append(path)
+    return written

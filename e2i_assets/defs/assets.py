@@ -14,7 +14,7 @@ from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
-from e2i_assets.defs import memory_tables, metadata, spans
+from e2i_assets.defs import metadata, spans
 from e2i_assets.defs.downstream_automation import AFTER_TRAINING
 from e2i_assets.defs.experiment_asset import experiment_asset
 from e2i_assets.defs.launched_runs import CAUSE_TAG
@@ -23,7 +23,7 @@ from e2i_assets.defs.tracing_resource import TracingResource, began
 from e2i_assets.services import data_gates, remember, split, train, tune
 from e2i_assets.services.automation.retuning import as_asked
 from e2i_assets.services.ingest import read_rows
-from e2i_assets.services.study_plots import drawn_study
+from e2i_assets.services.tune import drawn_study
 
 # A study takes all cores that it may use: `dagster.yaml` says how many go on at a time.
 STUDIES = "studies"
@@ -86,9 +86,9 @@ def warm_start(
     return dg.MaterializeResult(
         value=found,
         metadata={
-            "tried_first": metadata.table(memory_tables.tried_first(found)),
-            "if_results_ask_for_them": metadata.table(memory_tables.alternatives(found)),
-            "past_problems": metadata.table(memory_tables.past_problems(found)),
+            "tried_first": metadata.table(metadata.tried_first(found)),
+            "if_results_ask_for_them": metadata.table(metadata.alternatives(found)),
+            "past_problems": metadata.table(metadata.past_problems(found)),
             "patterns_considered": found.considered,
             "why": found.reason,
             "meta_features": metadata.table(

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from e2i_assets.adapters import settings as project_settings
+from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.mlflow.client import is_server
 from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
@@ -77,8 +78,6 @@ def _artifacts() -> str | None:
 @dg.definitions
 def resources() -> dg.Definitions:
     """Make the resources: an address that is set in the environment is referred to, not read."""
-    from e2i_assets.defs.io_managers import FolderIOManager
-
     e2i = ProjectResource(
         database_url=from_environment(project_settings.DATABASE_URL),
         mlflow_tracking_uri=from_environment(project_settings.MLFLOW_TRACKING_URI),
@@ -102,3 +101,20 @@ def resources() -> dg.Definitions:
             "io_manager": FolderIOManager(e2i=e2i),
         }
     )
+
+
+class FolderIOManager(dg.ConfigurableIOManager):
+    """Writes and reads `asset_files`; the type of an input decides which rows of a split are opened at all."""
+
+    e2i: dg.ResourceDependency[ProjectResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Write what an asset gave."""
+        folder = self.e2i.open().asset_folder(context.asset_key.path[-1], context.partition_key)
+        asset_values.write(obj, folder)
+        context.add_output_metadata({"stored_at": dg.MetadataValue.path(str(folder))})
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Read what an asset takes, as the type that it asks for."""
+        folder = self.e2i.open().asset_folder(context.asset_key.path[-1], context.partition_key)
+        return asset_values.read(context.dagster_type.typing_type, folder)

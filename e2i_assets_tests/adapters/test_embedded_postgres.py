@@ -18,10 +18,9 @@ import psycopg2
 import pytest
 
 import e2i_assets
-from e2i_assets.adapters.files.file_lock import locked
 from e2i_assets.adapters.postgres.account import Account
 from e2i_assets.adapters.postgres.binaries import packaged_binaries
-from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
+from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres, locked
 from e2i_assets.adapters.postgres.errors import PostgresUnavailable
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 

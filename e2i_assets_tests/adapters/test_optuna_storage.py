@@ -25,9 +25,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from e2i_assets.adapters.optuna_storage.retrying import retry_transient
 from e2i_assets.adapters.optuna_storage.storage import StudyStorage
-from e2i_assets.adapters.optuna_storage.study_session import joined
+from e2i_assets.adapters.optuna_storage.study_session import joined, recover, worker, written_regularly
 from e2i_assets.adapters.optuna_storage.worker_lease import has_expired
-from e2i_assets.adapters.optuna_storage.workers import recover, worker, written_regularly
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.study_rows import StoredStudy, TrialRow

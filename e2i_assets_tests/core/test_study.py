@@ -18,9 +18,9 @@ from e2i_assets.core.search.goals import metric_goal
 from e2i_assets.core.search.objective import FAILURE, Objective, TrialOutOfTime, failure
 from e2i_assets.core.search.proposals import Proposal, in_order
 from e2i_assets.core.search.recovery import queue_unfinished, recovered
+from e2i_assets.core.search.rounds import StallDetector
 from e2i_assets.core.search.samplers import PRUNERS, SAMPLERS, pruner, sampler
 from e2i_assets.core.search.schemes import OnValidation
-from e2i_assets.core.search.stall_detector import StallDetector
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_plan import StudyPlan
 from e2i_assets.core.search.trials import record_of

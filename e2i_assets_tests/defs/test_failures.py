@@ -5,9 +5,9 @@ from webhook_receiver import webhook_receiver
 
 from e2i_assets.adapters.postgres.database import DatabaseUnreachable
 from e2i_assets.core.errors import E2iError
+from e2i_assets.defs.experiment_asset import patient, wait_seconds
 from e2i_assets.defs.failures import run_failures
 from e2i_assets.defs.resources import ProjectResource
-from e2i_assets.defs.retries import patient, wait_seconds
 
 
 def told(project, result: dg.ExecuteInProcessResult, tags: dict[str, str] | None = None) -> str:

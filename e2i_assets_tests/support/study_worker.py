@@ -11,7 +11,7 @@ import optuna
 from optuna.storages import RDBStorage
 
 from e2i_assets.adapters.optuna_storage.storage import StudyStorage
-from e2i_assets.adapters.optuna_storage.workers import worker
+from e2i_assets.adapters.optuna_storage.study_session import worker
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.core.errors import BudgetSpent
 

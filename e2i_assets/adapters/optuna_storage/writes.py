@@ -5,7 +5,7 @@ Every transaction that counts trials takes the study's row first, so that no two
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from optuna.exceptions import UpdateFinishedTrialError
@@ -14,9 +14,13 @@ from optuna.trial import FrozenTrial, TrialState
 from e2i_assets.adapters.optuna_storage import statements
 from e2i_assets.adapters.optuna_storage.contents import Contents, contents_of, values_parameters
 from e2i_assets.adapters.optuna_storage.reads import Study
-from e2i_assets.adapters.optuna_storage.trial_rows import trial_row
 from e2i_assets.adapters.repositories.studies import trial_parameters
+from e2i_assets.adapters.repositories.study_rows import TrialRow
 from e2i_assets.core.errors import BudgetSpent, StudyCancelled
+from e2i_assets.core.search.trials import TrialRecord, record_of
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +167,39 @@ def _taken(trial: FrozenTrial) -> UpdateFinishedTrialError:
 def _utc(moment: datetime | None) -> datetime | None:
     """Optuna's trials hold naive local time, its tables naive UTC."""
     return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def trial_row(trial: "FrozenTrial", worker: str | None) -> tuple[TrialRecord, TrialRow]:
+    """Return what Optuna has of a trial as our record and as the row of our table.
+
+    Args:
+        trial: The trial.
+        worker: The name of the lock of the process that runs it; None keeps the one that is stored.
+    """
+    record = record_of(trial)
+    row = TrialRow(
+        trial_number=record.number,
+        state=record.state,
+        origin=record.origin,
+        # What was queued for a trial is what it will fit, until it says so itself.
+        params=record.params or trial.system_attrs.get("fixed_params", {}),
+        value=record.value,
+        intermediate_values={str(step): value for step, value in record.intermediate_values.items()},
+        datetime_start=record.started_at,
+        datetime_complete=record.completed_at,
+        duration_seconds=record.seconds,
+        error_type=record.error_type,
+        error_message=record.error_message,
+        user_attrs={
+            **record.attributes,
+            "sampled": record.sampled,
+            "rounds": record.rounds,
+            "fold_rounds": list(record.fold_rounds),
+            "stopped_early": record.stopped_early,
+        },
+        objective_values=record.objective_values,
+        constraint_values=record.constraint_values,
+        is_feasible=record.is_feasible,
+        worker=worker,
+    )
+    return record, row

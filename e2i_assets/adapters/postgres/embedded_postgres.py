@@ -1,5 +1,6 @@
 """A PostgreSQL server in a folder of the project: started by its first user, shared by all, gone with the last."""
 
+import fcntl
 import os
 import time
 from collections.abc import Mapping
@@ -8,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from e2i_assets.adapters.files.file_lock import locked
 from e2i_assets.adapters.postgres.binaries import client_program
 from e2i_assets.adapters.postgres.cluster import DATABASE, USER
 from e2i_assets.adapters.postgres.errors import PostgresUnavailable
@@ -128,3 +128,38 @@ def _stuck(files: ServerFiles) -> PostgresUnavailable:
         "Wait for it and try again, or set E2I_DATABASE_URL to a server of yours.",
         files.log,
     )
+
+
+def locked(path: Path, mode: Literal["shared", "exclusive"], timeout: float) -> int | None:
+    """Open and lock a file. The kernel frees the lock with its process, also after SIGKILL.
+
+    Args:
+        path: The lock file; created, readable by its owner alone, when it is not there.
+        mode: ``shared`` with other shared holders, or ``exclusive``.
+        timeout: Seconds to wait; 0 tries once.
+
+    Returns:
+        A descriptor that holds the lock until it is closed and that programs started later do not inherit,
+        or None when the time was up.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    operation = fcntl.LOCK_SH if mode == "shared" else fcntl.LOCK_EX
+    deadline = time.monotonic() + timeout
+    try:
+        while not _taken(descriptor, operation):
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                return None
+            time.sleep(0.02)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _taken(descriptor: int, operation: int) -> bool:
+    try:
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -16,7 +16,6 @@ from e2i_assets.adapters.postgres.backup import SCHEMAS, SEAL
 from e2i_assets.adapters.postgres.backup_file import BackupFile, BackupUnreadable
 from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for, server_version
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.postgres.emptying import emptied
 from e2i_assets.adapters.postgres.migrations import migrations_in, require_known
 from e2i_assets.core.errors import E2iError
 
@@ -32,6 +31,40 @@ END IF; END $$;
 """
 # A server before 17 does not know it, and a newer pg_restore writes it.
 _NEW_SETTING = b"SET transaction_timeout = 0;\n"
+_EMPTY = "DROP SCHEMA IF EXISTS {0} CASCADE;\n"
+# What stands in other schemas, by name.
+_OUTSIDE = """
+    WITH others AS (
+        SELECT oid FROM pg_namespace
+        WHERE nspname NOT IN ('{ours}', 'pg_catalog', 'information_schema') AND nspname !~ '^pg_(toast|temp)'
+    )
+    SELECT format('column %s.%I', attrelid::regclass, attname) AS what
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE attnum > 0 AND NOT attisdropped AND relnamespace IN (SELECT oid FROM others)
+    UNION ALL
+    SELECT format('constraint %I of %s', conname, conrelid::regclass)
+    FROM pg_constraint WHERE conrelid <> 0 AND connamespace IN (SELECT oid FROM others)
+    UNION ALL
+    SELECT format('default of %s, column %s', adrelid::regclass, adnum)
+    FROM pg_attrdef JOIN pg_class ON pg_class.oid = adrelid WHERE relnamespace IN (SELECT oid FROM others)
+    UNION ALL
+    SELECT format('trigger %I of %s', tgname, tgrelid::regclass)
+    FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+    WHERE NOT tgisinternal AND relnamespace IN (SELECT oid FROM others)
+    UNION ALL
+    SELECT format('function %s', oid::regprocedure) FROM pg_proc WHERE pronamespace IN (SELECT oid FROM others)
+    UNION ALL
+    SELECT format('type %s', oid::regtype) FROM pg_type WHERE typnamespace IN (SELECT oid FROM others)
+"""
+_REMEMBER = "CREATE TEMPORARY TABLE e2i_outside ON COMMIT DROP AS {outside};\n"
+_STILL_THERE = """DO $$ DECLARE gone text; BEGIN
+    SELECT string_agg(what, ', ' ORDER BY what) INTO gone
+    FROM (SELECT what FROM pg_temp.e2i_outside EXCEPT ({outside})) AS lost;
+    IF gone IS NOT NULL THEN
+        RAISE EXCEPTION 'other schemas depend on what would be thrown away, and would lose: %', gone;
+    END IF;
+END $$;
+"""
 
 
 class RestoreFailed(E2iError):
@@ -142,3 +175,19 @@ def _counted(lines: IO[bytes], counts: dict[str, int]) -> Iterator[bytes]:
 def _counting(counts: Mapping[str, int]) -> Iterator[bytes]:
     for table, rows in counts.items():
         yield _COUNT.format(table=table, rows=rows).encode()
+
+
+def emptied(schemas: Sequence[str]) -> str:
+    """Return the SQL, for one transaction, that drops the schemas or raises with the names of what others would lose.
+
+    CASCADE alone would drop a view, key or column of another schema without a message.
+    """
+    outside = _OUTSIDE.format(ours="', '".join(schemas))
+    return "".join(
+        [
+            "SET LOCAL search_path = pg_catalog;\n",  # with another, names would change with the drop: what ours shadow
+            _REMEMBER.format(outside=outside),
+            *map(_EMPTY.format, schemas),
+            _STILL_THERE.format(outside=outside),
+        ]
+    )

@@ -11,7 +11,6 @@ from typing import cast
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.address import Owner
-from e2i_assets.adapters.postgres.dagster_storage import prepare_dagster_storage
 from e2i_assets.adapters.postgres.database import Database
 
 # Nobody logs to MLflow's experiment "Default"; through the server its artifacts would go to the server's own root.
@@ -45,11 +44,26 @@ def _prepare_mlflow(url: str) -> None:
     store.SqlAlchemyStore(url, _DEFAULT_EXPERIMENT_ROOT).engine.dispose()
 
 
+def _prepare_dagster(url: str) -> None:
+    from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
+
+    runs = PostgresRunStorage(url)
+    runs.upgrade()
+    runs.migrate()
+    events = PostgresEventLogStorage(url)
+    events.upgrade()
+    events.reindex_assets()
+    schedules = PostgresScheduleStorage(url)
+    schedules.upgrade()
+    schedules.migrate()
+
+
 PREPARATIONS: Mapping[Owner, Callable[[str], None]] = {
     "optuna": _prepare_optuna,
     "mlflow": _prepare_mlflow,
-    "dagster": prepare_dagster_storage,
+    "dagster": _prepare_dagster,
 }
+
 
 if __name__ == "__main__":
     database = Database(sys.stdin.readline())

@@ -1,6 +1,6 @@
 """What must hold between the sections of an experiment, judged on those sections that are valid in themselves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from e2i_assets.core import metrics
@@ -8,8 +8,8 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.evaluation import measures, success_criteria
-from e2i_assets.core.experiments import data_rules, objective_rules, search_rules, space_changes
-from e2i_assets.core.experiments.sections import Columns, Target
+from e2i_assets.core.experiments import objective_rules, search_rules, space_changes
+from e2i_assets.core.experiments.sections import Columns, Leakage, Split, Target
 from e2i_assets.core.imbalance import WEIGHING
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
@@ -34,13 +34,13 @@ def violations(parts: Parts) -> Iterator[Violation]:
         if "columns" in parts:
             yield from _column_violations(parts["target"], parts["columns"])
             if "split" in parts:
-                yield from data_rules.split_violations(parts["split"], parts["target"], parts["columns"])
+                yield from split_violations(parts["split"], parts["target"], parts["columns"])
         if "segments" in parts:
-            yield from data_rules.segment_violations(parts["segments"], parts["target"])
+            yield from segment_violations(parts["segments"], parts["target"])
     if {"imbalance", "fixed", "search_space"} <= parts.keys():
         yield from _imbalance_violations(parts, problem_type)
     if {"leakage", "columns"} <= parts.keys():
-        yield from data_rules.leakage_violations(parts["leakage"], parts["columns"])
+        yield from leakage_violations(parts["leakage"], parts["columns"])
     if problem_type and isinstance(parts.get("metric"), str):
         yield from _metric_violations(parts["metric"], problem_type)
     if problem_type and {"hpo", "target", "columns"} <= parts.keys():
@@ -148,3 +148,35 @@ def _column_violations(target: Target, columns: Columns) -> Iterator[Violation]:
     others = set().union(*(names for where, names in named.items() if where != "categorical"))
     for column in sorted(named["categorical"] & (others | {target.column})):
         yield Violation("columns.categorical", column, "is no feature: take it out of categorical")
+
+
+def split_violations(split: Split, target: Target, columns: Columns) -> Iterator[Violation]:
+    """Judge how the rows are placed."""
+    if split.gap and not columns.time:
+        yield Violation("split.gap", split.gap, "lies between times: it needs columns.time")
+    if split.column is None:
+        return
+    if split.gap:
+        yield Violation("split.gap", split.gap, "does nothing with split.column: leave its rows out of the source")
+    if split.column in (target.column, target.name):
+        yield Violation("split.column", split.column, "is the target: it cannot have another role")
+    others = {"group": columns.group, "time": columns.time}
+    lists = {"id": columns.id, "drop": columns.drop, "categorical": columns.categorical}
+    taken = [where for where, name in others.items() if name == split.column]
+    taken += [where for where, names in lists.items() if split.column in names]
+    for where in taken:
+        yield Violation(f"columns.{where}", split.column, "says the role of each row (split.column): take it out here")
+
+
+def segment_violations(segments: Sequence[str], target: Target) -> Iterator[Violation]:
+    """Judge the columns by which the model is judged."""
+    for name in segments:
+        if name in (target.column, target.name):
+            yield Violation("segments", name, "is the target: a model cannot be judged by what it should find out")
+
+
+def leakage_violations(leakage: Leakage, columns: Columns) -> Iterator[Violation]:
+    """Judge what is accepted although it looks like leakage."""
+    for name in leakage.accepted:
+        if name in columns.drop:
+            yield Violation("leakage.accepted", name, "is dropped, so there is nothing to accept: take it out here")
