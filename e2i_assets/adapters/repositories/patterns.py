@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -32,6 +33,20 @@ _FORGOTTEN = sa.text("""
 """)
 _GET = sa.text(f"SELECT {columns(StoredPattern)} FROM ml_hpo_patterns WHERE pattern_id = :pattern_id")
 _LIST = sa.text(f"SELECT {columns(StoredPattern)} FROM ml_hpo_patterns ORDER BY created_at DESC, pattern_id")
+
+
+class UseMeasures(TypedDict, total=False):
+    """The result of a trial that tried a pattern, beside those of the study's other trials; higher is better.
+
+    `value` is the trial's, `default_value` that of the algorithm's defaults, `best_value` the best of the study's other
+    first trials; `rank` is that of the trial among the `n_ranked` completed ones, 1 is the best.
+    """
+
+    value: float | None
+    default_value: float | None
+    best_value: float | None
+    rank: int | None
+    n_ranked: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +105,7 @@ class PatternRepository:
         trial_number: int,
         similarity: float,
         improvement: float | None,
-        *,
-        value: float | None = None,
-        default_value: float | None = None,
-        best_value: float | None = None,
-        rank: int | None = None,
-        n_ranked: int | None = None,
+        **measures: Unpack[UseMeasures],
     ) -> bool:
         """Record that a study tried a pattern in one of its trials, and what that brought, if it could be measured.
 
@@ -105,11 +115,7 @@ class PatternRepository:
             trial_number: The trial that did; each is a use of its own.
             similarity: Of the pattern's problem, 0 to 1.
             improvement: `value` minus `default_value`, higher is better; None leaves the pattern's mean as it is.
-            value: What the trial came to.
-            default_value: What the algorithm's defaults came to in the same study.
-            best_value: What the best of the study's other first trials came to.
-            rank: Of the trial among the `n_ranked` completed ones, 1 is the best.
-            n_ranked: How many trials were ranked.
+            measures: What else is known of the trial.
 
         Returns:
             Whether it counts: not when the trial failed or never ran, and not when the pattern was forgotten since it
@@ -124,11 +130,8 @@ class PatternRepository:
             "trial_number": trial_number,
             "similarity": similarity,
             "improvement": improvement,
-            "value": value,
-            "default_value": default_value,
-            "best_value": best_value,
-            "rank": rank,
-            "n_ranked": n_ranked,
+            **dict.fromkeys(UseMeasures.__annotations__),
+            **measures,
         }
         try:
             with self.database.begin() as connection:

@@ -47,34 +47,16 @@ def search(
         StudyAborted: Too many trials in a row failed, with the reason of the last one.
         StudyCancelled: Nobody wants it to go on.
     """
-    import optuna
-
     began, started_at = time.monotonic(), datetime.now(UTC)
     deadline = began + plan.timeout_seconds if plan.timeout_seconds is not None else float("inf")
     objective = objective_until(deadline)
-    objectives = Objectives(
-        greater_is_better={goal.name: goal.greater_is_better for goal in objective.goals}, tolerance=plan.tolerance
-    )
-    study = optuna.create_study(
-        storage=storage, study_name=plan.name, directions=["maximize"] * len(objective.goals), load_if_exists=True
-    )
+    objectives = _objectives(objective, plan)
+    study = _opened(storage, plan, objective, coordination.joined)
     resumed_from = len(counted(study))
-    study.sampler = sampler(
-        plan.sampler,
-        plan.seed + len(study.trials) + coordination.joined,
-        objective.space,
-        plan.trials,
-        plan.startup_trials,
-    )
-    pruning = plan.pruner if len(objective.goals) == 1 else "none"
-    study.pruner = pruner(pruning, _cap(objective), on_folds=objective.scheme.folds > 0)
     with collecting():
-        if _DEFAULT_VALUE not in study.user_attrs:
-            _judge_defaults(study, objective)
-        queue_unfinished(study)
-        at_a_time = coordination.worker_pool.size if coordination.worker_pool else plan.workers
-        proposals = Proposals(proposer, at_a_time, lambda study: study.user_attrs.get(_DEFAULT_VALUE))
-        proposals.queue(study)
+        proposals = _queued(
+            study, objective, proposer, coordination.worker_pool.size if coordination.worker_pool else plan.workers
+        )
         follower = StudyMonitor(
             on_trial,
             plan.max_failures,
@@ -98,6 +80,37 @@ def search(
         completed_at=datetime.now(UTC),
         duration_seconds=time.monotonic() - began,
     )
+
+
+def _opened(
+    storage: "optuna.storages.BaseStorage", plan: StudyPlan, objective: Objective, joined: int
+) -> "optuna.Study":
+    """Create or load the study of a plan, with a sampler that draws other points than those of earlier processes."""
+    import optuna
+
+    study = optuna.create_study(
+        storage=storage, study_name=plan.name, directions=["maximize"] * len(objective.goals), load_if_exists=True
+    )
+    seed = plan.seed + len(study.trials) + joined
+    study.sampler = sampler(plan.sampler, seed, objective.space, plan.trials, plan.startup_trials)
+    pruning = plan.pruner if len(objective.goals) == 1 else "none"
+    study.pruner = pruner(pruning, _cap(objective), on_folds=objective.scheme.folds > 0)
+    return study
+
+
+def _objectives(objective: Objective, plan: StudyPlan) -> Objectives:
+    greater_is_better = {goal.name: goal.greater_is_better for goal in objective.goals}
+    return Objectives(greater_is_better=greater_is_better, tolerance=plan.tolerance)
+
+
+def _queued(study: "optuna.Study", objective: Objective, proposer: Proposer, at_a_time: int) -> Proposals:
+    """Queue the trials that earlier processes did not finish and the first proposals; the defaults are judged first."""
+    if _DEFAULT_VALUE not in study.user_attrs:
+        _judge_defaults(study, objective)
+    queue_unfinished(study)
+    proposals = Proposals(proposer, at_a_time, lambda study: study.user_attrs.get(_DEFAULT_VALUE))
+    proposals.queue(study)
+    return proposals
 
 
 def _judge_defaults(study: "optuna.Study", objective: Objective) -> None:

@@ -13,7 +13,7 @@ from e2i_assets.adapters.mlflow.models import load_model
 from e2i_assets.adapters.repositories.champions import ChampionRepository, StoredDecision
 from e2i_assets.adapters.repositories.drift_reports import DriftReportRepository, DriftRow, StoredReport
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository, ExperimentRow
-from e2i_assets.adapters.repositories.run_requests import Cause, RunRequest, RunRequestRepository
+from e2i_assets.adapters.repositories.run_requests import Cause, LastRequest, RunRequest, RunRequestRepository
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.automation.drift import FEWEST_ROWS, Decay, conclusion, decay, feature_drift, retune_is_due
@@ -51,16 +51,11 @@ class DriftScan:
 
 
 def look(
-    project: Project,
-    fingerprints: Fingerprints,
-    under_way: Collection[str],
-    after: str = "",
-    seconds: float = 10.0,
+    project: Project, fingerprints: Fingerprints, under_way: Collection[str], after: str = "", seconds: float = 10.0
 ) -> DriftScan:
     """Compare newer rows with those that the champions learnt from, put it on record, and return what is to run.
 
-    What is due is decided from what is on record, and not from what is new: a drift that was seen while a run went on,
-    within the cool-down, or just before this process died is one at the next look as well.
+    A run is due by the recorded drift, new or not: also after a run, a cool-down or a death of this process.
 
     Args:
         workspace: The project.
@@ -76,11 +71,8 @@ def look(
     reports: dict[str, DriftRow] = {}
     said: list[str] = []
     last = ""
-    rows = [row for row in ExperimentRepository(project.database).list() if row.experiment_name > after]
-    for row in rows:
+    for row in _watched(project, after):
         name, known = row.experiment_name, seen.get(row.id)
-        if not (row.spec.get("watch") or {}).get("recent"):
-            continue
         if last and time.monotonic() > until:
             said.append("the others are left for the next look")
             break
@@ -99,23 +91,34 @@ def look(
         if is_new:
             reports[name] = found
             DriftReportRepository(project.database).save(found)
-        before = asked.get(name)
-        is_due = retune_is_due(
-            found.drifted and not (before and before.content_hash == found.fingerprint),
-            before.requested_at if before else None,
-            datetime.now(UTC),
-            experiment.watch.cool_down_days,
-        )
-        if is_due and name not in busy:
-            key = run_key(name, CAUSE, found.fingerprint.rpartition(":")[2], before.times if before else 0)
-            request = RunRequest(
-                run_key=key, experiment=name, cause=CAUSE, content_hash=found.fingerprint, reason=found.reason
-            )
+        if name not in busy and (request := _retune(experiment, found, asked.get(name))):
             store.ask([request])
     else:
         last = ""
-    why = "; ".join(said) or "no experiment says where newer rows are (watch.recent)"
-    return DriftScan(store.waiting(CAUSE), reports, why, last)
+    said = said or ["no experiment says where newer rows are (watch.recent)"]
+    return DriftScan(store.waiting(CAUSE), reports, "; ".join(said), last)
+
+
+def _watched(project: Project, after: str) -> list[ExperimentRow]:
+    """Return the experiments after a name that say where newer rows are."""
+    rows = (row for row in ExperimentRepository(project.database).list() if row.experiment_name > after)
+    return [row for row in rows if (row.spec.get("watch") or {}).get("recent")]
+
+
+def _retune(experiment: Experiment, found: DriftRow, before: LastRequest | None) -> RunRequest | None:
+    """Return the re-tune that a drift asks for, unless it was asked for already or is within the cool-down."""
+    is_due = retune_is_due(
+        found.drifted and not (before and before.content_hash == found.fingerprint),
+        before.requested_at if before else None,
+        datetime.now(UTC),
+        experiment.watch.cool_down_days,
+    )
+    if not is_due:
+        return None
+    key = run_key(experiment.name, CAUSE, found.fingerprint.rpartition(":")[2], before.times if before else 0)
+    return RunRequest(
+        run_key=key, experiment=experiment.name, cause=CAUSE, content_hash=found.fingerprint, reason=found.reason
+    )
 
 
 def _report(
