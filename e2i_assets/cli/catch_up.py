@@ -1,6 +1,6 @@
 """Sending MLflow what it missed, with Dagster told of it: so that the page of the asset leads to the run as well."""
 
-from e2i_assets.cli.instance import dagster_instance
+from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.services import track_runs
 from e2i_assets.services.project import Project
 from e2i_assets.services.track_runs import CaughtUp

@@ -4,8 +4,10 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import date
 from functools import wraps
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -14,6 +16,7 @@ from rich.markup import escape
 from e2i_assets.adapters.settings import DATABASE_URL
 from e2i_assets.core.errors import E2iError
 
+AsJson = Annotated[bool, typer.Option("--json", help="For a program instead of for the eye.")]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -37,8 +40,22 @@ def for_a_program(asked: bool) -> Iterator[None]:
 
 
 def document(value: object) -> None:
-    """Write a value as JSON to the standard output."""
-    typer.echo(json.dumps(value, indent=2, default=str))
+    """Write a value as JSON to the standard output; dataclasses in it become objects, and times ISO 8601."""
+    typer.echo(json.dumps(value, indent=2, default=_plain))
+
+
+def say(as_json: bool, words: str, **values: Any) -> None:
+    """Print what was done, as a document or in words."""
+    if as_json:
+        document(values)
+    else:
+        out.print(words, highlight=False)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def database_errors() -> tuple[type[Exception], ...]:

@@ -1,11 +1,16 @@
-"""Dagster's home in the state folder: where its programs find the settings of the project's `dagster.yaml`."""
+"""Dagster's home in the state folder, where its programs find the project's `dagster.yaml`, and the instance in it."""
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
+from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 _FILE = "dagster.yaml"
 
@@ -25,3 +30,22 @@ def dagster_home(settings: Settings) -> Path:
         yaml.safe_dump(settled, partial)
     Path(partial.name).replace(home / _FILE)
     return home
+
+
+def dagster_instance(settings: Settings) -> "dg.DagsterInstance":
+    """Open the instance that `dagster.yaml` describes, with the pool of the studies made.
+
+    Dagster makes a pool when its first step asks for it, and on PostgreSQL the second of two runs that do so at once
+    fails: the mend that it tries stands in the transaction that has just been broken off.
+    """
+    import dagster as dg
+    from dagster._core.instance.ref import InstanceRef
+
+    from e2i_assets.defs.assets import STUDIES
+
+    instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_home(settings))))
+    storage = instance.event_log_storage
+    with database(settings).advisory_lock("pools of Dagster"):
+        if STUDIES not in {pool.name for pool in storage.get_pool_limits()}:
+            storage.initialize_concurrency_limit_to_default(STUDIES)
+    return instance

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from e2i_assets.cli import memory_changes
-from e2i_assets.cli.console import out, speaking
-from e2i_assets.cli.json_output import AsJson, print_json
+from e2i_assets.cli.console import AsJson, document, out, speaking
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def list_(
     chosen: dict[str, Any] = {"algorithm": algorithm, "problem_type": problem, "source": source}
     found = upkeep.summaries(**chosen, limit=limit + 1)
     if json:
-        print_json([asdict(one) for one in found[:limit]])
+        document([asdict(one) for one in found[:limit]])
     elif not found:
         named = any(value is not None for value in chosen.values())
         out.print("No pattern is like that." if named else "The memory is empty: each finished study adds a pattern.")
@@ -75,7 +74,7 @@ def show(
     found = _pattern(database, pattern)
     uses = PatternMaintenance(database).uses(found.pattern_id)
     if json:
-        print_json({**asdict(found), "uses": [asdict(use) for use in uses]})
+        document({**asdict(found), "uses": [asdict(use) for use in uses]})
     else:
         out.print(pattern_card(found, uses))
 
@@ -109,7 +108,7 @@ def similar(
     problem = described(project, asked)
     found = similar_problems(project, asked, problem, least, limit)
     if json:
-        print_json([{**asdict(one.pattern), "compared": one.compared, "differences": one.differences} for one in found])
+        document([{**asdict(one.pattern), "compared": one.compared, "differences": one.differences} for one in found])
         return
     kind = f"{asked.algorithm} for {asked.problem_type} by {asked.metric}"
     out.print(f"{experiment}, as described by {problem.origin}: patterns of {kind}", highlight=False)
@@ -128,7 +127,7 @@ def stats(json: AsJson = False) -> None:
 
     found = PatternMaintenance(_database()).statistics()
     if json:
-        print_json(asdict(found))
+        document(asdict(found))
         return
     out.print(
         f"{found.patterns} patterns, {found.starter} of them the starter memory; {found.forgotten} forgotten. "

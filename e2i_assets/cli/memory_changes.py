@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from e2i_assets.cli.console import out, speaking
-from e2i_assets.cli.json_output import AsJson, print_json, say
+from e2i_assets.cli.console import AsJson, document, out, say, speaking
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def prune(
         raise E2iError("--dry-run changes nothing and --yes forgets: give one of them")
     found = PatternMaintenance(_database()).forget(older_than, max_uses, dry_run=not yes)
     if json:
-        print_json([asdict(one) for one in found])
+        document([asdict(one) for one in found])
     elif not found:
         out.print("There is nothing to forget.")
     else:

@@ -14,7 +14,7 @@ from e2i_assets.adapters.settings import from_environment
 from e2i_assets.cli.abandoned_runs import LAUNCHER, close_abandoned, run_lock
 from e2i_assets.cli.catch_up import caught_up
 from e2i_assets.cli.console import in_words
-from e2i_assets.cli.instance import dagster_instance
+from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.core.errors import E2iError
 from e2i_assets.services import track_runs
 from e2i_assets.services.freshness import is_complete

@@ -12,7 +12,7 @@ from rich.table import Table
 from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.cli.catch_up import caught_up
 from e2i_assets.cli.console import FAILED, document, for_a_program, out
-from e2i_assets.cli.instance import dagster_instance
+from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.cli.open_project import opened_project
 from e2i_assets.services import track_runs
 from e2i_assets.services.project import Project

@@ -15,8 +15,7 @@ from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.defs import metadata, spans
-from e2i_assets.defs.downstream_automation import AFTER_TRAINING
-from e2i_assets.defs.experiment_asset import experiment_asset
+from e2i_assets.defs.experiment_asset import AFTER_TRAINING, experiment_asset
 from e2i_assets.defs.launched_runs import CAUSE_TAG
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.tracing_resource import TracingResource, began

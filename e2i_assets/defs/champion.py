@@ -5,8 +5,7 @@ from typing import Any
 import dagster as dg
 
 from e2i_assets.core.automation.champion import ChampionModel
-from e2i_assets.defs.downstream_automation import AFTER_TRAINING
-from e2i_assets.defs.experiment_asset import experiment_asset
+from e2i_assets.defs.experiment_asset import AFTER_TRAINING, experiment_asset
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.promote import promote
 

@@ -11,6 +11,9 @@ from e2i_assets.defs.partitions import experiments
 
 MOST_RETRIES = 4
 _FIRST_WAIT_SECONDS = 5
+# Both take seconds, and without them the model would stand beside an older champion and an older memory. In a run of
+# the whole graph they are made anyway, and nothing is due. Nothing here asks again for what failed.
+AFTER_TRAINING = dg.AutomationCondition.eager().with_label("after its model")
 
 
 def experiment_asset(

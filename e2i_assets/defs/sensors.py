@@ -1,4 +1,4 @@
-"""What looks after the experiments: new and changed files, new and changed rows. Each tick says what it saw."""
+"""Sensors: new and changed files and rows, what follows a model, and MLflow runs that a failed run left open."""
 
 import os
 from collections.abc import Mapping
@@ -22,6 +22,13 @@ from e2i_assets.services.checks.champion_model import NOT_DRIFTED
 from e2i_assets.services.project import Project
 
 ON = dg.DefaultSensorStatus.RUNNING if automation(os.environ) else dg.DefaultSensorStatus.STOPPED
+
+follow_ups = dg.AutomationConditionSensorDefinition(
+    "follow_ups",
+    target=dg.AssetSelection.assets("champion_model", "hpo_pattern_memory"),
+    minimum_interval_seconds=scan_seconds(os.environ),
+    default_status=ON,
+)
 
 
 @dg.sensor(job=tune_and_train, minimum_interval_seconds=scan_seconds(os.environ), default_status=ON)

@@ -31,24 +31,20 @@ def promote(project: Project, experiment: Experiment) -> ChampionModel:
     Raises:
         E2iError: There is no trained model of today's rows.
     """
-    with project.database.advisory_lock(f"champion of {experiment.name}"):
-        return _promoted(project, experiment)
-
-
-def _promoted(project: Project, experiment: Experiment) -> ChampionModel:
     store = ChampionRepository(project.database)
-    experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
-    run = model_links.training_run(project, experiment.name)
-    challenger = run.fitted_model_key
-    champion = store.current(experiment_id)
-    known = store.about(experiment_id, challenger)
-    if known is None or _is_due_again(known, champion, run):
-        _decide(project, experiment, experiment_id, run, champion)
-        champion, known = store.current(experiment_id), store.about(experiment_id, challenger)
-    assert known is not None
-    if champion is not None and champion.challenger_key == challenger:
-        _kept_apart(project, experiment.name, run)  # again, where a lost state folder took it along
-    aliases = _point_aliases(project, run, champion)
+    with project.database.advisory_lock(f"champion of {experiment.name}"):
+        experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
+        run = model_links.training_run(project, experiment.name)
+        challenger = run.fitted_model_key
+        champion = store.current(experiment_id)
+        known = store.about(experiment_id, challenger)
+        if known is None or _is_due_again(known, champion, run):
+            _decide(project, experiment, experiment_id, run, champion)
+            champion, known = store.current(experiment_id), store.about(experiment_id, challenger)
+        assert known is not None
+        if champion is not None and champion.challenger_key == challenger:
+            _kept_apart(project, experiment.name, run)  # again, where a lost state folder took it along
+        aliases = _point_aliases(project, run, champion)
     return ChampionModel(
         model_key=champion.challenger_key if champion else None,
         challenger_key=challenger,

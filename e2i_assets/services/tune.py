@@ -23,7 +23,6 @@ from e2i_assets.core.plots import search_history
 from e2i_assets.core.plots.study import study_pictures
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import goals, limits
-from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.samplers import STARTUP_TRIALS, startup_trials
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_result import StudyResult
@@ -105,19 +104,6 @@ def durable_search(
         StudyAborted: Trials only failed; the study's row says so too.
         E2iError: The engine that the experiment names cannot be used.
     """
-    with objective_within_limits(experiment, rows) as objective_until:
-        return _durable_search(project, experiment, rows, objective_until, warm_start, on_trial, say)
-
-
-def _durable_search(
-    project: Project,
-    experiment: Experiment,
-    rows: SearchRows,
-    objective_until: Callable[[float], Objective],
-    warm_start: WarmStart,
-    on_trial: OnTrial,
-    say: Callable[[str], object],
-) -> StudyResult:
     from e2i_assets.adapters.optuna_storage.study_session import joined
 
     database = project.database
@@ -126,18 +112,14 @@ def _durable_search(
     if warm_start.tries:  # what the memory proposes is better to learn from than what chance draws
         plan = replace(plan, startup_trials=warm_start.tries)
     store = StudyRepository(database)
-    study_id = store.start(_row(project, experiment, rows, identity))
-    with _broken_off(store, study_id), joined(database, study_id, plan.trials, project.settings.lease_seconds) as own:
-        with worker_pool(project, experiment, rows, warm_start, own, say) as others:
-            result = search(
-                objective_until,
-                plan,
-                own.storage,
-                warm_start.proposer(),
-                on_trial,
-                own.coordination(worker_pool=others),
-            )
-        finish(store, study_id, result)
+    with objective_within_limits(experiment, rows) as objective_until:
+        study_id = store.start(_row(project, experiment, rows, identity))
+        lease = project.settings.lease_seconds
+        with _broken_off(store, study_id), joined(database, study_id, plan.trials, lease) as own:
+            with worker_pool(project, experiment, rows, warm_start, own, say) as others:
+                coordination = own.coordination(worker_pool=others)
+                result = search(objective_until, plan, own.storage, warm_start.proposer(), on_trial, coordination)
+            finish(store, study_id, result)
     return result
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from e2i_assets.cli.abandoned_runs import LAUNCHER, close_abandoned, run_lock
-from e2i_assets.cli.instance import dagster_instance
+from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.defs.assets import STUDIES
 from e2i_assets.services.project import Project
 

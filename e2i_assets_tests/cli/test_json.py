@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from click.testing import Result
 from finished_project import made
 
-from e2i_assets.cli.instance import dagster_instance
+from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.services.project import Project
 
 Said = Callable[..., Result]

@@ -134,7 +134,7 @@ def test_two_runs_that_open_dagster_at_once_find_one_pool(tmp_path: Path, databa
     program = (
         "import os, sys\n"
         "from e2i_assets.adapters.settings import from_environment\n"
-        "from e2i_assets.cli.instance import dagster_instance\n"
+        "from e2i_assets.cli.dagster_home import dagster_instance\n"
         "with dagster_instance(from_environment(os.environ)) as instance:\n"
         "    print([(pool.name, pool.limit) for pool in instance.event_log_storage.get_pool_limits()])\n"
     )

@@ -10,7 +10,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.file import parse_experiment
-from e2i_assets.core.experiments.objective_names import objective_names
+from e2i_assets.core.experiments.objective_rules import objective_names
 from e2i_assets.core.fitting.fit_context import Rows, fit_context, merged
 from e2i_assets.core.metrics import Prediction, metric
 from e2i_assets.core.search.goals import goals, group_columns, limits

@@ -5,7 +5,7 @@ import os
 import dagster as dg
 
 from e2i_assets.adapters.settings import from_environment
-from e2i_assets.cli.instance import dagster_instance
+from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.defs.failures import run_failures
 from e2i_assets.defs.resources import ProjectResource
 

@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 
 from e2i_assets.core.errors import Violation
-from e2i_assets.core.experiments.objective_names import FAIRNESS_GAP, objective_names
 from e2i_assets.core.experiments.search_sections import Hpo, Sampler
 from e2i_assets.core.experiments.sections import Columns, Target
-from e2i_assets.core.metrics import ProblemType
+from e2i_assets.core.metrics import ProblemType, names
 from e2i_assets.core.suggestions import not_one_of
 
 # Optuna's CMA-ES follows one number. Of the others only these learn from the constraints; none trains what breaks one.
 _ONE_OBJECTIVE: tuple[Sampler, ...] = ("cmaes",)
 _MANY_OBJECTIVES = ("tpe", "nsga2", "gp", "random", "qmc", "grid")
+MODEL_SIZE = "model_size"
+PREDICTION_TIME = "prediction_time"
+FAIRNESS_GAP = "fairness_gap"
+OF_MODELS = (MODEL_SIZE, PREDICTION_TIME, FAIRNESS_GAP)
 
 
 def violations(
@@ -78,3 +81,8 @@ def _option_violations(hpo: Hpo) -> Iterator[Violation]:
         yield Violation("hpo.sampler", hpo.sampler, rule)
     if hpo.pruner not in (None, "none"):
         yield Violation("hpo.pruner", hpo.pruner, "compares trials by one number: with objectives, take it out")
+
+
+def objective_names(problem_type: ProblemType) -> tuple[str, ...]:
+    """Return everything that may be optimised or limited, the metrics first."""
+    return (*names(problem_type), *OF_MODELS)

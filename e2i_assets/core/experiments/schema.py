@@ -7,7 +7,7 @@ from e2i_assets.core import metrics
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.evaluation.success_criteria import accepted_names
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.experiments.objective_names import objective_names
+from e2i_assets.core.experiments.objective_rules import objective_names
 
 
 def json_schema() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.experiments.objective_names import FAIRNESS_GAP, MODEL_SIZE, PREDICTION_TIME, objective_names
+from e2i_assets.core.experiments.objective_rules import FAIRNESS_GAP, MODEL_SIZE, PREDICTION_TIME, objective_names
 from e2i_assets.core.fitting.fit_context import FitContext
 from e2i_assets.core.metrics import Metric, Prediction, metric, names
 from e2i_assets.core.search.measures_of_models import fairness_gap, model_size, prediction_time
