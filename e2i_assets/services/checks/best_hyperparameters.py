@@ -9,11 +9,13 @@ from e2i_assets.core.contracts.violations import violations_of
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import limits
-from e2i_assets.services.checks.check import Check, CheckResult, check_result, document, passed, stored
+from e2i_assets.services.checks.check import CheckResult, check_result, document, of_asset, passed, stored
 from e2i_assets.services.project import Project
 
 
-def _contract(project: Project, name: str) -> CheckResult:
+@of_asset("best_hyperparameters", blocking=True, answers_for_the_file=True)
+def output_contract_is_valid(project: Project, name: str) -> CheckResult:
+    """Every field has its type and range; parameters are legal, fixed ones kept, none missing or extra."""
     raw = document(project, "best_hyperparameters", name)
     experiment = project.experiment(name)
     rounds = registry.algorithm(experiment.algorithm).rounds_parameter
@@ -27,7 +29,9 @@ def _contract(project: Project, name: str) -> CheckResult:
     return check_result(mistakes, "every field keeps the output contract")
 
 
-def _of_the_best_trial(project: Project, name: str) -> CheckResult:
+@of_asset("best_hyperparameters", blocking=True)
+def parameters_equal_the_best_trial(project: Project, name: str) -> CheckResult:
+    """What will be trained is what was tuned: field by field what the stored study says."""
     output: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
     expected = tuning.hpo_output(project.experiment(name), tuned.identity, tuned.result).model_dump()
@@ -41,7 +45,9 @@ def _of_the_best_trial(project: Project, name: str) -> CheckResult:
     return check_result(mistakes, f"it is what the study says: {source}", best_trial=output.hpo_best_trial)
 
 
-def _constraints(project: Project, name: str) -> CheckResult:
+@of_asset("best_hyperparameters", blocking=True)
+def constraints_are_satisfied(project: Project, name: str) -> CheckResult:
+    """What will be trained keeps to every constraint of the search, defaults included."""
     experiment = project.experiment(name)
     output: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     kept = limits(experiment)
@@ -72,26 +78,7 @@ def _of_the_defaults(project: Project, name: str, output: HpoOutput) -> dict[str
 
 
 CHECKS = (
-    Check(
-        asset="best_hyperparameters",
-        name="output_contract_is_valid",
-        description="Every field has its type and range; parameters are legal, fixed ones kept, none missing or extra.",
-        evaluate=_contract,
-        blocking=True,
-        answers_for_the_file=True,
-    ),
-    Check(
-        asset="best_hyperparameters",
-        name="parameters_equal_the_best_trial",
-        description="What will be trained is what was tuned: field by field what the stored study says.",
-        evaluate=_of_the_best_trial,
-        blocking=True,
-    ),
-    Check(
-        asset="best_hyperparameters",
-        name="constraints_are_satisfied",
-        description="What will be trained keeps to every constraint of the search, defaults included.",
-        evaluate=_constraints,
-        blocking=True,
-    ),
+    output_contract_is_valid,
+    parameters_equal_the_best_trial,
+    constraints_are_satisfied,
 )

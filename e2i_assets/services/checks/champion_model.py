@@ -8,11 +8,10 @@ from e2i_assets.adapters.repositories.champions import ChampionRepository, Store
 from e2i_assets.adapters.repositories.drift_reports import DriftReportRepository
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.core.automation.champion import ChampionModel
-from e2i_assets.services.checks.check import Check, CheckFailed, CheckResult, check_result, passed, stored
+from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
 from e2i_assets.services.stored_model import ARCHIVE
 
-NOT_DRIFTED = "newer_rows_have_not_drifted"
 _MOST_FEATURES = 10
 
 
@@ -27,7 +26,9 @@ def _decisions(project: Project, name: str) -> tuple[ChampionModel, StoredDecisi
     return output, ChampionRepository(project.database).current(ExperimentRepository(project.database).id_of(name))
 
 
-def _not_worse(project: Project, name: str) -> CheckResult:
+@of_asset("champion_model", severity="WARN")
+def challenger_is_not_worse(project: Project, name: str) -> CheckResult:
+    """The new model is not worse than the one in use on the same test rows; else the old one stays."""
     output = _output(project, name)
     experiment_id = ExperimentRepository(project.database).id_of(name)
     found = ChampionRepository(project.database).about(experiment_id, output.challenger_key)
@@ -47,7 +48,9 @@ def _not_worse(project: Project, name: str) -> CheckResult:
     )
 
 
-def _there(project: Project, name: str) -> CheckResult:
+@of_asset("champion_model", answers_for_the_file=True)
+def champion_model_loads(project: Project, name: str) -> CheckResult:
+    """The model in use is the one that was decided on, and its files load."""
     output, champion = _decisions(project, name)
     if champion is None:
         return passed("no model has kept its promises yet, so none is in use")
@@ -64,7 +67,9 @@ def _there(project: Project, name: str) -> CheckResult:
     return check_result(mistakes, said, model_folder=champion.model_folder)
 
 
-def _alias(project: Project, name: str) -> CheckResult:
+@of_asset("champion_model", severity="WARN")
+def mlflow_alias_points_to_the_champion(project: Project, name: str) -> CheckResult:
+    """In MLflow the alias champion points at the version of the model in use."""
     _, champion = _decisions(project, name)
     if champion is None or champion.mlflow_model_version is None:
         return passed("the champion is not in MLflow")
@@ -78,7 +83,9 @@ def _alias(project: Project, name: str) -> CheckResult:
     )
 
 
-def _not_drifted(project: Project, name: str) -> CheckResult:
+@of_asset("champion_model", severity="WARN")
+def newer_rows_have_not_drifted(project: Project, name: str) -> CheckResult:
+    """Newer rows are like those that were learnt from, and the model in use does as well on them."""
     _output(project, name)
     found = DriftReportRepository(project.database).last().get(ExperimentRepository(project.database).id_of(name))
     if found is None:
@@ -94,33 +101,10 @@ def _not_drifted(project: Project, name: str) -> CheckResult:
     return check_result([found.reason] if found.drifted else [], found.reason, **facts)
 
 
+NOT_DRIFTED = newer_rows_have_not_drifted.name
 CHECKS = (
-    Check(
-        asset="champion_model",
-        name="challenger_is_not_worse",
-        description="The new model is not worse than the one in use on the same test rows; else the old one stays.",
-        evaluate=_not_worse,
-        severity="WARN",
-    ),
-    Check(
-        asset="champion_model",
-        name="champion_model_loads",
-        description="The model in use is the one that was decided on, and its files load.",
-        evaluate=_there,
-        answers_for_the_file=True,
-    ),
-    Check(
-        asset="champion_model",
-        name="mlflow_alias_points_to_the_champion",
-        description="In MLflow the alias champion points at the version of the model in use.",
-        evaluate=_alias,
-        severity="WARN",
-    ),
-    Check(
-        asset="champion_model",
-        name=NOT_DRIFTED,
-        description="Newer rows are like those that were learnt from, and the model in use does as well on them.",
-        evaluate=_not_drifted,
-        severity="WARN",
-    ),
+    challenger_is_not_worse,
+    champion_model_loads,
+    mlflow_alias_points_to_the_champion,
+    newer_rows_have_not_drifted,
 )

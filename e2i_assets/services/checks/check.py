@@ -72,6 +72,25 @@ class Check:
     answers_for_the_file: bool = False
 
 
+def of_asset(
+    asset: str, *, blocking: bool = False, severity: Severity = "ERROR", answers_for_the_file: bool = False
+) -> Callable[[Callable[[Project, str], CheckResult]], Check]:
+    """Turn a function into the `Promise` that it judges: its name is the promise's, its docstring the description."""
+
+    def made(evaluate: Callable[[Project, str], CheckResult]) -> Check:
+        return Check(
+            asset=asset,
+            name=evaluate.__name__,
+            description=" ".join((evaluate.__doc__ or "").split()),
+            evaluate=evaluate,
+            blocking=blocking,
+            severity=severity,
+            answers_for_the_file=answers_for_the_file,
+        )
+
+    return made
+
+
 def evaluated(check_spec: Check, project: Project, experiment: str) -> CheckResult:
     """Judge a promise for an experiment.
 

@@ -14,13 +14,15 @@ from e2i_assets.core.data.table_schema import TableSchemaInvalid
 from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.leakage import audit
 from e2i_assets.services import data_gates
-from e2i_assets.services.checks.check import Check, CheckFailed, CheckResult, check_result, passed, stored
+from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
 
 _FEATURE_TYPES = ("int64", "float64", "category")
 
 
-def _schema(project: Project, name: str) -> CheckResult:
+@of_asset("dataset", answers_for_the_file=True)
+def schema_is_valid(project: Project, name: str) -> CheckResult:
+    """Every column has the type and the values that the experiment's table may have."""
     from pandera.errors import SchemaErrors
 
     data: Dataset = stored(project, Dataset, "dataset", name)
@@ -36,7 +38,9 @@ def _schema(project: Project, name: str) -> CheckResult:
     return check_result(mistakes, "every column has its type and its legal values", columns=len(data.frame.columns))
 
 
-def _content(project: Project, name: str) -> CheckResult:
+@of_asset("dataset")
+def rows_match_the_data_hash(project: Project, name: str) -> CheckResult:
+    """The content hash that splits, studies and models refer to is the hash of the stored rows."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     found = frame_hash(data.frame)
     mistakes = [] if found == data.data_hash else [f"the rows have the hash {found[:12]}, not {data.data_hash[:12]}"]
@@ -45,7 +49,9 @@ def _content(project: Project, name: str) -> CheckResult:
     )
 
 
-def _quality(project: Project, name: str) -> CheckResult:
+@of_asset("dataset", blocking=True)
+def quality_gate_passes(project: Project, name: str) -> CheckResult:
+    """Completeness, validity, consistency, uniqueness and timeliness are good enough to train on."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     try:
         report, decision = data_gates.quality(project.settings, project.experiment(name), data)
@@ -58,7 +64,9 @@ def _quality(project: Project, name: str) -> CheckResult:
     )
 
 
-def _schema_file(project: Project, name: str) -> CheckResult:
+@of_asset("dataset", blocking=True)
+def rows_match_the_schema_file(project: Project, name: str) -> CheckResult:
+    """Every row is as experiments/schemas says, which is inferred once and then yours to edit."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     try:
         mistakes = data_gates.schema_mistakes(project.settings, project.experiment(name), data)
@@ -69,13 +77,17 @@ def _schema_file(project: Project, name: str) -> CheckResult:
     return check_result(mistakes, f"all {len(data.frame)} rows keep experiments/schemas/{name}.yaml")
 
 
-def _no_shifted_target(project: Project, name: str) -> CheckResult:
+@of_asset("dataset", blocking=True)
+def no_feature_is_the_target_of_another_row(project: Project, name: str) -> CheckResult:
+    """No feature is the target of a row before or after it, in the order of group and time."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     found = audit.shifted(data, project.experiment(name).leakage)
     return check_result(found.mistakes, f"nothing found in {found.looked_at}")
 
 
-def _kept_out(project: Project, name: str) -> CheckResult:
+@of_asset("dataset", blocking=True)
+def excluded_columns_are_not_features(project: Project, name: str) -> CheckResult:
+    """What the experiment drops, or names as id, group or time, is not learnt from."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     experiment = project.experiment(name)
     reasons = {column: why for column, why in roles(experiment).items() if column != experiment.target.column}
@@ -85,7 +97,9 @@ def _kept_out(project: Project, name: str) -> CheckResult:
     return check_result(mistakes, f"none of {len(reasons)} columns that the experiment keeps out is a feature")
 
 
-def _no_target(project: Project, name: str) -> CheckResult:
+@of_asset("dataset", blocking=True)
+def target_is_not_a_feature(project: Project, name: str) -> CheckResult:
+    """Neither under its name, nor as what it was cut from, nor in disguise."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     features = {column: data.frame[column] for column in data.features}
     target = data.frame[data.target]
@@ -109,52 +123,11 @@ def _equal_to_target(features: dict[str, pd.Series], target: pd.Series) -> Itera
 
 
 CHECKS = (
-    Check(
-        asset="dataset",
-        name="schema_is_valid",
-        description="Every column has the type and the values that the experiment's table may have.",
-        evaluate=_schema,
-        answers_for_the_file=True,
-    ),
-    Check(
-        asset="dataset",
-        name="rows_match_the_data_hash",
-        description="The content hash that splits, studies and models refer to is the hash of the stored rows.",
-        evaluate=_content,
-    ),
-    Check(
-        asset="dataset",
-        name="quality_gate_passes",
-        description="Completeness, validity, consistency, uniqueness and timeliness are good enough to train on.",
-        evaluate=_quality,
-        blocking=True,
-    ),
-    Check(
-        asset="dataset",
-        name="target_is_not_a_feature",
-        description="Neither under its name, nor as what it was cut from, nor in disguise.",
-        evaluate=_no_target,
-        blocking=True,
-    ),
-    Check(
-        asset="dataset",
-        name="no_feature_is_the_target_of_another_row",
-        description="No feature is the target of a row before or after it, in the order of group and time.",
-        evaluate=_no_shifted_target,
-        blocking=True,
-    ),
-    Check(
-        asset="dataset",
-        name="rows_match_the_schema_file",
-        description="Every row is as experiments/schemas says, which is inferred once and then yours to edit.",
-        evaluate=_schema_file,
-        blocking=True,
-    ),
-    Check(
-        asset="dataset",
-        name="excluded_columns_are_not_features",
-        description="What the experiment drops, or names as id, group or time, is not learnt from.",
-        evaluate=_kept_out,
-        blocking=True,
-    ),
+    schema_is_valid,
+    rows_match_the_data_hash,
+    quality_gate_passes,
+    target_is_not_a_feature,
+    no_feature_is_the_target_of_another_row,
+    rows_match_the_schema_file,
+    excluded_columns_are_not_features,
 )

@@ -7,7 +7,7 @@ from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.services.checks import model_links
-from e2i_assets.services.checks.check import Check, CheckResult, check_result, passed
+from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, passed
 from e2i_assets.services.project import Project
 
 # How wide an interval may be: of a share its points, of an error its part of the value.
@@ -16,7 +16,9 @@ WIDEST_OF_AN_ERROR = 0.25
 _OLDER = "the model was trained before this was recorded"
 
 
-def _enough_rows(project: Project, name: str) -> CheckResult:
+@of_asset("trained_model", severity="WARN")
+def test_rows_are_enough(project: Project, name: str) -> CheckResult:
+    """The interval of the metric on test is narrow, and no criterion is met by chance."""
     run, experiment = model_links.training_run(project, name), project.experiment(name)
     measure = _measure(experiment)
     interval, value = run.test_intervals.get(measure.name), run.test_metrics.get(measure.name)
@@ -48,7 +50,9 @@ def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
     return found
 
 
-def _looked_once(project: Project, name: str) -> CheckResult:
+@of_asset("trained_model", severity="WARN")
+def test_set_was_accessed_once(project: Project, name: str) -> CheckResult:
+    """The test rows have judged this model once; who looked again, when and why is said."""
     run = model_links.training_run(project, name)
     looks = TestAccessRepository(project.database).looks(run.model_key) if run.model_key else []
     if not looks:
@@ -58,7 +62,9 @@ def _looked_once(project: Project, name: str) -> CheckResult:
     return check_result(again, f"{first} at {looks[0].looked_at:%Y-%m-%d %H:%M}", looks=len(looks))
 
 
-def _holdout_unseen(project: Project, name: str) -> CheckResult:
+@of_asset("trained_model", severity="WARN")
+def holdout_is_unopened(project: Project, name: str) -> CheckResult:
+    """Nobody opened the holdout before this model was trained, and at most once since."""
     run, store = model_links.training_run(project, name), TestAccessRepository(project.database)
     openings = store.openings(name)
     if not openings:
@@ -80,7 +86,9 @@ def _holdout_unseen(project: Project, name: str) -> CheckResult:
     return check_result(mistakes, said, openings=len(openings))
 
 
-def _no_drift(project: Project, name: str) -> CheckResult:
+@of_asset("trained_model", severity="WARN")
+def metric_has_not_drifted(project: Project, name: str) -> CheckResult:
+    """The model is not worse than the one trained before it, beyond what chance explains."""
     run, measure = model_links.training_run(project, name), _measure(project.experiment(name))
     earlier = TrainingRunRepository(project.database).before(run)
     now, interval = run.test_metrics.get(measure.name), run.test_intervals.get(measure.name)
@@ -101,32 +109,8 @@ def _measure(experiment: Experiment) -> Measure:
 
 
 CHECKS = (
-    Check(
-        asset="trained_model",
-        name="test_rows_are_enough",
-        description="The interval of the metric on test is narrow, and no criterion is met by chance.",
-        evaluate=_enough_rows,
-        severity="WARN",
-    ),
-    Check(
-        asset="trained_model",
-        name="metric_has_not_drifted",
-        description="The model is not worse than the one trained before it, beyond what chance explains.",
-        evaluate=_no_drift,
-        severity="WARN",
-    ),
-    Check(
-        asset="trained_model",
-        name="test_set_was_accessed_once",
-        description="The test rows have judged this model once; who looked again, when and why is said.",
-        evaluate=_looked_once,
-        severity="WARN",
-    ),
-    Check(
-        asset="trained_model",
-        name="holdout_is_unopened",
-        description="Nobody opened the holdout before this model was trained, and at most once since.",
-        evaluate=_holdout_unseen,
-        severity="WARN",
-    ),
+    test_rows_are_enough,
+    metric_has_not_drifted,
+    test_set_was_accessed_once,
+    holdout_is_unopened,
 )

@@ -12,7 +12,7 @@ from e2i_assets.adapters.repositories.patterns import PatternRepository
 from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search_space.space import brought_into, parse_space
-from e2i_assets.services.checks.check import Check, CheckResult, check_result, passed, stored
+from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
 from e2i_assets.services.remember import Remembered
 
@@ -20,7 +20,9 @@ _COUNT = sa.text("SELECT count(*) FILTER (WHERE spec_hash = :spec_hash), count(*
 _NOTHING = "the study has no trial to train, so there is nothing to remember"
 
 
-def _once_and_found(project: Project, name: str) -> CheckResult:
+@of_asset("hpo_pattern_memory", answers_for_the_file=True)
+def pattern_is_stored_once_and_retrievable(project: Project, name: str) -> CheckResult:
+    """The study is one pattern of the memory, found when its own problem is asked for."""
     remembered: Remembered = stored(project, Remembered, "hpo_pattern_memory", name)
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
     if tuned.result is None or tuned.result.best is None:
@@ -67,7 +69,9 @@ def _found(project: Project, pattern: StoredPattern, at_most: int) -> bool:
     return any(one.pattern_id == pattern.pattern_id for one in similar)
 
 
-def _finite(project: Project, name: str) -> CheckResult:
+@of_asset("hpo_pattern_memory")
+def values_are_finite(project: Project, name: str) -> CheckResult:
+    """Sizes, shares and values of the pattern are finite numbers, and its parameters lie in its space."""
     remembered: Remembered = stored(project, Remembered, "hpo_pattern_memory", name)
     if remembered.pattern_id is None:
         return passed(_NOTHING)
@@ -99,17 +103,6 @@ def _not_numbers(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
 
 
 CHECKS = (
-    Check(
-        asset="hpo_pattern_memory",
-        name="pattern_is_stored_once_and_retrievable",
-        description="The study is one pattern of the memory, found when its own problem is asked for.",
-        evaluate=_once_and_found,
-        answers_for_the_file=True,
-    ),
-    Check(
-        asset="hpo_pattern_memory",
-        name="values_are_finite",
-        description="Sizes, shares and values of the pattern are finite numbers, and its parameters lie in its space.",
-        evaluate=_finite,
-    ),
+    pattern_is_stored_once_and_retrievable,
+    values_are_finite,
 )

@@ -11,7 +11,7 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TRIED_AGAIN, TrialRecord
-from e2i_assets.services.checks.check import Check, CheckFailed, CheckResult, check_result, passed, stored
+from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
 
 TOLERANCE = 1e-9
@@ -23,7 +23,9 @@ _FITTED_AGAIN = {
 _STATES = {"COMPLETE": "n_completed", "PRUNED": "n_pruned", "FAIL": "n_failed"}
 
 
-def _identity(project: Project, name: str) -> CheckResult:
+@of_asset("hpo_study")
+def study_matches_rows_and_experiment(project: Project, name: str) -> CheckResult:
+    """Its identity is that of the stored splits and of the registered experiment."""
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
     expected = tuning.spec_hash(project.experiment(name), facts)
@@ -36,7 +38,9 @@ def _identity(project: Project, name: str) -> CheckResult:
     return check_result(mistakes, "it was searched on today's rows for today's experiment", identity=tuned.identity)
 
 
-def _counts(project: Project, name: str) -> CheckResult:
+@of_asset("hpo_study")
+def counts_add_up(project: Project, name: str) -> CheckResult:
+    """Completed, pruned and failed trials are as many in the result as in both tables."""
     result = _result(project, name)
     if result is None:
         return passed(_NO_SEARCH)
@@ -60,7 +64,9 @@ def _counts(project: Project, name: str) -> CheckResult:
     )
 
 
-def _same_in_tables(project: Project, name: str) -> CheckResult:
+@of_asset("hpo_study")
+def tables_match_the_study(project: Project, name: str) -> CheckResult:
+    """Best trial, values and parameters are the same in the result, ml_hpo_studies and ml_hpo_trials."""
     result = _result(project, name)
     if result is None:
         return passed(_NO_SEARCH)
@@ -96,7 +102,9 @@ def _said(trial: TrialRecord | TrialRow) -> tuple[object, ...]:
     return trial.state, trial.value, trial.params, *values, trial.is_feasible
 
 
-def _finite(project: Project, name: str) -> CheckResult:
+@of_asset("hpo_study", blocking=True, answers_for_the_file=True)
+def best_value_is_finite(project: Project, name: str) -> CheckResult:
+    """A study has a finite best value, or says that it has none."""
     result = _result(project, name)
     if result is None:
         return passed(_NO_SEARCH)
@@ -107,7 +115,11 @@ def _finite(project: Project, name: str) -> CheckResult:
     return check_result(mistakes, f"the best value is {value:.6g}, of trial {result.best.number}", best_value=value)
 
 
-def _from_train_and_validation(project: Project, name: str) -> CheckResult:
+@of_asset("hpo_study")
+def best_value_is_reproducible_from_train_and_validation(project: Project, name: str) -> CheckResult:
+    """Fitting the best trial again gives its values, to 1e-9, but for those of a clock: on the train rows
+    for the validation rows, or on folds of the two.
+    """
     result = _result(project, name)
     if result is None:
         return passed(_NO_SEARCH)
@@ -161,37 +173,9 @@ def _rows(project: Project, name: str) -> tuple[StoredStudy, list[TrialRow]]:
 
 
 CHECKS = (
-    Check(
-        asset="hpo_study",
-        name="study_matches_rows_and_experiment",
-        description="Its identity is that of the stored splits and of the registered experiment.",
-        evaluate=_identity,
-    ),
-    Check(
-        asset="hpo_study",
-        name="counts_add_up",
-        description="Completed, pruned and failed trials are as many in the result as in both tables.",
-        evaluate=_counts,
-    ),
-    Check(
-        asset="hpo_study",
-        name="tables_match_the_study",
-        description="Best trial, values and parameters are the same in the result, ml_hpo_studies and ml_hpo_trials.",
-        evaluate=_same_in_tables,
-    ),
-    Check(
-        asset="hpo_study",
-        name="best_value_is_finite",
-        description="A study has a finite best value, or says that it has none.",
-        evaluate=_finite,
-        blocking=True,
-        answers_for_the_file=True,
-    ),
-    Check(
-        asset="hpo_study",
-        name="best_value_is_reproducible_from_train_and_validation",
-        description="Fitting the best trial again gives its values, to 1e-9, but for those of a clock: on the train "
-        "rows for the validation rows, or on folds of the two.",
-        evaluate=_from_train_and_validation,
-    ),
+    study_matches_rows_and_experiment,
+    counts_add_up,
+    tables_match_the_study,
+    best_value_is_finite,
+    best_value_is_reproducible_from_train_and_validation,
 )

@@ -8,14 +8,16 @@ from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.leakage import audit
 from e2i_assets.core.leakage.finding import Finding
 from e2i_assets.core.leakage.one_feature import Part
-from e2i_assets.services.checks.check import Check, CheckResult, NotEvaluated, check_result, passed, stored
+from e2i_assets.services.checks.check import CheckResult, NotEvaluated, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
 
 # What is left out is lost to learning: more than this should be somebody's decision.
 MOST_LEFT_OUT = 0.25
 
 
-def _nothing_gives_it_away(project: Project, name: str) -> CheckResult:
+@of_asset("validation_splits", blocking=True)
+def no_feature_reveals_the_target(project: Project, name: str) -> CheckResult:
+    """No feature alone is nearly right on the validation rows, but for those the experiment accepts."""
     rows: SearchRows = stored(project, SearchRows, "validation_splits", name)
     train, validation = (Part(of.features, of.target) for of in (rows.train, rows.validation))
     found = audit.given_away(train, validation, rows.facts.classes, project.experiment(name).leakage)
@@ -29,17 +31,23 @@ def _copies(project: Project, name: str) -> Finding:
     return audit.copied(tables, project.experiment(name).leakage)
 
 
-def _not_copied(project: Project, name: str) -> CheckResult:
+@of_asset("validation_splits", blocking=True)
+def no_duplicate_rows_across_splits(project: Project, name: str) -> CheckResult:
+    """Not more than a fifth of a role's rows are also in another one, beyond what chance explains."""
     found = _copies(project, name)
     return check_result(found.mistakes if found.severity == "critical" else (), found.looked_at)
 
 
-def _few_alike(project: Project, name: str) -> CheckResult:
+@of_asset("validation_splits", severity="WARN")
+def few_similar_rows_across_splits(project: Project, name: str) -> CheckResult:
+    """At most one row in a hundred has its like in another role: scores on such rows are memory."""
     found = _copies(project, name)
     return check_result(found.mistakes if found.severity == "warning" else (), found.looked_at)
 
 
-def _on_record(project: Project, name: str) -> CheckResult:
+@of_asset("validation_splits")
+def leakage_audit_is_recorded(project: Project, name: str) -> CheckResult:
+    """Each kind of leakage was looked for in these rows, and ml_leakage_audit says what was found."""
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
     experiment_id = ExperimentRepository(project.database).id_of(name)
     lines = {
@@ -60,7 +68,9 @@ def _on_record(project: Project, name: str) -> CheckResult:
     return check_result([*mistakes, *failed], why)
 
 
-def _few_left_out(project: Project, name: str) -> CheckResult:
+@of_asset("validation_splits", severity="WARN")
+def few_rows_are_unassigned(project: Project, name: str) -> CheckResult:
+    """At most a quarter of the rows lies in a gap, after the end of the split, or outside its period."""
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
     total = facts.left_out + sum(facts.counts.values())
     if not facts.left_out:
@@ -71,38 +81,9 @@ def _few_left_out(project: Project, name: str) -> CheckResult:
 
 
 CHECKS = (
-    Check(
-        asset="validation_splits",
-        name="no_feature_reveals_the_target",
-        description="No feature alone is nearly right on the validation rows, but for those the experiment accepts.",
-        evaluate=_nothing_gives_it_away,
-        blocking=True,
-    ),
-    Check(
-        asset="validation_splits",
-        name="no_duplicate_rows_across_splits",
-        description="Not more than a fifth of a role's rows are also in another one, beyond what chance explains.",
-        evaluate=_not_copied,
-        blocking=True,
-    ),
-    Check(
-        asset="validation_splits",
-        name="few_similar_rows_across_splits",
-        description="At most one row in a hundred has its like in another role: scores on such rows are memory.",
-        evaluate=_few_alike,
-        severity="WARN",
-    ),
-    Check(
-        asset="validation_splits",
-        name="few_rows_are_unassigned",
-        description="At most a quarter of the rows lies in a gap, after the end of the split, or outside its period.",
-        evaluate=_few_left_out,
-        severity="WARN",
-    ),
-    Check(
-        asset="validation_splits",
-        name="leakage_audit_is_recorded",
-        description="Each kind of leakage was looked for in these rows, and ml_leakage_audit says what was found.",
-        evaluate=_on_record,
-    ),
+    no_feature_reveals_the_target,
+    no_duplicate_rows_across_splits,
+    few_similar_rows_across_splits,
+    few_rows_are_unassigned,
+    leakage_audit_is_recorded,
 )

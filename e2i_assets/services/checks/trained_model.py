@@ -12,14 +12,16 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.evaluation.verdict import judged
 from e2i_assets.services.checks import model_links
-from e2i_assets.services.checks.check import Check, CheckResult, check_result, document, passed, stored
+from e2i_assets.services.checks.check import Check, CheckResult, check_result, document, of_asset, passed, stored
 from e2i_assets.services.project import Project
 from e2i_assets.services.stored_model import judged_rows, predicted_rows
 
 TOLERANCE = 1e-9
 
 
-def _contract(project: Project, name: str) -> CheckResult:
+@of_asset("trained_model", blocking=True, answers_for_the_file=True)
+def training_contract_is_valid(project: Project, name: str) -> CheckResult:
+    """Every field has its type and range, and parameters and best trial are those of the study."""
     raw = document(project, "trained_model", name)
     hpo: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     return check_result(
@@ -27,7 +29,9 @@ def _contract(project: Project, name: str) -> CheckResult:
     )
 
 
-def _row_is_complete(project: Project, name: str) -> CheckResult:
+@of_asset("trained_model")
+def training_run_row_is_complete(project: Project, name: str) -> CheckResult:
+    """Its row in ml_training_runs is finished, with the rows, features, parameters and metrics."""
     output: TrainingOutput = stored(project, TrainingOutput, "trained_model", name)
     rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
     run = model_links.training_run(project, name)
@@ -63,7 +67,9 @@ def _version_mistakes(project: Project, run: StoredRun) -> Iterator[str]:
             yield f"{field} is {here} in ml_model_registry, and should be {there}"
 
 
-def _reloads(project: Project, name: str) -> CheckResult:
+@of_asset("trained_model")
+def model_reloads_with_the_same_metrics(project: Project, name: str) -> CheckResult:
+    """Loaded from its folder, the model has the test metrics that were kept of it, to 1e-9."""
     rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
     run = model_links.training_run(project, name)
     try:
@@ -89,7 +95,9 @@ def _same(kept: object, again: object) -> bool:
     return abs(kept - again) <= TOLERANCE * max(1.0, abs(kept))
 
 
-def _criteria(project: Project, name: str) -> CheckResult:
+@of_asset("trained_model", severity="WARN")
+def success_criteria_are_met(project: Project, name: str) -> CheckResult:
+    """The model is as good on the test rows as the experiment asks."""
     output: TrainingOutput = stored(project, TrainingOutput, "trained_model", name)
     experiment = project.experiment(name)
     if not output.success_criteria_results:
@@ -109,20 +117,8 @@ def _criteria(project: Project, name: str) -> CheckResult:
 
 
 CHECKS = (
-    Check(
-        asset="trained_model",
-        name="training_contract_is_valid",
-        description="Every field has its type and range, and parameters and best trial are those of the study.",
-        evaluate=_contract,
-        blocking=True,
-        answers_for_the_file=True,
-    ),
-    Check(
-        asset="trained_model",
-        name="training_run_row_is_complete",
-        description="Its row in ml_training_runs is finished, with the rows, features, parameters and metrics.",
-        evaluate=_row_is_complete,
-    ),
+    training_contract_is_valid,
+    training_run_row_is_complete,
     Check(
         asset="trained_model",
         name="links_resolve_to_study_and_trial",
@@ -136,17 +132,6 @@ CHECKS = (
         evaluate=model_links.kept_in_mlflow,
         severity="WARN",
     ),
-    Check(
-        asset="trained_model",
-        name="model_reloads_with_the_same_metrics",
-        description="Loaded from its folder, the model has the test metrics that were kept of it, to 1e-9.",
-        evaluate=_reloads,
-    ),
-    Check(
-        asset="trained_model",
-        name="success_criteria_are_met",
-        description="The model is as good on the test rows as the experiment asks.",
-        evaluate=_criteria,
-        severity="WARN",
-    ),
+    model_reloads_with_the_same_metrics,
+    success_criteria_are_met,
 )

@@ -7,7 +7,7 @@ import pandas as pd
 
 from e2i_assets.core.data.split_tables import SplitFacts, TrainingRows
 from e2i_assets.core.data.splits import MINIMUM_ROWS, ROLES, SHARES, TOLERANCE
-from e2i_assets.services.checks.check import Check, CheckResult, NotEvaluated, check_result, passed, stored
+from e2i_assets.services.checks.check import CheckResult, NotEvaluated, check_result, of_asset, passed, stored
 from e2i_assets.services.checks.stored_split import recognised, registered, row_count
 from e2i_assets.services.project import Project
 
@@ -15,7 +15,9 @@ _ROUNDING = 1e-9
 _STANDARD_ERRORS = 3.0
 
 
-def _shares(project: Project, name: str) -> CheckResult:
+@of_asset("validation_splits", answers_for_the_file=True)
+def shares_are_within_two_points(project: Project, name: str) -> CheckResult:
+    """Train 60, validation 20, test 15, holdout 5 percent, each with enough rows, as the registry says."""
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
     counts = {role: row_count(project, name, role) for role in ROLES}
     total = sum(counts.values())
@@ -35,7 +37,9 @@ def _shares(project: Project, name: str) -> CheckResult:
     )
 
 
-def _no_entity_twice(project: Project, name: str) -> CheckResult:
+@of_asset("validation_splits", blocking=True)
+def no_entity_in_two_splits(project: Project, name: str) -> CheckResult:
+    """All rows of one entity (a person, or a row where there is no group) have the role assigned to it."""
     data, found = recognised(project, name)
     entity = data.group or " and ".join(data.ids) or "row"
     mistakes = [f"{count} rows of {role} are not rows of the dataset" for role, count in found.foreign.items()]
@@ -61,7 +65,9 @@ def _no_entity_twice(project: Project, name: str) -> CheckResult:
     )
 
 
-def _time_in_order(project: Project, name: str) -> CheckResult:
+@of_asset("validation_splits", blocking=True)
+def time_is_in_order(project: Project, name: str) -> CheckResult:
+    """With a time column, no row of an earlier role is as late as one of a later role."""
     if project.experiment(name).columns.time is None:
         stored(project, SplitFacts, "validation_splits", name)
         return passed("there is no time column, so there is no order to keep")
@@ -78,7 +84,9 @@ def _time_in_order(project: Project, name: str) -> CheckResult:
     return check_result(mistakes, f"by {data.time}, train ends before validation begins, and so on to the holdout")
 
 
-def _classes(project: Project, name: str) -> CheckResult:
+@of_asset("validation_splits", severity="WARN")
+def classes_are_stratified(project: Project, name: str) -> CheckResult:
+    """A class has the same share of every role: within 2 points, or what chance explains."""
     rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
     if not rows.facts.classes:
         return passed("a regression has no classes")
@@ -100,32 +108,8 @@ def _classes(project: Project, name: str) -> CheckResult:
 
 
 CHECKS = (
-    Check(
-        asset="validation_splits",
-        name="shares_are_within_two_points",
-        description="Train 60, validation 20, test 15, holdout 5 percent, each with enough rows, as the registry says.",
-        evaluate=_shares,
-        answers_for_the_file=True,
-    ),
-    Check(
-        asset="validation_splits",
-        name="no_entity_in_two_splits",
-        description="All rows of one entity (a person, or a row where there is no group) have the role assigned to it.",
-        evaluate=_no_entity_twice,
-        blocking=True,
-    ),
-    Check(
-        asset="validation_splits",
-        name="time_is_in_order",
-        description="With a time column, no row of an earlier role is as late as one of a later role.",
-        evaluate=_time_in_order,
-        blocking=True,
-    ),
-    Check(
-        asset="validation_splits",
-        name="classes_are_stratified",
-        description="A class has the same share of every role: within 2 points, or what chance explains.",
-        evaluate=_classes,
-        severity="WARN",
-    ),
+    shares_are_within_two_points,
+    no_entity_in_two_splits,
+    time_is_in_order,
+    classes_are_stratified,
 )

@@ -2,11 +2,13 @@
 
 from e2i_assets.adapters.repositories.patterns import PatternRepository
 from e2i_assets.core.memory.warm_start import WarmStart, illegal_values
-from e2i_assets.services.checks.check import Check, CheckResult, check_result, stored
+from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, stored
 from e2i_assets.services.project import Project
 
 
-def _legal(project: Project, name: str) -> CheckResult:
+@of_asset("warm_start", blocking=True, answers_for_the_file=True)
+def values_are_in_the_search_space(project: Project, name: str) -> CheckResult:
+    """What the study tries first lies in the search space of today."""
     start: WarmStart = stored(project, WarmStart, "warm_start", name)
     mistakes = illegal_values(start, project.experiment(name).search_space())
     count = len(start.configurations)
@@ -15,7 +17,9 @@ def _legal(project: Project, name: str) -> CheckResult:
     )
 
 
-def _remembered(project: Project, name: str) -> CheckResult:
+@of_asset("warm_start", severity="WARN")
+def patterns_are_in_the_memory(project: Project, name: str) -> CheckResult:
+    """Every configuration that is not the defaults can be followed back to its pattern."""
     start: WarmStart = stored(project, WarmStart, "warm_start", name)
     store = PatternRepository(project.database)
     mistakes = [
@@ -27,19 +31,6 @@ def _remembered(project: Project, name: str) -> CheckResult:
 
 
 CHECKS = (
-    Check(
-        asset="warm_start",
-        name="values_are_in_the_search_space",
-        description="What the study tries first lies in the search space of today.",
-        evaluate=_legal,
-        blocking=True,
-        answers_for_the_file=True,
-    ),
-    Check(
-        asset="warm_start",
-        name="patterns_are_in_the_memory",
-        description="Every configuration that is not the defaults can be followed back to its pattern.",
-        evaluate=_remembered,
-        severity="WARN",
-    ),
+    values_are_in_the_search_space,
+    patterns_are_in_the_memory,
 )
