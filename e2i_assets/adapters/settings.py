@@ -20,6 +20,7 @@ LEASE_SECONDS = "E2I_LEASE_SECONDS"
 AUTOMATION = "E2I_AUTOMATION"
 LOOK_SECONDS = "E2I_LOOK_SECONDS"
 TIME_ZONE = "E2I_TIME_ZONE"
+PICTURES = "E2I_PICTURES"
 _LOOK_SECONDS = 30
 _DIGITS = 9
 _LEASE_SECONDS = 60
@@ -40,6 +41,7 @@ class Settings:
         cores: Trials at a time of an experiment that does not say how many.
         dask_address: The scheduler of the Dask cluster on which experiments with ``hpo.engine: dask`` are searched.
         lease_seconds: So long a process that searches may be silent before others take over its trials.
+        pictures: Whether a study and a training draw their pictures.
     """
 
     root: Path
@@ -51,6 +53,7 @@ class Settings:
     cores: int = 1
     dask_address: str | None = None
     lease_seconds: float = float(_LEASE_SECONDS)
+    pictures: bool = True
 
     @property
     def experiments(self) -> Path:
@@ -102,6 +105,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         cores=cores(environment),
         dask_address=environment.get(DASK_ADDRESS) or None,
         lease_seconds=float(count(environment, LEASE_SECONDS, _LEASE_SECONDS)),
+        pictures=is_on(environment, PICTURES),
     )
 
 
@@ -124,9 +128,18 @@ def automation(environment: Mapping[str, str]) -> bool:
     Raises:
         E2iError: The environment says neither on nor off.
     """
-    given = environment.get(AUTOMATION, "").strip().lower() or "on"
+    return is_on(environment, AUTOMATION)
+
+
+def is_on(environment: Mapping[str, str], name: str) -> bool:
+    """Return whether a variable is ``on``, which it is where it is not set.
+
+    Raises:
+        E2iError: Its value is neither ``on`` nor ``off``.
+    """
+    given = environment.get(name, "").strip().lower() or "on"
     if given not in ("on", "off"):
-        raise E2iError(f"{AUTOMATION} is {given!r}: it must be on or off")
+        raise E2iError(f"{name} is {given!r}: it must be on or off")
     return given == "on"
 
 

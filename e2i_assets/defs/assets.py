@@ -22,7 +22,7 @@ from e2i_assets.defs.tracing_resource import TracingResource, began
 from e2i_assets.services import data_gates, remember, split, train, tune
 from e2i_assets.services.automation.retuning import as_asked
 from e2i_assets.services.ingest import read_rows
-from e2i_assets.services.tune import drawn_study
+from e2i_assets.services.study_plots import drawn_study
 
 # A study takes all cores that it may use: `dagster.yaml` says how many go on at a time.
 STUDIES = "studies"

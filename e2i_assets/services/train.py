@@ -102,7 +102,7 @@ def train(
         Outbox(project.settings.outbox).drop(experiment.name, identity)
         save_mlflow_model(training.model, folder, rows.train.features.head(_EXAMPLE_ROWS))
         lost = validation_importance(experiment, rows, training)
-        drawn = model_pictures(experiment, rows, hpo, training, lost)
+        drawn = model_pictures(experiment, rows, hpo, training, lost) if project.settings.pictures else {}
         every = {**drawn, **study_pictures_of(project, experiment, hpo)}
         shown = tracked_training(
             project.settings,

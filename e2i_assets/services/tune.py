@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from e2i_assets.adapters.files.report_files import STUDY, keep_pictures, report_folder
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.adapters.repositories.splits import SplitRepository
 from e2i_assets.adapters.repositories.studies import StudyRepository
@@ -19,15 +18,11 @@ from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.memory.warm_start import WarmStart
-from e2i_assets.core.plots import search_history
-from e2i_assets.core.plots.study import study_pictures
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import goals, limits
-from e2i_assets.core.search.samplers import STARTUP_TRIALS, startup_trials
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
-from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.core.search_space.space import as_documents
 from e2i_assets.services.project import Project
 from e2i_assets.services.workers.engines import worker_pool
@@ -194,20 +189,3 @@ def _row(project: Project, experiment: Experiment, rows: SearchRows, identity: s
         objectives=[{"name": one.name, "greater_is_better": one.greater_is_better} for one in goals(experiment)],
         constraints={limit.goal.name: limit.bound for limit in limits(experiment)},
     )
-
-
-def drawn_study(project: Project, experiment: Experiment, tuned: Tuned, warm_start: WarmStart) -> dict[str, bytes]:
-    """Draw a study and keep the pictures: PNGs by file name, none without a study."""
-    result = tuned.result
-    if result is None:
-        return {}
-    startup = startup_trials(experiment.hpo.sampler, experiment.hpo.trials, warm_start.tries or STARTUP_TRIALS)
-    drawn = {"optimisation_history.png": search_history.optimisation_history(result, experiment.metric, startup)}
-    if len(result.objectives.greater_is_better) > 1:
-        drawn["pareto_front.png"] = search_history.pareto_front(result)
-    shares = importances(project, result)
-    if shares:
-        drawn["parameter_importances.png"] = search_history.parameter_importances(shares)
-    drawn |= study_pictures(result, experiment.search_space(), shares, experiment.metric)
-    keep_pictures(report_folder(project.settings, experiment.name, tuned.identity) / STUDY, drawn)
-    return drawn

@@ -37,6 +37,16 @@ def test_an_address_that_is_none_is_an_error_that_does_not_repeat_it(variable: s
     assert "hunter2" not in str(raised.value)
 
 
+@pytest.mark.parametrize(("given", "drawn"), [("", True), ("on", True), ("off", False), (" OFF ", False)])
+def test_pictures_are_drawn_unless_they_are_switched_off(given: str, drawn: bool) -> None:
+    assert from_environment({"E2I_HOME": str(ROOT), "E2I_PICTURES": given}).pictures is drawn
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_an_error() -> None:
+    with pytest.raises(E2iError, match="E2I_PICTURES is 'no': it must be on or off"):
+        from_environment({"E2I_HOME": str(ROOT), "E2I_PICTURES": "no"})
+
+
 @pytest.mark.parametrize("given", ["Europe", "../Paris", "a" * 300, "Middle/Earth"])
 def test_a_time_zone_that_is_none_is_an_error(given: str) -> None:
     with pytest.raises(E2iError, match="the name of a time zone"):
