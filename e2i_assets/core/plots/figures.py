@@ -22,6 +22,8 @@ def new_figure() -> "Figure":
 
 def png(figure: "Figure") -> bytes:
     """Return the figure as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     _write_names_as_they_are(figure)
@@ -30,7 +32,8 @@ def png(figure: "Figure") -> bytes:
         # A name in a script that the font lacks is drawn as boxes, and the report beside the picture has it in text.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         # Without the version of the library in it, so that equal figures are equal bytes.
-        figure.savefig(buffer, format="png", metadata={"Software": None})
+        # `savefig` draws everything twice, the first time for the size of a tight box that nobody asks for.
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     drawn = buffer.getvalue()
     return drawn if len(drawn) <= _SMALL else _of_few_colours(drawn)
 
@@ -47,15 +50,20 @@ def _of_few_colours(drawn: bytes) -> bytes:
 
 
 def _write_names_as_they_are(figure: "Figure") -> None:
-    r"""Set nothing as a formula but powers of ten: a class named ``$\x$`` would end the training that draws it."""
+    r"""Set nothing as a formula but powers of ten: a class named ``$\x$`` would end the training that draws it.
+
+    Labels of numbers hold nothing that could be a formula, and are left to be made when they are drawn.
+    """
     from matplotlib.text import Text
-    from matplotlib.ticker import LogFormatter
+    from matplotlib.ticker import LogFormatter, NullFormatter, ScalarFormatter
 
     formulas: set[int] = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            labels = axis.get_ticklabels(which="both")  # asked for, so that they are there
-            if isinstance(axis.get_major_formatter(), LogFormatter):
-                formulas.update(map(id, labels))
+            formatter = axis.get_major_formatter()
+            if isinstance(formatter, LogFormatter):
+                formulas.update(map(id, axis.get_ticklabels(which="both")))
+            elif not isinstance(formatter, ScalarFormatter | NullFormatter):
+                axis.get_ticklabels(which="both")  # asked for, so that they are there
     for text in figure.findobj(lambda artist: isinstance(artist, Text) and id(artist) not in formulas):
         text.set_parse_math(False)  # type: ignore[attr-defined]
