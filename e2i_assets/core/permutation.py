@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from e2i_assets.core.algorithms.algorithm import from_scores
@@ -48,24 +49,31 @@ def permutation_importances(
         metric: What is lost.
         seed: Of the shuffles.
     """
-    from sklearn.frozen import FrozenEstimator
-    from sklearn.inspection import permutation_importance
-
     count = features.shape[1]
     if not 0 < count <= MOST_FEATURES or not len(features):
         return []
     repeats = max(1, min(_REPEATS, _PREDICTIONS // count))
     n_rows = min(_MOST_ROWS, max(_FEWEST_ROWS, _PREDICTED_ROWS // (count * repeats)), len(features))
     chosen = features.reset_index(drop=True).sample(n_rows, random_state=seed).sort_index()
+    y = truth[chosen.index]
 
-    def score(_: FrozenEstimator, table: pd.DataFrame, y: Array) -> float:
+    def scores(table: pd.DataFrame) -> list[float]:
+        """Return the score of each block of rows: one call of the model, whose price is mostly that of the call."""
         said = Prediction(model.predict(table)) if model.classes_ is None else from_scores(model.predict_proba(table))
-        return metric.oriented(metric.score(y, said))
+        starts = range(0, len(table), n_rows)
+        return [metric.oriented(metric.score(y, _part(said, slice(at, at + n_rows)))) for at in starts]
 
-    # It asks for something that could be fitted, and then only scores.
-    found = permutation_importance(
-        FrozenEstimator(model), chosen, truth[chosen.index], scoring=score, n_repeats=repeats, random_state=seed
-    )
-    each = zip(features.columns, found.importances_mean, found.importances_std, strict=True)
-    ranked = [FeatureImportance(str(name), float(loss), float(spread)) for name, loss, spread in each]
+    (whole,) = scores(chosen)
+    random = np.random.default_rng(seed)
+    ranked = []
+    for name in features.columns:
+        orders = [random.permutation(n_rows) for _ in range(repeats)]
+        table = pd.concat([chosen] * repeats, ignore_index=True)
+        table[name] = chosen[name].iloc[np.concatenate(orders)].array
+        losses = [whole - one for one in scores(table)]
+        ranked.append(FeatureImportance(str(name), float(np.mean(losses)), float(np.std(losses))))
     return sorted(ranked, key=lambda one: -one.loss)
+
+
+def _part(said: Prediction, rows: slice) -> Prediction:
+    return Prediction(said.labels[rows], None if said.scores is None else said.scores[rows])
