@@ -7,14 +7,15 @@ import dagster as dg
 from e2i_assets.core.automation.champion import ChampionModel
 from e2i_assets.defs.experiment_asset import AFTER_TRAINING, experiment_asset
 from e2i_assets.defs.resources import ProjectResource
-from e2i_assets.services.promote import promote
+from e2i_assets.services.promote import REQUIRED_CHECKS, promote
 
 
 @experiment_asset("model", "mlflow", "postgres", deps=["trained_model"], automation=AFTER_TRAINING)
 def champion_model(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.MaterializeResult[ChampionModel]:
     """Champion and challenger on the same test rows: the old model stays until a new one is not worse."""
     project = e2i.open()
-    found = promote(project, project.experiment(context.partition_key))
+    failed = failed_in_run(context.instance, context.run.run_id)
+    found = promote(project, project.experiment(context.partition_key), failed)
     shown: dict[str, Any] = found.model_dump(exclude={"model_folder"})
     return dg.MaterializeResult(
         value=found,
@@ -23,3 +24,18 @@ def champion_model(context: dg.AssetExecutionContext, e2i: ProjectResource) -> d
             **({"model_folder": dg.MetadataValue.path(found.model_folder)} if found.model_folder else {}),
         },
     )
+
+
+def failed_in_run(instance: dg.DagsterInstance, run_id: str) -> list[str] | None:
+    """Return the required checks that the model failed in a run, with the reasons.
+
+    None unless the run evaluated all of them: one of `champion_model` alone does not.
+    """
+    logs = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    events = [entry.dagster_event for entry in logs if entry.dagster_event is not None]
+    evaluated = [event.asset_check_evaluation_data for event in events]
+    of_model = {one.check_name: one for one in evaluated if one.asset_key == dg.AssetKey("trained_model")}
+    required = [one.name for one in REQUIRED_CHECKS]
+    if not of_model.keys() >= set(required):
+        return None
+    return [f"{name}: {of_model[name].description}" for name in required if not of_model[name].passed]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from e2i_assets.adapters.current_user import who
@@ -22,29 +23,42 @@ from e2i_assets.services.checks.check import evaluated
 from e2i_assets.services.project import Project
 from e2i_assets.services.stored_model import ARCHIVE, predicted_by, predicted_rows
 
+# The checks that a model must pass to be in use.
+REQUIRED_CHECKS = tuple(one for one in CHECKS if one.asset == "trained_model" and one.severity == "ERROR")
 
-def promote(project: Project, experiment: Experiment) -> ChampionModel:
+
+def promote(project: Project, experiment: Experiment, failed: Sequence[str] | None = None) -> ChampionModel:
     """Decide whether the stored model of an experiment is its champion from now on, once for each model.
 
     One at a time: two that were compared with the same champion would both take its place, the worse one perhaps last.
 
+    Args:
+        workspace: The project.
+        experiment: Whose model.
+        failed: Those of `REQUIRED_CHECKS` that this model failed, each with the reason; None: they are evaluated here.
+
     Raises:
         E2iError: There is no trained model of today's rows.
     """
-    store = ChampionRepository(project.database)
     with project.database.advisory_lock(f"champion of {experiment.name}"):
-        experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
-        run = model_links.training_run(project, experiment.name)
-        challenger = run.fitted_model_key
-        champion = store.current(experiment_id)
-        known = store.about(experiment_id, challenger)
-        if known is None or _is_due_again(known, champion, run):
-            _decide(project, experiment, experiment_id, run, champion)
-            champion, known = store.current(experiment_id), store.about(experiment_id, challenger)
-        assert known is not None
-        if champion is not None and champion.challenger_key == challenger:
-            _kept_apart(project, experiment.name, run)  # again, where a lost state folder took it along
-        aliases = _point_aliases(project, run, champion)
+        return _promoted(project, experiment, failed)
+
+
+def _promoted(project: Project, experiment: Experiment, failed: Sequence[str] | None) -> ChampionModel:
+    store = ChampionRepository(project.database)
+    experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
+    run = model_links.training_run(project, experiment.name)
+    challenger = run.fitted_model_key
+    champion = store.current(experiment_id)
+    known = store.about(experiment_id, challenger)
+    if known is None or _is_due_again(known, champion, run):
+        broken = _failed_checks(project, experiment.name) if failed is None else failed
+        _decide(project, experiment, experiment_id, run, champion, broken)
+        champion, known = store.current(experiment_id), store.about(experiment_id, challenger)
+    assert known is not None
+    if champion is not None and champion.challenger_key == challenger:
+        _kept_apart(project, experiment.name, run)  # again, where a lost state folder took it along
+    aliases = _point_aliases(project, run, champion)
     return ChampionModel(
         model_key=champion.challenger_key if champion else None,
         challenger_key=challenger,
@@ -78,9 +92,9 @@ def _decide(
     experiment_id: str,
     run: StoredRun,
     champion: StoredDecision | None,
+    broken: Sequence[str],
 ) -> None:
     store, counted = ChampionRepository(project.database), _measure(experiment)
-    broken = _failed_checks(project, experiment.name)
     comparison, why_not = None, None
     if champion is not None and not broken:
         try:
@@ -147,8 +161,7 @@ def _compared(
 
 
 def _failed_checks(project: Project, name: str) -> list[str]:
-    check_specs = [one for one in CHECKS if one.asset == "trained_model" and one.severity == "ERROR"]
-    verdicts = {one.name: evaluated(one, project, name) for one in check_specs}
+    verdicts = {one.name: evaluated(one, project, name) for one in REQUIRED_CHECKS}
     return [f"{check_spec}: {one.why}" for check_spec, one in verdicts.items() if one.outcome == "failed"]
 
 

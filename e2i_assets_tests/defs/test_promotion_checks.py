@@ -1,0 +1,45 @@
+"""A promotion takes the checks of its run as evaluated, and evaluates them itself where its run did not."""
+
+from e2i_assets.adapters.repositories.champions import ChampionRepository
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.core.automation.champion import ChampionModel
+from e2i_assets.defs.champion import failed_in_run
+from e2i_assets.services.promote import promote
+
+PLAIN = """\
+name: cells
+owner: team:tests
+source: {csv: cells.csv}
+target: {name: kind, column: target, bins: [0], labels: [malignant, benign]}
+problem_type: binary_classification
+columns: {group: patient}
+algorithm: LogisticRegression
+hpo: {enabled: false}
+"""
+BEFORE = ["dataset", "validation_splits", "warm_start", "hpo_study", "best_hyperparameters", "trained_model"]
+
+
+def test_a_run_knows_what_its_checks_found_and_a_later_one_evaluates_them_itself(project):
+    trained = project.run(PLAIN, BEFORE)
+    assert trained.success, project.failure(trained)
+    assert failed_in_run(project.instance, trained.run_id) == []
+    promoted = project.run(PLAIN, ["champion_model"])
+    assert promoted.success, project.failure(promoted)
+    assert failed_in_run(project.instance, promoted.run_id) is None
+    assert project.project.read(ChampionModel, "champion_model", "cells").promoted
+
+
+def test_a_damaged_model_is_found_where_nobody_evaluated_it_and_a_failed_check_is_the_reason(project):
+    assert project.run(PLAIN, BEFORE).success
+    (archive,) = (project.project.settings.state / "models").rglob("model.skops")
+    archive.write_bytes(b"damaged")
+    experiment = project.project.experiment("cells")
+    found = promote(project.project, experiment)
+    assert not found.promoted
+    assert "model_reloads_with_the_same_metrics" in found.reason
+    told = promote(project.project, experiment, ["training_run_row_is_complete: it has no rows"])
+    assert not told.promoted
+    assert "training_run_row_is_complete: it has no rows" in told.reason
+    assert promote(project.project, experiment, []).promoted
+    experiment_id = ExperimentRepository(project.project.database).id_of("cells")
+    assert ChampionRepository(project.project.database).current(experiment_id) is not None
