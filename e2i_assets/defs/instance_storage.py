@@ -7,6 +7,7 @@ from dagster._config import UserConfigSchema
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
+from e2i_assets.adapters.postgres.database import dagster_engine
 from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.settings import from_environment
@@ -29,4 +30,10 @@ class ProjectPostgresStorage(DagsterPostgresStorage):
         settings = from_environment(os.environ)
         e2i = database(settings)
         prepare(e2i, settings.sql)
-        return cls(postgres_url=as_worker(e2i).url_for("dagster"), should_autocreate_tables=False, inst_data=inst_data)
+        url = as_worker(e2i).url_for("dagster")
+        storage = cls(postgres_url=url, should_autocreate_tables=False, inst_data=inst_data)
+        engine = dagster_engine(url, os.getpid())
+        # Dagster has a pool for its webserver alone, which it makes later and in the place of this one.
+        for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
+            part._engine = engine  # type: ignore[attr-defined]
+        return storage

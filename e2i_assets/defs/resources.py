@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
@@ -26,13 +27,17 @@ class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
     )
 
     def open(self) -> Project:
-        """Return the project with its database up."""
+        """Return the project with its database up, which is looked for once in a process."""
         given = {
             project_settings.DATABASE_URL: self.database_url or "",
             project_settings.MLFLOW_TRACKING_URI: self.mlflow_tracking_uri or "",
         }
-        found = project_settings.from_environment({**os.environ, **given})
-        return opened(found, as_worker(database(found)))
+        return _opened(project_settings.from_environment({**os.environ, **given}), os.getpid())
+
+
+@lru_cache(maxsize=8)
+def _opened(found: project_settings.Settings, process_id: int) -> Project:
+    return opened(found, as_worker(database(found)))
 
 
 def from_environment(name: str) -> dg.EnvVar | None:

@@ -6,6 +6,7 @@ What is logged there belongs to `tracking`.
 import logging
 import os
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -92,8 +93,7 @@ def _require_database(tracking_uri: str) -> None:
         url = sa.make_url(tracking_uri)
         if "@" in (url.host or ""):
             raise ArgumentError("the end of a password was taken for the host")
-        limit = {"connect_timeout": round(PROBE_SECONDS)} if url.get_backend_name() == "postgresql" else {}
-        with sa.create_engine(url, poolclass=NullPool, connect_args=limit).connect():
+        with _probe(url).connect():
             return
     except (ArgumentError, ValueError):  # the latter: a port that is none
         raise TrackingUnreachable(
@@ -103,3 +103,10 @@ def _require_database(tracking_uri: str) -> None:
     except sa.exc.DBAPIError as error:
         why = without_userinfo(str(error.orig).strip(), tracking_uri)
         raise TrackingUnreachable(f"no MLflow database answers, start it or correct its address: {why}") from None
+
+
+@lru_cache(maxsize=8)
+def _probe(url: sa.URL) -> sa.Engine:
+    """Return an engine that connects anew each time; what it asks a server once, it does not ask again."""
+    limit = {"connect_timeout": round(PROBE_SECONDS)} if url.get_backend_name() == "postgresql" else {}
+    return sa.create_engine(url, poolclass=NullPool, connect_args=limit)

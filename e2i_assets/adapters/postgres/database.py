@@ -170,6 +170,27 @@ class Database:
 
 
 @lru_cache(maxsize=64)
+def dagster_engine(url: str, process_id: int) -> sa.Engine:
+    """Return the pool through which Dagster's storages of a process read and write.
+
+    Dagster's own engines connect anew for each statement: hundreds of times in a small run. A connection is tested
+    before each use, so that a restart of the server costs no event, and there is no limit on them, as before.
+
+    Args:
+        url: The address of Dagster's schema.
+        process_id: Of this process: a forked child never shares a connection.
+    """
+    return sa.create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=1,
+        max_overflow=-1,
+        pool_pre_ping=True,
+        connect_args=_connect_arguments(url),
+    )
+
+
+@lru_cache(maxsize=64)
 def _engine(url: str, process_id: int) -> sa.Engine:
     engine = sa.create_engine(url, pool_size=3, max_overflow=5, connect_args=_connect_arguments(url))
 
@@ -194,6 +215,7 @@ def lock_key(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
+@lru_cache(maxsize=64)
 def _unpooled_engine(url: str) -> sa.Engine:
     """An engine whose connections end when they are given back, and that opens no transactions."""
     return sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=_connect_arguments(url))
