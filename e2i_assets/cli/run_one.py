@@ -1,5 +1,6 @@
 """One experiment in a process of its own: started by `e2i run`, ends with it, and leaves its outcome in a file."""
 
+import gc
 import json
 import os
 import sys
@@ -23,10 +24,14 @@ from e2i_assets.services.project import Project
 if TYPE_CHECKING:
     import dagster as dg
 
+# By default Python collects garbage after 700 new objects: a thousand times in the imports, a fifth of their CPU time.
+_OBJECTS_BEFORE_COLLECTION = 50_000
+
 
 def main() -> None:
     """Run the experiment that the first argument names and write the outcome to the file that the second names."""
     end_with_input()
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
     name, outcome_file = sys.argv[1], Path(sys.argv[2])
     try:
         settings = from_environment(os.environ)
