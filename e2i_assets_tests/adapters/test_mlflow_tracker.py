@@ -270,6 +270,31 @@ def test_different_runs_at_once_share_experiment_and_registered_model(
     assert {result.version for result in results} == {1, 2, 3}
 
 
+def test_trainings_at_once_are_all_logged_by_a_database_under_load(
+    database: Database, tracker: Tracker, run: TrackedRun, model: Path
+) -> None:
+    """MLflow looks for a row and then inserts it: in the time between, another training inserted the same row.
+
+    The three tables are those whose rows trainings share. Each insert takes as long as on a server under load, so that
+    the trainings always overlap there.
+    """
+    assert tracker.log(replace(run, experiment_name="first")).status == "logged"  # MLflow is imported and connected
+    with database.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION mlflow.takes_time() RETURNS trigger LANGUAGE plpgsql "
+            "AS 'BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END'"
+        )
+        for table in ("datasets", "model_versions", "registered_model_aliases"):
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER slow BEFORE INSERT ON mlflow.{table} FOR EACH ROW EXECUTE FUNCTION mlflow.takes_time()"
+            )
+    shared = replace(run, data=("rows", "f" * 64), model_folder=model, registered_model_name=f"all_{run.run_key}")
+    with ThreadPoolExecutor(4) as pool:  # MLflow tries to number a version three times
+        results = list(pool.map(tracker.log, [replace(shared, run_key=uuid4().hex) for _ in range(4)]))
+    assert [(result.status, result.reason) for result in results] == [("logged", None)] * 4
+    assert {result.version for result in results} == {1, 2, 3, 4}
+
+
 def test_more_parameters_than_mlflow_takes_at_once_arrive(tracker: Tracker, run: TrackedRun) -> None:
     many = {f"hp_{number}": number for number in range(230)}
     result = tracker.log(replace(run, params=many))

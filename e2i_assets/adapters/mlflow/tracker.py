@@ -46,7 +46,8 @@ class Tracker:
     Args:
         tracking_uri: Of a database or a server; None switches tracking off.
         artifact_root: Folder for the artifacts, unless a server keeps them.
-        lock: Makes the lock of a name, held while a run is found or created and written to.
+        lock: Makes the lock of a name, held while a run is found or created and written to, and while a row that
+            several trainings share is written.
     """
 
     def __init__(self, tracking_uri: str | None, artifact_root: Path, lock: Lock = nullcontext) -> None:
@@ -163,12 +164,16 @@ class Tracker:
         with ended(client, run_id, tracked):
             log_values(client, run, tracked)
             log_history(client, run, tracked.history)
+            # MLflow reads a row and then inserts the next: two trainings that share it would insert the same one.
             if tracked.data is not None:
-                log_data(client, run, tracked.data)
+                with self._lock(f"mlflow:{tracked.experiment_name}"):
+                    log_data(client, run, tracked.data)
             log_files(client, run, content)
             if tracked.model_folder is not None:
                 sha256 = log_model(client, run, tracked.model_folder)
-                version = registered_version(client, name, tracked, run, sha256) if name else None
+                if name:
+                    with self._lock(f"mlflow:{name}"):
+                        version = registered_version(client, name, tracked, run, sha256)
         return TrackingResult(
             status="logged",
             run_id=run_id,
