@@ -21,12 +21,20 @@ from e2i_assets.adapters.postgres.migrations import migrate
 
 # The suite uses every core already, and two studies can be compared only when their trials are drawn in turn.
 os.environ["E2I_CORES"] = "1"
+# Pictures are the largest part of a small run: a test that looks at one takes the fixture `pictures`.
+os.environ["E2I_PICTURES"] = "off"
 
 SQL = Path(__file__).parents[1] / "sql"
 TEMPLATE = "e2i_template"
 OUR_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'e2i' AND tablename NOT LIKE 'schema\\_%'"
 # Nothing here has to survive a power cut.
 SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
+
+
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Studies and trainings of this test draw their pictures. It comes before the fixture that makes the project."""
+    monkeypatch.setenv("E2I_PICTURES", "on")
 
 
 @pytest.fixture(scope="session")

@@ -167,7 +167,7 @@ def test_the_first_trace_of_an_experiment_makes_its_place_where_trainings_can_wr
     address: str, database: Database, tmp_path: Path
 ) -> None:
     """A trace may come before the first training, and that one writes to the database, not through the server."""
-    project = Project(Settings(tmp_path, tmp_path / "state"), database)
+    project = Project(Settings(tmp_path, tmp_path / "state", pictures=False), database)
     artifacts = f"{project.settings.artifacts.resolve().as_uri()}/e2i_later"
     tracing = Tracing(
         TracingSettings(endpoint=address, receiver="mlflow", mlflow_experiment="e2i_later", mlflow_artifacts=artifacts)
@@ -191,8 +191,8 @@ def test_a_run_of_the_graph_has_its_trace_beside_its_mlflow_run(
     load_breast_cancer(as_frame=True).frame.to_csv(tmp_path / "cells.csv", index=False)
     for name in [name for name in os.environ if name.startswith("E2I_")]:
         monkeypatch.delenv(name)
-    told = {"HOME": str(tmp_path), "DATABASE_URL": database.url, "CORES": "1", "MLFLOW_URL": address}
-    traced = {"TRACING_ENDPOINT": address, "TRACING_RECEIVER": "mlflow", "TRACING_TRIALS": "1"}
+    told = {"HOME": str(tmp_path), "DATABASE_URL": database.url, "CORES": "1", "PICTURES": "off"}
+    traced = {"MLFLOW_URL": address, "TRACING_ENDPOINT": address, "TRACING_RECEIVER": "mlflow", "TRACING_TRIALS": "1"}
     for name, value in {**told, **traced}.items():
         monkeypatch.setenv(f"E2I_{name}", value)
     project = Project(from_environment(os.environ), database)

@@ -47,7 +47,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def project(root: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The project folder on a migrated database of the test's own."""
     monkeypatch.setenv("E2I_DATABASE_URL", database.url)
-    return Project(Settings(root, root / ".e2i", database.url), database)
+    return Project(Settings(root, root / ".e2i", database.url, pictures=False), database)
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ class DagsterProject:
 @pytest.fixture
 def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DagsterProject:
     """A project with the rows of `cells` and an empty memory."""
-    for name in [name for name in os.environ if name.startswith("E2I_")]:
+    for name in [name for name in os.environ if name.startswith("E2I_") and name != "E2I_PICTURES"]:
         monkeypatch.delenv(name)
     return _project(database, tmp_path / "project", monkeypatch)
 

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pandas as pd
+import pytest
 
 from e2i_assets.adapters.mlflow.client import mlflow_client
 from e2i_assets.definitions import defs
@@ -50,6 +51,7 @@ def _client(project: Any) -> Any:
     return mlflow_client(project.project.database.url_for("mlflow"))
 
 
+@pytest.mark.usefixtures("pictures")
 def test_a_run_keeps_pictures_segments_its_version_and_its_look_at_the_test_rows(project: Any) -> None:
     """T27, T30: everything under its own name, in the tables, in MLflow and in the asset's metadata."""
     project.write_rows(with_sites(project.rows()))
@@ -204,6 +206,7 @@ def other_holdout(frame: pd.DataFrame, placed: dict[str, str]) -> pd.DataFrame:
     return frame
 
 
+@pytest.mark.usefixtures("pictures")
 def test_nothing_that_a_run_leaves_behind_depends_on_the_holdout(project: Any, other_project: Any) -> None:
     """Two projects that differ in the holdout alone: their tables, files, MLflow, metadata, checks and logs agree."""
     left = []

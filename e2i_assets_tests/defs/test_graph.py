@@ -40,6 +40,7 @@ def best_point(project):
     return values, dict(output.best_hyperparameters)
 
 
+@pytest.mark.usefixtures("pictures")
 def test_one_run_makes_everything_and_every_link_leads_there_and_back(project):
     """T14, T15, T16, T30: no null in the links, and one set of parameters everywhere."""
     result = project.run()

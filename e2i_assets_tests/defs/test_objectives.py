@@ -1,5 +1,7 @@
 """A search with several objectives and constraints, from the file to the tables."""
 
+import pytest
+
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.search.tuning import Tuned
 
@@ -15,6 +17,7 @@ def names_of_broken(result):
     return [one.check_name for one in result.get_asset_check_evaluations() if not one.passed]
 
 
+@pytest.mark.usefixtures("pictures")
 def test_the_chosen_of_the_pareto_front_is_trained_and_the_tables_say_so(project):
     result = project.run(of(project, SMALLER))
     assert result.success, project.failure(result)

@@ -147,7 +147,7 @@ def finished(server: Database, template: str, tmp_path_factory: pytest.TempPathF
     root = tmp_path_factory.mktemp("project")
     sources(root)
     database = created(server, template)
-    project = Project(Settings(root=root, state=root / "state"), database)
+    project = Project(Settings(root=root, state=root / "state", pictures=False), database)
     for text in (CELLS, SUGAR):
         make(project, text)
     # A database can only be copied while nobody is connected to it, and Optuna keeps its connections.

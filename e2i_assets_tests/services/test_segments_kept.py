@@ -21,7 +21,7 @@ BY_SIZE = f"{PLAIN}segments: [size]\n"
 @pytest.fixture
 def project(database: Database, tmp_path: Path) -> Project:
     (tmp_path / "sql").symlink_to(ROOT / "sql")
-    return Project(Settings(tmp_path, tmp_path / "state", database.url), database)
+    return Project(Settings(tmp_path, tmp_path / "state", database.url, pictures=False), database)
 
 
 def columns(project: Project) -> set[str]:

@@ -29,7 +29,13 @@ NOBODY = "http://127.0.0.1:9"
 
 @pytest.fixture
 def project(database: Database, tmp_path: Path) -> Project:
-    return Project(Settings(tmp_path, tmp_path / "state"), database)
+    return Project(Settings(tmp_path, tmp_path / "state", pictures=False), database)
+
+
+@pytest.fixture
+def drawing(project: Project) -> Project:
+    """The same project with pictures."""
+    return replace(project, settings=replace(project.settings, pictures=True))
 
 
 @pytest.fixture
@@ -59,9 +65,11 @@ def artifacts(client: MlflowClient, run_id: str | None) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_run_says_where_everything_came_from_and_how_the_search_went(project: Project, client: MlflowClient) -> None:
+def test_a_run_says_where_everything_came_from_and_how_the_search_went(
+    project: Project, drawing: Project, client: MlflowClient
+) -> None:
     """T14, T16, T30: every link, in both directions, and nothing that is not so."""
-    made(project, SEARCHED)
+    made(drawing, SEARCHED)
     stored = row(project)
     run = client.get_run(str(stored.mlflow_run_id))
     assert run.info.status == "FINISHED"
@@ -142,7 +150,7 @@ def test_a_training_that_fails_is_a_failed_run_and_the_next_one_stands_beside_it
 
 @pytest.mark.parametrize("place", ["validation_importance", "model_pictures", "training_records"])
 def test_a_training_that_breaks_off_after_the_fit_is_no_running_one(
-    project: Project, monkeypatch: pytest.MonkeyPatch, place: str
+    project: Project, drawing: Project, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     """T16: stopped by a person while its pictures were drawn, it said "running" for ever."""
 
@@ -151,7 +159,7 @@ def test_a_training_that_breaks_off_after_the_fit_is_no_running_one(
 
     monkeypatch.setattr(train, place, stopped)
     with pytest.raises(KeyboardInterrupt):
-        made(project)
+        made(drawing)
     monkeypatch.undo()
     assert (row(project).status, row(project).error_message) == ("failed", "KeyboardInterrupt: ")
     made(project)

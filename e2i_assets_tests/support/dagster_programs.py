@@ -69,6 +69,7 @@ class Programs:
             "E2I_STATE": str(self.settings.state),
             "E2I_DATABASE_URL": self.database.url,
             "E2I_CORES": "1",
+            "E2I_PICTURES": "off",
             "E2I_LOOK_SECONDS": str(LOOK_SECONDS),
             "DAGSTER_HOME": str(dagster_home(self.settings)),
             "DAGSTER_DISABLE_TELEMETRY": "1",
