@@ -2,6 +2,10 @@
 # requirements.lock. Relative paths only: make cannot hold a checkout whose path has spaces otherwise.
 
 PYTEST_WORKERS ?= 2
+# A worker that has nothing left to do takes tests from another one, also out of the middle of a file.
+PYTEST := .venv/bin/pytest -n $(PYTEST_WORKERS) --dist worksteal
+# What takes longer than .ci/run may: each has a target of its own.
+LONG := drill or daemon or fuzz or screenshots or tutorial
 
 # No library calls home, and a machine without git is fine.
 export DAGSTER_DISABLE_TELEMETRY := 1
@@ -13,7 +17,7 @@ export GIT_PYTHON_REFRESH := quiet
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz tutorial run dev test processes drill test-daemon test-ui screenshots docs lint licences audit format lock schema clean install
+.PHONY: help fuzz tutorial run dev test processes all-tests browser drill test-daemon test-ui screenshots docs lint licences audit format lock schema clean install
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -26,10 +30,13 @@ dev: install ## Dagster, MLflow and the Optuna dashboard on this machine, until 
 	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i up
 
 test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, ARGS="-k name")
-	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not processes and not drill and not fuzz and not ui and not screenshots and not tutorial" $(ARGS)
+	@$(PYTEST) -m "not (processes or ui or $(LONG))" $(ARGS)
 
 processes: install ## The tests that start whole programs and kill them: minutes (PYTEST_WORKERS=1 for one after the other)
-	@.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "processes and not drill and not daemon" $(ARGS)
+	@$(PYTEST) -m "processes and not ($(LONG))" $(ARGS)
+
+all-tests: browser ## What test, processes and test-ui run, in one session: a test that waits leaves its core to another
+	@$(PYTEST) -m "not ($(LONG))" $(ARGS)
 
 drill: install ## Real runs, and what can happen to them at random moments, about 60 times (E2I_DRILL_SEED, ARGS="-k lock"): an hour
 	@.venv/bin/pytest -m drill $(ARGS)
@@ -43,12 +50,13 @@ fuzz: install ## Hostile input: 110,000 cases of it (FUZZ_CASES), with a seed th
 test-daemon: install ## What runs by itself, with the real daemon and UI: files, rows, failures, kills, a backfill
 	@.venv/bin/pytest -m daemon $(ARGS)
 
-test-ui: install ## What a person sees, in a headless Chromium: one run by clicking, the report on a phone and on paper
+browser: install ## Install what drives the browser of test-ui and screenshots
 	@.venv/bin/python scripts/install_group.py browser
+
+test-ui: browser ## What a person sees, in a headless Chromium: one run by clicking, the report on a phone and on paper
 	@.venv/bin/pytest -m ui $(ARGS)
 
-screenshots: install ## Take the pictures of README and docs again (docs/pictures)
-	@.venv/bin/python scripts/install_group.py browser
+screenshots: browser ## Take the pictures of README and docs again (docs/pictures)
 	@.venv/bin/pytest -m screenshots
 
 docs: install ## The documentation as a site, in docs/_site/index.html

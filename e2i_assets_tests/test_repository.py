@@ -1,6 +1,7 @@
 """What holds for the repository as a whole: the lock, the wheel, the settings that are documented, the clean tree."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -144,4 +145,25 @@ def test_the_workflow_runs_what_ci_runs_locally() -> None:
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     local = (ROOT / ".ci" / "run").read_text()
     assert re.findall(r"- run: (.*)", workflow) == [".ci/run"]
-    assert re.findall(r"^make ([\w-]+)", local, re.MULTILINE) == ["lint", "test", "processes", "test-ui", "docs"]
+    assert re.findall(r"^ *make ([\w-]+)", local, re.MULTILINE) == ["browser", "lint", "docs", "all-tests"]
+
+
+# In the place of `make`: says what pytest would, and fails for the target that $FAILS names.
+MAKE = """#!/bin/sh
+[ "$1" = all-tests ] && echo "12 passed in 3.45s"
+[ "$1" = lint ] && echo "a line of the lint"
+[ "$1" != "$FAILS" ]
+"""
+
+
+@pytest.mark.parametrize("fails", ["nothing", "browser", "lint", "docs", "all-tests"])
+def test_ci_hides_no_failure_and_ends_with_the_closing_line_of_pytest(tmp_path: Path, fails: str) -> None:
+    for name in ("make", "chromium"):
+        (tmp_path / name).write_text(MAKE)
+        (tmp_path / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "FAILS": fails}
+    ended = subprocess.run([ROOT / ".ci" / "run"], env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode == 0) == (fails == "nothing")
+    if fails != "browser":  # nothing can be tested without it
+        assert "a line of the lint" in ended.stdout
+        assert ended.stdout.endswith("12 passed in 3.45s\n")
