@@ -71,8 +71,12 @@ class ContractBroken(Violations):
     """An output that does not meet the output contract."""
 
 
-class StudyAborted(E2iError):
-    """A study that ended without a usable trial for a reason that more trials would not mend."""
+class MissingHpoData(E2iError):
+    """Train or validation rows that a search needs and that are not there."""
+
+
+class UnsupportedAlgorithm(E2iError):
+    """An algorithm that does not exist, cannot do the problem type, or whose library cannot be loaded."""
 
 
 class BudgetSpent(E2iError):

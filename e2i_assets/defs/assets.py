@@ -127,6 +127,8 @@ def hpo_study(
     with tracing.span(SEARCH, context.run, attributes=spans.search(experiment)) as span:
         tuned = tune.tuned(project, experiment, validation_splits, warm_start, context.log.info, on_trial)
         span.set(spans.searched(tuned))
+        if failed := spans.search_error(tuned):
+            span.fail(*failed)
     return dg.MaterializeResult(
         value=tuned, metadata=_study_metadata(tuned, drawn_study(project, experiment, tuned, warm_start))
     )
@@ -138,7 +140,7 @@ def best_hyperparameters(
 ) -> dg.MaterializeResult[HpoOutput]:
     """The output contract: defaults, overridden by the study's best trial, then by what is fixed."""
     experiment = e2i.open().experiment(context.partition_key)
-    output = tuning.hpo_output(experiment, hpo_study.identity, hpo_study.result)
+    output = tuning.hpo_output(experiment, hpo_study.identity, hpo_study.result, hpo_study.failure)
     return dg.MaterializeResult(
         value=output,
         metadata={
@@ -149,6 +151,7 @@ def best_hyperparameters(
                 {"name": name, "value": str(value)} for name, value in output.best_hyperparameters.items()
             ),
             "study": output.hpo_study_name or "none",
+            **({"error": f"{output.error_type}: {output.error}"} if output.error else {}),
         },
     )
 
@@ -214,10 +217,11 @@ def hpo_pattern_memory(
 def _study_metadata(tuned: tuning.Tuned, pictures: Mapping[str, bytes]) -> dict[str, Any]:
     result: StudyResult | None = tuned.result
     if result is None:
-        return {"status": "off: the experiment trains the defaults"}
+        why = f"failed: {tuned.failure.error}" if tuned.failure else "off: the experiment trains the defaults"
+        return {"status": why}
     return {
         "study": result.study_name,
-        "status": f"{result.status}: {result.stop_reason}",
+        "status": f"{result.status}: {result.failure or result.stop_reason}",
         **metadata.found(result),
         **metadata.pictures(pictures),
         "completed": result.count("COMPLETE"),

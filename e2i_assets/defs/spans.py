@@ -61,7 +61,18 @@ def searched(tuned: tuning.Tuned) -> dict[str, object]:
         "n_trials_pruned": result.count("PRUNED"),
         "duration_seconds": result.duration_seconds,
     }
-    return {**output(facts), "n_trials_failed": result.count("FAIL"), "stop_reason": result.stop_reason}
+    counts = {"n_trials_failed": result.count("FAIL"), "stop_reason": result.stop_reason}
+    return {**output(facts), **counts}
+
+
+def search_error(tuned: tuning.Tuned) -> tuple[str, str] | None:
+    """Return the type and the message of what ended a search by failure; None where none did."""
+    if tuned.failure:
+        return tuned.failure.error_type, tuned.failure.error
+    if tuned.result is None or tuned.result.failure is None:
+        return None
+    last = tuned.result.last_failure
+    return str(last.error_type if last else tuned.result.stop_reason), tuned.result.failure
 
 
 def trial(record: TrialRecord) -> dict[str, object]:

@@ -74,6 +74,12 @@ def quality(settings: Settings, experiment: Experiment, data: Dataset) -> tuple[
     return report, given_quality.decided(report, len(data.frame))
 
 
+def gate_message(report: QualityReport, decision: GateDecision) -> str:
+    """Return what a person reads of the gate: the same in a run and in ``e2i experiment validate``."""
+    steps = () if decision.passed else report.remediation_steps
+    return "; ".join((decision.reason, *steps))
+
+
 def require_open(settings: Settings, experiment: Experiment, data: Dataset) -> None:
     """Accept a table only if nothing stands in its way.
 
@@ -85,7 +91,6 @@ def require_open(settings: Settings, experiment: Experiment, data: Dataset) -> N
     mistakes += shifted_target.violations(data, experiment.leakage.accepted)
     report, decision = quality(settings, experiment, data)
     if not decision.passed:
-        details = [one for one in (*report.blocking_issues, *report.remediation_steps) if one not in decision.reason]
-        mistakes.append(Violation("quality", experiment.name, "; ".join((decision.reason, *details))))
+        mistakes.append(Violation("quality", experiment.name, gate_message(report, decision)))
     if mistakes:
         raise DataInvalid(f"data of experiment {experiment.name}", mistakes)

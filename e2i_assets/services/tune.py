@@ -15,11 +15,12 @@ from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.study_rows import StudyRow
 from e2i_assets.adapters.trial_processes.limited import objective_within_limits
 from e2i_assets.core.data.split_tables import SearchRows
-from e2i_assets.core.errors import E2iError
+from e2i_assets.core.errors import E2iError, MissingHpoData
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import goals, limits
+from e2i_assets.core.search.search_failure import SearchFailure, error_type, require_rows
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
@@ -62,7 +63,11 @@ def tuned(
         pace.told(trial, best)
         on_trial(trial, best)
 
-    result = durable_search(project, experiment, rows, warm_start, told, say)
+    try:
+        result = durable_search(project, experiment, rows, warm_start, told, say)
+    except MissingHpoData as error:
+        failure = SearchFailure(error=str(error), error_type=error_type(type(error).__name__))
+        return tuning.Tuned(identity=identity, result=None, failure=failure)
     if result.resumed_from:  # else a study that was complete already would say nothing at all
         say(f"{result.resumed_from} of {result.n_trials} trials were there from an earlier run; {result.stop_reason}")
     return tuning.Tuned(identity=identity, result=result)
@@ -96,9 +101,15 @@ def durable_search(
     """Run or resume the experiment's study, beside other processes maybe; the tables follow it trial by trial.
 
     Raises:
-        StudyAborted: Trials only failed; the study's row says so too.
+        MissingHpoData: There is no train or no validation row; the study's row names the cause too.
         E2iError: The engine that the experiment names cannot be used.
     """
+    try:
+        require_rows(rows)
+    except MissingHpoData as error:
+        store = StudyRepository(project.database)
+        store.fail(store.start(_row(project, experiment, rows, tuning.spec_hash(experiment, rows.facts))), str(error))
+        raise
     from e2i_assets.adapters.optuna_storage.study_session import joined
 
     database = project.database
@@ -164,7 +175,7 @@ def finish(store: StudyRepository, study_id: str, result: StudyResult) -> None:
         default_value=result.default_value,
         duration_seconds=result.duration_seconds,
         stop_reason=result.stop_reason,
-        error_message=None if best else result.stop_reason,
+        error_message=result.failure or (None if best else result.stop_reason),
     )
 
 

@@ -89,7 +89,7 @@ def valid_outputs(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "hpo_completed": found,
         "best_hyperparameters": {**DEFAULTS, **(tuned if found else {}), **FIXED},
-        "hpo_best_trial": draw(counts) if found else None,
+        "hpo_best_trial": draw(st.integers(0, ran + other - 1)) if found else None,
         "hpo_best_stopped_early": found,
         "hpo_best_value": draw(st.floats(allow_nan=False, allow_infinity=False)) if found else None,
         "hpo_trials_run": ran,
@@ -303,7 +303,12 @@ def test_a_search_that_was_off_is_right_with_the_defaults() -> None:
         ({"hpo_best_trial": 0}, "hpo_best_trial"),
         ({"hpo_best_stopped_early": True}, "hpo_best_stopped_early"),
         ({"hpo_trials_run": 3, "hpo_study_name": "s"}, "hpo_stop_reason"),
-        ({"hpo_trials_failed": 3, "hpo_study_name": "s"}, "hpo_stop_reason"),
+        ({"hpo_trials_pruned": 3, "hpo_study_name": "s"}, "hpo_stop_reason"),
+        ({"hpo_trials_failed": 3, "hpo_study_name": "s", "hpo_stop_reason": "no trial completed"}, "error"),
+        (
+            {"hpo_trials_pruned": 3, "hpo_trials_begun": 2, "hpo_study_name": "s", "hpo_stop_reason": "no trial"},
+            "hpo_trials_begun",
+        ),
         ({"hpo_trials_pruned": 3, "hpo_stop_reason": "timeout"}, "hpo_study_name"),
         ({"error": "no rows"}, "error_type"),
         ({"best_hyperparameters": {**DEFAULTS, **FIXED, "learning_rate": 0.2}}, "best_hyperparameters.learning_rate"),
@@ -315,9 +320,18 @@ def test_a_study_that_did_not_complete_claims_nothing_and_says_why(fields: dict[
     assert named(violations_of(not_completed(**fields), SPACE, FIXED, DEFAULTS)) == [where]
 
 
+@pytest.mark.parametrize(("begun", "right"), [(None, 12), (13, 12), (20, 19)])
+def test_the_best_trial_is_one_of_those_that_the_study_began(begun: int | None, right: int) -> None:
+    raw = completed() | {"hpo_trials_begun": begun}
+    assert violations_of(raw | {"hpo_best_trial": right}, SPACE, FIXED, DEFAULTS) == []
+    for number in (right + 1, 999):
+        assert named(violations_of(raw | {"hpo_best_trial": number}, SPACE, FIXED, DEFAULTS)) == ["hpo_best_trial"]
+
+
 def test_a_partial_study_with_its_reason_is_right() -> None:
     """T3"""
-    raw = not_completed(hpo_trials_failed=3, hpo_study_name="s", hpo_stop_reason="every trial failed")
+    failed = {"error": "3 of 3 trials failed", "error_type": "hpo_error"}
+    raw = not_completed(hpo_trials_failed=3, hpo_study_name="s", hpo_stop_reason="no trial completed", **failed)
     assert violations_of(raw, SPACE, FIXED, DEFAULTS) == []
 
 

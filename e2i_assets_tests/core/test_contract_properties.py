@@ -95,20 +95,25 @@ def cases(draw: st.DrawFn, completed: bool | None = None) -> Case:
     fixed: Document = draw(st.fixed_dictionaries({}, optional={"seed": st.integers(0, 9), "verbose": st.booleans()}))
     found = draw(st.booleans()) if completed is None else completed
     ran = draw(st.integers(1, 99)) if found else draw(st.sampled_from([0, 3]))
+    pruned, failed = draw(st.sampled_from([0, 5])), draw(st.sampled_from([0, 2]))
+    begun = draw(st.none() | st.integers(ran + pruned + failed, 10**6))
+    caused = not found and not ran and failed
     output = {
         "hpo_completed": found,
         "best_hyperparameters": {**defaults, **(settled(drawn, space) if found else {}), **fixed},
-        "hpo_best_trial": draw(COUNTS) if found else None,
+        "hpo_best_trial": draw(st.integers(0, (begun or ran + pruned + failed) - 1)) if found else None,
         "hpo_best_value": draw(FINITE) if found else None,
         "hpo_default_value": draw(st.none() | FINITE),
         "hpo_trials_run": ran,
-        "hpo_trials_pruned": draw(st.sampled_from([0, 5])),
-        "hpo_trials_failed": draw(st.sampled_from([0, 2])),
+        "hpo_trials_pruned": pruned,
+        "hpo_trials_failed": failed,
+        "hpo_trials_begun": begun,
         "hpo_duration_seconds": draw(st.floats(0, 1e6)),
         "hpo_study_name": draw(TEXTS),
         "hpo_spec_hash": draw(st.none() | TEXTS),
         "hpo_metric": draw(st.none() | TEXTS),
         "hpo_stop_reason": draw(TEXTS),
+        **({"error": draw(TEXTS), "error_type": "hpo_error"} if caused else {}),
     }
     return space, fixed, defaults, output
 
@@ -170,7 +175,8 @@ def same(value: object, other: object) -> bool:
 STUDY_MISTAKES: dict[str, list[Any]] = {
     "hpo_completed": ["true", 1, 0, None, ..., math.nan, []],
     "best_hyperparameters": [None, ..., [], "a", [("depth", 3)]],
-    "hpo_best_trial": [None, -1, True, 7.0, "7", math.nan],
+    "hpo_best_trial": [None, -1, True, 7.0, "7", math.nan, 10**6],
+    "hpo_trials_begun": [0, -1, True, "3", 2.0],
     "hpo_best_value": [None, ..., math.nan, math.inf, -math.inf, "0.9", True, [0.9]],
     "hpo_default_value": [math.nan, math.inf, "0", False],
     "hpo_best_stopped_early": [1, "yes", None],
@@ -194,7 +200,8 @@ EMPTY_MISTAKES: dict[str, list[Any]] = {
     "hpo_best_value": [0.5, -1.0],
     "hpo_best_stopped_early": [True],
     "hpo_trials_pruned": [-1],
-    "error": ["no rows"],
+    "error": ["", 3],
+    "error_type": ["bad luck", 0],
 }
 
 

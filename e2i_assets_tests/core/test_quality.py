@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from e2i_assets.core.data.dataset import Dataset, dataset_of
+from e2i_assets.core.data.given_quality import decided
 from e2i_assets.core.data.quality import WEIGHTS, QualityReport, assess, gate
 from e2i_assets.core.data.quality_scores import scores
 from e2i_assets.core.experiments.file import experiment_from
@@ -71,8 +72,41 @@ def test_without_a_report_nothing_passes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"status": "failed", "overall_score": 0.5, "warnings": ("a", "b", "c", "d")},
+            "blocked: the status of the quality report is failed; "
+            "the overall score is 0.5000; issues: a, b, c and 1 more",
+        ),
+        (
+            {"overall_score": 0.5, "failed_expectations": ("a",), "warnings": ("a", "b")},
+            "blocked: the overall score 0.5000 is below 0.80; issues: a, b",
+        ),
+        ({"blocking_issues": ("no key",), "overall_score": 0.9}, "blocked by no key; the overall score is 0.9000"),
+        ({"overall_score": None, "warnings": ("a",)}, "blocked: the quality report has no overall score; issues: a"),
+    ],
+)
+def test_what_blocks_is_said_with_the_score_and_the_first_three_issues(fields: dict[str, Any], message: str) -> None:
+    assert gate(report(**fields)).reason == message
+
+
+@pytest.mark.parametrize(("count", "passes"), [(0, False), (29, False), (30, True), (None, True)])
+def test_the_rows_that_a_report_counts_are_those_of_the_table(count: int | None, passes: bool) -> None:
+    decision = decided(report(row_count=count), 30)
+    assert decision.passed is passes
+    assert passes or f"counts {count} rows, and the table has 30" in decision.reason
+
+
+@pytest.mark.parametrize(
     "fields",
-    [{"overall_score": float("nan")}, {"overall_score": 1.2}, {"status": "ok"}, {"row_count": -1}, {"qc_passed": True}],
+    [
+        *({"overall_score": score} for score in (float("nan"), 1.2, True, False, "0.9")),
+        *({"row_count": count} for count in (-1, True, "12", 1.5)),
+        {"validity_score": True},
+        {"status": "ok"},
+        {"qc_passed": True},
+    ],
 )
 def test_a_report_that_is_none_is_not_read(fields: dict[str, Any]) -> None:
     """T23."""

@@ -11,7 +11,7 @@ from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.prepared_data import Task
-from e2i_assets.core.errors import E2iError, NoWorkers, StudyAborted
+from e2i_assets.core.errors import E2iError, NoWorkers
 from e2i_assets.core.fitting.fit_context import Rows, fit_context
 from e2i_assets.core.metrics import Metric, metric
 from e2i_assets.core.search.goals import metric_goal
@@ -141,8 +141,26 @@ def test_a_value_that_is_not_finite_is_a_failure(value):
 
 def test_ten_failures_in_a_row_end_the_study_with_the_reason():
     space = registry.algorithm("LogisticRegression").search_space(KIND)
-    with pytest.raises(StudyAborted, match="10 trials in a row failed, the last with ValueError: the labels went"):
-        search(objective("LogisticRegression", space, broken_after(1)), plan(40), memory())
+    result = search(objective("LogisticRegression", space, broken_after(1)), plan(40), memory())
+    assert (result.best, result.status, result.stop_reason) == (None, "failed", "too many failures in a row")
+    assert result.failure == (
+        "too many failures in a row: 10 of 10 trials failed, the last with ValueError: the labels went missing"
+    )
+    assert len(result.trials) == 10
+
+
+def test_a_study_that_failures_break_off_after_good_trials_is_partial_and_keeps_the_best():
+    space = registry.algorithm("LogisticRegression").search_space(KIND)
+    result = search(objective("LogisticRegression", space, broken_after(4)), plan(40), memory())
+    assert (result.status, result.stop_reason) == ("partial", "too many failures in a row")
+    assert result.best is not None
+    assert "10 of 13 trials failed, the last with ValueError" in str(result.failure)
+
+
+def test_a_study_without_time_for_a_trial_is_partial():
+    result = search(objective(), plan(5, timeout_seconds=0.0), memory())
+    assert (result.trials, result.best, result.status, result.stop_reason) == ((), None, "partial", "time is up")
+    assert result.failure is None
 
 
 def test_a_study_without_a_completed_trial_is_a_result_not_a_crash():
@@ -246,8 +264,9 @@ def test_configurations_that_kill_their_process_break_the_study_off():
     for _ in range(6):
         recovered(study, [trial.number for trial in study.trials if trial.state.name == "RUNNING"])
         study.ask().suggest_int("max_depth", 2, 9)
-    with pytest.raises(StudyAborted, match="3 trials in a row failed, the last with InterruptedAgain"):
-        search(objective(space=space), plan(8, max_failures=3), storage)
+    result = search(objective(space=space), plan(8, max_failures=3), storage)
+    assert result.stop_reason == "too many failures in a row"
+    assert "3 of 3 trials failed, the last with InterruptedAgain" in str(result.failure)
 
 
 def test_a_running_trial_ends_at_its_next_report_once_time_is_up():
@@ -399,8 +418,7 @@ def test_a_row_of_failures_goes_on_where_it_was_when_the_process_died():
     storage = memory()
     failing = objective("LogisticRegression", space, broken_after(0))
     search(failing, plan(7), storage)
-    with pytest.raises(StudyAborted):
-        search(failing, plan(40), storage)
+    assert search(failing, plan(40), storage).stop_reason == "too many failures in a row"
     assert len(optuna.load_study(study_name="study", storage=storage).trials) == 10
 
 

@@ -34,16 +34,23 @@ class TracingResult:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TracedSpan:
     """A span that is being recorded, or nothing when tracing is off."""
 
     recorded: "Span | None" = None
+    has_failed: bool = False
 
     def set(self, attributes: Mapping[str, object]) -> None:
         """Add what is known only now."""
         if self.recorded is not None:
             self.recorded.set_attributes(span_values(attributes))
+
+    def fail(self, error_type: str, message: str) -> None:
+        """Mark the span as an error although what it stands for goes on without an exception."""
+        if self.recorded is not None:
+            _mark_as(self.recorded, (error_type, message))
+            self.has_failed = True
 
 
 class Tracing:
@@ -107,8 +114,10 @@ class Tracing:
         span = _started(self._provider, name, run_id, key or name, parent, started_at)
         span.set_attributes(span_values(attributes or {}))
         try:
-            yield TracedSpan(span)
-            _mark(span)
+            traced = TracedSpan(span)
+            yield traced
+            if not traced.has_failed:
+                _mark(span)
         except BaseException as error:
             _mark(span, error)
             raise

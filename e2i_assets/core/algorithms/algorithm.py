@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from e2i_assets.core.algorithms.consumption import ABSENT, Consumption
 from e2i_assets.core.algorithms.early_stopping import FitMonitor
 from e2i_assets.core.algorithms.prepared_data import Matrix, PreparedData, Task
-from e2i_assets.core.errors import E2iError
+from e2i_assets.core.errors import E2iError, UnsupportedAlgorithm, Violation
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
 
@@ -56,6 +57,8 @@ class Algorithm:
         rounds_cap: The most rounds to grow where early stopping decides them, None where nothing stops early.
         bins_rows: Whether it learns from a binned form of the train rows, so that it needs their matrix only once.
         renamed: Our parameter name to the estimator's, where the two differ.
+        consumption: When the fit reads which parameter.
+        completions: Values for `completing`.
         adapted: Rewrites the whole parameter set for the estimator, where renaming is not enough.
     """
 
@@ -73,6 +76,8 @@ class Algorithm:
     rounds_cap: int | None = None
     bins_rows: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
+    consumption: Consumption = field(default_factory=Consumption)
+    completions: Mapping[str, Any] = field(default_factory=dict)
     adapted: Callable[[dict[str, Any], ProblemType], dict[str, Any]] | None = None
 
     @property
@@ -85,6 +90,20 @@ class Algorithm:
         """Every parameter name that may be searched or fixed."""
         return frozenset({*self.default_values, *self.space, *self.fixed_values, *self.accepts})
 
+    def unread(self, parameters: Mapping[str, Any], problem_type: ProblemType) -> list[Violation]:
+        """Return those of a whole parameter set that the fit would not read, but for the algorithm's own values."""
+        own = {**self.default_values, **self.fixed_values}
+        named = {name: value for name, value in parameters.items() if name not in own or own[name] != value}
+        return list(self.consumption.violations(named, problem_type, lambda _, other: [parameters.get(other, ABSENT)]))
+
+    def completing(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the defaults need besides: the parameter without which a fixed value would have no effect."""
+        return {
+            needed: self.completions[needed]
+            for name, (value, needed) in self.consumption.completes.items()
+            if parameters.get(name) == value and needed not in parameters and needed in self.completions
+        }
+
     def search_space(self, problem_type: ProblemType) -> SearchSpace:
         """Return the default search space."""
         self._estimator_path(problem_type)
@@ -94,17 +113,25 @@ class Algorithm:
         """Build the unfitted estimator from exactly these parameters.
 
         Raises:
-            E2iError: A parameter is not one of this algorithm's, or the problem type is not.
+            E2iError: A parameter is not one of this algorithm's, or the fit would not read it.
+            UnsupportedAlgorithm: It cannot do the problem type, or its library cannot be loaded.
         """
         if unknown := sorted(set(parameters) - self.parameters):
             raise E2iError(
                 f"{self.name} does not take {', '.join(unknown)}: it takes {', '.join(sorted(self.parameters))}"
             )
         module, _, name = self._estimator_path(problem_type).rpartition(".")
+        if unread := self.unread(parameters, problem_type):
+            raise E2iError(f"{self.name} does not read {'; '.join(map(str, unread))}")
         values = {self.renamed.get(key, key): value for key, value in parameters.items()}
         if self.adapted:
             values = self.adapted(values, problem_type)
-        return getattr(importlib.import_module(module), name)(**values)
+        try:
+            estimator = getattr(importlib.import_module(module), name)
+        except (ImportError, OSError) as error:  # a shared library of the package may be missing
+            message = f"{self.name} needs {self.framework}, which cannot be loaded: {error}"
+            raise UnsupportedAlgorithm(message) from error
+        return estimator(**values)
 
     def fit(self, parameters: Mapping[str, Any], prepared_data: PreparedData, watch: FitMonitor | None = None) -> Fit:
         """Fit on the train rows; the binned form of the rows is shared by all fits on the same material."""
@@ -112,7 +139,7 @@ class Algorithm:
 
     def _estimator_path(self, problem_type: ProblemType) -> str:
         if problem_type not in self.classes:
-            raise E2iError(f"{self.name} cannot do {problem_type}: it does {', '.join(self.classes)}")
+            raise UnsupportedAlgorithm(f"{self.name} cannot do {problem_type}: it does {', '.join(self.classes)}")
         return self.classes[problem_type]
 
 

@@ -1,6 +1,7 @@
 """ExtraTrees of scikit-learn: splits drawn at random, so deeper and more trees than a random forest's pay."""
 
 from e2i_assets.core.algorithms.algorithm import Algorithm
+from e2i_assets.core.algorithms.consumption import CLASSES, Consumption
 from e2i_assets.core.algorithms.forest import fit_in_batches
 
 ALGORITHM = Algorithm(
@@ -24,4 +25,5 @@ ALGORITHM = Algorithm(
     fixed_values={"random_state": 42, "n_jobs": 1},
     accepts=frozenset({"criterion", "max_leaf_nodes", "min_impurity_decrease", "class_weight", "ccp_alpha"}),
     fit_estimator=fit_in_batches,
+    consumption=Consumption(only_for={"class_weight": CLASSES}),
 )

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores, over_all_classes
+from e2i_assets.core.algorithms.consumption import Consumption
 from e2i_assets.core.algorithms.early_stopping import EarlyStopper, FitMonitor
 from e2i_assets.core.algorithms.prepared_data import PreparedData
 from e2i_assets.core.metrics import Array, Prediction
@@ -92,8 +93,9 @@ ALGORITHM = Algorithm(
         "max_features": {"type": "categorical", "choices": ["sqrt", "log2", None]},
     },
     fixed_values={"random_state": 42},
-    accepts=frozenset({"criterion", "min_samples_split", "max_leaf_nodes", "min_impurity_decrease", "loss"}),
+    accepts=frozenset({"min_samples_split", "max_leaf_nodes", "min_impurity_decrease", "loss"}),
     fit_estimator=_fit,
     rounds_parameter="n_estimators",
     rounds_cap=1000,
+    consumption=Consumption(only_for={"loss": frozenset({"binary_classification", "regression"})}),
 )

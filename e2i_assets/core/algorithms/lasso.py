@@ -1,6 +1,7 @@
 """Lasso of scikit-learn: a linear model on standardised features."""
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, fit_at_once
+from e2i_assets.core.algorithms.consumption import NEVER, Consumption
 
 ALGORITHM = Algorithm(
     name="Lasso",
@@ -13,4 +14,5 @@ ALGORITHM = Algorithm(
     fixed_values={"random_state": 42},
     accepts=frozenset({"tol", "max_iter", "fit_intercept", "positive"}),
     fit_estimator=fit_at_once,
+    consumption=Consumption(only_for={"random_state": NEVER}),
 )

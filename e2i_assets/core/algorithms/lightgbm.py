@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores
+from e2i_assets.core.algorithms.consumption import ABSENT, BINARY, GIVEN, Consumption
 from e2i_assets.core.algorithms.early_stopping import EarlyStopper, FitMonitor
 from e2i_assets.core.algorithms.prepared_data import PreparedData, Task
 from e2i_assets.core.metrics import Array, Prediction
@@ -162,5 +163,12 @@ ALGORITHM = Algorithm(
     rounds_parameter="n_estimators",
     rounds_cap=1000,
     bins_rows=True,
+    consumption=Consumption(
+        only_for={"scale_pos_weight": BINARY, "is_unbalance": BINARY},
+        needs={
+            "bagging_freq": {"bagging_fraction": (GIVEN,)},
+            "is_unbalance": {"scale_pos_weight": (ABSENT,)},
+        },
+    ),
     renamed={"feature_fraction": "colsample_bytree", "bagging_fraction": "subsample", "bagging_freq": "subsample_freq"},
 )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, fit_at_once
+from e2i_assets.core.algorithms.consumption import Consumption
 from e2i_assets.core.metrics import ProblemType
 
 _L1_RATIO = {"l2": 0.0, "l1": 1.0}
@@ -35,5 +36,9 @@ ALGORITHM = Algorithm(
     fixed_values={"random_state": 42, "max_iter": 1000},
     accepts=frozenset({"tol", "class_weight", "fit_intercept"}),
     fit_estimator=fit_at_once,
+    consumption=Consumption(
+        needs={"l1_ratio": {"penalty": ("elasticnet",)}}, completes={"penalty": ("elasticnet", "l1_ratio")}
+    ),
+    completions={"l1_ratio": 0.5},
     adapted=_with_l1_ratio,
 )

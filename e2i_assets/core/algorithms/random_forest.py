@@ -1,6 +1,7 @@
 """RandomForest of scikit-learn."""
 
 from e2i_assets.core.algorithms.algorithm import Algorithm
+from e2i_assets.core.algorithms.consumption import ABSENT, CLASSES, Consumption
 from e2i_assets.core.algorithms.forest import fit_in_batches
 
 ALGORITHM = Algorithm(
@@ -27,4 +28,5 @@ ALGORITHM = Algorithm(
         | {"max_samples", "bootstrap"}
     ),
     fit_estimator=fit_in_batches,
+    consumption=Consumption(only_for={"class_weight": CLASSES}, needs={"max_samples": {"bootstrap": (True, ABSENT)}}),
 )

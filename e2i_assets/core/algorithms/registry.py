@@ -6,7 +6,7 @@ from functools import cache
 
 from e2i_assets.core import algorithms
 from e2i_assets.core.algorithms.algorithm import Algorithm
-from e2i_assets.core.errors import E2iError
+from e2i_assets.core.errors import UnsupportedAlgorithm
 
 
 @cache
@@ -28,9 +28,9 @@ def algorithm(name: str) -> Algorithm:
     """Look an algorithm up.
 
     Raises:
-        E2iError: There is none of that name.
+        UnsupportedAlgorithm: There is none of that name.
     """
     try:
         return _algorithms()[name]
     except KeyError:
-        raise E2iError(f"unknown algorithm {name!r}: choose one of {', '.join(names())}") from None
+        raise UnsupportedAlgorithm(f"unknown algorithm {name!r}: choose one of {', '.join(names())}") from None

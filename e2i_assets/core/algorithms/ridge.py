@@ -1,6 +1,7 @@
 """Ridge of scikit-learn: a linear model on standardised features."""
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, fit_at_once
+from e2i_assets.core.algorithms.consumption import NEVER, Consumption
 
 ALGORITHM = Algorithm(
     name="Ridge",
@@ -13,4 +14,8 @@ ALGORITHM = Algorithm(
     fixed_values={"random_state": 42},
     accepts=frozenset({"tol", "max_iter", "fit_intercept", "positive"}),
     fit_estimator=fit_at_once,
+    # Only the solver of positive coefficients iterates; the others solve the equations at once.
+    consumption=Consumption(
+        only_for={"random_state": NEVER}, needs={"tol": {"positive": (True,)}, "max_iter": {"positive": (True,)}}
+    ),
 )

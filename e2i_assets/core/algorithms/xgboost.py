@@ -7,6 +7,7 @@ that scikit-learn's interface of XGBoost would have fitted.
 from typing import Any
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores
+from e2i_assets.core.algorithms.consumption import BINARY, Consumption
 from e2i_assets.core.algorithms.early_stopping import EarlyStopper, FitMonitor
 from e2i_assets.core.algorithms.prepared_data import PreparedData, Task
 from e2i_assets.core.metrics import Array, Prediction
@@ -145,4 +146,9 @@ ALGORITHM = Algorithm(
     rounds_parameter="n_estimators",
     rounds_cap=1000,
     bins_rows=True,
+    consumption=Consumption(
+        only_for={"scale_pos_weight": BINARY},
+        # Without a limit of leaves both ways to grow end with the same tree.
+        completes={"grow_policy": ("lossguide", "max_leaves")},
+    ),
 )

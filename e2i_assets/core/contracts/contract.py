@@ -34,10 +34,12 @@ class HpoOutput(ContractModel):
         hpo_best_stopped_early: Whether early stopping, not the search, decided the rounds among its parameters.
         hpo_default_value: The value of the defaults in the same study and orientation.
         hpo_trials_run: Completed trials; pruned and failed ones are counted apart.
+        hpo_trials_begun: Trials that the study began, with those that were tried again; numbers of trials are below it.
         hpo_duration_seconds: Wall time of the study.
         hpo_spec_hash: The identity of the study.
         hpo_stop_reason: Why the study ended; needed when trials ran and it did not complete.
         hpo_pattern_id: What the memory kept of it.
+        error, error_type: Why there is no trial to train, where failures are the cause; null otherwise.
     """
 
     hpo_completed: bool
@@ -49,6 +51,7 @@ class HpoOutput(ContractModel):
     hpo_trials_run: Count = 0
     hpo_trials_pruned: Count = 0
     hpo_trials_failed: Count = 0
+    hpo_trials_begun: Count | None = None
     hpo_duration_seconds: NotNegative = 0.0
     hpo_study_name: Text | None = None
     hpo_spec_hash: Text | None = None

@@ -39,14 +39,34 @@ def hpo_rules(fields: Fields) -> Iterator[Violation]:
                 yield Violation(name, fields[name], "must be null when hpo_completed is false")
         if fields.get("hpo_best_stopped_early") is True:
             yield Violation("hpo_best_stopped_early", True, "must be false when there is no best trial")
+    yield from _trial_number_rules(fields)
     ran = any(fields.get(name, 0) for name in _COUNTS)
     reasons = [name for name in ("hpo_stop_reason", "error") if fields.get(name, "") is not None]
     if completed is False and ran and not reasons:
         yield Violation("hpo_stop_reason", None, "must say why the trials that ran completed no study")
+    failed = fields.get("hpo_trials_failed", 0) and fields.get("hpo_trials_run") == 0
+    if completed is False and failed and fields.get("error", "") is None:
+        yield Violation("error", None, "must name the cause when trials failed and none completed")
     if ran and "hpo_study_name" in fields and fields["hpo_study_name"] is None:
         yield Violation("hpo_study_name", None, "must be given when trials ran")
     if {"error", "error_type"} <= fields.keys() and (fields["error"] is None) != (fields["error_type"] is None):
         yield Violation("error_type", fields["error_type"], "must be given exactly when error is")
+
+
+def _trial_number_rules(fields: Fields) -> Iterator[Violation]:
+    """The best trial is one of the study's trials, which are numbered from 0."""
+    if not all(isinstance(fields.get(name), int) for name in _COUNTS):
+        return
+    ended, begun, best = (
+        sum(fields[name] for name in _COUNTS),
+        fields.get("hpo_trials_begun"),
+        fields.get("hpo_best_trial"),
+    )
+    if begun is not None and begun < ended:
+        yield Violation("hpo_trials_begun", begun, f"must be at least {ended}: so many trials ended")
+    trials = ended if begun is None else begun
+    if best is not None and fields.get("hpo_completed") is True and best >= trials:
+        yield Violation("hpo_best_trial", best, f"must be below {trials}: the trials are numbered from 0")
 
 
 def trained_model_rules(fields: Fields) -> Iterator[Violation]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from e2i_assets.core.data.quality import MINIMUM_SCORE, WEIGHTS, GateDecision, QualityReport, gate
+from e2i_assets.core.data.quality import MINIMUM_SCORE, WEIGHTS, GateDecision, QualityReport, blocked, gate
 from e2i_assets.core.errors import DataInvalid, ExperimentInvalid, Violation
 from e2i_assets.core.experiments.yaml_documents import read_mapping
 
@@ -39,11 +39,11 @@ def decided(report: QualityReport, rows: int) -> GateDecision:
     wrong = "; ".join(_contradictions(report, rows))
     if not decision.passed or not wrong:
         return decision
-    return GateDecision(passed=False, reason=f"blocked: {wrong}")
+    return blocked(report, f"blocked: {wrong}")
 
 
 def _contradictions(report: QualityReport, rows: int) -> Iterator[str]:
-    if report.row_count and report.row_count != rows:
+    if report.row_count is not None and report.row_count != rows:
         yield f"the quality report counts {report.row_count} rows, and the table has {rows}: it is about another one"
     scores = {name: getattr(report, f"{name}_score") for name in WEIGHTS}
     if report.overall_score is None or any(score is None for score in scores.values()):

@@ -17,6 +17,7 @@ MINIMUM_SCORE = 0.80
 BLOCKING_SCORE = 0.50
 WEIGHTS = {"completeness": 0.25, "validity": 0.25, "consistency": 0.20, "uniqueness": 0.15, "timeliness": 0.15}
 _ROUNDING = 1e-9
+_ISSUES = 3
 _REMEDIES = {
     "completeness": "fill the missing cells in the source, or drop the emptiest columns under columns.drop",
     "validity": "write stand-ins for missing values as empty cells in the source",
@@ -25,8 +26,9 @@ _REMEDIES = {
     "timeliness": "correct the times in the future, or the column under columns.time",
 }
 
-Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
+# Strict: true and the text "0.9" are no numbers.
+Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
+Count = Annotated[int, Field(ge=0, strict=True)]
 Status = Literal["passed", "failed", "warning", "skipped", "unknown"]
 
 
@@ -62,8 +64,8 @@ class QualityReport(BaseModel):
     warnings: tuple[str, ...] = ()
     remediation_steps: tuple[str, ...] = ()
     blocking_issues: tuple[str, ...] = ()
-    row_count: Count = 0
-    column_count: Count = 0
+    row_count: Count | None = None
+    column_count: Count | None = None
     validated_at: datetime | None = None
 
 
@@ -80,7 +82,8 @@ def gate(report: QualityReport | None) -> GateDecision:
     """Decide whether training may start; the first rule that applies gives the reason.
 
     A failed status blocks, then any blocking issue, then a score below 0.80 (0.80 itself passes), then every status
-    but passed and warning, then a missing score. No report blocks too.
+    but passed and warning, then a missing score. No report blocks too. The reason carries the
+    score and the first issues.
     """
     if report is None:
         return GateDecision(passed=False, reason="blocked: there is no quality report")
@@ -97,7 +100,20 @@ def gate(report: QualityReport | None) -> GateDecision:
         reason = "blocked: the quality report has no overall score"
     else:
         return GateDecision(passed=True, reason=f"passed with an overall score of {score:.4f}")
-    return GateDecision(passed=False, reason=reason)
+    return blocked(report, reason)
+
+
+def blocked(report: QualityReport, reason: str) -> GateDecision:
+    """Return that training may not start, with the score and the first three issues unless the reason has them."""
+    parts = [reason]
+    if report.overall_score is not None and "overall score" not in reason:
+        parts.append(f"the overall score is {report.overall_score:.4f}")
+    issues = dict.fromkeys((*report.blocking_issues, *report.failed_expectations, *report.warnings))
+    left = [issue for issue in issues if issue not in report.blocking_issues or issue not in reason]
+    if left:
+        more = f" and {len(left) - _ISSUES} more" if len(left) > _ISSUES else ""
+        parts.append(f"issues: {', '.join(left[:_ISSUES])}{more}")
+    return GateDecision(passed=False, reason="; ".join(parts))
 
 
 def assess(data: Dataset, experiment_id: str, now: datetime) -> QualityReport:

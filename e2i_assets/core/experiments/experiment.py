@@ -120,7 +120,8 @@ class Experiment(Section):
         algorithm = registry.algorithm(self.algorithm)
         cap = {str(algorithm.rounds_parameter): algorithm.rounds_cap} if self.stops_rounds else {}
         undrawn = undrawn_values(algorithm, self.problem_type, self._changes(), self.fixed)
-        return {**algorithm.default_values, **cap, **undrawn}
+        known = {**algorithm.default_values, **cap, **undrawn}
+        return {**known, **algorithm.completing({**known, **self.fixed_parameters()})}
 
     def _changes(self) -> dict[str, dict[str, Any] | None]:
         """Return the changes to the search space, those included that other options make."""

@@ -63,7 +63,8 @@ def _algorithm_violations(parts: Parts, problem_type: ProblemType | None) -> Ite
         able = [other for other in registry.names() if problem_type in registry.algorithm(other).problem_types]
         yield Violation("algorithm", name, f"cannot do {problem_type}: choose one of {', '.join(able)}")
     elif problem_type and "search_space" in parts and "fixed" in parts:
-        yield from space_changes.violations(algorithm, problem_type, parts["search_space"], parts["fixed"])
+        is_searched = parts["hpo"].enabled if "hpo" in parts else True
+        yield from space_changes.violations(algorithm, problem_type, parts["search_space"], parts["fixed"], is_searched)
     if {"hpo", "early_stopping", "search_space"} <= parts.keys():
         yield from search_rules.violations(parts["hpo"], algorithm, parts["early_stopping"], parts["search_space"])
 

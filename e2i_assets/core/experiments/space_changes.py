@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from e2i_assets.core.algorithms.algorithm import Algorithm
+from e2i_assets.core.algorithms.consumption import ABSENT
 from e2i_assets.core.errors import SearchSpaceInvalid, Violation
 from e2i_assets.core.metrics import ProblemType
 from e2i_assets.core.search_space.space import as_documents, parse_space
@@ -45,9 +46,21 @@ def undrawn_values(
 
 
 def violations(
-    algorithm: Algorithm, problem_type: ProblemType, changes: Changes, fixed: Mapping[str, Any]
+    algorithm: Algorithm,
+    problem_type: ProblemType,
+    changes: Changes,
+    fixed: Mapping[str, Any],
+    is_searched: bool = True,
 ) -> Iterator[Violation]:
-    """Judge the changes and the fixed parameters of an experiment."""
+    """Judge the changes and the fixed parameters of an experiment.
+
+    Args:
+        algorithm: Whose parameters they are.
+        problem_type: Of the experiment.
+        changes: See `settled_space`.
+        fixed: Parameters with one value.
+        is_searched: Whether there is a search; without one the defaults and the fixed parameters are fitted.
+    """
     yield from _name_violations(algorithm, changes, fixed)
     known = {name: change for name, change in changes.items() if name in algorithm.parameters}
     space = settled_space(algorithm, problem_type, known, fixed)
@@ -59,7 +72,37 @@ def violations(
     for name, change in known.items():
         if change is not None and name not in space and name not in fixed:
             yield Violation(f"search_space.{name}", dict(change), "can never apply: see the parameter it depends on")
-    yield from _fixed_violations(algorithm, problem_type, space, fixed)
+    broken = [*_fixed_violations(algorithm, problem_type, space, fixed)]
+    yield from broken
+    named = {violation.where for violation in broken}
+    for violation in _unread(algorithm, problem_type, space if is_searched else {}, fixed):
+        if violation.where not in named:
+            yield violation
+
+
+def _unread(
+    algorithm: Algorithm, problem_type: ProblemType, space: Documents, fixed: Mapping[str, Any]
+) -> Iterator[Violation]:
+    """Find what some fit of the experiment would not read, of its fixed parameters and of the searched ones."""
+    constants = {**algorithm.default_values, **algorithm.fixed_values, **fixed}
+
+    def possible(name: str, other: str) -> list[Any]:
+        condition = (space.get(name, {}).get("when") or {}).get(other)
+        if condition is not None:
+            return list(condition)
+        if other not in space:
+            return [constants.get(other, ABSENT)]
+        definition = space[other]
+        values = list(definition.get("choices", [definition.get("low")]))
+        waits_for_it = name in (definition.get("when") or {})
+        if "when" in definition and "otherwise" not in definition and not waits_for_it:
+            values.append(constants.get(other, ABSENT))
+        return values
+
+    own = {name: value for name, value in fixed.items() if algorithm.fixed_values.get(name) != value}
+    for where, names in (("fixed", own), ("search_space", space)):
+        for violation in algorithm.consumption.violations(names, problem_type, possible):
+            yield Violation(f"{where}.{violation.where}", violation.value, violation.rule)
 
 
 def _changed(algorithm: Algorithm, problem_type: ProblemType, changes: Changes, fixed: Mapping[str, Any]) -> Documents:

@@ -31,7 +31,8 @@ def _outcome(report: ReportFacts) -> str:
 
 def _gain(report: ReportFacts) -> str:
     if not report.hpo.hpo_completed:
-        return f"Nothing was tuned: {report.hpo.hpo_stop_reason or 'the search was off'}. The defaults were trained."
+        why = report.hpo.error or report.hpo.hpo_stop_reason or "the search was off"
+        return f"Nothing was tuned: {why.rstrip('.')}. The defaults were trained."
     before, after = report.of_defaults, report.on_test
     if before is None or after is None:
         return "Tuned and default parameters cannot be compared on these rows."

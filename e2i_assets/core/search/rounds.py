@@ -5,14 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from e2i_assets.core.errors import BudgetSpent, NoWorkers, StudyAborted, StudyCancelled
+from e2i_assets.core.errors import BudgetSpent, NoWorkers, StudyCancelled
 from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.proposals import Proposals
 from e2i_assets.core.search.recovery import recovered
 from e2i_assets.core.search.samplers import is_exhausted
 from e2i_assets.core.search.study_monitor import StudyMonitor, counted
 from e2i_assets.core.search.study_plan import Coordination, StudyPlan
-from e2i_assets.core.search.study_result import StopReason
+from e2i_assets.core.search.study_result import BROKEN_OFF, StopReason
 from e2i_assets.core.search.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
@@ -41,10 +41,6 @@ def optimised(
     while True:
         recover(study)
         follower.refresh(study)
-        if follower.has_failed_too_often:
-            raise StudyAborted(
-                f"study {plan.name}: {plan.max_failures} trials in a row failed, the last with {follower.last_failure}"
-            )
         if reason := _end(study, objective, plan, follower):
             if coordination.worker_pool:
                 if (
@@ -71,6 +67,8 @@ def _end(study: "optuna.Study", objective: Objective, plan: StudyPlan, follower:
     """Return what ends the study now, if anything does."""
     if len(counted(study)) >= plan.trials:
         return "budget spent"
+    if follower.has_failed_too_often:
+        return BROKEN_OFF
     if follower.without_improvement():
         return "no improvement"
     if objective.is_out_of_time():

@@ -14,7 +14,7 @@ from e2i_assets.core.search.samplers import pruner, sampler
 from e2i_assets.core.search.selection import Objectives, candidates
 from e2i_assets.core.search.study_monitor import StudyMonitor, counted
 from e2i_assets.core.search.study_plan import ALONE, Coordination, StudyPlan
-from e2i_assets.core.search.study_result import OUTSIDE, StopReason, StudyResult
+from e2i_assets.core.search.study_result import BROKEN_OFF, NONE_COMPLETED, OUTSIDE, StopReason, StudyResult
 from e2i_assets.core.search.trials import TrialRecord, record_of
 from e2i_assets.core.search_space.dimensions import IntDimension
 
@@ -44,7 +44,6 @@ def search(
         sharing: How it is shared with other processes.
 
     Raises:
-        StudyAborted: Too many trials in a row failed, with the reason of the last one.
         StudyCancelled: Nobody wants it to go on.
     """
     began, started_at = time.monotonic(), datetime.now(UTC)
@@ -134,6 +133,6 @@ def _cap(objective: Objective) -> int:
 
 def _why_ended(reason: StopReason, trials: Sequence[TrialRecord]) -> StopReason:
     """Return why a study ended: one that came to its end without a trial to train says that rather than how."""
-    if reason == "time is up" or candidates(trials):
+    if reason in ("time is up", BROKEN_OFF) or candidates(trials):
         return reason
-    return OUTSIDE if any(trial.value is not None for trial in trials) else "no trial completed"
+    return OUTSIDE if any(trial.value is not None for trial in trials) else NONE_COMPLETED

@@ -32,7 +32,6 @@ class StudyMonitor:
         follows_all: bool = False,
     ) -> None:
         self.has_failed_too_often = False
-        self.last_failure = ""
         self._failures_in_a_row = 0
         self._on_trial = on_trial
         self._max_failures = max_failures
@@ -76,7 +75,6 @@ class StudyMonitor:
         self._records[record.number] = record
         if record.counts and record.state == "FAIL":
             self._failures_in_a_row += 1
-            self.last_failure = f"{record.error_type}: {record.error_message}"
         elif record.counts:
             self._failures_in_a_row = 0
         if is_told:

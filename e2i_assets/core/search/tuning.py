@@ -20,6 +20,7 @@ from e2i_assets.core.search.goals import goals, group_columns, limits
 from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.samplers import require
 from e2i_assets.core.search.schemes import OnValidation, Scheme
+from e2i_assets.core.search.search_failure import SearchFailure, failure_of, require_rows
 from e2i_assets.core.search.study_plan import StudyPlan
 from e2i_assets.core.search.study_result import OUTSIDE, StudyResult
 from e2i_assets.core.search_space.space import as_documents
@@ -134,8 +135,10 @@ def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
     """Prepare the rows, once for the whole study, for the way in which its trials are judged.
 
     Raises:
+        MissingHpoData: There is no train or no validation row.
         E2iError: They cannot be folded.
     """
+    require_rows(rows)
     hpo = experiment.hpo
     if hpo.objective == "validation":
         return OnValidation(experiment_fit_context(experiment, rows.facts, rows.train, rows.validation))
@@ -184,32 +187,51 @@ def objective(
 
 
 class Tuned(BaseModel):
-    """A study with its identity; ``result`` is None when the experiment does not search."""
+    """A study with its identity.
+
+    Attributes:
+        result: None when the experiment does not search, and when the search could not begin.
+        failure: Why it could not begin.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     identity: str
     result: StudyResult | None
+    failure: SearchFailure | None = None
 
 
-def hpo_output(experiment: Experiment, identity: str, result: StudyResult | None) -> HpoOutput:
-    """Return the output contract of a study: defaults, overridden by its best trial, then by what is fixed.
+def hpo_output(
+    experiment: Experiment, identity: str, result: StudyResult | None, failure: SearchFailure | None = None
+) -> HpoOutput:
+    """Return the output contract of a study: defaults, overridden by its best trial, then by the fixed parameters.
 
-    Without a trial that may be trained, or with the search off, that is the defaults, and the output says why.
+    Without a trial that may be trained the parameters are the defaults, and the output names the cause.
+
+    Args:
+        experiment: What was searched.
+        identity: Identity of the study.
+        result: The study, None where there is none.
+        failure: Why the search could not begin.
     """
     best = result.best if result else None
     if result is None or best is None:
+        failed = failure_of(result) if result else failure
+        off = failed.error if failed else "the search is off or has nothing to tune"
         return HpoOutput(
             hpo_completed=False,
             best_hyperparameters=merged(defaults(experiment), {}, fixed(experiment)),
             hpo_trials_run=result.count("COMPLETE") if result else 0,
             hpo_trials_pruned=result.count("PRUNED") if result else 0,
             hpo_trials_failed=result.count("FAIL") if result else 0,
+            hpo_trials_begun=result.begun if result else None,
             hpo_duration_seconds=result.duration_seconds if result else 0.0,
             hpo_study_name=result.study_name if result else None,
             hpo_spec_hash=identity,
             hpo_metric=experiment.metric,
-            hpo_stop_reason=_why_none(experiment, result) if result else "the search is off or has nothing to tune",
+            hpo_stop_reason=_why_none(experiment, result) if result else off,
+            error=failed.error if failed else None,
+            error_type=failed.error_type if failed else None,
         )
     return HpoOutput(
         hpo_completed=True,
@@ -221,11 +243,12 @@ def hpo_output(experiment: Experiment, identity: str, result: StudyResult | None
         hpo_trials_run=result.count("COMPLETE"),
         hpo_trials_pruned=result.count("PRUNED"),
         hpo_trials_failed=result.count("FAIL"),
+        hpo_trials_begun=result.begun,
         hpo_duration_seconds=result.duration_seconds,
         hpo_study_name=result.study_name,
         hpo_spec_hash=identity,
         hpo_metric=experiment.metric,
-        hpo_stop_reason=result.stop_reason,
+        hpo_stop_reason=result.failure or result.stop_reason,
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.contracts.contract import HpoOutput
@@ -18,7 +19,8 @@ def output_contract_is_valid(project: Project, name: str) -> CheckResult:
     """Every field has its type and range; parameters are legal, fixed ones kept, none missing or extra."""
     raw = document(project, "best_hyperparameters", name)
     experiment = project.experiment(name)
-    rounds = registry.algorithm(experiment.algorithm).rounds_parameter
+    algorithm = registry.algorithm(experiment.algorithm)
+    rounds = algorithm.rounds_parameter
     mistakes = violations_of(
         raw,
         experiment.search_space(),
@@ -26,7 +28,10 @@ def output_contract_is_valid(project: Project, name: str) -> CheckResult:
         tuning.defaults(experiment),
         frozenset({rounds} if rounds else ()),
     )
-    return check_result(mistakes, "every field keeps the output contract")
+    values = raw.get("best_hyperparameters") if isinstance(raw, dict) else None
+    unread = algorithm.unread(values, experiment.problem_type) if isinstance(values, dict) else []
+    mistakes += [replace(one, where=f"best_hyperparameters.{one.where}") for one in unread]
+    return check_result(mistakes, "every field keeps the output contract", all_named=True)
 
 
 @of_asset("best_hyperparameters", blocking=True)
@@ -34,7 +39,7 @@ def parameters_equal_the_best_trial(project: Project, name: str) -> CheckResult:
     """What will be trained is what was tuned: field by field what the stored study says."""
     output: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
-    expected = tuning.hpo_output(project.experiment(name), tuned.identity, tuned.result).model_dump()
+    expected = tuning.hpo_output(project.experiment(name), tuned.identity, tuned.result, tuned.failure).model_dump()
     given = output.model_dump()
     mistakes = [
         f"{field} is {given[field]!r}, and by the study {value!r}"
@@ -42,7 +47,8 @@ def parameters_equal_the_best_trial(project: Project, name: str) -> CheckResult:
         if given[field] != value
     ]
     source = f"trial {output.hpo_best_trial}" if output.hpo_completed else "the defaults, no trial being the best"
-    return check_result(mistakes, f"it is what the study says: {source}", best_trial=output.hpo_best_trial)
+    facts = {"best_trial": output.hpo_best_trial}
+    return check_result(mistakes, f"it is what the study says: {source}", all_named=True, **facts)
 
 
 @of_asset("best_hyperparameters", blocking=True)

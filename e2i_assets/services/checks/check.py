@@ -113,13 +113,20 @@ def passed(why: str, **facts: Any) -> CheckResult:
     return CheckResult("passed", why, facts)
 
 
-def check_result(mistakes: Sequence[object], why: str, **facts: Any) -> CheckResult:
-    """Return that a promise holds because of ``why``, unless there are mistakes: then these are the reason."""
+def check_result(mistakes: Sequence[object], why: str, all_named: bool = False, **facts: Any) -> CheckResult:
+    """Return that a promise holds because of ``why``, unless there are mistakes: then these are the reason.
+
+    Args:
+        mistakes: What breaks the promise.
+        why: Why it holds where there are none.
+        all_named: Whether the reason names every mistake, however many there are, and not the first few.
+        facts: The numbers behind it.
+    """
     if not mistakes:
         return passed(why, **facts)
-    shown = [str(mistake) for mistake in mistakes[:_MOST_MISTAKES]]
-    rest = [f"and {len(mistakes) - _MOST_MISTAKES} more"] if len(mistakes) > _MOST_MISTAKES else []
-    return CheckResult("failed", "; ".join([*shown, *rest]), {**facts, "mistakes": len(mistakes)})
+    shown = mistakes if all_named else mistakes[:_MOST_MISTAKES]
+    rest = [f"and {len(mistakes) - len(shown)} more"] if len(mistakes) > len(shown) else []
+    return CheckResult("failed", "; ".join([*map(str, shown), *rest]), {**facts, "mistakes": len(mistakes)})
 
 
 def stored(project: Project, kind: type[Any], asset: str, experiment: str) -> Any:

@@ -58,10 +58,7 @@ def quality_gate_passes(project: Project, name: str) -> CheckResult:
     except DataInvalid as mistakes:
         raise CheckFailed(f"blocked: {'; '.join(map(str, mistakes.violations))}") from mistakes
     facts = report.model_dump(mode="json", exclude={"expectation_results", "report_id"})
-    hints = "".join(f"; {step}" for step in report.remediation_steps)
-    return CheckResult(
-        "passed" if decision.passed else "failed", decision.reason + ("" if decision.passed else hints), facts
-    )
+    return CheckResult("passed" if decision.passed else "failed", data_gates.gate_message(report, decision), facts)
 
 
 @of_asset("dataset", blocking=True)

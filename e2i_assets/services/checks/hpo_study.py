@@ -115,6 +115,15 @@ def best_value_is_finite(project: Project, name: str) -> CheckResult:
     return check_result(mistakes, f"the best value is {value:.6g}, of trial {result.best.number}", best_value=value)
 
 
+@of_asset("hpo_study", severity="WARN")
+def no_failure_ended_the_search(project: Project, name: str) -> CheckResult:
+    """Failed trials neither broke the search off nor left it without a trial to train."""
+    tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
+    cause = tuned.failure.error if tuned.failure else tuned.result.failure if tuned.result else None
+    trained = "the best trial is trained" if tuned.result and tuned.result.best else "the defaults are trained"
+    return check_result([f"{cause}; {trained}"] if cause else [], "no failure ended the search")
+
+
 @of_asset("hpo_study")
 def best_value_is_reproducible_from_train_and_validation(project: Project, name: str) -> CheckResult:
     """Fitting the best trial again gives its values, to 1e-9, but for those of a clock: on the train rows
@@ -177,5 +186,6 @@ CHECKS = (
     counts_add_up,
     tables_match_the_study,
     best_value_is_finite,
+    no_failure_ended_the_search,
     best_value_is_reproducible_from_train_and_validation,
 )

@@ -24,9 +24,8 @@ def training_contract_is_valid(project: Project, name: str) -> CheckResult:
     """Every field has its type and range, and parameters and best trial are those of the study."""
     raw = document(project, "trained_model", name)
     hpo: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
-    return check_result(
-        training_violations_of(raw, hpo), "every field keeps the output contract, and is what the study said"
-    )
+    mistakes = training_violations_of(raw, hpo)
+    return check_result(mistakes, "every field keeps the output contract, and is what the study said", all_named=True)
 
 
 @of_asset("trained_model")

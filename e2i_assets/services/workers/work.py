@@ -13,7 +13,7 @@ from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.settings import DATABASE_URL
 from e2i_assets.adapters.trial_processes.limited import objective_within_limits
 from e2i_assets.core.data.split_tables import SearchRows
-from e2i_assets.core.errors import E2iError, StudyAborted, StudyCancelled
+from e2i_assets.core.errors import E2iError, StudyCancelled
 from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.search.study import search
 from e2i_assets.services.workers.assignment import Assignment, Files, digest, unpacked
@@ -81,7 +81,7 @@ def _searched(database: Database, assignment: Assignment, rows: SearchRows, thre
                 assignment.warm_start.proposer(),
                 coordination=member.coordination(),
             )
-        except (StudyCancelled, StudyAborted) as end:  # the leader comes to the same, or is the one that is gone
+        except StudyCancelled as end:
             return str(end)
     return found.stop_reason
 

@@ -1,0 +1,44 @@
+"""A search without a trial to train, through the whole graph: the defaults are trained and the cause is on record."""
+
+import json
+from typing import Any
+
+import pytest
+
+# One bin: no trial can be fitted, and the defaults, which do not have it, can.
+ONE_BIN = "max_bin: {type: categorical, choices: [1]}, max_depth: {"
+
+
+def contract(project: Any) -> dict[str, Any]:
+    file = project.project.asset_folder("best_hyperparameters", "cells") / "value.json"
+    return dict(json.loads(file.read_text()))
+
+
+def warned(result: Any) -> dict[str, str]:
+    evaluations = result.get_asset_check_evaluations()
+    return {one.check_name: str(one.description) for one in evaluations if not one.passed}
+
+
+@pytest.mark.parametrize("trials", [5, 10, 14])
+def test_a_search_in_which_every_trial_fails_trains_the_defaults(project: Any, trials: int) -> None:
+    text = project.experiment.replace("max_depth: {", ONE_BIN).replace("{trials: 6", f"{{trials: {trials}")
+    result = project.run(text)
+    assert result.success, project.failure(result)
+    output, ended = contract(project), min(trials, 10)
+    assert (output["hpo_completed"], output["hpo_best_trial"], output["error_type"]) == (False, None, "hpo_error")
+    assert f"{ended} of {ended} trials failed, the last with XGBoostError" in output["error"]
+    ((status, failed, message),) = project.all("SELECT status, n_failed, error_message FROM ml_hpo_studies")
+    assert (status, failed, message) == ("failed", ended, output["error"])
+    ((run, is_best),) = project.all("SELECT status, is_best_trial FROM ml_training_runs")
+    assert (run, is_best) == ("finished", False)
+    assert output["error"] in warned(result)["no_failure_ended_the_search"]
+
+
+def test_a_search_without_time_for_a_trial_leaves_a_partial_study(project: Any) -> None:
+    result = project.run(project.experiment.replace("{trials: 6", "{timeout_hours: 1.0e-9, trials: 6"))
+    assert result.success, project.failure(result)
+    ((status, reason, trials),) = project.all("SELECT status, stop_reason, n_completed FROM ml_hpo_studies")
+    assert (status, reason, trials) == ("partial", "time is up", 0)
+    output = contract(project)
+    assert (output["hpo_completed"], output["hpo_stop_reason"], output["error"]) == (False, "time is up", None)
+    assert warned(result) == {}
