@@ -71,7 +71,7 @@ def _gone(folder: ExperimentFolder, rows: Mapping[str, ExperimentRow]) -> list[s
 
 def _cells(experiment: Experiment, state: str) -> tuple[str, ...]:
     hpo, source = experiment.hpo, experiment.source
-    where = source.sql.url_env if source.sql else Path(getattr(source, source.kind)).name
+    where = source.sql.url_env if source.sql else Path(source.place).name
     return (
         _two(experiment.name, state),
         _two(experiment.algorithm, experiment.problem_type.removesuffix("_classification")),

@@ -87,6 +87,8 @@ def validate(
             out.print(f"[green]ok[/] {verdict.name}", highlight=False)
             for column, why in verdict.unused.items():
                 out.print(f"   [yellow]{escape(column)} is not learnt from[/], {escape(why)}", highlight=False)
+            for note in verdict.notes:
+                out.print(f"   [yellow]note[/] {escape(note)}", highlight=False)
         else:
             err.print(f"[bold red]not valid[/] {escape(verdict.mistakes)}", highlight=False)
     if not found and not json:

@@ -160,9 +160,9 @@ def log_file(project: Project, name: str) -> Path:
 
 
 def report_files(project: Project, finished: Sequence[str]) -> None:
-    """Say which columns were not learnt from though nobody asked for that, and where each report is."""
+    """Say which columns were not learnt from unasked, what is to know of the rows, and where each report is."""
     from e2i_assets.adapters.files.report_files import ReportMissing
-    from e2i_assets.services.report import latest_report, unused_columns
+    from e2i_assets.services.report import latest_report, pointed_out, unused_columns
 
     for name in finished:
         unused = unused_columns(project, project.experiment(name))
@@ -170,6 +170,8 @@ def report_files(project: Project, finished: Sequence[str]) -> None:
             out.print(f"[yellow]{name}: {escape(column)} is not learnt from[/], {escape(why)}", highlight=False)
         if len(unused) > _MOST_COLUMNS:
             out.print(f"[yellow]{name}: nor from {len(unused) - _MOST_COLUMNS} more columns[/]: its report names them")
+        for note in pointed_out(project, project.experiment(name))[:_MOST_COLUMNS]:
+            out.print(f"[yellow]{name}:[/] {escape(note)}", highlight=False)
     for name in finished:
         with suppress(ReportMissing):
             path = shown(latest_report(project.settings, name), project.settings.root)

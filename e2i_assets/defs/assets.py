@@ -47,6 +47,7 @@ def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.Mater
             "left_out": metadata.table({"column": name, "why": why} for name, why in table.left_out.items()),
             "data_hash": table.data_hash,
             "rows_without_target": table.rows_without_target,
+            "notes": metadata.table({"noted while reading": note} for note in table.notes),
             "schema_file": f"experiments/schemas/{experiment.name}.yaml ({'inferred now' if schema else 'as it was'})",
         },
     )

@@ -22,7 +22,7 @@ from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.feature_columns import unused
-from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.data.split_tables import SplitFacts, TrainingRows
 from e2i_assets.core.evaluation.segments import Gap
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.permutation import FeatureImportance
@@ -99,6 +99,15 @@ def unused_columns(project: Project, experiment: Experiment) -> dict[str, str]:
     except AssetMissing:
         return {}
     return unused(known.left_out, experiment)
+
+
+def pointed_out(project: Project, experiment: Experiment) -> tuple[str, ...]:
+    """Return what a person should know of the rows of an experiment, each a sentence."""
+    try:
+        facts: SplitFacts = project.read(SplitFacts, "validation_splits", experiment.name)
+    except AssetMissing:
+        return ()
+    return facts.pointed_out
 
 
 def training_places(

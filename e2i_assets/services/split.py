@@ -135,6 +135,8 @@ def _facts(
         why_left_out=dict(assignment.why_left_out),
         entity=_entity(dataset),
         segments=dataset.segments,
+        rows_without_target=dataset.rows_without_target,
+        notes=dataset.notes,
     )
 
 

@@ -17,11 +17,13 @@ class Verdict:
 
     Attributes:
         unused: Columns that nobody asked to keep out of the features and that are none, with the reason.
+        notes: What a person should know of the rows, each a sentence.
     """
 
     name: str
     error: E2iError | None
     unused: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def mistakes(self) -> str | None:
@@ -36,6 +38,7 @@ class Verdict:
             "name": self.name,
             "valid": self.error is None,
             "unused": dict(self.unused),
+            "notes": list(self.notes),
             "error": self.mistakes,
             "mistakes": mistakes,
         }
@@ -60,17 +63,22 @@ def _verdict(name: str, folder: ExperimentFolder, settings: Settings, with_rows:
     try:
         is_file = name.endswith((".yaml", ".yml"))
         experiment = read_experiment(Path(name)) if is_file else folder.experiment(name)
-        return Verdict(name, None, _require_usable_rows(experiment, settings) if with_rows else {})
+        return _with_rows(name, experiment, settings) if with_rows else Verdict(name, None)
     except E2iError as error:
         return Verdict(name, error)
 
 
-def _require_usable_rows(experiment: Experiment, settings: Settings) -> dict[str, str]:
+def _with_rows(name: str, experiment: Experiment, settings: Settings) -> Verdict:
+    """Return the verdict on an experiment and its rows.
+
+    Raises:
+        E2iError: The rows cannot be read, or stand in the way of a training.
+    """
     from e2i_assets.adapters.sources import datasets
-    from e2i_assets.core.data.dataset import dataset_of
+    from e2i_assets.core.data.dataset import dataset_of, pointed_out
     from e2i_assets.core.data.feature_columns import unused
     from e2i_assets.services import data_gates
 
     data = dataset_of(datasets.load(experiment.source, settings.root, os.environ), experiment)
     data_gates.require_open(settings, experiment, data)
-    return unused(data.left_out, experiment)
+    return Verdict(name, None, unused(data.left_out, experiment), pointed_out(data))

@@ -11,7 +11,7 @@ import pytest
 from e2i_assets.adapters.sources.datasets import load
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.errors import DataInvalid, E2iError
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.sections import CsvFile, Source
 
 ROWS = pd.DataFrame({"age": [1, 2, 3], "name": ["a", "b, c", None], "share": [0.5, None, 0.25]})
 
@@ -19,7 +19,7 @@ ROWS = pd.DataFrame({"age": [1, 2, 3], "name": ["a", "b, c", None], "share": [0.
 def test_the_sample_is_read_without_importing_the_package_that_carries_it() -> None:
     code = (
         "import sys; from pathlib import Path; from e2i_assets.adapters.sources.datasets import load;"
-        "from e2i_assets.core.experiments.sections import Source;"
+        "from e2i_assets.core.experiments.sections import CsvFile, Source;"
         "frame = load(Source(sample='rand_hie'), Path('/'), {}); print(frame.shape, 'statsmodels' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -50,11 +50,14 @@ def test_a_parquet_file_is_read_with_its_own_index_as_columns(tmp_path: Path) ->
         (b"just a word\nand another\n", "its first line has no two columns parted by a comma, semicolon, tab or |"),
         (b"a,b\n1,2\n3,4,5,6\n7", "is not CSV that we can read: "),
         (b'a,b\n"1,2\n', "is not CSV that we can read: "),
-        (b"a,b\n\xff\xfe,2\n", "is not a CSV file in UTF-8 (byte 4); if it is Parquet, write parquet: instead of csv:"),
+        (
+            b"a,b\n\xff\xfe,2\n",
+            "is not text in utf-8 (byte 4, line 2): write source.csv.encoding, such as cp1252 ('ÿþ,2')",
+        ),
         (b"a,b\n\0,2\n", "is not CSV that we can read"),
         (b"a,b,a\n1,2,3\n", "has more than one column 'a': rename them"),
-        (b"\xef\xbb\xbf", "its first line has no two columns"),
-        (b"\xef\xbb\xbf\n\n", "its first line has no two columns"),
+        (b"\xef\xbb\xbf", "is an empty file"),
+        (b"\xef\xbb\xbf\n\n", "is an empty file"),
         (b"a," + b"b" * 200_000 + b"\n1,2\n", "is not CSV that we can read: field larger than field limit"),
     ],
 )
@@ -110,8 +113,9 @@ def test_a_file_outside_the_project_is_read_only_where_its_folder_is_allowed(tmp
         allowed = {"E2I_SOURCE_FOLDERS": f"/nowhere:{elsewhere}"}
         assert len(load(source, project, allowed)) == len(ROWS)
         assert Fingerprints(project, allowed).fingerprint(source)
+    outside = CsvFile.model_construct(path="../elsewhere/rows.csv")
     with pytest.raises(DataInvalid, match="leads out of the project folder"):
-        load(Source.model_construct(sample=None, csv="../elsewhere/rows.csv", parquet=None, sql=None), project, {})
+        load(Source.model_construct(sample=None, csv=outside, parquet=None, sql=None), project, {})
 
 
 def test_a_link_that_leads_to_itself_is_said_to_be_no_path(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_validate_names_each_mistake_with_its_place_and_value(said: Said, writte
     answer = said("experiment", "validate", "--json")
     assert answer.exit_code == 1
     good, bad = json.loads(answer.stdout)
-    assert good == {"name": "good", "valid": True, "unused": {}, "error": None, "mistakes": []}
+    assert good == {"name": "good", "valid": True, "unused": {}, "notes": [], "error": None, "mistakes": []}
     assert (bad["name"], bad["valid"]) == ("bad", False)
     assert ("algorithm", "XGBost") in [(one["where"], one["value"]) for one in bad["mistakes"]]
 

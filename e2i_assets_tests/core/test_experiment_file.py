@@ -121,7 +121,10 @@ def test_what_people_read_does_not_change_the_identity_and_everything_else_does(
         ),
         ({"source": {"csvv": "a.csv"}}, "source.csvv: 'csvv' is not a known key; did you mean 'csv'?"),
         ({"source": {"sample": "rand"}}, "source.sample: 'rand' is not one of rand_hie; did you mean 'rand_hie'?"),
-        ({"source": {"csv": "/etc/rows.csv"}}, "source.csv: '/etc/rows.csv' must be a path inside the project folder"),
+        (
+            {"source": {"csv": "/etc/rows.csv"}},
+            "source.csv.path: '/etc/rows.csv' must be a path inside the project folder",
+        ),
         ({"source": {"csv": "data/../../rows.csv"}}, "must be a path inside the project folder"),
         ({"source": {"parquet": "C:\\rows.parquet"}}, "must be a path inside the project folder"),
         ({"source": {"sql": {"query": " "}}}, "source.sql.query: ' ' must not be empty"),

@@ -235,6 +235,7 @@ def renamed_to_target(made: Made) -> None:
 DATASET_UNSEEN = (
     *("rows_match_the_data_hash", "quality_gate_passes", "target_is_not_a_feature", "rows_match_the_schema_file"),
     *("no_feature_is_the_target_of_another_row", "excluded_columns_are_not_features", "no_entity_in_two_splits"),
+    "every_row_has_a_target",
 )
 NOT_OF_THE_DATASET = ("rows_match_the_data_hash", "no_entity_in_two_splits")
 MODEL_UNSEEN = (
@@ -279,6 +280,11 @@ CASES = {
         table(lambda rows: pd.concat([rows[1:2], rows[:1], rows[2:]], ignore_index=True)),
         ("rows_match_the_data_hash",),
         "the rows have the hash",
+    ),
+    "rows without a target": Case(
+        lambda made: made.edit("dataset", lambda data: data.__setitem__("rows_without_target", 31)),
+        ("every_row_has_a_target",),
+        "31 of 600 rows have no kind, and are left out",
     ),
     "most cells empty (T23)": Case(
         table(lambda rows: rows.assign(**{name: float("nan") for name in rows.columns[:25]})),

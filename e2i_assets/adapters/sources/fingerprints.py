@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2i_assets.adapters.sources.limits import source_limits
+from e2i_assets.adapters.sources.parquet_table import folder_files
 from e2i_assets.adapters.sources.query import watermark_of
 from e2i_assets.adapters.sources.sample_data import sample_file
 from e2i_assets.core.content_hash import content_hash
@@ -47,11 +48,17 @@ class Fingerprints:
         if source.sql is not None:
             kept = {"query": source.sql.query, "watermark": source.sql.watermark}
             return f"sql:{content_hash({**kept, 'rows': watermark_of(source.sql, self.environment)})}"
-        name = source.csv or source.parquet
         # What is installed with the package lies on disk as a file.
-        path = Path(str(sample_file(str(source.sample)))) if name is None else self._allowed(name, source.kind)
+        is_sample = source.sample is not None
+        path = Path(str(sample_file(source.place))) if is_sample else self._allowed(source.place, source.kind)
         # How the file is read is part of it, where it lies is not.
-        return f"{source.kind}:{self._content(path)}"
+        read = f":{content_hash(source.csv.options)[:12]}" if source.csv and source.csv.options else ""
+        return f"{source.kind}:{self._folder(path, source.place) if path.is_dir() else self._content(path)}{read}"
+
+    def _folder(self, path: Path, name: str) -> str:
+        """Return the hash of the files of a folder with their places in it, which may be values of a column."""
+        files = folder_files(path, name, self.root, source_limits(self.environment))
+        return content_hash({str(file.relative_to(path)): self._content(file) for file in files})
 
     def _allowed(self, name: str, kind: str) -> Path:
         return source_limits(self.environment).allowed_file(self.root, name, f"source.{kind}")

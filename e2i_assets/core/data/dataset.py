@@ -12,8 +12,10 @@ from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_types import is_date, is_number, plain
 from e2i_assets.core.data.feature_columns import features_of, name_violations
 from e2i_assets.core.data.segment_columns import kept_for_segments
+from e2i_assets.core.data.sentinels import sentinel_notes
+from e2i_assets.core.data.settled_columns import settled
 from e2i_assets.core.data.splits import ROLES
-from e2i_assets.core.data.target_column import classes_of, target_values
+from e2i_assets.core.data.target_column import classes_of, target_values, without_target
 from e2i_assets.core.data.target_column import violations as target_violations
 from e2i_assets.core.errors import DataInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
@@ -43,6 +45,7 @@ class Dataset:
         data_hash: Identity of ``frame``.
         rows_without_target: Rows of the source that were left out for it.
         segments: Columns of ``frame``, features or not, by whose values the model is judged.
+        notes: What a person should know of how the rows were read, each a sentence.
     """
 
     frame: pd.DataFrame
@@ -58,6 +61,7 @@ class Dataset:
     rows_without_target: int
     split: str | None = None
     segments: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class DatasetFacts(BaseModel):
@@ -81,8 +85,11 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
     table = raw.rename(columns=str).reset_index(drop=True)
     if mistakes := [*_shape_violations(table, experiment)]:
         raise DataInvalid(subject, mistakes)
+    cells = settled(table, experiment, experiment.source)
+    table, mistakes = cells.table, [*cells.mistakes]
     target = target_values(table, experiment)
-    mistakes += target_violations(table, target, experiment)
+    if not any(one.value == experiment.target.column for one in mistakes):
+        mistakes += target_violations(table, target, experiment)
     kept = target.notna()
     table, target = table[kept].reset_index(drop=True), target[kept].reset_index(drop=True)
     features, left_out, feature_mistakes = features_of(table, experiment)
@@ -99,6 +106,7 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
         mistakes += target_leaks.violations(features, target, classes)
     if mistakes:
         raise DataInvalid(subject, mistakes)
+    judged = features if classes else {**features, experiment.target_name: target}
     frame = pd.DataFrame({**features, experiment.target_name: target, **roles, **beside})
     return Dataset(
         frame=frame,
@@ -114,7 +122,13 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
         rows_without_target=int((~kept).sum()),
         split=experiment.split.column,
         segments=experiment.segments,
+        notes=(*cells.notes, *sentinel_notes(judged)),
     )
+
+
+def pointed_out(data: Dataset) -> tuple[str, ...]:
+    """Return what a person should know of the rows: those without a target, and what was noted while reading."""
+    return (*without_target(data.rows_without_target, len(data.frame), data.target), *data.notes)
 
 
 def schema_of(data: Dataset) -> "pa.DataFrameSchema":

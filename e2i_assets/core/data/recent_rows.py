@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from e2i_assets.core.data.column_types import is_number, labels, plain
+from e2i_assets.core.data.settled_columns import settled
 from e2i_assets.core.data.target_column import target_values
 from e2i_assets.core.errors import DataInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
@@ -44,6 +45,7 @@ def recent_rows(raw: pd.DataFrame, blank: pd.DataFrame, classes: tuple[str, ...]
     ]
     if missing:
         raise DataInvalid(f"newer rows of experiment {experiment.name}", missing)
+    table = settled(table, experiment, experiment.watch.recent or experiment.source).table
     features = {name: _like(table[name], blank[name]) for name in blank.columns}
     if experiment.target.column not in table.columns:
         target = pd.Series([None] * len(table), dtype=object)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.data.splits import Role
+from e2i_assets.core.data.target_column import without_target
 from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.metrics import ProblemType
@@ -26,6 +27,8 @@ class SplitFacts(BaseModel):
         classes: Labels in the order of their codes, the positive one last; empty for a regression.
         entity: Columns of the stored tables, none of them features, that say which rows must not be torn apart.
         segments: Columns of the stored tables, features or not, by whose values the model is judged.
+        rows_without_target: Rows of the source that are in no table, because they have no target.
+        notes: What a person should know of how the rows were read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +48,14 @@ class SplitFacts(BaseModel):
     entity: tuple[str, ...] = ()
     segments: tuple[str, ...] = ()
     why_left_out: dict[str, int] = {}
+    rows_without_target: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pointed_out(self) -> tuple[str, ...]:
+        """What a person should know of the rows: those without a target, and what was noted while reading."""
+        kept = sum(self.counts.values()) + self.left_out
+        return (*without_target(self.rows_without_target, kept, self.target), *self.notes)
 
     @property
     def task(self) -> Task:

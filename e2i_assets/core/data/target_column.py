@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.data.column_types import in_order, is_number, label, labels, plain
+from e2i_assets.core.data.missing_words import WORDS
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.suggestions import not_one_of
@@ -58,6 +59,11 @@ def violations(table: pd.DataFrame, values: pd.Series, experiment: Experiment) -
         yield from _class_violations(name, present, experiment)
 
 
+def without_target(missing: int, kept: int, target: str) -> tuple[str, ...]:
+    """Return the sentence about the rows that are left out because they have no target; none where all have one."""
+    return (f"{missing:,} of {missing + kept:,} rows have no {target}, and are left out",) if missing else ()
+
+
 def _number_violations(name: str, present: pd.Series) -> Iterator[Violation]:
     if not is_number(present):
         yield Violation("target", name, f"holds {_example(present)}: a regression needs numbers")
@@ -73,6 +79,8 @@ def _class_violations(name: str, present: pd.Series, experiment: Experiment) -> 
     some = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
     if experiment.problem_type == "binary_classification" and len(found) > 2:
         rule = f"has {len(found)} values ({some}): binary_classification needs two; cut it with bins and labels"
+        if words := [one for one in found if one in WORDS]:
+            rule += f", or, if {words[0]!r} means a missing value, write columns: {{missing: {{{name}: {words}}}}}"
         yield Violation("target", name, rule)
     elif experiment.problem_type == "multiclass_classification" and not (
         3 <= len(found) <= MAX_CLASSES or experiment.target.labels

@@ -25,6 +25,8 @@ def json_schema() -> dict[str, Any]:
         "anyOf": [{"type": "string"}, {"$ref": "#/$defs/Target"}],
         "description": properties["target"]["description"],
     }
+    csv = schema["$defs"]["Source"]["properties"]["csv"]
+    csv["anyOf"] = [{"type": "string"}, *csv["anyOf"]]
     search = schema["$defs"]["Hpo"]["properties"]
     further = {"enum": _in_all_problem_types(objective_names)}
     search["objectives"]["items"] = {"anyOf": [further, {"$ref": "#/$defs/FurtherObjective"}]}

@@ -1,15 +1,18 @@
 """The sections of an experiment file, each valid in itself; what must hold between them is in `rules`."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_serializer, model_validator
 
 from e2i_assets.core.experiments.values import (
     Bins,
     Column,
     ColumnList,
+    Delimiter,
+    Encoding,
     EnvironmentVariable,
     Labels,
+    MissingWords,
     NotNegative,
     ProjectPath,
     Seed,
@@ -40,6 +43,54 @@ class SqlQuery(Section):
     )
 
 
+class CsvFile(Section):
+    """A CSV file; each key besides the path is found in the file where that is certain. In short ``csv: path``."""
+
+    path: ProjectPath = Field(
+        description="The file, relative to the project folder; it may be compressed (gz, bz2, xz, zst, zip)."
+    )
+    delimiter: Delimiter | None = Field(default=None, description="The character between two cells, such as ';'.")
+    decimal: Literal[".", ","] | None = Field(default=None, description="The decimal sign of all numbers.")
+    thousands: Literal[",", ".", " ", "'", "_"] | None = Field(
+        default=None, description="The sign between groups of three digits."
+    )
+    encoding: Encoding | None = Field(
+        default=None, description="The encoding of the file, such as cp1252. Null: UTF-8, or what its first bytes say."
+    )
+    skip_rows: StrictInt | None = Field(
+        default=None, ge=0, description="Lines above the header, such as a title, that are not part of the table."
+    )
+    quote: Literal['"', "'", "none"] | None = Field(
+        default=None, description="The character around a cell that holds the delimiter; none: there is no such one."
+    )
+    missing: MissingWords | None = Field(
+        default=None,
+        description="Cells that mean a missing value, in all columns, instead of the default list (docs/data.md); an "
+        "empty cell always does.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, raw: object) -> object:
+        return {"path": raw} if isinstance(raw, str) else raw
+
+    @model_serializer
+    def _shortest_form(self) -> str | dict[str, Any]:
+        """Write a file without options as its path: the identity of an experiment does not change with the form."""
+        options = self.options
+        return {"path": self.path, **options} if options else self.path
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that are given, besides the path."""
+        given = {name: getattr(self, name) for name in type(self).model_fields if name != "path"}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in given.items()
+            if value is not None
+        }
+
+
 class Source(Section):
     """Where the rows come from: exactly one of the four."""
 
@@ -48,8 +99,13 @@ class Source(Section):
     sample: Literal["rand_hie"] | None = Field(
         default=None, description="Real data that is installed with this package."
     )
-    csv: ProjectPath | None = Field(default=None, description="A CSV file, relative to the project folder.")
-    parquet: ProjectPath | None = Field(default=None, description="A Parquet file, relative to the project folder.")
+    csv: CsvFile | None = Field(
+        default=None, description="A CSV file, relative to the project folder, or the file with how it is to be read."
+    )
+    parquet: ProjectPath | None = Field(
+        default=None,
+        description="A Parquet file, or a folder of them (partitioned), relative to the project folder.",
+    )
     sql: SqlQuery | None = Field(default=None, description="A query on a PostgreSQL database.")
 
     @property
@@ -57,6 +113,13 @@ class Source(Section):
         """Which of the four it is."""
         kinds: tuple[SourceKind, ...] = ("sample", "csv", "parquet", "sql")
         return next(kind for kind in kinds if getattr(self, kind) is not None)
+
+    @property
+    def place(self) -> str:
+        """The path, query or sample that it names."""
+        if self.sql is not None:
+            return self.sql.query
+        return self.csv.path if self.csv is not None else str(self.parquet or self.sample)
 
 
 class Target(Section):
@@ -89,6 +152,14 @@ class Columns(Section):
         default=(), description="Columns that must not be features, above all what is known too late."
     )
     categorical: ColumnList = Field(default=(), description="Numeric codes that mean categories.")
+    missing: dict[Column, MissingWords] = Field(
+        default_factory=dict,
+        description="Cells of a column that mean a missing value, words or numbers, such as hp: ['?', -999]; an empty "
+        "list: all words of the column are values.",
+    )
+    decimal: dict[Column, Literal[".", ","]] = Field(
+        default_factory=dict, description="The decimal sign of a column that holds numbers as text."
+    )
 
 
 class Split(Section):

@@ -1,8 +1,10 @@
 """The kinds of text, numbers and lists that an experiment file holds, each with the rule that a person reads."""
 
+import codecs
 import itertools
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
@@ -32,6 +34,35 @@ def _inside_the_project(path: str) -> str:
     return path
 
 
+def _composed(name: str) -> str:
+    """Return a name with its letters composed (NFC), as the names of the columns are."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _delimiter(text: str) -> str:
+    if len(text) != 1 or not text.isascii() or text.isalnum() or text in "\r\n\"'\0":
+        raise ValueError("must be one ASCII character that is no letter, digit or quotation mark, such as ; or a tab")
+    return text
+
+
+def _encoding(name: str) -> str:
+    try:
+        found = codecs.lookup(name)
+    except (LookupError, ValueError):
+        raise ValueError("must be the name of an encoding, such as utf-8, cp1252 or utf-16") from None
+    if not getattr(found, "_is_text_encoding", False) or found.name in _NO_FILE_ENCODINGS:
+        raise ValueError("is not an encoding of text files: use one such as utf-8, cp1252 or utf-16")
+    return name
+
+
+def _word(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("must be a text or a number: put words such as null or yes in quotes")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be finite: put the word in quotes")
+    return value
+
+
 def _without_repeats(items: tuple[Any, ...]) -> tuple[Any, ...]:
     if twice := [item for position, item in enumerate(items) if item in items[:position]]:
         raise ValueError(f"has {twice[0]!r} twice")
@@ -58,6 +89,7 @@ def _number(value: object) -> object:
     return value
 
 
+_NO_FILE_ENCODINGS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined"})
 _SLUG = r"[a-z][a-z0-9_]{0,62}"
 _OWNER = r"team:[A-Za-z0-9_.-]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
 _VARIABLE = r"[A-Z_][A-Z0-9_]*"
@@ -74,7 +106,9 @@ Owner = Annotated[
     AfterValidator(_matches(_OWNER, "must be a team, such as team:forecasting, or an e-mail address")),
     Field(json_schema_extra={"pattern": f"^({_OWNER})$"}),
 ]
-Column = Annotated[StrictStr, AfterValidator(_matches(_TEXT, "must be the name of a column"))]
+Column = Annotated[
+    StrictStr, AfterValidator(_matches(_TEXT, "must be the name of a column")), AfterValidator(_composed)
+]
 ColumnList = Annotated[tuple[Column, ...], AfterValidator(_without_repeats)]
 Text = Annotated[StrictStr, AfterValidator(_matches(_TEXT, "must not be empty"))]
 EnvironmentVariable = Annotated[
@@ -93,4 +127,8 @@ Bins = Annotated[tuple[Number, ...], AfterValidator(_rising)]
 Labels = Annotated[tuple[Text, ...], AfterValidator(_without_repeats)]
 Seed = Annotated[StrictInt, Field(ge=0, le=2**32 - 1)]
 Label = Annotated[Scalar, BeforeValidator(_scalar)]
+Delimiter = Annotated[StrictStr, AfterValidator(_delimiter), Field(json_schema_extra={"minLength": 1, "maxLength": 1})]
+Encoding = Annotated[StrictStr, AfterValidator(_encoding)]
+MissingWord = Annotated[str | int | float, BeforeValidator(_word)]
+MissingWords = Annotated[tuple[MissingWord, ...], AfterValidator(_without_repeats)]
 ParameterValue = Annotated[Scalar, BeforeValidator(_scalar)]

@@ -25,7 +25,7 @@ def asked(experiment: Experiment) -> Rows:
     hpo = experiment.hpo
     target, source = experiment.target, experiment.source
     cut = f", cut from {target.column} at {', '.join(map(str, target.bins))}" if target.bins else ""
-    where = source.sql.query if source.sql else str(getattr(source, source.kind))
+    where = source.place
     budget = f"{hpo.trials} trials, {hpo.sampler} sampler, {hpo.used_pruner} pruner, seed {hpo.seed}"
     judged_on = f"{hpo.folds} folds, {hpo.repeats} times" if hpo.objective == "cross_validation" else "validation rows"
     pairs = {
@@ -47,10 +47,12 @@ def data(report: ReportFacts) -> Rows:
     """Return what is known of the rows."""
     facts, columns = report.facts, report.experiment.columns
     placed = sum(facts.counts.values())
+    left_out = {**facts.why_left_out, **_without_target(report)}
     pairs = {
         "Rows with a role": f"{placed:,}",
-        "Rows left out": "; ".join(f"{count:,}: {why}" for why, count in facts.why_left_out.items())
+        "Rows left out": "; ".join(f"{count:,}: {why}" for why, count in left_out.items())
         or (f"{facts.left_out:,}" if facts.left_out else "none"),
+        "Noted while reading": "; ".join(facts.notes),
         "Features": f"{len(facts.features)}: {', '.join(facts.features)}",
         "Classes": ", ".join(str(one) for one in facts.classes),
         "Not learnt from, by their content": "; ".join(f"{name}: {why}" for name, why in report.unused.items()),
@@ -60,6 +62,11 @@ def data(report: ReportFacts) -> Rows:
         "Content of the table (hash)": facts.data_hash,
     }
     return [{"": name, "what": value} for name, value in pairs.items() if value]
+
+
+def _without_target(report: ReportFacts) -> dict[str, int]:
+    count = report.facts.rows_without_target
+    return {f"without a value of {report.facts.target}": count} if count else {}
 
 
 def roles(report: ReportFacts) -> Rows:

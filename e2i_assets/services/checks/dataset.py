@@ -11,6 +11,7 @@ from e2i_assets.core.data.column_types import is_number, labels
 from e2i_assets.core.data.dataset import Dataset, schema_of
 from e2i_assets.core.data.feature_columns import name_violations, roles
 from e2i_assets.core.data.table_schema import TableSchemaInvalid
+from e2i_assets.core.data.target_column import without_target
 from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.leakage import audit
 from e2i_assets.services import data_gates
@@ -94,6 +95,15 @@ def excluded_columns_are_not_features(project: Project, name: str) -> CheckResul
     return check_result(mistakes, f"none of {len(reasons)} columns that the experiment keeps out is a feature")
 
 
+@of_asset("dataset", severity="WARN")
+def every_row_has_a_target(project: Project, name: str) -> CheckResult:
+    """No row of the source is left out because its target is missing."""
+    data: Dataset = stored(project, Dataset, "dataset", name)
+    missing, kept = data.rows_without_target, len(data.frame)
+    complete = f"each of the {kept:,} rows has a value of {data.target}"
+    return check_result(without_target(missing, kept, data.target), complete, rows_without_target=missing)
+
+
 @of_asset("dataset", blocking=True)
 def target_is_not_a_feature(project: Project, name: str) -> CheckResult:
     """Neither under its name, nor as what it was cut from, nor in disguise."""
@@ -123,6 +133,7 @@ CHECKS = (
     schema_is_valid,
     rows_match_the_data_hash,
     quality_gate_passes,
+    every_row_has_a_target,
     target_is_not_a_feature,
     no_feature_is_the_target_of_another_row,
     rows_match_the_schema_file,

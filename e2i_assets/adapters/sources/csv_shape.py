@@ -1,0 +1,133 @@
+"""Whether the rows of a CSV file have the cells of its header and each quotation mark is closed; the line of a row."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2i_assets.adapters.sources.csv_dialect import Dialect, shown_names
+from e2i_assets.core.data.row_places import RowPlaces
+
+_MOST = 3
+_CELL = 40
+_QUOTED_AT_ONCE = 20_000_000
+
+
+def first_mistake(content: bytes, dialect: Dialect) -> str | None:
+    """Return which rows of a file have not the cells of its header, with their lines and cells; None if all have.
+
+    This reads row by row, which takes far longer than the reader of the table: it is asked when that one fails.
+    """
+    text = io.StringIO(content[dialect.start :].decode("utf-8", "replace"), newline="")
+    quoting = csv.QUOTE_NONE if dialect.quote is None else csv.QUOTE_MINIMAL
+    reader = csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote, quoting=quoting, strict=True)
+    wrong: list[tuple[int, list[str]]] = []
+    count, began, last = 0, dialect.skipped + 1, 0
+    width = len(dialect.names)
+    try:
+        for row in reader:
+            if row:
+                last = began
+                if len(row) != width:
+                    count += 1
+                    wrong += [(began, row)] if count <= _MOST else []
+            began = dialect.skipped + reader.line_num + 1
+    except csv.Error as error:
+        return _quoting(error, began, dialect)
+    if not count:
+        return None
+    return _wrong_rows(wrong, count, last, width, dialect)
+
+
+def _quoting(error: csv.Error, line: int, dialect: Dialect) -> str:
+    if "field limit" in str(error):
+        return f"is not CSV that we can read: {error} in the row of line {line}: is a quotation mark not closed?"
+    if "unexpected end of data" in str(error):
+        return (
+            f"is not CSV that we can read: a quotation mark {dialect.quote} in the row of line {line} is never closed: "
+            f"correct it, or, if {dialect.quote} is a character like any other, write source.csv.quote: none"
+        )
+    return (
+        f"is not CSV that we can read: the row of line {line} has text behind a closing quotation mark ({error}): "
+        f"double the mark inside a cell ({dialect.quote}{dialect.quote}), or, if it is a character like any other, "
+        f"write source.csv.quote: none"
+    )
+
+
+def _wrong_rows(wrong: list[tuple[int, list[str]]], count: int, last: int, width: int, dialect: Dialect) -> str:
+    shown = ", ".join(f"line {line} has {len(row)} ({_cells(row)})" for line, row in wrong)
+    more = f", and {count - len(wrong):,} more" if count > len(wrong) else ""
+    rule = (
+        f"is not CSV that we can read: {count:,} row{'s do' if count > 1 else ' does'} not have the {width} cells of "
+        f"the header ({shown_names(dialect)}): {shown}{more}"
+    )
+    longer = all(len(row) > width for _, row in wrong)
+    if count == 1 and wrong[0][0] == last and len(wrong[0][1]) < width:
+        return f"{rule}. It is the last row: the file ends in the middle of it, so copy or export it again"
+    if longer:
+        return (
+            f"{rule}. Put quotation marks around a cell that holds the delimiter {dialect.delimiter!r}, or write "
+            f"source.csv.delimiter if it is another one"
+        )
+    return (
+        f"{rule}. Correct them, or write source.csv.delimiter, quote or skip_rows if the file is written in another way"
+    )
+
+
+def _cells(row: list[str]) -> str:
+    cut = [one if len(one) <= _CELL else f"{one[: _CELL - 3]}..." for one in row[:12]]
+    return " | ".join(cut) + (" | ..." if len(row) > 12 else "")
+
+
+def quotes_are_regular(content: bytes, dialect: Dialect) -> bool:
+    """Return whether each quotation mark opens, closes or doubles one, as the standard (RFC 4180) has it.
+
+    Where it does not, the file may still be sound (``5" pipe``), which only reading row by row shows.
+    """
+    if dialect.quote is None or dialect.quote.encode() not in content:
+        return True
+    found = _quotes(content, dialect)
+    if len(found) % 2:
+        return False
+    all_bytes = np.frombuffer(content, dtype=np.uint8)
+    ends = np.frombuffer(dialect.delimiter.encode() + b"\r\n", dtype=np.uint8)
+    opening, closing = found[::2], found[1::2]
+    doubled = np.zeros(len(opening), dtype=bool)
+    doubled[1:] = closing[:-1] + 1 == opening[1:]
+    before = np.isin(all_bytes[np.maximum(opening - 1, 0)], ends) | (opening == dialect.start)
+    after = np.isin(all_bytes[np.minimum(closing + 1, len(content) - 1)], ends) | (closing == len(content) - 1)
+    return bool((before | doubled).all() and (after | np.append(doubled[1:], False)).all())
+
+
+def _quotes(content: bytes, dialect: Dialect) -> NDArray[np.int64]:
+    assert dialect.quote is not None
+    mark = ord(dialect.quote)
+    pieces = [
+        np.flatnonzero(np.frombuffer(content, np.uint8, min(_QUOTED_AT_ONCE, len(content) - at), at) == mark) + at
+        for at in range(dialect.start, len(content), _QUOTED_AT_ONCE)
+    ]
+    return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
+
+
+def places(content: bytes, dialect: Dialect, rows: int) -> RowPlaces:
+    """Return the line of each row below the header."""
+    lines = content.count(b"\n", dialect.start) or content.count(b"\r", dialect.start)
+    ends_open = not content.endswith((b"\n", b"\r"))
+    if lines + ends_open == rows + 1:
+        return RowPlaces("line", dialect.skipped + 2)
+    starts = np.fromiter(_starts(content, dialect), np.int64)
+    return RowPlaces("line", 0, starts[1:]) if len(starts) == rows + 1 else RowPlaces()
+
+
+def _starts(content: bytes, dialect: Dialect) -> Iterator[int]:
+    """Yield the line at which each row begins: cells may hold line breaks, and blank lines are no rows."""
+    line, inside, began = dialect.skipped + 1, False, True
+    mark = (dialect.quote or "\0").encode()
+    for text in content[dialect.start :].splitlines(keepends=True):
+        if began and text.strip(b"\r\n"):
+            yield line
+        inside ^= bool(text.count(mark) % 2)
+        began = not inside
+        line += 1

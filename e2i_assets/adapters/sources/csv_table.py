@@ -1,0 +1,111 @@
+"""A CSV file as a table: pyarrow parses it; what is in doubt is refused with the line, cells and the key to write."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from e2i_assets.adapters.sources import csv_shape
+from e2i_assets.adapters.sources.csv_dialect import Dialect, dialect_of
+from e2i_assets.adapters.sources.file_content import as_utf8, content_of
+from e2i_assets.adapters.sources.limits import SourceLimits, refused
+from e2i_assets.adapters.sources.names import composed, header_names
+from e2i_assets.adapters.sources.text_columns import typed
+from e2i_assets.core.data.row_places import with_places
+from e2i_assets.core.experiments.sections import CsvFile
+
+_BLOCK = 1_000_000
+_LARGEST_BLOCK = 2**31 - 2
+
+
+def csv_table(file: Path, asked: CsvFile, where: str, limits: SourceLimits) -> pd.DataFrame:
+    """Return the rows of a CSV file.
+
+    Args:
+        file: To be read.
+        asked: How the experiment says that it is written.
+        where: The key of the source, for a message.
+        limits: How much it may bring.
+
+    Raises:
+        DataInvalid: It cannot be read in exactly one way, or brings too much.
+    """
+    content = as_utf8(content_of(file, where, asked.path, limits), asked.encoding, where, asked.path)
+    if not re.search(rb"\S", content):
+        raise refused(where, asked.path, "is an empty file")
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.find(b"\0")) + 1
+        rule = f"is not CSV that we can read: line {line} has a zero byte; UTF-16 needs source.csv.encoding: utf-16-le"
+        raise refused(where, asked.path, rule)
+    dialect = dialect_of(content, asked, where)
+    table = _parsed(content, dialect, asked, where)
+    limits.require_rows(table.num_rows, where, asked.path)
+    frame = _frame(table, asked, content.isascii())
+    notes = []
+    if not content.endswith((b"\n", b"\r")):
+        notes.append(f"{asked.path}: its last line has no line break at its end: make sure that the last row is whole")
+    return with_places(frame, csv_shape.places(content, dialect, len(frame)), notes)
+
+
+def _parsed(content: bytes, dialect: Dialect, asked: CsvFile, where: str) -> Any:
+    """Return an Arrow table of texts, a missing cell as null."""
+    if not csv_shape.quotes_are_regular(content, dialect):
+        _require_shape(content, dialect, asked, where)
+    import pyarrow as pa
+
+    try:
+        try:
+            table = _texts(content, dialect, _BLOCK)
+        except pa.ArrowInvalid as error:
+            if "straddl" not in str(error) or len(content) >= _LARGEST_BLOCK:
+                raise
+            table = _texts(content, dialect, len(content) + 1)  # a row is longer than a block
+    except pa.ArrowInvalid as error:
+        _require_shape(content, dialect, asked, where)
+        raise refused(where, asked.path, f"is not CSV that we can read: {error}") from error
+    table = table.slice(1)
+    empty = [column.null_count == len(column) for column in table.columns]
+    names = header_names(dialect.names, empty, where, asked.path)
+    kept = [position for position, name in enumerate(names) if name is not None]
+    return table.select(kept).rename_columns([str(names[position]) for position in kept])
+
+
+def _texts(content: bytes, dialect: Dialect, block: int) -> Any:
+    """Parse a file, its header as the first row: names may repeat, and are judged by us."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = [str(position) for position in range(len(dialect.names))]
+    is_quoted = dialect.quote is not None and dialect.quote.encode() in content
+    return csv.read_csv(
+        pa.BufferReader(pa.py_buffer(content).slice(dialect.start)),
+        read_options=csv.ReadOptions(column_names=names, block_size=block),
+        parse_options=csv.ParseOptions(
+            delimiter=dialect.delimiter, quote_char=dialect.quote or False, newlines_in_values=is_quoted
+        ),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            check_utf8=False,
+        ),
+    )
+
+
+def _require_shape(content: bytes, dialect: Dialect, asked: CsvFile, where: str) -> None:
+    if mistake := csv_shape.first_mistake(content, dialect):
+        raise refused(where, asked.path, mistake)
+
+
+def _frame(table: Any, asked: CsvFile, is_ascii: bool) -> pd.DataFrame:
+    """Return the table with each column in its type, and letters composed."""
+    import pyarrow as pa
+
+    def settled(column: Any) -> Any:
+        found = typed(column, asked.decimal, asked.thousands)
+        return found if is_ascii or found.type != pa.string() else composed(found)
+
+    columns = [settled(column) for column in table.columns]
+    frame: pd.DataFrame = pa.table(columns, names=table.column_names).to_pandas(use_threads=False)
+    return frame

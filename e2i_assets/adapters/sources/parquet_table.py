@@ -1,0 +1,134 @@
+"""A Parquet file, or a folder of them that one table was written into, as a table."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from e2i_assets.adapters.sources.file_content import require_unchanged, stamp
+from e2i_assets.adapters.sources.limits import SourceLimits, refused
+from e2i_assets.adapters.sources.names import with_composed_texts, with_plain_names
+from e2i_assets.adapters.sources.parquet_size import unfolded_bytes
+from e2i_assets.core.errors import E2iError
+
+WHERE = "source.parquet"
+_HIDDEN = ("_", ".")
+_UNFINISHED = "_temporary"
+_MOST_FILES = 10_000
+
+
+def parquet_table(place: Path, name: str, root: Path, limits: SourceLimits) -> pd.DataFrame:
+    """Return the rows of a Parquet file or folder.
+
+    Args:
+        place: The file or folder.
+        name: Its path in the experiment file.
+        root: The project folder that its path starts from.
+        limits: How much it may bring, and from where.
+
+    Raises:
+        DataInvalid: It is no Parquet, too large, still being written, or its files are not of one table.
+    """
+    files = folder_files(place, name, root, limits) if place.is_dir() else [place]
+    before = {file: stamp(file) for file in files}
+    rows = size = 0
+    try:
+        for file in files:
+            counted, unfolded = _measured(file, name, limits)
+            rows, size = rows + counted, size + unfolded
+            limits.require_rows(rows, WHERE, name)
+            limits.require_size(size, WHERE, name)
+        frame = _folder(place, files, name) if place.is_dir() else _file(place)
+    except E2iError:
+        raise
+    except Exception as error:  # what forged descriptions make Arrow and pandas raise is no closed list
+        for file, known in before.items():
+            require_unchanged(file, known, WHERE, name)
+        rule = f"is not Parquet that we can read: {type(error).__name__}: {error}"
+        raise refused(WHERE, name, rule) from error
+    for file, known in before.items():
+        require_unchanged(file, known, WHERE, name)
+    # A table that was written with an index of its own keeps it as columns.
+    frame = frame.reset_index() if any(frame.index.names) else frame
+    return with_composed_texts(with_plain_names(frame, WHERE, name))
+
+
+def folder_files(place: Path, name: str, root: Path, limits: SourceLimits) -> list[Path]:
+    """Return the files of a folder that hold rows, by name; what begins with ``_`` or ``.`` is none of them.
+
+    Raises:
+        DataInvalid: There is none, one leads out of the project, is no Parquet by its name, or is being written.
+    """
+    found = []
+    for file in _visible(place, name):
+        limits.allowed_file(root, str(file), WHERE)
+        if file.suffix not in (".parquet", ".parq", ".pq"):
+            raise refused(WHERE, name, f"is a folder with {file.name}, which is no Parquet file by its name")
+        found.append(file)
+    if len(found) > _MOST_FILES:
+        raise refused(WHERE, name, f"is a folder of more than {_MOST_FILES:,} files: write fewer and larger ones")
+    if not found:
+        raise refused(WHERE, name, "is a folder without Parquet files")
+    return sorted(found)
+
+
+def _visible(place: Path, name: str) -> Iterator[Path]:
+    for one in place.iterdir():
+        if one.name == _UNFINISHED:
+            raise refused(
+                WHERE, name, f"is being written, since it has a folder {_UNFINISHED}: run again when it is complete"
+            )
+        if one.name.startswith(_HIDDEN):
+            continue
+        if one.is_dir() and not one.is_symlink():
+            yield from _visible(one, name)
+        else:
+            yield one
+
+
+def _measured(file: Path, name: str, limits: SourceLimits) -> tuple[int, int]:
+    import pyarrow.parquet as pq
+
+    if file.stat().st_size == 0:
+        raise refused(
+            WHERE, name, "is an empty file" if file.name == Path(name).name else f"has the empty file {file.name}"
+        )
+    return pq.read_metadata(file).num_rows, unfolded_bytes(file, limits.bytes)
+
+
+def _file(file: Path) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    # As a file and not as a data set: in a folder such as year=2024 it has no column of that name.
+    frame: pd.DataFrame = pq.ParquetFile(file).read().to_pandas()
+    return frame
+
+
+def _folder(place: Path, files: list[Path], name: str) -> pd.DataFrame:
+    """Read the files of one table; the folders year=2024 between them are a column."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    schemas = [pq.read_schema(file) for file in files]
+    for file, schema in zip(files, schemas, strict=True):
+        if missing := sorted(set(schemas[0].names) ^ set(schema.names)):
+            rule = f"has files of different columns: {missing[0]!r} is in {files[0].name} or in {file.name} alone"
+            raise refused(WHERE, name, rule)
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise refused(WHERE, name, f"has files whose columns have different types: {error}") from error
+    parts = ds.HivePartitioning.discover(infer_dictionary=False)
+    keys = ds.dataset(
+        [str(file) for file in files], format="parquet", partitioning=parts, partition_base_dir=str(place)
+    ).schema
+    whole = pa.schema([*schema, *(field for field in keys if field.name not in schema.names)], schema.metadata)
+    table: Any = ds.dataset(
+        [str(file) for file in files], schema=whole, format="parquet", partitioning=ds.partitioning(
+            pa.schema([field for field in keys if field.name not in schema.names]), flavor="hive"
+        ), partition_base_dir=str(place)
+    ).to_table()  # fmt: skip
+    frame: pd.DataFrame = table.to_pandas()
+    return frame

@@ -1,0 +1,36 @@
+"""Numbers that stand for a missing value: far from all others, and written with nines, eights or sevens alone."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.data.column_types import is_number
+
+_FEWEST = 2
+_CANDIDATES = np.array(
+    [sign * float(digit * length) for sign in (1, -1) for digit in "987" for length in range(2, 9)] + [-1e30, 1e30]
+)
+
+
+def sentinel_notes(columns: Mapping[str, pd.Series]) -> Iterator[str]:
+    """Find values such as -999 or 9999 that lie further from the others than these lie from one another."""
+    for name, column in columns.items():
+        if not is_number(column):
+            continue
+        values = column.to_numpy(dtype=np.float64)
+        suspects = np.isin(values, _CANDIDATES)
+        if suspects.sum() < _FEWEST:
+            continue
+        others = values[~suspects & np.isfinite(values)]
+        if not len(others):
+            continue
+        low, high = float(others.min()), float(others.max())
+        span = max(high - low, 1.0)
+        found, counts = np.unique(values[suspects], return_counts=True)
+        for value, count in zip(found, counts, strict=True):
+            if count >= _FEWEST and not low - span <= value <= high + span:
+                yield (
+                    f"{name}: {value:g} in {count:,} rows lies far from the others ({low:g} to {high:g}); if it means "
+                    f"a missing value, write columns: {{missing: {{{name}: [{value:g}]}}}}"
+                )

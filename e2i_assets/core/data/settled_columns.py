@@ -1,0 +1,182 @@
+"""A table in which every cell is what it was meant to be: a value, a number that was written as text, or missing.
+
+What the rows do not settle is a violation with the key of the experiment that does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.data.missing_words import WORDS, Missing, missing_in
+from e2i_assets.core.data.number_texts import MOSTLY, NEARLY_ALL, NumberTexts
+from e2i_assets.core.data.row_places import RowPlaces, notes_of, places_of
+from e2i_assets.core.errors import Violation
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.sections import Source
+
+# With more distinct values than this, text is no category.
+_CATEGORIES = 50
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """A table after its cells were settled.
+
+    Attributes:
+        table: The same columns and rows.
+        notes: What a person should know of the reading, each a sentence.
+        mistakes: What the rows leave open.
+    """
+
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+    mistakes: tuple[Violation, ...]
+
+
+def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Settled:
+    """Return the table with missing cells missing and numbers as numbers.
+
+    Args:
+        table: As it was read.
+        experiment: Says what the columns are.
+        source: Where this table comes from: the experiment's own source, or that of newer rows.
+    """
+    places, notes, mistakes = places_of(table), [*notes_of(table)], []
+    columns: dict[str, pd.Series] = {}
+    waiting: dict[str, NumberTexts] = {}
+    for name in map(str, table.columns):
+        column, numbers, said = _column(table[name], experiment, source)
+        notes += said
+        if column is not None:
+            columns[name] = column
+        if numbers is not None:
+            waiting[name] = numbers
+    decimals = {one.decimal_used for one in waiting.values()} - {None}
+    if source.kind == "csv" and any(_has_fractions(table[name]) for name in table.columns if name not in columns):
+        decimals.add(".")
+    for name, numbers in waiting.items():
+        column, said, wrong = _numbers(numbers, table[name], experiment, source, decimals, places)
+        columns[name] = columns.get(name, table[name]) if column is None else column
+        notes += said
+        mistakes += wrong
+    return Settled(table.assign(**columns) if columns else table, tuple(notes), tuple(mistakes))
+
+
+def _column(
+    column: pd.Series, experiment: Experiment, source: Source
+) -> tuple[pd.Series | None, NumberTexts | None, list[str]]:
+    """Settle what is missing; return the column where it changes, and its texts where they may be numbers."""
+    name, roles = str(column.name), experiment.columns
+    is_class = (
+        name == experiment.target.column and experiment.problem_type != "regression" and not experiment.target.bins
+    )
+    is_label = is_class or name in roles.categorical
+    missing = missing_in(experiment, source, name, is_label)
+    if name in roles.drop or name == experiment.split.column:
+        return None, None, []
+    if pd.api.types.is_numeric_dtype(column.dtype) or not _is_text(column):
+        gone = column.isin(missing.numbers) if missing.numbers else None
+        return (column.mask(gone) if gone is not None and gone.any() else None), None, []
+    codes, found = pd.factorize(column.astype(object))
+    texts = pd.Series(found, dtype=object).map(str)
+    if not len(texts):
+        return None, None, []
+    gone = missing.in_texts(texts)
+    if source.kind in ("csv", "sample"):
+        gone |= texts.str.strip() == ""
+    changed = column.astype(object).mask(np.append(gone, False)[codes]) if gone.any() else None
+    if is_label or name in (*roles.id, roles.group, roles.time):
+        return changed, None, [*_words_kept(name, texts, codes, missing, is_class)]
+    csv = source.csv
+    decimal = roles.decimal.get(name) or (csv.decimal if csv else None)
+    numbers = NumberTexts(name, codes, texts, missing, decimal, csv.thousands if csv else None)
+    return changed, numbers if numbers.is_worth_a_look else None, []
+
+
+def _is_text(column: pd.Series) -> bool:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return pd.api.types.infer_dtype(column.cat.categories, skipna=True) == "string"
+    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
+        return False
+    return pd.api.types.infer_dtype(column, skipna=True) in ("string", "mixed-integer")
+
+
+def _words_kept(name: str, texts: pd.Series, codes: object, missing: Missing, is_class: bool) -> Iterator[str]:
+    if not is_class or missing.declared:
+        return
+    for position in np.flatnonzero(texts.str.strip().isin(WORDS)):
+        word, rows = texts.iloc[position], int((np.asarray(codes) == position).sum())
+        yield (
+            f"{name}: {word!r} is a class, in {rows:,} rows; if it means a missing value, write "
+            f"columns: {{missing: {{{name}: [{word!r}]}}}}"
+        )
+
+
+def _has_fractions(column: pd.Series) -> bool:
+    if not pd.api.types.is_float_dtype(column.dtype):
+        return False
+    values = column.dropna().to_numpy()
+    return bool((values[np.isfinite(values)] % 1 != 0).any())
+
+
+def _numbers(
+    found: NumberTexts,
+    column: pd.Series,
+    experiment: Experiment,
+    source: Source,
+    decimals: set[str | None],
+    places: RowPlaces,
+) -> tuple[pd.Series | None, list[str], list[Violation]]:
+    """Return the column as numbers, or None where it is text, with what is to be noted, or what is in doubt."""
+    name = found.name
+    is_target = name == experiment.target.column
+    distinct = int(found.present.sum())
+    many = distinct > _CATEGORIES or distinct > max(2, found.counts[found.present].sum() / 2)
+    if not found.best or found.share <= MOSTLY or not (found.share >= NEARLY_ALL or many or is_target):
+        return None, [], []
+    if found.share < 1:
+        return None, [], [Violation("target" if is_target else "columns", name, _rest(found, places, is_target))]
+    if found.is_plain and source.kind in ("parquet", "sql") and not many and not is_target:
+        return None, [], []  # a program that stores numbers as text, and few of them, means codes
+    form = found.form
+    if sign := found.is_in_doubt:
+        as_decimal = next(one for one in found.best if one[0] == sign)
+        as_thousands = next(one for one in found.best if one[1] == sign)
+        if decimals == {sign} and sign == ",":
+            form = as_decimal
+        elif sign not in decimals and decimals and sign == ",":
+            form = as_thousands
+        elif sign == "," or "," in decimals:
+            return None, [], [Violation("columns", name, _doubt(found, sign, source))]
+    note = [] if found.is_plain else [f"{name}: read as {found.in_words(form)}"]
+    return pd.Series(found.column(form), index=column.index, name=name), note, []
+
+
+def _rest(found: NumberTexts, places: RowPlaces, is_target: bool) -> str:
+    form = found.form
+    numbers, cells = int(found.counts[found.are_numbers(form)].sum()), int(found.counts[found.present].sum())
+    kind = "durations" if form[0] == "duration" else f"numbers with {found.unit!r}" if found.unit else "numbers"
+    words = ", ".join(map(repr, found.rest_words(form)))
+    ways = f"write columns: {{missing: {{{found.name}: [{words}]}}}} if they mean a missing value"
+    if not is_target:
+        ways += f", columns: {{categorical: [{found.name}]}} if the column holds codes, or columns: {{drop: "
+        ways += f"[{found.name}]}}"
+    return (
+        f"holds {kind} in {numbers:,} of {cells:,} cells, and none in the others: {found.rest(form, places)}; {ways}. "
+        f"If they are numbers with another decimal sign or unit, write them alike in the source"
+    )
+
+
+def _doubt(found: NumberTexts, sign: str, source: Source) -> str:
+    example = next(
+        str(one)
+        for one, is_one in zip(found.texts, found.are_numbers(found.form), strict=True)
+        if is_one and sign in one
+    )
+    what = "a comma" if sign == "," else "a dot"
+    keys = f"columns: {{decimal: {{{found.name}: '{sign}'}}}}, or with the other sign"
+    if source.csv is not None:
+        keys += ", or decimal and thousands under source.csv for all columns"
+    return f"holds numbers such as {example!r}, in which {what} is the decimal sign or parts thousands: write {keys}"
