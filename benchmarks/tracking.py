@@ -20,9 +20,9 @@ from e2i_assets.adapters.mlflow.tracker import Tracker
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrate
-from e2i_assets.adapters.repositories.study_rows import TrialRow
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.services.trials_as_history import history, trial_rows
 
 PARAMETERS = 7
@@ -99,20 +99,19 @@ def median(work: Callable[[], None], repeats: int) -> float:
     return sorted(seconds)[len(seconds) // 2]
 
 
-def made(count: int) -> list[TrialRow]:
+def made(count: int) -> list[TrialRecord]:
     """Return trials as a study leaves them."""
     began = datetime(2026, 1, 1, tzinfo=UTC)
     return [
-        TrialRow(
-            trial_number=number,
+        TrialRecord(
+            number=number,
             state="COMPLETE",
             origin="sampler",
+            sampled={f"x{index}": index / (number + 1) for index in range(PARAMETERS)},
             params={},
             value=0.5 + number / (2 * count),
-            datetime_start=began + timedelta(seconds=number),
-            datetime_complete=began + timedelta(seconds=number + 1),
-            duration_seconds=1.0,
-            user_attrs={"sampled": {f"x{index}": index / (number + 1) for index in range(PARAMETERS)}},
+            started_at=began + timedelta(seconds=number),
+            completed_at=began + timedelta(seconds=number + 1),
         )
         for number in range(count)
     ]
@@ -123,7 +122,7 @@ def experiment() -> Experiment:
     return parse_experiment(EXPERIMENT, "benchmark")
 
 
-def logged(tracker: Tracker, trials: Sequence[TrialRow]) -> None:
+def logged(tracker: Tracker, trials: Sequence[TrialRecord]) -> None:
     """Log a training as the product does, without a model: that costs the same both ways."""
     run = TrackedRun(
         experiment_name="e2i_benchmark",
@@ -140,7 +139,7 @@ def logged(tracker: Tracker, trials: Sequence[TrialRow]) -> None:
         raise RuntimeError("MLflow kept no run")
 
 
-def nested_runs(client: MlflowClient, trials: Sequence[TrialRow]) -> None:
+def nested_runs(client: MlflowClient, trials: Sequence[TrialRecord]) -> None:
     """Log each trial as a run of its own below one of the training."""
     (found,) = [one for one in client.search_experiments() if one.name == "e2i_benchmark"]
     parent = client.create_run(found.experiment_id).info.run_id
@@ -150,7 +149,7 @@ def nested_runs(client: MlflowClient, trials: Sequence[TrialRow]) -> None:
         client.log_batch(
             run.info.run_id,
             metrics=[Metric("value", float(trial.value or 0.0), now, 0), Metric("seconds", 1.0, now, 0)],
-            params=[Param(name, str(value)) for name, value in trial.user_attrs["sampled"].items()],
+            params=[Param(name, str(value)) for name, value in trial.sampled.items()],
             tags=[RunTag("state", trial.state)],
         )
         client.set_terminated(run.info.run_id)

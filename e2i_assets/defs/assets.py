@@ -8,7 +8,7 @@ import dagster as dg
 
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
-from e2i_assets.core.data.dataset import Dataset, dataset_of
+from e2i_assets.core.data.dataset import Dataset, DatasetFacts, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
@@ -162,7 +162,9 @@ def trained_model(
     context: dg.AssetExecutionContext,
     e2i: ProjectResource,
     tracing: TracingResource,
+    dataset: DatasetFacts,
     validation_splits: TrainingRows,
+    hpo_study: tuning.Tuned,
     best_hyperparameters: HpoOutput,
 ) -> dg.MaterializeResult[TrainingOutput]:
     """The model, fitted once more from exactly the contract and judged once on the test rows."""
@@ -172,7 +174,9 @@ def trained_model(
     with tracing.span(
         TRAINING, context.run, parent=None, started_at=since, attributes=spans.training(experiment)
     ) as span:
-        done = train.train(project, experiment, validation_splits, best_hyperparameters, context.run.run_id)
+        done = train.train(
+            project, experiment, dataset, validation_splits, hpo_study, best_hyperparameters, context.run.run_id
+        )
         span.set(spans.trained(done, best_hyperparameters))
         tracing.belongs_to(done.output.mlflow_info.run_id)
     info = done.output.mlflow_info
@@ -182,12 +186,12 @@ def trained_model(
             "in_words": " ".join(done.report.verdict),
             **metadata.headline(experiment, done),
             "metrics": metadata.table(done.metric_rows()),
-            "criteria": metadata.table(done.criteria_rows()),
+            "criteria": metadata.table(done.record.criteria_rows()),
             **metadata.evaluation(experiment, done),
             "report": dg.MetadataValue.path(str(done.report.path)),
             "criteria_met": done.output.success_criteria_met,
-            "training_run": done.training_run_id,
-            "mlflow": info.run_id or f"{info.mlflow_status}: {done.tracking_reason}",
+            "training_run": done.record.start.training_run_id,
+            "mlflow": info.run_id or f"{info.mlflow_status}: {done.tracked.reason}",
             **metadata.links_to_mlflow(done),
         },
     )

@@ -5,17 +5,24 @@ from typing import Any
 import dagster as dg
 
 from e2i_assets.core.automation.champion import ChampionModel
+from e2i_assets.core.contracts.contract import TrainingOutput
+from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.defs.experiment_asset import AFTER_TRAINING, experiment_asset
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.promote import REQUIRED_CHECKS, promote
 
 
-@experiment_asset("model", "mlflow", "postgres", deps=["trained_model"], automation=AFTER_TRAINING)
-def champion_model(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.MaterializeResult[ChampionModel]:
+@experiment_asset("model", "mlflow", "postgres", automation=AFTER_TRAINING)
+def champion_model(
+    context: dg.AssetExecutionContext,
+    e2i: ProjectResource,
+    validation_splits: TrainingRows,
+    trained_model: TrainingOutput,
+) -> dg.MaterializeResult[ChampionModel]:
     """Champion and challenger on the same test rows: the old model stays until a new one is not worse."""
     project = e2i.open()
     failed = failed_in_run(context.instance, context.run.run_id)
-    found = promote(project, project.experiment(context.partition_key), failed)
+    found = promote(project, project.experiment(context.partition_key), validation_splits, failed)
     shown: dict[str, Any] = found.model_dump(exclude={"model_folder"})
     return dg.MaterializeResult(
         value=found,

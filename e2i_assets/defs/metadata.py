@@ -89,7 +89,7 @@ def class_balance(experiment: Experiment, tables: SplitTables) -> dict[str, Any]
 def headline(experiment: Experiment, done: KeptTraining) -> dict[str, float]:
     """Return what the study optimised, on test, under a name of its own: the UI draws it over time."""
     reported = measures.measure(experiment.metric, experiment.problem_type)
-    value = done.training.report.splits["test"].metrics.get(reported.name) if reported else None
+    value = done.record.training.report.splits["test"].metrics.get(reported.name) if reported else None
     return {} if reported is None or value is None else {f"test_{reported.name}": value}
 
 
@@ -103,11 +103,11 @@ def links_to_mlflow(done: KeptTraining) -> dict[str, dg.UrlMetadataValue]:
 
 def evaluation(experiment: Experiment, done: KeptTraining) -> dict[str, Any]:
     """Return the pictures of the test rows, and how the model does for each segment and how far these lie apart."""
-    shown: dict[str, Any] = dict(pictures(done.pictures))
-    if done.training.segments:
+    shown: dict[str, Any] = dict(pictures(done.record.model_pictures))
+    if done.record.training.segments:
         reported = measures.measure(experiment.metric, experiment.problem_type)
         shown["segments"] = table(done.segment_rows(reported.name if reported else experiment.metric))
-        shown["segment_gaps"] = table(asdict(gap) for gap in done.gaps)
+        shown["segment_gaps"] = table(asdict(gap) for gap in done.record.gaps)
     return shown
 
 

@@ -30,7 +30,7 @@ def any_training(run: dg.DagsterRun) -> dict[str, object]:
 def trained(done: KeptTraining, hpo: HpoOutput) -> dict[str, object]:
     """What is known of it when it has ended."""
     facts = {
-        "training_run_id": done.training_run_id,
+        "training_run_id": done.record.start.training_run_id,
         "model_id": done.output.trained_model.model_id,
         "success_criteria_met": done.output.success_criteria_met,
         "hpo_trials_run": hpo.hpo_trials_run,

@@ -27,7 +27,9 @@ from e2i_assets.services.stored_model import ARCHIVE, predicted_by, predicted_ro
 REQUIRED_CHECKS = tuple(one for one in CHECKS if one.asset == "trained_model" and one.severity == "ERROR")
 
 
-def promote(project: Project, experiment: Experiment, failed: Sequence[str] | None = None) -> ChampionModel:
+def promote(
+    project: Project, experiment: Experiment, rows: TrainingRows, failed: Sequence[str] | None = None
+) -> ChampionModel:
     """Decide whether the stored model of an experiment is its champion from now on, once for each model.
 
     One at a time: two that were compared with the same champion would both take its place, the worse one perhaps last.
@@ -41,10 +43,12 @@ def promote(project: Project, experiment: Experiment, failed: Sequence[str] | No
         E2iError: There is no trained model of today's rows.
     """
     with project.database.advisory_lock(f"champion of {experiment.name}"):
-        return _promoted(project, experiment, failed)
+        return _promoted(project, experiment, rows, failed)
 
 
-def _promoted(project: Project, experiment: Experiment, failed: Sequence[str] | None) -> ChampionModel:
+def _promoted(
+    project: Project, experiment: Experiment, rows: TrainingRows, failed: Sequence[str] | None
+) -> ChampionModel:
     store = ChampionRepository(project.database)
     experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
     run = model_links.training_run(project, experiment.name)
@@ -53,7 +57,7 @@ def _promoted(project: Project, experiment: Experiment, failed: Sequence[str] | 
     known = store.about(experiment_id, challenger)
     if known is None or _is_due_again(known, champion, run):
         broken = _failed_checks(project, experiment.name) if failed is None else failed
-        _decide(project, experiment, experiment_id, run, champion, broken)
+        _decide(project, experiment, experiment_id, rows, run, champion, broken)
         champion, known = store.current(experiment_id), store.about(experiment_id, challenger)
     assert known is not None
     if champion is not None and champion.challenger_key == challenger:
@@ -90,6 +94,7 @@ def _decide(
     project: Project,
     experiment: Experiment,
     experiment_id: str,
+    rows: TrainingRows,
     run: StoredRun,
     champion: StoredDecision | None,
     broken: Sequence[str],
@@ -98,7 +103,7 @@ def _decide(
     comparison, why_not = None, None
     if champion is not None and not broken:
         try:
-            comparison = _compared(project, experiment, run, champion, counted)
+            comparison = _compared(project, experiment, rows, run, champion, counted)
         except _NotComparableError as reason:
             why_not = str(reason)
     found = verdict(broken, champion is not None, comparison, why_not, run.success_criteria_met is not False)
@@ -131,9 +136,13 @@ class _NotComparableError(E2iError):
 
 
 def _compared(
-    project: Project, experiment: Experiment, run: StoredRun, champion: StoredDecision, counted: Measure
+    project: Project,
+    experiment: Experiment,
+    rows: TrainingRows,
+    run: StoredRun,
+    champion: StoredDecision,
+    counted: Measure,
 ) -> Comparison:
-    rows: TrainingRows = project.read(TrainingRows, "validation_splits", experiment.name)
     if ChampionRepository(project.database).config_hash(run.split_id) != champion.config_hash:
         raise _NotComparableError("the rows are split in another way, and it may have learnt from these")
     truth, new = predicted_rows(project, experiment.name, run, rows.facts, rows.test)

@@ -1,12 +1,12 @@
-"""The report of a training: gathered from what the graph has made, written beside it, and given to MLflow."""
+"""The report of a training, as a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from e2i_assets.adapters.files import asset_values
-from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
+from e2i_assets.adapters.files.asset_values import AssetMissing
 from e2i_assets.adapters.files.report_files import (
     MODEL,
     REPORT,
@@ -22,17 +22,14 @@ from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.feature_columns import unused
-from e2i_assets.core.data.split_tables import SplitFacts, TrainingRows
-from e2i_assets.core.evaluation.segments import Gap
+from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.permutation import FeatureImportance
 from e2i_assets.core.report.facts import Place, ReportFacts
 from e2i_assets.core.report.findings import verdict
 from e2i_assets.core.report.page import report_page
-from e2i_assets.core.search.study_result import StudyResult
-from e2i_assets.core.search.tuning import Tuned
-from e2i_assets.core.training import Training
+from e2i_assets.core.training_record import TrainingRecord, TrainingStart
 from e2i_assets.services.project import Project
+from e2i_assets.services.track_runs import mlflow_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,51 +40,17 @@ class WrittenReport:
     verdict: Sequence[str]
 
 
-def study_pictures_of(project: Project, experiment: Experiment, hpo: HpoOutput) -> dict[str, bytes]:
-    """Return the pictures that the study of this training left, by file name."""
-    return kept_pictures(report_folder(project.settings, experiment.name, str(hpo.hpo_spec_hash)) / STUDY)
+def study_pictures_of(project: Project, start: TrainingStart) -> dict[str, bytes]:
+    """Return the pictures of the study of this training, by file name."""
+    return kept_pictures(report_folder(project.settings, start.experiment.name, start.study_key) / STUDY)
 
 
-def written_report(
-    project: Project,
-    experiment: Experiment,
-    rows: TrainingRows,
-    hpo: HpoOutput,
-    training: Training,
-    gaps: Sequence[Gap],
-    validation_importance: Sequence[FeatureImportance],
-    pictures: Mapping[str, bytes],
-    tracked: TrackingResult,
-    places: Sequence[Place],
-) -> WrittenReport:
-    """Write the report and the pictures of a training as files.
-
-    Args:
-        workspace: The project.
-        experiment, rows, hpo, training, gaps, validation_importance: See `ReportFacts`.
-        pictures: Of the model and of its study, by file name.
-        tracked: What became of the log in MLflow.
-        places: Where everything else is kept.
-    """
-    identity = str(hpo.hpo_spec_hash)
-    folder = report_folder(project.settings, experiment.name, identity)
-    study = kept_study(project, experiment.name, identity)
-    report = ReportFacts(
-        experiment=experiment,
-        facts=rows.facts,
-        hpo=hpo,
-        study=study,
-        training=training,
-        gaps=gaps,
-        validation_importance=validation_importance,
-        pictures=pictures,
-        places=places,
-        missing=[] if tracked.status == "logged" else [f"the log in MLflow is {tracked.status}: {tracked.reason}"],
-        made_at=datetime.now(UTC),
-        unused=unused_columns(project, experiment),
-    )
-    of_study = kept_pictures(folder / STUDY)
-    keep_pictures(folder / MODEL, {name: png for name, png in pictures.items() if name not in of_study})
+def written_report(project: Project, record: TrainingRecord, tracked: TrackingResult) -> WrittenReport:
+    """Write the report of a training and the pictures of its model as files."""
+    folder = report_folder(project.settings, record.experiment.name, record.start.study_key)
+    missing = [] if tracked.status == "logged" else [f"the log in MLflow is {tracked.status}: {tracked.reason}"]
+    report = ReportFacts(record, _places(project, record, tracked), missing, made_at=datetime.now(UTC))
+    keep_pictures(folder / MODEL, record.model_pictures)
     replace(folder / REPORT, report_page(report).encode())
     return WrittenReport(folder / REPORT, verdict(report))
 
@@ -110,37 +73,22 @@ def pointed_out(project: Project, experiment: Experiment) -> tuple[str, ...]:
     return facts.pointed_out
 
 
-def training_places(
-    settings: Settings,
-    hpo: HpoOutput,
-    tracked: TrackingResult,
-    mlflow_url: str | None,
-    training_run_id: str,
-    dagster_run_id: str,
-    folder: Path,
-) -> list[Place]:
-    """Return where a person finds everything of a training again."""
+def _places(project: Project, record: TrainingRecord, tracked: TrackingResult) -> list[Place]:
+    """Return where a person finds each part of a training."""
+    start, hpo = record.start, record.hpo
     version = f"{tracked.registered_model_name}, version {tracked.version}" if tracked.version is not None else "none"
+    dagster = f"{project.settings.dagster_url}/runs/{start.dagster_run_id}"
     return [
         Place("Study", hpo.hpo_study_name or "none"),
         Place("Best trial", "none" if hpo.hpo_best_trial is None else str(hpo.hpo_best_trial)),
-        Place("Identity of the study (spec hash)", str(hpo.hpo_spec_hash)),
-        Place("Training run (ml_training_runs.id)", training_run_id),
-        Place("MLflow run", tracked.run_id or f"{tracked.status}: {tracked.reason}", mlflow_url),
+        Place("Study key (spec hash)", start.study_key),
+        Place("Training run (ml_training_runs.id)", start.training_run_id),
+        Place("MLflow run", tracked.run_id or f"{tracked.status}: {tracked.reason}", mlflow_url(project, tracked)),
         Place("Registered model", version),
-        Place("Dagster run", dagster_run_id or "none", f"{settings.dagster_url}/runs/{dagster_run_id}"),
-        Place("Model on disk", str(folder)),
+        Place("Dagster run", start.dagster_run_id or "none", dagster),
+        Place("Model on disk", str(record.model_folder)),
         Place("Everything in SQL", "e2i db psql -- -c 'SELECT * FROM training_run_links'"),
     ]
-
-
-def kept_study(project: Project, experiment: str, identity: str) -> StudyResult | None:
-    """Return the study of this identity as the graph keeps it; None without a search, or where it has moved on."""
-    try:
-        tuned: Tuned = project.read(Tuned, "hpo_study", experiment)
-    except (AssetMissing, AssetDamaged):
-        return None
-    return tuned.result if tuned.identity == identity else None
 
 
 def latest_report(settings: Settings, experiment: str) -> Path:

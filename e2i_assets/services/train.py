@@ -1,66 +1,70 @@
-"""The final training as it is kept: a row in our tables, a run in MLflow, the model on disk, all by one identity."""
+"""The final training: fit from the contract, then store the result in our tables, in MLflow and as a report."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from e2i_assets.adapters.mlflow.model_folder import save_mlflow_model
 from e2i_assets.adapters.mlflow.outbox import Outbox
+from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.adapters.repositories.splits import SplitRepository
 from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository, TrainingRunRow
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.data.dataset import DatasetFacts
+from e2i_assets.core.data.feature_columns import unused
 from e2i_assets.core.data.split_tables import TrainingRows
-from e2i_assets.core.evaluation.segments import Gap
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.plots.training import model_pictures, validation_importance
-from e2i_assets.core.training import ROLES, Training, trained
+from e2i_assets.core.search.tuning import Tuned
+from e2i_assets.core.training import trained
+from e2i_assets.core.training_record import TrainingRecord, TrainingStart
 from e2i_assets.services import track_runs
 from e2i_assets.services.project import Project
-from e2i_assets.services.report import WrittenReport, study_pictures_of, training_places, written_report
+from e2i_assets.services.report import WrittenReport, study_pictures_of, written_report
 from e2i_assets.services.training_as_tracked_run import failed_training, tracked_training
 from e2i_assets.services.training_output import training_output
-from e2i_assets.services.training_records import interval_documents, training_gaps, training_records
+from e2i_assets.services.training_records import training_records, training_values
 
 _EXAMPLE_ROWS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class KeptTraining:
-    """A training with everywhere it was kept."""
+    """A training and where it is stored.
 
-    training_run_id: str
-    training: Training
+    Attributes:
+        record: The training.
+        output: Its output contract.
+        tracked: What MLflow has of it.
+        mlflow_url: Where MLflow shows the run, None without one.
+        report: The written report.
+    """
+
+    record: TrainingRecord
     output: TrainingOutput
-    tracking_reason: str
+    tracked: TrackingResult
     mlflow_url: str | None
-    pictures: Mapping[str, bytes]
-    gaps: Sequence[Gap]
     report: WrittenReport
 
     def metric_rows(self) -> list[dict[str, Any]]:
-        """Return a row for each metric with its value on each role and its interval on test."""
-        report = self.training.report
-        names = {name: None for role in ROLES for name in report.splits[role].metrics}
-        intervals = report.intervals
+        """Return a row for each metric, for a table in the Dagster UI."""
         return [
             {
-                "metric": name,
-                **{role: report.splits[role].metrics.get(name) for role in ROLES},
-                "95 % on test": f"{intervals[name].low:.4f} to {intervals[name].high:.4f}"
-                if name in intervals
-                else None,
-                "defaults on test": self.training.default_metrics.get(name),
-                "dummy on test": self.training.baseline_metrics.get(name),
+                "metric": row.name,
+                **row.splits,
+                "95 % on test": f"{row.interval.low:.4f} to {row.interval.high:.4f}" if row.interval else None,
+                "defaults on test": row.defaults,
+                "dummy on test": row.dummy,
             }
-            for name in names
+            for row in self.record.metric_rows()
         ]
 
     def segment_rows(self, metric: str) -> list[dict[str, Any]]:
-        """Return a row for each segment with its metric on test; small ones are marked and not to be compared."""
+        """Return a row for each segment with its metric on test; a small segment carries a note."""
         return [
             {
                 "column": one.column,
@@ -72,121 +76,83 @@ class KeptTraining:
                 else None,
                 "note": "too small to compare" if one.is_small else one.not_computable.get(metric),
             }
-            for one in self.training.segments
-        ]
-
-    def criteria_rows(self) -> list[dict[str, Any]]:
-        """Return a row for each success criterion."""
-        return [
-            {"criterion": one.criterion.name, "met": one.met, "measured": one.value, "why": one.reason}
-            for one in self.training.judgements
+            for one in self.record.training.segments
         ]
 
 
 def train(
-    project: Project, experiment: Experiment, rows: TrainingRows, hpo: HpoOutput, dagster_run_id: str
+    project: Project,
+    experiment: Experiment,
+    data: DatasetFacts,
+    rows: TrainingRows,
+    study: Tuned,
+    hpo: HpoOutput,
+    dagster_run_id: str,
 ) -> KeptTraining:
-    """Train from the contract and keep the result; the same study again brings the same row and run up to date.
+    """Train from the contract and store the result. The same study again updates the same row and MLflow run.
 
-    MLflow is best effort: without it the training is kept all the same and says what is missing.
+    MLflow is best effort: without it the training is stored all the same, and the result says what is missing.
     """
-    started = datetime.now(UTC)
-    identity = str(hpo.hpo_spec_hash)
-    store = TrainingRunRepository(project.database)
-    row = _started(project, experiment, rows, hpo, identity, dagster_run_id, started)
-    run_id = store.start(row)
-    with _failure_recorded(project, experiment, rows, hpo, run_id, dagster_run_id, started):
-        training = trained(experiment, rows, hpo)
-        folder = project.model_folder(experiment.name, identity)
-        # What waits to be sent of this study is another model, which is about to be replaced.
-        Outbox(project.settings.outbox).drop(experiment.name, identity)
-        save_mlflow_model(training.model, folder, rows.train.features.head(_EXAMPLE_ROWS))
-        lost = validation_importance(experiment, rows, training)
-        drawn = model_pictures(experiment, rows, hpo, training, lost) if project.settings.pictures else {}
-        every = {**drawn, **study_pictures_of(project, experiment, hpo)}
-        shown = tracked_training(
-            project.settings,
-            experiment,
-            rows.facts,
-            hpo,
-            training,
-            StudyRepository(project.database).trials(row.study_id) if row.study_id else (),
-            training_run_id=run_id,
-            dagster_run_id=dagster_run_id,
-            model_folder=folder,
-            started=started,
-            figures=every,
-        )
-        tracked = track_runs.log(project, experiment.name, identity, shown)
-        output = training_output(experiment, len(rows.train.target), hpo, training, tracked)
-        report = training.report
-        model_key = shown.run_key
-        store.finish(
-            run_id,
-            *training_records(experiment, rows, training, tracked, model_key, dagster_run_id, folder),
-            hyperparameters=training.parameters,
-            mlflow_run_id=tracked.run_id,
-            model_uri=tracked.model_uri or folder.as_uri(),
-            train_metrics=report.splits["train"].metrics,
-            validation_metrics=report.splits["validation"].metrics,
-            test_metrics=report.splits["test"].metrics,
-            default_test_metrics=training.default_metrics,
-            decision_threshold=report.threshold,
-            success_criteria_met=training.criteria_met,
-            success_criteria_results={one.criterion.name: one.met for one in training.judgements},
-            duration_seconds=training.seconds,
-            model_key=model_key,
-            test_intervals=interval_documents(report.intervals),
-            baseline_test_metrics=training.baseline_metrics,
-        )
-    gaps, url = training_gaps(experiment, training), track_runs.mlflow_url(project, tracked)
-    places = training_places(project.settings, hpo, tracked, url, run_id, dagster_run_id, folder)
-    written = written_report(project, experiment, rows, hpo, training, gaps, lost, every, tracked, places)
-    track_runs.attach(project, experiment.name, identity, {written.path.name: written.path.read_bytes()})
-    return KeptTraining(str(run_id), training, output, tracked.reason or "logged", url, drawn, gaps, written)
+    start = TrainingStart(experiment, rows.facts, hpo, "", dagster_run_id, datetime.now(UTC))
+    runs = TrainingRunRepository(project.database)
+    start = replace(start, training_run_id=runs.start(_row(project, start, rows)))
+    with _failure_recorded(project, start):
+        # What the outbox holds of this study is another model, which this one replaces.
+        Outbox(project.settings.outbox).drop(experiment.name, start.study_key)
+        record = _fitted(project, start, data, rows, study)
+        shown = tracked_training(record, project.settings.dagster_url)
+        tracked = track_runs.log(project, experiment.name, start.study_key, shown)
+        output = training_output(record, tracked)
+        runs.finish(start.training_run_id, *training_records(record, tracked), **training_values(record, tracked))
+    written = written_report(project, record, tracked)
+    track_runs.attach(project, experiment.name, start.study_key, {written.path.name: written.path.read_bytes()})
+    return KeptTraining(record, output, tracked, track_runs.mlflow_url(project, tracked), written)
+
+
+def _fitted(
+    project: Project, start: TrainingStart, data: DatasetFacts, rows: TrainingRows, study: Tuned
+) -> TrainingRecord:
+    """Fit the model, save it, and draw what is shown of it."""
+    experiment, hpo = start.experiment, start.hpo
+    training = trained(experiment, rows, hpo)
+    folder = project.model_folder(experiment.name, start.study_key)
+    save_mlflow_model(training.model, folder, rows.train.features.head(_EXAMPLE_ROWS))
+    importance = validation_importance(experiment, rows, training)
+    drawn = model_pictures(experiment, rows, hpo, training, importance) if project.settings.pictures else {}
+    return TrainingRecord(
+        start=start,
+        training=training,
+        study=study.result,
+        validation_importance=importance,
+        model_pictures=drawn,
+        study_pictures=study_pictures_of(project, start),
+        unused=unused(data.left_out, experiment),
+        model_folder=folder,
+    )
 
 
 @contextmanager
-def _failure_recorded(
-    project: Project,
-    experiment: Experiment,
-    rows: TrainingRows,
-    hpo: HpoOutput,
-    run_id: str,
-    dagster_run_id: str,
-    started: datetime,
-) -> Iterator[None]:
-    """The row must not say "running" of a training that died, and MLflow shows what was tried."""
+def _failure_recorded(project: Project, start: TrainingStart) -> Iterator[None]:
+    """Mark the row of a training that fails, and log what was tried in MLflow."""
     try:
         yield
     except BaseException as error:
         failure = f"{type(error).__name__}: {error}"
-        TrainingRunRepository(project.database).fail(run_id, failure)
-        if isinstance(error, Exception):  # what interrupts a process has no time for a log
-            shown = failed_training(
-                project.settings, experiment, rows.facts, hpo, failure,
-                training_run_id=run_id, dagster_run_id=dagster_run_id, started=started,
-            )  # fmt: skip
-            project.tracker().log(shown)
+        TrainingRunRepository(project.database).fail(start.training_run_id, failure)
+        if isinstance(error, Exception):  # an interrupt leaves no time for a log
+            project.tracker().log(failed_training(start, failure, project.settings.dagster_url))
         raise
 
 
-def _started(
-    project: Project,
-    experiment: Experiment,
-    rows: TrainingRows,
-    hpo: HpoOutput,
-    identity: str,
-    dagster_run_id: str,
-    started: datetime,
-) -> TrainingRunRow:
+def _row(project: Project, start: TrainingStart, rows: TrainingRows) -> TrainingRunRow:
+    experiment, hpo = start.experiment, start.hpo
     experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
-    study = StudyRepository(project.database).by_spec_hash(identity) if hpo.hpo_study_name else None
+    study = StudyRepository(project.database).by_spec_hash(start.study_key) if hpo.hpo_study_name else None
     return TrainingRunRow(
-        spec_hash=identity,
+        spec_hash=start.study_key,
         experiment_id=experiment_id,
-        run_name=f"{experiment.algorithm}_{started:%Y%m%d_%H%M%S}",
-        dagster_run_id=dagster_run_id,
+        run_name=start.run_name,
+        dagster_run_id=start.dagster_run_id,
         algorithm=experiment.algorithm,
         hyperparameters=dict(hpo.best_hyperparameters),
         split_id=SplitRepository(project.database).id_of(experiment_id, rows.facts.split_hash),
@@ -199,5 +165,5 @@ def _started(
         optuna_study_name=hpo.hpo_study_name,
         optuna_trial_number=hpo.hpo_best_trial,
         is_best_trial=hpo.hpo_completed,
-        started_at=started,
+        started_at=start.started_at,
     )

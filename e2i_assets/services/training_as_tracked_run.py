@@ -1,64 +1,35 @@
-"""A training as MLflow shows it: which values, under which names, with the way back to where each came from."""
+"""A training as MLflow shows it: which values, under which names, with links to where each comes from."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, hyperparameters
-from e2i_assets.adapters.repositories.study_rows import TrialRow
-from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.content_hash import content_hash
-from e2i_assets.core.contracts.contract import HpoOutput
-from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.training import ROLES, Training
+from e2i_assets.core.training_record import TrainingRecord, TrainingStart, training_key
 from e2i_assets.services.trials_as_history import history, trial_rows
 
 
-def tracked_training(
-    settings: Settings,
-    experiment: Experiment,
-    facts: SplitFacts,
-    hpo: HpoOutput,
-    training: Training,
-    trials: Sequence[TrialRow],
-    *,
-    training_run_id: str,
-    dagster_run_id: str,
-    model_folder: Path,
-    started: datetime,
-    figures: Mapping[str, bytes],
-) -> TrackedRun:
-    """Return everything that MLflow is told of a training.
+def tracked_training(record: TrainingRecord, dagster_url: str) -> TrackedRun:
+    """Return everything that MLflow stores of a training.
 
     Args:
-        settings: Says where links lead to.
-        experiment: What was trained.
-        facts: Of the split that it was trained on.
-        hpo: The contract that it was trained from.
-        training: What came of it.
-        trials: Of the study, none when nothing was searched.
-        training_run_id: Of its row in our tables.
-        dagster_run_id: Of the run that trained it.
-        model_folder: Where the model is.
-        started: When the training began.
-        figures: Pictures and pages by file name.
+        record: The training.
+        dagster_url: Address of Dagster's UI, for the links.
     """
-    identity = str(hpo.hpo_spec_hash)
+    start, training, experiment = record.start, record.training, record.experiment
+    trials = record.study.trials if record.study else ()
+    segments = [one.model_dump(mode="json") for one in training.segments]
     return TrackedRun(
         experiment_name=f"e2i_{experiment.name}",
-        run_key=training_key(identity, training.parameters),
-        run_name=f"{experiment.algorithm}_{started:%Y%m%d_%H%M%S}",
-        description=_description(settings, experiment, hpo, dagster_run_id),
-        dagster_run_id=dagster_run_id,
+        run_key=record.model_key,
+        run_name=start.run_name,
+        description=_description(start, dagster_url),
+        dagster_run_id=start.dagster_run_id,
         experiment_tags=_experiment_tags(experiment),
-        tags={
-            **_tags(experiment, facts, hpo, training_run_id, dagster_run_id),
-            "e2i.success_criteria_met": str(training.criteria_met).lower(),
-        },
+        tags={**_tags(start), "e2i.success_criteria_met": str(training.criteria_met).lower()},
         params={
             **hyperparameters(training.parameters),
             "algorithm_name": experiment.algorithm,
@@ -68,76 +39,55 @@ def tracked_training(
             "early_stopping_enabled": experiment.early_stopping.enabled,
             "imbalance": training.strategy,
         },
-        metrics=_metrics(experiment, hpo, training),
+        metrics=_metrics(record),
         documents={
             "evaluation_summary.json": training.report.model_dump(mode="json"),
             "confusion_matrix.json": {"labels": _labels(training), "counts": training.report.splits["test"].confusion},
             "feature_importance.json": training.model.feature_importances(),
-            **(
-                {"segments.json": [one.model_dump(mode="json") for one in training.segments]}
-                if training.segments
-                else {}
-            ),
+            **({"segments.json": segments} if segments else {}),
         },
         tables={
-            "metrics.json": _metric_rows(training),
-            **({"success_criteria.json": _criteria_rows(training)} if training.judgements else {}),
+            "metrics.json": _metric_table(record),
+            **({"success_criteria.json": record.criteria_rows()} if training.judgements else {}),
             **({"trials.json": trial_rows(experiment, trials)} if trials else {}),
         },
         history=history(experiment, trials),
-        data=(experiment.name, facts.data_hash),
-        figures=figures,
-        model_folder=model_folder,
+        data=(experiment.name, start.facts.data_hash),
+        figures=record.pictures,
+        model_folder=record.model_folder,
         registered_model_name=f"e2i_{experiment.name}",
-        started_at=started,
+        started_at=start.started_at,
     )
 
 
-def failed_training(
-    settings: Settings,
-    experiment: Experiment,
-    facts: SplitFacts,
-    hpo: HpoOutput,
-    failure: str,
-    *,
-    training_run_id: str,
-    dagster_run_id: str,
-    started: datetime,
-) -> TrackedRun:
-    """Return what MLflow is told of a training that came to nothing: what was tried, and why it failed.
+def failed_training(start: TrainingStart, failure: str, dagster_url: str) -> TrackedRun:
+    """Return what MLflow stores of a training that failed: what was tried, and the reason.
 
-    It has a key of its own: the training that comes to an end is another run, beside it.
+    It has a key of its own, so a later training that succeeds is another run beside it.
     """
-    parameters = hpo.best_hyperparameters
+    experiment, parameters = start.experiment, start.hpo.best_hyperparameters
     return TrackedRun(
         experiment_name=f"e2i_{experiment.name}",
-        run_key=content_hash({"training": training_key(str(hpo.hpo_spec_hash), parameters), "failed": True}),
-        run_name=f"{experiment.algorithm}_{started:%Y%m%d_%H%M%S}_failed",
-        description=_description(settings, experiment, hpo, dagster_run_id),
-        dagster_run_id=dagster_run_id,
+        run_key=content_hash({"training": training_key(start.study_key, parameters), "failed": True}),
+        run_name=f"{start.run_name}_failed",
+        description=_description(start, dagster_url),
+        dagster_run_id=start.dagster_run_id,
         experiment_tags=_experiment_tags(experiment),
-        tags=_tags(experiment, facts, hpo, training_run_id, dagster_run_id),
+        tags=_tags(start),
         params={**hyperparameters(parameters), "algorithm_name": experiment.algorithm},
-        data=(experiment.name, facts.data_hash),
-        started_at=started,
+        data=(experiment.name, start.facts.data_hash),
+        started_at=start.started_at,
         failure=failure,
     )
 
 
-def training_key(identity: str, parameters: Mapping[str, Any]) -> str:
-    """Return the identity of a training in MLflow, where parameters cannot change.
-
-    A study that was given a larger budget may end with other parameters: that is another MLflow run.
-    """
-    return content_hash({"spec_hash": identity, "parameters": dict(parameters)})
-
-
-def _description(settings: Settings, experiment: Experiment, hpo: HpoOutput, dagster_run_id: str) -> str:
-    """Markdown, as MLflow shows it: what was asked, and the links back."""
+def _description(start: TrainingStart, dagster_url: str) -> str:
+    """Return Markdown: the experiment's description, and links to the study and to Dagster."""
+    experiment, hpo = start.experiment, start.hpo
     study = f"trial {hpo.hpo_best_trial} of study `{hpo.hpo_study_name}`" if hpo.hpo_completed else "the defaults"
     links = (
-        f"Trained from {study}, in [this Dagster run]({settings.dagster_url}/runs/{dagster_run_id}); "
-        f"[the experiment in Dagster]({settings.dagster_url}/assets/trained_model?partition={experiment.name})."
+        f"Trained from {study}, in [this Dagster run]({dagster_url}/runs/{start.dagster_run_id}); "
+        f"[the experiment in Dagster]({dagster_url}/assets/trained_model?partition={experiment.name})."
     )
     return f"{experiment.description}\n\n{links}" if experiment.description else links
 
@@ -150,13 +100,8 @@ def _experiment_tags(experiment: Experiment) -> dict[str, str]:
     }
 
 
-def _tags(
-    experiment: Experiment,
-    facts: SplitFacts,
-    hpo: HpoOutput,
-    training_run_id: str,
-    dagster_run_id: str,
-) -> dict[str, str]:
+def _tags(start: TrainingStart) -> dict[str, str]:
+    experiment, facts, hpo = start.experiment, start.facts, start.hpo
     return {
         "algorithm": experiment.algorithm,
         "problem_type": experiment.problem_type,
@@ -164,24 +109,25 @@ def _tags(
         "hpo_enabled": str(experiment.hpo.enabled).lower(),
         "source": "e2i_assets",
         "e2i.experiment": experiment.name,
-        "e2i.spec_hash": str(hpo.hpo_spec_hash),
+        "e2i.spec_hash": start.study_key,
         "e2i.data_hash": facts.data_hash,
         "e2i.split_hash": facts.split_hash,
-        "e2i.training_run_id": training_run_id,
+        "e2i.training_run_id": start.training_run_id,
         "e2i.study_name": hpo.hpo_study_name or "",
         "e2i.best_trial": str(hpo.hpo_best_trial),
         "e2i.optimised_metric": experiment.metric,
         # The budget is no parameter: a larger one may lead to the same training, whose parameters cannot change.
         "e2i.hpo_trials": str(experiment.hpo.trials),
         # The tag by which dagster-mlflow marks the runs that it starts: one search finds both.
-        "dagster_run_id": dagster_run_id,
+        "dagster_run_id": start.dagster_run_id,
     }
 
 
-def _metrics(experiment: Experiment, hpo: HpoOutput, training: Training) -> dict[str, float]:
+def _metrics(record: TrainingRecord) -> dict[str, float]:
+    experiment, hpo, training = record.experiment, record.hpo, record.training
     report = training.report
     metrics = {f"{role}_{name}": value for role in ROLES for name, value in report.splits[role].metrics.items()}
-    said = {
+    single = {
         "primary_metric": report.splits["test"].metrics.get(measures.PRIMARY[experiment.problem_type]),
         "test_calibration_slope": training.slope,
         "success_criteria_met": float(training.criteria_met),
@@ -196,27 +142,13 @@ def _metrics(experiment: Experiment, hpo: HpoOutput, training: Training) -> dict
         "early_stopped": float(training.stopped_early),
         "final_epoch": None if training.rounds is None else float(training.rounds),
     }
-    return {**metrics, **{name: value for name, value in said.items() if value is not None}}
+    return {**metrics, **{name: value for name, value in single.items() if value is not None}}
 
 
-def _metric_rows(training: Training) -> list[dict[str, Any]]:
-    splits = training.report.splits
-    names = dict.fromkeys(name for role in ROLES for name in splits[role].metrics)
+def _metric_table(record: TrainingRecord) -> list[dict[str, Any]]:
     return [
-        {
-            "metric": name,
-            **{role: splits[role].metrics.get(name) for role in ROLES},
-            "defaults on test": training.default_metrics.get(name),
-            "dummy on test": training.baseline_metrics.get(name),
-        }
-        for name in names
-    ]
-
-
-def _criteria_rows(training: Training) -> list[dict[str, Any]]:
-    return [
-        {"criterion": one.criterion.name, "met": one.met, "measured": one.value, "why": one.reason}
-        for one in training.judgements
+        {"metric": row.name, **row.splits, "defaults on test": row.defaults, "dummy on test": row.dummy}
+        for row in record.metric_rows()
     ]
 
 

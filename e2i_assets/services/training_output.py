@@ -1,25 +1,24 @@
-"""The output contract of a training, filled in."""
+"""The output contract of a training, rendered from its record."""
 
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
-from e2i_assets.core.contracts.contract import ClassBalance, HpoOutput, TrainedModel, TrainingOutput
+from e2i_assets.core.contracts.contract import ClassBalance, TrainedModel, TrainingOutput
 from e2i_assets.core.evaluation.evaluation import contract_metrics
-from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.imbalance import RESAMPLING
 from e2i_assets.core.training import Training
+from e2i_assets.core.training_record import TrainingRecord
 from e2i_assets.services.track_runs import mlflow_info
 
 
-def training_output(
-    experiment: Experiment, training_samples: int, hpo: HpoOutput, training: Training, tracked: TrackingResult
-) -> TrainingOutput:
-    """Return what a training hands on, from what came of it and where MLflow keeps it."""
+def training_output(record: TrainingRecord, tracked: TrackingResult) -> TrainingOutput:
+    """Return the output contract of a training."""
+    experiment, hpo, training = record.experiment, record.hpo, record.training
     return TrainingOutput(
         trained_model=TrainedModel(
-            model_id=f"model_{experiment.algorithm}_{str(hpo.hpo_spec_hash)[:8]}",
+            model_id=f"model_{experiment.algorithm}_{record.start.study_key[:8]}",
             experiment_id=experiment.name,
             algorithm=experiment.algorithm,
             hyperparameters=training.parameters,
-            training_samples=training_samples,
+            training_samples=record.facts.counts["train"],
             training_duration_seconds=training.seconds,
             early_stopped=training.stopped_early,
             final_epoch=training.rounds,

@@ -1,9 +1,8 @@
-"""What is written beside a finished training, in its transaction: version, segments, and the look at the test rows."""
+"""A training as rows: its own, its version, its segments, and its access to the test set."""
 
 import os
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from e2i_assets.adapters.current_user import who
@@ -12,37 +11,48 @@ from e2i_assets.adapters.repositories.model_versions import ModelVersionRow, wri
 from e2i_assets.adapters.repositories.segments import SegmentRow, write_segments
 from e2i_assets.adapters.repositories.test_access import record_test_access
 from e2i_assets.adapters.repositories.training_runs import Alongside
-from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.evaluation.intervals import Interval
-from e2i_assets.core.evaluation.segments import Gap, SegmentEvaluation, gaps
-from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.training import Training
+from e2i_assets.core.evaluation.segments import SegmentEvaluation
+from e2i_assets.core.training_record import TrainingRecord
 
 REASON = "trained_model was materialised"
 _WITHOUT_MLFLOW = "development"
 
 
-def training_records(
-    experiment: Experiment,
-    rows: TrainingRows,
-    training: Training,
-    tracked: TrackingResult,
-    model_key: str,
-    dagster_run_id: str,
-    folder: Path,
-) -> tuple[Alongside, ...]:
-    """Return what writes everything that belongs to a training and stands in tables of its own."""
-    version = _version(experiment, rows, training, tracked, model_key, folder)
-    segments = [_segment(one) for one in training.segments]
+def training_values(record: TrainingRecord, tracked: TrackingResult) -> dict[str, Any]:
+    """Return the columns of ``ml_training_runs`` that a finished training fills in."""
+    training, report = record.training, record.training.report
+    return {
+        "hyperparameters": training.parameters,
+        "mlflow_run_id": tracked.run_id,
+        "model_uri": tracked.model_uri or record.model_folder.as_uri(),
+        "train_metrics": report.splits["train"].metrics,
+        "validation_metrics": report.splits["validation"].metrics,
+        "test_metrics": report.splits["test"].metrics,
+        "default_test_metrics": training.default_metrics,
+        "decision_threshold": report.threshold,
+        "success_criteria_met": training.criteria_met,
+        "success_criteria_results": {one.criterion.name: one.met for one in training.judgements},
+        "duration_seconds": training.seconds,
+        "model_key": record.model_key,
+        "test_intervals": interval_documents(report.intervals),
+        "baseline_test_metrics": training.baseline_metrics,
+    }
+
+
+def training_records(record: TrainingRecord, tracked: TrackingResult) -> tuple[Alongside, ...]:
+    """Return what writes the rows of other tables that belong to a training, in the transaction of its own row."""
+    version = _version(record, tracked)
+    segments = [_segment(one) for one in record.training.segments]
     return (
         lambda connection, run_id: write_version(connection, run_id, version),
         lambda connection, run_id: write_segments(connection, run_id, segments),
         partial(
             record_test_access,
-            model_key=model_key,
+            model_key=record.model_key,
             looked_by=who(os.environ),
             reason=REASON,
-            dagster_run_id=dagster_run_id or None,
+            dagster_run_id=record.start.dagster_run_id or None,
         ),
     )
 
@@ -52,37 +62,25 @@ def interval_documents(intervals: Mapping[str, Interval]) -> dict[str, Any]:
     return {name: interval.model_dump() for name, interval in intervals.items()}
 
 
-def training_gaps(experiment: Experiment, training: Training) -> list[Gap]:
-    """Return how far apart the segments of a training lie, in the metric that its study optimised."""
-    return gaps(training.segments, experiment.metric, experiment.problem_type)
-
-
-def _version(
-    experiment: Experiment,
-    rows: TrainingRows,
-    training: Training,
-    tracked: TrackingResult,
-    model_key: str,
-    folder: Path,
-) -> ModelVersionRow:
-    test = training.report.splits["test"].metrics
+def _version(record: TrainingRecord, tracked: TrackingResult) -> ModelVersionRow:
+    test = record.training.report.splits["test"].metrics
     return ModelVersionRow(
-        model_key=model_key,
-        model_name=tracked.registered_model_name or f"e2i_{experiment.name}",
-        model_version=str(tracked.version) if tracked.version is not None else model_key[:12],
+        model_key=record.model_key,
+        model_name=tracked.registered_model_name or f"e2i_{record.experiment.name}",
+        model_version=str(tracked.version) if tracked.version is not None else record.model_key[:12],
         mlflow_run_id=tracked.run_id,
         mlflow_model_uri=tracked.model_uri,
-        algorithm=experiment.algorithm,
-        hyperparameters=training.parameters,
-        feature_count=len(rows.facts.features),
-        training_samples=rows.facts.counts["train"],
+        algorithm=record.experiment.algorithm,
+        hyperparameters=record.training.parameters,
+        feature_count=len(record.facts.features),
+        training_samples=record.facts.counts["train"],
         auc=test.get("roc_auc"),
         pr_auc=test.get("pr_auc"),
         brier_score=test.get("brier_score"),
-        calibration_slope=training.slope,
-        fairness_metrics={f"{gap.metric}_gap_{gap.column}": gap.size for gap in training_gaps(experiment, training)},
+        calibration_slope=record.training.slope,
+        fairness_metrics={f"{gap.metric}_gap_{gap.column}": gap.size for gap in record.gaps},
         stage=(tracked.stage or _WITHOUT_MLFLOW).lower(),
-        artifact_path=folder.as_uri(),
+        artifact_path=record.model_folder.as_uri(),
     )
 
 

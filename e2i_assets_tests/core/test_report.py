@@ -6,7 +6,9 @@ from html.parser import HTMLParser
 import pytest
 from small_training import Names, report_facts
 
+from e2i_assets.core.report.facts import ReportFacts
 from e2i_assets.core.report.page import PICTURES, report_page
+from e2i_assets.core.search.study_result import StudyResult
 
 HOSTILE = Names(
     feature='<script>alert("age")</script>',
@@ -48,6 +50,13 @@ def tags(page: Page) -> set[str]:
     return {tag for tag, _ in page.elements}
 
 
+def with_start(report: ReportFacts, study: StudyResult | None = None, **changes: object) -> ReportFacts:
+    """The same report for another start of its training, and without or with its study."""
+    record = report.record
+    start = dataclasses.replace(record.start, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(report, record=dataclasses.replace(record, start=start, study=study))
+
+
 def test_what_people_named_is_text_and_adds_no_element_and_no_attribute() -> None:
     plain, hostile = Page(report_page(report_facts())), Page(report_page(report_facts(HOSTILE)))
     assert tags(hostile) == tags(plain)
@@ -80,16 +89,16 @@ def test_it_tells_what_was_asked_what_data_what_was_tried_what_won_how_sure_and_
     report = report_facts()
     page = Page(report_page(report))
     assert {attributes.get("id") for tag, attributes in page.elements if tag == "h2"} == set(SECTIONS)
-    assert report.interval is not None
+    assert report.record.interval is not None
     for said in (
         "Who will leave?", "csv: rows.csv", "12 trials, tpe sampler", "d" * 64, "e" * 64, "3: no target",
-        f"Trial {report.hpo.hpo_best_trial} of study", "roc_auc: 0.6", "not met: maximum_fpr",
+        f"Trial {report.record.hpo.hpo_best_trial} of study", "roc_auc: 0.6", "not met: maximum_fpr",
         "Only 60 test rows", "20 holdout rows have not", "Rows were placed by chance, with the same shares",
-        f"{report.interval.low:.4g} to {report.interval.high:.4g}",
-        f"measured to the end, {report.study.count('PRUNED')} were ended early",  # type: ignore[union-attr]
+        f"{report.record.interval.low:.4g} to {report.record.interval.high:.4g}",
+        f"measured to the end, {report.record.study.count('PRUNED')} were ended early",  # type: ignore[union-attr]
     ):  # fmt: skip
         assert said in " ".join(page.text.split()), said
-    for name, value in report.training.parameters.items():
+    for name, value in report.record.training.parameters.items():
         assert name in page.text
         assert (f"{value:.4g}" if isinstance(value, float) else str(value)) in page.text
 
@@ -97,9 +106,9 @@ def test_it_tells_what_was_asked_what_data_what_was_tried_what_won_how_sure_and_
 def test_every_picture_that_was_drawn_is_in_it_with_how_to_read_it() -> None:
     report = report_facts()
     html = report_page(report)
-    assert set(report.pictures) <= set(PICTURES)
-    assert html.count("data:image/png;base64,") == len(report.pictures)
-    for file in report.pictures:
+    assert set(report.record.pictures) <= set(PICTURES)
+    assert html.count("data:image/png;base64,") == len(report.record.pictures)
+    for file in report.record.pictures:
         assert PICTURES[file][0] in html
 
 
@@ -119,8 +128,8 @@ def test_a_regression_has_a_report_too() -> None:
 
 def test_a_training_without_a_search_says_that_nothing_was_tuned() -> None:
     report = report_facts()
-    hpo = report.hpo.model_copy(update={"hpo_completed": False, "hpo_stop_reason": "the search is off"})
-    text = Page(report_page(dataclasses.replace(report, study=None, hpo=hpo))).text
+    hpo = report.record.hpo.model_copy(update={"hpo_completed": False, "hpo_stop_reason": "the search is off"})
+    text = Page(report_page(with_start(report, study=None, hpo=hpo))).text
     assert "Nothing was tuned: the search is off." in text
     assert "the default parameters were trained" in " ".join(text.split())
 
@@ -128,5 +137,5 @@ def test_a_training_without_a_search_says_that_nothing_was_tuned() -> None:
 @pytest.mark.parametrize("strategy", ["random", "stratified", "group", "time", "group_time", "column"])
 def test_each_way_of_placing_rows_has_its_sentence(strategy: str) -> None:
     report = report_facts()
-    facts = report.facts.model_copy(update={"strategy": strategy})
-    assert "Rows were placed" in report_page(dataclasses.replace(report, facts=facts))
+    facts = report.record.facts.model_copy(update={"strategy": strategy})
+    assert "Rows were placed" in report_page(with_start(report, facts=facts))

@@ -24,10 +24,10 @@ LARGEST = 75_000
 
 def test_a_study_of_a_booster_has_every_picture_and_each_is_small() -> None:
     report = report_facts()
-    assert set(report.pictures) >= OF_A_STUDY
-    sizes = {name: len(content) for name, content in report.pictures.items()}
+    assert set(report.record.pictures) >= OF_A_STUDY
+    sizes = {name: len(content) for name, content in report.record.pictures.items()}
     assert max(sizes.values()) < LARGEST, sizes
-    for content in report.pictures.values():
+    for content in report.record.pictures.values():
         assert content.startswith(b"\x89PNG\r\n")
         width, height = struct.unpack(">II", content[16:24])
         assert 300 < width < 1200
@@ -36,10 +36,10 @@ def test_a_study_of_a_booster_has_every_picture_and_each_is_small() -> None:
 
 def test_values_are_in_the_metrics_own_unit_and_direction() -> None:
     report = report_facts(problem_type="regression")
-    assert report.study is not None
-    study = _natural_study(report.study, report.experiment.search_space())
+    assert report.record.study is not None
+    study = _natural_study(report.record.study, report.record.experiment.search_space())
     assert study.direction == optuna.study.StudyDirection.MINIMIZE
-    completed = [trial for trial in report.study.trials if trial.value is not None]
+    completed = [trial for trial in report.record.study.trials if trial.value is not None]
     drawn = {trial.user_attrs.get("number", trial.number): trial.value for trial in study.trials if trial.value}
     assert sorted(drawn.values()) == sorted(-(trial.value or 0) for trial in completed)
     assert min(drawn.values()) > 0
@@ -47,11 +47,11 @@ def test_values_are_in_the_metrics_own_unit_and_direction() -> None:
 
 def test_a_study_with_several_objectives_is_drawn_by_its_first() -> None:
     report = report_facts(hpo=", objectives: [model_size]")
-    assert {"pareto_front.png", "parallel_coordinates.png", "optimisation_history.png"} <= set(report.pictures)
+    assert {"pareto_front.png", "parallel_coordinates.png", "optimisation_history.png"} <= set(report.record.pictures)
 
 
 def test_a_study_that_has_too_little_is_not_drawn() -> None:
-    experiment = report_facts().experiment
+    experiment = report_facts().record.experiment
     hpo = experiment.hpo.model_copy(update={"trials": 2})
     short = searched(experiment.model_copy(update={"hpo": hpo}), rows_of(Names(), "binary_classification"))
     assert set(study_pictures(short, experiment.search_space(), {}, "roc_auc")) <= {"intermediate_values.png"}
@@ -62,8 +62,10 @@ def test_a_study_that_has_too_little_is_not_drawn() -> None:
 def test_drawing_leaves_no_figure_and_no_style_behind() -> None:
     report = report_facts()
     before = dict(rcParams)
-    assert report.study is not None
-    first, again = (study_pictures(report.study, report.experiment.search_space(), {}, "roc_auc") for _ in range(2))
+    assert report.record.study is not None
+    first, again = (
+        study_pictures(report.record.study, report.record.experiment.search_space(), {}, "roc_auc") for _ in range(2)
+    )
     assert first == again
     assert dict(rcParams) == before
     assert sys.modules["matplotlib.pyplot"].get_fignums() == []
@@ -71,12 +73,12 @@ def test_drawing_leaves_no_figure_and_no_style_behind() -> None:
 
 def test_trials_are_told_apart_by_who_proposed_them() -> None:
     report = report_facts()
-    assert report.study is not None
-    warm = [one.model_copy(update={"origin": "warm_start"}) for one in report.study.trials[:3]]
-    warmed = report.study.model_copy(update={"trials": (*warm, *report.study.trials[3:])})
+    assert report.record.study is not None
+    warm = [one.model_copy(update={"origin": "warm_start"}) for one in report.record.study.trials[:3]]
+    warmed = report.record.study.model_copy(update={"trials": (*warm, *report.record.study.trials[3:])})
     drawn = {
         search_history.optimisation_history(study, "roc_auc", startup)
-        for study in (report.study, warmed)
+        for study in (report.record.study, warmed)
         for startup in (0, 10)
     }
     assert len(drawn) == 4
@@ -109,20 +111,20 @@ def test_powers_of_ten_stay_formulas() -> None:
 
 def test_the_column_that_says_something_is_the_one_that_the_model_leans_on() -> None:
     report = report_facts()
-    assert report.validation_importance[0].feature == "age"
-    assert report.validation_importance[0].loss > 0.1
-    assert {one.feature for one in report.validation_importance} == {"age", "noise", "region"}
+    assert report.record.validation_importance[0].feature == "age"
+    assert report.record.validation_importance[0].loss > 0.1
+    assert {one.feature for one in report.record.validation_importance} == {"age", "noise", "region"}
 
 
 def test_what_a_regression_loses_is_an_error_that_grows() -> None:
     report = report_facts(problem_type="regression")
-    assert report.validation_importance[0].feature == "age"
-    assert report.validation_importance[0].loss > 0.1
+    assert report.record.validation_importance[0].feature == "age"
+    assert report.record.validation_importance[0].loss > 0.1
 
 
 def test_more_columns_than_can_be_shuffled_in_time_are_not() -> None:
     wide = pd.DataFrame(np.zeros((5, MOST_FEATURES + 1)))
-    model = report_facts().training.model
+    model = report_facts().record.training.model
     assert permutation_importances(model, wide, np.zeros(5), metric("roc_auc", "binary_classification"), 0) == []
 
 
@@ -131,10 +133,10 @@ def test_the_importances_can_be_had_again() -> None:
     rows = rows_of(Names(), "binary_classification").validation
     truth = (rows.target == "yes").to_numpy().astype(int)
     again = permutation_importances(
-        report.training.model,
+        report.record.training.model,
         rows.features,
         truth,
         metric("roc_auc", "binary_classification"),
-        report.experiment.hpo.seed,
+        report.record.experiment.hpo.seed,
     )
-    assert again == report.validation_importance
+    assert again == report.record.validation_importance

@@ -3,6 +3,7 @@
 from e2i_assets.adapters.repositories.champions import ChampionRepository
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.core.automation.champion import ChampionModel
+from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.defs.champion import failed_in_run
 from e2i_assets.services.promote import promote
 
@@ -34,12 +35,13 @@ def test_a_damaged_model_is_found_where_nobody_evaluated_it_and_a_failed_check_i
     (archive,) = (project.project.settings.state / "models").rglob("model.skops")
     archive.write_bytes(b"damaged")
     experiment = project.project.experiment("cells")
-    found = promote(project.project, experiment)
+    rows = project.project.read(TrainingRows, "validation_splits", "cells")
+    found = promote(project.project, experiment, rows)
     assert not found.promoted
     assert "model_reloads_with_the_same_metrics" in found.reason
-    told = promote(project.project, experiment, ["training_run_row_is_complete: it has no rows"])
+    told = promote(project.project, experiment, rows, ["training_run_row_is_complete: it has no rows"])
     assert not told.promoted
     assert "training_run_row_is_complete: it has no rows" in told.reason
-    assert promote(project.project, experiment, []).promoted
+    assert promote(project.project, experiment, rows, []).promoted
     experiment_id = ExperimentRepository(project.project.database).id_of("cells")
     assert ChampionRepository(project.project.database).current(experiment_id) is not None

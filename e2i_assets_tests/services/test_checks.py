@@ -117,9 +117,9 @@ def make(project: Project, text: str) -> None:
     output = tuning.hpo_output(experiment, tuned.identity, tuned.result)
     hpo = passed("best_hyperparameters", output, HpoOutput)
     every_role = project.read(TrainingRows, "validation_splits", experiment.name)
-    done = train.train(project, experiment, every_role, hpo, uuid4().hex)
+    done = train.train(project, experiment, data.facts, every_role, tuned, hpo, uuid4().hex)
     passed("trained_model", done.output, type(done.output))
-    passed("champion_model", promote.promote(project, experiment), ChampionModel)
+    passed("champion_model", promote.promote(project, experiment, every_role), ChampionModel)
     kept = remember.remember(project, experiment, rows.facts, start, tuned)
     passed("hpo_pattern_memory", kept, remember.Remembered)
 

@@ -16,8 +16,10 @@ from e2i_assets.adapters.repositories.model_versions import version_of
 from e2i_assets.adapters.repositories.training_runs import StoredRun, TrainingRunRepository
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.services import track_runs, train
 from e2i_assets.services.checks.model_links import kept_in_mlflow, linked
 from e2i_assets.services.freshness import is_complete
@@ -135,9 +137,11 @@ def test_a_training_that_fails_is_a_failed_run_and_the_next_one_stands_beside_it
     hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", "plain")
     impossible = hpo.model_copy(update={"best_hyperparameters": {**hpo.best_hyperparameters, "C": -1.0}})
     rows: TrainingRows = project.read(TrainingRows, "validation_splits", "plain")
+    data: DatasetFacts = project.read(DatasetFacts, "dataset", "plain")
+    study: Tuned = project.read(Tuned, "hpo_study", "plain")
     for _ in range(2):  # tried again, it is the same run
         with pytest.raises(ValueError, match="'C' parameter"):
-            train.train(project, project.experiment("plain"), rows, impossible, "the-dagster-run")
+            train.train(project, project.experiment("plain"), data, rows, study, impossible, "the-dagster-run")
     experiment = client.get_experiment_by_name("e2i_plain")
     assert experiment is not None
     runs = {run.info.status: run for run in client.search_runs([experiment.experiment_id])}

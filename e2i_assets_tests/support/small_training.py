@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -10,7 +11,6 @@ import pandas as pd
 
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, TrainingRows
 from e2i_assets.core.data.splits import Role
-from e2i_assets.core.evaluation.segments import gaps
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.fitting.fit_context import Rows
@@ -22,6 +22,7 @@ from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.training import trained
+from e2i_assets.core.training_record import TrainingRecord, TrainingStart
 
 COUNTS: dict[Role, int] = {"train": 240, "validation": 80, "test": 60, "holdout": 20}
 PROBLEM = """
@@ -104,26 +105,17 @@ def report_facts(
     lost = validation_importance(experiment, rows, training)
     importances = {name: 1.0 for name in experiment.search_space()}
     drawn = {
-        **model_pictures(experiment, rows, output, training, lost),
         **study_pictures(study, experiment.search_space(), importances, experiment.metric),
         "optimisation_history.png": search_history.optimisation_history(study, experiment.metric, 10),
         "parameter_importances.png": search_history.parameter_importances(importances),
     }
     if len(study.objectives.greater_is_better) > 1:
         drawn["pareto_front.png"] = search_history.pareto_front(study)
-    return ReportFacts(
-        experiment=experiment,
-        facts=rows.facts,
-        hpo=output,
-        study=study,
-        training=training,
-        gaps=gaps(training.segments, experiment.metric, experiment.problem_type),
-        validation_importance=lost,
-        pictures=drawn,
-        places=[
-            Place("Study", study.study_name),
-            Place("MLflow run", "abc", "http://127.0.0.1:5000/#/experiments/1/runs/abc"),
-        ],
-        missing=[],
-        made_at=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
-    )
+    drawn_model = model_pictures(experiment, rows, output, training, lost)
+    start = TrainingStart(experiment, rows.facts, output, "1", "", datetime(2026, 1, 2, 3, 3, tzinfo=UTC))
+    record = TrainingRecord(start, training, study, lost, drawn_model, drawn, {}, Path("model"))
+    places = [
+        Place("Study", study.study_name),
+        Place("MLflow run", "abc", "http://127.0.0.1:5000/#/experiments/1/runs/abc"),
+    ]
+    return ReportFacts(record, places, missing=[], made_at=datetime(2026, 1, 2, 3, 4, tzinfo=UTC))

@@ -7,7 +7,9 @@ from uuid import uuid4
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import from_environment
 from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.services import train
 from e2i_assets.services.project import Project
 
@@ -16,8 +18,10 @@ if __name__ == "__main__":
     project = Project(settings, Database(str(settings.database_url)))
     name = sys.argv[1]
     rows = project.read(TrainingRows, "validation_splits", name)
+    data = project.read(DatasetFacts, "dataset", name)
+    study = project.read(Tuned, "hpo_study", name)
     hpo = project.read(HpoOutput, "best_hyperparameters", name)
     print("ready", flush=True)
     sys.stdin.readline()
-    kept = train.train(project, project.experiment(name), rows, hpo, uuid4().hex)
-    print(kept.training_run_id, kept.tracking_reason, flush=True)
+    kept = train.train(project, project.experiment(name), data, rows, study, hpo, uuid4().hex)
+    print(kept.record.start.training_run_id, kept.tracked.reason or "logged", flush=True)

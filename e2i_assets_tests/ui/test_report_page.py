@@ -32,7 +32,7 @@ def test_a_report_asks_for_nothing_runs_nothing_and_fits_a_phone_and_a_page(name
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
         assert page.evaluate("[...document.images].every(one => one.complete && one.naturalWidth > 0)")
         assert page.locator("h1").inner_text() == "small"
-        assert page.locator("img").count() == len(report_facts(names).pictures)
+        assert page.locator("img").count() == len(report_facts(names).record.pictures)
         paper = page.pdf(format="A4")
     assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
     assert said == []

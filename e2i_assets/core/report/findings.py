@@ -17,39 +17,39 @@ def verdict(report: ReportFacts) -> list[str]:
 
 
 def _outcome(report: ReportFacts) -> str:
-    name, rows = report.measure.name, report.facts.counts["test"]
-    if report.on_test is None:
-        why = report.training.report.splits["test"].not_computable.get(name, "it was not measured")
+    name, rows = report.record.measure.name, report.record.facts.counts["test"]
+    if report.record.on_test is None:
+        why = report.record.training.report.splits["test"].not_computable.get(name, "it was not measured")
         return f"{name} cannot be computed on the {rows:,} test rows: {why}."
-    sure = f" (95 % interval {_between(report)})" if report.interval else ""
-    better = "higher is better" if report.measure.greater_is_better else "lower is better"
-    dummy = f" A guess that has seen no feature has {number(report.of_dummy)}." if report.of_dummy is not None else ""
-    return (
-        f"On {rows:,} test rows that the search never saw, {name} is {number(report.on_test)}{sure}; {better}.{dummy}"
-    )
+    sure = f" (95 % interval {_between(report)})" if report.record.interval else ""
+    better = "higher is better" if report.record.measure.greater_is_better else "lower is better"
+    guess = report.record.of_dummy
+    dummy = "" if guess is None else f" A guess that has seen no feature has {number(guess)}."
+    value = number(report.record.on_test)
+    return f"On {rows:,} test rows that the search never saw, {name} is {value}{sure}; {better}.{dummy}"
 
 
 def _gain(report: ReportFacts) -> str:
-    if not report.hpo.hpo_completed:
-        why = report.hpo.error or report.hpo.hpo_stop_reason or "the search was off"
+    if not report.record.hpo.hpo_completed:
+        why = report.record.hpo.error or report.record.hpo.hpo_stop_reason or "the search was off"
         return f"Nothing was tuned: {why.rstrip('.')}. The defaults were trained."
-    before, after = report.of_defaults, report.on_test
+    before, after = report.record.of_defaults, report.record.on_test
     if before is None or after is None:
         return "Tuned and default parameters cannot be compared on these rows."
-    gain = after - before if report.measure.greater_is_better else before - after
+    gain = after - before if report.record.measure.greater_is_better else before - after
     word = "better" if gain > 0 else "worse" if gain < 0 else "the same"
     said = f"The default parameters have {number(before)}: tuning made it "
     said += word if word == "the same" else f"{abs(gain):.2g} {word}"
-    if report.interval is None:
+    if report.record.interval is None:
         return f"{said}."
-    within = report.interval.low <= before <= report.interval.high
+    within = report.record.interval.low <= before <= report.record.interval.high
     if within:
         return f"{said}. That is within the interval: on so few rows the two cannot be told apart."
     return f"{said}, which is beyond the interval."
 
 
 def _criteria(report: ReportFacts) -> str:
-    judged = report.training.judgements
+    judged = report.record.training.judgements
     if not judged:
         return "The experiment names no success criteria: nobody has said yet what is good enough."
     unmet = [one.criterion.name for one in judged if not one.met]
@@ -60,7 +60,7 @@ def _criteria(report: ReportFacts) -> str:
 
 def placed(report: ReportFacts) -> str:
     """Return by what rule rows got their roles."""
-    columns, split = report.experiment.columns, report.experiment.split
+    columns, split = report.record.experiment.columns, report.record.experiment.split
     whole = f", all rows of one {columns.group} together" if columns.group else ""
     words = {
         "random": "Rows were placed by chance.",
@@ -70,12 +70,12 @@ def placed(report: ReportFacts) -> str:
         "group_time": f"Rows were placed in the order of {columns.time}{whole}.",
         "column": f"Rows were placed as the column {split.column} says.",
     }
-    return words.get(report.facts.strategy, f"Rows were placed by {report.facts.strategy}.")
+    return words.get(report.record.facts.strategy, f"Rows were placed by {report.record.facts.strategy}.")
 
 
 def uses(report: ReportFacts) -> list[str]:
     """Return what the model may be used for, by what was measured."""
-    target, experiment = report.experiment.target_name, report.experiment
+    target, experiment = report.record.experiment.target_name, report.record.experiment
     said = [
         f"To predict {target} for rows that come about as these did: the same source, the same columns, each known at "
         "the same moment as here."
@@ -102,17 +102,17 @@ def limits(report: ReportFacts) -> list[str]:
 
 
 def _by_criteria(report: ReportFacts) -> Iterator[str]:
-    if not report.training.criteria_met:
+    if not report.record.training.criteria_met:
         yield "By the criteria of its own experiment this model is not good enough to be used."
-    if report.study is not None and report.study.status == "partial":
+    if report.record.study is not None and report.record.study.status == "partial":
         yield "The search was cut short by its time: more trials may find better parameters."
 
 
 def _by_rows(report: ReportFacts) -> Iterator[str]:
-    experiment, rows = report.experiment, report.facts.counts["test"]
+    experiment, rows = report.record.experiment, report.record.facts.counts["test"]
     if rows < _FEW_ROWS:
         yield f"Only {rows} test rows: every figure here is rough, and its interval says how rough."
-    confusion = report.training.report.splits["test"].confusion
+    confusion = report.record.training.report.splits["test"].confusion
     if confusion and (rarest := min(sum(row) for row in confusion)) < _FEW_OF_A_CLASS:
         yield f"Only {rarest} test rows of the rarest class: what is said about that class rests on them alone."
     if not experiment.columns.time:
@@ -125,7 +125,7 @@ def _by_rows(report: ReportFacts) -> Iterator[str]:
 
 
 def _by_probabilities(report: ReportFacts) -> Iterator[str]:
-    training = report.training
+    training = report.record.training
     if training.strategy != "none":
         yield (
             f"The classes were evened out for learning ({training.strategy}): its probabilities rank rows, and are not "
@@ -137,27 +137,27 @@ def _by_probabilities(report: ReportFacts) -> Iterator[str]:
 
 
 def _by_segments(report: ReportFacts) -> Iterator[str]:
-    for gap in report.gaps:
+    for gap in report.record.gaps:
         if gap.beyond_chance:
             yield (
                 f"It does not do equally well for all values of {gap.column}: {gap.metric} for {gap.worst} is "
                 f"{number(gap.size)} behind {gap.best}, more than chance explains."
             )
-    if small := [f"{one.column} = {one.segment}" for one in report.training.segments if one.is_small]:
+    if small := [f"{one.column} = {one.segment}" for one in report.record.training.segments if one.is_small]:
         others = " and others" if len(small) > _MOST_NAMED else ""
         yield f"Too few test rows to say anything about {', '.join(small[:_MOST_NAMED])}{others}."
 
 
 def _always(report: ReportFacts) -> Iterator[str]:
-    if report.validation_importance:
+    if report.record.validation_importance:
         yield "What a model leans on is not what causes the target: changing such a column may change nothing."
-    holdout = report.facts.counts["holdout"]
+    holdout = report.record.facts.counts["holdout"]
     yield (
         f"These test rows have been looked at for this report. {holdout:,} holdout rows have not: before it matters, "
-        f"judge it once on them, with e2i holdout {report.experiment.name}."
+        f"judge it once on them, with e2i holdout {report.record.experiment.name}."
     )
 
 
 def _between(report: ReportFacts) -> str:
-    interval = report.interval
+    interval = report.record.interval
     return f"{number(interval.low)} to {number(interval.high)}" if interval else ""

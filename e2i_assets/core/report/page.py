@@ -74,20 +74,20 @@ def report_page(report: ReportFacts) -> str:
     page = environment.get_template("page.html.jinja")
     return page.render(
         report=report,
-        experiment=report.experiment,
-        facts=report.facts,
-        study=report.study,
+        experiment=report.record.experiment,
+        facts=report.record.facts,
+        study=report.record.study,
         number=number,
         columns=tables.columns,
         picture=_picture(report),
         verdict=findings.verdict(report),
         uses=findings.uses(report),
         limits=findings.limits(report),
-        asked=tables.asked(report.experiment),
+        asked=tables.asked(report.record.experiment),
         data=tables.data(report),
         roles=tables.roles(report),
         placed=findings.placed(report),
-        fitting_seconds=sum(one.seconds or 0.0 for one in report.study.trials) if report.study else 0.0,
+        fitting_seconds=sum(one.seconds or 0.0 for one in report.record.study.trials) if report.record.study else 0.0,
         trials=tables.trials(report),
         best_trials=tables.best_trials(report),
         parameters=tables.parameters(report),
@@ -100,10 +100,10 @@ def report_page(report: ReportFacts) -> str:
 
 def _picture(report: ReportFacts) -> Callable[[str], dict[str, str] | None]:
     def of(file: str) -> dict[str, str] | None:
-        if file not in report.pictures:
+        if file not in report.record.pictures:
             return None
         title, caption = PICTURES[file]
-        data = base64.b64encode(report.pictures[file]).decode()
+        data = base64.b64encode(report.record.pictures[file]).decode()
         return {"title": title, "caption": caption, "source": f"data:image/png;base64,{data}"}
 
     return of

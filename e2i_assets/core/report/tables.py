@@ -6,7 +6,6 @@ from typing import Any
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.report.facts import ReportFacts, number
 from e2i_assets.core.search import tuning
-from e2i_assets.core.training import ROLES
 
 Rows = list[dict[str, str]]
 _MOST_TRIALS = 10
@@ -45,7 +44,7 @@ def asked(experiment: Experiment) -> Rows:
 
 def data(report: ReportFacts) -> Rows:
     """Return what is known of the rows."""
-    facts, columns = report.facts, report.experiment.columns
+    facts, columns = report.record.facts, report.record.experiment.columns
     placed = sum(facts.counts.values())
     left_out = {**facts.why_left_out, **_without_target(report)}
     pairs = {
@@ -55,7 +54,7 @@ def data(report: ReportFacts) -> Rows:
         "Noted while reading": "; ".join(facts.notes),
         "Features": f"{len(facts.features)}: {', '.join(facts.features)}",
         "Classes": ", ".join(str(one) for one in facts.classes),
-        "Not learnt from, by their content": "; ".join(f"{name}: {why}" for name, why in report.unused.items()),
+        "Not learnt from, by their content": "; ".join(f"{name}: {why}" for name, why in report.record.unused.items()),
         "Never features, by the experiment": ", ".join(columns.drop),
         "Rows that belong together": columns.group or "",
         "In the order of": columns.time or "",
@@ -65,13 +64,13 @@ def data(report: ReportFacts) -> Rows:
 
 
 def _without_target(report: ReportFacts) -> dict[str, int]:
-    count = report.facts.rows_without_target
-    return {f"without a value of {report.facts.target}": count} if count else {}
+    count = report.record.facts.rows_without_target
+    return {f"without a value of {report.record.facts.target}": count} if count else {}
 
 
 def roles(report: ReportFacts) -> Rows:
     """Return the rows of each role and what they are for."""
-    counts = report.facts.counts
+    counts = report.record.facts.counts
     total = sum(counts.values())
     return [
         {"role": role, "rows": f"{count:,}", "share": f"{count / total:.1%}", "what for": _WORDS[role]}
@@ -81,12 +80,12 @@ def roles(report: ReportFacts) -> Rows:
 
 def trials(report: ReportFacts) -> Rows:
     """Return how many trials ended how, by who proposed them."""
-    if report.study is None:
+    if report.record.study is None:
         return []
     words = {"default": "defaults", "warm_start": "memory", "sampler": "sampler", "retry": "tried again"}
     found = []
     for origin, word in words.items():
-        of = [trial for trial in report.study.trials if trial.origin == origin]
+        of = [trial for trial in report.record.study.trials if trial.origin == origin]
         if of:
             states = {state: sum(one.state == state for one in of) for state in ("COMPLETE", "PRUNED", "FAIL")}
             values = dict(zip(("completed", "ended early", "failed"), map(str, states.values()), strict=True))
@@ -96,14 +95,16 @@ def trials(report: ReportFacts) -> Rows:
 
 def best_trials(report: ReportFacts) -> Rows:
     """Return the best trials with what they drew."""
-    if report.study is None:
+    if report.record.study is None:
         return []
-    sign = 1.0 if next(iter(report.study.objectives.greater_is_better.values())) else -1.0
-    ranked = sorted((one for one in report.study.trials if one.value is not None), key=lambda one: -(one.value or 0.0))
+    sign = 1.0 if next(iter(report.record.study.objectives.greater_is_better.values())) else -1.0
+    ranked = sorted(
+        (one for one in report.record.study.trials if one.value is not None), key=lambda one: -(one.value or 0.0)
+    )
     return [
         {
             "trial": str(one.number),
-            report.experiment.metric: number(sign * (one.value or 0.0)),
+            report.record.experiment.metric: number(sign * (one.value or 0.0)),
             "rounds": "" if one.rounds is None else str(one.rounds),
             "drawn": ", ".join(f"{name} = {_value(value)}" for name, value in one.sampled.items()),
         }
@@ -113,49 +114,45 @@ def best_trials(report: ReportFacts) -> Rows:
 
 def parameters(report: ReportFacts) -> Rows:
     """Return what the model was fitted with beside the defaults."""
-    defaults = {**tuning.defaults(report.experiment), **tuning.fixed(report.experiment)}
-    space, fixed = report.experiment.search_space(), tuning.fixed(report.experiment)
+    defaults = {**tuning.defaults(report.record.experiment), **tuning.fixed(report.record.experiment)}
+    space, fixed = report.record.experiment.search_space(), tuning.fixed(report.record.experiment)
 
     def origin(name: str) -> str:
-        if name in space and report.hpo.hpo_completed:
+        if name in space and report.record.hpo.hpo_completed:
             return "searched"
         return "fixed" if name in fixed else "early stopping" if name == "n_estimators" else "default"
 
     return [
         {"parameter": name, "trained": _value(value), "default": _value(defaults.get(name)), "from": origin(name)}
-        for name, value in report.training.parameters.items()
+        for name, value in report.record.training.parameters.items()
     ]
 
 
 def metrics(report: ReportFacts) -> Rows:
-    """Return every metric on each role with its interval on test, beside the defaults and a dummy."""
-    evaluated, training = report.training.report, report.training
-    names = dict.fromkeys(name for role in ROLES for name in evaluated.splits[role].metrics)
+    """Return every metric on each split with its interval on test, beside the defaults and a dummy."""
     return [
         {
-            "metric": name,
-            **{role: number(evaluated.splits[role].metrics.get(name)) for role in ROLES},
-            "95 % on test": f"{number(evaluated.intervals[name].low)} to {number(evaluated.intervals[name].high)}"
-            if name in evaluated.intervals
-            else "",
-            "defaults": number(training.default_metrics.get(name)),
-            "dummy": number(training.baseline_metrics.get(name)),
+            "metric": row.name,
+            **{split: number(value) for split, value in row.splits.items()},
+            "95 % on test": f"{number(row.interval.low)} to {number(row.interval.high)}" if row.interval else "",
+            "defaults": number(row.defaults),
+            "dummy": number(row.dummy),
         }
-        for name in names
+        for row in report.record.metric_rows()
     ]
 
 
 def criteria(report: ReportFacts) -> Rows:
     """Return each success criterion with what was measured."""
     return [
-        {"criterion": one.criterion.name, "met": "yes" if one.met else "no", "why": one.reason}
-        for one in report.training.judgements
+        {"criterion": row["criterion"], "met": "yes" if row["met"] else "no", "why": row["why"]}
+        for row in report.record.criteria_rows()
     ]
 
 
 def segments(report: ReportFacts) -> Rows:
     """Return how the model does for each segment."""
-    name = report.measure.name
+    name = report.record.measure.name
 
     def interval(of: Any) -> str:
         return f"{number(of.intervals[name].low)} to {number(of.intervals[name].high)}" if name in of.intervals else ""
@@ -168,16 +165,16 @@ def segments(report: ReportFacts) -> Rows:
             "95 %": interval(one),
             "": "too small to compare" if one.is_small else one.not_computable.get(name, ""),
         }
-        for one in report.training.segments[:_MOST_SEGMENTS]
+        for one in report.record.training.segments[:_MOST_SEGMENTS]
     ]
 
 
 def validation_importance(report: ReportFacts) -> Rows:
     """Return the features by what is lost without them."""
-    lost = f"{report.experiment.metric} lost"
+    lost = f"{report.record.experiment.metric} lost"
     return [
         {"feature": one.feature, lost: number(one.loss), "give or take": number(one.spread)}
-        for one in report.validation_importance[:_MOST_FEATURES]
+        for one in report.record.validation_importance[:_MOST_FEATURES]
     ]
 
 

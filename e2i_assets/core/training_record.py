@@ -1,0 +1,170 @@
+"""One training as a single value. Its row in the database, its MLflow run and its report are rendered from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from e2i_assets.core.content_hash import content_hash
+from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.evaluation import measures
+from e2i_assets.core.evaluation.intervals import Interval
+from e2i_assets.core.evaluation.measures import Measure
+from e2i_assets.core.evaluation.segments import Gap, gaps
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.permutation import FeatureImportance
+from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.training import ROLES, Training
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStart:
+    """What is known of a training before its fit, and of one that fails all that ever will be.
+
+    Attributes:
+        experiment: The experiment, as it is registered.
+        facts: The split that the training reads.
+        hpo: The contract that it trains from.
+        training_run_id: Id of its row in ``ml_training_runs``.
+        dagster_run_id: Id of the Dagster run; empty outside of one.
+        started_at: When it started, in UTC.
+    """
+
+    experiment: Experiment
+    facts: SplitFacts
+    hpo: HpoOutput
+    training_run_id: str
+    dagster_run_id: str
+    started_at: datetime
+
+    @property
+    def study_key(self) -> str:
+        """The key of the study that the training belongs to."""
+        return str(self.hpo.hpo_spec_hash)
+
+    @property
+    def run_name(self) -> str:
+        """The name of the run, in our table and in MLflow."""
+        return f"{self.experiment.algorithm}_{self.started_at:%Y%m%d_%H%M%S}"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric on each split, beside its interval and its references on test; None where it cannot be computed."""
+
+    name: str
+    splits: Mapping[str, float | None]
+    interval: Interval | None
+    defaults: float | None
+    dummy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """A finished training.
+
+    Attributes:
+        start: What was known before the fit.
+        training: The model and its metrics.
+        study: The search, None without one.
+        validation_importance: Permutation importance of the features on validation, the largest first.
+        model_pictures: PNGs of the model, by file name.
+        study_pictures: PNGs of the search, by file name.
+        unused: Columns that are no features although the experiment does not exclude them, with the reason.
+        model_folder: Where the model is stored.
+    """
+
+    start: TrainingStart
+    training: Training
+    study: StudyResult | None
+    validation_importance: Sequence[FeatureImportance]
+    model_pictures: Mapping[str, bytes]
+    study_pictures: Mapping[str, bytes]
+    unused: Mapping[str, str]
+    model_folder: Path
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment, as it is registered."""
+        return self.start.experiment
+
+    @property
+    def facts(self) -> SplitFacts:
+        """The split that the training read."""
+        return self.start.facts
+
+    @property
+    def hpo(self) -> HpoOutput:
+        """The contract that it was trained from."""
+        return self.start.hpo
+
+    @property
+    def model_key(self) -> str:
+        """The key of the model, of its study and parameters: a larger budget may end with other parameters."""
+        return training_key(self.start.study_key, self.training.parameters)
+
+    @property
+    def pictures(self) -> dict[str, bytes]:
+        """All pictures by file name."""
+        return {**self.model_pictures, **self.study_pictures}
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """How far apart the segments lie in the metric that the study optimised."""
+        return gaps(self.training.segments, self.experiment.metric, self.experiment.problem_type)
+
+    @property
+    def measure(self) -> Measure:
+        """The optimised metric as an evaluation reports it, else the primary one of the problem type."""
+        problem_type = self.experiment.problem_type
+        found = measures.measure(self.experiment.metric, problem_type)
+        return found or measures.MEASURES[problem_type][measures.PRIMARY[problem_type]]
+
+    @property
+    def on_test(self) -> float | None:
+        """Value of `measure` on test."""
+        return self.training.report.splits["test"].metrics.get(self.measure.name)
+
+    @property
+    def interval(self) -> Interval | None:
+        """95 % interval of `measure` on test."""
+        return self.training.report.intervals.get(self.measure.name)
+
+    @property
+    def of_defaults(self) -> float | None:
+        """Value of `measure` on test for the default parameters."""
+        return self.training.default_metrics.get(self.measure.name)
+
+    @property
+    def of_dummy(self) -> float | None:
+        """Value of `measure` on test for a model that sees no feature."""
+        return self.training.baseline_metrics.get(self.measure.name)
+
+    def metric_rows(self) -> list[MetricRow]:
+        """Return a row for each metric of any split."""
+        report = self.training.report
+        names = dict.fromkeys(name for role in ROLES for name in report.splits[role].metrics)
+        return [
+            MetricRow(
+                name,
+                {role: report.splits[role].metrics.get(name) for role in ROLES},
+                report.intervals.get(name),
+                self.training.default_metrics.get(name),
+                self.training.baseline_metrics.get(name),
+            )
+            for name in names
+        ]
+
+    def criteria_rows(self) -> list[dict[str, Any]]:
+        """Return a row for each success criterion."""
+        return [
+            {"criterion": one.criterion.name, "met": one.met, "measured": one.value, "why": one.reason}
+            for one in self.training.judgements
+        ]
+
+
+def training_key(study_key: str, parameters: Mapping[str, Any]) -> str:
+    """Return the key of a training from its study and its parameters."""
+    return content_hash({"spec_hash": study_key, "parameters": dict(parameters)})
