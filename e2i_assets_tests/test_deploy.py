@@ -153,7 +153,7 @@ def test_every_command_and_option_is_one_of_the_installation() -> None:
         program = shutil.which(command[0], path=str(installed))
         assert program is not None, command[0]
         words = [word for word in command[1:] if re.fullmatch(r"[a-z][a-z-]+", word)]
-        path = words[: 2 if command[0] in ("dagster", "e2i") else 1]
+        path = command[1:3] if command[1] == "-m" else words[: 2 if command[0] in ("dagster", "e2i") else 1]
         said = subprocess.run([program, *path, "--help"], capture_output=True, text=True, check=True).stdout
         missing = [
             word for word in command if re.match(r"--?[a-z]", word) and not re.search(rf"(?<![\w-]){word}\b", said)

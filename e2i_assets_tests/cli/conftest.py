@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from databases import temporary
+from originals import Original
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings
@@ -48,6 +50,16 @@ def project(root: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> 
     """The project folder on a migrated database of the test's own."""
     monkeypatch.setenv("E2I_DATABASE_URL", database.url)
     return Project(Settings(root, root / ".e2i", database.url, pictures=False), database)
+
+
+@pytest.fixture
+def finished(root: Path, plain: Original, server: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """The project folder with the finished experiment `plain`."""
+    with temporary(server, plain.database) as database:
+        monkeypatch.setenv("E2I_DATABASE_URL", database.url)
+        project = Project(Settings(root, root / ".e2i", database.url, pictures=False), database)
+        plain.copy_files(project)
+        yield project
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 import typer
-from finished_project import made, registered
+from finished_project import registered
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import from_environment
@@ -41,19 +41,18 @@ def stored(project: Project) -> dict[str, tuple[int, bytes]]:
 
 
 def test_a_check_says_what_holds_then_what_is_broken_and_changes_nothing(
-    project: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    finished: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    made(project)
-    before = stored(project)
+    before = stored(finished)
     capsys.readouterr()
 
     assert left_with() == 0
     printed = capsys.readouterr().out
     assert f"{len(CHECKS)} of {len(CHECKS)} checks passed." in printed
     assert all(one.name in printed for one in CHECKS)
-    assert stored(project) == before
+    assert stored(finished) == before
 
-    file = project.asset_folder("best_hyperparameters", "plain") / "value.json"
+    file = finished.asset_folder("best_hyperparameters", "plain") / "value.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "hpo_trials_run": -1}))
     assert left_with(names=["plain"], json=True, junit=tmp_path / "reports" / "check.xml") == 1
     documents = {one["name"]: one for one in json.loads(capsys.readouterr().out)}

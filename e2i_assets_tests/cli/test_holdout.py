@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 from click.testing import Result
-from finished_project import made, registered
+from finished_project import registered
 from sklearn.metrics import roc_auc_score
 
 from e2i_assets.adapters.mlflow.models import load_model
@@ -32,14 +32,13 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_opening_is_refused_without_a_reason_and_nothing_is_recorded(project: Project, said: Said) -> None:
-    made(project)
+def test_opening_is_refused_without_a_reason_and_nothing_is_recorded(finished: Project, said: Said) -> None:
     for words in (("holdout", "plain"), ("holdout", "plain", "--why", "  ")):
         refused = said(*words)
         assert refused.exit_code == 1
         assert "needs a reason: e2i holdout plain --why" in one_line(refused.output)
-    assert openings(project) == []
-    assert unseen(project).why == "nobody has opened the holdout"
+    assert openings(finished) == []
+    assert unseen(finished).why == "nobody has opened the holdout"
 
 
 def test_an_experiment_without_a_model_says_how_to_get_one(project: Project, said: Said) -> None:
@@ -53,25 +52,24 @@ def test_an_experiment_without_a_model_says_how_to_get_one(project: Project, sai
 
 
 def test_an_opening_shows_and_records_the_figures_of_the_stored_model_with_who_when_and_why(
-    project: Project, said: Said, monkeypatch: pytest.MonkeyPatch
+    finished: Project, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("E2I_WHO", "ada")
-    made(project)
     shown = said("holdout", "plain", "--why", "before the pilot")
     assert shown.exit_code == 0, shown.output
-    (opening,) = openings(project)
+    (opening,) = openings(finished)
     assert (opening.opening, opening.opened_by, opening.reason) == (1, "ada", "before the pilot")
-    rows = pd.read_parquet(project.asset_folder("validation_splits", "plain") / "holdout.parquet")
-    (archive,) = project.settings.state.glob("models/plain/*/data/model")
+    rows = pd.read_parquet(finished.asset_folder("validation_splits", "plain") / "holdout.parquet")
+    (archive,) = finished.settings.state.glob("models/plain/*/data/model")
     scores = load_model(archive).predict_proba(rows)
     expected = roc_auc_score((rows["target"].astype(str) == "1").astype(int), scores[:, 1])
     assert opening.metrics["roc_auc"] == pytest.approx(expected)
     assert opening.holdout_rows == len(rows)
     words = one_line(shown.output)
-    assert f"roc_auc {_test_auc(project):.4f} {expected:.4f}" in words
+    assert f"roc_auc {_test_auc(finished):.4f} {expected:.4f}" in words
     assert f"{len(rows)} holdout rows of plain, opened by ada: before the pilot" in words
     assert "This was the first time" in words
-    check_result = unseen(project)
+    check_result = unseen(finished)
     assert (check_result.outcome, check_result.facts) == ("passed", {"openings": 1})
 
 
@@ -81,32 +79,29 @@ def _test_auc(project: Project) -> float:
     return float(found)
 
 
-def test_a_later_opening_is_counted_names_the_earlier_ones_and_is_a_warning(project: Project, said: Said) -> None:
-    made(project)
+def test_a_later_opening_is_counted_names_the_earlier_ones_and_is_a_warning(finished: Project, said: Said) -> None:
     said("holdout", "plain", "--why", "before the pilot", "--who", "ada")
     again = one_line(said("holdout", "plain", "--why", "curious", "--who", "grace").output)
     assert "This was time 2: these rows are not unseen any more." in again
     assert "ada: before the pilot" in again
-    assert [one.opening for one in openings(project)] == [1, 2]
-    assert unseen(project).why.startswith("grace opened it once more at ")
+    assert [one.opening for one in openings(finished)] == [1, 2]
+    assert unseen(finished).why.startswith("grace opened it once more at ")
     left = said("check", "plain")
     assert left.exit_code == 0
     assert "holdout_is_unopened (warning)" in one_line(left.output)
 
 
-def test_a_model_of_other_rows_is_not_judged_on_these(project: Project, said: Said) -> None:
-    made(project)
-    facts = project.asset_folder("validation_splits", "plain") / "value.json"
+def test_a_model_of_other_rows_is_not_judged_on_these(finished: Project, said: Said) -> None:
+    facts = finished.asset_folder("validation_splits", "plain") / "value.json"
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "split_hash": "another"}))
     refused = said("holdout", "plain", "--why", "the pilot")
     assert refused.exit_code == 1
     assert "is not of today's split: `e2i run plain` trains it" in one_line(refused.output)
-    assert openings(project) == []
+    assert openings(finished) == []
 
 
-def test_without_the_stored_model_nothing_is_opened(project: Project, said: Said) -> None:
-    made(project)
-    shutil.rmtree(project.settings.state / "models")
+def test_without_the_stored_model_nothing_is_opened(finished: Project, said: Said) -> None:
+    shutil.rmtree(finished.settings.state / "models")
     refused = said("holdout", "plain", "--why", "the pilot")
     assert refused.exit_code == 1
-    assert openings(project) == []
+    assert openings(finished) == []

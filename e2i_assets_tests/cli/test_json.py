@@ -34,8 +34,7 @@ def test_validate_of_an_empty_folder_is_an_empty_document(said: Said) -> None:
     assert json.loads(said("experiment", "validate", "--json").stdout) == []
 
 
-def test_list_says_of_each_experiment_what_it_is_and_its_state(said: Said, project: Project, written: Written) -> None:
-    made(project)
+def test_list_says_of_each_experiment_what_it_is_and_its_state(said: Said, finished: Project, written: Written) -> None:
     written("fresh")
     written("bad", "name: bad")
     found = {one["name"]: one for one in json.loads(said("experiment", "list", "--json").stdout)}
@@ -51,8 +50,7 @@ def test_migrate_names_what_it_did(said: Said, project: Project) -> None:
     assert json.loads(said("db", "migrate", "--json").stdout) == {"applied": [], "prepared": ["optuna"]}
 
 
-def test_holdout_tells_its_figures_and_its_record(said: Said, project: Project) -> None:
-    made(project)
+def test_holdout_tells_its_figures_and_its_record(said: Said, finished: Project) -> None:
     said("holdout", "plain", "--why", "first")
     found = json.loads(said("holdout", "plain", "--why", "second", "--json").stdout)
     assert (found["opening"], found["reason"]) == (2, "second")

@@ -9,6 +9,8 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 import pytest
+from databases import temporary
+from originals import Original, original
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.adapters.postgres.database import Database
@@ -87,9 +89,40 @@ class DagsterProject:
 @pytest.fixture
 def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DagsterProject:
     """A project with the rows of `cells` and an empty memory."""
-    for name in [name for name in os.environ if name.startswith("E2I_") and name != "E2I_PICTURES"]:
-        monkeypatch.delenv(name)
     return _project(database, tmp_path / "project", monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def cells_original(server: Database, template: str, shared_folder: Path) -> Original:
+    """A project after one run of the graph."""
+
+    def run_graph(project: Project) -> None:
+        with pytest.MonkeyPatch.context() as environment:
+            _clear(environment)
+            environment.setenv("E2I_STATE", str(project.settings.state))
+            environment.setenv("E2I_CORES", "1")
+            root = project.settings.root
+            (root / "sql").symlink_to(ROOT / "sql")
+            with dg.DagsterInstance.ephemeral(str(root)) as instance:
+                first = DagsterProject(project, instance)
+                first.write_rows(cells())
+                environment.setenv("E2I_HOME", str(root))
+                environment.setenv("E2I_DATABASE_URL", project.database.url)
+                result = first.run()
+                assert result.success, first.failure(result)
+
+    return original(server, template, shared_folder, "e2i_cells", run_graph)
+
+
+@pytest.fixture
+def finished(
+    server: Database, cells_original: Original, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DagsterProject]:
+    """A project after one run of the graph, for one test; Dagster knows nothing of that run."""
+    with temporary(server, cells_original.database) as database:
+        found = _project(database, tmp_path / "project", monkeypatch)
+        cells_original.copy_files(found.project)
+        yield found
 
 
 @pytest.fixture
@@ -99,7 +132,13 @@ def other_project(project: DagsterProject, other_database: Database, tmp_path: P
         yield _project(other_database, tmp_path / "other", environment)
 
 
+def _clear(environment: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("E2I_") and name != "E2I_PICTURES"]:
+        environment.delenv(name)
+
+
 def _project(database: Database, root: Path, environment: pytest.MonkeyPatch) -> DagsterProject:
+    _clear(environment)
     root.mkdir()
     (root / "sql").symlink_to(ROOT / "sql")
     # Trials of two studies can be compared when they are drawn in turn.

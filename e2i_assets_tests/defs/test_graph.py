@@ -80,51 +80,47 @@ def test_one_run_makes_everything_and_every_link_leads_there_and_back(project):
     assert max(len(str(value.value)) for of in shown.values() for value in of.values()) < LARGEST_VALUE
 
 
-def test_a_second_run_repeats_nothing(project):
+def test_a_second_run_repeats_nothing(finished):
     """T8, T20: same identity, same rows in every table, same trials."""
-    first = project.run()
-    assert first.success, project.failure(first)
-    before, point = counts(project), best_point(project)
-    mlflow_run = project.all("SELECT mlflow_run_id FROM ml_training_runs")
-    second = project.run()
-    assert second.success, project.failure(second)
-    assert counts(project) == before
-    assert best_point(project) == point
-    assert project.all("SELECT mlflow_run_id FROM ml_training_runs") == mlflow_run
+    before, point = counts(finished), best_point(finished)
+    mlflow_run = finished.all("SELECT mlflow_run_id FROM ml_training_runs")
+    second = finished.run()
+    assert second.success, finished.failure(second)
+    assert counts(finished) == before
+    assert best_point(finished) == point
+    assert finished.all("SELECT mlflow_run_id FROM ml_training_runs") == mlflow_run
 
 
-def test_a_larger_budget_resumes_the_study(project):
+def test_a_larger_budget_resumes_the_study(finished):
     """T8: the first six trials stay, and two more are added."""
-    assert project.run().success
-    before, _ = best_point(project)
-    result = project.run(project.experiment.replace("trials: 6", "trials: 8"))
-    assert result.success, project.failure(result)
-    after, _ = best_point(project)
+    before, _ = best_point(finished)
+    result = finished.run(finished.experiment.replace("trials: 6", "trials: 8"))
+    assert result.success, finished.failure(result)
+    after, _ = best_point(finished)
     assert after[:6] == before
     assert len(after) == 8
-    assert project.all("SELECT n_trials, n_completed + n_pruned + n_failed FROM ml_hpo_studies") == [(8, 8)]
-    (link,) = project.all("SELECT trial_params = hyperparameters AS same, mlflow_run_id FROM training_run_links")
+    assert finished.all("SELECT n_trials, n_completed + n_pruned + n_failed FROM ml_hpo_studies") == [(8, 8)]
+    (link,) = finished.all("SELECT trial_params = hyperparameters AS same, mlflow_run_id FROM training_run_links")
     assert link.same
     assert link.mlflow_run_id
 
 
-def test_other_test_and_holdout_rows_change_no_trial_and_no_parameter(project):
+def test_other_test_and_holdout_rows_change_no_trial_and_no_parameter(finished):
     """The rows that a model is judged on, labels included, have no say in the search."""
-    assert project.run().success
-    before = best_point(project)
-    placed = dict(project.all("SELECT entity_key, role FROM ml_split_assignments"))
-    frame = project.rows()
+    before = best_point(finished)
+    placed = dict(finished.all("SELECT entity_key, role FROM ml_split_assignments"))
+    frame = finished.rows()
     unseen = frame.patient.map(placed).isin(["test", "holdout"])
     assert 0.15 < unseen.mean() < 0.25
     draws = np.random.default_rng(7)
     for column in frame.columns.drop("patient"):
         frame.loc[unseen, column] = draws.permutation(frame.loc[unseen, column].to_numpy())
     frame.loc[unseen, "target"] = 1 - frame.loc[unseen, "target"]
-    project.write_rows(frame)
-    result = project.run()
-    assert result.success, project.failure(result)
-    assert len(project.all("SELECT DISTINCT data_hash FROM ml_hpo_studies")) == 2
-    assert best_point(project) == before
+    finished.write_rows(frame)
+    result = finished.run()
+    assert result.success, finished.failure(result)
+    assert len(finished.all("SELECT DISTINCT data_hash FROM ml_hpo_studies")) == 2
+    assert best_point(finished) == before
 
 
 def test_the_search_does_not_open_test_and_holdout_rows(project):
@@ -191,23 +187,22 @@ def test_without_a_search_the_defaults_are_trained_and_it_says_so(project):
     assert project.all("SELECT is_best_trial, study_id FROM ml_training_runs") == [(False, None)]
 
 
-def test_a_similar_problem_starts_from_what_the_first_one_learnt(project):
+def test_a_similar_problem_starts_from_what_the_first_one_learnt(finished):
     """T21, T22: the pattern is tried, legal, counted once, and what it brought is measured."""
-    assert project.run().success
-    other = project.experiment.replace("name: cells", "name: more_cells").replace("cells.csv", "more.csv")
-    frame = project.rows().sample(frac=0.8, random_state=1)
-    frame.to_csv(project.root / "more.csv", index=False)
+    other = finished.experiment.replace("name: cells", "name: more_cells").replace("cells.csv", "more.csv")
+    frame = finished.rows().sample(frac=0.8, random_state=1)
+    frame.to_csv(finished.root / "more.csv", index=False)
     for _ in range(2):
-        result = project.run(other)
-        assert result.success, project.failure(result)
-    trials = project.all(
+        result = finished.run(other)
+        assert result.success, finished.failure(result)
+    trials = finished.all(
         "SELECT origin, count(*) FROM ml_hpo_trials JOIN ml_hpo_studies ON ml_hpo_studies.id = study_id "
         "JOIN ml_experiments ON ml_experiments.id = experiment_id WHERE experiment_name = 'more_cells' GROUP BY origin"
     )
     warm = dict(trials)["warm_start"]
     assert 1 <= warm <= 5
-    (used,) = project.all("SELECT sum(times_used_as_warmstart) FROM ml_hpo_patterns")
-    assert used[0] == len(project.all("SELECT * FROM ml_hpo_warmstart_uses"))
+    (used,) = finished.all("SELECT sum(times_used_as_warmstart) FROM ml_hpo_patterns")
+    assert used[0] == len(finished.all("SELECT * FROM ml_hpo_warmstart_uses"))
     assert used[0] == 1
 
 
@@ -221,13 +216,12 @@ def test_an_edited_file_counts_when_the_graph_is_materialised(project):
     assert project.all("SELECT n_trials FROM ml_hpo_studies") == [(2,)]
 
 
-def test_without_a_memory_a_study_works(project):
-    assert project.run().success
-    with project.project.database.begin() as connection:
+def test_without_a_memory_a_study_works(finished):
+    with finished.project.database.begin() as connection:
         connection.exec_driver_sql("DELETE FROM procedural_memories")
-    result = project.run()
-    assert result.success, project.failure(result)
-    assert project.all("SELECT count(*) FROM ml_hpo_patterns") == [(1,)]
+    result = finished.run()
+    assert result.success, finished.failure(result)
+    assert finished.all("SELECT count(*) FROM ml_hpo_patterns") == [(1,)]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import pandas as pd
 import pytest
-import sqlalchemy as sa
+from databases import temporary
+from originals import Original, original
 from sklearn.datasets import load_breast_cancer, load_diabetes
-from sqlalchemy.pool import NullPool
 
 from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
@@ -124,50 +124,25 @@ def make(project: Project, text: str) -> None:
     passed("hpo_pattern_memory", kept, remember.Remembered)
 
 
-def created(server: Database, template: str) -> Database:
-    name = f"promises_{uuid4().hex[:12]}"
-    administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    return Database(sa.make_url(server.url).set(database=name).render_as_string(hide_password=False))
-
-
-def dropped(server: Database, database: Database) -> None:
-    database.dispose()
-    administer(server, f"DROP DATABASE {sa.make_url(database.url).database} WITH (FORCE)")
-
-
-def administer(server: Database, statement: str) -> None:
-    engine = sa.create_engine(server.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-
-
-@pytest.fixture(scope="module")
-def finished(server: Database, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Two experiments, made once for all tests of this module."""
-    root = tmp_path_factory.mktemp("project")
-    sources(root)
-    database = created(server, template)
-    project = Project(Settings(root=root, state=root / "state", pictures=False), database)
+def make_both(project: Project) -> None:
+    sources(project.settings.root)
     for text in (CELLS, SUGAR):
         make(project, text)
-    # A database can only be copied while nobody is connected to it, and Optuna keeps its connections.
-    administer(server, f"ALTER DATABASE {sa.make_url(database.url).database} WITH ALLOW_CONNECTIONS false")
-    administer(
-        server,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        f"WHERE datname = '{sa.make_url(database.url).database}'",
-    )
-    yield project
-    dropped(server, database)
+
+
+@pytest.fixture(scope="session")
+def finished(server: Database, template: str, shared_folder: Path) -> Original:
+    """Two experiments, made once for all tests of this module."""
+    return original(server, template, shared_folder, "e2i_promises", make_both)
 
 
 @pytest.fixture
-def made(finished: Project, server: Database, tmp_path: Path) -> Iterator[Made]:
+def made(finished: Original, server: Database, tmp_path: Path) -> Iterator[Made]:
     """A copy of them to poison."""
-    shutil.copytree(finished.settings.state, tmp_path / "state")
-    database = created(server, str(sa.make_url(finished.database.url).database))
-    yield Made(Project(replace(finished.settings, state=tmp_path / "state"), database))
-    dropped(server, database)
+    with temporary(server, finished.database) as database:
+        project = Project(Settings(root=tmp_path, state=tmp_path / "state"), database)
+        finished.copy_files(project)
+        yield Made(project)
 
 
 def test_every_promise_of_a_finished_experiment_holds(made: Made) -> None:

@@ -31,16 +31,15 @@ def columns(project: Project) -> set[str]:
     return {one.column_name for one in segments_of(project.database, run.id)}
 
 
-def test_a_segment_that_is_named_later_is_made_up_for(project: Project) -> None:
+def test_a_segment_that_is_named_later_is_made_up_for(finished: Project) -> None:
     """The rows are the same and so is the study: only the training is missing something."""
-    made(project)
-    assert is_complete(project, project.experiment("plain"))
-    assert columns(project) == set()
+    assert is_complete(finished, finished.experiment("plain"))
+    assert columns(finished) == set()
     by_site = f"{PLAIN}segments: [site]\n"
-    assert not is_complete(project, registered(project, by_site))
-    made(project, by_site)
-    assert columns(project) == {"site"}
-    assert is_complete(project, project.experiment("plain"))
+    assert not is_complete(finished, registered(finished, by_site))
+    made(finished, by_site)
+    assert columns(finished) == {"site"}
+    assert is_complete(finished, finished.experiment("plain"))
 
 
 def test_the_target_is_no_segment(project: Project) -> None:

@@ -130,18 +130,18 @@ def test_two_experiments_that_ask_the_same_of_the_same_rows_have_a_study_and_a_m
 
 
 def test_a_training_that_fails_is_a_failed_run_and_the_next_one_stands_beside_it(
-    project: Project, client: MlflowClient
+    finished: Project,
 ) -> None:
     """Seen in MLflow, and not only in Dagster: what was tried, and why it came to nothing."""
-    made(project)
-    hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", "plain")
+    client = mlflow_client(finished.database.url_for("mlflow"))
+    hpo: HpoOutput = finished.read(HpoOutput, "best_hyperparameters", "plain")
     impossible = hpo.model_copy(update={"best_hyperparameters": {**hpo.best_hyperparameters, "C": -1.0}})
-    rows: TrainingRows = project.read(TrainingRows, "validation_splits", "plain")
-    data: DatasetFacts = project.read(DatasetFacts, "dataset", "plain")
-    study: Tuned = project.read(Tuned, "hpo_study", "plain")
+    rows: TrainingRows = finished.read(TrainingRows, "validation_splits", "plain")
+    data: DatasetFacts = finished.read(DatasetFacts, "dataset", "plain")
+    study: Tuned = finished.read(Tuned, "hpo_study", "plain")
     for _ in range(2):  # tried again, it is the same run
         with pytest.raises(ValueError, match="'C' parameter"):
-            train.train(project, project.experiment("plain"), data, rows, study, impossible, "the-dagster-run")
+            train.train(finished, finished.experiment("plain"), data, rows, study, impossible, "the-dagster-run")
     experiment = client.get_experiment_by_name("e2i_plain")
     assert experiment is not None
     runs = {run.info.status: run for run in client.search_runs([experiment.experiment_id])}

@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from databases import temporary
 from direct_rows import record_trials
+from originals import Original
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository
@@ -17,6 +20,8 @@ from e2i_assets.adapters.repositories.splits import SplitRepository, SplitRow
 from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.study_rows import StudyRow, TrialRow
 from e2i_assets.adapters.repositories.training_runs import TrainingRunRow
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.services.project import Project
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -152,6 +157,15 @@ class Examples:
             "study_name": "study",
         }
         return PatternRow(**values | changes)
+
+
+@pytest.fixture
+def finished(plain: Original, server: Database, tmp_path: Path) -> Iterator[Project]:
+    """A project with the finished experiment `plain`."""
+    with temporary(server, plain.database) as database:
+        project = Project(Settings(tmp_path, tmp_path / "state", database.url, pictures=False), database)
+        plain.copy_files(project)
+        yield project
 
 
 @pytest.fixture

@@ -1,0 +1,69 @@
+"""Projects with finished experiments, made once for all tests and workers; each test gets a copy that it may change."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from databases import made_once
+
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.services.project import Project
+
+# Where MLflow keeps the address of a file.
+ADDRESSES = (
+    ("mlflow.experiments", "artifact_location"),
+    ("mlflow.runs", "artifact_uri"),
+    ("mlflow.model_versions", "source"),
+    ("mlflow.model_versions", "storage_location"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A finished project.
+
+    Attributes:
+        database: The name of its database, which is copied as a template.
+        root: Its folder, with the rows.
+    """
+
+    database: str
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        """Where it keeps its values."""
+        return self.root / "state"
+
+    def copy_files(self, project: Project) -> None:
+        """Give a project whose database is a copy of this one the rows and the values as well."""
+        for path in self.root.glob("*.csv"):
+            shutil.copy(path, project.settings.root)
+        shutil.copytree(self.state, project.settings.state)
+        moved = {"old": self.state.as_uri(), "new": project.settings.state.resolve().as_uri()}
+        with project.database.begin() as connection:
+            for table, column in ADDRESSES:
+                connection.execute(sa.text(f"UPDATE {table} SET {column} = replace({column}, :old, :new)"), moved)
+
+
+def original(server: Database, template: str, folder: Path, name: str, make: Callable[[Project], object]) -> Original:
+    """Return the finished project of this name; the first worker that asks makes it.
+
+    Args:
+        server: Where its database is created.
+        template: A migrated database.
+        folder: Of all workers.
+        name: Of the project and its database.
+        make: Fills the project.
+    """
+    root = folder.resolve() / name
+
+    def made(database: Database) -> None:
+        shutil.rmtree(root, ignore_errors=True)  # of a worker that failed
+        root.mkdir()
+        make(Project(Settings(root, root / "state", database.url, pictures=False), database))
+
+    return Original(made_once(server, name, template, made), root)
