@@ -1,3 +1,3 @@
 """The rows that these tests begin with."""
 
-from example_rows import examples, examples_of, execute, split_id  # noqa: F401  # fixtures
+from example_rows import examples, examples_of, execute, finished, split_id  # noqa: F401  # fixtures
