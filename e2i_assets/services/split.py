@@ -10,8 +10,10 @@ from e2i_assets.adapters.repositories.leakage_audit import LeakageAuditRepositor
 from e2i_assets.adapters.repositories.splits import SplitRepository, SplitRow
 from e2i_assets.core.content_hash import content_hash, frame_hash
 from e2i_assets.core.data.dataset import Dataset
+from e2i_assets.core.data.earlier_keys import with_earlier_keys
 from e2i_assets.core.data.split_rules import violations
 from e2i_assets.core.data.split_tables import SplitFacts, SplitTables
+from e2i_assets.core.data.split_targets import target_violations
 from e2i_assets.core.data.splits import (
     LEFT_OUT,
     ROLES,
@@ -46,13 +48,25 @@ def split(project: Project, experiment: Experiment, dataset: Dataset) -> SplitTa
     columns_kept = list(dict.fromkeys([*dataset.features, dataset.target, *_entity(dataset), *dataset.segments]))
     tables = {role: dataset.frame.loc[assignment.roles == role, columns_kept] for role in ROLES}
     facts = _facts(experiment, dataset, assignment, tables)
-    broken = violations(assignment, times)
+    target = dataset.frame[dataset.target]
+    broken = [
+        *violations(assignment, times),
+        *target_violations(assignment, target, dataset.classes, _optimised(experiment)),
+    ]
     found = findings(dataset, assignment, experiment.leakage)
     LeakageAuditRepository(project.database).save(experiment_id, facts.data_hash, facts.split_hash, found)
     if broken:
         raise DataInvalid(f"split of {experiment.name}", broken)
     store.save(_row(experiment_id, config, facts, experiment, assignment), assignment.by_entity())
     return SplitTables(facts, tables)
+
+
+def _optimised(experiment: Experiment) -> list[str]:
+    """Return the metrics that every trial computes on the validation rows; folds have rules of their own."""
+    if experiment.hpo.objective != "validation":
+        return []
+    hpo = experiment.hpo
+    return [experiment.metric, *(one.name for one in hpo.objectives), *hpo.constraints]
 
 
 def _config(experiment: Experiment) -> str:
@@ -77,13 +91,17 @@ def _assignment(store: SplitRepository, experiment: Experiment, dataset: Dataset
     how, boundaries = _strategy(experiment), store.boundaries(*way)
     # Without a name a row is known by its position, and where time decides, the kept periods say more than that.
     unnamed = how == "time" and not dataset.ids
+    entities = entity_keys(dataset.frame, dataset.group, dataset.ids)
+    previous = None if unnamed else store.previous(*way)
+    if previous:
+        previous = with_earlier_keys(previous, entities, dataset.frame, _entity(dataset))
     return assign(
-        entity_keys(dataset.frame, dataset.group, dataset.ids),
+        entities,
         how,
         experiment.split.seed,
         strata=dataset.frame[dataset.target].map(dataset.classes.index) if dataset.classes else None,
         times=dataset.frame[dataset.time] if dataset.time else None,
-        previous=None if unnamed else store.previous(*way),
+        previous=previous,
         periods=kept(boundaries, experiment.split.gap) if boundaries else None,
         given=dataset.frame[dataset.split] if dataset.split else None,
         gap_days=experiment.split.gap,

@@ -10,6 +10,7 @@ import pytest
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.prepared_data import Binned, Task
+from e2i_assets.core.algorithms.target_unit import AS_IT_IS, target_unit
 from e2i_assets.core.fitting.fit_context import Rows, fit_context, merged
 
 BOOSTERS = ("XGBoost", "LightGBM")
@@ -82,7 +83,8 @@ def test_a_booster_predicts_what_the_librarys_own_interface_predicts(name, probl
     algorithm = registry.algorithm(name)
     parameters = merged(algorithm.default_values, {"n_estimators": 40, "reg_lambda": 0.3}, algorithm.fixed_values)
     plain = plain_estimator(name, parameters, problem_type)
-    plain.fit(with_categories(rows, rows.prepared_data.x_train), rows.y_train)
+    unit = target_unit(rows.y_train) if problem_type == "regression" else AS_IT_IS
+    plain.fit(with_categories(rows, rows.prepared_data.x_train), unit.learnt(rows.y_train))
     x = rows.prepared_data.x_validation
     of_table = with_categories(rows, x)
     expected = plain.predict(of_table) if problem_type == "regression" else plain.predict_proba(of_table)
@@ -125,7 +127,8 @@ def test_early_stopping_ends_at_the_round_that_the_librarys_own_interface_ends_a
     parameters = merged(algorithm.default_values, {"n_estimators": 300, "learning_rate": 0.2}, algorithm.fixed_values)
     plain = plain_estimator(name, parameters, problem_type)
     x, of_table = (with_categories(rows, x) for x in (rows.prepared_data.x_train, rows.prepared_data.x_validation))
-    y, watched = rows.y_train, (of_table, rows.y_validation)
+    unit = target_unit(rows.y_train) if problem_type == "regression" else AS_IT_IS
+    y, watched = unit.learnt(rows.y_train), (of_table, unit.learnt(rows.y_validation))
     loss = {"XGBoost": ("logloss", "mlogloss", "rmse"), "LightGBM": ("binary_logloss", "multi_logloss", "rmse")}
     loss = dict(zip(PROBLEMS, loss[name], strict=True))[problem_type]
     if name == "XGBoost":

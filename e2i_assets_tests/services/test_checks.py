@@ -215,7 +215,12 @@ DATASET_UNSEEN = (
 NOT_OF_THE_DATASET = ("rows_match_the_data_hash", "no_entity_in_two_splits")
 MODEL_UNSEEN = (
     *("training_contract_is_valid", "training_run_row_is_complete", "links_resolve_to_study_and_trial"),
-    *("mlflow_has_the_run", "model_reloads_with_the_same_metrics", "success_criteria_are_met"),
+    *(
+        "mlflow_has_the_run",
+        "model_reloads_with_the_same_metrics",
+        "success_criteria_are_met",
+        "model_uses_its_features",
+    ),
     *("test_rows_are_enough", "metric_has_not_drifted", "test_set_was_accessed_once", "holdout_is_unopened"),
 )
 STUDY_UNSEEN = (
@@ -422,12 +427,16 @@ CASES = {
         "roc_auc on test is 0.5 in ml_training_runs, and 0.9",
     ),
     "a model with another last byte": Case(
-        altered_model, ("model_reloads_with_the_same_metrics",), "the stored model cannot judge the test rows"
+        altered_model,
+        ("model_reloads_with_the_same_metrics",),
+        "the stored model cannot judge the test rows",
+        ("model_uses_its_features",),
     ),
     "no model at all": Case(
         lambda made: shutil.rmtree(made.project.settings.state / "models"),
         ("model_reloads_with_the_same_metrics",),
         "no model can be read from",
+        ("model_uses_its_features",),
     ),
     "another version in the registry": Case(
         sql("UPDATE ml_model_registry SET hyperparameters = '{}'"),

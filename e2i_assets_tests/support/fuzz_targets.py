@@ -7,12 +7,13 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import fuzz_command_line as command_line
+import fuzz_exact as exact
 import fuzz_values as values
 import numpy as np
 import pandas as pd
@@ -167,6 +168,8 @@ def _columns(draw: Callable[..., Any]) -> bytes:
         "number": st.floats(), "whole": st.integers(-(2**63), 2**63 - 1), "large": st.integers(0, 2**64 - 1),
         "text": st.text(max_size=5), "bytes": st.binary(max_size=4), "truth": st.booleans(),
         "date": st.dates(), "moment": st.datetimes(), "span": st.timedeltas(), "time": st.times(),
+        "long decimal": st.decimals(allow_nan=False, allow_infinity=False, places=0, min_value=10**17, max_value=10**36),
+        "late date": st.dates(min_value=date(2262, 1, 1)), "zoned": st.datetimes(timezones=st.timezones()),
         "decimal": st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**30), max_value=10**30),
         "list": st.lists(st.integers(0, 3), max_size=2), "mapping": st.fixed_dictionaries({"a": st.integers(0, 9)}),
         "label": st.sampled_from(["a", "b"]), "nothing": st.none(),
@@ -455,6 +458,10 @@ TARGETS = [
     Target("csv", values.mutated_bytes([ROWS.encode(), ROWS.replace(",", ";").encode()], values.CSV_GRAMMAR), _csv, 0.5),
     Target("parquet bytes", st.deferred(lambda: values.mutated_bytes(_parquet_seeds(), [b"PAR1", b"\0" * 8, b"\xff" * 8])), _parquet, 0.5),
     Target("parquet columns", _columns(), _parquet, 0.3),
+    Target("keys", exact.KEYS, exact.keyed, 1.0),
+    Target("instants", exact.TIMES, exact.timed, 1.0),
+    Target("scale", exact.SCALES, exact.scaled, 0.1),
+    Target("split targets", exact.SPLITS, exact.judged, 0.3),
     Target("stored values", st.tuples(st.sampled_from(KINDS), STORED, st.booleans()), _stored, 1.0),
     Target("contracts", st.deferred(lambda: values.mutated(_stored_seeds())), _contract, 1.0),
     Target("schema file", SCHEMAS, _schema_file, 0.2),

@@ -5,7 +5,7 @@ One function fits for the search and for the final model alike, so that what was
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from e2i_assets.core.algorithms.consumption import ABSENT, Consumption
 from e2i_assets.core.algorithms.early_stopping import FitMonitor
 from e2i_assets.core.algorithms.prepared_data import Matrix, PreparedData, Task
+from e2i_assets.core.algorithms.target_unit import AS_IT_IS, TargetUnit, target_unit
 from e2i_assets.core.errors import E2iError, UnsupportedAlgorithm, Violation
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
@@ -28,11 +29,13 @@ class Fit:
         estimator: A scikit-learn compatible estimator on class codes or values.
         rounds: Boosting rounds or trees that its predictions use, None where there are none.
         stopped_early: Whether the validation loss ended it before its cap of rounds.
+        unit: The unit in which the estimator predicts the target of a regression.
     """
 
     estimator: Any
     rounds: int | None = None
     stopped_early: bool = False
+    unit: TargetUnit = AS_IT_IS
 
 
 FitFunction = Callable[[Any, PreparedData, FitMonitor | None], Fit]
@@ -59,6 +62,7 @@ class Algorithm:
         renamed: Our parameter name to the estimator's, where the two differ.
         consumption: When the fit reads which parameter.
         completions: Values for `completing`.
+        target_spread: Standard deviation that the target of a regression has in a fit.
         adapted: Rewrites the whole parameter set for the estimator, where renaming is not enough.
     """
 
@@ -78,6 +82,7 @@ class Algorithm:
     renamed: Mapping[str, str] = field(default_factory=dict)
     consumption: Consumption = field(default_factory=Consumption)
     completions: Mapping[str, Any] = field(default_factory=dict)
+    target_spread: float = 1.0
     adapted: Callable[[dict[str, Any], ProblemType], dict[str, Any]] | None = None
 
     @property
@@ -134,8 +139,26 @@ class Algorithm:
         return estimator(**values)
 
     def fit(self, parameters: Mapping[str, Any], prepared_data: PreparedData, watch: FitMonitor | None = None) -> Fit:
-        """Fit on the train rows; the binned form of the rows is shared by all fits on the same material."""
-        return self.fit_estimator(self.estimator(parameters, prepared_data.task.problem_type), prepared_data, watch)
+        """Fit on the train rows; the binned form of the rows is shared by all fits on the same material.
+
+        The target of a regression is learnt in a `TargetUnit`; what ``watch`` is shown is in the original unit.
+        """
+        estimator = self.estimator(parameters, prepared_data.task.problem_type)
+        unit = self._unit(parameters, prepared_data)
+        learnt = replace(
+            prepared_data,
+            y_train=unit.learnt(prepared_data.y_train),
+            y_validation=unit.learnt(prepared_data.y_validation),
+        )
+        return replace(self.fit_estimator(estimator, learnt, watch and watch.in_original(unit)), unit=unit)
+
+    def _unit(self, parameters: Mapping[str, Any], prepared_data: PreparedData) -> TargetUnit:
+        if prepared_data.task.problem_type != "regression":
+            return AS_IT_IS
+        unit = target_unit(prepared_data.y_train, self.target_spread)
+        # A model through the origin, and one of counts, have their zero where the target has it.
+        fixed_zero = parameters.get("fit_intercept", True) is False or parameters.get("criterion") == "poisson"
+        return TargetUnit(0.0, unit.scale) if fixed_zero else unit
 
     def _estimator_path(self, problem_type: ProblemType) -> str:
         if problem_type not in self.classes:
@@ -143,10 +166,10 @@ class Algorithm:
         return self.classes[problem_type]
 
 
-def predicted(estimator: Any, x: Matrix, task: Task) -> Prediction:
+def predicted(estimator: Any, x: Matrix, task: Task, unit: TargetUnit = AS_IT_IS) -> Prediction:
     """Predict ``x`` with a fitted estimator; the label of a row is its most probable class."""
     if task.problem_type == "regression":
-        return Prediction(labels=np.asarray(estimator.predict(x), dtype=np.float64))
+        return unit.original(Prediction(labels=np.asarray(estimator.predict(x), dtype=np.float64)))
     return from_scores(over_all_classes(np.asarray(estimator.predict_proba(x)), estimator.classes_, task))
 
 

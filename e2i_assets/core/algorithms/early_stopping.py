@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from e2i_assets.core.algorithms.report_schedule import report_rounds
+from e2i_assets.core.algorithms.target_unit import TargetUnit
 from e2i_assets.core.metrics import Prediction
 
 
@@ -19,6 +20,13 @@ class FitMonitor:
 
     patience: int | None = None
     report: Callable[[int, Prediction], None] | None = None
+
+    def in_original(self, unit: TargetUnit) -> "FitMonitor":
+        """Return the same for a fit that learns its target in a unit: predictions are reported in the original one."""
+        report = self.report
+        if report is None:
+            return self
+        return FitMonitor(self.patience, lambda rounds, prediction: report(rounds, unit.original(prediction)))
 
 
 class EarlyStopper:

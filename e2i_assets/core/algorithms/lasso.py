@@ -1,4 +1,8 @@
-"""Lasso of scikit-learn: a linear model on standardised features."""
+"""Lasso of scikit-learn: a linear model on standardised features.
+
+Its ``alpha`` is in the unit of the target. The target has a standard deviation of 100 in the fit, so that the default
+and the range of ``alpha`` mean 0.01, and 0.00001 to 0.1, of a standard deviation, whatever unit the target comes in.
+"""
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, fit_at_once
 from e2i_assets.core.algorithms.consumption import NEVER, Consumption
@@ -15,4 +19,5 @@ ALGORITHM = Algorithm(
     accepts=frozenset({"tol", "max_iter", "fit_intercept", "positive"}),
     fit_estimator=fit_at_once,
     consumption=Consumption(only_for={"random_state": NEVER}),
+    target_spread=100.0,
 )

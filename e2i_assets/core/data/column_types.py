@@ -6,6 +6,9 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
+from e2i_assets.core.data.instants import instants
+from e2i_assets.core.data.keys import key, keys
+
 _LARGEST = np.iinfo(np.int64).max
 
 
@@ -13,10 +16,10 @@ def plain(column: pd.Series) -> pd.Series:
     """Return the column as int64, float64, datetime64, or objects of text.
 
     Booleans become 0 and 1, decimals and nullable numbers become floats, categories become what they stand for.
-    Integers stay integers unless one is missing; dates that pandas cannot hold become missing.
+    Integers stay integers unless one is missing; instants with a time zone are in UTC.
     """
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return column
+        return instants(column)
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
         return _number(column)
     cells = column.astype(object)
@@ -25,7 +28,7 @@ def plain(column: pd.Series) -> pd.Series:
         return _number(cells)
     kind = pd.api.types.infer_dtype(present, skipna=True)
     if kind in ("date", "datetime", "datetime64"):
-        return pd.to_datetime(cells, errors="coerce")
+        return instants(cells)
     texts = cells if kind == "string" else cells.map(str, na_action="ignore").astype(object)
     return texts.mask(texts.isna())
 
@@ -42,17 +45,12 @@ def is_date(column: pd.Series) -> bool:
 
 def label(cell: object) -> str:
     """Return a cell as a label: 1, 1.0, true and "1" are one, as one reader or another makes any of them."""
-    if isinstance(cell, bool | np.bool_):
-        return "1" if cell else "0"
-    if isinstance(cell, float | np.floating) and float(cell).is_integer():
-        return str(int(cell))
-    return str(cell)
+    return key(cell)
 
 
 def labels(column: pd.Series) -> pd.Series:
     """Return a column as labels; what is missing stays missing."""
-    by_cell = {cell: label(cell) for cell in column.dropna().unique()}
-    return column.map(by_cell, na_action="ignore").astype(object)
+    return keys(column)
 
 
 def in_order(found: pd.Series) -> tuple[str, ...]:

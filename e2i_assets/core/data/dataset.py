@@ -9,14 +9,17 @@ from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.content_hash import frame_hash
 from e2i_assets.core.data import target_leaks
-from e2i_assets.core.data.column_types import is_date, is_number, plain
+from e2i_assets.core.data.column_types import is_number, plain
 from e2i_assets.core.data.feature_columns import features_of, name_violations
+from e2i_assets.core.data.keys import exact, without_zero_bytes
 from e2i_assets.core.data.segment_columns import kept_for_segments
 from e2i_assets.core.data.sentinels import sentinel_notes
 from e2i_assets.core.data.settled_columns import settled
 from e2i_assets.core.data.splits import ROLES
+from e2i_assets.core.data.storable import unstorable
 from e2i_assets.core.data.target_column import classes_of, target_values, without_target
 from e2i_assets.core.data.target_column import violations as target_violations
+from e2i_assets.core.data.time_column import time_violations, times_of
 from e2i_assets.core.errors import DataInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.metrics import ProblemType
@@ -96,6 +99,7 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
     roles, role_mistakes = _role_columns(table, experiment)
     beside, segment_mistakes = kept_for_segments(table, experiment, [*features, *roles])
     mistakes += [*feature_mistakes, *name_violations(features, experiment), *role_mistakes, *segment_mistakes]
+    mistakes += unstorable(table, experiment, features, target)
     classes = classes_of(target, experiment)
     for name in experiment.leakage.accepted:
         if name not in features:
@@ -178,16 +182,13 @@ def _role_columns(table: pd.DataFrame, experiment: Experiment) -> tuple[dict[str
     group, time = experiment.columns.group, experiment.columns.time
     found: dict[str, pd.Series] = {}
     mistakes = []
-    for name in filter(None, (group, time, *experiment.columns.id)):
-        found[name] = plain(table[name])
+    for name in filter(None, (group, *experiment.columns.id)):
+        found[name] = without_zero_bytes(exact(table[name]))
     if group and (missing := int(found[group].isna().sum())):
         mistakes.append(Violation("columns.group", group, f"is missing in {missing} rows: they belong to nobody"))
     if time:
-        if not is_number(found[time]) and not is_date(found[time]):
-            found[time] = pd.to_datetime(found[time], format="ISO8601", errors="coerce")
-        if missing := int(found[time].isna().sum()):
-            rule = f"is missing or no date in {missing} rows: it must be a number or a date such as 2026-01-31"
-            mistakes.append(Violation("columns.time", time, rule))
+        found[time] = times_of(table[time])
+        mistakes += time_violations(time, table[time], found[time])
     if split := experiment.split.column:
         found[split] = plain(table[split]).map(lambda cell: str(cell).strip().casefold()).astype(object)
         strange = found[split][~found[split].isin(ROLES)]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.data.column_types import is_date, is_number, labels, plain
+from e2i_assets.core.data.keys import exact
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 
@@ -50,7 +51,7 @@ def features_of(
         if name in left_out or name == experiment.target_name:
             continue
         declared = name in experiment.columns.categorical
-        column = labels(plain(table[name])) if declared else plain(table[name])
+        column = labels(exact(table[name])) if declared else plain(table[name])
         if reason := _why_not(name, column, declared):
             left_out[name] = reason
         else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from e2i_assets.core.data.column_types import is_number, labels, plain
+from e2i_assets.core.data.keys import exact
 from e2i_assets.core.data.settled_columns import settled
 from e2i_assets.core.data.target_column import target_values
 from e2i_assets.core.errors import DataInvalid, Violation
@@ -58,4 +59,4 @@ def recent_rows(raw: pd.DataFrame, blank: pd.DataFrame, classes: tuple[str, ...]
 def _like(column: pd.Series, blank: pd.Series) -> pd.Series:
     if is_number(blank):
         return pd.to_numeric(plain(column), errors="coerce").astype("float64")
-    return labels(plain(column)).astype("category")
+    return labels(exact(column)).astype("category")

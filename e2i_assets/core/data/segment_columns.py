@@ -4,8 +4,9 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from e2i_assets.core.data.column_types import labels, plain
+from e2i_assets.core.data.column_types import labels
 from e2i_assets.core.data.feature_columns import MAX_CATEGORIES
+from e2i_assets.core.data.keys import exact
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 
@@ -24,7 +25,7 @@ def kept_for_segments(
     """
     kept, mistakes = {}, []
     for name in experiment.segments:
-        column = labels(plain(table[name]))
+        column = labels(exact(table[name]))
         if (distinct := column.nunique()) > MAX_CATEGORIES:
             rule = f"has {distinct} values: a model is judged for up to {MAX_CATEGORIES} segments of a column"
             mistakes.append(Violation("segments", name, rule))
@@ -35,4 +36,4 @@ def kept_for_segments(
 
 def segment_labels(table: pd.DataFrame) -> dict[str, pd.Series]:
     """Return each column as text, what is missing as a segment of its own."""
-    return {str(name): labels(plain(table[name])).fillna(MISSING).astype(str) for name in table.columns}
+    return {str(name): labels(exact(table[name])).fillna(MISSING).astype(str) for name in table.columns}

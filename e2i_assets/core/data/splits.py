@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.data.balanced_assignment import balanced_assignment, place_large
+from e2i_assets.core.data.keys import row_keys
 from e2i_assets.core.data.time_windows import IN_THE_GAP, TOO_NEW, Windows, windows
 from e2i_assets.core.metrics import ProblemType
 
@@ -77,11 +78,11 @@ def strategy(problem_type: ProblemType, grouped: bool, timed: bool, given: bool 
 
 
 def entity_keys(frame: pd.DataFrame, group: str | None, ids: Sequence[str]) -> pd.Series:
-    """Return what each row belongs to, as text: its group, else its id, else its position in the table."""
+    """Return the key of what each row belongs to: its group, else its ids (`keys.row_keys`), else its position."""
     columns = [group] if group else list(ids)
     if not columns:
         return pd.Series(np.arange(len(frame)).astype(str), index=frame.index)
-    return frame[columns].astype(str).agg("|".join, axis=1)
+    return row_keys(frame, columns)
 
 
 def assign(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.data.column_types import in_order, is_number, label, labels, plain
+from e2i_assets.core.data.keys import exact
 from e2i_assets.core.data.missing_words import WORDS
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
@@ -19,9 +20,11 @@ MAX_CLASSES = 100
 def target_values(table: pd.DataFrame, experiment: Experiment) -> pd.Series:
     """Return the target of every row: labels as text for classes, numbers (or what is there) for a regression."""
     target = experiment.target
+    if target.bins is None and experiment.problem_type != "regression":
+        return labels(exact(table[target.column]))
     values = plain(table[target.column])
     if target.bins is None or target.labels is None:
-        return values if experiment.problem_type == "regression" else labels(values)
+        return values
     if not is_number(values):
         return values
     edges = [-np.inf, *target.bins, np.inf]

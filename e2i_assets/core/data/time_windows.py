@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.data.column_types import is_date
+from e2i_assets.core.data.instants import instants
 from e2i_assets.core.metrics import Array
 
 IN_THE_GAP = -1
@@ -77,7 +78,7 @@ def kept(document: Sequence[str | float], gap_days: int) -> Windows:
     numbers = tuple(end for end in document if not isinstance(end, str))
     if numbers:
         return Windows(numbers, gap_days, dated=False)
-    ends = _numbers(pd.Series(pd.to_datetime([str(end) for end in document], utc=True, format="ISO8601")))
+    ends = _numbers(instants(pd.Series([str(end) for end in document], dtype=object)))
     return Windows(tuple(ends.tolist()), gap_days * _MICROSECONDS_PER_DAY, dated=True)
 
 

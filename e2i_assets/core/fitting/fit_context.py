@@ -115,12 +115,12 @@ class FitContext:
 
     def on_validation(self, fit: Fit) -> Prediction:
         """Predict the validation rows."""
-        return predicted(fit.estimator, self.prepared_data.x_validation, self.task)
+        return predicted(fit.estimator, self.prepared_data.x_validation, self.task, fit.unit)
 
     def on(self, fit: Fit, rows: RowSource) -> Prediction:
         """Predict rows that the bench does not hold."""
         x = matrix(self.preparation, rows.pieces(), len(rows.target), precision(self.algorithm.preparation))
-        return predicted(fit.estimator, x, self.task)
+        return predicted(fit.estimator, x, self.task, fit.unit)
 
     def used(self, parameters: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
         """Return the parameters with the rounds that the fit really uses, so that they reproduce it unwatched."""
@@ -132,7 +132,14 @@ class FitContext:
         from e2i_assets.core.fitting.fitted_model import FittedModel
 
         classes = np.asarray(self.classes) if self.classes else None
-        return FittedModel(self.preparation, fit.estimator, classes, precision(self.algorithm.preparation))
+        return FittedModel(
+            self.preparation,
+            fit.estimator,
+            classes,
+            precision(self.algorithm.preparation),
+            target_centre=fit.unit.centre,
+            target_scale=fit.unit.scale,
+        )
 
 
 def fit_context(

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator  # noqa: TID253  # a base class cannot be
 
 from e2i_assets.core.algorithms.algorithm import predicted
 from e2i_assets.core.algorithms.prepared_data import Task
+from e2i_assets.core.algorithms.target_unit import TargetUnit
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.preprocessing import Precision, transformed
 from e2i_assets.core.metrics import Array, Prediction
@@ -21,15 +22,28 @@ class FittedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no
         estimator: Fitted estimator on class codes or values.
         classes_: Labels in the order of their codes, None for a regression.
         precision: Of the matrix that the estimator reads, the same as when it was fitted.
+        target_centre, target_scale: The `TargetUnit` in which the estimator predicts.
     """
 
+    # A model that was stored before targets had a unit has neither of them.
+    target_centre: float = 0.0
+    target_scale: float = 1.0
+
     def __init__(
-        self, preprocessing: Any, estimator: Any, classes_: Array | None = None, precision: Precision = "float64"
+        self,
+        preprocessing: Any,
+        estimator: Any,
+        classes_: Array | None = None,
+        precision: Precision = "float64",
+        target_centre: float = 0.0,
+        target_scale: float = 1.0,
     ) -> None:
         self.preprocessing = preprocessing
         self.estimator = estimator
         self.classes_ = classes_
         self.precision = precision
+        self.target_centre = target_centre
+        self.target_scale = target_scale
 
     @property
     def feature_names_in_(self) -> list[str]:
@@ -38,7 +52,7 @@ class FittedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no
 
     def _prediction(self, frame: pd.DataFrame) -> Prediction:
         x = transformed(self.preprocessing, frame[self.feature_names_in_], self.precision)
-        return predicted(self.estimator, x, self._task())
+        return predicted(self.estimator, x, self._task(), TargetUnit(self.target_centre, self.target_scale))
 
     def _task(self) -> Task:
         if self.classes_ is None:
@@ -58,7 +72,7 @@ class FittedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no
         elif hasattr(self.estimator, "feature_importances_"):
             found = self.estimator.feature_importances_
         else:
-            found = np.abs(np.atleast_2d(self.estimator.coef_)).mean(axis=0)
+            found = np.abs(np.atleast_2d(self.estimator.coef_)).mean(axis=0) * self.target_scale
         names = self.preprocessing.get_feature_names_out()
         pairs = zip(map(str, names), np.asarray(found, dtype=np.float64).tolist(), strict=True)
         return dict(sorted(pairs, key=lambda pair: -pair[1]))

@@ -3,7 +3,7 @@
 It holds no tuned parameter, so a study prepares its rows once, and the final model carries the same fitted steps.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -12,10 +12,12 @@ import pandas as pd
 from e2i_assets.core.algorithms.algorithm import Preparation
 from e2i_assets.core.algorithms.prepared_data import Matrix
 from e2i_assets.core.fitting.rows import RowSource, pieces
+from e2i_assets.core.fitting.tree_precision import fine_columns
 
 Precision = Literal["float32", "float64"]
 
 RARE_CATEGORY_SHARE = 0.005
+MOST_PLACES = 10_000
 
 
 def column_kinds(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -24,19 +26,27 @@ def column_kinds(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     return numeric, [name for name in frame.columns if name not in set(numeric)]
 
 
-def preprocessing(frame: pd.DataFrame, preparation: Preparation) -> Any:
+def preprocessing(frame: pd.DataFrame, preparation: Preparation, fine: Collection[str] = ()) -> Any:
     """Return an unfitted ColumnTransformer for the columns of ``frame``.
 
     ``ordinal``: categories become codes and missing values stay, for boosters that split on both as they are.
     ``one_hot``: medians for missing numbers, an indicator for what was missing, a column a category. ``scaled``: the
-    same, standardised.
+    same, standardised. Numbers that trees cannot tell apart are replaced by their place among those of the train rows.
+
+    Args:
+        frame: Its rows decide nothing but how many places are kept.
+        preparation: Of the algorithm.
+        fine: Columns that `tree_precision.fine_columns` found.
     """
     from sklearn.compose import ColumnTransformer
 
     numeric, categorical = column_kinds(frame)
+    coarse = [name for name in numeric if name not in set(fine)]
+    parts = [("numeric", _numeric(preparation), coarse)]
+    if fine:
+        parts.append(("fine", _placed(preparation, len(frame)), [name for name in numeric if name in set(fine)]))
     return ColumnTransformer(
-        [("numeric", _numeric(preparation), numeric), ("categorical", _categorical(preparation), categorical)],
-        verbose_feature_names_out=False,
+        [*parts, ("categorical", _categorical(preparation), categorical)], verbose_feature_names_out=False
     )
 
 
@@ -55,8 +65,10 @@ def precision(preparation: Preparation) -> Precision:
 
 def fitted(preparation: Preparation, rows: RowSource) -> Any:
     """Return the ColumnTransformer fitted on rows; where categories alone have to be learned, no number is read."""
-    if preparation != "ordinal":
-        return preprocessing(rows.features, preparation).fit(rows.features)
+    fine = () if preparation == "scaled" else fine_columns(rows.pieces)
+    if preparation != "ordinal" or fine:
+        features = rows.features
+        return preprocessing(features, preparation, fine).fit(features)
     blank = rows.blank()
     _, categorical = column_kinds(blank)
     shown = pd.concat([_first_of_each_value(piece) for piece in rows.pieces(categorical)], ignore_index=True)
@@ -100,6 +112,14 @@ def _numeric(preparation: Preparation) -> Any:
     # A column that is empty in the train rows stays, filled with zeros, so that the widths of two fits agree.
     imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     return make_pipeline(imputer, StandardScaler()) if preparation == "scaled" else imputer
+
+
+def _placed(preparation: Preparation, rows: int) -> Any:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import QuantileTransformer
+
+    places = QuantileTransformer(n_quantiles=min(rows, MOST_PLACES), subsample=None)
+    return places if preparation == "ordinal" else make_pipeline(places, _numeric(preparation))
 
 
 def _categorical(preparation: Preparation) -> Any:

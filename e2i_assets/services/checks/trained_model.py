@@ -1,6 +1,9 @@
 """What `trained_model` promises: its contract, links that lead somewhere, and a model that is what its numbers say."""
 
+import math
 from collections.abc import Iterator
+
+import numpy as np
 
 from e2i_assets.adapters.mlflow.models import ModelInvalid
 from e2i_assets.adapters.repositories.model_versions import version_of
@@ -12,7 +15,16 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.evaluation.verdict import judged
 from e2i_assets.services.checks import model_links
-from e2i_assets.services.checks.check import Check, CheckResult, check_result, document, of_asset, passed, stored
+from e2i_assets.services.checks.check import (
+    Check,
+    CheckResult,
+    NotEvaluated,
+    check_result,
+    document,
+    of_asset,
+    passed,
+    stored,
+)
 from e2i_assets.services.project import Project
 from e2i_assets.services.stored_model import judged_rows, predicted_rows
 
@@ -91,7 +103,27 @@ def _test_metrics(project: Project, name: str, run: StoredRun, rows: TrainingRow
 def _same(kept: object, again: object) -> bool:
     if not isinstance(kept, int | float) or not isinstance(again, int | float):
         return False
-    return abs(kept - again) <= TOLERANCE * max(1.0, abs(kept))
+    # Relative: an error of 6e-9 is as much a figure as one of 6e12. What is left of a difference to 0 is rounding.
+    return math.isclose(kept, again, rel_tol=TOLERANCE, abs_tol=1e-300)
+
+
+@of_asset("trained_model")
+def model_uses_its_features(project: Project, name: str) -> CheckResult:
+    """Its predictions of the test rows differ: a model whose trees never split has learnt nothing."""
+    rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
+    run = model_links.training_run(project, name)
+    try:
+        _, prediction = predicted_rows(project, name, run, rows.facts, rows.test)
+    except (ModelInvalid, E2iError, KeyError, ValueError) as error:
+        raise NotEvaluated(f"the stored model predicts nothing: {error}") from error
+    values = prediction.labels if prediction.scores is None else prediction.scores
+    distinct = len(np.unique(values, axis=0))
+    mistakes = [
+        f"it predicts the same in all {len(values)} test rows: none of its trees splits, or all coefficients are 0"
+    ]
+    return check_result(
+        mistakes if distinct == 1 else [], f"{distinct} different predictions of {len(values)} test rows"
+    )
 
 
 @of_asset("trained_model", severity="WARN")
@@ -132,5 +164,6 @@ CHECKS = (
         severity="WARN",
     ),
     model_reloads_with_the_same_metrics,
+    model_uses_its_features,
     success_criteria_are_met,
 )

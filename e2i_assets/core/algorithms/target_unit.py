@@ -1,0 +1,44 @@
+"""The unit in which a regression target is learnt, so that its scale and its distance from zero decide nothing.
+
+Boosters keep targets, gradients and gains in single precision or compare them with fixed thresholds (1e-6 in XGBoost),
+trees of scikit-learn stop below a variance of 2e-16, and penalties such as Lasso's alpha are in the unit of the target.
+Every fit therefore learns the target as ``(value - centre) / scale``, and every prediction is converted back.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from e2i_assets.core.metrics import Array, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class TargetUnit:
+    """How a value is learnt: ``(value - centre) / scale``."""
+
+    centre: float = 0.0
+    scale: float = 1.0
+
+    def learnt(self, values: Array) -> Array:
+        """Convert values of the target to those that a fit learns."""
+        return values if self == AS_IT_IS else (values - self.centre) / self.scale
+
+    def original(self, prediction: Prediction) -> Prediction:
+        """Convert what an estimator predicts to values of the target; class codes stay as they are."""
+        if self == AS_IT_IS:
+            return prediction
+        return Prediction(prediction.labels * self.scale + self.centre, prediction.scores)
+
+
+AS_IT_IS = TargetUnit()
+
+
+def target_unit(values: Array, spread: float = 1.0) -> TargetUnit:
+    """Return the unit in which the train values have the mean 0 and the standard deviation ``spread``."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if not np.isfinite(largest) or largest == 0.0:
+        return AS_IT_IS
+    # Divided first: neither the squares of very large values overflow, nor those of very small ones vanish.
+    shares = values / largest
+    deviation = float(shares.std())
+    return TargetUnit(float(shares.mean()) * largest, (deviation or 1.0) * largest / spread)

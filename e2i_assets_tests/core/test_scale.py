@@ -1,0 +1,116 @@
+"""The scale and the place of features and targets decide nothing about how good a model is, for any algorithm."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import r2_score, roc_auc_score
+
+from e2i_assets.adapters.mlflow.models import load_model, save_model
+from e2i_assets.core.algorithms import registry
+from e2i_assets.core.algorithms.prepared_data import Task
+from e2i_assets.core.algorithms.target_unit import target_unit
+from e2i_assets.core.fitting.fit_context import Rows, fit_context, merged
+from e2i_assets.core.fitting.fitted_model import FittedModel
+
+REGRESSIONS = [name for name in registry.names() if "regression" in registry.algorithm(name).problem_types]
+BOTH = [(name, kind) for name in registry.names() for kind in ("regression", "binary_classification")]
+PAIRS = [(name, kind) for name, kind in BOTH if kind in registry.algorithm(name).problem_types]
+N, TRAIN = 600, 400
+
+
+def table() -> tuple[pd.DataFrame, pd.Series]:
+    draws = np.random.default_rng(0)
+    x = pd.DataFrame(draws.normal(size=(N, 4)), columns=list("abcd"))
+    return x, 2 * x["a"] + np.abs(x["b"]) + draws.normal(0, 0.3, N)
+
+
+def model(name: str, x: pd.DataFrame, y: pd.Series, kind: str = "regression", **parameters: object) -> FittedModel:
+    algorithm = registry.algorithm(name)
+    classes = () if kind == "regression" else (False, True)
+    rows = Rows(x[:TRAIN], y[:TRAIN]), Rows(x[TRAIN:], y[TRAIN:])
+    prepared = fit_context(algorithm, Task(kind, len(classes)), *rows, classes)
+    return prepared.model(prepared.fit(merged(algorithm.default_values, parameters, algorithm.fixed_values), 10))
+
+
+def quality(name: str, x: pd.DataFrame, y: pd.Series, kind: str = "regression") -> float:
+    made = model(name, x, y, kind)
+    if kind == "regression":
+        return float(r2_score(y[TRAIN:], made.predict(x[TRAIN:])))
+    return float(roc_auc_score(y[TRAIN:], made.predict_proba(x[TRAIN:])[:, 1]))
+
+
+@pytest.mark.parametrize("name", REGRESSIONS)
+def test_the_scale_and_the_place_of_the_target_decide_nothing(name: str) -> None:
+    x, y = table()
+    expected = quality(name, x, y)
+    assert expected > 0.85
+    for scale, centre in [(8e-5, 0), (1e-12, 0), (1e-120, 0), (1e12, 0), (1e120, 0), (1, 1e9), (-1e-9, 5)]:
+        assert quality(name, x, y * scale + centre) == pytest.approx(expected, abs=0.01), (scale, centre)
+
+
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+def test_the_scale_and_the_place_of_features_decide_nothing(name: str, kind: str) -> None:
+    x, y = table()
+    y = y if kind == "regression" else y > y.median()
+    expected = quality(name, x, y, kind)
+    for scale, centre in [(1e-9, 0), (1e-45, 0), (1e50, 0), (1, 1e9), (1e5, 4e12)]:
+        assert quality(name, x * scale + centre, y, kind) == pytest.approx(expected, abs=0.02), (scale, centre)
+
+
+@pytest.mark.parametrize("name", [name for name in REGRESSIONS if registry.algorithm(name).family != "linear"])
+def test_codes_of_13_digits_and_clusters_of_them_are_told_apart(name: str) -> None:
+    """Half of the rows have codes that are 100 apart; those of the others, far away, differ enough by themselves."""
+    draws = np.random.default_rng(1)
+    place = draws.integers(0, 8, N)
+    far = draws.random(N) < 0.5
+    codes = np.where(far, 4_006_381_000_000 + 100 * place, 9_000_000_000_000 * draws.random(N)).astype("int64")
+    x = pd.DataFrame({"code": codes, "noise": draws.normal(size=N)})
+    y = pd.Series(np.where(far, draws.permutation(8)[place], 20.0) + draws.normal(0, 0.1, N))
+    made = model(name, x, y)
+    assert r2_score(y[TRAIN:][far[TRAIN:]], made.predict(x[TRAIN:][far[TRAIN:]])) > 0.9
+
+
+def test_a_model_with_numbers_that_are_close_together_is_stored_and_served(tmp_path) -> None:
+    x, y = table()
+    x = x.assign(a=x["a"] * 1e-9, c=x["c"].where(x.index % 7 > 0))
+    for name in ("XGBoost", "RandomForest", "Lasso"):
+        made = model(name, x, y * 8e-5)
+        save_model(made, tmp_path / name)
+        again = load_model(tmp_path / name)
+        assert np.array_equal(again.predict(x), made.predict(x))
+        assert again.predict(x).std() == pytest.approx((y * 8e-5).std(), rel=0.2)
+        assert set(again.feature_importances()) >= set("abcd")
+
+
+def test_a_model_that_was_stored_before_targets_had_a_unit_predicts_as_it_did() -> None:
+    x, y = table()
+    made = model("Ridge", x, y)
+    old = FittedModel.__new__(FittedModel)
+    old.__setstate__({name: value for name, value in vars(made).items() if not name.startswith("target_")})
+    assert np.array_equal(old.predict(x), made.estimator.predict(made.preprocessing.transform(x)))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("RandomForest", {"criterion": "poisson"}), ("Ridge", {"fit_intercept": False})]
+)
+def test_a_model_with_a_zero_of_its_own_keeps_it(name: str, parameters: dict[str, object]) -> None:
+    x, y = table()
+    counts = (y - y.min()).round()
+    made = model(name, x, counts, **parameters)
+    assert made.target_centre == 0.0
+    assert made.target_scale == pytest.approx(float(counts[:TRAIN].std(ddof=0)))
+
+
+def test_ordinary_columns_are_left_as_they_are() -> None:
+    x, y = table()
+    whole = x.assign(a=np.arange(N), b=x["b"].round(2), c=x["c"] * 1e6, d=0.1 * np.arange(N) + 0.2)
+    steps = model("XGBoost", whole, y).preprocessing.named_transformers_
+    assert set(steps) == {"numeric", "categorical"}
+
+
+def test_the_unit_of_a_target_is_its_mean_and_deviation_at_any_size() -> None:
+    values = np.array([1.0, 2.0, 6.0])
+    for size in (1e-300, 1e-5, 1.0, 1e5, 1e300):
+        unit = target_unit(values * size)
+        assert np.allclose(unit.learnt(values * size), (values - 3) / values.std())
+    assert target_unit(np.zeros(3)).learnt(values) is values
