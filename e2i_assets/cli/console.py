@@ -23,9 +23,17 @@ R = TypeVar("R")
 FAILED = 1
 NOT_EVALUATED = 2
 INTERRUPTED = 130
+_USUAL_WIDTH = 80
 
 out = Console()
 err = Console(stderr=True)
+
+
+def ignore_width_of_zero() -> None:
+    """Take the usual width where COLUMNS is 0, as some terminals say: rich would print nothing at all."""
+    if not (out.width and err.width):
+        del os.environ["COLUMNS"]
+        out.width = err.width = _USUAL_WIDTH
 
 
 @contextmanager

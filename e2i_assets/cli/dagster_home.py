@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from e2i_assets.adapters.postgres.server import database
-from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.settings import HOME, Settings
+from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -15,11 +16,29 @@ if TYPE_CHECKING:
 _FILE = "dagster.yaml"
 
 
+def require_dagster_files(settings: Settings, *names: str) -> None:
+    """Check that the project folder has the files that configure Dagster, before a command begins its work.
+
+    Raises:
+        E2iError: One of them is missing.
+    """
+    for name in names or (_FILE,):
+        if not (settings.root / name).is_file():
+            raise E2iError(
+                f"{settings.root} has no {name}, which configures Dagster: copy the file from the checkout of "
+                f"e2i_assets into that folder, or set {HOME} to a folder that has it"
+            )
+
+
 def dagster_home(settings: Settings) -> Path:
     """Make Dagster's home what the project's ``dagster.yaml`` says today, and return it.
 
     The folders in it are the one thing that changes: they lie in the state folder, wherever that is.
+
+    Raises:
+        E2iError: The project folder has no ``dagster.yaml``.
     """
+    require_dagster_files(settings)
     home = settings.state / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     settled = yaml.safe_load((settings.root / _FILE).read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from e2i_assets.cli import db, experiments, memory
-from e2i_assets.cli.console import speaking
+from e2i_assets.cli.console import ignore_width_of_zero, speaking
 
 app = typer.Typer(
     name="e2i",
@@ -176,6 +176,7 @@ def up(
 
 def main() -> None:
     """Run the command line."""
+    ignore_width_of_zero()
     app()
 
 

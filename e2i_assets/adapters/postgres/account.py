@@ -17,6 +17,15 @@ class Account:
     uid: int | None = None
     gid: int | None = None
 
+    @property
+    def has_name(self) -> bool:
+        """Whether the password file has an entry for this account."""
+        try:
+            pwd.getpwuid(os.geteuid() if self.uid is None else self.uid)
+        except KeyError:
+            return False
+        return True
+
     def run(self, command: Sequence[str | Path], input_text: str = "") -> subprocess.CompletedProcess[str]:
         """Run a program to its end, in the root folder, with a bare environment and its output as text."""
         return subprocess.run(

@@ -7,6 +7,7 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
+from e2i_assets.adapters.postgres.shell_variables import EXPLICIT
 from e2i_assets.core.errors import E2iError
 
 Owner = Literal["e2i", "dagster", "optuna", "mlflow"]
@@ -87,6 +88,8 @@ def libpq_url(url: str) -> str:
 def redacted_url(url: str) -> str:
     """Return the address without its secrets, for display."""
     parsed = sa.make_url(role_url(url, None))
+    # What every address of the embedded server holds says nothing to a person.
+    parsed = parsed.difference_update_query([key for key, value in EXPLICIT.items() if parsed.query.get(key) == value])
     shown = parsed.update_query_dict({key: "***" for key in parsed.query if key in _SECRET_OPTIONS})
     return _rendered(shown.set(drivername="postgresql"), hide_password=True)
 

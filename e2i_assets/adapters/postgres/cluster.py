@@ -12,6 +12,7 @@ import psutil
 from e2i_assets.adapters.postgres.binaries import MAJOR_VERSION
 from e2i_assets.adapters.postgres.errors import PostgresUnavailable
 from e2i_assets.adapters.postgres.home import PostgresHome
+from e2i_assets.adapters.postgres.nameless_account import programs_for_nameless_account
 
 USER = DATABASE = "e2i"
 _STAGING = "initdb-"
@@ -47,12 +48,13 @@ def _initialise(home: PostgresHome, staging: Path, password: str, durable: bool)
     secret.touch(mode=0o600)
     secret.write_text(password, encoding="ascii")
     home.account.own(secret)
-    initdb = home.binaries / "initdb"
+    binaries = home.binaries if home.account.has_name else programs_for_nameless_account(home.binaries, staging)
+    initdb = binaries / "initdb"
     options = ["--auth=scram-sha-256", f"--pwfile={secret}", f"--username={USER}", "--encoding=UTF8"]
     locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--set=timezone=UTC"]
     _succeed(home, [initdb, "-D", data, "--no-sync", "--no-instructions", *options, *locale])
     # Single-user mode: the database is there before anybody can see the cluster.
-    single: list[str | Path] = [home.binaries / "postgres", "--single", "-F", "-D", data, "postgres"]
+    single: list[str | Path] = [binaries / "postgres", "--single", "-F", "-D", data, "postgres"]
     _succeed(home, single, f"create database {DATABASE}\n")
     if durable:
         _succeed(home, [initdb, "-D", data, "--sync-only"])

@@ -13,7 +13,8 @@ from e2i_assets.adapters.postgres.binaries import client_program
 from e2i_assets.adapters.postgres.cluster import DATABASE, USER
 from e2i_assets.adapters.postgres.errors import PostgresUnavailable
 from e2i_assets.adapters.postgres.launch import ServerFiles, start_server
-from e2i_assets.adapters.processes.loopback import HOST, answers
+from e2i_assets.adapters.postgres.shell_variables import embedded_url
+from e2i_assets.adapters.processes.loopback import answers
 
 _WAIT_SECONDS = 60.0
 # PostgreSQL's question for encryption: a living server says S or N at once; a dying one only has its port still open.
@@ -80,7 +81,7 @@ class EmbeddedPostgres:
             try:
                 port = self._running_port(files)
                 password = files.password.read_text(encoding="ascii")
-                return ServerLease(f"postgresql+psycopg2://{USER}:{password}@{HOST}:{port}/{DATABASE}", users)
+                return ServerLease(embedded_url(USER, password, port, DATABASE), users)
             except BaseException:
                 os.close(users)
                 raise
