@@ -10,7 +10,6 @@ from e2i_assets.adapters.repositories.leakage_audit import LeakageAuditRepositor
 from e2i_assets.adapters.repositories.splits import SplitRepository, SplitRow
 from e2i_assets.core.content_hash import content_hash, frame_hash
 from e2i_assets.core.data.dataset import Dataset
-from e2i_assets.core.data.earlier_keys import with_earlier_keys
 from e2i_assets.core.data.split_rules import violations
 from e2i_assets.core.data.split_tables import SplitFacts, SplitTables
 from e2i_assets.core.data.split_targets import target_violations
@@ -93,8 +92,6 @@ def _assignment(store: SplitRepository, experiment: Experiment, dataset: Dataset
     unnamed = how == "time" and not dataset.ids
     entities = entity_keys(dataset.frame, dataset.group, dataset.ids)
     previous = None if unnamed else store.previous(*way)
-    if previous:
-        previous = with_earlier_keys(previous, entities, dataset.frame, _entity(dataset))
     return assign(
         entities,
         how,
