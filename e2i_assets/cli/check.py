@@ -9,7 +9,6 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.cli.console import FAILED, NOT_EVALUATED, document, err, out
 from e2i_assets.cli.open_project import opened_project
 from e2i_assets.core.errors import E2iError
@@ -104,7 +103,7 @@ def as_junit(findings: Sequence[Finding]) -> str:
 
 
 def _chosen(project: Project, names: Sequence[str]) -> list[str]:
-    known = [row.experiment_name for row in ExperimentRepository(project.database).list()]
+    known = [row.experiment_name for row in project.experiments.list()]
     for name in names:
         if name not in known:
             raise E2iError(f"no experiment {name!r} is registered{did_you_mean(name, known)}: `e2i run` registers them")

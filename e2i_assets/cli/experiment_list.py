@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from e2i_assets.adapters.files.experiment_files import ExperimentFolder, read_folder, strict
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository, ExperimentRow
+from e2i_assets.adapters.repositories.experiments import ExperimentRow
 from e2i_assets.adapters.repositories.results import last_finished
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.content_hash import content_hash
@@ -61,7 +61,7 @@ def _read(
     settings: Settings, project: Project | None
 ) -> tuple[ExperimentFolder, dict[str, ExperimentRow], dict[str, datetime]]:
     folder = strict(read_folder(settings.experiments))
-    rows = {row.experiment_name: row for row in ExperimentRepository(project.database).list()} if project else {}
+    rows = {row.experiment_name: row for row in project.experiments.list()} if project else {}
     return folder, rows, last_finished(project.database) if project else {}
 
 

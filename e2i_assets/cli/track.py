@@ -9,7 +9,6 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.cli.catch_up import caught_up
 from e2i_assets.cli.console import FAILED, document, for_a_program, out
 from e2i_assets.cli.dagster_home import dagster_instance
@@ -67,7 +66,7 @@ def _found(project: Project, names: Sequence[str]) -> list[dict[str, Any]]:
             "mlflow_run_id": link.mlflow_run_id,
             "waiting": waiting.get((link.experiment_name, link.spec_hash)),
         }
-        for link in TrainingRunRepository(project.database).links()
+        for link in project.training_runs.links()
         if link.status == "finished" and (not names or link.experiment_name in names)
     ]
 

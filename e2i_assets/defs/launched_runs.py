@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
 
-from e2i_assets.adapters.repositories.run_requests import RunRequest, RunRequestRepository
+from e2i_assets.adapters.repositories.run_requests import RunRequest
 from e2i_assets.services.project import Project
 
 CAUSE_TAG = "e2i/cause"
@@ -23,7 +23,7 @@ _UNFINISHED = [
 
 def sync_launched_runs(instance: dg.DagsterInstance, project: Project) -> None:
     """Put on record which of the requests Dagster has a run of."""
-    store = RunRequestRepository(project.database)
+    store = project.run_requests
     keys = store.waiting_keys()
     if keys:
         runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: keys}))

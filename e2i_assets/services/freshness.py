@@ -4,11 +4,8 @@ import os
 from collections.abc import Collection
 
 from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
-from e2i_assets.adapters.repositories.champions import ChampionRepository
 from e2i_assets.adapters.repositories.segments import segments_of
-from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.study_rows import StoredStudy
-from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SplitFacts
@@ -39,22 +36,22 @@ def is_complete(project: Project, experiment: Experiment) -> bool:
 def is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> bool:
     """Return whether the experiment of today leads to a finished training on the rows that were split."""
     identity = tuning.spec_hash(experiment, facts)
-    run = TrainingRunRepository(project.database).by_spec_hash(identity)
+    run = project.training_runs.by_spec_hash(identity)
     if run is None or run.status != "finished" or not project.model_folder(experiment.name, identity).is_dir():
         return False
-    if ChampionRepository(project.database).about(run.experiment_id, run.fitted_model_key) is None:
+    if project.champions.about(run.experiment_id, run.fitted_model_key) is None:
         return False
     judged_for = {one.column_name for one in segments_of(project.database, run.id)}
     if judged_for != set(experiment.segments):
         return False
     if not experiment.hpo.enabled or not experiment.search_space():
         return True
-    study = StudyRepository(project.database).by_spec_hash(identity)
+    study = project.studies.by_spec_hash(identity)
     return (
         study is not None
         and run.pattern_id is not None
         and (run.mlflow_run_id is not None or is_waiting(project, experiment.name, identity))
-        and _searched_to_its_end(study, StudyRepository(project.database).pareto_set(study.id), experiment)
+        and _searched_to_its_end(study, project.studies.pareto_set(study.id), experiment)
     )
 
 

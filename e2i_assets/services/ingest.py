@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import pandas as pd
 
-from e2i_assets.adapters.repositories.source_states import SourceStateRepository
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.errors import E2iError
@@ -26,5 +25,5 @@ def read_rows(project: Project, experiment: Experiment) -> pd.DataFrame:
     # A source that cannot be read is told about by the reading itself, which says more.
     with suppress(E2iError):
         fingerprint = Fingerprints(root, os.environ).fingerprint(experiment.source)
-        SourceStateRepository(project.database).read(experiment.name, fingerprint)
+        project.source_states.read(experiment.name, fingerprint)
     return datasets.load(experiment.source, root, os.environ)

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2i_assets.adapters.files.asset_values import AssetMissing
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
-from e2i_assets.adapters.repositories.splits import SplitRepository
-from e2i_assets.adapters.repositories.test_access import HoldoutOpening, TestAccessRepository
-from e2i_assets.adapters.repositories.training_runs import StoredRun, TrainingRunRepository
+from e2i_assets.adapters.repositories.test_access import HoldoutOpening
+from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.split_tables import HoldoutRows, TrainingRows
 from e2i_assets.core.errors import E2iError
@@ -51,8 +49,8 @@ def open_holdout(project: Project, name: str, who: str, why: str) -> OpenedHoldo
     experiment = project.experiment(name)
     run = _finished(project, name)
     sealed: HoldoutRows = project.read(HoldoutRows, "validation_splits", name)
-    experiment_id = ExperimentRepository(project.database).id_of(name)
-    split_id = SplitRepository(project.database).id_of(experiment_id, sealed.facts.split_hash)
+    experiment_id = project.experiments.id_of(name)
+    split_id = project.splits.id_of(experiment_id, sealed.facts.split_hash)
     if split_id is None or split_id != run.split_id:
         raise E2iError(f"the trained model of {name} is not of today's split: `e2i run {name}` trains it, then open it")
     truth, prediction = predicted_rows(project, name, run, sealed.facts, sealed.holdout)
@@ -61,7 +59,7 @@ def open_holdout(project: Project, name: str, who: str, why: str) -> OpenedHoldo
     intervals = bootstrap_intervals(
         experiment.problem_type, truth, prediction, run.decision_threshold, seed=experiment.hpo.seed
     )
-    store = TestAccessRepository(project.database)
+    store = project.test_access
     earlier = tuple(store.openings(name))
     opening = store.open_holdout(
         experiment_id=experiment_id,
@@ -82,7 +80,7 @@ def _finished(project: Project, name: str) -> StoredRun:
     run = None
     with suppress(AssetMissing):
         hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", name)
-        run = TrainingRunRepository(project.database).by_spec_hash(str(hpo.hpo_spec_hash))
+        run = project.training_runs.by_spec_hash(str(hpo.hpo_spec_hash))
     if run is None or run.status != "finished":
         raise E2iError(f"{name} has no trained model, so there is nothing to judge: `e2i run {name}` makes one")
     return run

@@ -8,7 +8,19 @@ from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.files.experiment_files import read_experiment
 from e2i_assets.adapters.mlflow.tracker import Tracker
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.champions import ChampionRepository
+from e2i_assets.adapters.repositories.drift_reports import DriftReportRepository
 from e2i_assets.adapters.repositories.experiments import ExperimentNotRegistered, ExperimentRepository
+from e2i_assets.adapters.repositories.leakage_audit import LeakageAuditRepository
+from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
+from e2i_assets.adapters.repositories.patterns import PatternRepository
+from e2i_assets.adapters.repositories.run_requests import RunRequestRepository
+from e2i_assets.adapters.repositories.source_states import SourceStateRepository
+from e2i_assets.adapters.repositories.splits import SplitRepository
+from e2i_assets.adapters.repositories.starter_patterns import StarterPatternRepository
+from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.repositories.test_access import TestAccessRepository
+from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
@@ -41,6 +53,71 @@ class Project:
     settings: Settings
     database: Database
 
+    @property
+    def experiments(self) -> ExperimentRepository:
+        """Registered experiments."""
+        return ExperimentRepository(self.database)
+
+    @property
+    def splits(self) -> SplitRepository:
+        """Splits, and the split that each entity keeps."""
+        return SplitRepository(self.database)
+
+    @property
+    def leakage_audit(self) -> LeakageAuditRepository:
+        """What was checked for leakage, for each split."""
+        return LeakageAuditRepository(self.database)
+
+    @property
+    def studies(self) -> StudyRepository:
+        """Studies and their trials."""
+        return StudyRepository(self.database)
+
+    @property
+    def training_runs(self) -> TrainingRunRepository:
+        """Training runs and their links."""
+        return TrainingRunRepository(self.database)
+
+    @property
+    def test_access(self) -> TestAccessRepository:
+        """Accesses to the test set and openings of the holdout."""
+        return TestAccessRepository(self.database)
+
+    @property
+    def champions(self) -> ChampionRepository:
+        """Decisions on which model is the champion."""
+        return ChampionRepository(self.database)
+
+    @property
+    def patterns(self) -> PatternRepository:
+        """The HPO pattern memory."""
+        return PatternRepository(self.database)
+
+    @property
+    def pattern_maintenance(self) -> PatternMaintenance:
+        """Statistics and pruning of the pattern memory."""
+        return PatternMaintenance(self.database)
+
+    @property
+    def starter_patterns(self) -> StarterPatternRepository:
+        """The patterns that ship with the product."""
+        return StarterPatternRepository(self.database)
+
+    @property
+    def run_requests(self) -> RunRequestRepository:
+        """Runs that automation has requested."""
+        return RunRequestRepository(self.database)
+
+    @property
+    def drift_reports(self) -> DriftReportRepository:
+        """Reports on the drift of newer rows."""
+        return DriftReportRepository(self.database)
+
+    @property
+    def source_states(self) -> SourceStateRepository:
+        """What each source held when it was last read."""
+        return SourceStateRepository(self.database)
+
     def asset_folder(self, asset: str, experiment: str) -> Path:
         """Return where the value of an asset is kept for an experiment."""
         return self.settings.assets / asset / experiment
@@ -59,7 +136,7 @@ class Project:
         Raises:
             ExperimentNotRegistered: There is none of that name.
         """
-        row = ExperimentRepository(self.database).get(name)
+        row = self.experiments.get(name)
         if row is None:
             raise ExperimentNotRegistered(
                 f"experiment {name!r} is not registered: `e2i experiment list` shows which are"
@@ -76,7 +153,7 @@ class Project:
         """
         path = self.settings.experiments / f"{name}.yaml"
         if not path.is_file():
-            row = ExperimentRepository(self.database).get(name)
+            row = self.experiments.get(name)
             if row is not None and row.retired_at is not None:
                 raise ExperimentRetired(
                     f"experiment {name} is retired since {row.retired_at:%Y-%m-%d %H:%M}, when its file was gone: put "
@@ -86,7 +163,7 @@ class Project:
         experiment = read_experiment(path)
         if experiment.name != name:
             raise E2iError(f"{path} holds the experiment {experiment.name!r}: call the file {experiment.name}.yaml")
-        ExperimentRepository(self.database).register_experiment(experiment)
+        self.experiments.register_experiment(experiment)
         return experiment
 
     def tracker(self) -> Tracker:

@@ -8,8 +8,7 @@ from pathlib import Path
 from e2i_assets.adapters.current_user import who
 from e2i_assets.adapters.files.atomic_directory import replacing
 from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
-from e2i_assets.adapters.repositories.champions import ChampionRepository, ChampionRow, StoredDecision
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.champions import ChampionRow, StoredDecision
 from e2i_assets.adapters.repositories.model_versions import version_of
 from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.core.automation.champion import ChampionModel, Comparison, Contender, compared, verdict
@@ -49,8 +48,8 @@ def promote(
 def _promoted(
     project: Project, experiment: Experiment, rows: TrainingRows, failed: Sequence[str] | None
 ) -> ChampionModel:
-    store = ChampionRepository(project.database)
-    experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
+    store = project.champions
+    experiment_id = project.experiments.id_of(experiment.name)
     run = model_links.training_run(project, experiment.name)
     challenger = run.fitted_model_key
     champion = store.current(experiment_id)
@@ -99,7 +98,7 @@ def _decide(
     champion: StoredDecision | None,
     broken: Sequence[str],
 ) -> None:
-    store, counted = ChampionRepository(project.database), _measure(experiment)
+    store, counted = project.champions, _measure(experiment)
     comparison, why_not = None, None
     if champion is not None and not broken:
         try:
@@ -143,7 +142,7 @@ def _compared(
     champion: StoredDecision,
     counted: Measure,
 ) -> Comparison:
-    if ChampionRepository(project.database).config_hash(run.split_id) != champion.config_hash:
+    if project.champions.config_hash(run.split_id) != champion.config_hash:
         raise _NotComparableError("the rows are split in another way, and it may have learnt from these")
     truth, new = predicted_rows(project, experiment.name, run, rows.facts, rows.test)
     try:

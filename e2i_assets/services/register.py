@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from e2i_assets.adapters.files.experiment_files import ExperimentFolder, read_folder, strict
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.services.project import Project
@@ -49,6 +48,6 @@ def chosen_experiments(folder: ExperimentFolder, names: Sequence[str]) -> list[E
 
 def register(project: Project, experiments: Sequence[Experiment]) -> None:
     """Insert experiments or bring them up to date."""
-    store = ExperimentRepository(project.database)
+    store = project.experiments
     for experiment in experiments:
         store.register_experiment(experiment)

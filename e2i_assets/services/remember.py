@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.adapters.repositories.pattern_rows import PatternRow, SimilarPattern
-from e2i_assets.adapters.repositories.patterns import PatternRepository
-from e2i_assets.adapters.repositories.studies import StudyRepository
-from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
@@ -70,10 +67,10 @@ def remember(
     result = tuned.result
     if result is None or result.best is None:
         return Remembered(pattern_id=None, reason="no trial to train, so nothing to remember", uses=())
-    store = PatternRepository(project.database)
+    store = project.patterns
     pattern_id = store.store(_row(experiment, facts, start, tuned.identity, result))
-    TrainingRunRepository(project.database).link_pattern(tuned.identity, pattern_id)
-    study = StudyRepository(project.database).by_spec_hash(tuned.identity)
+    project.training_runs.link_pattern(tuned.identity, pattern_id)
+    study = project.studies.by_spec_hash(tuned.identity)
     if study is None:
         raise E2iError(f"study {result.study_name} is not in ml_hpo_studies: materialise hpo_study again")
     brought = uses.uses(result)
@@ -102,7 +99,7 @@ def patterns_like(
     limit: int,
 ) -> list[SimilarPattern]:
     """Return the patterns at least so similar to rows with these meta-features, but for those of the same rows."""
-    return PatternRepository(project.database).similar(
+    return project.patterns.similar(
         algorithm=experiment.algorithm,
         problem_type=experiment.problem_type,
         metric=experiment.metric,

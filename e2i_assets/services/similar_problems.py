@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from e2i_assets.adapters.files.asset_values import AssetMissing
-from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
 from e2i_assets.adapters.repositories.pattern_rows import SimilarPattern
-from e2i_assets.adapters.repositories.patterns import PatternRepository
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
@@ -52,8 +50,8 @@ def described(project: Project, experiment: Experiment) -> Described:
         facts: SplitFacts = project.read(SplitFacts, "validation_splits", experiment.name)
         return Described(seen.meta_features, facts.search_hash, "its stored warm_start")
     except AssetMissing:
-        pattern_id = PatternMaintenance(project.database).of_experiment(experiment.name)
-        pattern = PatternRepository(project.database).get(pattern_id) if pattern_id else None
+        pattern_id = project.pattern_maintenance.of_experiment(experiment.name)
+        pattern = project.patterns.get(pattern_id) if pattern_id else None
     if pattern is None:
         raise E2iError(
             f"nothing is known yet of the rows of {experiment.name}: `e2i run {experiment.name}` looks at them, "

@@ -5,8 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
-from e2i_assets.adapters.repositories.leakage_audit import LeakageAuditRepository
 from e2i_assets.adapters.repositories.splits import SplitRepository, SplitRow
 from e2i_assets.core.content_hash import content_hash, frame_hash
 from e2i_assets.core.data.dataset import Dataset
@@ -38,8 +36,8 @@ def split(project: Project, experiment: Experiment, dataset: Dataset) -> SplitTa
     Raises:
         DataInvalid: The rows cannot be split by the policy; the split is not stored, what was found is.
     """
-    store = SplitRepository(project.database)
-    experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
+    store = project.splits
+    experiment_id = project.experiments.id_of(experiment.name)
     times = dataset.frame[dataset.time] if dataset.time else None
     config = _config(experiment)
     assignment = _assignment(store, experiment, dataset, (experiment_id, config))
@@ -53,7 +51,7 @@ def split(project: Project, experiment: Experiment, dataset: Dataset) -> SplitTa
         *target_violations(assignment, target, dataset.classes, _optimised(experiment)),
     ]
     found = findings(dataset, assignment, experiment.leakage)
-    LeakageAuditRepository(project.database).save(experiment_id, facts.data_hash, facts.split_hash, found)
+    project.leakage_audit.save(experiment_id, facts.data_hash, facts.split_hash, found)
     if broken:
         raise DataInvalid(f"split of {experiment.name}", broken)
     store.save(_row(experiment_id, config, facts, experiment, assignment), assignment.by_entity())

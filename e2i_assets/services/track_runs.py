@@ -11,7 +11,7 @@ from e2i_assets.adapters.mlflow.outbox import Outbox, Pending
 from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, TrackingResult
 from e2i_assets.adapters.mlflow.tracker import tracking_failures
 from e2i_assets.adapters.repositories.model_versions import version_of, write_version
-from e2i_assets.adapters.repositories.training_runs import Alongside, StoredRun, TrainingRunRepository
+from e2i_assets.adapters.repositories.training_runs import Alongside, StoredRun
 from e2i_assets.core.contracts.contract import HpoOutput, MlflowInfo, TrainingOutput
 from e2i_assets.services.project import Project
 
@@ -47,7 +47,7 @@ def attach(project: Project, experiment: str, identity: str, files: Mapping[str,
         identity: Of its study: the spec hash.
         files: File name to content: a figure, a table, an HTML page.
     """
-    run = TrainingRunRepository(project.database).by_spec_hash(identity)
+    run = project.training_runs.by_spec_hash(identity)
     if Outbox(project.settings.outbox).add_files(experiment, identity, files):
         return TrackingResult("unavailable", reason="MLflow has not taken this training yet: sent with it later")
     if run is None or run.model_key is None:
@@ -86,7 +86,7 @@ def said(result: TrackingResult) -> str:
 
 
 def _sent(project: Project, pending: Pending) -> TrackingResult:
-    outbox, store = Outbox(project.settings.outbox), TrainingRunRepository(project.database)
+    outbox, store = Outbox(project.settings.outbox), project.training_runs
     run = store.by_spec_hash(pending.identity)
     if run is None or run.status != "finished" or run.model_key != pending.run.run_key:
         # A later training of the same study took its place, or it never came to its end: `e2i run` logs that one.

@@ -9,10 +9,7 @@ from typing import Any
 from e2i_assets.adapters.mlflow.model_folder import save_mlflow_model
 from e2i_assets.adapters.mlflow.outbox import Outbox
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
-from e2i_assets.adapters.repositories.splits import SplitRepository
-from e2i_assets.adapters.repositories.studies import StudyRepository
-from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository, TrainingRunRow
+from e2i_assets.adapters.repositories.training_runs import TrainingRunRow
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.feature_columns import unused
@@ -94,7 +91,7 @@ def train(
     MLflow is best effort: without it the training is stored all the same, and the result says what is missing.
     """
     start = TrainingStart(experiment, rows.facts, hpo, "", dagster_run_id, datetime.now(UTC))
-    runs = TrainingRunRepository(project.database)
+    runs = project.training_runs
     start = replace(start, training_run_id=runs.start(_row(project, start, rows)))
     with _failure_recorded(project, start):
         # What the outbox holds of this study is another model, which this one replaces.
@@ -138,7 +135,7 @@ def _failure_recorded(project: Project, start: TrainingStart) -> Iterator[None]:
         yield
     except BaseException as error:
         failure = f"{type(error).__name__}: {error}"
-        TrainingRunRepository(project.database).fail(start.training_run_id, failure)
+        project.training_runs.fail(start.training_run_id, failure)
         if isinstance(error, Exception):  # an interrupt leaves no time for a log
             project.tracker().log(failed_training(start, failure, project.settings.dagster_url))
         raise
@@ -146,8 +143,8 @@ def _failure_recorded(project: Project, start: TrainingStart) -> Iterator[None]:
 
 def _row(project: Project, start: TrainingStart, rows: TrainingRows) -> TrainingRunRow:
     experiment, hpo = start.experiment, start.hpo
-    experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
-    study = StudyRepository(project.database).by_spec_hash(start.study_key) if hpo.hpo_study_name else None
+    experiment_id = project.experiments.id_of(experiment.name)
+    study = project.studies.by_spec_hash(start.study_key) if hpo.hpo_study_name else None
     return TrainingRunRow(
         spec_hash=start.study_key,
         experiment_id=experiment_id,
@@ -155,7 +152,7 @@ def _row(project: Project, start: TrainingStart, rows: TrainingRows) -> Training
         dagster_run_id=start.dagster_run_id,
         algorithm=experiment.algorithm,
         hyperparameters=dict(hpo.best_hyperparameters),
-        split_id=SplitRepository(project.database).id_of(experiment_id, rows.facts.split_hash),
+        split_id=project.splits.id_of(experiment_id, rows.facts.split_hash),
         data_hash=rows.facts.data_hash,
         training_samples=len(rows.train.target),
         validation_samples=len(rows.validation.target),

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
-from e2i_assets.adapters.repositories.splits import SplitRepository
 from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.study_rows import StudyRow
 from e2i_assets.adapters.trial_processes.limited import objective_within_limits
@@ -107,7 +105,7 @@ def durable_search(
     try:
         require_rows(rows)
     except MissingHpoData as error:
-        store = StudyRepository(project.database)
+        store = project.studies
         store.fail(store.start(_row(project, experiment, rows, tuning.spec_hash(experiment, rows.facts))), str(error))
         raise
     from e2i_assets.adapters.optuna_storage.study_session import joined
@@ -180,12 +178,12 @@ def finish(store: StudyRepository, study_id: str, result: StudyResult) -> None:
 
 
 def _row(project: Project, experiment: Experiment, rows: SearchRows, identity: str) -> StudyRow:
-    experiment_id = ExperimentRepository(project.database).id_of(experiment.name)
+    experiment_id = project.experiments.id_of(experiment.name)
     return StudyRow(
         study_name=tuning.study_name(experiment, identity),
         spec_hash=identity,
         experiment_id=experiment_id,
-        split_id=SplitRepository(project.database).id_of(experiment_id, rows.facts.split_hash),
+        split_id=project.splits.id_of(experiment_id, rows.facts.split_hash),
         data_hash=rows.facts.data_hash,
         algorithm_name=experiment.algorithm,
         problem_type=experiment.problem_type,

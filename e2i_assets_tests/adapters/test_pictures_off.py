@@ -9,7 +9,6 @@ from mlflow import MlflowClient
 
 from e2i_assets.adapters.mlflow.client import mlflow_client
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.memory.warm_start import WarmStart
@@ -45,7 +44,7 @@ def test_neither_the_study_nor_the_model_is_drawn_and_the_report_is_whole(projec
     assert "data:image/png" not in report.read_text(encoding="utf-8")
     assert list(report.parent.rglob("*.png")) == []
     hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", "plain")
-    run = TrainingRunRepository(project.database).by_spec_hash(str(hpo.hpo_spec_hash))
+    run = project.training_runs.by_spec_hash(str(hpo.hpo_spec_hash))
     assert run is not None
     client: MlflowClient = mlflow_client(project.database.url_for("mlflow"))
     names = [one.path for one in client.list_artifacts(str(run.mlflow_run_id))]

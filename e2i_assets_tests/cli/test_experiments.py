@@ -7,7 +7,6 @@ import pytest
 from click.testing import Result
 
 from e2i_assets.adapters.files.experiment_files import read_experiment
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.core.experiments.schema import json_schema_text
 from e2i_assets.services.project import Project
 from e2i_assets.services.register import registered
@@ -150,7 +149,7 @@ def test_list_says_what_became_of_each(said: Said, written: Written, project: Pr
     assert state_of("gone") == "its file is gone, not trained"
     assert state_of("broken") == "not valid: 1 mistake"
     assert state_of("fresh").startswith("new: not registered")
-    assert "fresh" not in {row.experiment_name for row in ExperimentRepository(project.database).list()}
+    assert "fresh" not in {row.experiment_name for row in project.experiments.list()}
 
 
 def test_schema_is_written_where_editors_look(said: Said, root: Path) -> None:

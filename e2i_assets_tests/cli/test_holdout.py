@@ -11,7 +11,7 @@ from finished_project import registered
 from sklearn.metrics import roc_auc_score
 
 from e2i_assets.adapters.mlflow.models import load_model
-from e2i_assets.adapters.repositories.test_access import HoldoutOpening, TestAccessRepository
+from e2i_assets.adapters.repositories.test_access import HoldoutOpening
 from e2i_assets.services.checks.check import CheckResult, evaluated
 from e2i_assets.services.checks.evaluation import CHECKS
 from e2i_assets.services.project import Project
@@ -20,7 +20,7 @@ Said = Callable[..., Result]
 
 
 def openings(project: Project) -> list[HoldoutOpening]:
-    return TestAccessRepository(project.database).openings("plain")
+    return project.test_access.openings("plain")
 
 
 def unseen(project: Project) -> CheckResult:

@@ -12,11 +12,7 @@ from direct_rows import record_trials
 from finished_project import registered
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.adapters.repositories.pattern_rows import PatternRow
-from e2i_assets.adapters.repositories.patterns import PatternRepository
-from e2i_assets.adapters.repositories.starter_patterns import StarterPatternRepository
-from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.study_rows import StudyRow, TrialRow
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.memory import meta_vector
@@ -30,7 +26,7 @@ FEATURES = {"n_samples": 569.0, "log_n_samples": math.log10(569), "n_features": 
 @pytest.fixture(autouse=True)
 def _no_starter_memory(project: Project) -> None:
     """What ships stays out: these tests count patterns."""
-    StarterPatternRepository(project.database).remove()
+    project.starter_patterns.remove()
 
 
 def pattern(name: str, **changes: Any) -> PatternRow:
@@ -63,16 +59,16 @@ def pattern(name: str, **changes: Any) -> PatternRow:
 
 
 def store(project: Project, *patterns: PatternRow) -> list[str]:
-    return [PatternRepository(project.database).store(one) for one in patterns]
+    return [project.patterns.store(one) for one in patterns]
 
 
 def used(project: Project, pattern_id: str) -> str:
     """Record a use of a pattern by a study of ``plain``, and return the study's name."""
-    store = StudyRepository(project.database)
+    store = project.studies
     study = StudyRow(
         study_name="later",
         spec_hash="spec of later",
-        experiment_id=ExperimentRepository(project.database).register("plain", {"target": "target"}),
+        experiment_id=project.experiments.register("plain", {"target": "target"}),
         split_id=None,
         data_hash="data",
         algorithm_name="LogisticRegression",
@@ -96,7 +92,7 @@ def used(project: Project, pattern_id: str) -> str:
         ],
     )
     figures: dict[str, Any] = {"value": 0.75, "default_value": 0.625, "best_value": 0.6875, "rank": 1, "n_ranked": 3}
-    assert PatternRepository(project.database).record_use(pattern_id, study_id, 0, 0.875, 0.125, **figures)
+    assert project.patterns.record_use(pattern_id, study_id, 0, 0.875, 0.125, **figures)
     return study.study_name
 
 

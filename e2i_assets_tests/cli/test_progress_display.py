@@ -10,8 +10,6 @@ import pytest
 from direct_rows import record_trials
 from rich.console import Console
 
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
-from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.study_progress import progress_of
 from e2i_assets.adapters.repositories.study_rows import StudyRow, TrialRow
 from e2i_assets.cli.progress_display import ProgressDisplay, study_words
@@ -27,8 +25,8 @@ def since() -> float:
 @pytest.fixture
 def searching(project: Project, since: float) -> Project:
     """A project with a regression whose study has run three of ten trials, one of them before this run."""
-    experiment_id = ExperimentRepository(project.database).register("visits", {"target": "left"})
-    store = StudyRepository(project.database)
+    experiment_id = project.experiments.register("visits", {"target": "left"})
+    store = project.studies
     study_id = store.start(
         StudyRow(
             study_name="s",

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.core.errors import E2iError, ExperimentInvalid
 from e2i_assets.services.project import Project
 from e2i_assets.services.register import registered
@@ -14,7 +13,7 @@ Written = Callable[..., Path]
 
 
 def known(project: Project) -> list[str]:
-    return [row.experiment_name for row in ExperimentRepository(project.database).list()]
+    return [row.experiment_name for row in project.experiments.list()]
 
 
 def test_all_files_are_registered_when_none_is_named(project: Project, written: Written) -> None:
@@ -22,7 +21,7 @@ def test_all_files_are_registered_when_none_is_named(project: Project, written: 
     written("churn")
     assert registered(project, []) == ["churn", "visits"]
     assert known(project) == ["churn", "visits"]
-    row = ExperimentRepository(project.database).get("churn")
+    row = project.experiments.get("churn")
     assert row is not None
     assert (row.prediction_target, row.created_by) == ("left", "team:tests")
     assert project.experiment("churn").algorithm == "XGBoost"
@@ -38,7 +37,7 @@ def test_named_ones_are_registered_once_each_in_the_order_given(project: Project
 def test_registering_twice_keeps_the_id_and_takes_the_changes(project: Project, written: Written) -> None:
     path = written("churn")
     registered(project, [])
-    store = ExperimentRepository(project.database)
+    store = project.experiments
     first = store.id_of("churn")
     registered(project, [])
     path.write_text(path.read_text() + "hpo: {trials: 7}\n")

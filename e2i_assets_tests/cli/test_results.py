@@ -11,12 +11,9 @@ from direct_rows import record_trials
 from rich.console import Console
 
 from e2i_assets.adapters.files import asset_values
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.adapters.repositories.pattern_rows import PatternRow
-from e2i_assets.adapters.repositories.patterns import PatternRepository
-from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.study_rows import StudyRow, TrialRow
-from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository, TrainingRunRow
+from e2i_assets.adapters.repositories.training_runs import TrainingRunRow
 from e2i_assets.cli.results import next_commands, results_table
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.search import tuning
@@ -58,11 +55,11 @@ def identity(project: Project, name: str) -> str:
 
 def studied(project: Project, name: str, spec_hash: str, default: float | None, best: float) -> str:
     experiment = project.experiment(name)
-    store = StudyRepository(project.database)
+    store = project.studies
     study = StudyRow(
         study_name=tuning.study_name(experiment, spec_hash),
         spec_hash=spec_hash,
-        experiment_id=ExperimentRepository(project.database).id_of(name),
+        experiment_id=project.experiments.id_of(name),
         split_id=None,
         data_hash="data",
         algorithm_name=experiment.algorithm,
@@ -103,10 +100,10 @@ def studied(project: Project, name: str, spec_hash: str, default: float | None, 
 
 def trained(project: Project, name: str, spec_hash: str, study_id: str | None, **metrics: dict[str, Any]) -> None:
     experiment = project.experiment(name)
-    store = TrainingRunRepository(project.database)
+    store = project.training_runs
     run = TrainingRunRow(
         spec_hash=spec_hash,
-        experiment_id=ExperimentRepository(project.database).id_of(name),
+        experiment_id=project.experiments.id_of(name),
         run_name="run",
         algorithm=experiment.algorithm,
         hyperparameters={"max_depth": 3},
@@ -172,7 +169,7 @@ def test_warm_start_names_how_many_patterns_and_the_most_similar_study(project: 
     registered(project, [])
     spec_hash = identity(project, "churn")
     study_id = studied(project, "churn", spec_hash, 0.5, 0.75)
-    patterns = PatternRepository(project.database)
+    patterns = project.patterns
     for study, similarity in (("far", 0.65), ("near", 0.95)):
         pattern = PatternRow(
             spec_hash=study,

@@ -14,7 +14,6 @@ from originals import Original, original
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.adapters.settings import from_environment
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.definitions import defs
@@ -63,7 +62,7 @@ class DagsterProject:
     def register(self, text: str = EXPERIMENT) -> str:
         experiment = parse_experiment(text, "test")
         spec = experiment.model_dump(mode="json")
-        ExperimentRepository(self.project.database).register(experiment.name, spec, experiment.description)
+        self.project.experiments.register(experiment.name, spec, experiment.description)
         self.instance.add_dynamic_partitions(EXPERIMENTS, [experiment.name])
         return experiment.name
 

@@ -1,7 +1,5 @@
 """A promotion takes the checks of its run as evaluated, and evaluates them itself where its run did not."""
 
-from e2i_assets.adapters.repositories.champions import ChampionRepository
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.core.automation.champion import ChampionModel
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.defs.champion import failed_in_run
@@ -43,5 +41,5 @@ def test_a_damaged_model_is_found_where_nobody_evaluated_it_and_a_failed_check_i
     assert not told.promoted
     assert "training_run_row_is_complete: it has no rows" in told.reason
     assert promote(project.project, experiment, rows, []).promoted
-    experiment_id = ExperimentRepository(project.project.database).id_of("cells")
-    assert ChampionRepository(project.project.database).current(experiment_id) is not None
+    experiment_id = project.project.experiments.id_of("cells")
+    assert project.project.champions.current(experiment_id) is not None

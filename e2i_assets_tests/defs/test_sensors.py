@@ -9,8 +9,6 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
-from e2i_assets.adapters.repositories.run_requests import RunRequestRepository
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.definitions import defs
@@ -150,7 +148,7 @@ def test_a_known_file_that_is_broken_trains_nothing_and_keeps_what_is_registered
     result = folder.tick()
     assert not result.run_requests
     assert "cells.yaml" in str(result.skip_reason)
-    row = ExperimentRepository(folder.project.project.database).get("cells")
+    row = folder.project.project.experiments.get("cells")
     assert row.is_active
     assert row.spec["algorithm"] == "LogisticRegression"
 
@@ -161,7 +159,7 @@ def test_a_removed_file_retires_its_partition_and_everything_made_for_it_stays(f
     assert folder.run(folder.tick().run_requests[0]).success
     path.unlink()
     assert "retired: cells" in str(folder.tick().skip_reason)
-    store = ExperimentRepository(folder.project.project.database)
+    store = folder.project.project.experiments
     assert not store.get("cells").is_active
     assert folder.project.instance.get_dynamic_partitions(EXPERIMENTS) == ["cells"]
     assert folder.project.all("SELECT status FROM e2i.ml_training_runs") == [("finished",)]
@@ -183,11 +181,11 @@ def test_a_run_of_a_retired_experiment_says_so_and_reads_nothing(folder: Folder)
 
 def test_a_row_without_a_file_is_an_experiment_too_and_never_retires_for_having_none(folder: Folder) -> None:
     spec = parse_experiment(PLAIN.format(name="rowed"), "test").model_dump(mode="json")
-    ExperimentRepository(folder.project.project.database).register("rowed", spec)
+    folder.project.project.experiments.register("rowed", spec)
     (request,) = folder.tick().run_requests
     assert request.partition_key == "rowed"
     folder.tick()
-    assert ExperimentRepository(folder.project.project.database).get("rowed").is_active
+    assert folder.project.project.experiments.get("rowed").is_active
 
 
 def test_what_was_trained_by_hand_is_not_trained_again(folder: Folder) -> None:
@@ -196,7 +194,7 @@ def test_what_was_trained_by_hand_is_not_trained_again(folder: Folder) -> None:
     assert folder.project.run(PLAIN.format(name="cells")).success
     result = folder.tick()
     assert not result.run_requests
-    assert RunRequestRepository(folder.project.project.database).last("new_experiment")["cells"].status == "not_needed"
+    assert folder.project.project.run_requests.last("new_experiment")["cells"].status == "not_needed"
 
 
 def test_changed_rows_are_one_run_and_a_touched_file_none(folder: Folder) -> None:
@@ -285,7 +283,7 @@ def test_rows_that_drift_are_a_warning_and_a_short_retune_with_a_cool_down(folde
     assert not drift.look(project, fingerprints, under_way={"cells"}).requests
     later = folder.tick("drifted_data")
     assert (len(later.run_requests), later.asset_events) == (1, [])
-    RunRequestRepository(project.database).launched({str(later.run_requests[0].run_key): str(uuid4())})
+    project.run_requests.launched({str(later.run_requests[0].run_key): str(uuid4())})
     with project.database.begin() as connection:
         connection.exec_driver_sql("UPDATE ml_run_requests SET requested_at = requested_at - interval '60 days'")
     assert not folder.tick("drifted_data").run_requests

@@ -17,8 +17,6 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 
 from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
-from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.core.automation.champion import ChampionModel
@@ -103,7 +101,7 @@ def sources(root: Path) -> None:
 def make(project: Project, text: str) -> None:
     """Do what the assets do, values passing through files as they do there."""
     experiment = parse_experiment(text, "test")
-    ExperimentRepository(project.database).register(experiment.name, experiment.model_dump(mode="json"))
+    project.experiments.register(experiment.name, experiment.model_dump(mode="json"))
 
     def passed(asset: str, value: Any, kind: Any) -> Any:
         asset_values.write(value, project.asset_folder(asset, experiment.name))
@@ -536,7 +534,7 @@ def test_exactly_the_promise_breaks_that_is_no_longer_true(made: Made, case: Cas
 def test_a_pattern_that_was_forgotten_on_purpose_breaks_no_promise(made: Made) -> None:
     before = made.not_held()
     made.execute("UPDATE ml_hpo_patterns SET created_at = now() - interval '1 year', times_used_as_warmstart = 0")
-    assert len(PatternMaintenance(made.project.database).forget(dry_run=False)) == 1
+    assert len(made.project.pattern_maintenance.forget(dry_run=False)) == 1
     assert made.not_held() == before
     assert (
         "was forgotten on purpose: older than 90 days" in made.verdicts()["pattern_is_stored_once_and_retrievable"].why

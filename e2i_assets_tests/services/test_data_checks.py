@@ -13,8 +13,6 @@ import pytest
 
 from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
-from e2i_assets.adapters.repositories.leakage_audit import LeakageAuditRepository
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.cli.check import exit_code, found
@@ -63,7 +61,7 @@ class Project:
             "columns": {"group": "person", "id": ["visit"], "drop": ["day"]},
         }
         experiment = experiment_from(raw | changes, NAME)
-        ExperimentRepository(self.project.database).register_experiment(experiment)
+        self.project.experiments.register_experiment(experiment)
         loaded = datasets.load(experiment.source, self.project.settings.root, os.environ)
         data = dataset_of(loaded, experiment)
         data_gates.keep_schema(self.project.settings, NAME, data)
@@ -107,8 +105,8 @@ def test_all_checks_of_honest_rows_hold_and_the_search_for_leakage_is_on_record(
     assert {name: one.why for name, one in verdicts.items() if not one.passed} == {}
     assert verdicts["rows_match_the_schema_file"].why == "all 2000 rows keep experiments/schemas/visits.yaml"
     facts = project.project.read(SplitFacts, "validation_splits", NAME)
-    experiment_id = ExperimentRepository(project.project.database).id_of(NAME)
-    lines = LeakageAuditRepository(project.project.database).of_split(experiment_id, facts.split_hash)
+    experiment_id = project.project.experiments.id_of(NAME)
+    lines = project.project.leakage_audit.of_split(experiment_id, facts.split_hash)
     assert [(one.check_type, one.severity) for one in lines] == [
         (check, "info")
         for check in ("copied_rows", "entity_in_two_roles", "one_feature_model", "shifted_target",

@@ -7,7 +7,6 @@ from finished_project import PLAIN, made, registered
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.segments import segments_of
-from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.errors import DataInvalid, ExperimentInvalid
@@ -26,7 +25,7 @@ def project(database: Database, tmp_path: Path) -> Project:
 
 def columns(project: Project) -> set[str]:
     hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", "plain")
-    run = TrainingRunRepository(project.database).by_spec_hash(str(hpo.hpo_spec_hash))
+    run = project.training_runs.by_spec_hash(str(hpo.hpo_spec_hash))
     assert run is not None
     return {one.column_name for one in segments_of(project.database, run.id)}
 

@@ -13,7 +13,7 @@ from e2i_assets.adapters.mlflow.client import mlflow_client
 from e2i_assets.adapters.mlflow.outbox import Outbox
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.model_versions import version_of
-from e2i_assets.adapters.repositories.training_runs import StoredRun, TrainingRunRepository
+from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import DatasetFacts
@@ -57,7 +57,7 @@ def identity(project: Project) -> str:
 
 
 def row(project: Project) -> StoredRun:
-    found = TrainingRunRepository(project.database).by_spec_hash(identity(project))
+    found = project.training_runs.by_spec_hash(identity(project))
     assert found is not None
     return found
 

@@ -11,7 +11,6 @@ from prepared_study import Prepared, prepared
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.processes.loopback import HOST, free_port
-from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.settings import DATABASE_URL
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search import tuning
@@ -43,9 +42,7 @@ def test_a_cluster_that_is_not_named_or_does_not_answer_is_said_so(database: Dat
 
 def told(study: Prepared, **changes: object) -> Assignment:
     experiment = study.project.experiment("cells")
-    start = StudyRepository(study.project.database).start(
-        tune._row(study.project, experiment, study.rows, study.identity)
-    )
+    start = study.project.studies.start(tune._row(study.project, experiment, study.rows, study.identity))
     made = Assignment(
         experiment=experiment.model_dump(mode="json"),
         identity=study.identity,

@@ -6,7 +6,6 @@ from uuid import uuid4
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.adapters.files import asset_values
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.core.data.dataset import dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
@@ -31,7 +30,7 @@ success_criteria: {roc_auc: 0.6}
 def registered(project: Project, text: str = PLAIN) -> Experiment:
     """Register an experiment as its file says."""
     experiment = parse_experiment(text, "test")
-    ExperimentRepository(project.database).register(experiment.name, experiment.model_dump(mode="json"))
+    project.experiments.register(experiment.name, experiment.model_dump(mode="json"))
     return experiment
 
 

@@ -10,7 +10,6 @@ from sklearn.datasets import load_breast_cancer
 from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository
-from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.study_rows import StoredStudy, TrialRow
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.sources import datasets
@@ -66,12 +65,12 @@ class Prepared:
 
     @property
     def study(self) -> StoredStudy:
-        found = StudyRepository(self.project.database).by_spec_hash(self.identity)
+        found = self.project.studies.by_spec_hash(self.identity)
         assert found is not None
         return found
 
     def trials(self) -> list[TrialRow]:
-        return StudyRepository(self.project.database).trials(self.study.id)
+        return self.project.studies.trials(self.study.id)
 
 
 def prepared(database: Database, folder: Path, hpo: str, algorithm: str = "XGBoost") -> Prepared:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.adapters.files import asset_values
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SplitTables
@@ -73,7 +72,7 @@ class SmallSplits:
             "algorithm": "LightGBM",
         }
         experiment = experiment_from(raw | changes, NAME)
-        ExperimentRepository(self.project.database).register_experiment(experiment)
+        self.project.experiments.register_experiment(experiment)
         data = dataset_of(datasets.load(experiment.source, self.project.settings.root, os.environ), experiment)
         data_gates.keep_schema(self.project.settings, NAME, data)
         asset_values.write(data, self.project.asset_folder("dataset", NAME))

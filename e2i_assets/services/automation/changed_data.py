@@ -4,9 +4,8 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository, ExperimentRow
-from e2i_assets.adapters.repositories.run_requests import Cause, RunRequest, RunRequestRepository
-from e2i_assets.adapters.repositories.source_states import SourceStateRepository
+from e2i_assets.adapters.repositories.experiments import ExperimentRow
+from e2i_assets.adapters.repositories.run_requests import Cause, RunRequest
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.automation.changed_data import Decision, decision, summary
 from e2i_assets.core.automation.new_experiments import run_key
@@ -48,10 +47,10 @@ class DataWatch:
             after: Where the last look stopped.
             seconds: About how long this one may take.
         """
-        requests, states = RunRequestRepository(project.database), SourceStateRepository(project.database)
+        requests, states = project.run_requests, project.source_states
         asked, read = requests.last(CAUSE), states.last()
         busy = {*under_way, *requests.waiting_experiments()}
-        rows = [row for row in ExperimentRepository(project.database).list() if row.experiment_name > after]
+        rows = [row for row in project.experiments.list() if row.experiment_name > after]
         until = time.monotonic() + seconds
         decisions: dict[str, Decision] = {}
         unreadable: dict[str, str] = {}

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from e2i_assets.adapters.mlflow.models import load_model
-from e2i_assets.adapters.repositories.champions import ChampionRepository, StoredDecision
-from e2i_assets.adapters.repositories.drift_reports import DriftReportRepository, DriftRow, StoredReport
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository, ExperimentRow
-from e2i_assets.adapters.repositories.run_requests import Cause, LastRequest, RunRequest, RunRequestRepository
+from e2i_assets.adapters.repositories.champions import StoredDecision
+from e2i_assets.adapters.repositories.drift_reports import DriftRow, StoredReport
+from e2i_assets.adapters.repositories.experiments import ExperimentRow
+from e2i_assets.adapters.repositories.run_requests import Cause, LastRequest, RunRequest
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.automation.drift import FEWEST_ROWS, Decay, conclusion, decay, feature_drift, retune_is_due
@@ -64,7 +64,7 @@ def look(
         after: Where the last look stopped.
         seconds: About how long this look may take; what is left over is for the next one.
     """
-    store, seen = RunRequestRepository(project.database), DriftReportRepository(project.database).last()
+    store, seen = project.run_requests, project.drift_reports.last()
     busy = {*under_way, *store.waiting_experiments()}
     asked = store.last(CAUSE)
     until = time.monotonic() + seconds
@@ -90,7 +90,7 @@ def look(
         said.append(f"{name}: {found.reason if is_new else 'the newer rows are those that were looked at last'}")
         if is_new:
             reports[name] = found
-            DriftReportRepository(project.database).save(found)
+            project.drift_reports.save(found)
         if name not in busy and (request := _retune(experiment, found, asked.get(name))):
             store.ask([request])
     else:
@@ -101,7 +101,7 @@ def look(
 
 def _watched(project: Project, after: str) -> list[ExperimentRow]:
     """Return the experiments after a name that say where newer rows are."""
-    rows = (row for row in ExperimentRepository(project.database).list() if row.experiment_name > after)
+    rows = (row for row in project.experiments.list() if row.experiment_name > after)
     return [row for row in rows if (row.spec.get("watch") or {}).get("recent")]
 
 
@@ -129,7 +129,7 @@ def _report(
     seen: StoredReport | None,
 ) -> DriftRow | None:
     """Return what is to be said of newer rows: `seen` where it is of them and of this model; None without a model."""
-    champion = ChampionRepository(project.database).current(row.id)
+    champion = project.champions.current(row.id)
     assert experiment.watch.recent is not None
     if champion is None:
         return None

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
 from e2i_assets.adapters.files.experiment_files import mistakes_by_file
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository, ExperimentRow
-from e2i_assets.adapters.repositories.run_requests import Cause, LastRequest, RunRequest, RunRequestRepository
+from e2i_assets.adapters.repositories.experiments import ExperimentRow
+from e2i_assets.adapters.repositories.run_requests import Cause, LastRequest, RunRequest
 from e2i_assets.core.automation.new_experiments import Decision, Found, Known, decision, run_key, summary
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.data.split_tables import SplitFacts
@@ -56,13 +56,13 @@ class ExperimentsWatch:
             E2iError: There is no folder of experiments.
         """
         seen = self._files.look(project.settings.experiments, seconds)
-        rows = {row.experiment_name: row for row in ExperimentRepository(project.database).list(retired_too=True)}
-        last = RunRequestRepository(project.database).last(CAUSE)
+        rows = {row.experiment_name: row for row in project.experiments.list(retired_too=True)}
+        last = project.run_requests.last(CAUSE)
         experiments, invalid = self._found(seen, rows)
         found = {name: self._hashed(one) for name, one in experiments.items()}
         steps = _steps(seen, rows, last, found, invalid)
         _put_on_record(project, steps, experiments, seen, rows, last)
-        waiting = RunRequestRepository(project.database).waiting(CAUSE)
+        waiting = project.run_requests.waiting(CAUSE)
         active = {name for name, row in rows.items() if row.is_active} | set(experiments)
         active -= {name for name, one in steps.items() if one.step == "retire"}
         waiting = [one for one in waiting if one.experiment in active]
@@ -141,7 +141,7 @@ def _put_on_record(
     rows: Mapping[str, ExperimentRow],
     last: Mapping[str, LastRequest],
 ) -> None:
-    store, requests = ExperimentRepository(project.database), RunRequestRepository(project.database)
+    store, requests = project.experiments, project.run_requests
     for name, one in steps.items():
         if one.step == "retire":
             store.retire(name)

@@ -3,10 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.adapters.repositories.results import last_finished
-from e2i_assets.adapters.repositories.run_requests import Cause, RunRequest, RunRequestRepository
-from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.repositories.run_requests import Cause, RunRequest
 from e2i_assets.adapters.repositories.study_rows import TrialRow
 from e2i_assets.core.automation.new_experiments import run_key
 from e2i_assets.core.automation.retuning import decision, trials
@@ -26,10 +24,10 @@ RETUNES: frozenset[str] = frozenset({"age", "drifted_data"})
 
 def due(project: Project, under_way: Collection[str]) -> tuple[Sequence[RunRequest], Mapping[str, str]]:
     """Put on record which models are old, and return the runs that are due, and of each other experiment why not."""
-    store, trained = RunRequestRepository(project.database), last_finished(project.database)
+    store, trained = project.run_requests, last_finished(project.database)
     busy, asked = {*under_way, *store.waiting_experiments()}, store.last(CAUSE)
     whys: dict[str, str] = {}
-    for row in ExperimentRepository(project.database).list():
+    for row in project.experiments.list():
         name = row.experiment_name
         try:
             experiment = experiment_from(row.spec, f"experiment {name}")
@@ -64,7 +62,7 @@ def as_asked(
     """
     if cause not in RETUNES:
         return experiment
-    store = StudyRepository(project.database)
+    store = project.studies
     study = store.by_spec_hash(tuning.spec_hash(experiment, facts))
     spent = sum(_had_cost(trial, asked_at) for trial in store.trials(study.id)) if study else 0
     budget = trials(experiment.hpo.trials, spent)

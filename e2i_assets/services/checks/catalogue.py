@@ -1,6 +1,5 @@
 """Every promise of every asset, in the order of the graph, and which experiments they can be judged for."""
 
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.services.checks import (
     best_hyperparameters,
     champion_model,
@@ -32,5 +31,5 @@ CHECKS: tuple[Check, ...] = (
 
 def experiments_with(project: Project, asset: str) -> list[str]:
     """Return the active experiments for which a value of the asset is stored."""
-    names = [row.experiment_name for row in ExperimentRepository(project.database).list()]
+    names = [row.experiment_name for row in project.experiments.list()]
     return [name for name in names if project.asset_folder(asset, name).is_dir()]

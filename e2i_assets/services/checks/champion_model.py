@@ -4,9 +4,7 @@ from pathlib import Path
 
 from e2i_assets.adapters.mlflow.client import TrackingFailed, TrackingUnreachable
 from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
-from e2i_assets.adapters.repositories.champions import ChampionRepository, StoredDecision
-from e2i_assets.adapters.repositories.drift_reports import DriftReportRepository
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.champions import StoredDecision
 from e2i_assets.core.automation.champion import ChampionModel
 from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
@@ -23,15 +21,15 @@ def _output(project: Project, name: str) -> ChampionModel:
 def _decisions(project: Project, name: str) -> tuple[ChampionModel, StoredDecision | None]:
     """Return the stored value, and the decision that made the present champion."""
     output = _output(project, name)
-    return output, ChampionRepository(project.database).current(ExperimentRepository(project.database).id_of(name))
+    return output, project.champions.current(project.experiments.id_of(name))
 
 
 @of_asset("champion_model", severity="WARN")
 def challenger_is_not_worse(project: Project, name: str) -> CheckResult:
     """The new model is not worse than the one in use on the same test rows; else the old one stays."""
     output = _output(project, name)
-    experiment_id = ExperimentRepository(project.database).id_of(name)
-    found = ChampionRepository(project.database).about(experiment_id, output.challenger_key)
+    experiment_id = project.experiments.id_of(name)
+    found = project.champions.about(experiment_id, output.challenger_key)
     if found is None:
         raise CheckFailed(f"nothing is on record about the model {output.challenger_key[:12]}: materialise it again")
     facts = {
@@ -55,7 +53,7 @@ def champion_model_loads(project: Project, name: str) -> CheckResult:
     if champion is None:
         return passed("no model has kept its promises yet, so none is in use")
     mistakes = []
-    registered = ChampionRepository(project.database).registered_champion(champion.challenger_key)
+    registered = project.champions.registered_champion(champion.challenger_key)
     for where, key in {"the stored value": output.model_key, "ml_model_registry": registered}.items():
         if key != champion.challenger_key:
             mistakes.append(f"{where} names {str(key)[:12]}, and the last decision {champion.challenger_key[:12]}")
@@ -87,7 +85,7 @@ def mlflow_alias_points_to_the_champion(project: Project, name: str) -> CheckRes
 def newer_rows_have_not_drifted(project: Project, name: str) -> CheckResult:
     """Newer rows are like those that were learnt from, and the model in use does as well on them."""
     _output(project, name)
-    found = DriftReportRepository(project.database).last().get(ExperimentRepository(project.database).id_of(name))
+    found = project.drift_reports.last().get(project.experiments.id_of(name))
     if found is None:
         return passed("nobody has looked at newer rows (watch.recent)")
     facts = {

@@ -1,7 +1,6 @@
 """What `trained_model` promises of how it was judged: on enough rows, once, no worse than before. All of it warns."""
 
-from e2i_assets.adapters.repositories.test_access import TestAccessRepository
-from e2i_assets.adapters.repositories.training_runs import StoredRun, TrainingRunRepository
+from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.success_criteria import criteria
@@ -54,7 +53,7 @@ def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
 def test_set_was_accessed_once(project: Project, name: str) -> CheckResult:
     """The test rows have judged this model once; who looked again, when and why is said."""
     run = model_links.training_run(project, name)
-    looks = TestAccessRepository(project.database).looks(run.model_key) if run.model_key else []
+    looks = project.test_access.looks(run.model_key) if run.model_key else []
     if not looks:
         return passed(_OLDER)
     again = [f"look {one.look} by {one.looked_by} at {one.looked_at:%Y-%m-%d %H:%M}: {one.reason}" for one in looks[1:]]
@@ -65,7 +64,7 @@ def test_set_was_accessed_once(project: Project, name: str) -> CheckResult:
 @of_asset("trained_model", severity="WARN")
 def holdout_is_unopened(project: Project, name: str) -> CheckResult:
     """Nobody opened the holdout before this model was trained, and at most once since."""
-    run, store = model_links.training_run(project, name), TestAccessRepository(project.database)
+    run, store = model_links.training_run(project, name), project.test_access
     openings = store.openings(name)
     if not openings:
         return passed("nobody has opened the holdout", openings=0)
@@ -90,7 +89,7 @@ def holdout_is_unopened(project: Project, name: str) -> CheckResult:
 def metric_has_not_drifted(project: Project, name: str) -> CheckResult:
     """The model is not worse than the one trained before it, beyond what chance explains."""
     run, measure = model_links.training_run(project, name), _measure(project.experiment(name))
-    earlier = TrainingRunRepository(project.database).before(run)
+    earlier = project.training_runs.before(run)
     now, interval = run.test_metrics.get(measure.name), run.test_intervals.get(measure.name)
     then = earlier.test_metrics.get(measure.name) if earlier else None
     if earlier is None or then is None or now is None or interval is None:

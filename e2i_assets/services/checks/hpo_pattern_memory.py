@@ -6,10 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
 from e2i_assets.adapters.repositories.pattern_rows import StoredPattern
-from e2i_assets.adapters.repositories.patterns import PatternRepository
-from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search_space.space import brought_into, parse_space
 from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, passed, stored
@@ -35,8 +32,8 @@ def pattern_is_stored_once_and_retrievable(project: Project, name: str) -> Check
         )
     with project.database.connect() as connection:
         times, patterns = connection.execute(_COUNT, {"spec_hash": tuned.identity}).one()
-    pattern = PatternRepository(project.database).get(remembered.pattern_id)
-    if pattern is None and (reason := PatternMaintenance(project.database).forgotten(remembered.pattern_id)):
+    pattern = project.patterns.get(remembered.pattern_id)
+    if pattern is None and (reason := project.pattern_maintenance.forgotten(remembered.pattern_id)):
         return passed(f"pattern {remembered.pattern_id} was forgotten on purpose: {reason}")
     if pattern is None:
         return check_result(
@@ -49,14 +46,14 @@ def pattern_is_stored_once_and_retrievable(project: Project, name: str) -> Check
         )
     if not _found(project, pattern, patterns):
         mistakes.append(f"pattern {remembered.pattern_id} is not found when its own problem is asked for")
-    run = TrainingRunRepository(project.database).by_spec_hash(tuned.identity)
+    run = project.training_runs.by_spec_hash(tuned.identity)
     if run is not None and run.pattern_id != remembered.pattern_id:
         mistakes.append(f"the training run of the study names pattern {run.pattern_id}")
     return check_result(mistakes, f"pattern {remembered.pattern_id} is there once, and found for its own problem")
 
 
 def _found(project: Project, pattern: StoredPattern, at_most: int) -> bool:
-    similar = PatternRepository(project.database).similar(
+    similar = project.patterns.similar(
         algorithm=pattern.algorithm_name,
         problem_type=pattern.problem_type,
         metric=pattern.optimization_metric,
@@ -75,8 +72,8 @@ def values_are_finite(project: Project, name: str) -> CheckResult:
     remembered: Remembered = stored(project, Remembered, "hpo_pattern_memory", name)
     if remembered.pattern_id is None:
         return passed(_NOTHING)
-    pattern = PatternRepository(project.database).get(remembered.pattern_id)
-    if pattern is None and (reason := PatternMaintenance(project.database).forgotten(remembered.pattern_id)):
+    pattern = project.patterns.get(remembered.pattern_id)
+    if pattern is None and (reason := project.pattern_maintenance.forgotten(remembered.pattern_id)):
         return passed(f"pattern {remembered.pattern_id} was forgotten on purpose: {reason}")
     if pattern is None:
         return CheckResult("not evaluated", f"pattern {remembered.pattern_id} is not in the memory")

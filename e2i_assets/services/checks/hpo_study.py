@@ -4,7 +4,6 @@ import math
 import warnings
 from collections import Counter
 
-from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.study_rows import StoredStudy, TrialRow
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
@@ -88,7 +87,7 @@ def tables_match_the_study(project: Project, name: str) -> CheckResult:
         for what, (here, there) in pairs.items()
         if here != there
     ]
-    if front != (marked := StudyRepository(project.database).pareto_set(row.id)):
+    if front != (marked := project.studies.pareto_set(row.id)):
         mistakes.append(f"the Pareto front is {front} in the result, and {marked} in ml_hpo_trials")
     kept = {trial.trial_number: _said(trial) for trial in trials}
     for trial in result.trials:
@@ -172,7 +171,7 @@ def _result(project: Project, name: str) -> StudyResult | None:
 
 def _rows(project: Project, name: str) -> tuple[StoredStudy, list[TrialRow]]:
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
-    store = StudyRepository(project.database)
+    store = project.studies
     row = store.by_spec_hash(tuned.identity)
     if row is None:
         raise CheckFailed(

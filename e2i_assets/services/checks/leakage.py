@@ -1,7 +1,5 @@
 """What else `validation_splits` promises: nothing gives the target away, no row is in two roles, all is on record."""
 
-from e2i_assets.adapters.repositories.experiments import ExperimentRepository
-from e2i_assets.adapters.repositories.leakage_audit import LeakageAuditRepository
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, TrainingRows
 from e2i_assets.core.data.splits import Role
 from e2i_assets.core.fitting.rows import RowSource
@@ -49,11 +47,8 @@ def few_similar_rows_across_splits(project: Project, name: str) -> CheckResult:
 def leakage_audit_is_recorded(project: Project, name: str) -> CheckResult:
     """Each kind of leakage was looked for in these rows, and ml_leakage_audit says what was found."""
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
-    experiment_id = ExperimentRepository(project.database).id_of(name)
-    lines = {
-        one.check_type: one
-        for one in LeakageAuditRepository(project.database).of_split(experiment_id, facts.split_hash)
-    }
+    experiment_id = project.experiments.id_of(name)
+    lines = {one.check_type: one for one in project.leakage_audit.of_split(experiment_id, facts.split_hash)}
     missing = [check for check in audit.CHECK_TYPES if check not in lines]
     if len(missing) == len(audit.CHECK_TYPES):
         raise NotEvaluated(f"the split of {name} was made before leakage was on record: materialise it again")

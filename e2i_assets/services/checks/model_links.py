@@ -5,7 +5,7 @@ from typing import Any
 
 from e2i_assets.adapters.mlflow.tracked_run import hyperparameters, param_text
 from e2i_assets.adapters.mlflow.tracker import tracking_failures
-from e2i_assets.adapters.repositories.training_runs import StoredRun, TrainingRunLink, TrainingRunRepository
+from e2i_assets.adapters.repositories.training_runs import StoredRun, TrainingRunLink
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, stored
@@ -25,7 +25,7 @@ def training_run(project: Project, name: str) -> StoredRun:
         CheckFailed: There is none.
     """
     stored(project, TrainingOutput, "trained_model", name)
-    found = TrainingRunRepository(project.database).by_spec_hash(identity(project, name))
+    found = project.training_runs.by_spec_hash(identity(project, name))
     if found is None:
         raise CheckFailed(f"the training of {name} has no row in ml_training_runs: materialise trained_model again")
     return found
@@ -36,7 +36,7 @@ def linked(project: Project, name: str) -> CheckResult:
     output: TrainingOutput = stored(project, TrainingOutput, "trained_model", name)
     hpo: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
-    links = {link.spec_hash: link for link in TrainingRunRepository(project.database).links(name)}
+    links = {link.spec_hash: link for link in project.training_runs.links(name)}
     link = links.get(str(hpo.hpo_spec_hash))
     if link is None:
         return check_result([f"training_run_links has no row for the study {str(hpo.hpo_spec_hash)[:12]}"], "")

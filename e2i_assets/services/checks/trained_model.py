@@ -7,7 +7,7 @@ import numpy as np
 
 from e2i_assets.adapters.mlflow.models import ModelInvalid
 from e2i_assets.adapters.repositories.model_versions import version_of
-from e2i_assets.adapters.repositories.training_runs import StoredRun, TrainingRunRepository
+from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.contracts.violations import training_violations_of
 from e2i_assets.core.data.split_tables import TrainingRows
@@ -133,7 +133,7 @@ def success_criteria_are_met(project: Project, name: str) -> CheckResult:
     experiment = project.experiment(name)
     if not output.success_criteria_results:
         return passed("the experiment asks for nothing: it has no success criteria")
-    run = TrainingRunRepository(project.database).by_spec_hash(model_links.identity(project, name))
+    run = project.training_runs.by_spec_hash(model_links.identity(project, name))
     asked = criteria(experiment.success_criteria, experiment.problem_type, experiment.metric)
     references = (run.baseline_test_metrics, run.default_test_metrics) if run else (None, None)
     again = judged(asked, run.test_metrics if run else {}, *references)

@@ -1,6 +1,5 @@
 """What `warm_start` promises: configurations that today's space allows, each from a pattern that the memory has."""
 
-from e2i_assets.adapters.repositories.patterns import PatternRepository
 from e2i_assets.core.memory.warm_start import WarmStart, illegal_values
 from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, stored
 from e2i_assets.services.project import Project
@@ -21,7 +20,7 @@ def values_are_in_the_search_space(project: Project, name: str) -> CheckResult:
 def patterns_are_in_the_memory(project: Project, name: str) -> CheckResult:
     """Every configuration that is not the defaults can be followed back to its pattern."""
     start: WarmStart = stored(project, WarmStart, "warm_start", name)
-    store = PatternRepository(project.database)
+    store = project.patterns
     mistakes = [
         f"pattern {one.pattern_id} of study {one.study_name} is no longer in the memory"
         for one in start.patterns
