@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
+from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import Dataset, DatasetFacts, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
@@ -30,7 +31,7 @@ STUDIES = "studies"
 MODELS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=30))
 
 
-@experiment_asset("data", "pandas", "parquet")
+@experiment_asset("data", "pandas", "parquet", code=("core/data", "adapters/sources", "services/ingest.py"))
 def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.MaterializeResult[Dataset]:
     """The experiment's rows as a typed table, with the reason for every column that is not a feature."""
     project = e2i.open()
@@ -53,7 +54,7 @@ def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.Mater
     )
 
 
-@experiment_asset("data", "pandas", "postgres")
+@experiment_asset("data", "pandas", "postgres", code=("core/data", "core/leakage", "services/split.py"))
 def validation_splits(
     context: dg.AssetExecutionContext, e2i: ProjectResource, dataset: Dataset
 ) -> dg.MaterializeResult[SplitTables]:
@@ -63,6 +64,7 @@ def validation_splits(
     tables = split.split(project, experiment, dataset)
     return dg.MaterializeResult(
         value=tables,
+        data_version=dg.DataVersion(tables.facts.split_hash),
         metadata={
             "roles": metadata.table(split.role_rows(tables)),
             "strategy": tables.facts.strategy,
@@ -76,7 +78,7 @@ def validation_splits(
     )
 
 
-@experiment_asset("search", "postgres")
+@experiment_asset("search", "postgres", code=("core/memory", "services/remember.py"))
 def warm_start(
     context: dg.AssetExecutionContext, e2i: ProjectResource, validation_splits: SearchRows
 ) -> dg.MaterializeResult[WarmStart]:
@@ -85,6 +87,7 @@ def warm_start(
     found = remember.warm_start(project, project.experiment(context.partition_key), validation_splits)
     return dg.MaterializeResult(
         value=found,
+        data_version=dg.DataVersion(content_hash(found.model_dump(mode="json"))),
         metadata={
             "tried_first": metadata.table(metadata.tried_first(found)),
             "if_results_ask_for_them": metadata.table(metadata.alternatives(found)),
@@ -106,7 +109,13 @@ def _asked_at(context: dg.AssetExecutionContext) -> datetime:
     return moment
 
 
-@experiment_asset("search", "optuna", "postgres", pool=STUDIES)
+@experiment_asset(
+    "search",
+    "optuna",
+    "postgres",
+    pool=STUDIES,
+    code=("core/algorithms", "core/fitting", "core/search", "core/search_space", "core/metrics.py", "services/tune.py"),
+)
 def hpo_study(
     context: dg.AssetExecutionContext,
     e2i: ProjectResource,
@@ -131,11 +140,13 @@ def hpo_study(
         if failed := spans.search_error(tuned):
             span.fail(*failed)
     return dg.MaterializeResult(
-        value=tuned, metadata=_study_metadata(tuned, drawn_study(project, experiment, tuned, warm_start))
+        value=tuned,
+        data_version=dg.DataVersion(content_hash(tuned.model_dump(mode="json"))),
+        metadata=_study_metadata(tuned, drawn_study(project, experiment, tuned, warm_start)),
     )
 
 
-@experiment_asset("search", "optuna", "pydantic")
+@experiment_asset("search", "optuna", "pydantic", code=("core/contracts", "core/search/tuning.py"))
 def best_hyperparameters(
     context: dg.AssetExecutionContext, e2i: ProjectResource, hpo_study: tuning.Tuned
 ) -> dg.MaterializeResult[HpoOutput]:
@@ -144,6 +155,7 @@ def best_hyperparameters(
     output = tuning.hpo_output(experiment, hpo_study.identity, hpo_study.result, hpo_study.failure)
     return dg.MaterializeResult(
         value=output,
+        data_version=dg.DataVersion(content_hash(output.model_dump(mode="json"))),
         metadata={
             "completed": output.hpo_completed,
             "best_value": output.hpo_best_value if output.hpo_best_value is not None else "none",
@@ -157,7 +169,13 @@ def best_hyperparameters(
     )
 
 
-@experiment_asset("model", "mlflow", "scikitlearn", freshness=MODELS_ARE_FRESH)
+@experiment_asset(
+    "model",
+    "mlflow",
+    "scikitlearn",
+    freshness=MODELS_ARE_FRESH,
+    code=("core/algorithms", "core/fitting", "core/evaluation", "core/training.py", "services/train.py"),
+)
 def trained_model(
     context: dg.AssetExecutionContext,
     e2i: ProjectResource,
@@ -182,6 +200,7 @@ def trained_model(
     info = done.output.mlflow_info
     return dg.MaterializeResult(
         value=done.output,
+        data_version=dg.DataVersion(done.record.model_key),
         metadata={
             "in_words": " ".join(done.report.verdict),
             **metadata.headline(experiment, done),
@@ -197,7 +216,13 @@ def trained_model(
     )
 
 
-@experiment_asset("memory", "postgres", deps=["trained_model"], automation=AFTER_TRAINING)
+@experiment_asset(
+    "memory",
+    "postgres",
+    deps=["trained_model"],
+    automation=AFTER_TRAINING,
+    code=("core/memory", "services/remember.py"),
+)
 def hpo_pattern_memory(
     context: dg.AssetExecutionContext,
     e2i: ProjectResource,
@@ -211,6 +236,7 @@ def hpo_pattern_memory(
     kept = remember.remember(project, experiment, validation_splits, warm_start, hpo_study)
     return dg.MaterializeResult(
         value=kept,
+        data_version=dg.DataVersion(content_hash(kept.model_dump(mode="json"))),
         metadata={
             "pattern": kept.pattern_id or kept.reason,
             "uses": metadata.table(use.model_dump() for use in kept.uses),

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from e2i_assets.core.automation.champion import ChampionModel
+from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.contracts.contract import TrainingOutput
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.defs.experiment_asset import AFTER_TRAINING, experiment_asset
@@ -12,7 +13,13 @@ from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.promote import REQUIRED_CHECKS, promote
 
 
-@experiment_asset("model", "mlflow", "postgres", automation=AFTER_TRAINING)
+@experiment_asset(
+    "model",
+    "mlflow",
+    "postgres",
+    automation=AFTER_TRAINING,
+    code=("core/automation/champion.py", "services/promote.py"),
+)
 def champion_model(
     context: dg.AssetExecutionContext,
     e2i: ProjectResource,
@@ -26,6 +33,7 @@ def champion_model(
     shown: dict[str, Any] = found.model_dump(exclude={"model_folder"})
     return dg.MaterializeResult(
         value=found,
+        data_version=dg.DataVersion(content_hash(found.model_dump(mode="json"))),
         metadata={
             **{name: dg.MetadataValue.null() if value is None else value for name, value in shown.items()},
             **({"model_folder": dg.MetadataValue.path(found.model_folder)} if found.model_folder else {}),

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from e2i_assets.adapters.source_digest import source_digest
 from e2i_assets.adapters.transient_errors import is_transient
 from e2i_assets.defs.partitions import experiments
 
@@ -19,6 +20,7 @@ AFTER_TRAINING = dg.AutomationCondition.eager().with_label("after its model")
 def experiment_asset(
     group: str,
     *kinds: str,
+    code: Sequence[str],
     deps: Sequence[str] = (),
     pool: str | None = None,
     automation: dg.AutomationCondition[Any] | None = None,
@@ -29,6 +31,7 @@ def experiment_asset(
     Args:
         group: Stage of the graph that it belongs to.
         kinds: Shown beside it.
+        code: Folders and files of the package that decide its value: its code version changes with them.
         deps: Assets that come before it without handing it their value.
         pool: Of which only so many run at a time, whatever experiment they belong to.
         automation: When it is made without being asked for.
@@ -40,7 +43,7 @@ def experiment_asset(
         kinds=set(kinds),
         tags={"e2i/stage": group},
         owners=["team:data-science"],
-        code_version="1",
+        code_version=source_digest(*code),
         deps=deps,
         pool=pool,
         automation_condition=automation,

@@ -1,12 +1,11 @@
 """What decides a trial's value besides its parameters and rows: the versions of the code that fits and judges it."""
 
-import hashlib
 import platform
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
+from e2i_assets.adapters.source_digest import source_digest
 from e2i_assets.core.errors import E2iError
 
 _LIBRARIES = ("optuna", "numpy", "pandas", "scipy", "scikit-learn", "imbalanced-learn", "xgboost", "lightgbm")
@@ -19,7 +18,7 @@ class VersionsDiffer(E2iError):
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of this process: Python's up to the minor one, the libraries', and ours with its sources."""
-    found = {"python": ".".join(platform.python_version_tuple()[:2]), "e2i_assets": f"sources {_sources()}"}
+    found = {"python": ".".join(platform.python_version_tuple()[:2]), "e2i_assets": f"sources {source_digest()}"}
     for library in _LIBRARIES:
         try:
             found[library] = version(library)
@@ -42,13 +41,3 @@ def require_the_same(asked: Mapping[str, str], where: str) -> None:
             f"{where} would not judge trials as the process does that leads the study: it has {', '.join(differing)}. "
             "Install the same requirements.lock and the same commit on both, or use one image for all"
         )
-
-
-def _sources() -> str:
-    """A short digest of the code of this project."""
-    package = Path(__file__).parents[2]
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(f"{path.relative_to(package)}\0".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
