@@ -32,8 +32,8 @@ from e2i_assets.adapters.postgres.migrations import migrate
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 from e2i_assets.adapters.processes.process_groups import end_groups
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.repositories.monitoring import SourceStateRepository
 from e2i_assets.adapters.repositories.run_requests import RunRequestRepository
-from e2i_assets.adapters.repositories.source_states import SourceStateRepository
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.cli.run_one import dagster_instance

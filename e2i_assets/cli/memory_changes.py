@@ -112,7 +112,7 @@ def load(
 @speaking
 def remove(json: AsJson = False) -> None:
     """Take the starter memory out; it stays out until somebody loads it."""
-    from e2i_assets.adapters.repositories.starter_patterns import StarterPatternRepository
+    from e2i_assets.adapters.repositories.pattern_writes import StarterPatternRepository
 
     count = StarterPatternRepository(_database()).remove()
     say(json, f"{count} patterns are gone. `e2i memory starter load` brings them back.", removed=count)

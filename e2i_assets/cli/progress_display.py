@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.text import Text
 
 from e2i_assets.adapters.files.asset_values import last_written
-from e2i_assets.adapters.repositories.study_progress import StudyProgress, progress_of
+from e2i_assets.adapters.repositories.results import StudyProgress, progress_of
 from e2i_assets.cli.console import out
 from e2i_assets.core.metrics import metric
 from e2i_assets.services.project import Project

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 
 from e2i_assets.adapters.alerts.delivery import alert_settings, tell
-from e2i_assets.adapters.repositories.alerts import AlertRepository
+from e2i_assets.adapters.repositories.monitoring import AlertRepository
 from e2i_assets.core.automation.alerts import Failure
 from e2i_assets.defs.resources import ProjectResource
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import dagster as dg
 
-from e2i_assets.adapters.repositories.drift_reports import DriftRow
+from e2i_assets.adapters.repositories.monitoring import DriftRow
 from e2i_assets.adapters.settings import automation, scan_seconds
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.defs.experiment_file_checks import files_evaluation

@@ -4,8 +4,8 @@ import os
 from collections.abc import Collection
 
 from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
-from e2i_assets.adapters.repositories.segments import segments_of
 from e2i_assets.adapters.repositories.study_rows import StoredStudy
+from e2i_assets.adapters.repositories.test_access import segments_of
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SplitFacts

@@ -8,16 +8,14 @@ from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.files.experiment_files import read_experiment
 from e2i_assets.adapters.mlflow.tracker import Tracker
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.champions import ChampionRepository
-from e2i_assets.adapters.repositories.drift_reports import DriftReportRepository
 from e2i_assets.adapters.repositories.experiments import ExperimentNotRegistered, ExperimentRepository
-from e2i_assets.adapters.repositories.leakage_audit import LeakageAuditRepository
+from e2i_assets.adapters.repositories.models import ChampionRepository
+from e2i_assets.adapters.repositories.monitoring import DriftReportRepository, SourceStateRepository
 from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
+from e2i_assets.adapters.repositories.pattern_writes import StarterPatternRepository
 from e2i_assets.adapters.repositories.patterns import PatternRepository
 from e2i_assets.adapters.repositories.run_requests import RunRequestRepository
-from e2i_assets.adapters.repositories.source_states import SourceStateRepository
-from e2i_assets.adapters.repositories.splits import SplitRepository
-from e2i_assets.adapters.repositories.starter_patterns import StarterPatternRepository
+from e2i_assets.adapters.repositories.splits import LeakageAuditRepository, SplitRepository
 from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.test_access import TestAccessRepository
 from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository

@@ -8,8 +8,7 @@ from pathlib import Path
 from e2i_assets.adapters.current_user import who
 from e2i_assets.adapters.files.atomic_directory import replacing
 from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
-from e2i_assets.adapters.repositories.champions import ChampionRow, StoredDecision
-from e2i_assets.adapters.repositories.model_versions import version_of
+from e2i_assets.adapters.repositories.models import ChampionRow, StoredDecision, version_of
 from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.core.automation.champion import ChampionModel, Comparison, Contender, compared, verdict
 from e2i_assets.core.data.split_tables import TrainingRows

@@ -10,7 +10,7 @@ from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
 from e2i_assets.adapters.mlflow.outbox import Outbox, Pending
 from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, TrackingResult
 from e2i_assets.adapters.mlflow.tracker import tracking_failures
-from e2i_assets.adapters.repositories.model_versions import version_of, write_version
+from e2i_assets.adapters.repositories.models import version_of, write_version
 from e2i_assets.adapters.repositories.training_runs import Alongside, StoredRun
 from e2i_assets.core.contracts.contract import HpoOutput, MlflowInfo, TrainingOutput
 from e2i_assets.services.project import Project

@@ -7,9 +7,8 @@ from typing import Any
 
 from e2i_assets.adapters.current_user import who
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
-from e2i_assets.adapters.repositories.model_versions import ModelVersionRow, write_version
-from e2i_assets.adapters.repositories.segments import SegmentRow, write_segments
-from e2i_assets.adapters.repositories.test_access import record_test_access
+from e2i_assets.adapters.repositories.models import ModelVersionRow, write_version
+from e2i_assets.adapters.repositories.test_access import SegmentRow, record_test_access, write_segments
 from e2i_assets.adapters.repositories.training_runs import Alongside
 from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.evaluation.segments import SegmentEvaluation

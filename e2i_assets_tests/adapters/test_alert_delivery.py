@@ -11,7 +11,7 @@ from webhook_receiver import webhook_receiver
 
 from e2i_assets.adapters.alerts.delivery import AlertNotSent, AlertSettings, alert_settings, tell
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.alerts import AlertRepository
+from e2i_assets.adapters.repositories.monitoring import AlertRepository
 from e2i_assets.core.automation.alerts import Failure
 from e2i_assets.core.errors import E2iError
 

@@ -10,7 +10,7 @@ import pytest
 from direct_rows import record_trials
 from rich.console import Console
 
-from e2i_assets.adapters.repositories.study_progress import progress_of
+from e2i_assets.adapters.repositories.results import progress_of
 from e2i_assets.adapters.repositories.study_rows import StudyRow, TrialRow
 from e2i_assets.cli.progress_display import ProgressDisplay, study_words
 from e2i_assets.services.project import Project

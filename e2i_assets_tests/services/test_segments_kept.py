@@ -6,7 +6,7 @@ import pytest
 from finished_project import PLAIN, made, registered
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.segments import segments_of
+from e2i_assets.adapters.repositories.test_access import segments_of
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.errors import DataInvalid, ExperimentInvalid

@@ -11,8 +11,8 @@ import pytest
 from direct_rows import add_all
 
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories.pattern_writes import StarterPatternRepository
 from e2i_assets.adapters.repositories.patterns import PatternRepository
-from e2i_assets.adapters.repositories.starter_patterns import StarterPatternRepository
 from e2i_assets.core.memory.starter import StarterFile
 from e2i_assets.core.search_space.space import parse_space, violations
 from e2i_assets.services.memory_files import starter_memory

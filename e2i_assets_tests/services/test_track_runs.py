@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from e2i_assets.adapters.mlflow.client import mlflow_client
 from e2i_assets.adapters.mlflow.outbox import Outbox
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.model_versions import version_of
+from e2i_assets.adapters.repositories.models import version_of
 from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput

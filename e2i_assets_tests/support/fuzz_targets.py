@@ -275,7 +275,7 @@ def _quality_file(content: bytes, folder: Path) -> None:
 
 @cache
 def _pattern_seeds() -> list[Any]:
-    from e2i_assets.adapters.repositories.patterns import pattern_id
+    from e2i_assets.adapters.repositories.pattern_rows import pattern_id
 
     one = {"values": {"max_depth": 3, "learning_rate": 0.1}, "value": 0.75}
     return [

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 
 from e2i_assets.adapters.addresses import address_parts, shown_address
 from e2i_assets.adapters.alerts.mail_server import MailNotSent, send
-from e2i_assets.adapters.repositories.alerts import AlertRepository
+from e2i_assets.adapters.repositories.monitoring import AlertRepository
 from e2i_assets.adapters.settings import DAGSTER_HERE, DAGSTER_URL
 from e2i_assets.core.automation.alerts import Failure, cause, headline, slack_message, text
 from e2i_assets.core.errors import E2iError

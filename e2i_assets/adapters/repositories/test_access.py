@@ -1,6 +1,6 @@
-"""Who looked at rows that count only once: the tables `ml_test_looks` and `ml_holdout_openings`."""
+"""Evaluations on rows that count once: `ml_test_looks`, `ml_holdout_openings` and `ml_segment_metrics`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.rows import bound, columns, every
+from e2i_assets.adapters.repositories.rows import bound, columns, every, parameters, placeholders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,3 +107,39 @@ def record_test_access(
         "dagster_run_id": dagster_run_id,
     }
     connection.execute(_LOOK, values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRow:
+    """The test rows that have one value in one column; `is_small` ones are not to be compared."""
+
+    column_name: str
+    segment: str
+    test_rows: int
+    is_small: bool
+    test_metrics: Mapping[str, Any]
+    test_intervals: Mapping[str, Any]
+
+
+_CLEAR = sa.text("DELETE FROM ml_segment_metrics WHERE training_run_id = :training_run_id")
+_WRITE = sa.text(
+    f"INSERT INTO ml_segment_metrics (training_run_id, {columns(SegmentRow)}) "
+    f"VALUES (:training_run_id, {placeholders(SegmentRow)})"
+)
+_READ = sa.text(
+    f"SELECT {columns(SegmentRow)} FROM ml_segment_metrics WHERE training_run_id = :training_run_id "
+    "ORDER BY column_name, test_rows DESC, segment"
+)
+
+
+def write_segments(connection: sa.Connection, training_run_id: str, rows: Sequence[SegmentRow]) -> None:
+    """Replace the segments of a training run."""
+    connection.execute(_CLEAR, {"training_run_id": training_run_id})
+    if rows:
+        connection.execute(_WRITE, [{**parameters(row), "training_run_id": training_run_id} for row in rows])
+
+
+def segments_of(database: Database, training_run_id: str) -> list[SegmentRow]:
+    """Return the segments of a training run, by column, the largest first."""
+    with database.connect() as connection:
+        return every(SegmentRow, connection.execute(_READ, {"training_run_id": training_run_id}))

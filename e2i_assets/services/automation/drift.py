@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from e2i_assets.adapters.mlflow.models import load_model
-from e2i_assets.adapters.repositories.champions import StoredDecision
-from e2i_assets.adapters.repositories.drift_reports import DriftRow, StoredReport
 from e2i_assets.adapters.repositories.experiments import ExperimentRow
+from e2i_assets.adapters.repositories.models import StoredDecision
+from e2i_assets.adapters.repositories.monitoring import DriftRow, StoredReport
 from e2i_assets.adapters.repositories.run_requests import Cause, LastRequest, RunRequest
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.adapters.sources.fingerprints import Fingerprints

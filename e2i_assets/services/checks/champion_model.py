@@ -4,7 +4,7 @@ from pathlib import Path
 
 from e2i_assets.adapters.mlflow.client import TrackingFailed, TrackingUnreachable
 from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
-from e2i_assets.adapters.repositories.champions import StoredDecision
+from e2i_assets.adapters.repositories.models import StoredDecision
 from e2i_assets.core.automation.champion import ChampionModel
 from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from e2i_assets.adapters.mlflow.models import ModelInvalid
-from e2i_assets.adapters.repositories.model_versions import version_of
+from e2i_assets.adapters.repositories.models import version_of
 from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.contracts.violations import training_violations_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.pattern_rows import STARTER, PatternRow
-from e2i_assets.adapters.repositories.starter_patterns import StarterPatternRepository
+from e2i_assets.adapters.repositories.pattern_writes import StarterPatternRepository
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.memory import meta_vector
 from e2i_assets.core.memory.starter import StarterFile, StarterPattern, patterns
