@@ -6,6 +6,9 @@ PYTEST_WORKERS ?= 2
 PYTEST := .venv/bin/pytest -n $(PYTEST_WORKERS) --dist worksteal
 # What takes longer than .ci/run may: each has a target of its own.
 LONG := drill or daemon or fuzz or screenshots or tutorial
+# What `make test` runs. CI adds the tests of `processes` and `ui` in the same session (SELECT="not ($(LONG))"): a test
+# that waits leaves its core to another one.
+SELECT ?= not (processes or ui or $(LONG))
 
 # No library calls home, and a machine without git is fine.
 export DAGSTER_DISABLE_TELEMETRY := 1
@@ -17,7 +20,7 @@ export GIT_PYTHON_REFRESH := quiet
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz tutorial run dev test processes all-tests browser drill test-daemon test-ui screenshots docs lint licences audit format lock schema clean install
+.PHONY: help fuzz tutorial run dev test processes browser drill test-daemon test-ui screenshots docs lint licences audit format lock schema clean install
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -30,13 +33,10 @@ dev: install ## Dagster, MLflow and the Optuna dashboard on this machine, until 
 	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i up
 
 test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, ARGS="-k name")
-	@$(PYTEST) -m "not (processes or ui or $(LONG))" $(ARGS)
+	@$(PYTEST) -m "$(SELECT)" $(ARGS)
 
 processes: install ## The tests that start whole programs and kill them: minutes (PYTEST_WORKERS=1 for one after the other)
 	@$(PYTEST) -m "processes and not ($(LONG))" $(ARGS)
-
-all-tests: browser ## What test, processes and test-ui run, in one session: a test that waits leaves its core to another
-	@$(PYTEST) -m "not ($(LONG))" $(ARGS)
 
 drill: install ## Real runs, and what can happen to them at random moments, about 60 times (E2I_DRILL_SEED, ARGS="-k lock"): an hour
 	@.venv/bin/pytest -m drill $(ARGS)
