@@ -145,18 +145,18 @@ def test_the_workflow_runs_what_ci_runs_locally() -> None:
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     local = (ROOT / ".ci" / "run").read_text()
     assert re.findall(r"- run: (.*)", workflow) == [".ci/run"]
-    assert re.findall(r"^ *make ([\w-]+)", local, re.MULTILINE) == ["browser", "lint", "docs", "all-tests"]
+    assert re.findall(r"^ *make ([\w-]+)", local, re.MULTILINE) == ["browser", "lint", "docs", "test"]
 
 
 # In the place of `make`: says what pytest would, and fails for the target that $FAILS names.
 MAKE = """#!/bin/sh
-[ "$1" = all-tests ] && echo "12 passed in 3.45s"
+[ "$1" = test ] && echo "12 passed in 3.45s"
 [ "$1" = lint ] && echo "a line of the lint"
 [ "$1" != "$FAILS" ]
 """
 
 
-@pytest.mark.parametrize("fails", ["nothing", "browser", "lint", "docs", "all-tests"])
+@pytest.mark.parametrize("fails", ["nothing", "browser", "lint", "docs", "test"])
 def test_ci_hides_no_failure_and_ends_with_the_closing_line_of_pytest(tmp_path: Path, fails: str) -> None:
     for name in ("make", "chromium"):
         (tmp_path / name).write_text(MAKE)
