@@ -12,6 +12,7 @@ from e2i_assets.adapters.current_user import who as account
 from e2i_assets.cli.console import document, for_a_program, out
 from e2i_assets.cli.open_project import opened_project
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.evaluation.shown import shown
 from e2i_assets.services.open_holdout import OpenedHoldout, open_holdout
 
 
@@ -54,9 +55,9 @@ def _table(opened: OpenedHoldout) -> Table:
         table.add_column(column, justify="right")
     for metric, value in opened.report.metrics.items():
         interval = opened.intervals.get(metric)
-        between = f"{interval.low:.4f} to {interval.high:.4f}" if interval else ""
+        between = f"{shown(interval.low)} to {shown(interval.high)}" if interval else ""
         test = opened.test_metrics.get(metric)
-        table.add_row(metric, "-" if test is None else f"{test:.4f}", f"{value:.4f}", between)
+        table.add_row(metric, "-" if test is None else shown(test), shown(value), between)
     return table
 
 

@@ -14,6 +14,7 @@ from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.feature_columns import unused
 from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.evaluation.shown import shown
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.plots.training import model_pictures, validation_importance
 from e2i_assets.core.search.tuning import Tuned
@@ -53,7 +54,7 @@ class KeptTraining:
             {
                 "metric": row.name,
                 **row.splits,
-                "95 % on test": f"{row.interval.low:.4f} to {row.interval.high:.4f}" if row.interval else None,
+                "95 % on test": f"{shown(row.interval.low)} to {shown(row.interval.high)}" if row.interval else None,
                 "defaults on test": row.defaults,
                 "dummy on test": row.dummy,
             }
@@ -68,7 +69,7 @@ class KeptTraining:
                 "segment": one.segment,
                 "test rows": one.n_rows,
                 metric: one.metrics.get(metric),
-                "95 %": f"{one.intervals[metric].low:.4f} to {one.intervals[metric].high:.4f}"
+                "95 %": f"{shown(one.intervals[metric].low)} to {shown(one.intervals[metric].high)}"
                 if metric in one.intervals
                 else None,
                 "note": "too small to compare" if one.is_small else one.not_computable.get(metric),
@@ -97,8 +98,8 @@ def train(
         # What the outbox holds of this study is another model, which this one replaces.
         Outbox(project.settings.outbox).drop(experiment.name, start.study_key)
         record = _fitted(project, start, data, rows, study)
-        shown = tracked_training(record, project.settings.dagster_url)
-        tracked = track_runs.log(project, experiment.name, start.study_key, shown)
+        run = tracked_training(record, project.settings.dagster_url)
+        tracked = track_runs.log(project, experiment.name, start.study_key, run)
         output = training_output(record, tracked)
         runs.finish(start.training_run_id, *training_records(record, tracked), **training_values(record, tracked))
     written = written_report(project, record, tracked)

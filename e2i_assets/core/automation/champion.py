@@ -12,7 +12,7 @@ from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 
-# Two sums of the same numbers in another order differ by as much.
+# Two sums of the same numbers in another order differ by as much, relative to their size.
 _ROUNDING = 1e-12
 
 
@@ -158,6 +158,6 @@ def verdict(
         return Verdict(False, f"it does not meet its criteria, and cannot be compared: {not_comparable}")
     if comparison is None:
         return Verdict(True, f"the champion cannot be judged on these rows, and this model can: {not_comparable}")
-    if comparison.gain >= -_ROUNDING:
+    if comparison.gain >= -_ROUNDING * max(abs(comparison.challenger), abs(comparison.champion)):
         return Verdict(True, f"it is not worse: {comparison}")
     return Verdict(False, f"it is worse, so the champion stays: {comparison}")

@@ -51,8 +51,11 @@ def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
     The budget is not in it: a larger budget resumes the same study. The name is: two experiments that ask the same of
     the same rows have a study, a model and a champion each.
     """
+    # Trials of a release that learnt the target in its own unit have other values.
+    unit = {"target_spread": registry.algorithm(experiment.algorithm).target_spread}
     return content_hash(
         {
+            **(unit if facts.problem_type == "regression" else {}),
             "experiment": experiment.name,
             "data_hash": facts.data_hash,
             "split_hash": facts.split_hash,

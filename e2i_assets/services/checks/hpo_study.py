@@ -161,7 +161,7 @@ def best_value_is_reproducible_from_train_and_validation(project: Project, name:
 
 
 def _differs(value: float, said: float) -> bool:
-    return abs(value - said) > TOLERANCE * max(1.0, abs(said))
+    return not math.isclose(value, said, rel_tol=TOLERANCE, abs_tol=1e-300)
 
 
 def _result(project: Project, name: str) -> StudyResult | None:
