@@ -96,7 +96,7 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
     baseline = _metrics_of_dummy(experiment, fit_context, predictions["test"][0])
     test = report.splits["test"]
     return Training(
-        model=fit_context.model(fit),
+        model=fit_context.model(fit, report.threshold),
         parameters=fit_context.used(hpo.best_hyperparameters, fit),
         rounds=fit.rounds,
         stopped_early=fit.stopped_early or hpo.hpo_best_stopped_early,

@@ -45,7 +45,7 @@ class Malicious:
 
 
 def stored(folder: Path, content: bytes) -> None:
-    manifest = {"format": "e2i-model-1", "sha256": hashlib.sha256(content).hexdigest(), "libraries": {}}
+    manifest = {"format": "e2i-model-2", "sha256": hashlib.sha256(content).hexdigest(), "libraries": {}}
     (folder / ARCHIVE).write_bytes(content)
     (folder / MANIFEST).write_text(json.dumps(manifest))
 

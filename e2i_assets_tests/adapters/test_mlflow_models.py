@@ -2,63 +2,18 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-import skops.io
+from fitted_models import PAIRS, fitted, table
 from sklearn.base import BaseEstimator
 
-from e2i_assets.adapters.mlflow.model_archive import canonical
+from e2i_assets.adapters.mlflow.model_archive import canonical, skops_io
 from e2i_assets.adapters.mlflow.models import ARCHIVE, MANIFEST, ModelInvalid, load_model, save_model
-from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.algorithms.registry import algorithm, names
-from e2i_assets.core.fitting.fit_context import Rows, fit_context
 from e2i_assets.core.fitting.fitted_model import FittedModel
-
-CLASSES = {
-    "binary_classification": (False, True),
-    "multiclass_classification": ("high", "low", "mid"),
-    "regression": (),
-}
-PAIRS = [(name, problem) for name in names() for problem in algorithm(name).problem_types]
 
 
 class Foreign(BaseEstimator):  # type: ignore[misc]
     """An estimator that is not on the list of what may be loaded."""
-
-
-def table(rows: int = 240) -> pd.DataFrame:
-    random = np.random.default_rng(3)
-    frame = pd.DataFrame(
-        {
-            "visits": random.integers(0, 20, rows),
-            "share": random.normal(size=rows),
-            "insured": random.random(rows) < 0.5,
-            "region": random.choice(["north", "south", "west"], rows),
-        }
-    )
-    frame.loc[::7, "share"] = np.nan
-    frame.loc[::11, "region"] = None
-    return frame
-
-
-def target(frame: pd.DataFrame, problem: str) -> pd.Series:
-    signal = frame["visits"] + 3.0 * frame["share"].fillna(0.0)
-    if problem == "regression":
-        return signal
-    if problem == "binary_classification":
-        return signal > 10
-    return pd.Series(np.array(["low", "mid", "high"])[np.digitize(signal, [7.0, 13.0])])
-
-
-def fitted(name: str, problem: str, patience: int | None = None) -> FittedModel:
-    frame = table()
-    values = target(frame, problem)
-    chosen = algorithm(name)
-    task = Task(problem, len(CLASSES[problem]))
-    rows = (Rows(frame[:160], values[:160]), Rows(frame[160:], values[160:]))
-    on_bench = fit_context(chosen, task, *rows, CLASSES[problem])
-    few = {"n_estimators": 12} if "n_estimators" in chosen.parameters else {}
-    return on_bench.model(on_bench.fit({**chosen.default_values, **few, **chosen.fixed_values}, patience))
 
 
 @pytest.mark.parametrize(("name", "problem"), PAIRS)
@@ -112,7 +67,7 @@ def stored_by_hand(content: bytes, folder: Path) -> None:
     import hashlib
 
     (folder / ARCHIVE).write_bytes(content)
-    manifest = {"format": "e2i-model-1", "sha256": hashlib.sha256(content).hexdigest(), "libraries": {}}
+    manifest = {"format": "e2i-model-2", "sha256": hashlib.sha256(content).hexdigest(), "libraries": {}}
     (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
 
 
@@ -121,19 +76,27 @@ def test_a_type_that_is_not_on_the_list_is_refused_by_name_and_not_built(tmp_pat
     with pytest.raises(ModelInvalid, match="Foreign"):
         save_model(model, tmp_path)
     assert not list(tmp_path.iterdir())
-    stored_by_hand(canonical(skops.io.dumps(model)), tmp_path)
+    stored_by_hand(canonical(skops_io().dumps(model.parts)), tmp_path)
     with pytest.raises(ModelInvalid, match=r"Foreign, which is never loaded"):
         load_model(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip archive", canonical(skops.io.dumps([1, 2]))])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not a zip archive",
+        canonical(skops_io().dumps([1, 2])),
+        canonical(skops_io().dumps({"classes": 1})),
+    ],
+)
 def test_what_is_not_a_model_of_ours_is_refused(content: bytes, tmp_path: Path) -> None:
     stored_by_hand(content, tmp_path)
     with pytest.raises(ModelInvalid):
         load_model(tmp_path)
 
 
-@pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"format": "e2i-model-1"}'])
+@pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"format": "e2i-model-2"}'])
 def test_a_manifest_that_does_not_fit_is_refused(manifest: str, tmp_path: Path) -> None:
     save_model(fitted("Ridge", "regression"), tmp_path)
     (tmp_path / MANIFEST).write_text(manifest, encoding="utf-8")

@@ -389,7 +389,7 @@ def _model(archive: bytes, folder: Path) -> None:
     """
     (folder / ARCHIVE).write_bytes(archive)
     content = b"what was written" if _is_native(archive) else archive
-    manifest = {"format": "e2i-model-1", "sha256": hashlib.sha256(content).hexdigest(), "libraries": {}}
+    manifest = {"format": "e2i-model-2", "sha256": hashlib.sha256(content).hexdigest(), "libraries": {}}
     (folder / MANIFEST).write_text(json.dumps(manifest))
     load_model(folder)
 

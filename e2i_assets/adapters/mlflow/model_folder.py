@@ -1,10 +1,13 @@
-"""A fitted model as an MLflow model folder: signature, example, requirements, and our own loader in place of pickle.
+"""A fitted model as an MLflow model folder that stands alone: it loads without `e2i_assets` and without pickle.
 
-The name of this module is written into every folder, so it has to stay.
+The code that loads it travels in the folder: a copy of `core/fitting/fitted_model.py`.
 """
 
+import hashlib
 import importlib
 import importlib.metadata
+import inspect
+import json
 import logging
 import tempfile
 import warnings
@@ -12,31 +15,33 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from e2i_assets.adapters.files.atomic_directory import replacing
 from e2i_assets.adapters.mlflow.client import bounded_environment
-from e2i_assets.adapters.mlflow.models import library_versions, load_model, save_model
+from e2i_assets.adapters.mlflow.models import save_model
 from e2i_assets.adapters.mlflow.tracked_run import MODEL_SHA256_TAG
-from e2i_assets.core.errors import E2iError
-from e2i_assets.core.metrics import Array
+from e2i_assets.core.fitting import fitted_model
+from e2i_assets.core.fitting.fitted_model import METHODS, FittedModel
 
 if TYPE_CHECKING:
     import pandas as pd
-    from mlflow.types import Schema
 
-    from e2i_assets.core.fitting.fitted_model import FittedModel
     from mlflow.models import ModelSignature
 
-_MLFLOW_TYPES = {"b": "boolean", "i": "long", "u": "long", "f": "double", "M": "datetime"}
+_MLFLOW_TYPES = {"b": "boolean", "i": "long", "u": "long", "f": "double"}
+_ALWAYS_NEEDED = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
+_BOOSTERS = ("lightgbm", "xgboost")
+COLUMNS_KEY, THRESHOLD_KEY = "e2i.columns", "e2i.decision_threshold"
 
 
 def save_mlflow_model(
-    model: "FittedModel", folder: Path, input_example: "pd.DataFrame", metadata: Mapping[str, str] | None = None
+    model: FittedModel, folder: Path, input_example: "pd.DataFrame", metadata: Mapping[str, str] | None = None
 ) -> str:
-    """Write a folder that ``mlflow.pyfunc.load_model`` opens and that predicts what the model predicts.
+    """Write a folder that ``mlflow.pyfunc.load_model`` opens where nothing of ours is installed.
 
-    Its ``predict`` takes the parameter ``method``: ``predict`` (labels or values) or ``predict_proba``.
+    Its ``predict`` takes the parameter ``method``: ``predict`` (decisions at the model's threshold, or values) or
+    ``predict_proba`` (a column of probabilities for each class).
 
     Args:
         model: A fitted model.
@@ -54,16 +59,17 @@ def save_mlflow_model(
     example = input_example[model.feature_names_in_].reset_index(drop=True)
     example = example.astype({name: object for name in example.select_dtypes("category").columns})
     with tempfile.TemporaryDirectory() as scratch, replacing(folder, 0o755) as fresh, _quiet():
-        data = Path(scratch, "model")
+        data, loader = Path(scratch, "model"), _written_loader(Path(scratch))
         digest = save_model(model, data)
         pyfunc.save_model(
             path=str(fresh),
-            loader_module=__name__,
+            loader_module=loader.stem,
             data_path=str(data),
+            code_paths=[str(loader)],
             signature=_signature(model, example),
             input_example=example,
-            pip_requirements=_requirements(),
-            metadata={**(metadata or {}), MODEL_SHA256_TAG: digest},
+            pip_requirements=_requirements(model),
+            metadata={**(metadata or {}), **_facts(model), MODEL_SHA256_TAG: digest},
             # Otherwise MLflow looks for a lock file in whatever the current folder is, and copies it along.
             uv_project_path=scratch,
         )
@@ -92,45 +98,44 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _requirements() -> list[str]:
-    """Exact versions, given and not inferred: to infer them MLflow would start a process that loads the model."""
-    ours = f"e2i_assets=={importlib.metadata.version('e2i_assets')}"
-    return [ours, *(f"{name}=={version}" for name, version in library_versions().items())]
+def _written_loader(folder: Path) -> Path:
+    """Write the code that travels with the model, under a name that changes with the code.
+
+    Python imports a module of one name once, so two models of different versions need different names.
+    """
+    code = inspect.getsource(fitted_model)
+    path = folder / f"e2i_model_{hashlib.sha256(code.encode()).hexdigest()[:12]}.py"
+    path.write_text(code, encoding="utf-8")
+    return path
 
 
-def _signature(model: "FittedModel", example: "pd.DataFrame") -> "ModelSignature":
+def _requirements(model: FittedModel) -> list[str]:
+    """Return exact versions. MLflow would infer them in a process that loads the model, which costs seconds."""
+    package = type(model.estimator).__module__.partition(".")[0]
+    needed = [*_ALWAYS_NEEDED, *(name for name in _BOOSTERS if name == package)]
+    return [f"{name}=={importlib.metadata.version(name)}" for name in needed]
+
+
+def _facts(model: FittedModel) -> dict[str, str]:
+    """Return what the signature cannot say: the kind of each column, and the threshold."""
+    threshold = {} if model.threshold is None else {THRESHOLD_KEY: repr(model.threshold)}
+    return {COLUMNS_KEY: json.dumps(model.column_kinds), **threshold}
+
+
+def _signature(model: FittedModel, example: "pd.DataFrame") -> "ModelSignature":
+    """Return the names of the columns, of any type, and the type of a decision.
+
+    MLflow refuses a missing integer for ``long``, whole numbers for ``double`` and categories for ``string``. The model
+    itself takes all of these, and refuses text in a column of numbers.
+    """
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import AnyType
 
     from mlflow.models import ModelSignature
 
-    labels = model.predict(example)
+    decisions = model.predict(example)
     return ModelSignature(
-        inputs=_schema(example),
-        outputs=Schema([ColSpec(_MLFLOW_TYPES.get(labels.dtype.kind, "string"))]),
-        params=ParamSchema([ParamSpec("method", DataType.string, "predict")]),
+        inputs=Schema([ColSpec(AnyType(), name) for name in model.feature_names_in_]),
+        outputs=Schema([ColSpec(_MLFLOW_TYPES.get(decisions.dtype.kind, "string"))]),
+        params=ParamSchema([ParamSpec("method", DataType.string, METHODS[0])]),
     )
-
-
-def _schema(frame: "pd.DataFrame") -> "Schema":
-    """Column names and types. Not MLflow's own inference: that warns about every integer column."""
-    from mlflow.types import ColSpec, Schema
-
-    return Schema([ColSpec(_MLFLOW_TYPES.get(dtype.kind, "string"), str(name)) for name, dtype in frame.dtypes.items()])
-
-
-class _Predictor:
-    """What MLflow calls."""
-
-    def __init__(self, model: "FittedModel") -> None:
-        self._model = model
-
-    def predict(self, frame: "pd.DataFrame", params: dict[str, Any] | None = None) -> Array:
-        method = (params or {}).get("method", "predict")
-        if method not in ("predict", "predict_proba"):
-            raise E2iError(f"method: {method!r} is not known, give 'predict' or 'predict_proba'")
-        return self._model.predict_proba(frame) if method == "predict_proba" else self._model.predict(frame)
-
-
-def _load_pyfunc(path: str) -> _Predictor:
-    """Called by MLflow, by this name."""
-    return _Predictor(load_model(Path(path)))

@@ -7,32 +7,29 @@ import hashlib
 import importlib.metadata
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from e2i_assets.adapters.files.json_files import json_of
 from e2i_assets.adapters.mlflow.model_archive import (
     MOST_BYTES,
-    TRUSTED_TYPES,
     canonical,
+    skops_io,
     unfolded_bytes,
     untrusted_types,
 )
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.fitting.fitted_model import ARCHIVE, TRUSTED_TYPES, FittedModel
 
-if TYPE_CHECKING:
-    from e2i_assets.core.fitting.fitted_model import FittedModel
-
-ARCHIVE = "model.skops"
 MANIFEST = "manifest.json"
 LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "xgboost", "lightgbm")
-_FORMAT = "e2i-model-1"
+_FORMAT = "e2i-model-2"
 
 
 class ModelInvalid(E2iError):
     """A model that cannot be stored, or a stored one that is damaged, altered or not ours."""
 
 
-def save_model(model: "FittedModel", folder: Path) -> str:
+def save_model(model: FittedModel, folder: Path) -> str:
     """Write a model, so that `load_model` brings back one that predicts the same to the last bit.
 
     Args:
@@ -45,13 +42,11 @@ def save_model(model: "FittedModel", folder: Path) -> str:
     Raises:
         ModelInvalid: The model holds a type that we would refuse to load. Nothing is written.
     """
-    import skops.io
-
-    archive = canonical(skops.io.dumps(model))
+    archive = canonical(skops_io().dumps(model.parts))
     if unknown := untrusted_types(archive):
         raise ModelInvalid(
             f"this model holds {', '.join(unknown)}, which is never loaded from storage, so it is not stored. Leave it "
-            "out of the model, or add the type to TRUSTED_TYPES in e2i_assets/adapters/model_archive.py"
+            "out of the model, or add the type to TRUSTED_TYPES in e2i_assets/core/fitting/fitted_model.py"
         )
     digest = hashlib.sha256(archive).hexdigest()
     manifest = {"format": _FORMAT, "sha256": digest, "libraries": library_versions()}
@@ -61,7 +56,7 @@ def save_model(model: "FittedModel", folder: Path) -> str:
     return digest
 
 
-def load_model(folder: Path, expected_sha256: str | None = None) -> "FittedModel":
+def load_model(folder: Path, expected_sha256: str | None = None) -> FittedModel:
     """Read a model that `save_model` wrote.
 
     Args:
@@ -71,14 +66,11 @@ def load_model(folder: Path, expected_sha256: str | None = None) -> "FittedModel
     Raises:
         ModelInvalid: A file is missing, was altered, or holds a type that is not one of ours.
     """
-    archive = _archive(folder, expected_sha256)
-    model = _loaded(folder, archive)
-
-    from e2i_assets.core.fitting.fitted_model import FittedModel
-
-    if not isinstance(model, FittedModel):
-        raise ModelInvalid(f"{folder / ARCHIVE} holds a {type(model).__name__}, not a model of ours: train it again")
-    return model
+    parts = _loaded(folder, _archive(folder, expected_sha256))
+    try:
+        return FittedModel(**parts)
+    except TypeError:
+        raise ModelInvalid(f"{folder / ARCHIVE} does not hold the parts of a model: train the model again") from None
 
 
 def library_versions() -> dict[str, str]:
@@ -105,8 +97,6 @@ def _archive(folder: Path, expected_sha256: str | None) -> bytes:
 
 
 def _loaded(folder: Path, archive: bytes) -> Any:
-    import skops.io
-
     try:
         if (unfolded := unfolded_bytes(archive)) > MOST_BYTES:
             raise ModelInvalid(
@@ -114,7 +104,7 @@ def _loaded(folder: Path, archive: bytes) -> Any:
             )
         if unknown := untrusted_types(archive):
             raise ModelInvalid(f"{folder / ARCHIVE} holds {', '.join(unknown)}, which is never loaded: do not use it")
-        return skops.io.loads(archive, trusted=list(TRUSTED_TYPES))
+        return skops_io().loads(archive, trusted=list(TRUSTED_TYPES))
     except ModelInvalid:
         raise
     except Exception as error:  # what a forged archive makes its readers raise is no closed list

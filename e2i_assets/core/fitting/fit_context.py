@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,12 @@ from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, predicted
 from e2i_assets.core.algorithms.early_stopping import FitMonitor
 from e2i_assets.core.algorithms.prepared_data import Matrix, PreparedData, Task
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.preprocessing import category_positions, fitted, matrix, precision
+from e2i_assets.core.fitting.fitted_model import FittedModel, matrix
+from e2i_assets.core.fitting.preprocessing import category_positions, fitted, precision
 from e2i_assets.core.fitting.resampling import resampled
 from e2i_assets.core.fitting.rows import RowSource, pieces
 from e2i_assets.core.imbalance import AS_THEY_COME, Balancing, balanced_weights
 from e2i_assets.core.metrics import Array, Prediction
-
-if TYPE_CHECKING:
-    from e2i_assets.core.fitting.fitted_model import FittedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +125,14 @@ class FitContext:
         name = self.algorithm.rounds_parameter
         return dict(parameters) if name is None or fit.rounds is None else {**parameters, name: fit.rounds}
 
-    def model(self, fit: Fit) -> "FittedModel":
-        """Join preprocessing and estimator into one model on tables and labels."""
-        from e2i_assets.core.fitting.fitted_model import FittedModel
-
+    def model(self, fit: Fit, threshold: float | None = None) -> FittedModel:
+        """Join preprocessing and estimator into one model on tables and labels, which decides at the threshold."""
         classes = np.asarray(self.classes) if self.classes else None
         return FittedModel(
             self.preparation,
             fit.estimator,
             classes,
+            threshold,
             precision(self.algorithm.preparation),
             target_centre=fit.unit.centre,
             target_scale=fit.unit.scale,

@@ -1,67 +1,150 @@
-"""The model as its user meets it. Apart from `fitting`, because a scikit-learn estimator must import scikit-learn."""
+"""The model that is stored and served: a table in, decisions out.
 
-from typing import Any
+A stored model carries a copy of this file, so that it loads without `e2i_assets`. The file imports nothing of ours.
+"""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from numbers import Real
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator  # noqa: TID253  # a base class cannot be imported later
 
-from e2i_assets.core.algorithms.algorithm import predicted
-from e2i_assets.core.algorithms.prepared_data import Task
-from e2i_assets.core.algorithms.target_unit import TargetUnit
-from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.preprocessing import Precision, transformed
-from e2i_assets.core.metrics import Array, Prediction
+Array = npt.NDArray[Any]
+Precision = Literal["float32", "float64"]
+ROWS_AT_A_TIME = 16_384
+ARCHIVE = "model.skops"
+METHODS = ("predict", "predict_proba")
+# The only types that are built from an archive, beside numbers, text and arrays. Everything else is refused.
+TRUSTED_TYPES = (
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
+    "numpy.dtype",
+    "sklearn.compose._column_transformer.ColumnTransformer",
+    "sklearn.dummy.DummyClassifier",
+    "sklearn.dummy.DummyRegressor",
+    "sklearn.ensemble._forest.ExtraTreesClassifier",
+    "sklearn.ensemble._forest.ExtraTreesRegressor",
+    "sklearn.ensemble._forest.RandomForestClassifier",
+    "sklearn.ensemble._forest.RandomForestRegressor",
+    "sklearn.ensemble._gb.GradientBoostingClassifier",
+    "sklearn.ensemble._gb.GradientBoostingRegressor",
+    "sklearn.impute._base.MissingIndicator",
+    "sklearn.impute._base.SimpleImputer",
+    "sklearn.linear_model._coordinate_descent.Lasso",
+    "sklearn.linear_model._logistic.LogisticRegression",
+    "sklearn.linear_model._ridge.Ridge",
+    "sklearn.pipeline.Pipeline",
+    "sklearn.preprocessing._data.QuantileTransformer",
+    "sklearn.preprocessing._data.StandardScaler",
+    "sklearn.preprocessing._encoders.OneHotEncoder",
+    "sklearn.preprocessing._encoders.OrdinalEncoder",
+    "sklearn.preprocessing._function_transformer.FunctionTransformer",
+    "sklearn.preprocessing._label.LabelEncoder",
+    "sklearn.tree._classes.DecisionTreeClassifier",
+    "sklearn.tree._classes.DecisionTreeRegressor",
+    "sklearn.tree._classes.ExtraTreeClassifier",
+    "sklearn.tree._classes.ExtraTreeRegressor",
+    "sklearn.tree._tree.Tree",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+    "xgboost.sklearn.XGBRegressor",
+)
 
 
-class FittedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A model as its user meets it: a table in, labels or values out, preprocessing included.
+class FittedModel:
+    """A fitted model with its preprocessing, its class names and its decision threshold.
 
     Args:
         preprocessing: Fitted ColumnTransformer.
         estimator: Fitted estimator on class codes or values.
-        classes_: Labels in the order of their codes, None for a regression.
-        precision: Of the matrix that the estimator reads, the same as when it was fitted.
-        target_centre, target_scale: The `TargetUnit` in which the estimator predicts.
+        classes: Labels in the order of their codes, None for a regression.
+        threshold: Two classes only: the probability of the second class from which a row is called that; None takes the
+            more probable class.
+        precision: Precision of the matrix that the estimator reads, the same as when it was fitted.
+        target_centre, target_scale: The estimator predicts ``(value - target_centre) / target_scale``.
     """
-
-    # A model that was stored before targets had a unit has neither of them.
-    target_centre: float = 0.0
-    target_scale: float = 1.0
 
     def __init__(
         self,
         preprocessing: Any,
         estimator: Any,
-        classes_: Array | None = None,
+        classes: Array | None = None,
+        threshold: float | None = None,
         precision: Precision = "float64",
         target_centre: float = 0.0,
         target_scale: float = 1.0,
     ) -> None:
         self.preprocessing = preprocessing
         self.estimator = estimator
-        self.classes_ = classes_
+        self.classes_ = classes
+        self.threshold = threshold
         self.precision = precision
         self.target_centre = target_centre
         self.target_scale = target_scale
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The arguments that make an equal model: what is stored of it."""
+        return {
+            "preprocessing": self.preprocessing,
+            "estimator": self.estimator,
+            "classes": self.classes_,
+            "threshold": self.threshold,
+            "precision": self.precision,
+            "target_centre": self.target_centre,
+            "target_scale": self.target_scale,
+        }
 
     @property
     def feature_names_in_(self) -> list[str]:
         """The columns that it was fitted on."""
         return [str(name) for name in self.preprocessing.feature_names_in_]
 
-    def _prediction(self, frame: pd.DataFrame) -> Prediction:
-        x = transformed(self.preprocessing, frame[self.feature_names_in_], self.precision)
-        return predicted(self.estimator, x, self._task(), TargetUnit(self.target_centre, self.target_scale))
+    @property
+    def column_kinds(self) -> dict[str, str]:
+        """What each column holds: ``number`` or ``category``."""
+        named = {name: columns for name, _, columns in self.preprocessing.transformers_}
+        categories = set(named.get("categorical", ()))
+        return {name: "category" if name in categories else "number" for name in self.feature_names_in_}
 
-    def _task(self) -> Task:
+    def predict(self, frame: pd.DataFrame) -> Array:
+        """Return a class name or a value per row: shape (n,).
+
+        Raises:
+            ValueError: A column is missing, or a column of numbers holds something else.
+        """
         if self.classes_ is None:
-            return Task("regression")
-        count = len(self.classes_)
-        return Task("binary_classification" if count == 2 else "multiclass_classification", count)
+            x = self._matrix(frame)
+            predicted = np.asarray(self.estimator.predict(x) if len(x) else [], dtype=np.float64)
+            return predicted * self.target_scale + self.target_centre
+        scores = self.predict_proba(frame)
+        codes = scores.argmax(axis=1) if self.threshold is None else (scores[:, 1] >= self.threshold).astype(int)
+        return np.asarray(self.classes_[codes])
+
+    def predict_proba(self, frame: pd.DataFrame) -> Array:
+        """Return class probabilities: shape (n, k), in the order of ``classes_``.
+
+        Raises:
+            ValueError: The model is a regression, a column is missing, or a column of numbers holds something else.
+        """
+        if self.classes_ is None:
+            raise ValueError("a regression predicts values, not probabilities: call predict")
+        x = self._matrix(frame)
+        scores = np.zeros((len(x), len(self.classes_)))
+        if not len(x):  # scikit-learn refuses a matrix without rows
+            return scores
+        # A class without train rows has no column of its own in what the estimator returns.
+        scores[:, np.asarray(self.estimator.classes_, dtype=np.int64)] = self.estimator.predict_proba(x)
+        # The probabilities of XGBoost are of single precision and sum to one only within 1e-7.
+        return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
     def feature_importances(self) -> dict[str, float]:
-        """Return what the estimator itself says each column of its matrix is worth, the largest first.
+        """Return the importance that the estimator gives each column of its matrix, the largest first.
 
         Trees: the share of the gain; linear models: the size of the coefficient, on average over the classes.
         Comparable within a model, not between models.
@@ -77,18 +160,96 @@ class FittedModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no
         pairs = zip(map(str, names), np.asarray(found, dtype=np.float64).tolist(), strict=True)
         return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
-    def predict(self, frame: pd.DataFrame) -> Array:
-        """Return a label or a value per row: shape (n,)."""
-        labels = self._prediction(frame).labels
-        return labels if self.classes_ is None else np.asarray(self.classes_[labels])
+    def _matrix(self, frame: pd.DataFrame) -> Array:
+        if missing := [name for name in self.column_kinds if name not in frame.columns]:
+            raise ValueError(f"these columns of the model are missing: {', '.join(missing)}")
+        return matrix(self.preprocessing, self._pieces(frame), len(frame), self.precision)
 
-    def predict_proba(self, frame: pd.DataFrame) -> Array:
-        """Return class probabilities: shape (n, k), in the order of ``classes_``.
+    def _pieces(self, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        kinds, known = self.column_kinds, self._known_categories()
+        for start in range(0, len(frame), ROWS_AT_A_TIME):
+            part = frame.iloc[start : start + ROWS_AT_A_TIME]
+            columns = {
+                name: _numbers(part[name]) if kind == "number" else _categories(part[name], known.get(name, []))
+                for name, kind in kinds.items()
+            }
+            yield pd.DataFrame(columns, index=part.index)
 
-        Raises:
-            E2iError: The model is a regression.
-        """
-        scores = self._prediction(frame).scores
-        if scores is None:
-            raise E2iError("a regression predicts values, not probabilities: call predict")
-        return scores
+    def _known_categories(self) -> dict[str, list[Any]]:
+        """Return the categories of each column as its encoder knows them, the one for a missing value among them."""
+        encoder = self.preprocessing.named_transformers_.get("categorical")
+        names = [name for name, kind in self.column_kinds.items() if kind == "category"]
+        return dict(zip(names, map(list, getattr(encoder, "categories_", ())), strict=False))
+
+
+def matrix(preprocessing: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: Precision) -> Array:
+    """Apply fitted preprocessing to the pieces of a table, of which only one is ever held in double precision.
+
+    Returns:
+        Shape (rows, prepared features), in the order of C.
+    """
+    made: Array = np.empty((rows, 0), dtype=dtype)
+    start = 0
+    for part in parts:
+        prepared = preprocessing.transform(part)
+        if start == 0:
+            made = np.empty((rows, prepared.shape[1]), dtype=dtype)
+        made[start : start + len(prepared)] = prepared
+        start += len(prepared)
+    return made
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """Return a column as numbers, NaN where a value is missing, from whichever type holds numbers."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
+        return column
+    cells = column.astype(object)
+    wrong = [cell for cell in cells.dropna() if not _is_number(cell)]
+    if wrong:
+        raise ValueError(f"column {column.name!r} takes numbers and missing values, and has {str(wrong[0])[:80]!r}")
+    return cells.where(cells.notna(), np.nan).astype(np.float64)
+
+
+def _categories(column: pd.Series, known: list[Any]) -> pd.Series:
+    """Return a column in the categories that are known: 1, 1.0, true and "1" are one of them.
+
+    A category that is not known becomes text, and what is missing becomes what stood for it in training.
+    """
+    cells = column.astype(object)
+    by_label = {_label(cell): cell for cell in known if not pd.isna(cell)}
+    labels = {cell: _label(cell) for cell in cells.dropna().unique()}
+    found = cells.map({cell: by_label.get(label, label) for cell, label in labels.items()}, na_action="ignore")
+    missing = next((cell for cell in known if pd.isna(cell)), np.nan)
+    return found.astype(object).where(cells.notna(), missing)
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, Real | np.bool_ | Decimal)
+
+
+def _label(cell: Any) -> str:
+    return str(int(cell)) if _is_number(cell) and float(cell).is_integer() else str(cell)
+
+
+class Served:
+    """What MLflow calls."""
+
+    def __init__(self, model: FittedModel) -> None:
+        self.model = model
+
+    def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> "Array | pd.DataFrame":
+        """Return decisions or values; with ``method`` ``predict_proba`` a column of probabilities for each class."""
+        method = (params or {}).get("method", METHODS[0])
+        if method not in METHODS:
+            raise ValueError(f"method: {method!r} is not known, give {' or '.join(map(repr, METHODS))}")
+        if method == "predict":
+            return self.model.predict(frame)
+        scores = self.model.predict_proba(frame)
+        return pd.DataFrame(scores, columns=list(self.model.classes_), index=frame.index)  # type: ignore[arg-type]
+
+
+def _load_pyfunc(path: str) -> Served:
+    """Called by MLflow, by this name."""
+    import skops.io
+
+    return Served(FittedModel(**skops.io.load(Path(path) / ARCHIVE, trusted=list(TRUSTED_TYPES))))

@@ -3,18 +3,16 @@
 It holds no tuned parameter, so a study prepares its rows once, and the final model carries the same fitted steps.
 """
 
-from collections.abc import Collection, Iterable
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from e2i_assets.core.algorithms.algorithm import Preparation
-from e2i_assets.core.algorithms.prepared_data import Matrix
-from e2i_assets.core.fitting.rows import RowSource, pieces
+from e2i_assets.core.fitting.fitted_model import Precision
+from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.fitting.tree_precision import fine_columns
-
-Precision = Literal["float32", "float64"]
 
 RARE_CATEGORY_SHARE = 0.005
 MOST_PLACES = 10_000
@@ -82,24 +80,6 @@ def _first_of_each_value(frame: pd.DataFrame) -> pd.DataFrame:
         first |= ~frame[name].duplicated().to_numpy()
     shown: pd.DataFrame = frame[first]
     return shown
-
-
-def transformed(preparation: Any, frame: pd.DataFrame, dtype: Precision) -> Matrix:
-    """Apply fitted preprocessing: shape (rows, prepared features), in the order of C."""
-    return matrix(preparation, pieces(frame), len(frame), dtype)
-
-
-def matrix(preparation: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: Precision) -> Matrix:
-    """Apply fitted preprocessing to the pieces of a table, of which only one is ever prepared in double precision."""
-    made: Matrix = np.empty((rows, 0), dtype=dtype)
-    start = 0
-    for part in parts:
-        prepared = preparation.transform(part)
-        if start == 0:
-            made = np.empty((rows, prepared.shape[1]), dtype=dtype)
-        made[start : start + len(prepared)] = prepared
-        start += len(prepared)
-    return made
 
 
 def _numeric(preparation: Preparation) -> Any:

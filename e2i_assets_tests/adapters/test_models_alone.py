@@ -1,0 +1,90 @@
+"""A stored model where nothing of ours is installed: it loads, and predicts the same."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fitted_models import PAIRS, fitted, table
+
+from e2i_assets.adapters.mlflow.model_folder import save_mlflow_model
+from e2i_assets.core.fitting.fitted_model import FittedModel
+
+PROGRAM = Path(__file__).parents[1] / "support" / "stand_alone.py"
+BOOSTERS = ("lightgbm", "xgboost")
+# What xgboost asks for and one machine never uses: 469 MB.
+OVERRIDE = "nvidia-nccl-cu12 ; sys_platform == 'never'\n"
+
+
+def stored(name: str, problem: str, folder: Path) -> Path:
+    """Write a model, awkward rows, and what the model says of them."""
+    made = fitted(name, problem)
+    threshold = 0.3 if problem == "binary_classification" else None
+    model = FittedModel(**{**made.parts, "threshold": threshold})
+    rows = table(60)
+    rows.loc[3, "region"], rows.loc[4, "share"] = "never seen", np.nan
+    rows["visits"] = rows["visits"].astype("Int64").mask(rows.index % 8 == 5)
+    place = folder / f"{name}_{problem}"
+    save_mlflow_model(model, place / "model", rows.head())
+    rows.to_parquet(place / "rows.parquet")
+    read_back = pd.read_parquet(place / "rows.parquet")
+    expected = {"predict": model.predict(read_back).tolist()}
+    if problem != "regression":
+        expected["predict_proba"] = model.predict_proba(read_back).tolist()
+    (place / "expected.json").write_text(json.dumps(expected))
+    return place
+
+
+def agreed(python: Path | str, refused: tuple[str, ...], *folders: Path) -> int:
+    """Return how many models agreed with what was expected of them, in a process of this Python."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "E2I_"))}
+    command = [str(python), "-W", "ignore", str(PROGRAM), ",".join(refused), *map(str, folders)]
+    ran = subprocess.run(
+        command, env=environment, cwd=folders[0], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return int(ran.stdout)
+
+
+def test_every_model_loads_and_predicts_the_same_without_our_package(tmp_path: Path) -> None:
+    folders = [stored(name, problem, tmp_path) for name, problem in PAIRS]
+    assert agreed(sys.executable, ("e2i_assets",), *folders) == len(PAIRS)
+
+
+def test_a_model_asks_for_its_own_booster_and_no_other(tmp_path: Path) -> None:
+    wanted = {"LightGBM": ["lightgbm"], "XGBoost": ["xgboost"], "Ridge": [], "RandomForest": []}
+    folders = {name: stored(name, "regression", tmp_path) for name in wanted}
+    for name, folder in folders.items():
+        lines = (folder / "model" / "requirements.txt").read_text().split()
+        assert all("==" in line for line in lines)
+        assert [line.partition("==")[0] for line in lines if line.startswith(BOOSTERS)] == wanted[name]
+    assert agreed(sys.executable, ("e2i_assets", *BOOSTERS), folders["Ridge"], folders["RandomForest"]) == 2
+
+
+@pytest.mark.processes
+def test_the_recorded_requirements_alone_load_the_model_in_an_empty_environment(tmp_path: Path) -> None:
+    """What a colleague's machine has: the requirements that MLflow recorded, installed, and nothing else."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    names = ("LightGBM", "XGBoost", "RandomForest", "LogisticRegression")
+    folders = [stored(name, "binary_classification", tmp_path) for name in names]
+    (tmp_path / "override.txt").write_text(OVERRIDE)
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    lists = [argument for folder in folders for argument in ("-r", str(folder / "model" / "requirements.txt"))]
+    install = [
+        uv,
+        "pip",
+        "install",
+        "-q",
+        "--python",
+        str(python),
+        "--override",
+        str(tmp_path / "override.txt"),
+        *lists,
+    ]
+    subprocess.run(install, check=True)
+    assert agreed(python, (), *folders) == len(names)

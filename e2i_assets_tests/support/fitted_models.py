@@ -1,0 +1,51 @@
+"""A small fitted model of every algorithm and problem type."""
+
+import numpy as np
+import pandas as pd
+
+from e2i_assets.core.algorithms.prepared_data import Task
+from e2i_assets.core.algorithms.registry import algorithm, names
+from e2i_assets.core.fitting.fit_context import Rows, fit_context
+from e2i_assets.core.fitting.fitted_model import FittedModel
+
+CLASSES = {
+    "binary_classification": (False, True),
+    "multiclass_classification": ("high", "low", "mid"),
+    "regression": (),
+}
+PAIRS = [(name, problem) for name in names() for problem in algorithm(name).problem_types]
+
+
+def table(rows: int = 240) -> pd.DataFrame:
+    random = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {
+            "visits": random.integers(0, 20, rows),
+            "share": random.normal(size=rows),
+            "insured": random.random(rows) < 0.5,
+            "region": random.choice(["north", "south", "west"], rows),
+        }
+    )
+    frame.loc[::7, "share"] = np.nan
+    frame.loc[::11, "region"] = None
+    return frame
+
+
+def target(frame: pd.DataFrame, problem: str) -> pd.Series:
+    signal = frame["visits"] + 3.0 * frame["share"].fillna(0.0)
+    if problem == "regression":
+        return signal
+    if problem == "binary_classification":
+        return signal > 10
+    return pd.Series(np.array(["low", "mid", "high"])[np.digitize(signal, [7.0, 13.0])])
+
+
+def fitted(name: str, problem: str, patience: int | None = None) -> FittedModel:
+    frame = table()
+    values = target(frame, problem)
+    chosen = algorithm(name)
+    task = Task(problem, len(CLASSES[problem]))
+    rows = (Rows(frame[:160], values[:160]), Rows(frame[160:], values[160:]))
+    on_bench = fit_context(chosen, task, *rows, CLASSES[problem])
+    few = {"n_estimators": 12} if "n_estimators" in chosen.parameters else {}
+    return on_bench.model(on_bench.fit({**chosen.default_values, **few, **chosen.fixed_values}, patience))

@@ -1,0 +1,45 @@
+"""Loads models that MLflow holds, without `e2i_assets`, and compares what they predict with what was expected.
+
+Run as a program with the packages to refuse, and folders that hold `model/`, `rows.parquet` and `expected.json`; it
+prints how many agreed.
+"""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def refuse(*packages: str) -> None:
+    """Have these packages not be there for this process."""
+
+    class Refused:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name.partition(".")[0] in packages:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    sys.meta_path.insert(0, Refused())  # type: ignore[arg-type]
+
+
+def differences(folder: Path) -> list[str]:
+    """Return what the model of a folder predicts otherwise than expected."""
+    import mlflow.pyfunc
+    import pandas as pd
+
+    model: Any = mlflow.pyfunc.load_model(str(folder / "model"))
+    rows, expected = pd.read_parquet(folder / "rows.parquet"), json.loads((folder / "expected.json").read_text())
+    found: dict[str, Any] = {"predict": model.predict(rows).tolist()}
+    if "predict_proba" in expected:
+        found["predict_proba"] = model.predict(rows, params={"method": "predict_proba"}).to_numpy().tolist()
+    return [f"{folder.name}: {method}" for method in expected if found[method] != expected[method]]
+
+
+if __name__ == "__main__":
+    refused = [name for name in sys.argv[1].split(",") if name]
+    refuse(*refused)
+    assert "e2i_assets" in refused or importlib.util.find_spec("e2i_assets") is None
+    wrong = [one for folder in sys.argv[2:] for one in differences(Path(folder))]
+    assert not wrong, wrong
+    assert "e2i_assets" not in sys.modules
+    print(len(sys.argv) - 2)
