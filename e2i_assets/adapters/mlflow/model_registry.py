@@ -3,7 +3,15 @@
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from e2i_assets.adapters.mlflow.tracked_run import MODEL_FOLDER, MODEL_SHA256_TAG, RUN_KEY_TAG, TrackedRun
+from e2i_assets.adapters.mlflow.tracked_run import (
+    LONGEST_REGISTERED,
+    MODEL_FOLDER,
+    MODEL_SHA256_TAG,
+    RUN_KEY_TAG,
+    TrackedRun,
+    TrackingRefused,
+    cut,
+)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 STARTED_TAG = "e2i.started_at"
@@ -25,7 +33,7 @@ def registered_version(client: "MlflowClient", name: str, tracked: TrackedRun, r
             source=f"{run.info.artifact_uri}/{MODEL_FOLDER}",
             run_id=run.info.run_id,
             tags={RUN_KEY_TAG: tracked.run_key, MODEL_SHA256_TAG: sha256},
-            description=tracked.description or None,
+            description=cut(tracked.description, LONGEST_REGISTERED) or None,
             await_creation_for=0,
         )
     elif version.tags.get(MODEL_SHA256_TAG) != sha256:
@@ -54,12 +62,18 @@ def _create_model(client: "MlflowClient", name: str, tracked: TrackedRun) -> Non
     """Create the registered model unless it is there: another experiment may be creating it just now."""
     from mlflow.exceptions import MlflowException
 
-    tags = {key: value for key, value in tracked.tags.items() if key in ("algorithm", "problem_type")}
+    shown = ("algorithm", "problem_type")
+    tags = {name: cut(value, LONGEST_REGISTERED) for name, value in tracked.tags.items() if name in shown}
     try:
         client.create_registered_model(name, tags=tags)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+        if "already taken by a prompt" in error.message:
+            raise TrackingRefused(
+                f"MLflow has a prompt of the name {name}, and takes no model of that name: delete the prompt, "
+                "then `e2i track --catch-up`"
+            ) from None
 
 
 def promote(client: "MlflowClient", name: str, version: int, champion: int | None) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from e2i_assets.adapters.mlflow.tracked_run import (
+    LONGEST_NAME,
     MODEL_FOLDER,
     MODEL_SHA256_TAG,
     RUN_KEY_TAG,
     TrackedRun,
     TrackingRefused,
     all_tags,
+    cut,
     param_text,
 )
 
@@ -40,11 +42,12 @@ def opened_run(client: "MlflowClient", experiment_id: str, tracked: TrackedRun) 
         TrackingRefused: It is there, and its parameters are others. It stays as it is.
     """
     run = found_run(client, [experiment_id], tracked.run_key)
+    name = cut(tracked.run_name, LONGEST_NAME)
     if run is None:
         began = None if tracked.started_at is None else round(tracked.started_at.timestamp() * 1000)
-        return client.create_run(experiment_id, began, all_tags(tracked), tracked.run_name)
+        return client.create_run(experiment_id, began, all_tags(tracked), name)
     _require_same_params(run, tracked)
-    client.update_run(run.info.run_id, status="RUNNING", name=tracked.run_name)
+    client.update_run(run.info.run_id, status="RUNNING", name=name)
     return run
 
 

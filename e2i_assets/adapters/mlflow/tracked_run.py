@@ -18,7 +18,10 @@ DAGSTER_RUN_TAG = "e2i.dagster_run_id"
 MODEL_SHA256_TAG = "e2i.model_sha256"
 LOGGED_ARTIFACTS_TAG = "mlflow.loggedArtifacts"
 MODEL_FOLDER = "model"
-# MLflow takes 8,000 bytes of a tag.
+# How many characters MLflow stores of each kind of text: it refuses longer ones, or cuts them without a mark.
+LONGEST_PARAM, LONGEST_TAG, LONGEST_EXPERIMENT_TAG = 6000, 8000, 20_000
+LONGEST_REGISTERED = 5000  # a description or a tag in the model registry
+LONGEST_NAME = 250  # of a run
 _LONGEST_FAILURE = 2000
 
 TrackingStatus = Literal["logged", "refused", "unavailable", "disabled"]
@@ -91,11 +94,20 @@ def hyperparameters(values: Mapping[str, object]) -> dict[str, object]:
     return {f"hp_{name}": value for name, value in values.items() if not name.startswith("_")}
 
 
+def cut(text: str, limit: int) -> str:
+    """Return a text within a limit of MLflow; a longer one ends with a mark that says how long it was."""
+    if len(text) <= limit:
+        return text
+    mark = f" [cut from {len(text):,} characters]"
+    return text[: limit - len(mark)] + mark
+
+
 def param_text(value: object) -> str:
     """Return the text that MLflow keeps of a parameter: JSON for lists and mappings, else as Python writes it."""
     item = getattr(value, "item", None)
     plain = item() if callable(item) else value
-    return json.dumps(plain, sort_keys=True) if isinstance(plain, list | tuple | dict) else str(plain)
+    text = json.dumps(plain, sort_keys=True) if isinstance(plain, list | tuple | dict) else str(plain)
+    return cut(text, LONGEST_PARAM)
 
 
 def all_tags(run: TrackedRun) -> dict[str, str]:
@@ -105,8 +117,14 @@ def all_tags(run: TrackedRun) -> dict[str, str]:
     # By which MLflow's own pages know which files are tables.
     tables = [{"path": name, "type": "table"} for name in run.tables]
     shown = {LOGGED_ARTIFACTS_TAG: json.dumps(tables)} if tables else {}
-    failed = {FAILURE_TAG: run.failure[:_LONGEST_FAILURE]} if run.failure else {}
-    return {**run.tags, **described, **dagster, **shown, **failed, RUN_KEY_TAG: run.run_key}
+    failed = {FAILURE_TAG: cut(run.failure, _LONGEST_FAILURE)} if run.failure else {}
+    every = {**run.tags, **described, **dagster, **shown, **failed, RUN_KEY_TAG: run.run_key}
+    return {name: cut(value, LONGEST_TAG) for name, value in every.items()}
+
+
+def experiment_tags(run: TrackedRun) -> dict[str, str]:
+    """Return the tags of the MLflow experiment."""
+    return {name: cut(value, LONGEST_EXPERIMENT_TAG) for name, value in run.experiment_tags.items()}
 
 
 def require_legal(run: TrackedRun) -> None:

@@ -29,6 +29,7 @@ from e2i_assets.adapters.mlflow.tracked_run import (
     TrackedRun,
     TrackingRefused,
     TrackingResult,
+    experiment_tags,
     require_legal,
 )
 from e2i_assets.adapters.mlflow.trial_history import log_history
@@ -190,11 +191,13 @@ class Tracker:
 
         name = tracked.experiment_name
         if found := client.get_experiment_by_name(name):
+            if found.lifecycle_stage == "deleted":  # its name stays taken, and it takes no run
+                client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
         # A server keeps artifacts where it was told to.
         location = None if is_server(str(self._tracking_uri)) else (self._artifact_root.resolve() / name).as_uri()
         try:
-            return str(client.create_experiment(name, location, dict(tracked.experiment_tags)))
+            return str(client.create_experiment(name, location, experiment_tags(tracked)))
         except MlflowException as error:
             created = client.get_experiment_by_name(name)
             if error.error_code != "RESOURCE_ALREADY_EXISTS" or created is None:
