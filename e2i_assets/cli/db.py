@@ -1,6 +1,5 @@
 """`e2i db`: the one PostgreSQL database: its address, its tables, and a way in."""
 
-import os
 import shlex
 import signal
 import subprocess
@@ -102,14 +101,14 @@ def psql(
       e2i db psql -- -c "SELECT study_name, best_value FROM ml_hpo_studies"
     """
     from e2i_assets.adapters.postgres.binaries import client_program
-    from e2i_assets.adapters.postgres.client_programs import libpq_environment
+    from e2i_assets.adapters.postgres.client_programs import client_environment
 
     database, _ = _prepared()
     program = client_program("psql")
     # While psql runs, Ctrl-C is for it: it cancels a query and stays.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    environment = {**os.environ, **libpq_environment(database)}
-    ended = subprocess.run([program, *(arguments or [])], env=environment, check=False)
+    with client_environment(database) as environment:
+        ended = subprocess.run([program, *(arguments or [])], env=environment, check=False)
     raise typer.Exit(ended.returncode)
 
 

@@ -1,10 +1,12 @@
 """`e2i db backup` and `e2i db restore`: what was kept comes back whole, into another database, or nothing happens."""
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,8 +19,8 @@ from sklearn.datasets import load_breast_cancer
 from table_contents import contents
 
 from e2i_assets.adapters.postgres.address import DatabaseAddressInvalid
-from e2i_assets.adapters.postgres.backup import BackupFailed, backup
-from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for
+from e2i_assets.adapters.postgres.backup import SEAL, BackupFailed, backup, is_sealed
+from e2i_assets.adapters.postgres.client_programs import client_environment, programs_for
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.errors import PostgresUnavailable
 from e2i_assets.services.memory_files.starter_memory import load_starter
@@ -100,21 +102,53 @@ def test_a_database_that_is_not_empty_is_left_alone_unless_it_shall_be_replaced(
     executed(other, "SELECT x FROM public.of_somebody")
 
 
-def test_what_an_address_demands_is_demanded_by_the_programs_too_or_said_to_be_impossible(database: Database) -> None:
-    demands = {
-        "sslmode": "verify-full",
-        "channel_binding": "require",
-        "require_auth": "scram-sha-256",
-        "sslcrl": "/crl",
-    }
-    demands |= {"ssl_min_protocol_version": "TLSv1.3", "keepalives_idle": "30"}
-    url = sa.make_url(database.url).update_query_dict(demands)
-    told = libpq_environment(Database(url.render_as_string(hide_password=False)))
-    assert set(demands.values()) - set(told.values()) == {"30"}
-    secret = url.update_query_dict({"sslpassword": "of-a-key"}).render_as_string(hide_password=False)
-    with pytest.raises(DatabaseAddressInvalid, match="cannot be told sslpassword") as raised:
-        libpq_environment(Database(secret))
-    assert "of-a-key" not in str(raised.value)
+@pytest.mark.parametrize(
+    ("demand", "value", "refusal"),
+    [
+        ("sslmode", "verify-full", "SSL"),
+        ("channel_binding", "require", "channel binding required"),
+        ("require_auth", "none", "authentication method requirement"),
+        ("target_session_attrs", "standby", "not in hot standby mode"),
+        ("options", "-c no_such_setting=1", "no_such_setting"),
+        ("no_such_parameter", "1", "syntax error in service file"),
+        ("keepalives_idle", "30", ""),
+        ("sslpassword", "of-a-key", ""),
+    ],
+)
+def test_what_an_address_demands_is_demanded_by_the_client_programs_too(
+    server: Database, demand: str, value: str, refusal: str
+) -> None:
+    """The embedded server refuses each demand of encryption in its own words."""
+    url = sa.make_url(server.url).difference_update_query([demand]).update_query_dict({demand: value})
+    with client_environment(Database(url.render_as_string(hide_password=False))) as environment:
+        file = Path(environment["PGSERVICEFILE"])
+        assert file.stat().st_mode & 0o777 == 0o600
+        psql = [programs_for(18) / "psql", "-Atc", "SELECT 1"]
+        ended = subprocess.run(psql, env=environment, capture_output=True, text=True, check=False)
+    assert not file.exists()
+    assert (refusal in ended.stderr) if refusal else (ended.stdout == "1\n"), ended.stderr
+    assert "of-a-key" not in ended.stderr
+
+
+def test_a_line_break_in_an_address_cannot_add_a_line_to_the_service_file(server: Database) -> None:
+    url = sa.make_url(server.url).update_query_dict({"application_name": "x\nhost=192.0.2.1"})
+    told = client_environment(Database(url.render_as_string(hide_password=False)))
+    with pytest.raises(DatabaseAddressInvalid, match="line break"), told:
+        pass
+
+
+def test_a_backup_of_any_size_is_checked_in_little_memory(tmp_path: Path) -> None:
+    file = tmp_path / "large.dump"
+    content = bytes(range(256)) * 400_000
+    seal = SEAL + hashlib.sha256(content).hexdigest().encode()
+    file.write_bytes(content + seal)
+    tracemalloc.start()
+    assert is_sealed(file)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+    for damaged in (content[1:] + seal, content + seal[:-1], content + b"x" + seal, seal[1:], b""):
+        file.write_bytes(damaged)
+        assert not is_sealed(file)
 
 
 OTHERS = """

@@ -17,7 +17,7 @@ from sklearn.datasets import load_breast_cancer
 from trace_receiver import Receiver
 from troubled_server import troubled
 
-from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for
+from e2i_assets.adapters.postgres.client_programs import client_environment, programs_for
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.services.project import Project
 
@@ -111,8 +111,8 @@ def watched() -> Iterator[Place]:
 def dumped(database: Database) -> bytes:
     """All tables of the database as text: ours, and the event logs, runs and tags of the others."""
     command = [programs_for(18) / "pg_dump", "--no-owner"]
-    environment = {**os.environ, **libpq_environment(database)}
-    return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    with client_environment(database) as environment:
+        return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
 
 
 def telling(environment: dict[str, str]) -> bytes:

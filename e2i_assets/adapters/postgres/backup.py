@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from e2i_assets.adapters.postgres.address import without_secrets
-from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for, server_version
+from e2i_assets.adapters.postgres.client_programs import client_environment, programs_for, server_version
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.core.errors import E2iError
 
@@ -15,6 +15,18 @@ SCHEMAS = ("e2i", "dagster", "optuna", "mlflow")
 
 
 SEAL = b"\ne2i sha256 "
+_PIECE = 1 << 20
+
+
+def is_sealed(source: Path) -> bool:
+    """Return whether a file is what `backup` wrote, to its last byte. It is read in pieces, whatever its size."""
+    digest = hashlib.sha256()
+    with source.open("rb") as file:
+        left = source.stat().st_size - len(SEAL) - 2 * digest.digest_size
+        while left > 0 and (piece := file.read(min(left, _PIECE))):
+            digest.update(piece)
+            left -= len(piece)
+        return left == 0 and file.read() == SEAL + digest.hexdigest().encode()
 
 
 class BackupFailed(E2iError):
@@ -48,11 +60,11 @@ def backup(database: Database, target: Path) -> int:
         raise BackupFailed(f"{target.parent} cannot be written to: {error.strerror}. Name another place.") from error
     partial = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as output:
+        with os.fdopen(descriptor, "w+b") as output:
             _dump(database, program, output.fileno())
             # pg_restore takes a file that was cut short for a whole one; what stands behind the end it does not read.
-            output.seek(0, os.SEEK_END)
-            output.write(SEAL + hashlib.sha256(partial.read_bytes()).hexdigest().encode())
+            output.seek(0)
+            output.write(SEAL + hashlib.file_digest(output, "sha256").hexdigest().encode())
             output.flush()
             os.fsync(output.fileno())
         return _named(partial, target)
@@ -71,15 +83,16 @@ def _dump(database: Database, program: Path, output: int) -> None:
         "--lock-wait-timeout=60s",
         *schemas,
     ]
-    ended = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **libpq_environment(database)},
-        check=False,
-    )
+    with client_environment(database) as environment:
+        ended = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            check=False,
+        )
     if ended.returncode:
         said = without_secrets(ended.stderr, database.url).strip()
         raise BackupFailed(f"pg_dump could not read {database.redacted}, and no file was written:\n{said}")

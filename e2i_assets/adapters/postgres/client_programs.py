@@ -4,8 +4,9 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,68 +16,30 @@ from e2i_assets.adapters.postgres.binaries import packaged_binaries
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.errors import PostgresUnavailable
 
-# How the programs are told what an address may say after its question mark.
-_VARIABLES = {
-    "host": "PGHOST",
-    "port": "PGPORT",
-    "user": "PGUSER",
-    "password": "PGPASSWORD",
-    "options": "PGOPTIONS",
-    "sslmode": "PGSSLMODE",
-    "sslrootcert": "PGSSLROOTCERT",
-    "sslcert": "PGSSLCERT",
-    "sslkey": "PGSSLKEY",
-    "connect_timeout": "PGCONNECT_TIMEOUT",
-    "application_name": "PGAPPNAME",
-    "target_session_attrs": "PGTARGETSESSIONATTRS",
-    "hostaddr": "PGHOSTADDR",
-    "passfile": "PGPASSFILE",
-    "require_auth": "PGREQUIREAUTH",
-    "channel_binding": "PGCHANNELBINDING",
-    "sslnegotiation": "PGSSLNEGOTIATION",
-    "sslcertmode": "PGSSLCERTMODE",
-    "sslcrl": "PGSSLCRL",
-    "sslcrldir": "PGSSLCRLDIR",
-    "sslsni": "PGSSLSNI",
-    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
-    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
-    "requirepeer": "PGREQUIREPEER",
-    "gssencmode": "PGGSSENCMODE",
-    "krbsrvname": "PGKRBSRVNAME",
-    "client_encoding": "PGCLIENTENCODING",
-    "load_balance_hosts": "PGLOADBALANCEHOSTS",
-}
-# There is no variable for these, and a command that ends soon is none the worse without them.
-_PATIENCE = {
-    *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"),
-    "fallback_application_name",
-}
 _VERSION = sa.text("SELECT current_setting('server_version_num')::integer / 10000")
 
 
-def libpq_environment(database: Database) -> dict[str, str]:
-    """Return the address, in our schema, as the variables that PostgreSQL's programs read.
+@contextmanager
+def client_environment(database: Database) -> Iterator[dict[str, str]]:
+    """Yield the environment in which PostgreSQL's programs find our schema of a database.
 
-    Arguments, unlike these, are visible to everybody on the machine.
+    A service file, which only this account can read and which is gone afterwards, holds the address with everything
+    that it demands of a connection. Arguments would be visible to everybody on the machine.
 
     Raises:
-        DatabaseAddressInvalid: The address demands what there is no variable for: the programs would leave it out.
+        DatabaseAddressInvalid: The address holds a line break, which a service file cannot hold.
     """
     parsed = sa.make_url(database.url_for("e2i"))
-    if unknown := sorted(parsed.query.keys() - _VARIABLES.keys() - _PATIENCE):
-        raise DatabaseAddressInvalid(
-            f"PostgreSQL's own programs cannot be told {', '.join(unknown)} of the database address: leave it out for "
-            "this command, or set it for them in a service file (PGSERVICE)."
-        )
-    values = {
-        "PGHOST": parsed.host,
-        "PGPORT": parsed.port,
-        "PGUSER": parsed.username,
-        "PGPASSWORD": parsed.password,
-        "PGDATABASE": parsed.database,
-        **{_VARIABLES[key]: value for key, value in parsed.query.items() if key in _VARIABLES},
-    }
-    return {name: str(value) for name, value in values.items() if value is not None}
+    named = {"host": parsed.host, "port": parsed.port, "user": parsed.username, "dbname": parsed.database}
+    values = {name: str(value) for name, value in {**named, **parsed.query}.items() if value is not None}
+    if any(mark in value for value in values.values() for mark in "\r\n"):
+        raise DatabaseAddressInvalid("The database address holds a line break: take it out.")
+    with tempfile.NamedTemporaryFile("w", prefix="e2i-", suffix=".conf", encoding="utf-8") as file:
+        file.writelines(["[e2i]\n", *(f"{name}={value}\n" for name, value in values.items())])
+        file.flush()
+        # The password apart: a service file loses a space at its end.
+        password = {} if parsed.password is None else {"PGPASSWORD": str(parsed.password)}
+        yield {**os.environ, "PGSERVICEFILE": file.name, "PGSERVICE": "e2i", **password}
 
 
 def server_version(database: Database) -> int:

@@ -1,7 +1,5 @@
 """Puts a backup into a database: all of it or nothing, counted before it counts."""
 
-import hashlib
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,9 +10,9 @@ from typing import IO
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.address import without_secrets
-from e2i_assets.adapters.postgres.backup import SCHEMAS, SEAL
+from e2i_assets.adapters.postgres.backup import SCHEMAS, is_sealed
 from e2i_assets.adapters.postgres.backup_file import BackupFile, BackupUnreadable
-from e2i_assets.adapters.postgres.client_programs import libpq_environment, programs_for, server_version
+from e2i_assets.adapters.postgres.client_programs import client_environment, programs_for, server_version
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.migrations import migrations_in, require_known
 from e2i_assets.core.errors import E2iError
@@ -95,8 +93,7 @@ def restore(database: Database, source: Path, sql_folder: Path, replace: bool) -
         raise BackupUnreadable(f"{source} is no file: name one that `e2i db backup` wrote.")
     database.require_reachable()
     version = server_version(database)
-    whole, _, digest = source.read_bytes().rpartition(SEAL)
-    if hashlib.sha256(whole).hexdigest().encode() != digest:
+    if not is_sealed(source):
         raise BackupUnreadable(f"{source} cannot be read as a backup: it is none of ours, or damaged.")
     file = BackupFile(source.resolve(), programs_for(version))
     require_known(file.migrations(), migrations_in(sql_folder), "backup")
@@ -116,13 +113,13 @@ def _require_empty(database: Database, replace: bool) -> None:
 
 
 def _restored(database: Database, file: BackupFile, replace: bool, old: bool) -> dict[str, int]:
-    with tempfile.TemporaryFile() as complaints:
+    with tempfile.TemporaryFile() as complaints, client_environment(database) as environment:
         taking = subprocess.Popen(
             [file.programs / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=complaints,
-            env={**os.environ, **libpq_environment(database)},
+            env=environment,
         )
         assert taking.stdin is not None
         counts: dict[str, int] = {}
