@@ -13,7 +13,6 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -78,7 +77,6 @@ PAGES = {"the page of an asset": ASSET_PAGE, "the graph of all assets": GRAPH_PA
 CONNECTIONS = sa.text(
     "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
 )
-RUNS = sa.text("SELECT status, count(*) FROM dagster.runs GROUP BY status")
 
 
 @dataclass
@@ -86,6 +84,7 @@ class Watching:
     """Samples, taken twice a second: connections to PostgreSQL by how many runs go on at that moment."""
 
     database: Database
+    instance: dg.DagsterInstance
     stop: threading.Event = field(default_factory=threading.Event)
     samples: list[tuple[int, int]] = field(default_factory=list)
 
@@ -93,9 +92,13 @@ class Watching:
         with self.database.connect() as connection:
             while not self.stop.wait(0.5):
                 count = int(connection.execute(CONNECTIONS).scalar_one())
-                runs = Counter(dict(connection.execute(RUNS).all()))
                 connection.rollback()
-                self.samples.append((runs["STARTED"], count))
+                self.samples.append((runs_in(self.instance, dg.DagsterRunStatus.STARTED), count))
+
+
+def runs_in(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> int:
+    """Return how many runs have a status."""
+    return instance.get_runs_count(dg.RunsFilter(statuses=[status]))
 
 
 def main() -> None:
@@ -177,16 +180,16 @@ def looks(found: Project, experiments: int, queued: int) -> report.Table:
 
 def with_programs(found: Project, experiments: int, wanted: int, minutes: float) -> list[report.Table]:
     """Measure with Dagster's daemon and webserver, while four runs go on."""
-    with found.database.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM dagster.runs")
-    with programs(found) as address:
-        watching = Watching(found.database)
+    with dagster_instance(found.settings) as instance, programs(found) as address:
+        for run in instance.get_runs():  # those that the looks were measured with
+            instance.delete_run(run.run_id)
+        watching = Watching(found.database, instance)
         thread = threading.Thread(target=watching.look, daemon=True)
         thread.start()
         names = [f"cells_{number:04d}" for number in range(wanted + 10)]
         answering(address, minutes)
         fetched(address, BACKFILL, names=names, assets=[{"path": [name]} for name in ASSETS])
-        queued = filled(found, wanted, minutes)
+        queued = filled(instance, wanted, minutes)
         full = time.time()
         pages = {name: [fetched(address, query) for _ in range(8)] for name, query in PAGES.items()}
         time.sleep(100)
@@ -243,14 +246,13 @@ def programs(found: Project) -> Iterator[str]:
             one.wait()
 
 
-def filled(found: Project, wanted: int, minutes: float) -> int:
+def filled(instance: dg.DagsterInstance, wanted: int, minutes: float) -> int:
     """Wait until so many runs wait, and return how many do."""
     deadline = time.monotonic() + 60 * minutes
     while True:
-        with found.database.connect() as connection:
-            runs = Counter(dict(connection.execute(RUNS).all()))
-        if runs["QUEUED"] >= wanted or time.monotonic() > deadline:
-            return runs["QUEUED"]
+        queued = runs_in(instance, dg.DagsterRunStatus.QUEUED)
+        if queued >= wanted or time.monotonic() > deadline:
+            return queued
         time.sleep(2)
 
 

@@ -1,6 +1,7 @@
 """The arrows between the layers: that the lint refuses an import against them, and the order of the modules in core."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,3 +159,27 @@ def test_an_import_against_the_order_is_seen_directly_and_through_a_module_witho
 def test_a_circle_of_imports_is_seen() -> None:
     circle = {"a": {"b"}, "b": {"a"}}
     assert against_the_order(circle) == [f"{name} needs itself, through what it imports" for name in "ab"]
+
+
+def test_one_module_imports_the_private_modules_of_dagster_and_nobody_queries_its_tables() -> None:
+    private = re.compile(r"^\s*(?:from|import) dagster\w*\._", re.MULTILINE)
+    tables = re.compile(r"(?:FROM|INTO|UPDATE|JOIN|TABLE) dagster\.[a-z]", re.IGNORECASE)
+    sources = {path.relative_to(ROOT): path.read_text() for path in (ROOT / "e2i_assets").rglob("*.py")}
+    assert [path.name for path, text in sources.items() if private.search(text)] == ["dagster_internals.py"]
+    statements = {path.name: path.read_text() for path in (ROOT / "sql").glob("*.sql")}
+    assert [path for path, text in {**sources, **statements}.items() if tables.search(text)] == []
+
+
+def test_the_modules_of_defs_import_each_other_in_one_direction() -> None:
+    folder = ROOT / "e2i_assets" / "defs"
+    pattern = re.compile(r"from e2i_assets\.defs(?:\.(\w+))? import ([\w, ]+)")
+    graph = {
+        path.stem: {
+            name
+            for module, names in pattern.findall(path.read_text())
+            for name in ([module] if module else names.split(", "))
+        }
+        for path in folder.glob("*.py")
+    }
+    assert {"io_managers", "jobs"} <= graph.keys()
+    assert [name for name in sorted(graph) if name in reachable(graph, name)] == []

@@ -1,11 +1,13 @@
 """Where this project stands and what its environment says: read once at the edge, passed on as a value."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from e2i_assets.adapters.addresses import shown_address
+from e2i_assets.adapters.postgres.shell_variables import remove_shell_variables
 from e2i_assets.core.errors import E2iError
 
 DATABASE_URL = "E2I_DATABASE_URL"
@@ -42,6 +44,10 @@ class Settings:
         dask_address: The scheduler of the Dask cluster on which experiments with ``hpo.engine: dask`` are searched.
         lease_seconds: So long a process that searches may be silent before others take over its trials.
         pictures: Whether a study and a training draw their pictures.
+        automation: Whether sensors look after the experiments by themselves.
+        scan_seconds: Seconds between two looks of a sensor.
+        time_zone: The time zone of schedules.
+        environment: What the settings were read from: it also has the addresses that ``sql`` sources name. Secret.
     """
 
     root: Path
@@ -54,6 +60,23 @@ class Settings:
     dask_address: str | None = None
     lease_seconds: float = float(_LEASE_SECONDS)
     pictures: bool = True
+    automation: bool = True
+    scan_seconds: int = _LOOK_SECONDS
+    time_zone: str = "UTC"
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False, compare=False)
+
+    def child_environment(self, database_url: str, **changes: str) -> dict[str, str]:
+        """Return the environment of a process that works on this project.
+
+        Args:
+            database_url: The database that this process works on, with the rights that it has there.
+            changes: Variables that differ from those of this process.
+        """
+        inherited = dict(self.environment)
+        if self.database_url is None:  # the embedded server
+            remove_shell_variables(inherited)
+        own = {HOME: str(self.root), STATE: str(self.state), DATABASE_URL: database_url}
+        return {**inherited, **own, **changes}
 
     @property
     def experiments(self) -> Path:
@@ -81,6 +104,11 @@ class Settings:
         return self.state / "mlflow-outbox"
 
 
+def current_settings() -> Settings:
+    """Return the settings of this process, which its environment gives; see `from_environment`."""
+    return from_environment(os.environ)
+
+
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the settings.
 
@@ -106,6 +134,10 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         dask_address=environment.get(DASK_ADDRESS) or None,
         lease_seconds=float(count(environment, LEASE_SECONDS, _LEASE_SECONDS)),
         pictures=is_on(environment, PICTURES),
+        automation=automation(environment),
+        scan_seconds=scan_seconds(environment),
+        time_zone=time_zone(environment),
+        environment=dict(environment),
     )
 
 

@@ -47,7 +47,7 @@ def close_abandoned(project: Project, instance: "dg.DagsterInstance", name: str)
 
 
 def _is_dead(project: Project, instance: "dg.DagsterInstance", run: "dg.DagsterRun") -> bool:
-    from dagster._core.launcher.base import WorkerStatus
+    from e2i_assets.defs.dagster_internals import WorkerStatus
 
     if LAUNCHER.items() <= run.tags.items():
         lock = run_lock(run.tags.get(_PARTITION, ""))

@@ -58,11 +58,10 @@ def dagster_instance(settings: Settings) -> "dg.DagsterInstance":
     fails: the mend that it tries stands in the transaction that has just been broken off.
     """
     import dagster as dg
-    from dagster._core.instance.ref import InstanceRef
 
     from e2i_assets.defs.assets import STUDIES
 
-    instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_home(settings))))
+    instance = dg.DagsterInstance.from_config(str(dagster_home(settings)))
     storage = instance.event_log_storage
     with database(settings).advisory_lock("pools of Dagster"):
         if STUDIES not in {pool.name for pool in storage.get_pool_limits()}:

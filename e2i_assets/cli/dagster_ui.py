@@ -1,9 +1,16 @@
 """Dagster's webserver with a doorman: its own answers any page that is open in a browser of this machine."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.server import database
+from e2i_assets.adapters.repositories.experiments import ExperimentRepository
+from e2i_assets.adapters.settings import current_settings
 from e2i_assets.cli.origin_guard import lower_case, same_origin
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -42,8 +49,17 @@ def _refused(why: str) -> tuple[dict[str, Any], ...]:
     return head, {"type": "http.response.body", "body": why.encode()}
 
 
+def add_partitions(instance: "dg.DagsterInstance", database: Database) -> None:
+    """Make a partition of every experiment that is in use; those that are there already stay as they are."""
+    from e2i_assets.defs.partitions import EXPERIMENTS
+
+    names = [row.experiment_name for row in ExperimentRepository(database).list()]
+    instance.add_dynamic_partitions(EXPERIMENTS, names)
+
+
 def main() -> None:
-    """Be `dagster-webserver`, with the same arguments."""
+    """Be `dagster-webserver`, with the same arguments, on an instance that has every experiment as a partition."""
+    import dagster as dg
     from dagster_webserver import app, cli
     from dagster_webserver.webserver import DagsterWebserver
 
@@ -51,6 +67,8 @@ def main() -> None:
         def create_asgi_app(self, **kwargs: Any) -> Any:
             return OriginGuard(super().create_asgi_app(**kwargs))
 
+    with dg.DagsterInstance.get() as instance:
+        add_partitions(instance, database(current_settings()))
     # The command line knows no other way to another server than this name, where it looks its own up.
     app.DagsterWebserver = Guarded  # type: ignore[attr-defined]
     cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")

@@ -1,7 +1,6 @@
 """`e2i experiment`: the files in `experiments/`: a new one, what is wrong with them, and what came of them."""
 
 import json as json_text
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -156,7 +155,7 @@ def _row_schemas(found: "Settings", names: list[str], force: bool) -> list[Path]
 
     written = []
     for experiment in chosen_experiments(strict(read_folder(found.experiments)), names):
-        data = dataset_of(datasets.load(experiment.source, found.root, os.environ), experiment)
+        data = dataset_of(datasets.load(experiment.source, found.root, found.environment), experiment)
         path = data_gates.keep_schema(found, experiment.name, data, replace=force)
         if path is None:
             raise E2iError(f"experiments/schemas/{experiment.name}.yaml is there already: edit it, or add --force")

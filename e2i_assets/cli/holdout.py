@@ -1,6 +1,5 @@
 """`e2i holdout`: opens the rows that nobody has looked at, for a reason, and leaves a record of it."""
 
-import os
 from dataclasses import asdict
 from typing import Any
 
@@ -31,7 +30,8 @@ def holdout(name: str, why: str, who: str | None, json: bool = False) -> None:
     if not why.strip():
         raise E2iError(f'opening the holdout of {name} needs a reason: e2i holdout {name} --why "..."')
     with for_a_program(json):
-        opened = open_holdout(opened_project(), name, who or account(os.environ), why)
+        project = opened_project()
+        opened = open_holdout(project, name, who or account(project.settings.environment), why)
         out.print(_table(opened))
         _say(name, opened)
     if json:

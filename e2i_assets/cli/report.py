@@ -1,11 +1,10 @@
 """`e2i report`: where the report of a training is; with a browser at hand, the report itself."""
 
-import os
 import webbrowser
 
 from e2i_assets.adapters.files.experiment_files import read_folder
 from e2i_assets.adapters.files.report_files import ReportMissing
-from e2i_assets.adapters.settings import from_environment
+from e2i_assets.adapters.settings import current_settings
 from e2i_assets.cli.console import err
 from e2i_assets.core.suggestions import did_you_mean
 from e2i_assets.services.report import latest_report
@@ -22,7 +21,7 @@ def report(name: str, show: bool) -> None:
         ReportMissing: There is none.
         E2iError: There is no such experiment, but one of nearly that name.
     """
-    settings = from_environment(os.environ)
+    settings = current_settings()
     try:
         path = latest_report(settings, name)
     except ReportMissing:

@@ -18,7 +18,8 @@ from rich.markup import escape
 from e2i_assets.adapters.processes.parent import DIE_WITH_PARENT, end_with_parent
 from e2i_assets.adapters.settings import CORES
 from e2i_assets.cli.console import FAILED, document, err, for_a_program, out, speaking
-from e2i_assets.cli.open_project import opened_project, shown
+from e2i_assets.cli.dagster_home import require_dagster_files
+from e2i_assets.cli.open_project import opened_project, settings, shown
 from e2i_assets.cli.progress_display import ProgressDisplay
 from e2i_assets.cli.results import next_commands, results, results_table
 from e2i_assets.services.project import Project
@@ -62,6 +63,7 @@ def run(names: Sequence[str], parallel: int, json: bool = False) -> None:
         end_with_parent()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with for_a_program(json):
+        require_dagster_files(settings())
         project = opened_project(say=True)
         chosen = registered(project, names)
         outcomes = run_all(project, chosen, min(parallel or project.settings.cores, len(chosen)))
@@ -127,7 +129,8 @@ def started(project: Project, name: str, cores: int) -> ExperimentRun:
     command = [sys.executable, "-m", "e2i_assets.cli.run_one", name, str(outcome_file)]
     # One thread a process, unless somebody knows better: with as many processes as cores, OpenMP's spinning threads
     # made single LightGBM fits five times slower.
-    environment = {"OMP_NUM_THREADS": "1", **os.environ, CORES: str(cores)}
+    threads = project.settings.environment.get("OMP_NUM_THREADS") or "1"
+    changes = {"OMP_NUM_THREADS": threads, CORES: str(cores)}
     # A session of its own: Ctrl-C reaches this process, which then ends them in order.
     process = subprocess.Popen(
         command,
@@ -135,7 +138,7 @@ def started(project: Project, name: str, cores: int) -> ExperimentRun:
         stdout=log,
         stderr=log,
         cwd=project.settings.root,
-        env=environment,
+        env=project.settings.child_environment(project.database.url, **changes),
         start_new_session=True,
     )
     return ExperimentRun(name, process, log, outcome_file)

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 import sys
 import traceback
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.postgres.trouble import DATABASE_ERRORS
 from e2i_assets.adapters.processes.parent import end_with_input
-from e2i_assets.adapters.settings import from_environment
+from e2i_assets.adapters.settings import current_settings
 from e2i_assets.cli.abandoned_runs import LAUNCHER, close_abandoned, run_lock
 from e2i_assets.cli.catch_up import caught_up
 from e2i_assets.cli.console import in_words
@@ -34,7 +33,7 @@ def main() -> None:
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
     name, outcome_file = sys.argv[1], Path(sys.argv[2])
     try:
-        settings = from_environment(os.environ)
+        settings = current_settings()
         outcome = outcome_of(Project(settings, database(settings)), name)
     except E2iError as error:
         outcome = {"status": "failed", "error": str(error)}

@@ -1,19 +1,19 @@
 """The programs that `e2i up` serves: how each is started, with telemetry off and no secret in its arguments."""
 
-import os
+import json
 import sys
+import time
+import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-
-from sqlalchemy.exc import DBAPIError
+from dataclasses import dataclass, replace
+from functools import partial
+from http.client import HTTPException
 
 from e2i_assets.adapters.addresses import shown_address
 from e2i_assets.adapters.mlflow.client import ENVIRONMENT as MLFLOW_ENVIRONMENT
 from e2i_assets.adapters.mlflow.client import is_server
-from e2i_assets.adapters.postgres.dagster_tables import daemon_beats
 from e2i_assets.adapters.processes.services import Service
-from e2i_assets.adapters.settings import DAGSTER_URL, HOME, MLFLOW_TRACKING_URI, MLFLOW_URL, STATE
+from e2i_assets.adapters.settings import DAGSTER_URL, DATABASE_URL, HOME, MLFLOW_TRACKING_URI, MLFLOW_URL, STATE
 from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
 from e2i_assets.cli.dagster_home import dagster_home
 from e2i_assets.cli.optuna_dashboard import STORAGE_URL
@@ -21,6 +21,9 @@ from e2i_assets.cli.origin_guard import reached_as
 from e2i_assets.services.project import Project
 
 _PATIENCE = "DAGSTER_GRPC_TIMEOUT_SECONDS"
+_HEARTBEATS = json.dumps(
+    {"query": "{ instance { daemonHealth { allDaemonStatuses { lastHeartbeatTime } } } }"}
+).encode()
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
@@ -37,7 +40,10 @@ def service_list(project: Project, host: str, ports: Ports) -> list[Service]:
     """Return what to start; no MLflow where a server of one's own is configured."""
     # The slowest first.
     mlflow = [] if own_mlflow(project) else [_mlflow(project, host, ports.mlflow)]
-    return [*mlflow, *_dagster(project, host, ports), _optuna(project, host, ports.optuna)]
+    services = [*mlflow, *_dagster(project, host, ports), _optuna(project, host, ports.optuna)]
+    # Each works with the rights of this process, whatever the address was that a person gave it.
+    shared = {DATABASE_URL: project.database.url, HOME: str(project.settings.root), STATE: str(project.settings.state)}
+    return [replace(service, environment={**shared, **service.environment}) for service in services]
 
 
 def own_mlflow(project: Project) -> str | None:
@@ -55,31 +61,23 @@ def traced_to(project: Project, host: str, ports: Ports, environment: Mapping[st
 
 
 def _dagster(project: Project, host: str, ports: Ports) -> list[Service]:
-    settings, port = project.settings, ports.dagster
+    settings, port, given = project.settings, ports.dagster, project.settings.environment
     environment = {
         "DAGSTER_HOME": str(dagster_home(settings)),
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
         "GIT_PYTHON_REFRESH": "quiet",
         # Searches take every core there is: what answers after more than Dagster's own minute is busy, and not dead.
-        _PATIENCE: os.environ.get(_PATIENCE) or "300",
-        HOME: str(settings.root),
-        STATE: str(settings.state),
+        _PATIENCE: given.get(_PATIENCE) or "300",
         # Where the links lead that a run writes down, unless a browser has another way.
-        DAGSTER_URL: os.environ.get(DAGSTER_URL) or _address(host, port),
-        MLFLOW_URL: os.environ.get(MLFLOW_URL) or own_mlflow(project) or _address(host, ports.mlflow),
+        DAGSTER_URL: given.get(DAGSTER_URL) or _address(host, port),
+        MLFLOW_URL: given.get(MLFLOW_URL) or own_mlflow(project) or _address(host, ports.mlflow),
         **reached_as(host),
-        **traced_to(project, host, ports, os.environ),
+        **traced_to(project, host, ports, given),
         **MLFLOW_ENVIRONMENT,
     }
     graph = ("-w", str(settings.root / "workspace.yaml"))
-    started = datetime.now(UTC)
-
-    def beats() -> bool:
-        try:
-            return daemon_beats(project.database, started)
-        except DBAPIError:  # no answer is no heartbeat yet; when there never is one, that is said
-            return False
+    beats = partial(daemon_beats, _address(host, port), time.time())
 
     ui = (sys.executable, "-m", "e2i_assets.cli.dagster_ui", *graph, "-h", host, "-p", str(port))
     daemon = (sys.executable, "-m", "dagster._daemon", "run", *graph)
@@ -87,6 +85,24 @@ def _dagster(project: Project, host: str, ports: Ports) -> list[Service]:
         Service("dagster-webserver", ui, _address(host, port), "/server_info", environment),
         Service("dagster-daemon", daemon, "", environment=environment, is_ready=beats),
     ]
+
+
+def daemon_beats(dagster: str, since: float) -> bool:
+    """Return whether Dagster's webserver knows of a heartbeat of the daemon, which itself listens on no port.
+
+    Args:
+        dagster: The address of the webserver.
+        since: Seconds since 1970; an earlier heartbeat is that of an earlier daemon.
+    """
+    request = urllib.request.Request(f"{dagster}/graphql", _HEARTBEATS, {"Content-Type": "application/json"})
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(request, timeout=5) as answer:
+            health = json.load(answer)["data"]["instance"]["daemonHealth"]
+    except (OSError, HTTPException):  # the webserver does not answer yet
+        return False
+    beats = [one["lastHeartbeatTime"] for one in health["allDaemonStatuses"]]
+    return any(beat is not None and beat >= since for beat in beats)
 
 
 def _mlflow(project: Project, host: str, port: int) -> Service:

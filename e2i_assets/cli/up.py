@@ -2,29 +2,24 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 
 from rich.markup import escape
 
 from e2i_assets.adapters.files.experiment_files import read_folder, strict
-from e2i_assets.adapters.postgres.dagster_tables import dynamic_partitions
-from e2i_assets.adapters.processes.log_tail import last_lines
 from e2i_assets.adapters.processes.loopback import is_free
 from e2i_assets.adapters.processes.parent import DIE_WITH_PARENT, end_with_parent
 from e2i_assets.adapters.processes.services import run_services
-from e2i_assets.adapters.settings import AUTOMATION, automation
+from e2i_assets.adapters.settings import AUTOMATION
 from e2i_assets.cli.console import err, out
-from e2i_assets.cli.open_project import opened_project
+from e2i_assets.cli.dagster_home import require_dagster_files
+from e2i_assets.cli.open_project import opened_project, settings
 from e2i_assets.cli.service_list import Ports, own_mlflow, service_list
 from e2i_assets.cli.startup import Startup
 from e2i_assets.core.errors import E2iError
 from e2i_assets.services.project import Project
 from e2i_assets.services.register import register
 
-# Their definition's name in `defs.partitions`, which cannot be imported without Dagster.
-PARTITIONS = "experiment"
 _PORTS_TRIED = 100
 _READY_SECONDS = 300
 
@@ -38,6 +33,7 @@ def serve(host: str, dagster_port: int, mlflow_port: int, optuna_port: int) -> i
     if os.environ.get(DIE_WITH_PARENT):
         end_with_parent()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    require_dagster_files(settings(), "dagster.yaml", "workspace.yaml")
     project = opened_project(say=True)
     # What is relative in an experiment or in Dagster's files starts from the project folder.
     os.chdir(project.settings.root)
@@ -49,7 +45,7 @@ def serve(host: str, dagster_port: int, mlflow_port: int, optuna_port: int) -> i
         )
     if mlflow := own_mlflow(project):
         out.print(f"[green]MLflow[/] is a server of yours: {escape(mlflow)}", highlight=False)
-    if automation(os.environ):
+    if project.settings.automation:
         out.print(
             f"What is new or has changed in experiments/ trains itself; [bold]{AUTOMATION}=off[/] leaves that to you.",
             highlight=False,
@@ -62,14 +58,14 @@ def serve(host: str, dagster_port: int, mlflow_port: int, optuna_port: int) -> i
 
 
 def make_experiments_known(project: Project) -> None:
-    """Register every valid experiment, for us and for Dagster; what is wrong with the others is said."""
+    """Register every valid experiment and print what is wrong with the others.
+
+    Dagster's webserver makes a partition of each when it starts.
+    """
     folder = strict(read_folder(project.settings.experiments))
     for mistakes in folder.invalid.values():
         err.print(f"[yellow]Left out:[/] {escape(str(mistakes))}", highlight=False)
     register(project, list(folder.experiments.values()))
-    if new := folder.experiments.keys() - dynamic_partitions(project.database, PARTITIONS):
-        with out.status("Telling Dagster about the experiments ..."):
-            _add_partitions(project, sorted(new))
 
 
 def free_ports(dagster: int, mlflow: int, optuna: int) -> Ports:
@@ -84,13 +80,3 @@ def free_ports(dagster: int, mlflow: int, optuna: int) -> Ports:
             out.print(f"[yellow]Port {wanted} is taken: {name} comes to {port}.[/]", highlight=False)
         chosen.append(port)
     return Ports(*chosen)
-
-
-def _add_partitions(project: Project, names: list[str]) -> None:
-    log = project.settings.state / "logs" / "partitions.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "e2i_assets.cli.add_partitions", *names]
-        ended = subprocess.run(command, stdout=output, stderr=output, check=False)
-    if ended.returncode:
-        raise E2iError("Dagster could not be told about the experiments:\n" + "\n".join(last_lines(log)))

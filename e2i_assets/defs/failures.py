@@ -1,24 +1,26 @@
 """Failed runs are told to somebody: what failed, where, why, and where to look."""
 
-import os
 from urllib.parse import quote
 
 import dagster as dg
-from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 
 from e2i_assets.adapters.alerts.delivery import alert_settings, tell
 from e2i_assets.adapters.repositories.monitoring import AlertRepository
 from e2i_assets.core.automation.alerts import Failure
+from e2i_assets.defs.launched_runs import PARTITION_TAG
 from e2i_assets.defs.resources import ProjectResource
+
+_WILL_RETRY_TAG = "dagster/will_retry"
 
 
 @dg.run_failure_sensor(name="run_failures", default_status=dg.DefaultSensorStatus.RUNNING)
 def run_failures(context: dg.RunFailureSensorContext, e2i: ProjectResource) -> dg.SkipReason:
     """Tell of a failed run, at most once an hour for each cause; not of one that is tried again."""
-    if context.dagster_run.tags.get(WILL_RETRY_TAG) == "true":
+    if context.dagster_run.tags.get(_WILL_RETRY_TAG) == "true":
         return dg.SkipReason("it is tried again")
-    settings = alert_settings(os.environ)
-    said = tell(settings, AlertRepository(e2i.open().database), failure_of(context, settings.ui))
+    project = e2i.open()
+    settings = alert_settings(project.settings.environment)
+    said = tell(settings, AlertRepository(project.database), failure_of(context, settings.ui))
     context.log.info(said)
     return dg.SkipReason(said)
 
@@ -36,7 +38,7 @@ def failure_of(context: dg.RunFailureSensorContext, ui: str) -> Failure:
             kind, message = error.cls_name or kind, error.message.strip()
     return Failure(
         job=run.job_name,
-        experiment=run.tags.get(PARTITION_NAME_TAG),
+        experiment=run.tags.get(PARTITION_TAG),
         asset=asset,
         kind=kind,
         message=message or "",

@@ -1,17 +1,17 @@
 """Dagster's own tables on the project's database, so that one address (or none at all) is all a person configures."""
 
 import os
+from typing import Any
 
 import dagster as dg
-from dagster._config import UserConfigSchema
-from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
 from e2i_assets.adapters.postgres.database import dagster_engine
 from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
-from e2i_assets.adapters.settings import from_environment
-from e2i_assets.services.prepare import prepare
+from e2i_assets.adapters.settings import current_settings
+from e2i_assets.defs.dagster_internals import ConfigurableClassData, UserConfigSchema
+from e2i_assets.services.prepare import require_prepared
 
 
 class ProjectPostgresStorage(DagsterPostgresStorage):
@@ -26,14 +26,19 @@ class ProjectPostgresStorage(DagsterPostgresStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: object
     ) -> "ProjectPostgresStorage":
-        """Open the storage; without an address in the environment this starts and holds the embedded server."""
-        settings = from_environment(os.environ)
-        e2i = database(settings)
-        prepare(e2i, settings.sql)
-        url = as_worker(e2i).url_for("dagster")
+        """Open the storage; without an address in the environment this starts and holds the embedded server.
+
+        Raises:
+            NotPrepared: The tables are missing or out of date: opening a storage changes nothing.
+        """
+        settings = current_settings()
+        project = database(settings)
+        require_prepared(project, settings.sql)
+        url = as_worker(project).url_for("dagster")
         storage = cls(postgres_url=url, should_autocreate_tables=False, inst_data=inst_data)
         engine = dagster_engine(url, os.getpid())
         # Dagster has a pool for its webserver alone, which it makes later and in the place of this one.
-        for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
-            part._engine = engine  # type: ignore[attr-defined]
+        parts: tuple[Any, ...] = (storage.event_log_storage, storage.run_storage, storage.schedule_storage)
+        for part in parts:
+            part._engine = engine
         return storage

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import dagster as dg
-from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
 
 from e2i_assets.adapters.repositories.run_requests import RunRequest
 from e2i_assets.services.project import Project
 
+# Tags that Dagster documents and gives no public name.
+RUN_KEY_TAG = "dagster/run_key"
+PARTITION_TAG = "dagster/partition"
 CAUSE_TAG = "e2i/cause"
 # Dagster makes the runs of a tick one after the other, half a second each, since each asset and check is an event:
 # so many, which is what four runs at a time use up, and the next look goes on with the rest.
@@ -43,4 +45,4 @@ def run_request(one: RunRequest) -> dg.RunRequest:
 def under_way(instance: dg.DagsterInstance) -> set[str]:
     """Return the experiments of which a run waits or goes on."""
     runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
-    return {run.tags[PARTITION_NAME_TAG] for run in runs if PARTITION_NAME_TAG in run.tags}
+    return {run.tags[PARTITION_TAG] for run in runs if PARTITION_TAG in run.tags}

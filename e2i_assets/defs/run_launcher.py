@@ -1,16 +1,20 @@
 """Dagster's own launcher, which can also tell whether the process of a run is still there; `dagster.yaml` names it."""
 
 import dagster as dg
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import DefaultRunLauncher
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
+
+from e2i_assets.defs.dagster_internals import (
+    CanCancelExecutionRequest,
+    CanCancelExecutionResult,
+    CheckRunHealthResult,
+    DagsterUserCodeUnreachableError,
+    WorkerStatus,
+    deserialize_value,
+)
 
 _SECONDS = 20
 
 
-class ProjectRunLauncher(DefaultRunLauncher):
+class ProjectRunLauncher(dg.DefaultRunLauncher):
     """Runs are processes of a code server. When both are gone, nobody is left who would say that the run has failed.
 
     A server that lives says so of its own runs. So only a server that is not there, or that has never heard of the

@@ -1,11 +1,9 @@
 """What is done by the clock."""
 
-import os
-
 import dagster as dg
 
 from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
-from e2i_assets.adapters.settings import time_zone
+from e2i_assets.adapters.settings import current_settings
 from e2i_assets.defs.jobs import check_everything, tune_and_train
 from e2i_assets.defs.launched_runs import run_request, sync_launched_runs, under_way
 from e2i_assets.defs.resources import ProjectResource
@@ -17,7 +15,7 @@ from e2i_assets.services.project import Project
 @dg.schedule(
     job=check_everything,
     cron_schedule="0 3 * * *",
-    execution_timezone=time_zone(os.environ),
+    execution_timezone=current_settings().time_zone,
     # It trains nothing and changes nothing, so that it is on unless somebody turns it off.
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
@@ -31,7 +29,7 @@ def nightly_checks(e2i: ProjectResource) -> dg.RunRequest | dg.SkipReason:
 @dg.schedule(
     job=tune_and_train,
     cron_schedule="0 1 * * 0",
-    execution_timezone=time_zone(os.environ),
+    execution_timezone=current_settings().time_zone,
     # It trains, so somebody has to want it.
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )
@@ -68,7 +66,7 @@ monthly_memory_pruning = dg.ScheduleDefinition(
     name="monthly_memory_pruning",
     job=prune_memory,
     cron_schedule="0 4 1 * *",
-    execution_timezone=time_zone(os.environ),
+    execution_timezone=current_settings().time_zone,
     # What is forgotten does not come back by itself.
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )

@@ -1,13 +1,12 @@
 """Sensors: new and changed files and rows, what follows a model, and MLflow runs that a failed run left open."""
 
-import os
 from collections.abc import Mapping
 from functools import cache
 
 import dagster as dg
 
 from e2i_assets.adapters.repositories.monitoring import DriftRow
-from e2i_assets.adapters.settings import automation, scan_seconds
+from e2i_assets.adapters.settings import current_settings
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.defs.experiment_file_checks import files_evaluation
 from e2i_assets.defs.jobs import tune_and_train
@@ -21,17 +20,17 @@ from e2i_assets.services.automation.new_experiments import ExperimentsWatch
 from e2i_assets.services.checks.champion_model import NOT_DRIFTED
 from e2i_assets.services.project import Project
 
-ON = dg.DefaultSensorStatus.RUNNING if automation(os.environ) else dg.DefaultSensorStatus.STOPPED
+ON = dg.DefaultSensorStatus.RUNNING if current_settings().automation else dg.DefaultSensorStatus.STOPPED
 
 follow_ups = dg.AutomationConditionSensorDefinition(
     "follow_ups",
     target=dg.AssetSelection.assets("champion_model", "hpo_pattern_memory"),
-    minimum_interval_seconds=scan_seconds(os.environ),
+    minimum_interval_seconds=current_settings().scan_seconds,
     default_status=ON,
 )
 
 
-@dg.sensor(job=tune_and_train, minimum_interval_seconds=scan_seconds(os.environ), default_status=ON)
+@dg.sensor(job=tune_and_train, minimum_interval_seconds=current_settings().scan_seconds, default_status=ON)
 def new_experiments(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
     """A new or changed file in experiments/, or row in ml_experiments, is a partition and one run."""
     project = e2i.open()
@@ -49,7 +48,7 @@ def new_experiments(context: dg.SensorEvaluationContext, e2i: ProjectResource) -
     )
 
 
-@dg.sensor(job=tune_and_train, minimum_interval_seconds=scan_seconds(os.environ), default_status=ON)
+@dg.sensor(job=tune_and_train, minimum_interval_seconds=current_settings().scan_seconds, default_status=ON)
 def changed_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
     """Other rows behind an experiment, told by their content, are a run from its dataset on."""
     project = e2i.open()
@@ -62,7 +61,7 @@ def changed_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> d
     )
 
 
-@dg.sensor(job=tune_and_train, minimum_interval_seconds=10 * scan_seconds(os.environ), default_status=ON)
+@dg.sensor(job=tune_and_train, minimum_interval_seconds=10 * current_settings().scan_seconds, default_status=ON)
 def drifted_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
     """Newer rows (watch.recent) that are not like the train rows are a warning, and a re-tune with a cool-down."""
     project = e2i.open()
@@ -96,7 +95,7 @@ def _experiments_watch() -> ExperimentsWatch:
 
 @cache
 def _data_watch(project: Project) -> DataWatch:
-    return DataWatch(Fingerprints(project.settings.root, os.environ))
+    return DataWatch(Fingerprints(project.settings.root, project.settings.environment))
 
 
 def _close(context: dg.RunStatusSensorContext, e2i: ProjectResource) -> None:

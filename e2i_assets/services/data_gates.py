@@ -1,6 +1,5 @@
 """What stands between a table and a training: its schema file, and the quality report, brought or made."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def quality(settings: Settings, experiment: Experiment, data: Dataset) -> tuple[
     if experiment.quality_report is None:
         report = assess(data, experiment.name, datetime.now(UTC))
         return report, gate(report)
-    limits = source_limits(os.environ)
+    limits = source_limits(settings.environment)
     path = limits.allowed_file(settings.root, experiment.quality_report, "quality_report")
     if not path.is_file():
         rule = f"is not a file in {settings.root}: take the key out to have the quality measured"

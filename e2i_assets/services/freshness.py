@@ -1,6 +1,5 @@
 """Whether everything that an experiment would make is there, so that a second run makes only what is missing."""
 
-import os
 from collections.abc import Collection
 
 from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
@@ -26,7 +25,7 @@ def is_complete(project: Project, experiment: Experiment) -> bool:
         facts: SplitFacts = project.read(SplitFacts, "validation_splits", experiment.name)
     except (AssetMissing, AssetDamaged):
         return False
-    raw = datasets.load(experiment.source, project.settings.root, os.environ)
+    raw = datasets.load(experiment.source, project.settings.root, project.settings.environment)
     data = dataset_of(raw, experiment)
     if data.data_hash != facts.data_hash or not _gates_open(project, experiment, data):
         return False

@@ -1,6 +1,5 @@
 """Reading the rows of an experiment in a run, and putting on record what their source held then."""
 
-import os
 from contextlib import suppress
 
 import pandas as pd
@@ -21,9 +20,9 @@ def read_rows(project: Project, experiment: Experiment) -> pd.DataFrame:
         DataInvalid: There is no such file, it is not what it should be, or there are no rows.
         E2iError: The database cannot be reached or refuses the query.
     """
-    root = project.settings.root
+    root, environment = project.settings.root, project.settings.environment
     # A source that cannot be read is told about by the reading itself, which says more.
     with suppress(E2iError):
-        fingerprint = Fingerprints(root, os.environ).fingerprint(experiment.source)
+        fingerprint = Fingerprints(root, environment).fingerprint(experiment.source)
         project.source_states.read(experiment.name, fingerprint)
-    return datasets.load(experiment.source, root, os.environ)
+    return datasets.load(experiment.source, root, environment)

@@ -5,12 +5,35 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.postgres.migrations import MigrationReport, migrate
+from e2i_assets.adapters.postgres.migrations import MigrationReport, migrate, pending_migrations
 from e2i_assets.adapters.postgres.restoring import restore
 from e2i_assets.adapters.postgres.roles import grant_roles
+from e2i_assets.adapters.postgres.schema_owners import outdated_owners
+from e2i_assets.core.errors import E2iError
 from e2i_assets.services.memory_files.starter_memory import load_starter
 
 _INDEX = sa.text("SELECT e2i.index_hpo_patterns()")
+
+
+class NotPrepared(E2iError):
+    """A database whose tables are missing or out of date."""
+
+
+def require_prepared(database: Database, sql_folder: Path) -> None:
+    """Check that `prepare` has nothing to do for the tables. It changes nothing and waits for no lock.
+
+    Raises:
+        DatabaseUnreachable: When no connection can be made.
+        NotPrepared: A table is missing or out of date.
+        MigrationRefused: When an applied file was changed since, or the database is newer than this program.
+    """
+    database = database.acting_as(None)
+    database.require_reachable()
+    missing = pending_migrations(database, sql_folder)
+    if missing or (missing := list(outdated_owners(database))):
+        raise NotPrepared(
+            f"The tables in {database.redacted} are not up to date ({', '.join(missing)}): run `e2i db migrate`"
+        )
 
 
 def prepare(database: Database, sql_folder: Path) -> MigrationReport:

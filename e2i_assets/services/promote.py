@@ -1,6 +1,5 @@
 """Champion and challenger: a new model stands beside the one in use on the same test rows, and the better one stays."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -126,7 +125,7 @@ def _decide(
         decision_threshold=run.decision_threshold,
         mlflow_model_version=version.model_version if version and run.mlflow_run_id else None,
     )
-    store.decide(row, run, who(os.environ))
+    store.decide(row, run, who(project.settings.environment))
 
 
 class _NotComparableError(E2iError):

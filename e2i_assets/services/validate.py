@@ -1,6 +1,5 @@
 """What is wrong with experiment files, and, when asked, with the rows that they name."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +78,6 @@ def _with_rows(name: str, experiment: Experiment, settings: Settings) -> Verdict
     from e2i_assets.core.data.feature_columns import unused
     from e2i_assets.services import data_gates
 
-    data = dataset_of(datasets.load(experiment.source, settings.root, os.environ), experiment)
+    data = dataset_of(datasets.load(experiment.source, settings.root, settings.environment), experiment)
     data_gates.require_open(settings, experiment, data)
     return Verdict(name, None, unused(data.left_out, experiment), pointed_out(data))

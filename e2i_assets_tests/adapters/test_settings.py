@@ -1,5 +1,6 @@
 """Settings: what the environment says, read once and judged."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,41 @@ def test_rows_lie_in_folders_of_this_account_alone_and_an_opened_folder_stays_op
     assert modes.pop("reports") == 0o755
     assert {"assets", "models", "champions", "mlflow-artifacts", "mlflow-outbox", "logs"} == set(modes)
     assert set(modes.values()) == {0o700}
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "rule"),
+    [
+        ("E2I_CORES", "1_0", "a whole number"),
+        ("E2I_LEASE_SECONDS", "+3", "a whole number"),
+        ("E2I_LOOK_SECONDS", "0", "at least 1"),
+        ("E2I_AUTOMATION", "nein", "on or off"),
+        ("E2I_TIME_ZONE", "Europe", "the name of a time zone"),
+    ],
+)
+def test_reading_the_settings_names_the_variable_that_is_wrong_and_what_is_allowed(
+    variable: str, given: str, rule: str
+) -> None:
+    with pytest.raises(E2iError, match=rf"{variable} is '{re.escape(given)}'.*{rule}"):
+        from_environment({"E2I_HOME": str(ROOT), variable: given})
+
+
+def test_a_child_process_gets_the_project_the_database_and_what_its_parent_has() -> None:
+    shell = {
+        "E2I_HOME": str(ROOT),
+        "E2I_STATE": "elsewhere",
+        "PATH": "/bin",
+        "CLINIC_URL": "postgresql://u:hunter2@h/d",
+    }
+    found = from_environment({**shell, "PGSERVICE": "of_another", "PGPASSFILE": "/pgpass"})
+    told = found.child_environment("postgresql://worker@h/d", E2I_CORES="2")
+    assert told == {
+        **shell,
+        "E2I_STATE": str(ROOT / "elsewhere"),
+        "E2I_DATABASE_URL": "postgresql://worker@h/d",
+        "E2I_CORES": "2",
+        "PGPASSFILE": "/pgpass",
+    }
+    assert "hunter2" not in repr(found)
+    of_a_person = from_environment({**shell, "E2I_DATABASE_URL": "postgresql://u@h/d", "PGSERVICE": "theirs"})
+    assert of_a_person.child_environment("postgresql://worker@h/d")["PGSERVICE"] == "theirs"

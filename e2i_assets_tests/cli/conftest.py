@@ -35,9 +35,11 @@ Said = Callable[..., Result]
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder with a schema and no experiment, and no server configured."""
+    """A project folder with a schema, Dagster's files and no experiment, and no server configured."""
     folder = tmp_path / "project"
     shutil.copytree(REPOSITORY / "sql", folder / "sql")
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(REPOSITORY / name, folder)
     (folder / "experiments").mkdir()
     monkeypatch.setenv("E2I_HOME", str(folder))
     for name in ("E2I_STATE", "E2I_DATABASE_URL", "E2I_MLFLOW_TRACKING_URI"):

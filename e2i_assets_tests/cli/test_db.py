@@ -1,5 +1,6 @@
 """`e2i db` on a server of one's own: its address, its tables, and a way in that shows no password."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -143,3 +144,10 @@ def test_serve_has_nothing_to_keep_up_on_a_server_of_ones_own(said: Said, projec
     assert answer.exit_code == 0
     assert "there is nothing to keep up" in answer.stdout
     assert str(sa.make_url(project.database.url).password) not in answer.stdout
+
+
+def test_a_command_leaves_the_environment_of_its_process_as_it_was(project: Project, said: Said) -> None:
+    before = dict(os.environ)
+    answer = said("db", "url")
+    assert answer.exit_code == 0, answer.output
+    assert dict(os.environ) == before

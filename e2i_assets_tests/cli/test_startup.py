@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from e2i_assets.cli.instance import dagster_instance
 
-from e2i_assets.adapters.postgres.dagster_tables import dynamic_partitions
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 from e2i_assets.adapters.processes.services import Service, ServiceEvent, run_services
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.cli.dagster_home import dagster_home
+from e2i_assets.cli.dagster_ui import add_partitions
 from e2i_assets.cli.service_list import Ports, own_mlflow, service_list
 from e2i_assets.cli.startup import Startup
-from e2i_assets.cli.up import PARTITIONS, free_ports, make_experiments_known
+from e2i_assets.cli.up import free_ports, make_experiments_known
 from e2i_assets.defs.partitions import EXPERIMENTS
 from e2i_assets.services.project import Project
 from e2i_assets.services.register import registered
@@ -112,10 +113,9 @@ def test_experiments_become_partitions_and_a_bad_file_keeps_nobody_else_out(
     written("churn")
     written("bad", "name: bad\n")
     make_experiments_known(project)
-    assert PARTITIONS == EXPERIMENTS
-    assert dynamic_partitions(project.database, EXPERIMENTS) == {"churn"}
     assert registered(project, ["churn"]) == ["churn"]
     assert "Left out: experiment file" in capsys.readouterr().err
-    before = (project.settings.state / "logs" / "partitions.log").stat().st_mtime_ns
-    make_experiments_known(project)
-    assert (project.settings.state / "logs" / "partitions.log").stat().st_mtime_ns == before
+    with dagster_instance(project.settings) as instance:
+        for _ in range(2):
+            add_partitions(instance, project.database)
+            assert instance.get_dynamic_partitions(EXPERIMENTS) == ["churn"]

@@ -8,7 +8,7 @@ from trace_receiver import values
 from e2i_assets.adapters.mlflow.client import mlflow_client
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING, TRIAL
 from e2i_assets.core.errors import E2iError
-from e2i_assets.defs.resources import resources
+from e2i_assets.defs.resource_definitions import resources
 from e2i_assets.defs.tracing_resource import LOST_TRACES, TracingResource
 
 # One bin: no trial can be fitted, and the defaults, which do not have it, can.

@@ -99,6 +99,11 @@ def migrate(database: Database, sql_folder: Path) -> MigrationReport:
         return report
 
 
+def pending_migrations(database: Database, sql_folder: Path) -> list[str]:
+    """Return the names of the migrations that the database does not have yet; see `migrate` for the errors."""
+    return [migration.name for migration in _pending(database, migrations_in(sql_folder))]
+
+
 def apply_pending(database: Database, migrations: list[Migration]) -> tuple[str, ...]:
     """Apply to our own schema what is missing there, in order, and return the names. The caller holds the lock.
 

@@ -33,15 +33,10 @@ class OwnerNotPrepared(E2iError):
 def prepare_owners(database: Database) -> tuple[Owner, ...]:
     """Create or upgrade the tables of the owners that need it and return those owners.
 
-    The check reads what was recorded last time and imports none of the libraries.
-
     Raises:
         OwnerNotPrepared: With the last words of the library.
     """
-    with database.connect() as connection:
-        recorded = {owner: (library, revision) for owner, library, revision in connection.execute(_PREPARED)}
-    wanted = {owner: (version(owner), _revision(database, owner)) for owner in _OWNERS}
-    outdated = [owner for owner in _OWNERS if recorded.get(owner) != wanted[owner]]
+    outdated = outdated_owners(database)
     if not outdated:
         return ()
     _prepare(database, outdated)
@@ -50,6 +45,17 @@ def prepare_owners(database: Database) -> tuple[Owner, ...]:
             values = {"owner": owner, "library_version": version(owner), "revision": _revision(database, owner)}
             connection.execute(_RECORD, values)
     return tuple(outdated)
+
+
+def outdated_owners(database: Database) -> list[Owner]:
+    """Return the owners whose tables are missing, or were prepared by another version of their library.
+
+    It reads what was recorded last time and imports none of the libraries.
+    """
+    with database.connect() as connection:
+        recorded = {owner: (library, revision) for owner, library, revision in connection.execute(_PREPARED)}
+    wanted = {owner: (version(owner), _revision(database, owner)) for owner in _OWNERS}
+    return [owner for owner in _OWNERS if recorded.get(owner) != wanted[owner]]
 
 
 def _revision(database: Database, owner: Owner) -> str | None:

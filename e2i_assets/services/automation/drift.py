@@ -1,6 +1,5 @@
 """One look at the newer rows of the experiments: what has drifted, put on record, and the re-tunes that are due."""
 
-import os
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -137,7 +136,7 @@ def _report(
     if seen and fingerprint == seen.fingerprint:
         return seen
     stored: TrainingRows = project.read(TrainingRows, "validation_splits", experiment.name)
-    raw = datasets.load(experiment.watch.recent, project.settings.root, os.environ)
+    raw = datasets.load(experiment.watch.recent, project.settings.root, project.settings.environment)
     recent = recent_rows(raw, stored.train.blank(), tuple(stored.facts.classes), experiment)
     enough = len(recent.features) >= FEWEST_ROWS
     drifts = feature_drift(stored.train.features, recent.features, experiment.watch.largest_psi) if enough else []

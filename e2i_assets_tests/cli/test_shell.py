@@ -1,0 +1,89 @@
+"""The command line in an unusual shell: no name, no home folder, no width, no Dagster configuration, another server."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+ROOT = Path(__file__).parents[2]
+NOBODY_KNOWS = 54321
+# As root, an account that may read what is root's; as an ordinary user, one in a namespace of its own.
+_AS_ROOT = f"""
+    setpriv --reuid={NOBODY_KNOWS} --regid={NOBODY_KNOWS} --clear-groups
+    --inh-caps=+dac_override,+dac_read_search --ambient-caps=+dac_override,+dac_read_search
+"""
+_AS_USER = f"unshare --user --map-user={NOBODY_KNOWS} --map-group={NOBODY_KNOWS}"
+AS_NAMELESS = (_AS_USER if os.geteuid() else _AS_ROOT).split()
+OF_ANOTHER_SERVER = {
+    "PGHOSTADDR": "192.0.2.1",
+    "PGSERVICE": "another_server",
+    "PGOPTIONS": "-c no_such_setting=1",
+    "PGPASSFILE": "/nowhere/pgpass",
+    "PGSSLMODE": "require",
+    "PGCHANNELBINDING": "require",
+    "PGREQUIREAUTH": "none",
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGTZ": "America/New_York",
+}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A project folder that every account may enter and write to."""
+    path = Path(tempfile.mkdtemp(prefix="e2i-shell-"))
+    path.chmod(0o777)
+    (path / "experiments").mkdir()
+    shutil.copytree(ROOT / "sql", path / "sql")
+    yield path
+    deadline = time.monotonic() + 20
+    while list(path.glob(".e2i/postgres/data/postmaster.pid")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    shutil.rmtree(path)
+
+
+def e2i(folder: Path, environment: Mapping[str, str], *words: str) -> str:
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("E2I_", "PG"))}
+    ended = subprocess.run(
+        [*AS_NAMELESS, sys.executable, "-m", "e2i_assets.cli.main", *words],
+        env={**bare, "E2I_HOME": str(folder), "HOME": "/dev/null/nowhere", "COLUMNS": "0", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def test_nothing_of_an_account_without_a_name_or_of_a_shell_for_another_server_is_in_the_way(folder: Path) -> None:
+    """`migrate` starts programs of Optuna, MLflow and Dagster, `psql` and `backup` those of PostgreSQL."""
+    prepared = e2i(folder, OF_ANOTHER_SERVER, "db", "migrate")
+    assert "prepared the tables of dagster" in prepared
+    assert (folder / ".e2i" / "postgres" / "data").stat().st_uid in (NOBODY_KNOWS, os.geteuid())
+    session = "SELECT current_user || ' ' || current_setting('TimeZone')"
+    assert e2i(folder, OF_ANOTHER_SERVER, "db", "psql", "--", "-Atc", session).strip() == "e2i_worker UTC"
+    e2i(folder, OF_ANOTHER_SERVER, "db", "backup", str(folder / "kept.dump"))
+    e2i(folder, OF_ANOTHER_SERVER, "db", "restore", str(folder / "kept.dump"), "--replace")
+
+
+def test_help_is_printed_where_the_terminal_says_that_it_has_no_width(folder: Path) -> None:
+    assert "e2i experiment list" in e2i(folder, {}, "--help")
+
+
+@pytest.mark.parametrize(
+    ("command", "file"), [("run", "dagster.yaml"), ("up", "dagster.yaml"), ("up", "workspace.yaml")]
+)
+def test_a_project_folder_without_dagsters_files_is_a_message_before_anything_starts(
+    root: Path, said: Callable[..., Result], command: str, file: str
+) -> None:
+    (root / file).unlink()
+    answer = said(command)
+    assert answer.exit_code == 1
+    assert f"{root} has no {file}" in answer.output
+    assert not (root / ".e2i").exists()
