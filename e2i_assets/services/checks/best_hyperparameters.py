@@ -10,7 +10,15 @@ from e2i_assets.core.contracts.violations import violations_of
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import limits
-from e2i_assets.services.checks.check import CheckResult, check_result, document, of_asset, passed, stored
+from e2i_assets.services.checks.check import (
+    CheckResult,
+    check_result,
+    document,
+    every_mistake,
+    of_asset,
+    passed,
+    stored,
+)
 from e2i_assets.services.project import Project
 
 
@@ -31,7 +39,7 @@ def output_contract_is_valid(project: Project, name: str) -> CheckResult:
     values = raw.get("best_hyperparameters") if isinstance(raw, dict) else None
     unread = algorithm.unread(values, experiment.problem_type) if isinstance(values, dict) else []
     mistakes += [replace(one, where=f"best_hyperparameters.{one.where}") for one in unread]
-    return check_result(mistakes, "every field keeps the output contract", all_named=True)
+    return every_mistake(mistakes, "every field keeps the output contract")
 
 
 @of_asset("best_hyperparameters", blocking=True)
@@ -48,7 +56,7 @@ def parameters_equal_the_best_trial(project: Project, name: str) -> CheckResult:
     ]
     source = f"trial {output.hpo_best_trial}" if output.hpo_completed else "the defaults, no trial being the best"
     facts = {"best_trial": output.hpo_best_trial}
-    return check_result(mistakes, f"it is what the study says: {source}", all_named=True, **facts)
+    return every_mistake(mistakes, f"it is what the study says: {source}", **facts)
 
 
 @of_asset("best_hyperparameters", blocking=True)

@@ -113,20 +113,24 @@ def passed(why: str, **facts: Any) -> CheckResult:
     return CheckResult("passed", why, facts)
 
 
-def check_result(mistakes: Sequence[object], why: str, all_named: bool = False, **facts: Any) -> CheckResult:
-    """Return that a promise holds because of ``why``, unless there are mistakes: then these are the reason.
+def check_result(mistakes: Sequence[object], why: str, **facts: Any) -> CheckResult:
+    """Return passed because of ``why``, or failed with the first mistakes where there are any.
 
     Args:
-        mistakes: What breaks the promise.
-        why: Why it holds where there are none.
-        all_named: Whether the reason names every mistake, however many there are, and not the first few.
+        mistakes: What is wrong.
+        why: The reason of a passed check.
         facts: The numbers behind it.
     """
+    rest = len(mistakes) - _MOST_MISTAKES
+    shown = [*mistakes[:_MOST_MISTAKES], f"and {rest} more"] if rest > 0 else mistakes
+    return every_mistake(shown, why, **facts, **({"mistakes": len(mistakes)} if mistakes else {}))
+
+
+def every_mistake(mistakes: Sequence[object], why: str, **facts: Any) -> CheckResult:
+    """Return passed because of ``why``, or failed with every mistake, however many there are."""
     if not mistakes:
         return passed(why, **facts)
-    shown = mistakes if all_named else mistakes[:_MOST_MISTAKES]
-    rest = [f"and {len(mistakes) - len(shown)} more"] if len(mistakes) > len(shown) else []
-    return CheckResult("failed", "; ".join([*map(str, shown), *rest]), {**facts, "mistakes": len(mistakes)})
+    return CheckResult("failed", "; ".join(map(str, mistakes)), {"mistakes": len(mistakes), **facts})
 
 
 def stored(project: Project, kind: type[Any], asset: str, experiment: str) -> Any:

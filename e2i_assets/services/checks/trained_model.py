@@ -21,6 +21,7 @@ from e2i_assets.services.checks.check import (
     NotEvaluated,
     check_result,
     document,
+    every_mistake,
     of_asset,
     passed,
     stored,
@@ -37,7 +38,7 @@ def training_contract_is_valid(project: Project, name: str) -> CheckResult:
     raw = document(project, "trained_model", name)
     hpo: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     mistakes = training_violations_of(raw, hpo)
-    return check_result(mistakes, "every field keeps the output contract, and is what the study said", all_named=True)
+    return every_mistake(mistakes, "every field keeps the output contract, and is what the study said")
 
 
 @of_asset("trained_model")
