@@ -1,6 +1,6 @@
 """The HPO pattern memory at work: asked before a study, told after it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,10 +21,15 @@ from e2i_assets.services.project import Project
 
 # Enough that most kinds of problem are among them; more would say little that these do not.
 _PATTERNS_ASKED_FOR = 50
+_LONGEST_REASON = 500
 
 
 class Remembered(BaseModel):
-    """What the memory keeps of a study, and what it brought to it."""
+    """What the memory keeps of a study, and what it brought to it.
+
+    Attributes:
+        error: Why something could not be kept. The training run does not depend on it.
+    """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -32,6 +37,7 @@ class Remembered(BaseModel):
     reason: str
     uses: tuple[WarmStartUse, ...]
     head_start: HeadStart | None = None
+    error: str | None = None
 
 
 def warm_start(project: Project, experiment: Experiment, rows: SearchRows) -> WarmStart:
@@ -44,20 +50,34 @@ def warm_start(project: Project, experiment: Experiment, rows: SearchRows) -> Wa
         rows.train.features, target_codes(rows.train.target, rows.facts.classes), experiment.problem_type
     )
     settings = experiment.warm_start
-    found: list[Pattern] = []
-    reason = "the experiment starts cold: warm_start is off"
-    if settings.enabled:
+    if not settings.enabled:
+        return _started(experiment, [], features, "the experiment starts cold: warm_start is off")
+    try:
         found = _patterns(project, experiment, features, rows.facts.search_hash)
         reason = f"{len(found)} patterns of {experiment.algorithm} for {experiment.problem_type} by {experiment.metric}"
         reason += f" are at least {settings.min_similarity:g} similar"
+        return _started(experiment, found, features, reason)
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with the memory, a study can do without it
+        why = _in_words(error)
+        cold = _started(experiment, [], features, f"the study starts cold, as the memory could not be read: {why}")
+        return cold.model_copy(update={"error": why})
+
+
+def _started(experiment: Experiment, found: Sequence[Pattern], features: Mapping[str, float], reason: str) -> WarmStart:
     return starts.warm_start(
         found,
         tuning.defaults(experiment),
         experiment.search_space(),
-        starts.tries(experiment.hpo.trials, settings.max_configurations),
+        starts.tries(experiment.hpo.trials, experiment.warm_start.max_configurations),
         features,
         reason,
     )
+
+
+def _in_words(error: Exception) -> str:
+    """Return the first line of an exception: the others hold the statement and its values."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:_LONGEST_REASON]
 
 
 def remember(
@@ -67,14 +87,30 @@ def remember(
     result = tuned.result
     if result is None or result.best is None:
         return Remembered(pattern_id=None, reason="no trial to train, so nothing to remember", uses=())
-    store = project.patterns
-    pattern_id = store.store(_row(experiment, facts, start, tuned.identity, result))
-    project.training_runs.link_pattern(tuned.identity, pattern_id)
-    study = project.studies.by_spec_hash(tuned.identity)
+    pattern_id: str | None = None
+    doing = "storing the pattern"
+    recorded: list[WarmStartUse] = []
+    try:
+        row = _row(experiment, facts, start, tuned.identity, result)
+        pattern_id = str(project.patterns.store(row))
+        doing = "recording its uses"
+        for use in _recorded_uses(project, tuned.identity, result):
+            recorded.append(use)
+        doing = "linking the training run to it"
+        project.training_runs.link_pattern(tuned.identity, pattern_id)
+    except Exception as error:  # noqa: BLE001  # the model is kept: what the memory lacks, the next call adds
+        why = f"{doing} failed: {_in_words(error)}"
+        return Remembered(pattern_id=pattern_id, reason=why, uses=tuple(recorded), error=why)
+    return Remembered(pattern_id=pattern_id, reason="stored", uses=tuple(recorded), head_start=uses.head_start(result))
+
+
+def _recorded_uses(project: Project, identity: str, result: StudyResult) -> Iterator[WarmStartUse]:
+    """Record each use of a pattern, and return those that are on record."""
+    study = project.studies.by_spec_hash(identity)
     if study is None:
         raise E2iError(f"study {result.study_name} is not in ml_hpo_studies: materialise hpo_study again")
-    brought = uses.uses(result)
-    for use in brought:
+    store = project.patterns
+    for use in uses.uses(result):
         store.record_use(
             use.pattern_id,
             study.id,
@@ -87,7 +123,7 @@ def remember(
             rank=use.rank,
             n_ranked=use.n_ranked,
         )
-    return Remembered(pattern_id=str(pattern_id), reason="stored", uses=brought, head_start=uses.head_start(result))
+        yield use
 
 
 def patterns_like(

@@ -152,18 +152,17 @@ def test_a_warm_start_is_the_same_after_it_was_stored():
 def test_a_use_is_measured_against_the_defaults_of_the_same_study():
     """T19, T22: within the study, and only when the trial ran."""
     warm = {"attributes": {"pattern_id": "p", "similarity": 0.8}, "origin": "warm_start"}
-    found = uses(
-        result(trial(0, 0.7, **warm), trial(1, 0.9), trial(2, None, state="FAIL", error_type="ValueError", **warm))
-    )
+    found = uses(result(trial(0, 0.7, **warm), trial(1, 0.9), trial(2, None, state="PRUNED", **warm)))
     # The table takes a rank with its count, and none without: one without the other failed every asset after a search.
     assert [(one.trial_number, one.rank, one.n_ranked) for one in found] == [(0, 2, 2), (2, None, None)]
     assert abs(found[0].improvement - 0.1) < 1e-12
     assert found[1].improvement is None
 
 
-def test_a_warm_trial_whose_process_died_is_not_a_use():
+@pytest.mark.parametrize("error_type", ["Interrupted", "InterruptedAgain", "ValueError", "TrialTooSlow"])
+def test_a_warm_trial_that_failed_is_not_a_use(error_type):
     """T22: nothing is counted for a trial that never ran to an end."""
-    warm = {"attributes": {"pattern_id": "p", "similarity": 0.8}, "state": "FAIL", "error_type": "Interrupted"}
+    warm = {"attributes": {"pattern_id": "p", "similarity": 0.8}, "state": "FAIL", "error_type": error_type}
     assert uses(result(trial(0, None, **warm))) == ()
 
 

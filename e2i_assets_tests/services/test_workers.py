@@ -166,3 +166,20 @@ def test_two_studies_on_one_cluster_have_their_own_rows_each(
         assert {one.number: value_again(judged, one.params) for one in result.trials} == {
             one.number: one.value for one in result.trials
         }
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_one_process_draws_the_points_that_one_thread_draws(
+    database: Database, other_database: Database, tmp_path: Path, sampler: str
+) -> None:
+    """The engine is no part of a study's identity, so it must not decide what the study tries."""
+    drawn = {}
+    for engine, where in (("threads", database), ("processes", other_database)):
+        (folder := tmp_path / engine).mkdir()
+        hpo = f"{{trials: 14, workers: 1, sampler: {sampler}, engine: {engine}}}"
+        study = prepared(where, folder, hpo, "LogisticRegression")
+        study.searched()
+        drawn[engine] = [(trial.trial_number, dict(trial.params), trial.value) for trial in study.trials()]
+        drawn[engine + " identity"] = study.identity
+    assert drawn["threads identity"] == drawn["processes identity"]
+    assert drawn["threads"] == drawn["processes"]

@@ -53,10 +53,14 @@ class StudySession:
         retry_transient(lambda: self._worker_lease.retire(self.study_id))
 
     def coordination(self, worker_pool: WorkerPool | None = None) -> Coordination:
-        """Return how the search shares the study with others."""
+        """Return how the search shares the study with others.
+
+        A process that leads a crew draws no point, so it is not counted: with one worker the crew then draws the points
+        that a thread of this process would.
+        """
         return Coordination(
             recover=self.recover,
-            joined=StudyRepository(self.database).join(self.study_id),
+            joined=0 if worker_pool else StudyRepository(self.database).join(self.study_id),
             worker_pool=worker_pool,
             retire=self.retire,
             is_cancelled=self._is_cancelled.is_set if self._is_cancelled else None,

@@ -68,7 +68,7 @@ class HeadStart(BaseModel):
 
 
 def uses(result: StudyResult) -> tuple[WarmStartUse, ...]:
-    """Return what each warm trial that ran brought; a configuration that was never run is not a use."""
+    """Return what each warm trial brought; one that failed, or never ran, is no use."""
     values = sorted((trial.value for trial in result.trials if trial.value is not None), reverse=True)
     return tuple(
         WarmStartUse(
@@ -83,7 +83,7 @@ def uses(result: StudyResult) -> tuple[WarmStartUse, ...]:
             n_ranked=None if trial.value is None else len(values),
         )
         for trial in result.trials
-        if PATTERN in trial.attributes and trial.counts
+        if PATTERN in trial.attributes and trial.state in ("COMPLETE", "PRUNED") and trial.counts
     )
 
 

@@ -73,6 +73,7 @@ class WarmStart(BaseModel):
         meta_features: What the train rows look like.
         considered: Patterns that were similar enough.
         reason: Why these, in words.
+        error: Why the memory could not be read; the study then starts cold.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -83,6 +84,7 @@ class WarmStart(BaseModel):
     meta_features: dict[str, float]
     considered: int
     reason: str
+    error: str | None = None
 
     @property
     def patterns(self) -> tuple[WarmConfiguration, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from e2i_assets.core.algorithms.report_schedule import FIRST_REPORT_ROUND
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.search.distinct_points import nsga2
 from e2i_assets.core.search_space.dimensions import CategoricalDimension, FloatDimension
 from e2i_assets.core.search_space.space import SearchSpace
 
@@ -77,7 +78,7 @@ def sampler(
         "cmaes": lambda: samplers.CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False),
         "qmc": lambda: samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
         "grid": lambda: _grid_sampler(space, seed),
-        "nsga2": lambda: samplers.NSGAIISampler(seed=seed, population_size=_population(budget)),
+        "nsga2": lambda: nsga2(seed, _population(budget)),
         "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False),
     }
     return _made(makers[name])

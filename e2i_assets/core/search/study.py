@@ -90,7 +90,9 @@ def _opened(
     study = optuna.create_study(
         storage=storage, study_name=plan.name, directions=["maximize"] * len(objective.goals), load_if_exists=True
     )
-    seed = plan.seed + len(study.trials) + joined
+    # Waiting trials do not count: a coordinator queues proposals before its workers draw their first point.
+    begun = sum(trial.state.name != "WAITING" for trial in study.trials)
+    seed = plan.seed + begun + joined
     study.sampler = sampler(plan.sampler, seed, objective.space, plan.trials, plan.startup_trials)
     pruning = plan.pruner if len(objective.goals) == 1 else "none"
     study.pruner = pruner(pruning, _cap(objective), on_folds=objective.scheme.folds > 0)

@@ -26,6 +26,8 @@ def pattern_is_stored_once_and_retrievable(project: Project, name: str) -> Check
         return check_result(
             [f"there is pattern {remembered.pattern_id}, and {_NOTHING}"] if remembered.pattern_id else [], _NOTHING
         )
+    if remembered.pattern_id is None and remembered.error:
+        return passed(f"not evaluated: {remembered.error}")
     if remembered.pattern_id is None:
         return check_result(
             ["there is a best trial, and nothing was remembered: materialise hpo_pattern_memory again"], ""
@@ -71,7 +73,7 @@ def values_are_finite(project: Project, name: str) -> CheckResult:
     """Sizes, shares and values of the pattern are finite numbers, and its parameters lie in its space."""
     remembered: Remembered = stored(project, Remembered, "hpo_pattern_memory", name)
     if remembered.pattern_id is None:
-        return passed(_NOTHING)
+        return passed(f"not evaluated: {remembered.error}" if remembered.error else _NOTHING)
     pattern = project.patterns.get(remembered.pattern_id)
     if pattern is None and (reason := project.pattern_maintenance.forgotten(remembered.pattern_id)):
         return passed(f"pattern {remembered.pattern_id} was forgotten on purpose: {reason}")
@@ -99,7 +101,17 @@ def _not_numbers(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
             yield f"{prefix}{key} is {value!r}, not a finite number"
 
 
+@of_asset("hpo_pattern_memory", severity="WARN")
+def memory_was_written(project: Project, name: str) -> CheckResult:
+    """Storing the pattern and recording the uses of others raised no error; the model is kept anyway."""
+    remembered: Remembered = stored(project, Remembered, "hpo_pattern_memory", name)
+    again = "materialise hpo_pattern_memory again"
+    mistakes = [f"{remembered.error}: {again}"] if remembered.error else []
+    return check_result(mistakes, "the pattern and its uses are on record, or there is nothing to remember")
+
+
 CHECKS = (
+    memory_was_written,
     pattern_is_stored_once_and_retrievable,
     values_are_finite,
 )

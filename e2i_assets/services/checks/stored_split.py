@@ -31,10 +31,13 @@ class StoredRows:
         known: A line for each row that is one of the dataset: its ``role``, ``entity``, the role ``assigned`` to the
             entity (missing without one) and, with a time column, its ``time``.
         foreign: By role, how many rows are none of the dataset's.
+        written: A line for each stored row whose table names its entity: its ``role``, ``entity`` and the role
+            ``assigned`` to that entity, missing where it has none.
     """
 
     known: pd.DataFrame
     foreign: Mapping[str, int]
+    written: pd.DataFrame
 
 
 def recognised(project: Project, name: str) -> tuple[Dataset, StoredRows]:
@@ -114,7 +117,20 @@ def stored_rows(data: Dataset, tables: Mapping[Role, pd.DataFrame], assigned: Ma
     known["assigned"] = known["entity"].map(assigned)
     if data.time is not None:
         known["time"] = data.frame[data.time].iloc[at].to_numpy()
-    return StoredRows(known, {str(role): int(count) for role, count in foreign.items()})
+    written = _written(data, tables)
+    written["assigned"] = written["entity"].map(assigned)
+    return StoredRows(known, {str(role): int(count) for role, count in foreign.items()}, written)
+
+
+def _written(data: Dataset, tables: Mapping[Role, pd.DataFrame]) -> pd.DataFrame:
+    """Return the entity that each stored row names itself; no line where nothing groups or names rows."""
+    columns = [data.group] if data.group else list(data.ids)
+    lines = [
+        pd.DataFrame({"role": role, "entity": entity_keys(table, data.group, data.ids)})
+        for role, table in tables.items()
+        if columns and set(columns) <= set(table.columns)
+    ]
+    return pd.concat(lines, ignore_index=True) if lines else pd.DataFrame({"role": [], "entity": []})
 
 
 def _hashes(frame: pd.DataFrame) -> "pd.Series[int]":

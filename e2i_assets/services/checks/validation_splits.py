@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -55,6 +56,7 @@ def no_entity_in_two_splits(project: Project, name: str) -> CheckResult:
             f"{one.entity} in {one.role}, assigned to {one.assigned}" for one in astray.head(3).itertuples()
         )
         mistakes.append(f"{len(astray)} values of {entity} stand in another role than assigned, for example {examples}")
+    mistakes += _wrongly_named(found.written, entity)
     wanted = project.experiment(name).columns.group
     if wanted != data.group:
         mistakes.append(
@@ -63,6 +65,20 @@ def no_entity_in_two_splits(project: Project, name: str) -> CheckResult:
     return check_result(
         mistakes, f"each of {len(roles)} values of {entity} has one role", entities=len(roles), by=entity
     )
+
+
+def _wrongly_named(written: pd.DataFrame, entity: str) -> Iterator[str]:
+    """Judge the keys in the stored tables themselves, whatever the rest of their rows says."""
+    unknown = written[written["assigned"].isna()]
+    if len(unknown):
+        examples = ", ".join(f"{one.entity} in {one.role}" for one in unknown.head(3).itertuples())
+        yield f"{len(unknown)} stored rows name a {entity} without an assigned role, for example {examples}"
+    wrong = written[written["assigned"].notna() & (written["role"] != written["assigned"])]
+    if len(wrong):
+        examples = ", ".join(
+            f"{one.entity} in {one.role}, assigned to {one.assigned}" for one in wrong.head(3).itertuples()
+        )
+        yield f"{len(wrong)} stored rows name a {entity} that is assigned to another role, for example {examples}"
 
 
 @of_asset("validation_splits", blocking=True)

@@ -20,6 +20,8 @@ def values_are_in_the_search_space(project: Project, name: str) -> CheckResult:
 def patterns_are_in_the_memory(project: Project, name: str) -> CheckResult:
     """Every configuration that is not the defaults can be followed back to its pattern."""
     start: WarmStart = stored(project, WarmStart, "warm_start", name)
+    if start.error:
+        return check_result([start.reason], "")
     store = project.patterns
     mistakes = [
         f"pattern {one.pattern_id} of study {one.study_name} is no longer in the memory"
