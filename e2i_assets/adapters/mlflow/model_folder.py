@@ -135,7 +135,7 @@ def _signature(model: FittedModel, example: "pd.DataFrame") -> "ModelSignature":
 
     decisions = model.predict(example)
     return ModelSignature(
-        inputs=Schema([ColSpec(AnyType(), name) for name in model.feature_names_in_]),
+        inputs=Schema([ColSpec(AnyType(), name) for name in model.feature_names_in_]),  # type: ignore[no-untyped-call]
         outputs=Schema([ColSpec(_MLFLOW_TYPES.get(decisions.dtype.kind, "string"))]),
         params=ParamSchema([ParamSpec("method", DataType.string, METHODS[0])]),
     )
