@@ -76,7 +76,8 @@ def looks_like_number(texts: Sequence[str]) -> NDArray[np.bool_]:
     bare = [one.strip().translate(_SIGNS) for one in texts]
     shaped = pc.match_substring_regex(pa.array(bare, pa.string()), _SHAPE).to_numpy(zero_copy_only=False)
     timed = np.array([bool(_CLOCK.fullmatch(one) or _SPAN.fullmatch(one)) for one in bare], dtype=bool)
-    return np.logical_or(np.asarray(shaped, dtype=bool), timed)
+    either: NDArray[np.bool_] = np.asarray(shaped, dtype=bool) | timed
+    return either
 
 
 def written(texts: Sequence[str]) -> Written:
