@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from types import FrameType
 
@@ -28,7 +28,7 @@ class CpuSamples:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process = os.getpid()
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._last = 0.0
 
     def start(self) -> None:
