@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from e2i_assets.services.checks.stored_rows import stored_rows
 
 from e2i_assets.core.data.dataset import dataset_of
 from e2i_assets.core.data.splits import ROLES
 from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.services.checks.stored_split import stored_rows
 from e2i_assets.services.checks.validation_splits import _wrongly_named
 
 COLUMNS = {"group": "columns: {group: patient}", "id": "columns: {id: [patient]}"}
