@@ -103,12 +103,12 @@ def tables(
     """Return the figures as they are printed."""
     found = [
         report.Table(
-            "Asking find_similar_hpo_patterns",
+            "Calls of find_similar_hpo_patterns",
             ("patterns", "asked for", *_COLUMNS),
             rows,
             "One warm connection over the loopback. There are 26 kinds of algorithm, problem type and metric. "
-            "Questions come from them as often as their patterns do, then from the rare one (0.1 % of all) alone. "
-            "Recall: how many of the answers are as near as the truly nearest, by a search through all in numpy.",
+            "Queries are distributed like the patterns, then only for the rare kind (0.1 % of all). Recall: the share "
+            "of the results that are as near as the exact nearest ones, from an exhaustive search in numpy.",
         ),
         report.Table(
             "The index",
