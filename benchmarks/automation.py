@@ -174,7 +174,7 @@ def looks(found: Project, experiments: int, queued: int) -> report.Table:
         "PostgreSQL and waiting for a core. A scan reads new files for about a second, and the next one continues "
         "with the rest."
     )
-    columns = ("sensor", "what it finds", "looks", "median s", "longest s", "median CPU s", "most CPU s")
+    columns = ("sensor", "what it finds", "scans", "median s", "longest s", "median CPU s", "most CPU s")
     return report.Table("A scan, in process", columns, rows, notes)
 
 
@@ -303,7 +303,7 @@ def ticks(found: Project, full: float) -> report.Table:
         "Seconds from the start of a scan to its end, in the daemon: reading, deciding, and creating the requested "
         "runs, at most 3 at a time. The first scans read each experiment file for the first time."
     )
-    columns = ("sensor", "when", "looks", "median s", "longest s", "most runs made")
+    columns = ("sensor", "when", "scans", "median s", "longest s", "most runs made")
     return report.Table("A scan of a sensor", columns, rows, notes)
 
 

@@ -14,7 +14,7 @@ from benchmarks.report import RESULTS, Table, machine, write
 
 Record = Mapping[str, Any]
 COLUMNS = (
-    "what happened to a run",
+    "fault",
     "rounds",
     "trials lost",
     "doubled",
