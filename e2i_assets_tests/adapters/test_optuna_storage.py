@@ -547,7 +547,7 @@ def test_nobody_claims_a_trial_for_a_leader_who_has_ended_the_study(shared: Shar
         store.finish(shared.study_id, **shared.examples.outcome(best_params={}))
         ended = shared.row
         for claim in (member.ask, partial(storage.create_new_trial, member._study_id)):  # what waits, and one more
-            with pytest.raises(StudyCancelled, match="whoever leads it is gone"):
+            with pytest.raises(StudyCancelled, match="the coordinator is gone"):
                 claim()
         assert (shared.row, shared.row.status) == (ended, "completed")
     assert [trial.state.name for trial in shared.read_by_optuna()] == ["COMPLETE", "WAITING"]
