@@ -120,7 +120,7 @@ def test_a_mail_server_of_this_machine_is_not_asked_who_vouches_for_it(tables: D
 
 
 def test_nobody_to_tell_is_said_and_counts_as_nothing(tables: Database) -> None:
-    assert "nobody is told" in tell(AlertSettings(), AlertRepository(tables), FAILURE)
+    assert "no alert is sent" in tell(AlertSettings(), AlertRepository(tables), FAILURE)
 
 
 def test_a_message_that_breaks_in_a_way_that_nobody_foresaw_is_tried_with_the_next_failure(tables: Database) -> None:

@@ -77,7 +77,7 @@ def test_a_database_that_went_away_is_one_message_that_says_what_to_do(
     assert leaving.value.exit_code == 1
     assert said.startswith("Error: the database failed: ")
     assert "Connection refused" in said
-    assert "the same command goes on from there" in said
+    assert "run the same command again" in said
     assert "hidden" not in said
 
 
