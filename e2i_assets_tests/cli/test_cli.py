@@ -120,7 +120,7 @@ def test_folder_that_is_no_project_is_named(said: Said, monkeypatch: pytest.Monk
     monkeypatch.setenv("E2I_HOME", "/proc")
     answer = said("run")
     assert answer.exit_code == 1
-    assert "/proc is no project folder" in answer.stderr
+    assert "/proc is not a project folder" in answer.stderr
 
 
 def test_errors_go_to_standard_error() -> None:
