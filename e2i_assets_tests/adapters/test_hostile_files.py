@@ -159,7 +159,7 @@ def test_a_parquet_file_that_contradicts_itself_is_refused_and_the_process_lives
 
 def test_a_file_name_that_no_file_can_have_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    with pytest.raises(DataInvalid, match=r"is no path that can be followed: .*name too long"):
+    with pytest.raises(DataInvalid, match=r"is not a valid path: .*name too long"):
         datasets.load(Source(csv="data/" + "a" * 300), tmp_path, {})
 
 
@@ -229,7 +229,7 @@ def test_a_schema_or_a_quality_report_that_is_no_text_is_said_to_be_none(tmp_pat
             quality(settings, experiment, data)
     (tmp_path / "quality.json").unlink()
     (tmp_path / "quality.json").symlink_to("/etc/hostname")
-    with pytest.raises(DataInvalid, match="leads out of the project folder"):
+    with pytest.raises(DataInvalid, match="is outside the project folder"):
         quality(settings, experiment, data)
 
 
