@@ -107,7 +107,7 @@ def test_a_password_is_given_in_the_clear_to_a_mail_server_of_this_machine_alone
         server.in_clear.clear()
         # Leads here as well, and is no address of this machine alone.
         elsewhere = mailed(f"smtp://me:hunter2@0.0.0.0:{server.port}")
-        with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*no TLS.*smtps://"):
+        with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*not offer TLS.*smtps://"):
             tell(elsewhere, AlertRepository(tables), replace(FAILURE, kind="OSError"))
         assert server.in_clear == ["EHLO"]
 

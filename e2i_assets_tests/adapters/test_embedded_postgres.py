@@ -106,7 +106,7 @@ def answer(url: str, statement: str = "select 1") -> object:
 
 
 def keeper_of(folder: Path) -> psutil.Process:
-    (found,) = [process for process in servers_in(folder) if "postgres/keeper.py" in " ".join(process.cmdline())]
+    (found,) = [process for process in servers_in(folder) if "postgres/supervisor.py" in " ".join(process.cmdline())]
     return found
 
 

@@ -128,7 +128,7 @@ def test_an_archive_that_unfolds_into_more_than_any_model_is_refused_before_it_d
     described = bomb.index(b"PK\x01\x02")  # the file's entry in the list of contents, with its size 24 bytes further on
     bomb[described + 24 : described + 28] = (4_200_000_000).to_bytes(4, "little")
     stored(tmp_path, bytes(bomb))
-    with pytest.raises(ModelInvalid, match="would unfold to 4,200,000,000 bytes"):
+    with pytest.raises(ModelInvalid, match="would unpack to 4,200,000,000 bytes"):
         load_model(tmp_path)
 
 
