@@ -1,68 +1,68 @@
-# What a person types. Everything goes through .venv, which scripts/bootstrap.sh makes and keeps up to date from
-# requirements.lock. Relative paths only: make cannot hold a checkout whose path has spaces otherwise.
+# The commands of the project. All programs run in .venv, which scripts/bootstrap.sh creates and updates from
+# requirements.lock. All paths are relative: otherwise make fails in a checkout whose path contains spaces.
 
 PYTEST_WORKERS ?= 2
-# A worker that has nothing left to do takes tests from another one, also out of the middle of a file.
+# An idle worker takes tests from another worker, also from the middle of a file.
 PYTEST := .venv/bin/pytest -n $(PYTEST_WORKERS) --dist worksteal
-# What takes longer than .ci/run may: each has a target of its own.
+# Tests that are too long for .ci/run: each group has its own target.
 LONG := drill or daemon or fuzz or screenshots or tutorial
 # What `make test` runs. CI adds the tests of `processes` and `ui` in the same session (SELECT="not ($(LONG))"): a test
-# that waits leaves its core to another one.
+# that waits leaves its core to another.
 SELECT ?= not (processes or ui or $(LONG))
 
-# No library calls home, and a machine without git is fine.
+# Turn the telemetry of libraries off, and accept a machine without git.
 export DAGSTER_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export GIT_PYTHON_REFRESH := quiet
 
-# Where this is set, each program that starts compiles thousands of modules anew: five seconds of the eight it takes.
+# If this is set, each program compiles thousands of modules again at its start: five of eight seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help fuzz tutorial run dev test processes browser drill test-daemon test-ui screenshots docs lint licences audit format lock schema clean install
 
-help: ## Say what there is
+help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
 		printf '  make %-11s %s\n' "$$target" "$$text"; done
 
-run: install ## Run all shipped experiments end to end and show what came out; a second time, resume
+run: install ## Run all shipped experiments end to end and show the results; a second run resumes
 	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i run
 
-dev: install ## Dagster, MLflow and the Optuna dashboard on this machine, until Ctrl-C
+dev: install ## Serve Dagster, MLflow and the Optuna dashboard on this machine, until Ctrl-C
 	@E2I_DIE_WITH_PARENT=1 .venv/bin/e2i up
 
-test: install ## The whole suite, on the embedded PostgreSQL (PYTEST_WORKERS=2, ARGS="-k name")
+test: install ## Run the test suite on the embedded PostgreSQL (PYTEST_WORKERS=2, ARGS="-k name")
 	@$(PYTEST) -m "$(SELECT)" $(ARGS)
 
-processes: install ## The tests that start whole programs and kill them: minutes (PYTEST_WORKERS=1 for one after the other)
+processes: install ## Run the tests that start and kill whole programs: minutes (PYTEST_WORKERS=1 runs them in sequence)
 	@$(PYTEST) -m "processes and not ($(LONG))" $(ARGS)
 
-drill: install ## Real runs, and what can happen to them at random moments, about 60 times (E2I_DRILL_SEED, ARGS="-k lock"): an hour
+drill: install ## Run about 60 real runs with faults at random moments (E2I_DRILL_SEED, ARGS="-k lock"): an hour
 	@.venv/bin/pytest -m drill $(ARGS)
 
-tutorial: install ## The tutorial of the docs, typed from beginning to end
+tutorial: install ## Run every command of the tutorial, from beginning to end
 	@.venv/bin/pytest -m tutorial $(ARGS)
 
-fuzz: install ## Hostile input: 110,000 cases of it (FUZZ_CASES), with a seed that is printed (FUZZ_SEED)
+fuzz: install ## Run 110,000 cases of hostile input (FUZZ_CASES), with a printed seed (FUZZ_SEED)
 	@.venv/bin/pytest -s -m fuzz $(ARGS)
 
-test-daemon: install ## What runs by itself, with the real daemon and UI: files, rows, failures, kills, a backfill
+test-daemon: install ## Test automation with the real daemon and UI: files, rows, failures, kills, a backfill
 	@.venv/bin/pytest -m daemon $(ARGS)
 
-browser: install ## Install what drives the browser of test-ui and screenshots
+browser: install ## Install the browser driver of test-ui and screenshots
 	@.venv/bin/python scripts/install_group.py browser
 
-test-ui: browser ## What a person sees, in a headless Chromium: one run by clicking, the report on a phone and on paper
+test-ui: browser ## Test the UI in a headless Chromium: a run by clicking, the report on a phone and on paper
 	@.venv/bin/pytest -m ui $(ARGS)
 
 screenshots: browser ## Take the pictures of README and docs again (docs/pictures)
 	@.venv/bin/pytest -m screenshots
 
-docs: install ## The documentation as a site, in docs/_site/index.html
+docs: install ## Build the documentation as a site, in docs/_site/index.html
 	@.venv/bin/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_site
 
-lint: install ## Style, layers, types, licences, and what must stand in no file
+lint: install ## Check style, layers, types, licences, and text that no file may contain
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
@@ -70,13 +70,13 @@ lint: install ## Style, layers, types, licences, and what must stand in no file
 	@.venv/bin/python scripts/lock.py --check
 	@.venv/bin/python scripts/licences.py
 
-licences: install ## The licence of every package in the lock; fails on one that nobody has allowed
+licences: install ## List the licence of every locked package; fail on a licence that is not allowed
 	@.venv/bin/python scripts/licences.py --list
 
-audit: install ## Known faults of the packages in the lock (asks an advisory database, so it needs a network)
+audit: install ## Check locked packages for known vulnerabilities (needs a network, for an advisory database)
 	@.venv/bin/uv tool run pip-audit==2.10.1 --strict --disable-pip --require-hashes -r requirements.lock
 
-format: install ## Format the code, and mend what ruff can mend
+format: install ## Format the code and apply the fixes of ruff
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
@@ -90,5 +90,5 @@ clean: ## Remove .venv and the caches; data and results in .e2i stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	@find . -name __pycache__ -type d -not -path './.e2i/*' -prune -exec rm -rf {} +
 
-install: ## Make .venv hold what requirements.lock names (every other target does this first)
+install: ## Install the packages of requirements.lock into .venv (every other target does this first)
 	@sh scripts/bootstrap.sh

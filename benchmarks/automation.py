@@ -113,7 +113,7 @@ def main() -> None:
     described = report.machine("dagster", "dagster-postgres", "sqlalchemy")
     with project(options.experiments) as found:
         tables = [looks(found, options.experiments, options.queued)]
-        title = f"What it costs to look after {options.experiments:,} experiments, with {options.queued} runs waiting"
+        title = f"Cost of monitoring {options.experiments:,} experiments with {options.queued} waiting runs"
         if not options.looks_only:
             tables += with_programs(found, options.experiments, options.queued, options.minutes)
     command = "python -m benchmarks.automation" + (" --looks-only" if options.looks_only else "")
@@ -170,12 +170,12 @@ def looks(found: Project, experiments: int, queued: int) -> report.Table:
             file.write("1,1,1,1,1,1,1\n")
         measured("changed_data", "one file changed", look_at_rows, 1)
     notes = (
-        "One process, everything that a tick does but making its runs. CPU is that of this process; the rest is "
-        "PostgreSQL and waiting for a core. Files that were never read are read for about a second in each look, and "
-        "the next one goes on with them."
+        "One process, a whole tick without the creation of its runs. CPU is that of this process; the rest is "
+        "PostgreSQL and waiting for a core. A scan reads new files for about a second, and the next one continues "
+        "with the rest."
     )
-    columns = ("sensor", "what it finds", "looks", "median s", "longest s", "median CPU s", "most CPU s")
-    return report.Table("A look, in process", columns, rows, notes)
+    columns = ("sensor", "what it finds", "scans", "median s", "longest s", "median CPU s", "most CPU s")
+    return report.Table("A scan, in process", columns, rows, notes)
 
 
 def with_programs(found: Project, experiments: int, wanted: int, minutes: float) -> list[report.Table]:
@@ -300,11 +300,11 @@ def ticks(found: Project, full: float) -> report.Table:
                     runs = max(one[2] for one in some)
                     rows.append((name, when, len(some), statistics.median(seconds), seconds[-1], runs))
     notes = (
-        "Seconds from the begin of a look to its end, in the daemon: reading, deciding, and making the runs that it "
-        "asks for, at most 3 at a time. The first looks read each of the experiment files for the first time."
+        "Seconds from the start of a scan to its end, in the daemon: reading, deciding, and creating the requested "
+        "runs, at most 3 at a time. The first scans read each experiment file for the first time."
     )
-    columns = ("sensor", "when", "looks", "median s", "longest s", "most runs made")
-    return report.Table("A look of a sensor", columns, rows, notes)
+    columns = ("sensor", "when", "scans", "median s", "longest s", "most runs made")
+    return report.Table("A scan of a sensor", columns, rows, notes)
 
 
 def pages_table(pages: dict[str, list[float]], queued: int, experiments: int) -> report.Table:
@@ -323,7 +323,7 @@ def connections_table(samples: list[tuple[int, int]]) -> report.Table:
     for runs, count in samples:
         by_runs.setdefault(runs, []).append(count)
     rows = [(runs, len(counts), statistics.median(counts), max(counts)) for runs, counts in sorted(by_runs.items())]
-    notes = "Daemon, webserver, their code servers and the runs together, looked at twice a second."
+    notes = "Daemon, webserver, their code servers and the runs together, sampled twice a second."
     return report.Table("Connections to PostgreSQL", ("runs at a time", "samples", "median", "most"), rows, notes)
 
 

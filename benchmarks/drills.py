@@ -14,7 +14,7 @@ from benchmarks.report import RESULTS, Table, machine, write
 
 Record = Mapping[str, Any]
 COLUMNS = (
-    "what happened to a run",
+    "fault",
     "rounds",
     "trials lost",
     "doubled",
@@ -26,11 +26,11 @@ COLUMNS = (
     "seconds a round",
 )
 NOTES = """\
-A round: a fresh project, a run of one experiment of 12 trials, something at a random moment of it, the next run, and
-then the questions of `e2i_assets_tests/support/drills/invariants.py`. Lost: trials that had ended when it happened, and
-are not there or not the same in the end. Doubled: trials, studies, trainings, patterns, models and runs in MLflow of
-which there are more than there should be, and budgets that are not spent exactly. Orphans: whatever says that it is
-still under way. Went on by itself: the run that it happened to ended well all the same."""
+A round: a fresh project, a run of one experiment of 12 trials, a fault at a random moment of it, the next run, and
+then the checks of `e2i_assets_tests/support/drills/invariants.py`. Lost: trials that had ended before the fault and are
+missing or different at the end. Doubled: surplus trials, studies, trainings, patterns, models and runs in MLflow,
+and budgets that are not spent exactly. Orphans: everything that is still marked as running.
+Went on by itself: the run succeeded despite the fault."""
 
 
 def table(records: Iterable[Record]) -> Table:
@@ -66,7 +66,7 @@ def main() -> None:
     seeds = ", ".join(sorted({str(record["seed"]) for record in records}))
     described = {**machine("optuna", "dagster", "mlflow"), "seed": seeds}
     command = "make drill, then .venv/bin/python -m benchmarks.drills RECORDS"
-    write(RESULTS / "drills.md", "What happens to a run", described, [table(records)], command)
+    write(RESULTS / "drills.md", "Faults during a run", described, [table(records)], command)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def gates(rows: int) -> tuple[dict[str, float], SearchRows]:
         "shares, entities, order": lambda: violations(split),
         "target of another row": lambda: audit.shifted(data, asked.leakage),
         "one feature alone": lambda: audit.given_away(train, validation, data.classes, asked.leakage),
-        "copies across roles": lambda: audit.copied(judged, asked.leakage),
+        "copies across splits": lambda: audit.copied(judged, asked.leakage),
     }
     seconds = {}
     for name, step in steps.items():
@@ -144,17 +144,17 @@ def main() -> None:
     heads = ["seconds", *(f"{size:,} rows" for size in found)]
     report.write(
         report.RESULTS / "guarantees.md",
-        "What the guarantees cost",
+        "Cost of gates and checks",
         report.machine("lightgbm", "pandera", "scikit-learn", "pandas"),
         [
-            report.Table(f"Beside a study of {options.sizes[0]:,} rows", ["", "seconds", "share"], shares),
-            report.Table("As the rows grow", heads, growth, "Wall time; the faster of two for the smaller tables."),
+            report.Table(f"Relative to a study of {options.sizes[0]:,} rows", ["", "seconds", "share"], shares),
+            report.Table("By number of rows", heads, growth, "Wall time; the faster of two for the smaller tables."),
         ],
         ".venv/bin/python -m benchmarks.guarantees",
     )
 
 
-LOOKED_FOR_TWICE = ("target of another row", "one feature alone", "copies across roles", "shares, entities, order")
+LOOKED_FOR_TWICE = ("target of another row", "one feature alone", "copies across splits", "shares, entities, order")
 
 if __name__ == "__main__":
     main()

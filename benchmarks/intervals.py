@@ -45,9 +45,9 @@ def main() -> None:
         "CPU seconds for 1,000 resamples",
         ("test rows", *PROBLEM_TYPES),
         [(f"{n:,}", *(seconds(kind, n) for kind in PROBLEM_TYPES)) for n in ROWS],
-        "The rows of a table are about seven times its test rows.",
+        "A table has about seven times as many rows as its test split.",
     )
-    write(RESULTS / "intervals.md", "What intervals cost", machine("numpy"), [table], COMMAND)
+    write(RESULTS / "intervals.md", "Cost of intervals", machine("numpy"), [table], COMMAND)
 
 
 if __name__ == "__main__":

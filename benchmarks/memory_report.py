@@ -103,7 +103,7 @@ def write(folder: Path, sets: Sequence[str], algorithms: Sequence[str], ways: Se
     used = [way for way in ways if way != FLAML and all(way in pair.found for pair in telling.values())]
     report.write(
         report.RESULTS / "memory.md",
-        "What the memory brings to a study",
+        "Effect of the memory on a study",
         report.machine("optuna", "lightgbm", "xgboost"),
         [
             _regret_table(telling, used, silent),
@@ -137,7 +137,7 @@ def _regret_table(
             cells.append(f"{np.median(validation):.2f} ({mean:.2f}) / {np.median(test):.2f}")
         rows.append(cells)
     notes = (
-        f"Medians over {len(pairs)} pairs of set and algorithm{which}, of the mean over seeds; in brackets the mean."
+        f"Medians over {len(pairs)} pairs of set and algorithm{which}, of the mean over seeds; the mean in brackets."
     )
     if silent:
         notes += f" Left out, nothing being to gain: {', '.join(silent)}."
@@ -163,10 +163,11 @@ def _needed_table(pairs: Mapping[tuple[str, str], Pair], ways: Sequence[str]) ->
             cells += [_number(np.median(found[:, 0])), _number(np.median(found[:, 1]))]
         rows.append(cells)
     return report.Table(
-        "Until it has the cold study's gain",
+        "Trials until the gain of the cold study",
         ["tried first", "trials to 90 %", "of the cold study's CPU time", "trials to all", "of its CPU time"],
         rows,
-        "Medians; the gain is from a median random configuration to the median end of the cold studies of the pair.",
+        "Medians; the gain is the difference between a median random configuration and the median result of the cold "
+        "studies of the pair.",
     )
 
 

@@ -93,7 +93,7 @@ def main() -> None:
         database.dispose()
         report.write(
             options.out,
-            "What a trial costs beside its fit",
+            "Overhead of a trial",
             machine,
             [
                 report.Table(
@@ -105,12 +105,12 @@ def main() -> None:
                     "progress, and tracing on with a receiver that answers.",
                 ),
                 report.Table(
-                    "With everything, and where it goes (ms a trial)",
+                    "Full overhead by part (ms a trial)",
                     ("pruner", "study", "MLflow run of the training", "together", "CPU here", "two durable commits"),
                     parts,
-                    f"MLflow's run is logged once a training, so its cost is spread over {options.trials} trials: "
+                    f"MLflow's run is logged once a training, so its cost is divided by {options.trials} trials: "
                     f"{mlflow[-1]:.2f} s, and {mlflow[0]:.2f} s for the first of a process, which imports MLflow. "
-                    "What is neither CPU here nor commits is the server's work and the way to it.",
+                    "The rest, neither CPU here nor commits, is the work of the server and the round trips.",
                 ),
             ],
             "python -m benchmarks.overhead",

@@ -101,7 +101,7 @@ def main() -> None:
     rows = [row for algorithm in options.algorithms for row in lines(options, algorithm)]
     report.write(
         options.output,
-        "Trials side by side against threads inside a fit",
+        "Concurrent trials compared with threads inside a fit",
         report.machine("optuna", "xgboost", "lightgbm"),
         [
             report.Table(
@@ -109,8 +109,8 @@ def main() -> None:
                 columns,
                 rows,
                 "Aim: 1.8 times the trials per minute with two workers on two cores. Studies in memory; wall clock of "
-                "the search alone, rows prepared before. Cores busy is CPU time over wall clock: below what a setting "
-                "could use, others were using the machine.",
+                "the search alone, rows prepared before. Cores busy is CPU time over wall clock: if it is below the "
+                "cores of a setting, other work used the machine.",
             )
         ],
         command=f".venv/bin/python -m benchmarks.parallel --data-set {options.data_set} --trials {options.trials}",

@@ -64,10 +64,10 @@ def main() -> None:
             line += [f"{found[:, 0].mean():.3f} ± {found[:, 0].std():.3f}", f"{found[:, 1].mean():.0%}"]
         rows.append(line)
     heads = ["default parameters", "R² by rows", "test persons seen", "R² by persons", "test persons seen"]
-    notes = "Mean and standard deviation over splits; R² on the test rows, which nothing was chosen by."
+    notes = "Mean and standard deviation over splits; R² on the test rows, which were not used for any choice."
     report.write(
         report.RESULTS / "person_leakage.md",
-        "Why persons stay whole",
+        "Why all rows of a person are in one split",
         report.machine("lightgbm", "scikit-learn"),
         [report.Table("Doctor visits of the RAND Health Insurance Experiment (20,190 rows)", heads, rows, notes)],
         ".venv/bin/python -m benchmarks.person_leakage",

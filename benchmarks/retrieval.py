@@ -103,12 +103,12 @@ def tables(
     """Return the figures as they are printed."""
     found = [
         report.Table(
-            "Asking find_similar_hpo_patterns",
+            "Calls of find_similar_hpo_patterns",
             ("patterns", "asked for", *_COLUMNS),
             rows,
             "One warm connection over the loopback. There are 26 kinds of algorithm, problem type and metric. "
-            "Questions come from them as often as their patterns do, then from the rare one (0.1 % of all) alone. "
-            "Recall: how many of the answers are as near as the truly nearest, by a search through all in numpy.",
+            "Queries are distributed like the patterns, then only for the rare kind (0.1 % of all). Recall: the share "
+            "of the results that are as near as the exact nearest ones, from an exhaustive search in numpy.",
         ),
         report.Table(
             "The index",
@@ -221,12 +221,12 @@ def other_ways(
         return line(name, None, *(ask(asked, LIMITS[0], **how) for asked in (by_share, rare)))
 
     found = [
-        way("as it is: kinds of up to 5,000 looked through, the others in the index"),
+        way("default: kinds of up to 5,000 scanned, the others in the index"),
         way("everything in the index", settings=("SET e2i.few_patterns = 0",)),
-        way("everything looked through", settings=("SET e2i.few_patterns = 1000000000",)),
+        way("everything scanned", settings=("SET e2i.few_patterns = 1000000000",)),
     ]
     execute(database, "DROP INDEX ml_hpo_patterns_by_vector")
-    found.append(way("without pgvector: looked through in SQL"))
+    found.append(way("without pgvector: scanned in SQL"))
     for name, index in OTHER_INDEXES.items():
         execute(database, "SET LOCAL maintenance_work_mem = '2GB'", *index)
         scan = IVFFLAT if "ivfflat" in index[0] else ITERATIVE

@@ -320,7 +320,7 @@ def main() -> None:
             f"An objective that sleeps {sleep:g} s ({PARAMETERS} parameters, {REPORTS} report, random sampler)",
             columns,
             lines,
-            "Efficiency: trials a minute against as many times those of one worker, in the same run.",
+            "Efficiency: trials a minute relative to one worker times the number of workers, in the same run.",
         )
         for sleep, lines in sleeping
     ]
@@ -329,8 +329,8 @@ def main() -> None:
             "The limit: an objective that takes no time",
             ["storage", "workers", "studies", "trials / s", "CPU ms, worker", "CPU ms, server", "cores busy"],
             limits,
-            "Cores busy: CPU of workers and server over wall clock. Where that comes near the cores of the machine, "
-            "they are the limit and not the lock of the study; several studies have a lock each. The CPU of the "
+            "Cores busy: CPU of workers and server over wall clock. Near the number of cores of the machine, the "
+            "cores are the limit and not the lock of the study; each study has its own lock. The CPU of the "
             "proxy is in neither.",
         )
     )

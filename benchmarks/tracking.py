@@ -59,15 +59,15 @@ def main() -> None:
         database.dispose()
         report.write(
             options.out,
-            "What MLflow costs a training with its trials",
+            "Cost of MLflow for a training with its trials",
             machine,
             [
                 report.Table(
                     "Seconds to log a training, on PostgreSQL",
                     ("trials", "way", "s", "of them for the trials", "ms a trial", "times the batch"),
                     rows,
-                    "One batch is what the product does: a table of the trials and three curves in the run of "
-                    "the training. Nested runs are logged as cheaply as MLflow can: created with their tags, one batch "
+                    "The product logs one batch: a table of the trials and three curves in the run of the training. "
+                    "Nested runs are logged in the cheapest way: created with their tags, one batch "
                     f"with {PARAMETERS} parameters and two metrics, ended. Median of {options.repeats} (of one for "
                     "nested runs). The aim is under 2 s for 100 trials.",
                 )

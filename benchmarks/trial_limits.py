@@ -1,4 +1,4 @@
-"""What limits on trials cost: the same study, fitted in threads of the search and in processes of their own.
+"""Cost of limits on trials: the same study, fitted in threads of the search and in processes of their own.
 
 Both lines draw the same configurations (one worker, one seed) and end with the same values, which is checked. The start
 of the process is counted apart: it happens once for a worker, and once more for each trial that was ended.
@@ -71,7 +71,7 @@ def main() -> None:
     table = report.Table("LightGBM, one worker, the same trials", columns, rows_of)
     report.write(
         report.RESULTS / "trial_limits.md",
-        "What limits on trials cost",
+        "Cost of limits on trials",
         report.machine("optuna", "lightgbm"),
         [table],
         "python -m benchmarks.trial_limits",

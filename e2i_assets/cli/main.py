@@ -1,5 +1,6 @@
 """What can be typed after `e2i`. The work is in `commands/`, imported by the command that does it: help is instant."""
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -177,6 +178,8 @@ def up(
 def main() -> None:
     """Run the command line."""
     ignore_width_of_zero()
+    # Most of a command's time are imports, and a fifth of that was Python's search for garbage in them.
+    gc.set_threshold(50_000)
     app()
 
 

@@ -5,14 +5,12 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from e2i_assets.adapters.files import asset_values
-from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
 from e2i_assets.adapters.mlflow.outbox import Outbox, Pending
 from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, TrackingResult
 from e2i_assets.adapters.mlflow.tracker import tracking_failures
 from e2i_assets.adapters.repositories.models import version_of, write_version
 from e2i_assets.adapters.repositories.training_runs import Alongside, StoredRun
-from e2i_assets.core.contracts.contract import HpoOutput, MlflowInfo, TrainingOutput
+from e2i_assets.core.contracts.contract import MlflowInfo
 from e2i_assets.services.project import Project
 
 _BEING_SENT = "the process that was sending it ended before it had done so"
@@ -98,7 +96,6 @@ def _sent(project: Project, pending: Pending) -> TrackingResult:
         outbox.put(pending.experiment, pending.identity, pending.run, said(result))
         return result
     store.found_in_mlflow(run.id, str(result.run_id), str(result.model_uri), _renumbered(project, run, result))
-    _correct_output(project, pending, result)
     outbox.drop(pending.experiment, pending.identity)
     return result
 
@@ -123,19 +120,6 @@ def _renumbered(project: Project, run: StoredRun, result: TrackingResult) -> Alo
             write_version(connection, run_id, there)
 
     return write
-
-
-def _correct_output(project: Project, pending: Pending, result: TrackingResult) -> None:
-    """Have the stored value of `trained_model` name the MLflow run, if it is still that of this training."""
-    name = pending.experiment
-    try:
-        hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", name)
-        output: TrainingOutput = project.read(TrainingOutput, "trained_model", name)
-    except (AssetMissing, AssetDamaged):
-        return  # there is no value to correct; the row has the link
-    if str(hpo.hpo_spec_hash) == pending.identity and output.mlflow_info.run_id is None:
-        info = mlflow_info(result)
-        asset_values.write(output.model_copy(update={"mlflow_info": info}), project.asset_folder("trained_model", name))
 
 
 def mlflow_url(project: Project, tracked: TrackingResult) -> str | None:

@@ -111,34 +111,6 @@ def test_ids_that_hold_the_separator_are_not_the_same(splits: SmallSplits) -> No
 
 
 @pytest.mark.parametrize(
-    ("stored", "cells"),
-    [
-        ("7.0", SMALL.astype("float64")),
-        ("7", [f"{one:05d}" for one in SMALL]),
-        ("1.2345678901234568e+17", [Decimal(LONG + 16 * int(group)) for group in GROUPS]),
-    ],
-)
-def test_a_row_keeps_the_split_that_an_earlier_release_stored_under_its_key(
-    splits: SmallSplits, stored: str, cells: Any
-) -> None:
-    columns = {"group": "person"}
-    before = splits.roles(numbered(person=cells), columns=columns)
-    rows = pd.Series(pd.to_numeric(pd.Series([str(one) for one in cells]))).astype("float64")
-    old = rows.astype("int64").astype(str) if "." not in stored else rows.astype(str)
-    assert stored in set(old)
-    with splits.project.database.begin() as connection:
-        connection.exec_driver_sql("UPDATE ml_split_assignments SET role = 'holdout'")
-        kept = dict(zip(old, [before[mark] for mark in numbered()["mark"]], strict=True))
-        connection.exec_driver_sql("DELETE FROM ml_split_assignments")
-        for entity, role in kept.items():
-            connection.exec_driver_sql(
-                "INSERT INTO ml_split_assignments SELECT id, %s, %s FROM ml_split_registry", (entity, role)
-            )
-    after = splits.roles(numbered(person=cells).iloc[::-1], columns=columns)
-    assert {mark: kept[key] for mark, key in zip(numbered()["mark"], old, strict=True)} == after
-
-
-@pytest.mark.parametrize(
     ("cells", "columns", "where"),
     [
         ((2**60 + GROUPS).astype("float64"), {"group": "person"}, "columns.group: 'person' holds 400 numbers"),

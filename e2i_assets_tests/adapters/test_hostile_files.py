@@ -136,7 +136,7 @@ def test_a_parquet_file_that_contradicts_itself_is_refused_and_the_process_lives
     """Arrow ends the process over it, where its description is asked about a column (found by `make fuzz`)."""
     code = (
         "import random, sys; sys.path[:0] = sys.argv[2:]; import fuzz_targets; from pathlib import Path\n"
-        "from e2i_assets.adapters import datasets; from e2i_assets.core.errors import E2iError\n"
+        "from e2i_assets.adapters.sources import datasets; from e2i_assets.core.errors import E2iError\n"
         "from e2i_assets.core.experiments.sections import Source\n"
         "folder = Path(sys.argv[1]); refused = 0\n"
         "for number in range(400):\n"

@@ -30,7 +30,7 @@ def test_new_file_holds_what_was_asked_for_and_is_valid(said: Said, root: Path) 
     assert answer.exit_code == 0
     assert "e2i run churn" in answer.stdout
     experiment = read_experiment(root / "experiments" / "churn.yaml")
-    assert (experiment.source.csv, experiment.target.column) == ("data/my rows.csv", "left early")
+    assert (experiment.source.place, experiment.target.column) == ("data/my rows.csv", "left early")
     assert (experiment.algorithm, experiment.problem_type) == ("LightGBM", "regression")
     assert said("experiment", "validate", "churn").exit_code == 0
 
@@ -63,7 +63,7 @@ def test_new_that_would_not_be_valid_writes_nothing(
     answer = said("experiment", "new", *words)
     assert answer.exit_code == 1
     assert message in answer.stderr
-    assert list(root.rglob("*.yaml")) == []
+    assert list((root / "experiments").rglob("*.yaml")) == []
 
 
 def test_validate_says_ok_of_the_good_and_everything_of_the_bad(said: Said, written: Written) -> None:

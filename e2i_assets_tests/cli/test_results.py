@@ -128,6 +128,9 @@ def trained(project: Project, name: str, spec_hash: str, study_id: str | None, *
         success_criteria_met=None,
         success_criteria_results=None,
         duration_seconds=1.0,
+        model_key="model",
+        test_intervals={},
+        baseline_test_metrics=None,
     )
 
 

@@ -1,5 +1,6 @@
 """What `e2i up` tells the processes that it starts: where links lead, and who takes the traces."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ PORTS = Ports(3000, 5050, 8080)
 
 
 def environment(project: Project) -> dict[str, str]:
-    """Of Dagster's web server."""
+    """Of Dagster's web server, with the variables that are set now."""
+    project = Project(replace(project.settings, environment=dict(os.environ)), project.database)
     (found,) = [one for one in service_list(project, "127.0.0.1", PORTS) if one.name == "dagster-webserver"]
     return dict(found.environment)
 

@@ -82,14 +82,6 @@ def test_a_model_with_numbers_that_are_close_together_is_stored_and_served(tmp_p
         assert set(again.feature_importances()) >= set("abcd")
 
 
-def test_a_model_that_was_stored_before_targets_had_a_unit_predicts_as_it_did() -> None:
-    x, y = table()
-    made = model("Ridge", x, y)
-    old = FittedModel.__new__(FittedModel)
-    old.__setstate__({name: value for name, value in vars(made).items() if not name.startswith("target_")})
-    assert np.array_equal(old.predict(x), made.estimator.predict(made.preprocessing.transform(x)))
-
-
 @pytest.mark.parametrize(
     ("name", "parameters"), [("RandomForest", {"criterion": "poisson"}), ("Ridge", {"fit_intercept": False})]
 )

@@ -177,6 +177,7 @@ def test_a_parameter_that_can_never_be_drawn_is_what_it_is_otherwise():
     asked = parse_experiment(
         "name: cells\nowner: team:t\nsource: {csv: rows.csv}\ntarget: y\nproblem_type: regression\nalgorithm: XGBoost\n"
         "search_space: {grow_policy: {type: categorical, choices: [lossguide]}, "
+        "max_leaves: {type: int, low: 8, high: 64}, "
         "max_depth: {when: {grow_policy: [lossguide]}, otherwise: 0}}\n",
         "test",
     )

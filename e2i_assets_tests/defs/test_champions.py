@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from e2i_assets.core.automation.champion import ChampionModel
+from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.services import promote as champions_of
 
 PLAIN = """\
@@ -101,7 +102,8 @@ def test_two_models_are_not_compared_with_the_same_champion_at_once(project):
     project = project.project
     with ThreadPoolExecutor(1) as pool:
         with project.database.advisory_lock("champion of cells"):
-            other = pool.submit(champions_of.promote, project, project.experiment("cells"))
+            rows = project.read(TrainingRows, "validation_splits", "cells")
+            other = pool.submit(champions_of.promote, project, project.experiment("cells"), rows)
             with pytest.raises(TimeoutError):
                 other.result(1)
         assert other.result(30).model_key == champions(project)[0]

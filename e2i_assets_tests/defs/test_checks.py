@@ -13,7 +13,8 @@ import typer
 
 from e2i_assets.cli.check import check
 from e2i_assets.definitions import defs
-from e2i_assets.defs.resources import FolderIOManager, ProjectResource
+from e2i_assets.defs.io_managers import FolderIOManager
+from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.checks.catalogue import CHECKS
 
 GRAPH = (

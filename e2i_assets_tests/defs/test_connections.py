@@ -36,6 +36,6 @@ def test_a_connection_that_the_server_has_closed_costs_no_statement(storage, pro
 
 def test_the_project_is_set_up_once_in_a_process_and_again_for_another_address(project, other_database: Database):
     first = ProjectResource(database_url=os.environ["E2I_DATABASE_URL"], mlflow_tracking_uri=None)
-    assert first.project() is first.model_copy().project()
+    assert first.open() is first.model_copy().open()
     other = ProjectResource(database_url=other_database.url, mlflow_tracking_uri=None).open()
-    assert other.database.url != first.project().database.url
+    assert other.database.url != first.open().database.url

@@ -5,7 +5,7 @@ from webhook_receiver import webhook_receiver
 
 from e2i_assets.adapters.postgres.database import DatabaseUnreachable
 from e2i_assets.core.errors import E2iError
-from e2i_assets.defs.experiment_asset import patient, wait_seconds
+from e2i_assets.defs.experiment_asset import wait_seconds, with_retries
 from e2i_assets.defs.failures import run_failures
 from e2i_assets.defs.resources import ProjectResource
 
@@ -47,7 +47,7 @@ def executed(error: Exception, failures: int) -> tuple[bool, int]:
     tries: list[int] = []
 
     @dg.asset
-    @patient
+    @with_retries
     def shaky(context: dg.AssetExecutionContext) -> None:
         tries.append(1)
         if len(tries) <= failures:

@@ -34,7 +34,7 @@ BASE = {
 # A fragment that is none of an experiment file: the keys at its top, and what it is.
 OTHERS = {
     frozenset({"columns", "strict"}): "a schema of rows, in pandera's format",
-    frozenset({"promises"}): "a job of a build server",
+    frozenset({"e2i_checks"}): "a job of a build server",
 }
 # Programs besides our own, and whether they come with the installation.
 INSTALLED = {"dagster", "dask", "dg", "python", "pre-commit", "uv"}

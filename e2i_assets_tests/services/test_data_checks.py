@@ -43,7 +43,7 @@ def rows() -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Project:
+class CheckedProject:
     """A project with rows and a split, and how to change what is stored."""
 
     project: Project
@@ -95,11 +95,11 @@ class Project:
 
 
 @pytest.fixture
-def project(tables: Database, tmp_path: Path) -> Project:
-    return Project(Project(Settings(root=tmp_path, state=tmp_path / "state"), tables))
+def project(tables: Database, tmp_path: Path) -> CheckedProject:
+    return CheckedProject(Project(Settings(root=tmp_path, state=tmp_path / "state"), tables))
 
 
-def test_all_checks_of_honest_rows_hold_and_the_search_for_leakage_is_on_record(project: Project) -> None:
+def test_all_checks_of_honest_rows_hold_and_the_search_for_leakage_is_on_record(project: CheckedProject) -> None:
     project.make(rows())
     verdicts = project.verdicts()
     assert {name: one.why for name, one in verdicts.items() if not one.passed} == {}
@@ -141,7 +141,7 @@ POISONED_SPLITS = {
 
 
 @pytest.mark.parametrize("case", POISONED_SPLITS.values(), ids=POISONED_SPLITS.keys())
-def test_a_poisoned_split_breaks_the_promise_that_blocks(project: Project, case: Any) -> None:
+def test_a_poisoned_split_breaks_the_promise_that_blocks(project: CheckedProject, case: Any) -> None:
     """T24: it blocks, and says which, how many, and examples; `e2i check` leaves with 1."""
     project.make(rows())
     roles, change, check_spec, words = case
@@ -156,14 +156,14 @@ def test_a_poisoned_split_breaks_the_promise_that_blocks(project: Project, case:
     assert exit_code(found(project.project, [NAME])) == 1
 
 
-def test_the_target_of_the_row_before_breaks_the_promise(project: Project) -> None:
+def test_the_target_of_the_row_before_breaks_the_promise(project: CheckedProject) -> None:
     project.make(rows())
     project.edit_rows("dataset", ("table",), lag)
     words = "columns: 'age' goes with the target 1 row before it in the order of person (in 100.0% of 1500 rows"
     assert words in project.broken()["no_feature_is_the_target_of_another_row"]
 
 
-def test_what_is_found_is_on_record_and_what_is_accepted_is_not_found(project: Project) -> None:
+def test_what_is_found_is_on_record_and_what_is_accepted_is_not_found(project: CheckedProject) -> None:
     leaky = given_away(rows())
     project.make(leaky)
     broken = project.broken()
@@ -173,14 +173,14 @@ def test_what_is_found_is_on_record_and_what_is_accepted_is_not_found(project: P
     assert project.broken() == {}
 
 
-def test_a_line_that_is_gone_from_the_record_breaks_the_promise(project: Project) -> None:
+def test_a_line_that_is_gone_from_the_record_breaks_the_promise(project: CheckedProject) -> None:
     project.make(rows())
     with project.project.database.begin() as connection:
         connection.exec_driver_sql("DELETE FROM ml_leakage_audit WHERE check_type = 'copied_rows'")
     assert project.broken() == {"leakage_audit_is_recorded": "copied_rows is not in ml_leakage_audit"}
 
 
-def test_a_split_that_is_refused_is_on_record(project: Project) -> None:
+def test_a_split_that_is_refused_is_on_record(project: CheckedProject) -> None:
     """T24: a person torn by the column that says the roles."""
     frame = rows()
     frame["fold"] = np.random.default_rng(0).choice(
@@ -195,7 +195,7 @@ def test_a_split_that_is_refused_is_on_record(project: Project) -> None:
     assert "entities stand in train and validation, for example p" in details
 
 
-def test_the_schema_file_is_inferred_once_and_then_the_users(project: Project) -> None:
+def test_the_schema_file_is_inferred_once_and_then_the_users(project: CheckedProject) -> None:
     project.make(rows())
     text = project.schema.read_text()
     assert "# What the rows of visits must look like" in text
@@ -245,7 +245,7 @@ SPOILT: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
 
 @pytest.mark.parametrize(("change", "words"), SPOILT.values(), ids=SPOILT.keys())
 def test_later_rows_are_held_to_the_schema_file(
-    project: Project, change: Callable[[pd.DataFrame], pd.DataFrame], words: str
+    project: CheckedProject, change: Callable[[pd.DataFrame], pd.DataFrame], words: str
 ) -> None:
     project.make(rows())
     project.make(change(rows()))
@@ -254,14 +254,14 @@ def test_later_rows_are_held_to_the_schema_file(
     assert exit_code(found(project.project, [NAME])) == 1
 
 
-def test_what_the_experiment_itself_drops_is_not_missed(project: Project) -> None:
+def test_what_the_experiment_itself_drops_is_not_missed(project: CheckedProject) -> None:
     project.make(rows())
     project.make(rows(), columns={"group": "person", "id": ["visit"], "drop": ["day", "age"]})
     assert project.broken() == {}
 
 
 @pytest.mark.parametrize("text", ["columns: [", "columns: {age: {dtype: nonsense}}", "hello", "{}"])
-def test_a_file_that_is_no_schema_breaks_the_promise(project: Project, text: str) -> None:
+def test_a_file_that_is_no_schema_breaks_the_promise(project: CheckedProject, text: str) -> None:
     project.make(rows())
     project.schema.write_text(text)
     assert project.broken()["rows_match_the_schema_file"].startswith("experiments/schemas/visits.yaml ")
@@ -292,7 +292,7 @@ GOOD = {
     ],
 )
 def test_a_quality_report_of_the_user_decides_instead_of_ours(
-    project: Project, change: dict[str, Any] | None, why: str
+    project: CheckedProject, change: dict[str, Any] | None, why: str
 ) -> None:
     """T23: status, blocking issues and score, and T25: what it declares is counted."""
     if change is not None:
@@ -303,7 +303,7 @@ def test_a_quality_report_of_the_user_decides_instead_of_ours(
     assert check_result.passed == (change == {})
 
 
-def test_rows_keep_their_roles_through_the_database(project: Project) -> None:
+def test_rows_keep_their_roles_through_the_database(project: CheckedProject) -> None:
     """Taken away, brought back, corrected, and with more rows of other persons: nobody moves."""
     frame = rows()
     frame["income"] = np.arange(ROWS) * 1.0  # one of its own for each row, to know it by
@@ -317,7 +317,7 @@ def test_rows_keep_their_roles_through_the_database(project: Project) -> None:
     assert {visit: later[visit] for visit in first} == first
 
 
-def test_periods_stay_when_later_rows_arrive(project: Project) -> None:
+def test_periods_stay_when_later_rows_arrive(project: CheckedProject) -> None:
     frame = rows()
     frame["income"] = np.arange(ROWS) * 1.0
     changes: dict[str, Any] = {"columns": {"time": "day", "drop": ["person", "visit"]}, "split": {"gap": 7}}

@@ -187,11 +187,14 @@ def test_what_was_missed_is_sent_later_once_and_every_link_is_mended(
     away: Project, project: Project, client: MlflowClient
 ) -> None:
     made(away, SEARCHED)
+    value = away.asset_folder("trained_model", "plain") / "value.json"
+    materialised = value.read_bytes()
     assert track_runs.attach(away, "plain", identity(away), {"report.html": b"<p>later</p>"}).status == "unavailable"
     assert [one.result.status for one in track_runs.catch_up(away)] == ["unavailable"]
 
     (caught,) = track_runs.catch_up(project)
     assert (caught.experiment, caught.result.status) == ("plain", "logged")
+    assert value.read_bytes() == materialised, "Dagster alone writes what an asset stores"
     assert list(track_runs.catch_up(project)) == []
     assert not project.settings.outbox.exists() or not list(project.settings.outbox.iterdir())
 

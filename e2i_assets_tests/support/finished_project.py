@@ -7,7 +7,7 @@ from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.sources import datasets
-from e2i_assets.core.data.dataset import dataset_of
+from e2i_assets.core.data.dataset import DatasetFacts, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import parse_experiment
@@ -51,8 +51,9 @@ def made(project: Project, text: str = PLAIN) -> None:
     start = kept("warm_start", remember.warm_start(project, experiment, rows))
     tuned = kept("hpo_study", tune.tuned(project, experiment, rows, start, print))
     hpo = kept("best_hyperparameters", tuning.hpo_output(experiment, tuned.identity, tuned.result))
+    facts = project.read(DatasetFacts, "dataset", experiment.name)
     every_role = project.read(TrainingRows, "validation_splits", experiment.name)
-    trained = train.train(project, experiment, data.facts, every_role, tuned, hpo, uuid4().hex)
+    trained = train.train(project, experiment, facts, every_role, tuned, hpo, uuid4().hex)
     kept("trained_model", trained.output)
     kept("champion_model", promote.promote(project, experiment, every_role))
     kept("hpo_pattern_memory", remember.remember(project, experiment, rows.facts, start, tuned))

@@ -1,8 +1,11 @@
 """What is fuzzed: each place where something comes in that others wrote, with how a hostile form of it is made."""
 
+import bz2
+import gzip
 import hashlib
 import io
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -27,6 +30,7 @@ from e2i_assets.adapters.files.experiment_files import read_experiment
 from e2i_assets.adapters.files.text_files import text_of
 from e2i_assets.adapters.mlflow.models import ARCHIVE, MANIFEST, load_model, save_model
 from e2i_assets.adapters.sources import datasets
+from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.adapters.sources.limits import source_limits
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.contracts.violations import training_violations_of, violations_of
@@ -37,7 +41,7 @@ from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from, parse_experiment
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.sections import CsvFile, Source
 from e2i_assets.core.memory import warm_start
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.tuning import Tuned
@@ -140,6 +144,60 @@ def _table(frame: pd.DataFrame, folder: Path) -> None:
 def _csv(content: bytes, folder: Path) -> None:
     (folder / "rows.csv").write_bytes(content)
     _table(datasets.load(Source(csv="rows.csv"), folder, LIMITS), folder)
+
+
+@st.composite
+def _csv_dialects(draw: Callable[..., Any]) -> tuple[bytes, dict[str, Any]]:
+    """A CSV file of cells that people write, in some dialect, with keys that may or may not be those of the file."""
+    delimiter = draw(st.sampled_from([",", ";", "\t", "|", ":", " "]))
+    ending = draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    kinds = [draw(st.sampled_from(CELLS)) for _ in range(draw(st.integers(1, 4)))]
+    rows = [["y", *draw(st.lists(values.texts.map(_one_cell), min_size=len(kinds), max_size=len(kinds)))]]
+    for number in range(draw(st.sampled_from([1, 5, 30, 130]))):
+        cells = [draw(st.sampled_from(kind)).replace("#", str(number * 37 % 1009)) for kind in kinds]
+        rows.append(["ab"[number % 2], *cells])
+    quoted = [delimiter.join(f'"{one}"' if delimiter in one else one for one in row) for row in rows]
+    above = draw(st.sampled_from(["", f"sep={delimiter}{ending}", f"A title{ending}"]))
+    text = above + ending.join(quoted) + draw(st.sampled_from([ending, "", f"{ending}a{delimiter}"]))
+    content = text.encode(draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"])), "replace")
+    content = draw(st.sampled_from([bytes, gzip.compress, bz2.compress, lzma.compress]))(content)
+    options = st.fixed_dictionaries({}, optional={
+        "delimiter": st.sampled_from([delimiter, ",", ";", "::"]), "decimal": st.sampled_from([".", ",", "x"]),
+        "thousands": st.sampled_from([",", ".", " ", "'"]), "encoding": st.sampled_from(["utf-8", "cp1252", "utf-16", "hex", "idna"]),
+        "skip_rows": st.integers(-1, 3), "quote": st.sampled_from(['"', "'", "none"]),
+        "missing": st.lists(values.scalars, max_size=3),
+    })  # fmt: skip
+    return content, draw(options | st.just({}))
+
+
+def _one_cell(text: str) -> str:
+    return "".join(one for one in text[:40] if one.isprintable() and one != '"') or "x"
+
+
+CELLS = [
+    ["#", "#.5"], ["#,5"], ["1.#", "1.234,#"], ["1,234", "12,345"], ["$#", "€#", "USD #"], ["#%", "#"], ["#:30", "1:0#:00", "1h #m"],
+    ["#", "?"], ["NA", "None", "nan", "#"], ["-999", "#"], ["00#", "#"], ["9" * 25, "#"], ["", " ", "#"], ["Zu\u0308rich", "Zürich"],
+    ["(#)", "\u2212#"], ["1e999", "-inf", "#"], ["a#", "#a"], ["True", "false"], ["2026-01-01", "#"], ["Ulm, DE", 'say "hi"', "#"],
+]  # fmt: skip
+
+
+def _dialect(case: tuple[bytes, dict[str, Any]], folder: Path) -> None:
+    content, options = case
+    (folder / "rows.csv").write_bytes(content)
+    raw = {**yaml.safe_load(PLAIN), "source": {"csv": {"path": "rows.csv", **options}}}
+    asked = experiment_from(raw, "e")
+    frame = datasets.load(asked.source, folder, LIMITS)
+    assert isinstance(dataset_of(frame, asked).data_hash, str)
+    _table(frame, folder)
+
+
+def _parquet_folder(case: list[tuple[str, bytes]], folder: Path) -> None:
+    for name, content in case:
+        (folder / "rows.parquet" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "rows.parquet" / name).write_bytes(content)
+    source = Source(parquet="rows.parquet")
+    assert Fingerprints(folder, LIMITS).fingerprint(source) if case else True
+    _table(datasets.load(source, folder, LIMITS), folder)
 
 
 def _parquet(content: bytes, folder: Path) -> None:
@@ -406,7 +464,8 @@ def _path(name: str, folder: Path) -> None:
         try:
             source = Source(csv=known)
         except ValueError:
-            source = Source.model_construct(sample=None, csv=known, parquet=None, sql=None)
+            file = CsvFile.model_construct(path=known)
+            source = Source.model_construct(sample=None, csv=file, parquet=None, sql=None)
         try:
             found = source_limits({}).allowed_file(project, known, "source.csv")
             assert found.is_relative_to(project.resolve())
@@ -456,6 +515,8 @@ TARGETS = [
     Target("experiment structure", STRUCTURES, _structure, 3.0),
     Target("search space", SPACES, _space, 3.0),
     Target("csv", values.mutated_bytes([ROWS.encode(), ROWS.replace(",", ";").encode()], values.CSV_GRAMMAR), _csv, 0.5),
+    Target("csv dialects", _csv_dialects(), _dialect, 1.0),
+    Target("parquet folders", st.deferred(lambda: st.lists(st.tuples(st.sampled_from(["a.parquet", "b.parquet", "year=1/a.parquet", "year=x/b.parquet", "_SUCCESS", "c.csv"]), st.sampled_from(_parquet_seeds()) | _columns()), max_size=3)), _parquet_folder, 0.3),
     Target("parquet bytes", st.deferred(lambda: values.mutated_bytes(_parquet_seeds(), [b"PAR1", b"\0" * 8, b"\xff" * 8])), _parquet, 0.5),
     Target("parquet columns", _columns(), _parquet, 0.3),
     Target("keys", exact.KEYS, exact.keyed, 1.0),

@@ -43,6 +43,11 @@ class Original:
         for path in self.root.glob("*.csv"):
             shutil.copy(path, project.settings.root)
         shutil.copytree(self.state, project.settings.state)
+        old, new = (str(one).encode() for one in (self.state, project.settings.state.resolve()))
+        for path in project.settings.state.rglob("*"):
+            # The stored value of `champion_model` and the report name the folder of the model.
+            if path.is_file() and old in (content := path.read_bytes()):
+                path.write_bytes(content.replace(old, new))
         moved = {"old": self.state.as_uri(), "new": project.settings.state.resolve().as_uri()}
         with project.database.begin() as connection:
             for table, column in ADDRESSES:

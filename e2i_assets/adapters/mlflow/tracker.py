@@ -97,7 +97,7 @@ class Tracker:
         if self._tracking_uri is None:
             return "no MLflow tracking address is configured"
         try:
-            with self._lock(f"mlflow:{name}"):
+            with self._lock(f"mlflow model:{name}"):
                 promote(mlflow_client(self._tracking_uri), name, version, champion)
         except tracking_failures() as error:
             return self._message(error)
@@ -136,7 +136,7 @@ class Tracker:
         if self._tracking_uri is None:
             return TrackingResult("disabled", reason="no MLflow tracking address is configured")
         try:
-            with self._lock(f"mlflow:{run_key}"):
+            with self._lock(f"mlflow run:{run_key}"):
                 return action(mlflow_client(self._tracking_uri))
         except TrackingRefused as error:
             return TrackingResult("refused", reason=str(error))
@@ -167,13 +167,13 @@ class Tracker:
             log_history(client, run, tracked.history)
             # MLflow selects a row and then inserts it if missing: concurrent trainings would insert the same row twice.
             if tracked.data is not None:
-                with self._lock(f"mlflow:{tracked.experiment_name}"):
+                with self._lock(f"mlflow experiment:{tracked.experiment_name}"):
                     log_data(client, run, tracked.data)
             log_files(client, run, content)
             if tracked.model_folder is not None:
                 sha256 = log_model(client, run, tracked.model_folder)
                 if name:
-                    with self._lock(f"mlflow:{name}"):
+                    with self._lock(f"mlflow model:{name}"):
                         version = registered_version(client, name, tracked, run, sha256)
         return TrackingResult(
             status="logged",

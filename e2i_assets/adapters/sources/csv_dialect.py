@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from e2i_assets.adapters.sources.limits import refused
 from e2i_assets.core.experiments.sections import CsvFile
@@ -88,9 +89,15 @@ def _head(content: bytes) -> str:
     return text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
 
 
+def row_reader(text: io.StringIO, delimiter: str, quote: str | None, strict: bool = False) -> Any:
+    """Return a reader from the csv module, which knows the line number of the current row."""
+    if quote is None:
+        return csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=strict)
+    return csv.reader(text, delimiter=delimiter, quotechar=quote, strict=strict)
+
+
 def _rows(head: str, delimiter: str, quote: str | None) -> Iterator[list[str]]:
-    quoting = csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, quotechar=quote, quoting=quoting)
+    reader = row_reader(io.StringIO(head, newline=""), delimiter, quote)
     try:
         yield from filter(None, reader)
     except csv.Error:  # a field of more than 131,072 characters: the rows read so far are used

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from e2i_assets.adapters.sources.csv_dialect import Dialect, shown_names
+from e2i_assets.adapters.sources.csv_dialect import Dialect, row_reader, shown_names
 from e2i_assets.core.data.row_places import RowPlaces
 
 _MOST = 3
@@ -21,8 +21,7 @@ def first_mistake(content: bytes, dialect: Dialect) -> str | None:
     It reads row by row, which is much slower than the reader of the table: it is called only after that one fails.
     """
     text = io.StringIO(content[dialect.start :].decode("utf-8", "replace"), newline="")
-    quoting = csv.QUOTE_NONE if dialect.quote is None else csv.QUOTE_MINIMAL
-    reader = csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote, quoting=quoting, strict=True)
+    reader = row_reader(text, dialect.delimiter, dialect.quote, strict=True)
     wrong: list[tuple[int, list[str]]] = []
     count, began, last = 0, dialect.skipped + 1, 0
     width = len(dialect.names)

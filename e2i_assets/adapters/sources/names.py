@@ -34,7 +34,7 @@ def header_names(names: Sequence[str], empty: Sequence[bool], where: str, path: 
 
 
 def with_plain_names(frame: pd.DataFrame, where: str, path: str) -> pd.DataFrame:
-    """Return a table whose column names have one level: levels that differ are joined with ``_``.
+    """Return a table whose column names have one level: levels are joined with ``_``.
 
     Raises:
         DataInvalid: Two columns have the same name, or a name is blank.
@@ -49,9 +49,11 @@ def with_plain_names(frame: pd.DataFrame, where: str, path: str) -> pd.DataFrame
 def _one_level(columns: "pd.Index[Any]") -> list[str]:
     if not isinstance(columns, pd.MultiIndex):
         return [str(name) for name in columns]
-    # A level with the same value for all columns distinguishes nothing.
-    levels = [level for level in range(columns.nlevels) if columns.get_level_values(level).nunique(dropna=False) > 1]
-    parts = [[name[level] for level in levels or [columns.nlevels - 1]] for name in columns]
+    # An outer level with the same value for all columns distinguishes nothing.
+    first = 0
+    while first < columns.nlevels - 1 and columns.get_level_values(first).nunique(dropna=False) == 1:
+        first += 1
+    parts = [name[first:] for name in columns]
     return ["_".join(str(part) for part in name if str(part).strip()) for name in parts]
 
 

@@ -53,7 +53,7 @@ def _loses_digits(texts: Any, whole: Any) -> bool:
             return True
     if not whole.null_count:
         return False
-    return max(abs(span["min"]), abs(span["max"])) > _EXACT
+    return bool(max(abs(span["min"]), abs(span["max"])) > _EXACT)
 
 
 def _has_long_digits(texts: Any) -> bool:

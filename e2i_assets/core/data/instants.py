@@ -56,12 +56,15 @@ def _joined(found: pd.Series, used: pd.Series, aware: bool) -> pd.Series:
         whole = pd.Series(pd.NaT, index=used.index, dtype=object)
     missed = {at: moment for at, cell in used[whole.isna()].items() if (moment := _moment(cell, aware)) is not None}
     if not missed:
-        whole = pd.to_datetime(whole, utc=aware)
-        return whole.reindex(found.index).rename(found.name)
+        joined: pd.Series = pd.to_datetime(whole, utc=aware).reindex(found.index)
+        joined.name = found.name
+        return joined
     micro = pd.to_datetime(whole, utc=True).dt.tz_localize(None).dt.as_unit("us")
     late = pd.Series(np.array(list(missed.values()), dtype="datetime64[us]"), index=list(missed))
-    joined = pd.concat([micro.drop(late.index), late]).reindex(found.index).rename(found.name)
-    return joined.dt.tz_localize("UTC") if aware else joined
+    joined = pd.concat([micro.drop(late.index), late]).reindex(found.index)
+    joined = joined.dt.tz_localize("UTC") if aware else joined
+    joined.name = found.name
+    return joined
 
 
 def _moment(cell: object, aware: bool) -> datetime | None:

@@ -42,7 +42,7 @@ def key(cell: object) -> str:
         case Decimal():
             return _of_decimal(cell)
         case Real():
-            return str(int(cell)) if float(cell).is_integer() else str(cell)
+            return str(int(float(cell))) if float(cell).is_integer() else str(cell)
         case date() | np.datetime64():
             return _of_instant(cell)
         case _:
@@ -87,7 +87,7 @@ def rounded(column: pd.Series) -> int:
         return 0
     width = getattr(column.dtype, "numpy_dtype", column.dtype)
     values = column.to_numpy(dtype="float64", na_value=np.nan)
-    limit = 2.0 ** (np.finfo(np.dtype(width)).nmant + 1)
+    limit = 2.0 ** (np.finfo(np.dtype(str(width))).nmant + 1)
     return int((np.isfinite(values) & (np.abs(values) >= limit)).sum())
 
 
@@ -101,7 +101,7 @@ def row_keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     if len(parts) == 1:
         return parts[0]
     escaped = [part.str.replace("\\", "\\\\", regex=False).str.replace("|", "\\|", regex=False) for part in parts]
-    joined = escaped[0].str.cat(escaped[1:], sep="|")
+    joined = escaped[0].str.cat(pd.concat(escaped[1:], axis=1), sep="|")
     return _mapped(joined, lambda one: _stored(str(one), ()), None)
 
 
@@ -154,7 +154,9 @@ def _numbers(cells: pd.Series, present: pd.Series) -> pd.Series:
 def _is_integral(cell: Real | Decimal | np.bool_) -> bool:
     if isinstance(cell, Integral | np.bool_):
         return True
-    return bool(np.isfinite(float(cell))) and cell == int(cell)
+    if isinstance(cell, Decimal):
+        return cell.is_finite() and cell == cell.to_integral_value()
+    return float(cell).is_integer()
 
 
 def _fits_double(cell: Real | Decimal | np.bool_) -> bool:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+Form = tuple[str, str | None]
+
 _CURRENCY = (
     "[$€£¥₹₽₩฿₺₫]|US\\$|R\\$|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|RUB|KRW|MXN|ZAR|TRY|Fr\\."
 )
@@ -24,13 +26,11 @@ _SPAN = re.compile(
 )
 _EXPONENT = "(?:[eE][+-]?[0-9]+)?"
 # Decimal sign and sign between groups; the plain ones first, since a plain reading wins where two agree.
-FORMS = (
+FORMS: tuple[Form, ...] = (
     (".", None), (",", None), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"), (".", "_"),
 )  # fmt: skip
 CURRENCIES = frozenset(_CURRENCY.replace("\\", "").replace("[", "").replace("]", "").split("|")) | set("$€£¥₹₽₩฿₺₫")
 _SIGNS = str.maketrans({"\u2212": "-", "\u2019": "'", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u066b": "."})
-
-Form = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +76,8 @@ def looks_like_number(texts: Sequence[str]) -> NDArray[np.bool_]:
     bare = [one.strip().translate(_SIGNS) for one in texts]
     shaped = pc.match_substring_regex(pa.array(bare, pa.string()), _SHAPE).to_numpy(zero_copy_only=False)
     timed = np.array([bool(_CLOCK.fullmatch(one) or _SPAN.fullmatch(one)) for one in bare], dtype=bool)
-    return np.asarray(shaped, dtype=bool) | timed
+    either: NDArray[np.bool_] = np.asarray(shaped, dtype=bool) | timed
+    return either
 
 
 def written(texts: Sequence[str]) -> Written:

@@ -72,9 +72,9 @@ def violations(
     for name, change in known.items():
         if change is not None and name not in space and name not in fixed:
             yield Violation(f"search_space.{name}", dict(change), "can never apply: see the parameter it depends on")
-    broken = [*_fixed_violations(algorithm, problem_type, space, fixed)]
-    yield from broken
-    named = {violation.where for violation in broken}
+    wrongly_fixed = [*_fixed_violations(algorithm, problem_type, space, fixed)]
+    yield from wrongly_fixed
+    named = {violation.where for violation in wrongly_fixed}
     for violation in _unread(algorithm, problem_type, space if is_searched else {}, fixed):
         if violation.where not in named:
             yield violation

@@ -33,7 +33,7 @@ def png(figure: "Figure") -> bytes:
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         # Without the version of the library in it, so that equal figures are equal bytes.
         # `savefig` draws everything twice, the first time for the size of a tight box that nobody asks for.
-        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
     drawn = buffer.getvalue()
     return drawn if len(drawn) <= _SMALL else _of_few_colours(drawn)
 

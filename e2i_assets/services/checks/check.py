@@ -113,7 +113,7 @@ def passed(why: str, **facts: Any) -> CheckResult:
     return CheckResult("passed", why, facts)
 
 
-def check_result(mistakes: Sequence[object], why: str, **facts: Any) -> CheckResult:
+def check_result(mistakes: Sequence[object], why: str, /, **facts: Any) -> CheckResult:
     """Return passed because of ``why``, or failed with the first mistakes where there are any.
 
     Args:
@@ -123,14 +123,20 @@ def check_result(mistakes: Sequence[object], why: str, **facts: Any) -> CheckRes
     """
     rest = len(mistakes) - _MOST_MISTAKES
     shown = [*mistakes[:_MOST_MISTAKES], f"and {rest} more"] if rest > 0 else mistakes
-    return every_mistake(shown, why, **facts, **({"mistakes": len(mistakes)} if mistakes else {}))
+    if not mistakes:
+        return passed(why, **facts)
+    return CheckResult("failed", _joined(shown), {**facts, "mistakes": len(mistakes)})
 
 
-def every_mistake(mistakes: Sequence[object], why: str, **facts: Any) -> CheckResult:
+def every_mistake(mistakes: Sequence[object], why: str, /, **facts: Any) -> CheckResult:
     """Return passed because of ``why``, or failed with every mistake, however many there are."""
     if not mistakes:
         return passed(why, **facts)
-    return CheckResult("failed", "; ".join(map(str, mistakes)), {"mistakes": len(mistakes), **facts})
+    return CheckResult("failed", _joined(mistakes), {**facts, "mistakes": len(mistakes)})
+
+
+def _joined(mistakes: Sequence[object]) -> str:
+    return "; ".join(map(str, mistakes))
 
 
 def stored(project: Project, kind: type[Any], asset: str, experiment: str) -> Any:

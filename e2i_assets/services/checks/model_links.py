@@ -64,7 +64,8 @@ def kept_in_mlflow(project: Project, name: str) -> CheckResult:
     if params is None:
         then = f"MLflow was {info.mlflow_status} when the model was trained"
         mistakes.append(f"{away} ({then}: `e2i track --catch-up` sends what it missed)")
-    if info.run_id != run.mlflow_run_id:
+    # An output that was stored without a run stays as it is: the row has the run that was logged later.
+    if info.run_id is not None and info.run_id != run.mlflow_run_id:
         mistakes.append(f"the output names run {info.run_id}, and ml_training_runs names {run.mlflow_run_id}")
     return check_result(mistakes, f"MLflow has it as run {run.mlflow_run_id}", mlflow_run=run.mlflow_run_id)
 
