@@ -1,4 +1,4 @@
-"""Who does something that is recorded with a name."""
+"""The name of the current user, which is recorded with some actions."""
 
 import getpass
 import os
@@ -8,7 +8,7 @@ WHO = "E2I_WHO"
 
 
 def who(environment: Mapping[str, str]) -> str:
-    """Return the name that the environment gives, else that of the account, else its number."""
+    """Return the configured name, otherwise the name of the account, otherwise its number."""
     if named := environment.get(WHO, "").strip():
         return named
     try:

@@ -1,4 +1,4 @@
-"""Where this project stands and what its environment says: read once at the edge, passed on as a value."""
+"""Settings of this project from environment variables: read once at the edge and passed on as a value."""
 
 import os
 from collections.abc import Mapping
@@ -26,28 +26,28 @@ PICTURES = "E2I_PICTURES"
 _LOOK_SECONDS = 30
 _DIGITS = 9
 _LEASE_SECONDS = 60
-# Where `e2i up` serves them when nothing else is asked for.
+# The addresses that `e2i up` uses by default.
 DAGSTER_HERE, MLFLOW_HERE = "http://127.0.0.1:3000", "http://127.0.0.1:5000"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The folders and addresses of one project.
+    """The folders and addresses of a project.
 
     Attributes:
         root: Folder with ``experiments/`` and ``sql/``.
-        state: Folder for everything that can be made again: embedded database, tables, models, logs.
-        database_url: A server of one's own, None for the embedded one. Secret.
-        mlflow_tracking_uri: An MLflow server of one's own, None for the same database. Secret.
-        mlflow_url, dagster_url: Where a person opens the two in a browser: what links lead to.
-        cores: Trials at a time of an experiment that does not say how many.
-        dask_address: The scheduler of the Dask cluster on which experiments with ``hpo.engine: dask`` are searched.
-        lease_seconds: So long a process that searches may be silent before others take over its trials.
-        pictures: Whether a study and a training draw their pictures.
-        automation: Whether sensors look after the experiments by themselves.
-        scan_seconds: Seconds between two looks of a sensor.
+        state: Folder for everything that can be recreated: embedded database, tables, models, logs.
+        database_url: Your own PostgreSQL server; None for the embedded one. Secret.
+        mlflow_tracking_uri: Your own MLflow server; None for the same database. Secret.
+        mlflow_url, dagster_url: Browser addresses of the two, used in links.
+        cores: Number of parallel trials of an experiment that does not set it.
+        dask_address: The scheduler of the Dask cluster for experiments with ``hpo.engine: dask``.
+        lease_seconds: Seconds without a heartbeat after which other processes take over the trials of a worker.
+        pictures: Whether studies and trainings draw their pictures.
+        automation: Whether sensors monitor the experiments and request runs.
+        scan_seconds: Seconds between two scans of a sensor.
         time_zone: The time zone of schedules.
-        environment: What the settings were read from: it also has the addresses that ``sql`` sources name. Secret.
+        environment: The variables that the settings were read from, including the addresses of ``sql`` sources. Secret.
     """
 
     root: Path
@@ -66,10 +66,10 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False, compare=False)
 
     def child_environment(self, database_url: str, **changes: str) -> dict[str, str]:
-        """Return the environment of a process that works on this project.
+        """Return the environment for a child process that works on this project.
 
         Args:
-            database_url: The database that this process works on, with the rights that it has there.
+            database_url: The database of the child process, with the role that it acts as.
             changes: Variables that differ from those of this process.
         """
         inherited = dict(self.environment)
@@ -80,47 +80,47 @@ class Settings:
 
     @property
     def experiments(self) -> Path:
-        """Where experiment files are looked for."""
+        """The folder of the experiment files."""
         return self.root / "experiments"
 
     @property
     def sql(self) -> Path:
-        """Where the schema is defined."""
+        """The folder of the database migrations."""
         return self.root / "sql"
 
     @property
     def assets(self) -> Path:
-        """Where the values of the assets are kept."""
+        """The folder of the asset values."""
         return self.state / "assets"
 
     @property
     def artifacts(self) -> Path:
-        """Where MLflow keeps models and figures."""
+        """The folder of MLflow's artifacts."""
         return self.state / "mlflow-artifacts"
 
     @property
     def outbox(self) -> Path:
-        """Where trainings wait that MLflow has not taken yet."""
+        """The folder of trainings that are not logged in MLflow yet."""
         return self.state / "mlflow-outbox"
 
 
 def current_settings() -> Settings:
-    """Return the settings of this process, which its environment gives; see `from_environment`."""
+    """Return the settings of this process from its environment; see `from_environment`."""
     return from_environment(os.environ)
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Read the settings.
+    """Read the settings from environment variables.
 
     Raises:
-        E2iError: The project folder has no ``sql/``, or a number or an address is none.
+        E2iError: The project folder has no ``sql/``, or a number or an address is invalid.
     """
     root = Path(environment.get(HOME) or Path(__file__).parents[2]).resolve()
     if not (root / "sql").is_dir():
-        raise E2iError(f"{root} is no project folder, it has no sql/: set {HOME} to the folder of the checkout")
+        raise E2iError(f"{root} is not a project folder, it has no sql/: set {HOME} to the folder of the checkout")
     state = Path(environment.get(STATE) or root / ".e2i")
     mlflow = environment.get(MLFLOW_TRACKING_URI) or None
-    # A server of one's own is opened where it is written to, unless a browser has another way.
+    # Your own MLflow server has the same address in a browser, unless another one is configured.
     server = mlflow if mlflow and mlflow.startswith(("http://", "https://")) else None
     opened = shown_address(MLFLOW_TRACKING_URI, server) if server else MLFLOW_HERE
     return Settings(
@@ -142,32 +142,32 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 
 def cores(environment: Mapping[str, str]) -> int:
-    """Return how many cores this process may use: what the environment says, else what the system allows.
+    """Return the number of cores that this process may use: the configured one, otherwise what the system allows.
 
     Raises:
-        E2iError: The environment says something else than a whole number above 0.
+        E2iError: The configured value is not a whole number above 0.
     """
     if not environment.get(CORES):
         import joblib
 
-        return int(joblib.cpu_count())  # heeds the affinity and the quota of a container
+        return int(joblib.cpu_count())  # respects the CPU affinity and the quota of a container
     return count(environment, CORES, 1)
 
 
 def automation(environment: Mapping[str, str]) -> bool:
-    """Return whether sensors look after the experiments of their own accord, which they do unless told not to.
+    """Return whether sensors monitor the experiments and request runs, which is the default.
 
     Raises:
-        E2iError: The environment says neither on nor off.
+        E2iError: The value is neither ``on`` nor ``off``.
     """
     return is_on(environment, AUTOMATION)
 
 
 def is_on(environment: Mapping[str, str], name: str) -> bool:
-    """Return whether a variable is ``on``, which it is where it is not set.
+    """Return whether a variable is ``on``, which is the default.
 
     Raises:
-        E2iError: Its value is neither ``on`` nor ``off``.
+        E2iError: The value is neither ``on`` nor ``off``.
     """
     given = environment.get(name, "").strip().lower() or "on"
     if given not in ("on", "off"):
@@ -176,24 +176,24 @@ def is_on(environment: Mapping[str, str], name: str) -> bool:
 
 
 def scan_seconds(environment: Mapping[str, str]) -> int:
-    """Return how many seconds lie between two looks of a sensor.
+    """Return the number of seconds between two scans of a sensor.
 
     Raises:
-        E2iError: The environment says something else than a whole number above 0.
+        E2iError: The value is not a whole number above 0.
     """
     return count(environment, LOOK_SECONDS, _LOOK_SECONDS)
 
 
 def time_zone(environment: Mapping[str, str]) -> str:
-    """Return the time zone that schedules go by.
+    """Return the time zone of schedules.
 
     Raises:
-        E2iError: The environment names none.
+        E2iError: The value is not a time zone.
     """
     given = environment.get(TIME_ZONE) or "UTC"
     try:
         ZoneInfo(given)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # the last: a continent, and what is too long
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a continent, or a name that is too long
         raise E2iError(
             f"{TIME_ZONE} is {given!r}: it must be the name of a time zone, such as Europe/Berlin"
         ) from error
@@ -201,15 +201,15 @@ def time_zone(environment: Mapping[str, str]) -> str:
 
 
 def count(environment: Mapping[str, str], name: str, default: int) -> int:
-    """Return the whole number that a variable holds.
+    """Return the whole number in a variable, or the default if it is not set.
 
     Raises:
-        E2iError: It holds something else than a whole number above 0, of nine digits at most.
+        E2iError: The value is not a whole number above 0 with at most nine digits.
     """
     given = environment.get(name)
     if not given:
         return default
-    # The digits first: Python reads no number of thousands of them.
+    # The length is checked before the conversion: Python refuses to convert thousands of digits.
     if not given.isascii() or not given.isdigit() or len(given) > _DIGITS or int(given) < 1:
         raise E2iError(f"{name} is {given!r}: it must be a whole number, at least 1, of {_DIGITS} digits at most")
     return int(given)

@@ -1,4 +1,4 @@
-"""A short digest of source files of this package: which code computed a value."""
+"""Digest of source files of this package, which identifies the code that computed a value."""
 
 import hashlib
 from functools import cache
@@ -12,7 +12,7 @@ def source_digest(*parts: str) -> str:
     """Return 12 hexadecimal digits that change with the Python files of these parts of the package.
 
     Args:
-        parts: Folders or files relative to the package, such as ``core/data``; the whole package without any.
+        parts: Folders or files relative to the package, such as ``core/data``; without any, the whole package.
 
     Raises:
         FileNotFoundError: A part does not exist.

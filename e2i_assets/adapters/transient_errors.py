@@ -1,4 +1,4 @@
-"""Which failures may be gone in a minute: a database or a server that does not answer. Bad data never is."""
+"""Classification of transient errors: a database or a server that does not answer. Invalid data is never transient."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from e2i_assets.adapters.mlflow.client import TrackingUnreachable
 from e2i_assets.adapters.postgres.database import DatabaseUnreachable, LockTimeout
 
-_HEALING = (
+_TRANSIENT = (
     DatabaseUnreachable,
     LockTimeout,
     TrackingUnreachable,
@@ -20,8 +20,8 @@ _HEALING = (
     ConnectionError,
     TimeoutError,
 )
-# A statement that ran out of its time, or a full disk, is an operational error too, and would be one again.
-_LASTING = (
+# A statement timeout or a full disk is an operational error too, but would occur again.
+_PERMANENT = (
     postgres.QueryCanceled,
     postgres.DiskFull,
     postgres.OutOfMemory,
@@ -31,15 +31,15 @@ _LASTING = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether doing the same once more, a little later, may succeed; the causes of an error count as well."""
-    return any(_is_passing(one) for one in _with_causes(error))
+    """Return whether a retry after a short wait may succeed; the causes of the error are examined too."""
+    return any(_is_transient_itself(one) for one in _with_causes(error))
 
 
-def _is_passing(error: BaseException) -> bool:
+def _is_transient_itself(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
-        passing = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
-        return passing and not isinstance(error.orig, _LASTING)
-    return isinstance(error, _HEALING)
+        is_operational = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+        return is_operational and not isinstance(error.orig, _PERMANENT)
+    return isinstance(error, _TRANSIENT)
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -47,5 +47,5 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
-        # Optuna asserts that a trial could be told of, while the database's own error is on its way up.
+        # Optuna raises an AssertionError about the trial's state while the database's error is being handled.
         error = error.__cause__ or (error.__context__ if isinstance(error, AssertionError) else None)

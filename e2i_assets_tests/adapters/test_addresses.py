@@ -34,7 +34,7 @@ def test_an_address_is_shown_without_who_asks(url: str, shown: str) -> None:
     ],
 )
 def test_an_address_that_cannot_be_read_is_refused_in_words_that_do_not_repeat_it(url: str) -> None:
-    with pytest.raises(E2iError, match=r"^E2I_ANY is no address: .*as %2F") as raised:
+    with pytest.raises(E2iError, match=r"^E2I_ANY is not a valid address: .*as %2F") as raised:
         shown_address("E2I_ANY", url)
     assert "hunter2" not in str(raised.value)
     assert raised.value.__context__ is None  # it would repeat the port

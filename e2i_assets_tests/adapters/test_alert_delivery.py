@@ -107,7 +107,7 @@ def test_a_password_is_given_in_the_clear_to_a_mail_server_of_this_machine_alone
         server.in_clear.clear()
         # Leads here as well, and is no address of this machine alone.
         elsewhere = mailed(f"smtp://me:hunter2@0.0.0.0:{server.port}")
-        with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*no TLS.*smtps://"):
+        with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*not offer TLS.*smtps://"):
             tell(elsewhere, AlertRepository(tables), replace(FAILURE, kind="OSError"))
         assert server.in_clear == ["EHLO"]
 
@@ -120,7 +120,7 @@ def test_a_mail_server_of_this_machine_is_not_asked_who_vouches_for_it(tables: D
 
 
 def test_nobody_to_tell_is_said_and_counts_as_nothing(tables: Database) -> None:
-    assert "nobody is told" in tell(AlertSettings(), AlertRepository(tables), FAILURE)
+    assert "no alert is sent" in tell(AlertSettings(), AlertRepository(tables), FAILURE)
 
 
 def test_a_message_that_breaks_in_a_way_that_nobody_foresaw_is_tried_with_the_next_failure(tables: Database) -> None:

@@ -51,7 +51,7 @@ def test_every_spelling_of_an_address_becomes_the_one_that_all_owners_understand
         ("sqlite:///hunter2.db", "begins with sqlite://, but only PostgreSQL"),
         ("postgresql+psycopg://u:hunter2@h/d", "only PostgreSQL"),
         ("postgresql://u:hunter2@h:port/d", "cannot be read"),
-        ("postgresql://u:hun@ter2@h/d", "an @ too many.*%40"),
+        ("postgresql://u:hun@ter2@h/d", "one @ too many.*%40"),
         ("postgresql://u:hunter2@h", "names no database"),
         ("postgresql://", "names no database"),
     ],

@@ -106,15 +106,15 @@ def test_a_file_outside_the_project_is_read_only_where_its_folder_is_allowed(tmp
     (project / "data" / "linked.csv").symlink_to(elsewhere / "rows.csv")
     (project / "folder").symlink_to(elsewhere)
     for source in (Source(csv="data/linked.csv"), Source(csv="folder/rows.csv"), Source(parquet="folder/rows.parquet")):
-        with pytest.raises(DataInvalid, match=r"leads out of the project folder.*E2I_SOURCE_FOLDERS"):
+        with pytest.raises(DataInvalid, match=r"is outside the project folder.*E2I_SOURCE_FOLDERS"):
             load(source, project, {})
-        with pytest.raises(DataInvalid, match="leads out of the project folder"):
+        with pytest.raises(DataInvalid, match="is outside the project folder"):
             Fingerprints(project, {}).fingerprint(source)
         allowed = {"E2I_SOURCE_FOLDERS": f"/nowhere:{elsewhere}"}
         assert len(load(source, project, allowed)) == len(ROWS)
         assert Fingerprints(project, allowed).fingerprint(source)
     outside = CsvFile.model_construct(path="../elsewhere/rows.csv")
-    with pytest.raises(DataInvalid, match="leads out of the project folder"):
+    with pytest.raises(DataInvalid, match="is outside the project folder"):
         load(Source.model_construct(sample=None, csv=outside, parquet=None, sql=None), project, {})
 
 

@@ -330,7 +330,7 @@ def test_server_that_cannot_start_says_why_and_what_to_do(server: EmbeddedPostgr
     ("spoil", "message"),
     [
         (lambda folder: (folder / "password").unlink(), "password file"),
-        (lambda folder: (folder / "data" / "PG_VERSION").write_text("9\n"), "is of PostgreSQL 9"),
+        (lambda folder: (folder / "data" / "PG_VERSION").write_text("9\n"), "has PostgreSQL 9"),
     ],
     ids=["password gone", "other version"],
 )

@@ -65,7 +65,7 @@ def test_what_is_not_there_is_said_with_what_is(tmp_path: Path) -> None:
     folder = read_folder(write(tmp_path, a=GOOD.format(name="visits")))
     with pytest.raises(E2iError, match=r"there is no experiment 'visit'; did you mean 'visits'\? There are: visits"):
         folder.experiment("visit")
-    with pytest.raises(E2iError, match="there is no folder of experiments at"):
+    with pytest.raises(E2iError, match="there is no experiments folder"):
         read_folder(tmp_path / "none")
     with pytest.raises(E2iError, match="there is no experiment file"):
         read_experiment(tmp_path / "none.yaml")

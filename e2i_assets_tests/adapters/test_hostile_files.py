@@ -128,7 +128,7 @@ def test_an_archive_that_unfolds_into_more_than_any_model_is_refused_before_it_d
     described = bomb.index(b"PK\x01\x02")  # the file's entry in the list of contents, with its size 24 bytes further on
     bomb[described + 24 : described + 28] = (4_200_000_000).to_bytes(4, "little")
     stored(tmp_path, bytes(bomb))
-    with pytest.raises(ModelInvalid, match="would unfold to 4,200,000,000 bytes"):
+    with pytest.raises(ModelInvalid, match="would unpack to 4,200,000,000 bytes"):
         load_model(tmp_path)
 
 
@@ -159,7 +159,7 @@ def test_a_parquet_file_that_contradicts_itself_is_refused_and_the_process_lives
 
 def test_a_file_name_that_no_file_can_have_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    with pytest.raises(DataInvalid, match=r"is no path that can be followed: .*name too long"):
+    with pytest.raises(DataInvalid, match=r"is not a valid path: .*name too long"):
         datasets.load(Source(csv="data/" + "a" * 300), tmp_path, {})
 
 
@@ -229,7 +229,7 @@ def test_a_schema_or_a_quality_report_that_is_no_text_is_said_to_be_none(tmp_pat
             quality(settings, experiment, data)
     (tmp_path / "quality.json").unlink()
     (tmp_path / "quality.json").symlink_to("/etc/hostname")
-    with pytest.raises(DataInvalid, match="leads out of the project folder"):
+    with pytest.raises(DataInvalid, match="is outside the project folder"):
         quality(settings, experiment, data)
 
 

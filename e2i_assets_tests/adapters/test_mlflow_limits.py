@@ -124,7 +124,7 @@ def test_a_name_that_a_prompt_has_is_refused_with_what_to_do(
     mlflow_client(uri).register_prompt(name, "a prompt")
     result = tracker.log(replace(run, model_folder=model, registered_model_name=name))
     assert result.status == "refused"
-    assert f"a prompt of the name {name}" in str(result.reason)
+    assert f"a prompt with the name {name}" in str(result.reason)
 
 
 def test_a_model_that_somebody_else_registered_gets_our_version_beside_theirs(

@@ -533,10 +533,10 @@ def test_three_processes_meet_the_budget_exactly(shared: Shared) -> None:
     assert len({row.worker for row in shared.rows}) == sum(one > 0 for one in done)
 
 
-# Processes that are led.
+# Workers of a coordinator.
 
 
-def test_nobody_claims_a_trial_for_a_leader_who_has_ended_the_study(shared: Shared) -> None:
+def test_no_trial_is_claimed_after_the_coordinator_has_ended_the_study(shared: Shared) -> None:
     store = StudyRepository(shared.database)
     with joined(shared.database, shared.study_id, 9, 60.0) as coordinator:
         storage = StudyStorage(shared.database, shared.plain, shared.study_id, 9, "a member", coordinator.name)
@@ -547,7 +547,7 @@ def test_nobody_claims_a_trial_for_a_leader_who_has_ended_the_study(shared: Shar
         store.finish(shared.study_id, **shared.examples.outcome(best_params={}))
         ended = shared.row
         for claim in (member.ask, partial(storage.create_new_trial, member._study_id)):  # what waits, and one more
-            with pytest.raises(StudyCancelled, match="whoever leads it is gone"):
+            with pytest.raises(StudyCancelled, match="the coordinator is gone"):
                 claim()
         assert (shared.row, shared.row.status) == (ended, "completed")
     assert [trial.state.name for trial in shared.read_by_optuna()] == ["COMPLETE", "WAITING"]

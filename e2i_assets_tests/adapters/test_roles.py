@@ -159,10 +159,10 @@ def test_a_role_can_be_let_go_of_by_who_knows_how(database: Database) -> None:
 
 def test_an_account_that_is_there_is_not_made_again(login: Login, database: Database) -> None:
     login("reader", "ada")
-    with pytest.raises(LoginRefused, match="There is an account ada already"):
+    with pytest.raises(LoginRefused, match="The account ada exists already"):
         make_login(database, "ada", "reader")
 
 
 def test_who_may_make_no_accounts_is_told_so(login: Login) -> None:
-    with pytest.raises(LoginRefused, match="does not let this account make the account ada: permission denied"):
+    with pytest.raises(LoginRefused, match="does not let this account create the account ada: permission denied"):
         make_login(login("worker"), "ada", "owner")

@@ -134,7 +134,7 @@ def test_service_that_dies_is_reported_with_its_last_words_and_stops_the_others(
     assert run_services([web(tmp_path), dying], tmp_path, record, record.stop) == 1
     (failed,) = [event for event in record.events if event.kind == "failed"]
     assert failed.service.name == "dying"
-    assert failed.detail == "it ended by itself with exit status 1"
+    assert failed.detail == "it ended with exit status 1"
     assert failed.log_lines[-1] == "the disk is on fire"
     assert record.of("stopped") == ["web", "dying"]
 

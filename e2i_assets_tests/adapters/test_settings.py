@@ -33,7 +33,7 @@ def test_a_lease_that_is_no_number_is_an_error(given: str) -> None:
 @pytest.mark.parametrize("variable", ["E2I_MLFLOW_URL", "E2I_DAGSTER_URL", "E2I_MLFLOW_TRACKING_URI"])
 @pytest.mark.parametrize("given", ["http://me:hunter2@[::1", "http://me:hunter2/rest@host", "http://me:1/hunter2@host"])
 def test_an_address_that_is_none_is_an_error_that_does_not_repeat_it(variable: str, given: str) -> None:
-    with pytest.raises(E2iError, match=f"{variable} is no address") as raised:
+    with pytest.raises(E2iError, match=f"{variable} is not a valid address") as raised:
         from_environment({"E2I_HOME": str(ROOT), variable: given})
     assert "hunter2" not in str(raised.value)
 

@@ -230,7 +230,7 @@ def test_the_global_provider_is_left_alone(receiver: Receiver) -> None:
         ({"endpoint": "http://here", "receiver": "mlflow"}, "mlflow_experiment_id"),
         ({"endpoint": "http://here", "receiver": "zipkin"}, "receiver"),
         ({"endpoint": "me:hunter2@here"}, "http://"),
-        ({"endpoint": "http://me:hunter2/rest@here"}, "E2I_TRACING_ENDPOINT is no address"),
+        ({"endpoint": "http://me:hunter2/rest@here"}, "E2I_TRACING_ENDPOINT is not a valid address"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], named: str) -> None:

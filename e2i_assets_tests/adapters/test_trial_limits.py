@@ -149,9 +149,7 @@ def test_rows_that_cannot_be_judged_are_said_before_the_study_begins(tmp_path: P
     with pytest.raises(E2iError, match="folds"), objective_within_limits(impossible, rows):
         pass
     with (
-        pytest.raises(
-            TrialProcessFailed, match=r"hpo\.trial_memory_mb is 20, and the process of a trial takes more before"
-        ),
+        pytest.raises(TrialProcessFailed, match=r"hpo\.trial_memory_mb is 20, and a trial process uses more for"),
         objective_within_limits(experiment_of("trial_memory_mb: 20"), rows),
     ):
         pass
@@ -200,7 +198,7 @@ def test_a_trial_that_hangs_has_failed_with_that_reason_and_the_study_goes_on(
     failed = [one for one in found if one.state == "FAIL"]
     assert [one.params["n_estimators"] for one in failed] == [50_000_000] * 2
     assert {one.error_type for one in failed} == {"TrialTooSlow"}
-    assert {one.error_message for one in failed} == {"it ran for longer than hpo.trial_seconds: 3, and was ended"}
+    assert {one.error_message for one in failed} == {"it ran for longer than hpo.trial_seconds: 3, and was killed"}
     assert all((one.duration_seconds or 0) > 2.9 for one in failed)
     assert result.best is not None
     assert not children(), "a process of a trial outlived its study"
@@ -228,7 +226,7 @@ def test_a_trial_that_takes_four_gigabytes_has_failed_with_that_reason_before_it
         watched.join()
     assert [one.error_type for one in result.trials].count("TrialTooLarge") == 1
     assert [one.state for one in result.trials].count("COMPLETE") == 3
-    assert "more than hpo.trial_memory_mb: 1500, and was ended" in " ".join(
+    assert "more than hpo.trial_memory_mb: 1500, and was killed" in " ".join(
         one.error_message for one in result.trials if one.error_message
     )
     assert max(most) < 3e9

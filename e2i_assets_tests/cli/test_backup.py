@@ -198,7 +198,7 @@ def test_a_damaged_file_restores_nothing(
 @pytest.mark.parametrize("content", [b"", b"no backup\n", b"-- PostgreSQL database dump\n"])
 def test_a_file_that_is_no_backup_is_refused(project: Project, said: Said, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
-    for name, words in (("file", "cannot be read as a backup"), ("nothing", "is no file")):
+    for name, words in (("file", "cannot be read as a backup"), ("nothing", "is not a file")):
         answer = said("db", "restore", str(tmp_path / name), "--replace")
         assert answer.exit_code == 1
         assert words in answer.stderr
@@ -232,9 +232,9 @@ def test_a_backup_is_never_overwritten_and_two_at_once_make_one(project: Project
     assert "name another file" in refusal
     assert file.stat().st_size == size
     assert [path.name for path in tmp_path.iterdir() if "dump" in path.name] == ["kept.dump"]
-    with pytest.raises(BackupFailed, match="is there already"):
+    with pytest.raises(BackupFailed, match="exists already"):
         backup(project.database, file)
-    with pytest.raises(BackupFailed, match="cannot be written to"):
+    with pytest.raises(BackupFailed, match="is not writable"):
         backup(project.database, tmp_path / "no folder" / "kept.dump")
 
 

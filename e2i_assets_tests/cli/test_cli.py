@@ -77,7 +77,7 @@ def test_a_database_that_went_away_is_one_message_that_says_what_to_do(
     assert leaving.value.exit_code == 1
     assert said.startswith("Error: the database failed: ")
     assert "Connection refused" in said
-    assert "the same command goes on from there" in said
+    assert "run the same command again" in said
     assert "hidden" not in said
 
 
@@ -120,7 +120,7 @@ def test_folder_that_is_no_project_is_named(said: Said, monkeypatch: pytest.Monk
     monkeypatch.setenv("E2I_HOME", "/proc")
     answer = said("run")
     assert answer.exit_code == 1
-    assert "/proc is no project folder" in answer.stderr
+    assert "/proc is not a project folder" in answer.stderr
 
 
 def test_errors_go_to_standard_error() -> None:

@@ -54,7 +54,7 @@ def test_login_prints_the_address_of_an_account_that_may_what_its_role_may(said:
         grafana.dispose()
         again = said("db", "login", "grafana", "--role", "reader")
         assert again.exit_code == 1
-        assert "There is an account grafana already" in again.stderr
+        assert "The account grafana exists already" in again.stderr
     finally:
         with project.database.begin() as connection:
             connection.exec_driver_sql("DROP ROLE IF EXISTS grafana")

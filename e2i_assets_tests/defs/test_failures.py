@@ -33,7 +33,7 @@ def test_a_failed_run_is_told_with_experiment_asset_error_and_link(project, monk
         monkeypatch.setenv("E2I_DAGSTER_URL", "https://dagster.example.org/")
         assert told(project, result, {"dagster/will_retry": "true"}) == "it is tried again"
         assert webhook.messages == []
-        assert told(project, result, {"dagster/will_retry": "false"}).startswith("told: cells failed in dataset")
+        assert told(project, result, {"dagster/will_retry": "false"}).startswith("alert sent: cells failed in dataset")
         (message,) = webhook.messages
         shown = str(message)
         assert message["text"] == "cells failed in dataset: DataInvalid"

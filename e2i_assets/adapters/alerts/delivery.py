@@ -1,4 +1,4 @@
-"""Telling somebody of a failed run: by webhook, by e-mail, or both, as the environment says."""
+"""Alerts about failed runs: sent by webhook, by e-mail, or both, as the environment configures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,18 +19,18 @@ _SECONDS = 10.0
 
 
 class AlertNotSent(E2iError):
-    """Somebody who could not be told."""
+    """An alert could not be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertSettings:
-    """Whom to tell.
+    """The recipients of alerts.
 
     Attributes:
-        webhook: Address that takes Slack's JSON. Secret.
+        webhook: Address that accepts Slack's JSON. Secret.
         recipients: E-mail addresses.
         sender: E-mail address.
-        smtp: Server for e-mail: smtp:// (STARTTLS where it is offered; needed for a password) or smtps://. Secret.
+        smtp: Mail server: smtp:// (with STARTTLS if offered; required for a password) or smtps://. Secret.
         ui: Address of the Dagster UI, for links.
     """
 
@@ -41,16 +41,16 @@ class AlertSettings:
     ui: str = DAGSTER_HERE
 
     @property
-    def has_somebody(self) -> bool:
-        """Whether there is anybody to tell."""
+    def has_recipients(self) -> bool:
+        """Whether a webhook or an e-mail recipient is configured."""
         return bool(self.webhook or self.recipients)
 
 
 def alert_settings(environment: Mapping[str, str]) -> AlertSettings:
-    """Read whom to tell.
+    """Read the alert settings from environment variables.
 
     Raises:
-        E2iError: An address is none.
+        E2iError: An address is invalid.
     """
     for name, schemes in {WEBHOOK: ("http", "https"), SMTP: ("smtp", "smtps"), DAGSTER_URL: ("http", "https")}.items():
         given = environment.get(name)
@@ -67,56 +67,56 @@ def alert_settings(environment: Mapping[str, str]) -> AlertSettings:
 
 
 def _require_address(name: str, given: str, schemes: tuple[str, ...]) -> None:
-    # Teams has an @ in the path of its webhooks; and a webhook's address is shown nowhere.
+    # The path of a Teams webhook contains an @; the address of a webhook is never shown.
     parts = address_parts(name, given, f"{schemes[-1]}://host", path_may_hold_at=name == WEBHOOK)
     if parts.scheme not in schemes or not parts.hostname:
         allowed = " or ".join(f"{one}://" for one in schemes)
-        raise E2iError(f"{name} is no address: it must begin with {allowed} and name a host")
+        raise E2iError(f"{name} is not a valid address: it must begin with {allowed} and name a host")
 
 
 def tell(settings: AlertSettings, store: AlertRepository, failure: Failure) -> str:
-    """Tell of a failure, at most once an hour for each cause, and return what was done.
+    """Send an alert about a failure, at most once an hour per cause, and return what was done.
 
     Raises:
-        AlertNotSent: Somebody could not be told; the next failure of this cause is told again.
+        AlertNotSent: The alert could not be sent; the next failure of this cause is reported again.
     """
-    if not settings.has_somebody:
-        return f"nobody is told: neither {WEBHOOK} nor {EMAIL} is set"
+    if not settings.has_recipients:
+        return f"no alert is sent: neither {WEBHOOK} nor {EMAIL} is set"
     key = cause(failure)
-    unsynced = store.claim(key, headline(failure))
-    if unsynced is None:
-        return "this cause was told less than an hour ago"
+    unreported = store.claim(key, headline(failure))
+    if unreported is None:
+        return "an alert for this cause was sent less than an hour ago"
     try:
         if settings.webhook:
-            _post(settings.webhook, failure, unsynced)
+            _post(settings.webhook, failure, unreported)
         if settings.recipients:
-            _mail(settings, failure, unsynced)
-    except BaseException:  # whatever it was, this cause must not be held for told
+            _mail(settings, failure, unreported)
+    except BaseException:  # after any error, this cause must not count as reported
         store.release(key)
         raise
-    return f"told: {headline(failure)}"
+    return f"alert sent: {headline(failure)}"
 
 
-def _post(webhook: str, failure: Failure, unsynced: int) -> None:
+def _post(webhook: str, failure: Failure, unreported: int) -> None:
     import requests
 
     try:
-        requests.post(webhook, json=slack_message(failure, unsynced), timeout=_SECONDS).raise_for_status()
+        requests.post(webhook, json=slack_message(failure, unreported), timeout=_SECONDS).raise_for_status()
     except requests.RequestException as error:
-        # Not its text, and not chained: both hold the address, which lets anybody write there.
+        # Neither its text nor the chained error: both contain the address, which allows anyone to post there.
         status = f" with {error.response.status_code}" if error.response is not None else ""
         raise AlertNotSent(
-            f"the webhook of {WEBHOOK} did not take the message: {type(error).__name__}{status}"
+            f"the webhook of {WEBHOOK} did not accept the message: {type(error).__name__}{status}"
         ) from None
 
 
-def _mail(settings: AlertSettings, failure: Failure, unsynced: int) -> None:
+def _mail(settings: AlertSettings, failure: Failure, unreported: int) -> None:
     message = EmailMessage()
     message["Subject"] = f"[e2i] {headline(failure)}"
     message["From"] = settings.sender
     message["To"] = ", ".join(settings.recipients)
-    message.set_content(text(failure, unsynced))
+    message.set_content(text(failure, unreported))
     try:
         send(message, settings.smtp)
     except MailNotSent as error:
-        raise AlertNotSent(f"the mail server of {SMTP} did not take the message: {error}") from None
+        raise AlertNotSent(f"the mail server of {SMTP} did not accept the message: {error}") from None

@@ -1,6 +1,6 @@
-"""The values on the wires of the graph as files: tables as Parquet, everything else as JSON; nothing is unpickled.
+"""Files of the values that assets exchange: tables as Parquet, everything else as JSON, without pickle.
 
-A value is a folder. It is written beside its place and moved there whole, so that a killed process leaves the old one.
+A value is a folder, written beside its place and moved there in one step: a killed process leaves the old value.
 """
 
 import json
@@ -25,30 +25,30 @@ VALUE = "value.json"
 
 
 class AssetMissing(E2iError):
-    """A value that is read before it was made."""
+    """The value is read before it was written."""
 
 
 class AssetDamaged(E2iError):
-    """A value whose files were changed, or written by another version."""
+    """The files of the value were changed, or written by another version."""
 
 
 def write(value: object, folder: Path) -> None:
-    """Write a value, replacing what was there in one step.
+    """Write a value and replace the previous one in one step.
 
     Raises:
-        E2iError: There is no file format for values of this type.
+        E2iError: There is no file format for this type.
     """
     with replacing(folder) as fresh:
         _write_files(value, fresh)
 
 
 def read(kind: type[Any], folder: Path) -> Any:
-    """Read a value as ``kind``; a kind that may not see some of the rows does not open their files.
+    """Read a value as ``kind``; a kind without access to some of the rows does not open their files.
 
     Raises:
-        AssetMissing: Nothing was written there.
-        AssetDamaged: Its files are not what this version writes.
-        E2iError: There is no file format for values of this type.
+        AssetMissing: The value does not exist.
+        AssetDamaged: Its files do not have the format of this version.
+        E2iError: There is no file format for this type.
     """
     if not folder.is_dir():
         raise AssetMissing(f"{folder.parent.name} of {folder.name} is not there yet: materialise it first")
@@ -66,7 +66,7 @@ def read(kind: type[Any], folder: Path) -> Any:
 
 
 def last_written(folder: Path) -> float:
-    """Return when a value was written, in seconds since the epoch; 0 when there is none."""
+    """Return the time of the last write, in seconds since the epoch; 0 if the value does not exist."""
     try:
         return folder.stat().st_mtime
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, and leave nothing behind them: whatever writes one in the state folder."""
+"""Atomic directories in the state folder: each appears completely or not at all and leaves no partial files."""
 
 import fcntl
 import os
@@ -9,20 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# So long a writer may take between making its folder and locking it.
+# The longest time between the creation of a directory and its lock.
 _GRACE_SECONDS = 5.0
 
 
 @contextmanager
 def replacing(folder: Path, mode: int = 0o700) -> Iterator[Path]:
-    """Give an empty folder to write to; at the end it takes the place of ``folder`` in one step.
+    """Yield an empty directory; at the end it replaces ``folder`` in one step.
 
-    It lies beside its place. Killed while it is written, the old one stays; what is left of the new one goes with the
-    next that is written there.
+    It is created beside ``folder``. If the writer is killed, the old directory stays; the next call removes the rest of
+    the new one.
 
     Args:
-        folder: The place; whatever is there is replaced.
-        mode: Of the new folder; by default its owner's alone, as rows are kept in some.
+        folder: The directory to replace or create.
+        mode: The mode of the new directory; by default only its owner has access, since some contain rows.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
@@ -36,10 +36,10 @@ def replacing(folder: Path, mode: int = 0o700) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what dead processes were writing in order to replace a folder: nobody holds its lock any more."""
-    for left in folder.parent.glob(f".{folder.name}-*"):
-        if _age(left) > _GRACE_SECONDS and (lock := _locked(left)) is not None:
-            shutil.rmtree(left, ignore_errors=True)
+    """Remove the partial directories of dead writers of ``folder``, whose locks are free."""
+    for leftover in folder.parent.glob(f".{folder.name}-*"):
+        if _age(leftover) > _GRACE_SECONDS and (lock := _locked(leftover)) is not None:
+            shutil.rmtree(leftover, ignore_errors=True)
             os.close(lock)
 
 
@@ -56,11 +56,11 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 def _locked(folder: Path) -> int | None:
-    """Lock a folder for as long as this process lives; None when another holds it, or where the file system cannot."""
+    """Lock a folder while this process lives; None if another process holds the lock or locks are not supported."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return None  # its writer was done just now
+        return None  # its writer has just finished
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

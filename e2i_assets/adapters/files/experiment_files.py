@@ -1,4 +1,4 @@
-"""The folder of experiment files: one YAML file an experiment, each read on its own."""
+"""The folder of experiment files: one YAML file per experiment, each read independently."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,12 +15,12 @@ _ENDINGS = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class ExperimentFolder:
-    """What a folder of experiment files holds.
+    """The contents of a folder of experiment files.
 
     Attributes:
-        experiments: The valid ones by name, in the order of their file names.
-        files: The file of each of them.
-        invalid: What is wrong with each other file, by path.
+        experiments: The valid experiments by name, in the order of their file names.
+        files: The file of each valid experiment.
+        invalid: The mistakes of each invalid file, by path.
     """
 
     experiments: Mapping[str, Experiment]
@@ -28,11 +28,11 @@ class ExperimentFolder:
     invalid: Mapping[Path, ExperimentInvalid]
 
     def experiment(self, name: str) -> Experiment:
-        """Return one experiment.
+        """Return an experiment.
 
         Raises:
-            ExperimentInvalid: The file of that name is not valid.
-            E2iError: There is none of that name.
+            ExperimentInvalid: The file of that name is invalid.
+            E2iError: No experiment has that name.
         """
         if name in self.experiments:
             return self.experiments[name]
@@ -44,11 +44,11 @@ class ExperimentFolder:
         raise E2iError(f"there is no experiment {name!r}{near or '.'} There are: {known}")
 
     def require_valid(self) -> None:
-        """Accept the folder only as a whole.
+        """Check that all files are valid.
 
         Raises:
-            ExperimentInvalid: The one invalid file's mistakes.
-            E2iError: The mistakes of all invalid files, when there are several.
+            ExperimentInvalid: One file is invalid; with its mistakes.
+            E2iError: Several files are invalid; with all their mistakes.
         """
         if len(self.invalid) == 1:
             raise next(iter(self.invalid.values()))
@@ -60,8 +60,8 @@ def read_experiment(path: Path) -> Experiment:
     """Read one experiment file.
 
     Raises:
-        ExperimentInvalid: With every mistake in it.
-        E2iError: There is no such file.
+        ExperimentInvalid: The file is invalid; with all its mistakes.
+        E2iError: The file does not exist.
     """
     if not path.is_file():
         raise E2iError(f"there is no experiment file {path}")
@@ -73,13 +73,13 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return the experiment files of a folder by name.
+    """Return the experiment files of a folder, ordered by name.
 
     Raises:
-        E2iError: There is no such folder.
+        E2iError: The folder does not exist.
     """
     if not folder.is_dir():
-        raise E2iError(f"there is no folder of experiments at {folder}: make it, or set E2I_HOME to the project folder")
+        raise E2iError(f"there is no experiments folder {folder}: create it, or set E2I_HOME to the project folder")
     return [
         path
         for path in sorted(folder.iterdir())
@@ -88,20 +88,20 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def read_folder(folder: Path) -> ExperimentFolder:
-    """Read every ``.yaml`` and ``.yml`` file of a folder; a bad one does not hide the good ones.
+    """Read every ``.yaml`` and ``.yml`` file of a folder; an invalid file does not affect the valid ones.
 
     Raises:
-        E2iError: There is no such folder.
+        E2iError: The folder does not exist.
     """
     return read_files(files_in(folder))
 
 
 def read_files(paths: Iterable[Path], read: Callable[[Path], Experiment] = read_experiment) -> ExperimentFolder:
-    """Read these files, each on its own.
+    """Read experiment files, each independently.
 
     Args:
-        paths: Of experiment files.
-        read: How one is read.
+        paths: The experiment files.
+        read: The function that reads one.
     """
     experiments: dict[str, Experiment] = {}
     files: dict[str, Path] = {}
@@ -122,11 +122,11 @@ def read_files(paths: Iterable[Path], read: Callable[[Path], Experiment] = read_
 
 
 def strict(folder: ExperimentFolder) -> ExperimentFolder:
-    """Return the folder with files that are not named like their experiment among the invalid ones.
+    """Return the folder with the files whose name differs from their experiment's name moved to the invalid ones.
 
-    A registered experiment is looked up by name: nobody should have to open the files to find its own.
+    A registered experiment is looked up by name: its file must be recognisable without opening all files.
     """
-    astray = {
+    misnamed = {
         path: ExperimentInvalid(
             f"experiment file {path}",
             [Violation("name", name, f"is not the name of the file: call the file {name}.yaml, or correct the name")],
@@ -134,10 +134,10 @@ def strict(folder: ExperimentFolder) -> ExperimentFolder:
         for name, path in folder.files.items()
         if path.stem != name
     }
-    kept = {name: one for name, one in folder.experiments.items() if folder.files[name] not in astray}
-    return replace(folder, experiments=kept, invalid={**folder.invalid, **astray})
+    named = {name: one for name, one in folder.experiments.items() if folder.files[name] not in misnamed}
+    return replace(folder, experiments=named, invalid={**folder.invalid, **misnamed})
 
 
 def mistakes_by_file(folder: ExperimentFolder) -> dict[str, str]:
-    """Return what is wrong with each invalid file, in a line, by the name of the file."""
+    """Return the mistakes of each invalid file in one line, by file name."""
     return {path.name: ", ".join(str(one) for one in mistakes.violations) for path, mistakes in folder.invalid.items()}

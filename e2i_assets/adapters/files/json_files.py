@@ -1,4 +1,4 @@
-"""JSON files in the state folder, whatever has become of them."""
+"""Reading JSON files of the state folder, which may be damaged."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,11 @@ from typing import Any
 
 
 def json_of(path: Path) -> Any:
-    """Return what a JSON file holds.
+    """Return the parsed content of a JSON file.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is no JSON, no text, or nested deeper than Python reads, which is no ``ValueError`` to Python.
+        OSError: The file cannot be read.
+        ValueError: The file is not text or not JSON, or is nested too deeply (Python's ``RecursionError``).
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Rows of a Parquet file, read when they are asked for and not kept: a study needs its matrices, not their table."""
+"""Rows of a Parquet file that are read on demand and not cached: a study needs its matrices, not the table."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,15 +13,15 @@ from e2i_assets.core.fitting.rows import ROWS_AT_A_TIME
 
 
 class StoredRows:
-    """A `RowSource` on a file that stays open: should another take its place, the rows stay the ones of this one.
+    """A `RowSource` on an open file: if the file is replaced, the rows stay those of the opened one.
 
     Args:
         path: The Parquet file.
-        features: Its columns that are learned from.
-        target: Its column that is predicted.
+        features: The feature columns.
+        target: The target column.
 
     Raises:
-        KeyError: The file lacks one of them.
+        KeyError: The file lacks a column.
     """
 
     def __init__(self, path: Path, features: Sequence[str], target: str) -> None:
@@ -34,23 +34,23 @@ class StoredRows:
             raise KeyError(", ".join(missing))
 
     def content(self) -> bytes:
-        """Return the file, byte for byte: what another machine needs to have the same rows."""
+        """Return the bytes of the file, which another machine needs to have the same rows."""
         self._file.seek(0)
         return bytes(self._file.read())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Hand the rows to a process of ours: through the open file, so that they are these rows there too."""
+        """Pickle the rows for another process of this product by the open file, so that it reads the same rows."""
         opened = Path(f"/proc/{os.getpid()}/fd/{self._file.fileno()}")
         return StoredRows, (opened if opened.exists() else self._path, self._features, self._target)
 
     @property
     def can_be_read_again(self) -> bool:
-        """They can."""
+        """Always true."""
         return True
 
     @property
     def features(self) -> pd.DataFrame:
-        """All rows in the columns of the features."""
+        """All rows of the feature columns."""
         return self.columns(self._features)
 
     @property
@@ -59,25 +59,25 @@ class StoredRows:
         return self.columns([self._target])[self._target]
 
     def blank(self) -> pd.DataFrame:
-        """Return a table of no rows with the names and types of the features."""
+        """Return an empty table with the names and types of the features."""
         return _frame(self._schema.empty_table(), self._features).astype(self._types())
 
     def columns(self, names: Sequence[str]) -> pd.DataFrame:
-        """Return all rows of some columns."""
+        """Return all rows of the named columns."""
         return _frame(pq.ParquetFile(self._file).read(columns=list(names)), names)
 
     def pieces(self, names: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-        """Return the features, or some of them, some rows at a time and in order."""
+        """Yield the features, or the named ones, in chunks of rows and in order."""
         wanted = self._features if names is None else list(names)
         types = {name: kind for name, kind in self._types().items() if name in wanted}
         stored = pq.ParquetFile(self._file, pre_buffer=False)
         for batch in stored.iter_batches(ROWS_AT_A_TIME, columns=wanted):
             yield _frame(pa.Table.from_batches([batch]), wanted).astype(types)
-            # Arrow would keep what the piece stood in, beside the matrix that is made of the pieces.
+            # Otherwise Arrow keeps the memory of the chunk, in addition to the matrix that is built from the chunks.
             pa.default_memory_pool().release_unused()
 
     def _types(self) -> dict[str, str]:
-        """Return the columns of truth values that have gaps: in a piece without a gap pandas would count with them."""
+        """Return the boolean columns with missing cells as ``object``: pandas types a chunk without any as boolean."""
         named = [name for name in self._features if pa.types.is_boolean(self._schema.field(name).type)]
         with_gaps = self.columns(named).select_dtypes("object")
         return {str(name): "object" for name in with_gaps}

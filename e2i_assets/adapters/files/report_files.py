@@ -1,4 +1,4 @@
-"""The pictures of a study and of a training, and their report, as files: one folder for each identity."""
+"""Report files of studies and trainings: their pictures and the report, one folder per spec hash."""
 
 import os
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ STUDY, MODEL = "study", "model"
 
 
 class ReportMissing(E2iError):
-    """A report that was never written."""
+    """The report does not exist."""
 
 
 def report_folder(settings: Settings, experiment: str, identity: str) -> Path:
-    """Return where the report of a training stands, with its pictures in folders below."""
+    """Return the report folder of a training; its pictures are in subfolders."""
     return settings.state / "reports" / experiment / identity[:12]
 
 
 def keep_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
-    """Write pictures in the place of those that were there; one that is not drawn any more does not stay."""
+    """Write pictures and delete the previous pictures that are not among them."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
         if old.name not in pictures:
@@ -33,15 +33,15 @@ def keep_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
 
 
 def kept_pictures(folder: Path) -> dict[str, bytes]:
-    """Return the pictures of a folder by file name; none where there is no folder."""
+    """Return the pictures of a folder by file name; empty if the folder does not exist."""
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a file whole: whoever opens it at that moment sees the old one or the new one."""
-    for left in path.parent.glob(f".{path.name}.*"):
-        if not psutil.pid_exists(int(left.suffix[1:])):
-            left.unlink(missing_ok=True)  # by a process that was killed
+    """Write a file atomically: a concurrent reader sees the old or the new content."""
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        if not psutil.pid_exists(int(leftover.suffix[1:])):
+            leftover.unlink(missing_ok=True)  # left by a killed process
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_bytes(content)
     partial.replace(path)

@@ -1,4 +1,4 @@
-"""The text files that a person writes beside the code: experiments, schemas, quality reports."""
+"""Reading text files that users write: experiments, schemas, quality reports."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ _MAX_BYTES = 4_000_000
 
 
 class FileUnreadable(E2iError):
-    """A file of a person's that is no text, too long to be read, or not ours to read."""
+    """The file is not text, is too long, or cannot be read."""
 
 
 def text_of(path: Path) -> str:
     """Return the text of a file, with or without a byte order mark.
 
     Raises:
-        FileUnreadable: It is longer than any such file is, no text in UTF-8, or cannot be read.
+        FileUnreadable: The file is too long, is not UTF-8 text, or cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -23,7 +23,7 @@ def text_of(path: Path) -> str:
     except OSError as error:
         raise FileUnreadable(f"{path} cannot be read: {error.strerror}") from error
     if len(content) > _MAX_BYTES:
-        raise FileUnreadable(f"{path} has more than {_MAX_BYTES:,} bytes: a file that a person writes has fewer")
+        raise FileUnreadable(f"{path} has more than {_MAX_BYTES:,} bytes, the limit for files written by users")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

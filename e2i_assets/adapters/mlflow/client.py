@@ -1,6 +1,6 @@
-"""Reaching an MLflow store: an explicit client, within bounded time, and with nothing sent to anybody else.
+"""MLflow client with an explicit store address, bounded timeouts and no telemetry.
 
-What is logged there belongs to `tracking`.
+`tracker` defines what is logged.
 """
 
 import logging
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PROBE_SECONDS = 3.0
-# MLflow takes these from the environment alone. A value that is already there stays. Its own defaults: usage data sent
-# home, ten connections a process, seven retries of two minutes each on a server that does not answer, and two lines
-# on the terminal for every run that ends.
+# MLflow reads these from the environment only. Existing values are kept. Its defaults: telemetry, ten connections per
+# process, seven retries of two minutes each for a server that does not answer, and two terminal lines per ended run.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "2",
@@ -38,25 +37,25 @@ class TrackingUnreachable(E2iError):
 
 
 class TrackingFailed(E2iError):
-    """An MLflow store that answered, and then not as it should."""
+    """The MLflow store answered, but with an error."""
 
 
 def bounded_environment() -> None:
-    """Set what MLflow reads from the environment, where a person has not."""
+    """Set the variables that MLflow reads from the environment, unless the user has set them."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
 
 def mlflow_client(tracking_uri: str) -> "MlflowClient":
-    """Return a client for this store and its registry, after making sure that it answers.
+    """Return a client for this store and its registry, after checking that the store answers.
 
     Raises:
-        TrackingUnreachable: Nothing answers within a few seconds. Without asking first, MLflow would retry for minutes.
+        TrackingUnreachable: No store answers within a few seconds. Without the check, MLflow would retry for minutes.
     """
     _require_answer(tracking_uri)
     bounded_environment()
     with warnings.catch_warnings():
-        # MLflow's own tables use a loader strategy that SQLAlchemy 2.1 deprecates; seen when they are first mapped.
+        # MLflow's tables use a loader strategy that SQLAlchemy 2.1 deprecates; it warns when they are first mapped.
         warnings.filterwarnings("ignore", message="The ``noload`` loader strategy", category=DeprecationWarning)
         from mlflow import MlflowClient
 
@@ -65,7 +64,7 @@ def mlflow_client(tracking_uri: str) -> "MlflowClient":
 
 
 def is_server(tracking_uri: str) -> bool:
-    """Whether the address is that of an MLflow server, which then decides where artifacts are kept."""
+    """Return whether the address is that of an MLflow server, which chooses the location of artifacts itself."""
     return tracking_uri.startswith(("http://", "https://"))
 
 
@@ -83,7 +82,7 @@ def _require_server(tracking_uri: str) -> None:
         answer = requests.get(f"{tracking_uri.rstrip('/')}/health", timeout=PROBE_SECONDS)
         answer.raise_for_status()
     except requests.RequestException as error:
-        # Not chained, here and below: what the libraries write repeats the address with its password.
+        # Not chained, here and below: the libraries' messages repeat the address with its password.
         why = without_userinfo(str(error), tracking_uri)
         raise TrackingUnreachable(f"no MLflow server answers, start it or correct its address: {why}") from None
 
@@ -92,10 +91,10 @@ def _require_database(tracking_uri: str) -> None:
     try:
         url = sa.make_url(tracking_uri)
         if "@" in (url.host or ""):
-            raise ArgumentError("the end of a password was taken for the host")
+            raise ArgumentError("the end of a password was parsed as the host")
         with _probe(url).connect():
             return
-    except (ArgumentError, ValueError):  # the latter: a port that is none
+    except (ArgumentError, ValueError):  # ValueError: an invalid port
         raise TrackingUnreachable(
             "the MLflow tracking address is neither a server's (http://...) nor a database's (postgresql://...); "
             f"{ESCAPING}"
@@ -107,6 +106,6 @@ def _require_database(tracking_uri: str) -> None:
 
 @lru_cache(maxsize=8)
 def _probe(url: sa.URL) -> sa.Engine:
-    """Return an engine that connects anew each time; what it asks a server once, it does not ask again."""
+    """Return an engine that opens a new connection each time but caches what it learned about the server."""
     limit = {"connect_timeout": round(PROBE_SECONDS)} if url.get_backend_name() == "postgresql" else {}
     return sa.create_engine(url, poolclass=NullPool, connect_args=limit)

@@ -1,4 +1,4 @@
-"""The bytes of a model: an archive of skops, made reproducible, and what is loaded from one."""
+"""The archive of a model: a reproducible skops archive, and the types that may be loaded from one."""
 
 import importlib
 import io
@@ -12,28 +12,28 @@ import numpy as np
 
 from e2i_assets.core.fitting.fitted_model import TRUSTED_TYPES
 
-# More than any model of ours has, less than a machine.
+# More than any model of this product needs, less than the memory of a machine.
 MOST_BYTES = 4_000_000_000
 _SCHEMA = "schema.json"
-# The earliest moment a zip archive can hold: the archive of a model does not tell when it was written.
+# The earliest time that a zip archive can store: the archive must not depend on the time when it was written.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def unfolded_bytes(archive: bytes) -> int:
-    """Return how many bytes an archive says that its files have, of which no reader takes more.
+    """Return the uncompressed size of an archive in bytes, as declared; readers do not read more.
 
     Raises:
-        zipfile.BadZipFile: It is no archive.
+        zipfile.BadZipFile: It is not a zip archive.
     """
     with zipfile.ZipFile(io.BytesIO(archive)) as packed:
         return sum(entry.file_size for entry in packed.infolist())
 
 
 def skops_io() -> ModuleType:
-    """Return `skops.io`, which here trusts no type but numbers, text and arrays by itself.
+    """Return `skops.io`, with only numbers, text and arrays trusted by default.
 
-    By default it trusts every estimator of scikit-learn, and imports each module of scikit-learn to list them: 1.6 CPU
-    seconds, a fifth of a small run. Our list of trusted types names each type that a model of ours holds.
+    By default skops trusts every estimator of scikit-learn, and imports all its modules to list them: 1.6 CPU seconds,
+    a fifth of a small run. `TRUSTED_TYPES` lists each type that a model of this product contains.
     """
     if "skops.io" not in sys.modules:
         import sklearn.utils
@@ -48,16 +48,16 @@ def skops_io() -> ModuleType:
 
 
 def untrusted_types(archive: bytes) -> list[str]:
-    """Return the types in a skops archive that are never loaded; nothing is built to find out."""
+    """Return the types in a skops archive that are never loaded, without building any object."""
     return sorted(set(skops_io().get_untrusted_types(data=archive)) - set(TRUSTED_TYPES))
 
 
 def canonical(archive: bytes) -> bytes:
-    """Return a skops archive with the same content, such that equal models have equal bytes.
+    """Return a skops archive with the same content in a canonical form: equal models have equal bytes.
 
-    skops numbers objects, and names the files of arrays, by memory address, the records of a tree end in whatever the
-    memory held before, and the zip holds the time of day. Here both are numbered in the order of the document, the gaps
-    are zero, and time stands still. Compressed, since the schema of a forest is mostly repetition.
+    skops numbers objects, and names array files, by memory address; the padding in the records of a tree is
+    uninitialised memory, and the zip contains timestamps. Here, objects and files are numbered in document order, the
+    padding is zero and the timestamps are constant. The archive is compressed: the schema of a forest is repetitive.
     """
     with zipfile.ZipFile(io.BytesIO(archive)) as source:
         contents = {name: source.read(name) for name in source.namelist()}
@@ -72,7 +72,7 @@ def canonical(archive: bytes) -> bytes:
 
 
 class _Numbering:
-    """Numbers for what skops identifies by address, given in the order of appearance."""
+    """Assigns numbers to what skops identifies by memory address, in the order of appearance."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
@@ -83,14 +83,14 @@ class _Numbering:
         if isinstance(node, list):
             return [self.renumbered(item) for item in node]
         if isinstance(node, dict):
-            # Which equal numbers and texts happen to be one object is chance.
+            # Whether equal numbers and texts are one object is arbitrary, so their ids are dropped.
             plain = node.get("__loader__") in ("JsonNode", "TypeNode")
             return {key: self._value(key, value) for key, value in node.items() if not (plain and key == "__id__")}
         return node
 
     def _value(self, key: str, value: Any) -> Any:
         if key == "__id__" and isinstance(value, int):
-            # From one: skops takes an id of zero for none.
+            # Numbered from one: skops treats an id of zero as missing.
             return self._ids.setdefault(value, len(self._ids) + 1)
         if key == "file" and isinstance(value, str) and value in self._names:
             suffix = value.rpartition(".")[2]
@@ -99,7 +99,7 @@ class _Numbering:
 
 
 def _without_gaps(name: str, content: bytes) -> bytes:
-    """The file of an array with zeros between the fields of its records."""
+    """Return the file of an array with zeros in the padding of its records."""
     if not name.endswith(".npy"):
         return content
     array = np.load(io.BytesIO(content), allow_pickle=False)

@@ -1,6 +1,6 @@
-"""A fitted model as an MLflow model folder that stands alone: it loads without `e2i_assets` and without pickle.
+"""A fitted model as a self-contained MLflow model folder: it loads without `e2i_assets` and without pickle.
 
-The code that loads it travels in the folder: a copy of `core/fitting/fitted_model.py`.
+The folder contains the code that loads the model: a copy of `core/fitting/fitted_model.py`.
 """
 
 import hashlib
@@ -38,16 +38,16 @@ COLUMNS_KEY, THRESHOLD_KEY = "e2i.columns", "e2i.decision_threshold"
 def save_mlflow_model(
     model: FittedModel, folder: Path, input_example: "pd.DataFrame", metadata: Mapping[str, str] | None = None
 ) -> str:
-    """Write a folder that ``mlflow.pyfunc.load_model`` opens where nothing of ours is installed.
+    """Write a folder that ``mlflow.pyfunc.load_model`` opens without this package.
 
-    Its ``predict`` takes the parameter ``method``: ``predict`` (decisions at the model's threshold, or values) or
+    Its ``predict`` has the parameter ``method``: ``predict`` (decisions at the model's threshold, or values) or
     ``predict_proba`` (a column of probabilities for each class).
 
     Args:
         model: A fitted model.
-        folder: Where it is put, in one step; what is there is replaced.
+        folder: The target, written in one step; an existing folder is replaced.
         input_example: A few rows of features, in the column types that the model was fitted on.
-        metadata: What MLflow shows beside the model.
+        metadata: Metadata that MLflow shows with the model.
 
     Returns:
         The SHA-256 of the model's archive.
@@ -70,7 +70,7 @@ def save_mlflow_model(
             input_example=example,
             pip_requirements=_requirements(model),
             metadata={**(metadata or {}), **_facts(model), MODEL_SHA256_TAG: digest},
-            # Otherwise MLflow looks for a lock file in whatever the current folder is, and copies it along.
+            # Otherwise MLflow searches the current folder for a lock file and copies it into the model.
             uv_project_path=scratch,
         )
     return digest
@@ -79,14 +79,14 @@ def save_mlflow_model(
 def _pyfunc() -> ModuleType:
     bounded_environment()
     with warnings.catch_warnings():
-        # MLflow says this about a type hint of its own when it is first imported; nobody here can mend it.
+        # MLflow's first import warns about one of its own type hints, which cannot be fixed here.
         warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType", category=UserWarning)
         return importlib.import_module("mlflow.pyfunc")
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without MLflow's remarks that it checks the example, and that an environment made by uv has no pip."""
+    """Suppress MLflow's messages that it validates the example, and that an environment made by uv has no pip."""
     loggers = [logging.getLogger(name) for name in ("mlflow.pyfunc", "mlflow.utils.environment")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -99,9 +99,9 @@ def _quiet() -> Iterator[None]:
 
 
 def _written_loader(folder: Path) -> Path:
-    """Write the code that travels with the model, under a name that changes with the code.
+    """Write the loader module of the model, under a name that contains a hash of the code.
 
-    Python imports a module of one name once, so two models of different versions need different names.
+    Python imports a module name once per process, so models with different code need different names.
     """
     code = inspect.getsource(fitted_model)
     path = folder / f"e2i_model_{hashlib.sha256(code.encode()).hexdigest()[:12]}.py"
@@ -110,23 +110,23 @@ def _written_loader(folder: Path) -> Path:
 
 
 def _requirements(model: FittedModel) -> list[str]:
-    """Return exact versions. MLflow would infer them in a process that loads the model, which costs seconds."""
+    """Return exact versions. MLflow would infer them in a process that loads the model, which takes seconds."""
     package = type(model.estimator).__module__.partition(".")[0]
     needed = [*_ALWAYS_NEEDED, *(name for name in _BOOSTERS if name == package)]
     return [f"{name}=={importlib.metadata.version(name)}" for name in needed]
 
 
 def _facts(model: FittedModel) -> dict[str, str]:
-    """Return what the signature cannot say: the kind of each column, and the threshold."""
+    """Return what the signature does not contain: the kind of each column, and the threshold."""
     threshold = {} if model.threshold is None else {THRESHOLD_KEY: repr(model.threshold)}
     return {COLUMNS_KEY: json.dumps(model.column_kinds), **threshold}
 
 
 def _signature(model: FittedModel, example: "pd.DataFrame") -> "ModelSignature":
-    """Return the names of the columns, of any type, and the type of a decision.
+    """Return a signature with the column names, without types, and with the type of a decision.
 
-    MLflow refuses a missing integer for ``long``, whole numbers for ``double`` and categories for ``string``. The model
-    itself takes all of these, and refuses text in a column of numbers.
+    MLflow rejects a missing integer for ``long``, whole numbers for ``double`` and categories for ``string``. The model
+    itself accepts all of these, and rejects text in a column of numbers.
     """
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType

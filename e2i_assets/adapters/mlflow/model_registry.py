@@ -1,4 +1,4 @@
-"""MLflow's model registry: one version for a run, found or created, with the contract's stage as its alias."""
+"""MLflow's model registry: one version per run, found or created, with the stage as its alias."""
 
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def registered_version(client: "MlflowClient", name: str, tracked: TrackedRun, run: "Run", sha256: str) -> int:
-    """Make the model of a run a version of a registered model, once, and point the alias of its stage at it."""
+    """Register the model of a run as a version, once, set the alias of its stage, and return the version number."""
     version = _version_of(client, name, run.info.run_id)
     if version is None:
         _create_model(client, name, tracked)
@@ -46,7 +46,7 @@ def registered_version(client: "MlflowClient", name: str, tracked: TrackedRun, r
 
 
 def _is_superseded(client: "MlflowClient", name: str, tracked: TrackedRun, began: str) -> bool:
-    """Whether the alias names a model that was trained later: what is sent late does not take it back."""
+    """Return whether the alias names a model that was trained later; a model that is logged late does not take it."""
     alias = client.get_registered_model(name).aliases.get(tracked.stage.lower())
     if alias is None or not began:
         return False
@@ -59,7 +59,7 @@ def _version_of(client: "MlflowClient", name: str, run_id: str) -> "ModelVersion
 
 
 def _create_model(client: "MlflowClient", name: str, tracked: TrackedRun) -> None:
-    """Create the registered model unless it is there: another experiment may be creating it just now."""
+    """Create the registered model if it does not exist; another experiment may create it concurrently."""
     from mlflow.exceptions import MlflowException
 
     shown = ("algorithm", "problem_type")
@@ -71,13 +71,13 @@ def _create_model(client: "MlflowClient", name: str, tracked: TrackedRun) -> Non
             raise
         if "already taken by a prompt" in error.message:
             raise TrackingRefused(
-                f"MLflow has a prompt of the name {name}, and takes no model of that name: delete the prompt, "
-                "then `e2i track --catch-up`"
+                f"MLflow has a prompt with the name {name}, so it accepts no model of that name: delete the prompt, "
+                "then run `e2i track --catch-up`"
             ) from None
 
 
 def promote(client: "MlflowClient", name: str, version: int, champion: int | None) -> None:
-    """Point one alias at the champion, and the other at this version unless that is the champion."""
+    """Set the champion alias, and set the challenger alias to this version unless it is the champion."""
     aliases = dict(client.get_registered_model(name).aliases)
     wanted = {CHAMPION: champion, CHALLENGER: None if version == champion else version}
     for alias, number in wanted.items():
@@ -88,6 +88,6 @@ def promote(client: "MlflowClient", name: str, version: int, champion: int | Non
 
 
 def champion_version(client: "MlflowClient", name: str) -> str | None:
-    """Return the version that the alias of the champion points at, or None."""
+    """Return the version with the champion alias, or None."""
     found = dict(client.get_registered_model(name).aliases).get(CHAMPION)
     return None if found is None else str(found)

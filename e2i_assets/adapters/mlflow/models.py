@@ -1,6 +1,6 @@
-"""Fitted models on disk, without pickle: one skops archive, and a manifest with its hash and the library versions.
+"""Fitted models on disk, without pickle: a skops archive, and a manifest with its hash and the library versions.
 
-How a model looks to MLflow stands in `mlflow_model`.
+`model_folder` converts a model to MLflow's format.
 """
 
 import hashlib
@@ -26,27 +26,27 @@ _FORMAT = "e2i-model-2"
 
 
 class ModelInvalid(E2iError):
-    """A model that cannot be stored, or a stored one that is damaged, altered or not ours."""
+    """The model cannot be stored, or the stored model is damaged, modified or not of this product."""
 
 
 def save_model(model: FittedModel, folder: Path) -> str:
-    """Write a model, so that `load_model` brings back one that predicts the same to the last bit.
+    """Write a model that `load_model` restores with exactly the same predictions.
 
     Args:
         model: A fitted model.
-        folder: Created when it is not there; a model in it is replaced.
+        folder: Created if it does not exist; a model in it is replaced.
 
     Returns:
         The SHA-256 of the archive. Equal models have equal hashes.
 
     Raises:
-        ModelInvalid: The model holds a type that we would refuse to load. Nothing is written.
+        ModelInvalid: The model contains a type that is never loaded. Nothing is written.
     """
     archive = canonical(skops_io().dumps(model.parts))
     if unknown := untrusted_types(archive):
         raise ModelInvalid(
-            f"this model holds {', '.join(unknown)}, which is never loaded from storage, so it is not stored. Leave it "
-            "out of the model, or add the type to TRUSTED_TYPES in e2i_assets/core/fitting/fitted_model.py"
+            f"this model contains {', '.join(unknown)}, which is never loaded from storage, so it is not stored. "
+            "Remove it from the model, or add the type to TRUSTED_TYPES in e2i_assets/core/fitting/fitted_model.py"
         )
     digest = hashlib.sha256(archive).hexdigest()
     manifest = {"format": _FORMAT, "sha256": digest, "libraries": library_versions()}
@@ -60,26 +60,26 @@ def load_model(folder: Path, expected_sha256: str | None = None) -> FittedModel:
     """Read a model that `save_model` wrote.
 
     Args:
-        folder: Where it was written to.
-        expected_sha256: The hash that was kept elsewhere, so that exchanging archive and manifest together is noticed.
+        folder: The folder that it was written to.
+        expected_sha256: The hash stored elsewhere; it detects that archive and manifest were both replaced.
 
     Raises:
-        ModelInvalid: A file is missing, was altered, or holds a type that is not one of ours.
+        ModelInvalid: A file is missing, was modified, or contains a type that is not trusted.
     """
     parts = _loaded(folder, _archive(folder, expected_sha256))
     try:
         return FittedModel(**parts)
     except TypeError:
-        raise ModelInvalid(f"{folder / ARCHIVE} does not hold the parts of a model: train the model again") from None
+        raise ModelInvalid(f"{folder / ARCHIVE} does not contain the parts of a model: train the model again") from None
 
 
 def library_versions() -> dict[str, str]:
-    """Return the installed version of each library that a model may hold objects of."""
+    """Return the installed version of each library whose objects a model may contain."""
     return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
 def _archive(folder: Path, expected_sha256: str | None) -> bytes:
-    """The bytes of the archive, when they are the ones that the manifest and the caller expect."""
+    """Return the bytes of the archive, after checking its hash against the manifest and `expected_sha256`."""
     try:
         manifest = json_of(folder / MANIFEST)
         archive = (folder / ARCHIVE).read_bytes()
@@ -100,12 +100,12 @@ def _loaded(folder: Path, archive: bytes) -> Any:
     try:
         if (unfolded := unfolded_bytes(archive)) > MOST_BYTES:
             raise ModelInvalid(
-                f"{folder / ARCHIVE} would unfold to {unfolded:,} bytes, which no model does: do not use it"
+                f"{folder / ARCHIVE} would unpack to {unfolded:,} bytes, more than any model: do not use it"
             )
         if unknown := untrusted_types(archive):
-            raise ModelInvalid(f"{folder / ARCHIVE} holds {', '.join(unknown)}, which is never loaded: do not use it")
+            raise ModelInvalid(f"{folder / ARCHIVE} has {', '.join(unknown)}, which is never loaded: do not use it")
         return skops_io().loads(archive, trusted=list(TRUSTED_TYPES))
     except ModelInvalid:
         raise
-    except Exception as error:  # what a forged archive makes its readers raise is no closed list
+    except Exception as error:  # a forged archive can make the readers raise any exception
         raise ModelInvalid(f"{folder / ARCHIVE} cannot be read as a model: {type(error).__name__}: {error}") from error

@@ -1,6 +1,6 @@
-"""Trainings that MLflow has not taken yet, as folders from which a later call sends them.
+"""Outbox: trainings that are not logged in MLflow yet, as folders that a later call sends.
 
-One folder for each experiment and study: `run.json`, and the files beside it. The model itself stays where it is kept.
+One folder per experiment and study contains `run.json` and the files of the run. The model stays where it is stored.
 """
 
 import json
@@ -23,7 +23,7 @@ _RUN, _FILES = "run.json", "files"
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A training that is still to be logged: of which experiment and study, since when, and why it is not there."""
+    """A training that is not logged yet: its experiment and spec hash, since when, and why."""
 
     experiment: str
     identity: str
@@ -34,18 +34,18 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """What waits below a folder; without anything waiting there is no folder."""
+    """The trainings that wait in a folder; the folder of an experiment without any is deleted."""
 
     folder: Path
 
     def put(self, experiment: str, identity: str, run: TrackedRun, reason: str) -> None:
-        """Keep a training, in the place of what was kept of the same study: whole, or not at all."""
+        """Store a training atomically, in place of a stored one of the same study."""
         with replacing(self._place(experiment, identity)) as fresh:
             _write_files(fresh / _FILES, run.figures)
             (fresh / _RUN).write_text(json.dumps(_document(run, reason), indent=2), encoding="utf-8")
 
     def add_files(self, experiment: str, identity: str, files: Mapping[str, bytes]) -> bool:
-        """Add files to a training that waits; False when none of this study does."""
+        """Add files to a waiting training; return False if none of this study waits."""
         waiting = self.get(experiment, identity)
         if waiting is None:
             return False
@@ -54,7 +54,7 @@ class Outbox:
         return True
 
     def drop(self, experiment: str, identity: str) -> None:
-        """Forget a training: MLflow has it, or it is about to be replaced."""
+        """Delete a waiting training, after it is logged or before it is replaced."""
         place = self._place(experiment, identity)
         shutil.rmtree(place, ignore_errors=True)
         remove_leftovers(place)
@@ -62,12 +62,12 @@ class Outbox:
             place.parent.rmdir()
 
     def get(self, experiment: str, identity: str) -> Pending | None:
-        """Return what waits of a study."""
+        """Return the waiting training of a study, or None."""
         place = self._place(experiment, identity)
         return _read(place) if place.is_dir() else None
 
     def pending(self, experiment: str | None = None) -> Iterator[Pending]:
-        """Go through what waits, of every experiment or of one, the oldest first."""
+        """Yield the waiting trainings of every experiment, or of one, oldest first."""
         folders = self.folder.glob(f"{experiment or '*'}/*/{_RUN}")
         yield from sorted((_read(path.parent) for path in folders), key=lambda one: one.since)
 
@@ -76,7 +76,7 @@ class Outbox:
 
 
 def _document(run: TrackedRun, reason: str) -> dict[str, Any]:
-    # As text a parameter is what MLflow will show, and says the same when it is read back.
+    # Parameters are stored as the text that MLflow will show, which does not change when it is read back.
     plain = replace(run, figures={}, params={name: param_text(value) for name, value in run.params.items()})
     written = TypeAdapter(TrackedRun).dump_python(plain, mode="json")
     return {"since": datetime.now(UTC).isoformat(), "reason": reason, "run": written}
@@ -103,6 +103,6 @@ def _read(place: Path) -> Pending:
         return Pending(place.parent.name, identity, replace(run, figures=files), since, str(found["reason"]))
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         raise E2iError(
-            f"{place} cannot be read, so that MLflow cannot be told about this training: remove the folder and run "
+            f"{place} cannot be read, so this training cannot be logged in MLflow: remove the folder and run "
             f"`e2i run {place.parent.name}`, which logs it again ({' '.join(str(error).split())[:200]})"
         ) from error

@@ -1,4 +1,4 @@
-"""One MLflow run, written to by explicit id: its values, its files, its model, and how it ends."""
+"""Writes to an MLflow run by explicit id: its values, files, model and final status."""
 
 import json
 import tempfile
@@ -29,17 +29,17 @@ _LONGEST_DIGEST = 36
 
 
 def found_run(client: "MlflowClient", experiment_ids: list[str], run_key: str) -> "Run | None":
-    """Return the run of this key; the first, should a person have copied one."""
+    """Return the run with this key, or None; the oldest one if a user has copied it."""
     query = f"tags.`{RUN_KEY_TAG}` = '{run_key}'"
     found = client.search_runs(experiment_ids, query, max_results=1, order_by=["attributes.start_time ASC"])
     return found[0] if found else None
 
 
 def opened_run(client: "MlflowClient", experiment_id: str, tracked: TrackedRun) -> "Run":
-    """Find or create the run of this key, and have it say RUNNING.
+    """Find or create the run with this key and set its status to RUNNING.
 
     Raises:
-        TrackingRefused: It is there, and its parameters are others. It stays as it is.
+        TrackingRefused: The run exists with other parameters; it stays unchanged.
     """
     run = found_run(client, [experiment_id], tracked.run_key)
     name = cut(tracked.run_name, LONGEST_NAME)
@@ -53,7 +53,7 @@ def opened_run(client: "MlflowClient", experiment_id: str, tracked: TrackedRun) 
 
 @contextmanager
 def ended(client: "MlflowClient", run_id: str, tracked: TrackedRun) -> Iterator[None]:
-    """End the run FINISHED, or FAILED when its training was, or when anything interrupts what is done inside."""
+    """Set the final status of the run: FINISHED, or FAILED after a failed training or an exception in the block."""
     outcome = "FAILED"
     try:
         yield
@@ -63,7 +63,7 @@ def ended(client: "MlflowClient", run_id: str, tracked: TrackedRun) -> Iterator[
 
 
 def log_values(client: "MlflowClient", run: "Run", tracked: TrackedRun) -> None:
-    """Log parameters, tags and metrics in one batch; a metric that is there already gets no second point."""
+    """Log parameters, tags and metrics in one batch; an unchanged metric gets no second point."""
     from mlflow.entities import Metric, Param, RunTag
 
     now = time.time_ns() // 1_000_000
@@ -80,7 +80,7 @@ def log_values(client: "MlflowClient", run: "Run", tracked: TrackedRun) -> None:
 
 
 def log_data(client: "MlflowClient", run: "Run", data: tuple[str, str]) -> None:
-    """Name the rows as the dataset of the run, by as much of their hash as MLflow takes; twice is once."""
+    """Log the rows as the dataset of the run, with their hash cut to MLflow's length; a repetition has no effect."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     name, content_hash = data
@@ -89,7 +89,7 @@ def log_data(client: "MlflowClient", run: "Run", data: tuple[str, str]) -> None:
 
 
 def log_files(client: "MlflowClient", run: "Run", content: Mapping[str, bytes]) -> None:
-    """Log files under exactly their names."""
+    """Log files under exactly these names."""
     if not content:
         return
     with tempfile.TemporaryDirectory() as scratch:
@@ -101,10 +101,10 @@ def log_files(client: "MlflowClient", run: "Run", content: Mapping[str, bytes]) 
 
 
 def log_model(client: "MlflowClient", run: "Run", folder: Path) -> str:
-    """Log an MLflow model folder under ``model``, unless this very model is there; returns its hash.
+    """Log an MLflow model folder under ``model``, unless this model is logged already; return its hash.
 
-    As artifacts of the run, and not as what MLflow 3 calls a logged model: its clients look those up at the address
-    that the environment names, whichever address they were given.
+    It is logged as artifacts of the run and not as a "logged model" of MLflow 3, whose clients look it up at the
+    address in the environment instead of their own address.
     """
     from mlflow.models import Model
 
@@ -119,12 +119,12 @@ def log_model(client: "MlflowClient", run: "Run", folder: Path) -> str:
 def _require_same_params(run: "Run", tracked: TrackedRun) -> None:
     given = {name: param_text(value) for name, value in tracked.params.items()}
     differing = [
-        f"{name} is {kept}, not {given.get(name, 'given any more')}"
-        for name, kept in sorted(run.data.params.items())
-        if given.get(name) != kept
+        f"{name} is {stored}, not {given.get(name, 'given any more')}"
+        for name, stored in sorted(run.data.params.items())
+        if given.get(name) != stored
     ]
     if differing:
         raise TrackingRefused(
             f"MLflow run {run.info.run_id} has the same spec hash but other parameters: {'; '.join(differing)}. "
-            "It was left as it is; delete it in MLflow to log this training in its place"
+            "It was left unchanged; delete it in MLflow to log this training in its place"
         )

@@ -1,4 +1,4 @@
-"""The files that MLflow keeps of a training, under exactly their names: documents, tables, pictures, pages."""
+"""Artifact files of an MLflow run, under exactly their names: documents, tables, pictures, pages."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,33 +9,33 @@ from e2i_assets.adapters.mlflow.tracked_run import MODEL_FOLDER, TrackedRun, Tra
 
 
 def files(run: TrackedRun) -> dict[str, bytes]:
-    """Return everything that a run is given as a file, as the bytes of that file.
+    """Return all files of a run as bytes, by name.
 
     Raises:
-        TrackingRefused: A document is not JSON, or holds a number that is not finite.
+        TrackingRefused: A document is not valid JSON, or contains a number that is not finite.
     """
     documents = {**run.documents, **{name: _table(rows) for name, rows in run.tables.items()}}
     return {**{name: _json(name, document) for name, document in documents.items()}, **run.figures}
 
 
 def require_file_names(names: Iterable[str]) -> None:
-    """Check that each is a name below the artifact root, and not in the place of the model.
+    """Check that each name is a path below the artifact root and outside the model folder.
 
     Raises:
-        TrackingRefused: One is not; every one of them is named.
+        TrackingRefused: Some names are invalid; the message lists them.
     """
     paths = {name: PurePosixPath(name) for name in names}
-    astray = [
+    invalid = [
         name
         for name, path in paths.items()
         if path.is_absolute() or ".." in path.parts or path.parts[:1] in ((), (MODEL_FOLDER,))
     ]
-    if astray:
-        raise TrackingRefused(f"not a name for an artifact: {', '.join(map(repr, astray))}; give a file name")
+    if invalid:
+        raise TrackingRefused(f"not a name for an artifact: {', '.join(map(repr, invalid))}; give a file name")
 
 
 def _table(rows: Sequence[Mapping[str, object]]) -> dict[str, Any]:
-    """The form in which MLflow keeps, shows and compares a table: names of the columns, and a list for each row."""
+    """Return a table in MLflow's format: the column names, and a list of values per row."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return {"columns": columns, "data": [[row.get(name) for name in columns] for row in rows]}
 

@@ -1,4 +1,4 @@
-"""What is tracked of a training, and what became of it: values, and the rules that they have to meet."""
+"""The contents of a tracked training and the result of tracking it, with the rules for valid values."""
 
 import json
 import math
@@ -18,7 +18,7 @@ DAGSTER_RUN_TAG = "e2i.dagster_run_id"
 MODEL_SHA256_TAG = "e2i.model_sha256"
 LOGGED_ARTIFACTS_TAG = "mlflow.loggedArtifacts"
 MODEL_FOLDER = "model"
-# How many characters MLflow stores of each kind of text: it refuses longer ones, or cuts them without a mark.
+# Maximum number of characters per kind of text in MLflow, which rejects longer texts or truncates them silently.
 LONGEST_PARAM, LONGEST_TAG, LONGEST_EXPERIMENT_TAG = 6000, 8000, 20_000
 LONGEST_REGISTERED = 5000  # a description or a tag in the model registry
 LONGEST_NAME = 250  # of a run
@@ -28,30 +28,30 @@ TrackingStatus = Literal["logged", "refused", "unavailable", "disabled"]
 
 
 class TrackingRefused(E2iError):
-    """What was to be logged is not a legal value, or contradicts what the same run holds already."""
+    """A value is invalid, or contradicts what the same run already contains."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackedRun:
-    """One training, as MLflow is to show it.
+    """A training as it is shown in MLflow.
 
     Attributes:
         experiment_name: MLflow experiment, found or created.
-        run_key: Identity of the training: the same key is the same MLflow run, however often it is logged.
-        run_name: Shown in MLflow; as is ``description``.
-        dagster_run_id: By which `Tracker.close_stale` finds a run whose process died.
+        run_key: Identifies the training: the same key is always the same MLflow run.
+        run_name: Shown in MLflow, like ``description``.
+        dagster_run_id: Used by `Tracker.close_stale` to find a run whose process died.
         params: By name, hyperparameters with their prefix (see `hyperparameters`). They cannot change afterwards.
         metrics: Finite numbers by name.
         documents: File name to a JSON document, logged under exactly that name at the artifact root.
-        tables: File name, which ends in ``.json``, to rows; MLflow shows them as a table and compares them over runs.
-        figures: File name to its bytes: PNGs, and whatever else a person opens, such as an HTML report.
-        history: What the metrics of the trials were, one point a trial.
+        tables: File name ending in ``.json`` to rows; MLflow shows them as a table and compares them across runs.
+        figures: File name to its bytes: PNGs and other files for users, such as an HTML report.
+        history: The metrics of the trials, one point per trial.
         data: Name and content hash of the rows, which MLflow shows as the dataset of the run.
         model_folder: An MLflow model folder, logged under ``model``.
-        registered_model_name: The model that it becomes a version of, None to register nothing.
-        stage: Stage of the contract; its lower-case name is the alias of the version.
-        started_at: When the training began; None for the moment of logging.
-        failure: Why it came to nothing: the run ends FAILED and says this. None for one that came to its end.
+        registered_model_name: The registered model to add a version to; None registers nothing.
+        stage: The stage; its lower-case name is the alias of the version.
+        started_at: Start of the training; None for the time of logging.
+        failure: Reason of a failed training: the run ends FAILED with this reason. None after success.
     """
 
     experiment_name: str
@@ -77,7 +77,7 @@ class TrackedRun:
 
 @dataclass(frozen=True, slots=True)
 class TrackingResult:
-    """What became of it. Every id is one that MLflow gave; where there is none, ``reason`` says why."""
+    """The result of tracking. All ids come from MLflow; without a run id, ``reason`` says why."""
 
     status: TrackingStatus
     run_id: str | None = None
@@ -90,12 +90,12 @@ class TrackingResult:
 
 
 def hyperparameters(values: Mapping[str, object]) -> dict[str, object]:
-    """Return the parameters under the names that MLflow shows: prefixed with ``hp_``, private ones left out."""
+    """Return the parameters under the names shown in MLflow: prefixed with ``hp_``, without private ones."""
     return {f"hp_{name}": value for name, value in values.items() if not name.startswith("_")}
 
 
 def cut(text: str, limit: int) -> str:
-    """Return a text within a limit of MLflow; a longer one ends with a mark that says how long it was."""
+    """Return a text cut to MLflow's limit; a text that was cut ends with its original length."""
     if len(text) <= limit:
         return text
     mark = f" [cut from {len(text):,} characters]"
@@ -103,7 +103,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def param_text(value: object) -> str:
-    """Return the text that MLflow keeps of a parameter: JSON for lists and mappings, else as Python writes it."""
+    """Return the text of a parameter in MLflow: JSON for lists and mappings, otherwise Python's representation."""
     item = getattr(value, "item", None)
     plain = item() if callable(item) else value
     text = json.dumps(plain, sort_keys=True) if isinstance(plain, list | tuple | dict) else str(plain)
@@ -111,10 +111,10 @@ def param_text(value: object) -> str:
 
 
 def all_tags(run: TrackedRun) -> dict[str, str]:
-    """Return the tags of the MLflow run, those by which it is found again among them."""
+    """Return the tags of the MLflow run, including those that identify it."""
     described = {"mlflow.note.content": run.description} if run.description else {}
     dagster = {DAGSTER_RUN_TAG: run.dagster_run_id} if run.dagster_run_id else {}
-    # By which MLflow's own pages know which files are tables.
+    # MLflow's pages use this tag to recognise table files.
     tables = [{"path": name, "type": "table"} for name in run.tables]
     shown = {LOGGED_ARTIFACTS_TAG: json.dumps(tables)} if tables else {}
     failed = {FAILURE_TAG: cut(run.failure, _LONGEST_FAILURE)} if run.failure else {}
@@ -128,15 +128,15 @@ def experiment_tags(run: TrackedRun) -> dict[str, str]:
 
 
 def require_legal(run: TrackedRun) -> None:
-    """Check what MLflow would take without a word, or refuse only half way through.
+    """Check for values that MLflow would accept silently, or reject only after part of the run is logged.
 
     Raises:
-        TrackingRefused: A metric is not finite; every one of them is named.
+        TrackingRefused: Some metrics are not finite; the message lists them.
     """
     named = [*run.metrics.items(), *((f"{point.name} of trial {point.step}", point.value) for point in run.history)]
-    endless = [f"{name} = {value}" for name, value in named if not _is_finite(value)]
-    if endless:
-        raise TrackingRefused(f"metrics that are not finite numbers are not logged: {', '.join(endless)}")
+    invalid = [f"{name} = {value}" for name, value in named if not _is_finite(value)]
+    if invalid:
+        raise TrackingRefused(f"metrics that are not finite numbers are not logged: {', '.join(invalid)}")
 
 
 def _is_finite(value: object) -> bool:

@@ -1,6 +1,6 @@
-"""Trainings in MLflow, by client and explicit ids. Best effort, at one boundary: only `Tracker._tried` catches.
+"""Logs trainings to MLflow by explicit ids. Best effort at a single boundary: only `Tracker._tried` catches errors.
 
-What a tracked run is stands in `tracked_run`, how a store is reached in `mlflow_client`.
+`tracked_run` defines a tracked run, and `client` connects to a store.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -45,10 +45,10 @@ class Tracker:
     """Logs trainings to one MLflow store.
 
     Args:
-        tracking_uri: Of a database or a server; None switches tracking off.
-        artifact_root: Folder for the artifacts, unless a server keeps them.
-        lock: Makes the lock of a name, held while a run is found or created and written to, and while a row that
-            several trainings share is written.
+        tracking_uri: Address of a database or a server; None switches tracking off.
+        artifact_root: Folder of the artifacts, unless a server stores them.
+        lock: Returns the lock with a name. It is held while a run is found or created and written, and while rows that
+            several trainings share are written.
     """
 
     def __init__(self, tracking_uri: str | None, artifact_root: Path, lock: Lock = nullcontext) -> None:
@@ -57,10 +57,10 @@ class Tracker:
         self._lock = lock
 
     def log(self, run: TrackedRun) -> TrackingResult:
-        """Log a training. The same run key again brings the same MLflow run up to date.
+        """Log a training. A repetition with the same run key updates the same MLflow run.
 
-        Never raises because of MLflow: a trained model is worth more than its log. ``refused`` means that something is
-        wrong with what was to be logged, ``unavailable`` that MLflow did not take it; both say why.
+        MLflow errors are not raised, because a trained model is worth more than its log. ``refused`` means that the run
+        is invalid, ``unavailable`` that MLflow did not accept it; ``reason`` says why.
         """
         try:
             require_legal(run)
@@ -71,28 +71,28 @@ class Tracker:
         return self._tried(run.run_key, lambda client: self._logged(client, run, content))
 
     def attach(self, run_key: str, content: Mapping[str, bytes]) -> TrackingResult:
-        """Add files to the run of this key, under exactly their names; the same name again replaces the file.
+        """Add files to the run with this key, under exactly their names; an existing file is replaced.
 
-        Never raises because of MLflow, as `log`; ``refused`` when there is no such run.
+        MLflow errors are not raised, as in `log`; ``refused`` if the run does not exist.
         """
 
-        def told(client: "MlflowClient") -> TrackingResult:
+        def attached(client: "MlflowClient") -> TrackingResult:
             require_file_names(content)
             run = found_run(client, _experiment_ids(client), run_key)
             if run is None:
-                raise TrackingRefused(f"MLflow has no run of the key {run_key}: log the training first")
+                raise TrackingRefused(f"MLflow has no run with the key {run_key}: log the training first")
             log_files(client, run, content)
             return TrackingResult("logged", run_id=str(run.info.run_id), experiment_id=str(run.info.experiment_id))
 
-        return self._tried(run_key, told)
+        return self._tried(run_key, attached)
 
     def promote(self, name: str, version: int, champion: int | None) -> str:
-        """Point the aliases of a registered model at its champion and, where that is another, at its challenger.
+        """Set the aliases of a registered model for its champion and, if different, its challenger.
 
-        Never raises because of MLflow.
+        MLflow errors are not raised.
 
         Returns:
-            ``moved``, or why not.
+            ``moved``, or the reason why not.
         """
         if self._tracking_uri is None:
             return "no MLflow tracking address is configured"
@@ -100,62 +100,62 @@ class Tracker:
             with self._lock(f"mlflow model:{name}"):
                 promote(mlflow_client(self._tracking_uri), name, version, champion)
         except tracking_failures() as error:
-            return self._said(error)
+            return self._message(error)
         return "moved"
 
     def champion(self, name: str) -> str | None:
-        """Return the version of a registered model that the alias ``champion`` points at, or None."""
-        with self._asked() as client:
+        """Return the version of a registered model with the alias ``champion``, or None."""
+        with self._client() as client:
             return champion_version(client, name)
 
     def run_params(self, run_id: str) -> dict[str, str]:
-        """Return the parameters of an MLflow run, as MLflow keeps them (see `param_text`)."""
-        with self._asked() as client:
+        """Return the parameters of an MLflow run as stored in MLflow (see `param_text`)."""
+        with self._client() as client:
             return dict(client.get_run(run_id).data.params)
 
     def close_stale(self, has_ended: Callable[[str], bool]) -> list[str]:
-        """Mark as FAILED what still says RUNNING although its Dagster run is over; returns the MLflow run ids.
+        """Set RUNNING runs whose Dagster run has ended to FAILED, and return their MLflow run ids.
 
         Args:
-            has_ended: Whether the Dagster run of this id is over.
+            has_ended: Returns whether the Dagster run with this id has ended.
         """
-        with self._asked() as client:
+        with self._client() as client:
             running = client.search_runs(_experiment_ids(client), "attributes.status = 'RUNNING'")
             stale = [
                 str(run.info.run_id)
                 for run in running
-                # Runs without the tag are not ours.
+                # Runs without the tag were not logged by this product.
                 if DAGSTER_RUN_TAG in run.data.tags and has_ended(run.data.tags[DAGSTER_RUN_TAG])
             ]
             for run_id in stale:
                 client.set_terminated(run_id, status="FAILED")
         return stale
 
-    def _tried(self, run_key: str, told: Callable[["MlflowClient"], TrackingResult]) -> TrackingResult:
-        """The one place where what MLflow raises becomes a word."""
+    def _tried(self, run_key: str, action: Callable[["MlflowClient"], TrackingResult]) -> TrackingResult:
+        """Run an action and convert MLflow's errors to results; the only place that does so."""
         if self._tracking_uri is None:
             return TrackingResult("disabled", reason="no MLflow tracking address is configured")
         try:
             with self._lock(f"mlflow run:{run_key}"):
-                return told(mlflow_client(self._tracking_uri))
+                return action(mlflow_client(self._tracking_uri))
         except TrackingRefused as error:
             return TrackingResult("refused", reason=str(error))
         except tracking_failures() as error:
-            return TrackingResult("unavailable", reason=self._said(error))
+            return TrackingResult("unavailable", reason=self._message(error))
 
     @contextmanager
-    def _asked(self) -> Iterator["MlflowClient"]:
-        """Give a client whose failures are raised as errors of ours, and not chained: MLflow's hold the password."""
+    def _client(self) -> Iterator["MlflowClient"]:
+        """Yield a client; its errors are raised as `E2iError`, unchained because MLflow's contain the password."""
         if self._tracking_uri is None:
-            raise E2iError("no MLflow tracking address is configured, so there are no runs to look at")
+            raise E2iError("no MLflow tracking address is configured, so there are no runs to read")
         try:
             yield mlflow_client(self._tracking_uri)
         except TrackingUnreachable:
             raise
         except tracking_failures() as error:
-            raise TrackingFailed(self._said(error)) from None
+            raise TrackingFailed(self._message(error)) from None
 
-    def _said(self, error: Exception) -> str:
+    def _message(self, error: Exception) -> str:
         return without_userinfo(f"{type(error).__name__}: {error}", str(self._tracking_uri))
 
     def _logged(self, client: "MlflowClient", tracked: TrackedRun, content: dict[str, bytes]) -> TrackingResult:
@@ -165,7 +165,7 @@ class Tracker:
         with ended(client, run_id, tracked):
             log_values(client, run, tracked)
             log_history(client, run, tracked.history)
-            # MLflow reads a row and then inserts the next: two trainings that share it would insert the same one.
+            # MLflow selects a row and then inserts it if missing: concurrent trainings would insert the same row twice.
             if tracked.data is not None:
                 with self._lock(f"mlflow experiment:{tracked.experiment_name}"):
                     log_data(client, run, tracked.data)
@@ -186,15 +186,15 @@ class Tracker:
         )
 
     def _experiment(self, client: "MlflowClient", tracked: TrackedRun) -> str:
-        """The id of the experiment, found or created: another run of it may be creating it just now."""
+        """Return the id of the experiment, found or created; another run may create it concurrently."""
         from mlflow.exceptions import MlflowException
 
         name = tracked.experiment_name
         if found := client.get_experiment_by_name(name):
-            if found.lifecycle_stage == "deleted":  # its name stays taken, and it takes no run
+            if found.lifecycle_stage == "deleted":  # its name stays reserved, and it accepts no runs
                 client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
-        # A server keeps artifacts where it was told to.
+        # A server chooses the artifact location itself.
         location = None if is_server(str(self._tracking_uri)) else (self._artifact_root.resolve() / name).as_uri()
         try:
             return str(client.create_experiment(name, location, experiment_tags(tracked)))
@@ -210,7 +210,7 @@ def _experiment_ids(client: "MlflowClient") -> list[str]:
 
 
 def tracking_failures() -> tuple[type[Exception], ...]:
-    """Return what an MLflow store that is away, broken or full raises; a failed HTTP request is an OSError too."""
+    """Return the exceptions of an MLflow store that is down, broken or full; a failed HTTP request is an OSError."""
     from mlflow.exceptions import MlflowException
 
     return (TrackingUnreachable, TrackingFailed, MlflowException, SQLAlchemyError, OSError)

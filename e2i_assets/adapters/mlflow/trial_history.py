@@ -1,7 +1,6 @@
-"""The trials of a study in the MLflow run of its training: one table, and curves over the trials, in a few statements.
+"""The trials of a study in the MLflow run of its training: metric histories over the trials, in a few requests.
 
-Not as runs of their own: a nested run for each trial costs many times as much (`benchmarks/tracking.py`) and buries
-the trainings.
+A nested run for each trial would cost many times as much (`benchmarks/tracking.py`) and hide the trainings.
 """
 
 from collections.abc import Sequence
@@ -14,12 +13,12 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
 
-MOST_IN_A_BATCH = 1000  # what MLflow takes at once
+MOST_IN_A_BATCH = 1000  # MLflow's limit per request
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value of a metric that has a history: its step is the number of the trial."""
+    """A value in the history of a metric; its step is the trial number."""
 
     name: str
     step: int
@@ -28,11 +27,11 @@ class Point:
 
 
 def log_history(client: "MlflowClient", run: "Run", points: Sequence[Point]) -> None:
-    """Log the points that the run does not have: a step of a metric is never logged twice."""
+    """Log the points that the run does not have yet: no step of a metric is logged twice."""
     from mlflow.entities import Metric
 
     names = {point.name for point in points}
-    # A run that was created just now has none, which saves asking.
+    # A new run has no metrics, so no request is needed for it.
     known = {
         (name, one.step)
         for name in names & run.data.metrics.keys()

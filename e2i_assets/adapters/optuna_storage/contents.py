@@ -1,4 +1,4 @@
-"""What a trial holds beside its state, in the representation that Optuna's tables have for it."""
+"""The contents of a trial besides its state, in the representation of Optuna's tables."""
 
 import json
 import math
@@ -12,11 +12,11 @@ from optuna.trial import FrozenTrial
 
 @dataclass(slots=True)
 class Contents:
-    """What has been said of a trial and is not written yet.
+    """The parts of a trial that are not written to the database yet.
 
     Attributes:
-        params: Name to Optuna's internal value and the document of its distribution.
-        reports: Step to value, which may be no finite number.
+        params: Parameter name to Optuna's internal value and the JSON document of its distribution.
+        reports: Step to value, which may be infinite or NaN.
         user_attrs, system_attrs: Key to JSON text.
     """
 
@@ -29,7 +29,7 @@ class Contents:
         return bool(self.params or self.reports or self.user_attrs or self.system_attrs)
 
     def parameters(self) -> dict[str, Any]:
-        """Return what `writes` binds for the contents of a trial."""
+        """Return the statement parameters for the contents of a trial."""
         reports = [_finite(value, "NAN") for value in self.reports.values()]
         return {
             "names": list(self.params),
@@ -46,7 +46,7 @@ class Contents:
 
 
 def contents_of(trial: FrozenTrial) -> Contents:
-    """Return everything that a trial holds."""
+    """Return the whole contents of a trial."""
     return Contents(
         params={
             name: (distribution.to_internal_repr(trial.params[name]), distribution_to_json(distribution))
@@ -59,17 +59,17 @@ def contents_of(trial: FrozenTrial) -> Contents:
 
 
 def values_parameters(values: Sequence[float] | None) -> dict[str, Any]:
-    """Return what `writes` binds for the objective values of a trial."""
+    """Return the statement parameters for the objective values of a trial."""
     stored = [_finite(value, None) for value in values or ()]
     return {
         "value_numbers": list(range(len(stored))),
-        "told": [value for value, _ in stored],
+        "trial_values": [value for value, _ in stored],
         "value_types": [kind for _, kind in stored],
     }
 
 
 def _finite(value: float, nan: str | None) -> tuple[float | None, str | None]:
-    """Optuna keeps what is no finite number as a type beside an empty value."""
+    """Return a value and its type as Optuna stores them: a value that is not finite is NULL beside its type."""
     if math.isfinite(value):
         return value, "FINITE"
     return None, nan if math.isnan(value) else "INF_POS" if value > 0 else "INF_NEG"

@@ -1,4 +1,4 @@
-"""What other processes have done to a study, read with as little as possible."""
+"""Queries for the changes that other processes made to a study; they read as little as possible."""
 
 import json
 from collections.abc import Collection, Iterable
@@ -11,10 +11,9 @@ from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from e2i_assets.adapters.optuna_storage.contents import contents_of
-from e2i_assets.adapters.optuna_storage.worker_lease import HEARD_UNTIL
+from e2i_assets.adapters.optuna_storage.worker_lease import HEARTBEAT_VALID_UNTIL
 
-# The row of ours changes with everything that is written of a trial, so the number of its version tells whether
-# there is anything to read.
+# Every write to a trial updates its row in ml_hpo_trials, so the xmin of that row shows whether there is anything new.
 _CHANGES = sa.text("""
     SELECT trial.trial_id, CAST(trial.state AS text) AS state, CAST(ours.xmin AS text) AS version
     FROM optuna.trials AS trial
@@ -53,7 +52,7 @@ _WITH_ATTRIBUTES = sa.text("""
     )
     ORDER BY trial.trial_id
 """)
-_UNTOLD = sa.text("""
+_UNSYNCED = sa.text("""
     SELECT trial.trial_id FROM optuna.trials AS trial
     LEFT JOIN ml_hpo_trials AS ours ON ours.study_id = :study_id AND ours.trial_number = trial.number
     WHERE trial.study_id = :optuna_id AND trial.state <> 'WAITING'
@@ -66,10 +65,10 @@ _LOST = sa.text("""
         WHERE trial.study_id = :optuna_id AND trial.number = ours.trial_number
     )
 """)
-# Who is not in the table has left, or was silent for so long that its row was tidied up.
+# A worker without a row has ended, or was silent for so long that its row was deleted.
 _RUNNING = sa.text(f"""
     SELECT trial.number, ours.worker,
-        worker.name IS NULL OR {HEARD_UNTIL} < clock_timestamp() AS has_expired
+        worker.name IS NULL OR {HEARTBEAT_VALID_UNTIL} < clock_timestamp() AS has_expired
     FROM optuna.trials AS trial
     LEFT JOIN ml_hpo_trials AS ours ON ours.study_id = :study_id AND ours.trial_number = trial.number
     LEFT JOIN ml_hpo_workers AS worker ON worker.name = ours.worker
@@ -82,7 +81,7 @@ _NOT_FINITE = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study by both of its ids: in our tables and in Optuna's."""
+    """The two ids of a study: in our tables and in Optuna's."""
 
     study_id: str
     optuna_id: int
@@ -93,7 +92,7 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A trial of which something may be new: `version` differs from the one that was seen before if so."""
+    """A trial that may have changed: `version` differs from the version read before if it has."""
 
     trial_id: int
     version: str
@@ -101,7 +100,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running trial: its number, the lock of the process that runs it, and whether that has outlasted its lease."""
+    """A running trial: its number, the name of the process that runs it, and whether the lease has expired."""
 
     number: int
     worker: str | None
@@ -109,46 +108,46 @@ class Running:
 
 
 def changes(connection: sa.Connection, study: Study, after: int, unfinished: Collection[int]) -> list[Change]:
-    """Return the trials with a higher id than `after`, and those of `unfinished`, as they are now."""
+    """Return the current versions of the trials with a higher id than `after` and of the `unfinished` ones."""
     found = connection.execute(_CHANGES, {**study.parameters(), "after": after, "unfinished": list(unfinished)})
     return [Change(trial_id, f"{state} {version}") for trial_id, state, version in found]
 
 
 def trials(connection: sa.Connection, study: Study, trial_ids: Iterable[int]) -> list[FrozenTrial]:
-    """Return whole trials in the order of their ids."""
+    """Return complete trials, ordered by id."""
     found = connection.execute(_TRIALS, {**study.parameters(), "trial_ids": list(trial_ids)})
     return [_trial(row) for row in found.mappings()]
 
 
-def queued_alike(connection: sa.Connection, study: Study, trial: FrozenTrial) -> int | None:
+def queued_duplicate(connection: sa.Connection, study: Study, trial: FrozenTrial) -> int | None:
     """Return the id of the first trial that was queued with the same configuration and at least these attributes."""
     texts = contents_of(trial).user_attrs
     wanted = {"keys": list(texts), "texts": list(texts.values()), "fixed": _FIXED}
     for trial_id, fixed in connection.execute(_WITH_ATTRIBUTES, {**study.parameters(), **wanted}):
-        # Not by their texts: the same parameters may stand in another order.
+        # Compared as values: the same parameters may be stored in another order.
         if (None if fixed is None else json.loads(fixed)) == trial.system_attrs.get(_FIXED):
             return int(trial_id)
     return None
 
 
 def unsynced(connection: sa.Connection, study: Study) -> list[int]:
-    """Return the ids of the trials that our table does not have, or has in another state."""
-    return list(connection.execute(_UNTOLD, study.parameters()).scalars())
+    """Return the ids of the trials that are missing in our table or have another state there."""
+    return list(connection.execute(_UNSYNCED, study.parameters()).scalars())
 
 
 def lost(connection: sa.Connection, study: Study) -> int:
-    """Return how many trials our table has and Optuna's have not."""
+    """Return the number of trials that exist in our table but not in Optuna's."""
     return int(connection.execute(_LOST, study.parameters()).scalar_one())
 
 
 def system_attributes(connection: sa.Connection, study: Study) -> dict[str, Any]:
-    """Return what Optuna keeps with the study for itself."""
+    """Return Optuna's system attributes of the study."""
     found = connection.execute(_SYSTEM_ATTRIBUTES, study.parameters())
     return {key: json.loads(text) for key, text in found}
 
 
 def running(connection: sa.Connection, study: Study) -> list[Running]:
-    """Return the running trials."""
+    """Return the running trials, ordered by number."""
     return [Running(*row) for row in connection.execute(_RUNNING, study.parameters())]
 
 
@@ -175,5 +174,5 @@ def _number(value: float | None, kind: str) -> float:
 
 
 def _local(moment: datetime | None) -> datetime | None:
-    """Optuna's tables hold naive UTC, its trials naive local time."""
+    """Convert naive UTC (Optuna's tables) to naive local time (Optuna's trials)."""
     return None if moment is None else moment.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)

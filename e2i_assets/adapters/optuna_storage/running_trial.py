@@ -1,4 +1,4 @@
-"""A trial that this process runs: what is known of it here, ahead of what the database holds."""
+"""A trial that this process runs, with the changes that are not in the database yet."""
 
 import copy
 import json
@@ -14,10 +14,10 @@ from e2i_assets.adapters.optuna_storage.contents import Contents
 
 
 class RunningTrial:
-    """A trial and what of it is still to be written.
+    """A trial and its unwritten changes.
 
-    Optuna may keep a trial that it was given: so ``trial`` is replaced by a changed copy and never changed itself.
-    ``lock`` is held while what is ``pending`` is written, so that no part of it overtakes another.
+    Optuna may keep a reference to a trial it received, so ``trial`` is replaced by a changed copy and never mutated.
+    ``lock`` is held while ``pending`` is written, so that the changes are written in order.
     """
 
     def __init__(self, trial: FrozenTrial, now: float) -> None:
@@ -57,7 +57,7 @@ class RunningTrial:
             self.trial = trial
 
     def ended(self, state: TrialState, values: Sequence[float] | None) -> FrozenTrial:
-        """Return the trial as it is once it has ended like this, now."""
+        """Return a copy of the trial that ended with this state and these values, now."""
         trial = copy.copy(self.trial)
         trial.state = state
         trial.datetime_complete = datetime.now()
@@ -65,8 +65,8 @@ class RunningTrial:
             trial.values = [float(value) for value in values]
         return trial
 
-    def saved(self, now: float) -> None:
-        """Take note that all that was pending has been written."""
+    def mark_written(self, now: float) -> None:
+        """Record that all pending changes have been written."""
         self.pending = Contents()
         self.written_at = now
         self.was_written = True

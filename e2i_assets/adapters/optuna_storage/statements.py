@@ -1,14 +1,14 @@
-"""The statements that write a trial, in Optuna's tables and in ours.
+"""SQL statements that write a trial to Optuna's tables and to ours.
 
-Several travel in one text, which the driver sends as it is: a trial's price is mostly that of its round trips.
+Several statements are sent in one text, in one round trip: the round trips are most of the cost of a trial.
 """
 
 import sqlalchemy as sa
 
 from e2i_assets.adapters.repositories.studies import LOCK, RECORD
 
-TAKE_STUDY = sa.text(LOCK)
-# A study that others work on is running, whoever has ended it meanwhile.
+LOCK_STUDY = sa.text(LOCK)
+# A claim sets the study to running again, also if another process has ended it meanwhile.
 _CLAIM = f"""
     {LOCK};
     UPDATE ml_hpo_studies SET status = 'running', completed_at = NULL, stop_reason = NULL, error_message = NULL
@@ -19,9 +19,9 @@ _SPENT = """
         + (SELECT count(*) FROM ml_hpo_trials WHERE study_id = :study_id AND state = 'RUNNING') AS trials
     FROM ml_hpo_studies WHERE id = :study_id
 """
-# A leader takes its row away before it ends the study, under the same lock: who works for it claims nothing after that.
-_IS_LED = "CAST(:leader AS text) IS NULL OR EXISTS (SELECT FROM ml_hpo_workers WHERE name = :leader)"
-# Optuna takes the same lock, so the ids of a study's trials become visible in their order.
+# A coordinator deletes its row before it ends the study, under the same lock: its workers claim no trial after that.
+_MAY_CLAIM = "CAST(:coordinator AS text) IS NULL OR EXISTS (SELECT FROM ml_hpo_workers WHERE name = :coordinator)"
+# Optuna takes the same lock, so the ids of a study's trials become visible in order.
 _LOCK_OPTUNA = "SELECT 1 FROM optuna.studies WHERE study_id = :optuna_id FOR UPDATE"
 _CREATE = """
     INSERT INTO optuna.trials (study_id, number, state, datetime_start, datetime_complete)
@@ -33,15 +33,15 @@ _CREATE = """
 """
 CREATE_NEW = sa.text(f"""
     {_CLAIM}; {_LOCK_OPTUNA};
-    WITH spent AS ({_SPENT}), made AS ({_CREATE}), told AS (
+    WITH spent AS ({_SPENT}), made AS ({_CREATE}), recorded AS (
         INSERT INTO ml_hpo_trials (study_id, trial_number, state, origin, datetime_start, worker)
         SELECT :study_id, number, 'RUNNING', 'sampler', CAST(:started AS timestamp) AT TIME ZONE 'UTC', :worker
         FROM made
     )
-    SELECT spent.trials, {_IS_LED} AS is_led, made.trial_id, made.number FROM spent, made
+    SELECT spent.trials, {_MAY_CLAIM} AS may_claim, made.trial_id, made.number FROM spent, made
 """)
 CREATE_FROM = sa.text(f"{_LOCK_OPTUNA}; {_CREATE}")
-CLAIM_WAITING = sa.text(f"{_CLAIM}; SELECT spent.trials, {_IS_LED} AS is_led FROM ({_SPENT}) AS spent")
+CLAIM_WAITING = sa.text(f"{_CLAIM}; SELECT spent.trials, {_MAY_CLAIM} AS may_claim FROM ({_SPENT}) AS spent")
 START = sa.text("""
     UPDATE optuna.trials SET state = 'RUNNING', datetime_start = :started
     WHERE trial_id = :trial_id AND state = 'WAITING'
@@ -69,7 +69,7 @@ _CONTENTS = """
 _VALUES = """
     INSERT INTO optuna.trial_values (trial_id, objective, value, value_type)
     SELECT :trial_id, * FROM unnest(
-        CAST(:value_numbers AS integer[]), CAST(:told AS double precision[]),
+        CAST(:value_numbers AS integer[]), CAST(:trial_values AS double precision[]),
         CAST(:value_types AS optuna.trialvaluetype[]))
     ON CONFLICT (trial_id, objective) DO UPDATE SET value = excluded.value, value_type = excluded.value_type
 """
@@ -82,17 +82,17 @@ _COUNT = """
     WHERE id = :study_id AND :may_be_best AND (best_value IS NULL OR best_value < CAST(:value AS double precision)
         OR (best_value = CAST(:value AS double precision) AND best_trial_number > :trial_number))
 """
-WHOLE = sa.text(f"{_CONTENTS}; {_VALUES}")
-# What is lost when the server dies in the next moment is some progress of a trial that would be lost with it.
+WRITE_CONTENTS = sa.text(f"{_CONTENTS}; {_VALUES}")
+# Asynchronous commit: if the server crashes, it loses some progress of a running trial, which is lost in any case.
 PROGRESS = sa.text(f"""
     SET LOCAL synchronous_commit = off; {_CONTENTS};
     UPDATE ml_hpo_trials SET params = :params, intermediate_values = :intermediate_values, user_attrs = :user_attrs
     WHERE study_id = :study_id AND trial_number = :trial_number AND state = 'RUNNING'
 """)
-# Last what tells whether the trial had ended already: then all before it is taken back.
+# The last statement tells by its row count whether the trial had ended already; the caller then rolls back the others.
 END = sa.text(f"""
     {LOCK}; {_CONTENTS}; {_VALUES}; {RECORD}; {_COUNT};
     UPDATE optuna.trials SET state = :state, datetime_complete = :ended
     WHERE trial_id = :trial_id AND state IN ('RUNNING', 'WAITING')
 """)
-ADD = sa.text(f"{_CONTENTS}; {_VALUES}; {RECORD}; {_COUNT}")
+ADD_FINISHED = sa.text(f"{_CONTENTS}; {_VALUES}; {RECORD}; {_COUNT}")

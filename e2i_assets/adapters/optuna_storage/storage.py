@@ -1,4 +1,4 @@
-"""Optuna's storage for one study: its own tables for the search, ours for everybody, and few round trips a trial."""
+"""Optuna storage of one study: writes Optuna's tables and ours together, in few round trips per trial."""
 
 import copy
 import threading
@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from e2i_assets.adapters.optuna_storage import dead_workers, reads, writes
 from e2i_assets.adapters.optuna_storage.contents import Contents
-from e2i_assets.adapters.optuna_storage.retrying import PASSING, retry_transient
+from e2i_assets.adapters.optuna_storage.retrying import TRANSIENT_ERRORS, retry_transient
 from e2i_assets.adapters.optuna_storage.running_trial import RunningTrial
 from e2i_assets.adapters.optuna_storage.study_level import StudyLevel
 from e2i_assets.adapters.optuna_storage.trial_cache import TrialCache
@@ -28,20 +28,20 @@ _UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
 
 
 class StudyStorage(StudyLevel):
-    """Keeps one study in Optuna's tables and in ours, in the same transactions.
+    """Stores one study in Optuna's tables and in ours, in the same transactions.
 
-    A trial that starts or ends is durable when the call returns. What a running trial draws and reports is kept here
-    and written with the first report, then at most once a second, and with its end. What other processes do is seen
-    whenever trials are asked for; while a trial runs, a pruner sees what others finished at most a second late.
-    Threads may share a storage; each process needs its own.
+    The start and the end of a trial are durable when the call returns. The parameters and reports of a running trial
+    are buffered here and written with the first report, then at most once a second, and at the end. Changes by other
+    processes are visible whenever trials are requested; while a trial runs, a pruner sees trials that other processes
+    finished at most one second late. Threads may share a storage; each process needs its own.
 
     Args:
-        database: Holds both schemas.
-        optuna_storage: Optuna's own storage of the same database: what concerns the study as a whole is left to it.
-        study_id: The study in our tables, which must be there.
-        budget: Trials that may be finished or running at a time, over all processes; None for no limit.
-        worker: Name of the lock that this process holds while it lives, from `workers`.
-        leader: The process for which this one works: once that has ended the study, no trial is claimed here.
+        database: The database that holds both schemas.
+        optuna_storage: Optuna's own storage of the same database, which handles the study-level methods.
+        study_id: The study in our tables, which must exist.
+        budget: Maximum number of finished and running trials over all processes; None for no limit.
+        worker: The name of this process, from `worker` in `study_session`; it holds the lock of that name.
+        coordinator: The process that this one works for; no trial is claimed here once it has ended the study.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class StudyStorage(StudyLevel):
         self._claims = writes.Claims(worker, budget, coordinator)
         self._thread = threading.local()
 
-    # Trials that start and end.
+    # Start and end of trials.
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         study, cache = self._study(study_id)
@@ -67,23 +67,23 @@ class StudyStorage(StudyLevel):
         if queued is not None:
             return queued
         if trial.state is TrialState.RUNNING:
-            self._claimed(cache, trial)
+            self._register(cache, trial)
         elif trial.state.is_finished():
             cache.ended(trial)
         return trial._trial_id
 
     def _create(self, study: reads.Study, trial: FrozenTrial, is_new: bool) -> int | None:
-        """Insert a trial and give it its id and number; return the id of the one that waits in its place, if any.
+        """Insert a trial and set its id and number; return the id of an equal waiting trial instead, if there is one.
 
-        Is the connection lost on the commit, the trial may be there all the same: a running one that nobody runs, which
-        the next recovery finds, or a waiting one that is found here.
+        If the connection is lost during the commit, the trial may exist all the same: as a running trial without a
+        process, which the next recovery finds, or as a waiting trial, which this method finds when it is retried.
         """
         with self._database.begin() as connection:
             if is_new:
                 trial._trial_id, trial.number = writes.create_new(connection, study, trial, self._claims)
             else:
                 writes.lock(connection, study)
-                if (queued := _queued_already(connection, study, trial)) is not None:
+                if (queued := _queued_duplicate(connection, study, trial)) is not None:
                     return queued
                 trial._trial_id, trial.number = writes.create_from(connection, study, trial, self._claims)
         return None
@@ -99,10 +99,10 @@ class StudyStorage(StudyLevel):
             try:
                 retry_transient(lambda: self._end(study, trial, running.pending))
             except UpdateFinishedTrialError:
-                cache.lost(trial_id)
-                if not _is_the_same(cache.trial(trial_id), trial):
+                cache.discard(trial_id)
+                if not _has_same_result(cache.trial(trial_id), trial):
                     raise
-            running.saved(time.monotonic())
+            running.mark_written(time.monotonic())
             running.trial = trial
             cache.ended(trial)
         if getattr(self._thread, "trial_id", None) == trial_id:
@@ -121,54 +121,54 @@ class StudyStorage(StudyLevel):
         trial.state, trial.datetime_start = TrialState.RUNNING, datetime.now()
         if not retry_transient(lambda: self._claim_waiting(study, trial)):
             return False
-        self._claimed(cache, trial)
+        self._register(cache, trial)
         return True
 
     def _claim_waiting(self, study: reads.Study, trial: FrozenTrial) -> bool:
         with self._database.begin() as connection:
             return writes.start(connection, study, trial, self._claims)
 
-    def _claimed(self, cache: TrialCache, trial: FrozenTrial) -> None:
+    def _register(self, cache: TrialCache, trial: FrozenTrial) -> None:
         cache.started(trial)
         self._thread.trial_id = trial._trial_id
 
-    # Running trials: kept here, written now and then.
+    # Running trials: buffered here, written at intervals.
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
         cache = self._study()[1]
-        running = cache.running_here(trial_id)
+        running = cache.own_trial(trial_id)
         cache.require_compatible(param_name, distribution)
         running.set_param(param_name, param_value_internal, distribution)
         self._write_if_due(running)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
-        running = self._study()[1].running_here(trial_id)
+        running = self._study()[1].own_trial(trial_id)
         running.report(step, float(intermediate_value))
-        # From the first report on, a trial takes its time: what it drew should be seen by others.
+        # A trial that reports runs for a while: other processes should see its parameters.
         self._write_if_due(running, at_once=not running.was_written)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        running = self._study()[1].running_here(trial_id)
+        running = self._study()[1].own_trial(trial_id)
         running.set_user_attr(key, value)
         self._write_if_due(running)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        running = self._study()[1].running_here(trial_id)
+        running = self._study()[1].own_trial(trial_id)
         running.set_system_attr(key, value)
         self._write_if_due(running)
 
     def flush(self, older_than: float = 0.0) -> None:
-        """Write what running trials have come to, those that were written less than so many seconds ago left out."""
+        """Write the progress of the running trials whose last write is at least `older_than` seconds ago."""
         if self._bound is not None:
-            for running in self._bound[1].here():
+            for running in self._bound[1].own_trials():
                 if time.monotonic() - running.written_at >= older_than:
                     self._write(running)
 
     def _write_if_due(self, running: RunningTrial, at_once: bool = False) -> None:
         if at_once or time.monotonic() - running.written_at >= WRITE_EVERY_SECONDS:
-            with suppress(*PASSING):  # it stays to be written: no fit waits for a database that is away
+            with suppress(*TRANSIENT_ERRORS):  # stays pending: a fit does not wait for a database that is unavailable
                 self._write(running)
 
     def _write(self, running: RunningTrial) -> None:
@@ -176,13 +176,13 @@ class StudyStorage(StudyLevel):
             if running.pending and running.trial.state is TrialState.RUNNING:
                 with self._database.begin() as connection:
                     writes.progress(connection, self._study()[0], running.trial, running.pending)
-                running.saved(time.monotonic())
+                running.mark_written(time.monotonic())
 
-    # What is known.
+    # Reads.
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         cache = self._study(study_id)[1]
-        if (trial := cache.numbered(trial_number)) is None:
+        if (trial := cache.by_number(trial_number)) is None:
             raise KeyError(f"No trial with number {trial_number} exists in study with study_id {study_id}.")
         return trial._trial_id
 
@@ -193,43 +193,43 @@ class StudyStorage(StudyLevel):
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         cache = self._study(study_id)[1]
-        if not self._may_be_late(states) or time.monotonic() - cache.refreshed_at > WRITE_EVERY_SECONDS:
+        if not self._may_be_stale(states) or time.monotonic() - cache.refreshed_at > WRITE_EVERY_SECONDS:
             cache.refresh()
         trials = cache.trials(states)
         return copy.deepcopy(trials) if deepcopy else trials
 
-    def _may_be_late(self, states: Container[TrialState] | None) -> bool:
-        """A pruner asks for finished trials at each report of a trial that runs in its thread."""
+    def _may_be_stale(self, states: Container[TrialState] | None) -> bool:
+        """Return whether slightly old trials are enough: a pruner requests finished trials at each report."""
         in_a_trial = getattr(self._thread, "trial_id", None) is not None
         return in_a_trial and states is not None and not any(state in states for state in _UNFINISHED)
 
     def abandoned(self, with_own: bool = False) -> list[int]:
-        """Return the numbers of the running trials whose process is dead or silent; see `absence`.
+        """Return the numbers of the running trials whose process is dead or silent; see `dead_workers`.
 
         Args:
-            with_own: Whether this process runs none at the moment, so that any of its own is dead as well.
+            with_own: Whether this process runs no trial now, so that trials running under its name are abandoned too.
         """
         return dead_workers.abandoned(self._database, self._study()[0], self._name if with_own else None)
 
     def has_suspects(self, with_own: bool = False) -> bool:
-        """Return whether `abandoned` might find any, at once: it waits for processes that may come back."""
+        """Return at once whether `abandoned`, which waits for processes that may reconnect, might find any."""
         return bool(dead_workers.suspects(self._database, self._study()[0], self._name if with_own else None))
 
 
-def _queued_already(connection: sa.Connection, study: reads.Study, trial: FrozenTrial) -> int | None:
-    """Return the trial that another process has queued for the same reason, at the same moment maybe.
+def _queued_duplicate(connection: sa.Connection, study: reads.Study, trial: FrozenTrial) -> int | None:
+    """Return the id of a waiting trial that another process has queued for the same reason, maybe at the same moment.
 
-    Asked on the connection that holds the study's row, and of no cache, which would wait for a second one: all of a
-    pool's could be held by threads that wait for that row.
+    It is read on the connection that holds the study's row lock and not through the cache, which needs a second
+    connection: threads that wait for that row may hold all connections of the pool.
     """
     if trial.state is not TrialState.WAITING or ORIGIN not in trial.user_attrs:
         return None
-    return reads.queued_alike(connection, study, trial)
+    return reads.queued_duplicate(connection, study, trial)
 
 
-def _is_the_same(stored: FrozenTrial, told: FrozenTrial) -> bool:
-    """Whether a trial that had ended already ended as it should: the connection was lost on its own commit."""
-    return (stored.state, stored.values, stored.user_attrs) == (told.state, told.values, told.user_attrs)
+def _has_same_result(stored: FrozenTrial, expected: FrozenTrial) -> bool:
+    """Return whether a stored trial has the expected result: its own commit succeeded and the connection was lost."""
+    return (stored.state, stored.values, stored.user_attrs) == (expected.state, expected.values, expected.user_attrs)
 
 
 def _new_trial() -> FrozenTrial:

@@ -1,4 +1,4 @@
-"""What concerns a study as a whole: left to Optuna's own storage, but for what is asked after each trial."""
+"""Study-level methods of the storage, delegated to Optuna's own storage except those that are called for each trial."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,12 +16,12 @@ from e2i_assets.core.errors import E2iError
 
 
 class StudyLevel(BaseStorage):
-    """The methods of a storage that name no trial.
+    """The storage methods that refer to a study and not to a trial.
 
     Args:
-        database: Holds both schemas.
+        database: The database that holds both schemas.
         optuna_storage: Optuna's own storage of the same database.
-        study_id: The study in our tables, which must be there.
+        study_id: The study in our tables, which must exist.
     """
 
     def __init__(self, database: Database, optuna_storage: RDBStorage, study_id: str) -> None:
@@ -62,7 +62,7 @@ class StudyLevel(BaseStorage):
         return retry_transient(lambda: self._optuna.get_study_user_attrs(study_id))
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        # Optuna asks after each trial, for its log.
+        # Optuna calls this after each trial, for its log.
         return retry_transient(lambda: self._system_attributes(self._study(study_id)[0]))
 
     def _system_attributes(self, study: reads.Study) -> dict[str, Any]:
@@ -76,16 +76,16 @@ class StudyLevel(BaseStorage):
         self._optuna.remove_session()
 
     def _bind(self, optuna_id: int) -> int:
-        """Remember which study this is, and bring our tables to what Optuna has of it."""
+        """Remember the study and sync our tables with Optuna's."""
         if self._bound is None or self._bound[0].optuna_id != optuna_id:
             study = reads.Study(self._our_id, optuna_id)
             with self._database.begin() as connection:
                 if lost := reads.lost(connection, study):
-                    # Its budget would count as spent, and the search would wait for others to end it.
+                    # The lost trials would count as spent budget, and the search would wait for them for ever.
                     raise E2iError(
-                        f"{lost} trials of this study are in ml_hpo_trials and no longer in Optuna's tables: it was "
-                        "deleted there, in Optuna's dashboard maybe. To search anew, give the experiment another "
-                        "hpo.seed; to have the old trials back, restore a backup"
+                        f"{lost} trials of this study are in ml_hpo_trials but no longer in Optuna's tables: the study "
+                        "was deleted there, for example in Optuna's dashboard. To start a new search, give the "
+                        "experiment another hpo.seed; to get the old trials back, restore a backup"
                     )
                 if unsynced := reads.unsynced(connection, study):
                     writes.record(connection, study, reads.trials(connection, study, unsynced))
@@ -95,5 +95,5 @@ class StudyLevel(BaseStorage):
 
     def _study(self, optuna_id: int | None = None) -> tuple[reads.Study, TrialCache]:
         if self._bound is None or optuna_id not in (None, self._bound[0].optuna_id):
-            raise KeyError(f"No study with study_id {optuna_id} is kept here.")
+            raise KeyError(f"No study with study_id {optuna_id} is bound to this storage.")
         return self._bound

@@ -1,4 +1,4 @@
-"""Joining a study: how every process that searches one reaches its storage, and how it is known while it does."""
+"""Study sessions: how a process joins a study and is registered as its worker while it works on it."""
 
 import threading
 from collections.abc import Iterator
@@ -28,13 +28,13 @@ _WRITE_EVERY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class StudySession:
-    """A process that works on a study.
+    """The membership of a process in a study.
 
     Attributes:
-        database: Where the study is.
-        study_id: Its id in our tables.
-        storage: The study, as Optuna takes it.
-        name: The name of this process, which its trials carry.
+        database: The database of the study.
+        study_id: The id of the study in our tables.
+        storage: The Optuna storage of the study.
+        name: The name of this process, which is stored with its trials.
     """
 
     database: Database
@@ -45,18 +45,18 @@ class StudySession:
     _is_cancelled: threading.Event | None = field(default=None, repr=False)
 
     def recover(self, study: "optuna.Study") -> None:
-        """Give the trials of dead and silent processes to others."""
+        """Queue the trials of dead and silent processes again."""
         retry_transient(lambda: recover(self.database, self.storage, study))
 
     def retire(self) -> None:
-        """Have nobody begin a trial on behalf of this process any more; it must run none itself from here on."""
+        """Stop all claims of trials on behalf of this process, which must not run any trial itself from then on."""
         retry_transient(lambda: self._worker_lease.retire(self.study_id))
 
     def coordination(self, worker_pool: WorkerPool | None = None) -> Coordination:
-        """Return how the search shares the study with others.
+        """Return how the search coordinates with other processes.
 
-        A process that leads a crew draws no point, so it is not counted: with one worker the crew then draws the points
-        that a thread of this process would.
+        A coordinator with a worker pool samples no trials, so it does not count as joined: with one worker, the pool
+        then samples the same points as a thread of this process would.
         """
         return Coordination(
             recover=self.recover,
@@ -71,14 +71,14 @@ class StudySession:
 def joined(
     database: Database, study_id: str, budget: int, lease: float, coordinator: str | None = None
 ) -> Iterator[StudySession]:
-    """Work on a study.
+    """Join a study and yield the session; the process leaves the study at the end of the block.
 
     Args:
-        database: Where it is.
-        study_id: Its id in our tables.
-        budget: Trials that it may have in all.
-        lease: Seconds of silence after which others take this process for dead.
-        leader: The process on whose behalf this one works: is it gone or silent, the study is called off here.
+        database: The database of the study.
+        study_id: The id of the study in our tables.
+        budget: Maximum number of trials of the study.
+        lease: Seconds without a heartbeat after which other processes treat this one as dead.
+        coordinator: The process that this one works for; when it is gone or silent, the study is cancelled here.
     """
     cancelled = threading.Event() if coordinator else None
 
@@ -86,24 +86,24 @@ def joined(
         if coordinator and cancelled and has_expired(database, coordinator):
             cancelled.set()
 
-    with WorkerLease(database, lease, between=check_coordinator) as worker_lease:
+    with WorkerLease(database, lease, on_heartbeat=check_coordinator) as worker_lease:
         storage = StudyStorage(database, optuna_storage(database), study_id, budget, worker_lease.name, coordinator)
         with written_regularly(storage):
             yield StudySession(database, study_id, storage, worker_lease.name, worker_lease, cancelled)
 
 
 def optuna_storage(database: Database) -> RDBStorage:
-    """Return Optuna's own storage; its tables are made by `migrations`."""
+    """Return Optuna's own storage; `migrations` creates its tables."""
     engine = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}
     return RDBStorage(database.url_for("optuna"), engine_kwargs=engine)
 
 
 @contextmanager
 def worker(database: Database, lease: float = LEASE_SECONDS) -> Iterator[str]:
-    """Be known as a process that works on studies, and yield the name: it is stored with each trial.
+    """Register this process as a worker and yield its name, which is stored with each of its trials.
 
-    However the process ends, the server frees its lock, and its running trials can be told from those of the living. Is
-    it frozen or cut off, the same is true once it has been silent for its lease, in seconds.
+    When the process ends in any way, the server releases its lock, which shows that its running trials are abandoned. A
+    process that is frozen or disconnected counts as dead after `lease` seconds without a heartbeat.
     """
     with WorkerLease(database, lease) as worker_lease:
         yield worker_lease.name
@@ -111,7 +111,7 @@ def worker(database: Database, lease: float = LEASE_SECONDS) -> Iterator[str]:
 
 @contextmanager
 def written_regularly(storage: "StudyStorage") -> Iterator[None]:
-    """Write what running trials have come to once a second, also while a long fit says nothing."""
+    """Write the progress of running trials once a second, also during a long fit without reports."""
     ended = threading.Event()
     thread = threading.Thread(target=_write_until, args=(ended, storage), name="study progress", daemon=True)
     thread.start()
@@ -129,14 +129,14 @@ def _write_until(ended: threading.Event, storage: "StudyStorage") -> None:
         try:
             storage.flush(older_than=_WRITE_EVERY_SECONDS)
         except (SQLAlchemyError, UpdateFinishedTrialError):
-            # It stays to be written, and the trial's own thread meets the same error with its next write.
+            # The progress stays pending, and the trial's own thread gets the same error at its next write.
             continue
 
 
 def recover(database: Database, storage: "StudyStorage", study: "optuna.Study") -> None:
-    """Queue each trial of a dead or silent process again, once, whoever else does the same at this moment.
+    """Queue each trial of a dead or silent process again, exactly once, also if other processes recover concurrently.
 
-    It is called while no trial of this process runs: one that still says so is a dead one too.
+    Call it while this process runs no trial: a trial that is still running under its name is abandoned too.
     """
     if storage.has_suspects(with_own=True) or unfinished(study):
         with database.advisory_lock(f"recover {study.study_name}"):

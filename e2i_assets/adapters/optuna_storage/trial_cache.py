@@ -1,4 +1,4 @@
-"""The trials of a study as this process knows them; what has finished is never read again."""
+"""Cache of the trials of a study in this process; finished trials are never read again."""
 
 import threading
 import time
@@ -15,13 +15,13 @@ from e2i_assets.adapters.postgres.database import Database
 
 
 class TrialCache:
-    """What is known of a study's trials: those that run here, ahead of the database, and those of all others."""
+    """The known trials of a study: those that run in this process, ahead of the database, and all others."""
 
     def __init__(self, database: Database, study: reads.Study) -> None:
         self._database = database
         self._study = study
         self._lock = threading.RLock()
-        self._here: dict[int, RunningTrial] = {}
+        self._own: dict[int, RunningTrial] = {}
         self._others: dict[int, FrozenTrial] = {}
         self._versions: dict[int, str] = {}
         self._distributions: dict[str, BaseDistribution] = {}
@@ -29,27 +29,27 @@ class TrialCache:
         self.refreshed_at = 0.0
 
     def refresh(self) -> None:
-        """Learn what other processes have done since: one query, and a second one if there is anything."""
+        """Read the changes of other processes: one query, and a second one if there are changes."""
         with self._lock:
             retry_transient(self._read)
 
     def _read(self) -> None:
         with self._database.connect() as connection:
             found = reads.changes(connection, self._study, self._last_id, self._versions)
-            news = {one.trial_id: one.version for one in found if self._is_news(one)}
-            loaded = reads.trials(connection, self._study, news) if news else []
+            changed = {one.trial_id: one.version for one in found if self._has_changed(one)}
+            loaded = reads.trials(connection, self._study, changed) if changed else []
             for trial in loaded:
-                self._learn(trial, news[trial._trial_id])
+                self._store(trial, changed[trial._trial_id])
             self._last_id = max([self._last_id, *(one.trial_id for one in found)])
             self.refreshed_at = time.monotonic()
 
-    def _is_news(self, change: reads.Change) -> bool:
-        if change.trial_id in self._here or self._versions.get(change.trial_id) == change.version:
+    def _has_changed(self, change: reads.Change) -> bool:
+        if change.trial_id in self._own or self._versions.get(change.trial_id) == change.version:
             return False
         known = self._others.get(change.trial_id)
         return known is None or not known.state.is_finished()
 
-    def _learn(self, trial: FrozenTrial, version: str) -> None:
+    def _store(self, trial: FrozenTrial, version: str) -> None:
         self._others[trial._trial_id] = trial
         if trial.state.is_finished():
             self._versions.pop(trial._trial_id, None)
@@ -59,40 +59,40 @@ class TrialCache:
             self._distributions.setdefault(name, distribution)
 
     def started(self, trial: FrozenTrial) -> None:
-        """Take a trial in that runs here from now on."""
+        """Add a trial that runs in this process from now on."""
         with self._lock:
-            self._here[trial._trial_id] = RunningTrial(trial, time.monotonic())
+            self._own[trial._trial_id] = RunningTrial(trial, time.monotonic())
             self._others.pop(trial._trial_id, None)
             self._versions.pop(trial._trial_id, None)
 
     def ended(self, trial: FrozenTrial) -> None:
-        """Take a trial in that has ended, wherever it ran."""
+        """Add a trial that has ended, in whichever process it ran."""
         with self._lock:
-            self._here.pop(trial._trial_id, None)
-            self._learn(trial, "")
+            self._own.pop(trial._trial_id, None)
+            self._store(trial, "")
 
-    def lost(self, trial_id: int) -> None:
-        """Take note that a trial did not end as it would have here: another process was faster."""
+    def discard(self, trial_id: int) -> None:
+        """Discard a trial that another process has ended first; its stored state is read at the next refresh."""
         with self._lock:
-            self._here.pop(trial_id, None)
+            self._own.pop(trial_id, None)
             self._others.pop(trial_id, None)
             self._versions[trial_id] = ""
 
-    def here(self) -> list[RunningTrial]:
-        """The trials that run here."""
+    def own_trials(self) -> list[RunningTrial]:
+        """Return the trials that run in this process."""
         with self._lock:
-            return list(self._here.values())
+            return list(self._own.values())
 
-    def running_here(self, trial_id: int) -> RunningTrial:
-        """Return a trial that runs here.
+    def own_trial(self, trial_id: int) -> RunningTrial:
+        """Return a trial that runs in this process.
 
         Raises:
-            KeyError: There is no such trial.
-            UpdateFinishedTrialError: It has ended.
-            RuntimeError: It runs in another process, or waits to be claimed.
+            KeyError: The trial does not exist.
+            UpdateFinishedTrialError: The trial has ended.
+            RuntimeError: The trial runs in another process or is waiting.
         """
         with self._lock:
-            if running := self._here.get(trial_id):
+            if running := self._own.get(trial_id):
                 return running
         trial = self.trial(trial_id)
         if trial.state.is_finished():
@@ -100,12 +100,12 @@ class TrialCache:
         raise RuntimeError(f"Trial#{trial.number} is {trial.state.name} and was not claimed by this process.")
 
     def running(self, trial_id: int) -> RunningTrial:
-        """Return a trial that has not ended, wherever it runs: in another process it may be ended from here."""
+        """Return a trial that has not ended, also if another process runs it: this process may end it."""
         with self._lock:
-            return self._here.get(trial_id) or RunningTrial(self.trial(trial_id), time.monotonic())
+            return self._own.get(trial_id) or RunningTrial(self.trial(trial_id), time.monotonic())
 
-    def numbered(self, number: int) -> FrozenTrial | None:
-        """Return the trial of a number."""
+    def by_number(self, number: int) -> FrozenTrial | None:
+        """Return the trial with a number, or None."""
         found = next((trial for trial in self.trials(None) if trial.number == number), None)
         if found is None:
             self.refresh()
@@ -113,14 +113,14 @@ class TrialCache:
         return found
 
     def trial(self, trial_id: int) -> FrozenTrial:
-        """Return a trial as it is.
+        """Return the current state of a trial.
 
         Raises:
-            KeyError: There is no such trial.
+            KeyError: The trial does not exist.
         """
         with self._lock:
-            known = self._here[trial_id].trial if trial_id in self._here else self._others.get(trial_id)
-            if known is None or (trial_id not in self._here and not known.state.is_finished()):
+            known = self._own[trial_id].trial if trial_id in self._own else self._others.get(trial_id)
+            if known is None or (trial_id not in self._own and not known.state.is_finished()):
                 self.refresh()
                 known = self._others.get(trial_id)
             if known is None:
@@ -128,14 +128,14 @@ class TrialCache:
             return known
 
     def trials(self, states: Container[TrialState] | None) -> list[FrozenTrial]:
-        """Return the trials that are known, in their order."""
+        """Return the known trials in these states, or all if None, ordered by number."""
         with self._lock:
-            known = [*self._others.values(), *(running.trial for running in self._here.values())]
+            known = [*self._others.values(), *(running.trial for running in self._own.values())]
         chosen = known if states is None else [trial for trial in known if trial.state in states]
         return sorted(chosen, key=lambda trial: trial.number)
 
     def require_compatible(self, name: str, distribution: BaseDistribution) -> None:
-        """Raise ValueError when a parameter was drawn from another kind of distribution before."""
+        """Raise ValueError if the parameter was drawn from another kind of distribution before."""
         with self._lock:
             previous = self._distributions.setdefault(name, distribution)
         check_distribution_compatibility(previous, distribution)

@@ -1,4 +1,4 @@
-"""The account that the server runs as: our own, or an unprivileged one when we are root, whom PostgreSQL refuses."""
+"""The account that the server runs as: the current one, or an unprivileged one for root, which PostgreSQL refuses."""
 
 import os
 import pwd
@@ -12,7 +12,7 @@ _NOBODY = 65534
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user and group to run programs as; both None means: as whoever we are."""
+    """A user and group to run programs as; None for both means the current account."""
 
     uid: int | None = None
     gid: int | None = None
@@ -27,7 +27,7 @@ class Account:
         return True
 
     def run(self, command: Sequence[str | Path], input_text: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a program to its end, in the root folder, with a bare environment and its output as text."""
+        """Run a program to its end, in the root folder, with a minimal environment and its output as text."""
         return subprocess.run(
             [str(part) for part in command],
             input=input_text,
@@ -43,16 +43,16 @@ class Account:
         )
 
     def own(self, path: Path) -> None:
-        """Hand a path that we made over to this account."""
+        """Make this account the owner of a path that the current account created."""
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
 
     def can_enter(self, folder: Path) -> bool:
-        """Say whether this account may enter a folder, that is, whether every folder above it lets it through."""
+        """Return whether this account may enter a folder, which requires access to every folder above it."""
         return self.uid is None or self.run(["/bin/sh", "-c", 'cd -- "$1"', "sh", folder]).returncode == 0
 
     def can_execute(self, program: Path) -> bool:
-        """Say whether this account can run a program with the libraries it needs."""
+        """Return whether this account can run a program with the libraries it needs."""
         try:
             return self.uid is None or self.run([program, "--version"]).returncode == 0
         except PermissionError:
@@ -60,7 +60,7 @@ class Account:
 
 
 def server_account(data: Path) -> Account:
-    """Return the account for a cluster: as root its owner, or ``nobody`` while there is none; else our own."""
+    """Return the account for a cluster: for root its owner, or ``nobody`` for a new one; otherwise the current one."""
     if os.geteuid() != 0:
         return Account()
     if data.exists() and (status := data.stat()).st_uid != 0:
@@ -73,5 +73,5 @@ def server_account(data: Path) -> Account:
 
 
 def server_environment() -> dict[str, str]:
-    """Return the environment of the server's programs: no secrets of ours, no stray PG variables, one language."""
+    """Return the environment of the server's programs: no secrets, no PG variables of the shell, and the C locale."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}

@@ -1,4 +1,4 @@
-"""The address of the database: which spellings are accepted, whose schema it points at, and what of it may be shown."""
+"""The database address: its accepted spellings, its variants for schemas and roles, and its redacted form."""
 
 import re
 from functools import lru_cache
@@ -17,7 +17,7 @@ _ACCEPTED_SCHEMES = ("postgres", "postgresql", _DRIVER)
 _EXAMPLE = "postgresql://user:password@localhost:5432/e2i"
 _SECRET_OPTIONS = ("password", "sslpassword")
 _ACCOUNT = {"user": "username", "password": "password"}
-# What an account proves itself with, besides its password.
+# The credentials of an account besides its password.
 _PROOFS = ("sslcert", "sslkey", "sslpassword", "passfile")
 
 
@@ -28,11 +28,11 @@ class DatabaseAddressInvalid(E2iError):
 def normalised_url(url: str) -> str:
     """Return the address in the one spelling that Dagster, MLflow and Optuna all understand.
 
-    SQLAlchemy 2.1 takes another driver for a bare ``postgresql://``, so the driver is always written out.
+    SQLAlchemy 2.1 uses another driver for a bare ``postgresql://``, so the driver is always written out.
 
     Raises:
-        DatabaseAddressInvalid: For anything but a PostgreSQL address that names a database. The message shows at most
-            the scheme, since whatever else was typed may be a password.
+        DatabaseAddressInvalid: The text is not a PostgreSQL address, or the address names no database. The message
+            contains the scheme at most: the rest may contain a password.
     """
     scheme, separator, rest = url.strip().partition("://")
     if not separator or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
@@ -48,7 +48,7 @@ def normalised_url(url: str) -> str:
         raise DatabaseAddressInvalid(f"The database address cannot be read. Write it like {_EXAMPLE}") from None
     if "@" in (parsed.host or "") or "@" in (parsed.database or ""):
         raise DatabaseAddressInvalid(
-            "The database address has an @ too many. Inside a user name or password write @ as %40, : as %3A, / as %2F."
+            "The database address has one @ too many. In a user name or password write @ as %40, : as %3A, / as %2F."
         )
     if not parsed.database:
         raise DatabaseAddressInvalid(f"The database address names no database. Write it like {_EXAMPLE}")
@@ -57,7 +57,7 @@ def normalised_url(url: str) -> str:
 
 @lru_cache(maxsize=64)
 def owner_url(url: str, owner: Owner) -> str:
-    """Return the address at which `owner` finds its own schema first; other server options in it are kept."""
+    """Return the address with the schema of `owner` first in the search path; other server options are kept."""
     parsed = sa.make_url(normalised_url(url))
     kept = _without_setting(parsed.query.get("options", ""), "search_path")
     merged = parsed.update_query_dict({"options": f"{kept} -csearch_path={owner}".strip()})
@@ -65,7 +65,7 @@ def owner_url(url: str, owner: Owner) -> str:
 
 
 def role_url(url: str, role: str | None) -> str:
-    """Return the address at which an account acts as one of the roles that it is a member of; None: as itself."""
+    """Return the address with which an account acts as one of its roles; with None, as itself."""
     parsed = sa.make_url(normalised_url(url))
     options = _without_setting(parsed.query.get("options", ""), "role")
     if role:
@@ -75,27 +75,27 @@ def role_url(url: str, role: str | None) -> str:
 
 
 def account_url(url: str, name: str, password: str) -> str:
-    """Return the address as another account uses it; nothing of the first one is left in it."""
+    """Return the address for another account, without any credentials of the first one."""
     bare = sa.make_url(role_url(url, None)).difference_update_query(_PROOFS)
     return _rendered(bare.set(username=name, password=password))
 
 
 def libpq_url(url: str) -> str:
-    """Return the address as psql and the other PostgreSQL tools take it, password included."""
+    """Return the address, password included, in the form that psql and the other PostgreSQL programs accept."""
     return _rendered(sa.make_url(url).set(drivername="postgresql"))
 
 
 def redacted_url(url: str) -> str:
     """Return the address without its secrets, for display."""
     parsed = sa.make_url(role_url(url, None))
-    # What every address of the embedded server holds says nothing to a person.
+    # The parameters that every address of the embedded server has do not help the reader.
     parsed = parsed.difference_update_query([key for key, value in EXPLICIT.items() if parsed.query.get(key) == value])
     shown = parsed.update_query_dict({key: "***" for key in parsed.query if key in _SECRET_OPTIONS})
     return _rendered(shown.set(drivername="postgresql"), hide_password=True)
 
 
 def without_secrets(message: str, url: str) -> str:
-    """Return the message with every secret of the address blotted out."""
+    """Return the message with every secret of the address replaced by ***."""
     parsed = sa.make_url(url)
     secrets = [parsed.password, *(parsed.query.get(key) for key in _SECRET_OPTIONS)]
     for secret in filter(None, secrets):
@@ -104,7 +104,7 @@ def without_secrets(message: str, url: str) -> str:
 
 
 def _with_account_in_front(url: sa.URL) -> sa.URL:
-    """The address with its account where it belongs: in the query it is stronger, and would outlive a change."""
+    """Return the URL with user and password before the host: in the query they would override a later change."""
     named = {key: url.query[key] for key in _ACCOUNT if key in url.query}
     if any(not isinstance(value, str) for value in named.values()):
         raise DatabaseAddressInvalid("The database address names its user or its password twice: name them once.")
@@ -113,12 +113,12 @@ def _with_account_in_front(url: sa.URL) -> sa.URL:
 
 
 def _without_setting(options: str | tuple[str, ...], name: str) -> str:
-    """The server options of an address without one of them."""
+    """Return the server options of an address without one setting."""
     whole = " ".join(options) if isinstance(options, tuple) else options
     return re.sub(rf"(^|\s)(-c\s*|--){name}=\S*", "", whole).strip()
 
 
 def _rendered(url: sa.URL, hide_password: bool = False) -> str:
-    """The URL as text; spaces as %20 throughout, since libpq takes the + that SQLAlchemy writes for a plus sign."""
+    """Return the URL as text, with %20 for spaces: libpq takes the + that SQLAlchemy writes for a plus sign."""
     head, mark, query = url.render_as_string(hide_password=hide_password).partition("?")
     return head.replace(" ", "%20") + mark + query.replace("+", "%20")

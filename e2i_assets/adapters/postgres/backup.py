@@ -1,4 +1,4 @@
-"""A backup of the database in one file: everything that its four schemas hold at one moment, by `pg_dump`."""
+"""Backup of the database to one file: a consistent snapshot of its four schemas, made by `pg_dump`."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ _PIECE = 1 << 20
 
 
 def is_sealed(source: Path) -> bool:
-    """Return whether a file is what `backup` wrote, to its last byte. It is read in pieces, whatever its size."""
+    """Return whether a file is a complete and unchanged backup. It is read in pieces, so its size does not matter."""
     digest = hashlib.sha256()
     with source.open("rb") as file:
         left = source.stat().st_size - len(SEAL) - 2 * digest.digest_size
@@ -30,39 +30,39 @@ def is_sealed(source: Path) -> bool:
 
 
 class BackupFailed(E2iError):
-    """A backup that was not made; there is no file then, and not half of one."""
+    """The backup failed and left no file, not even a partial one."""
 
 
 def backup(database: Database, target: Path) -> int:
-    """Write what the four schemas hold, as of one moment, to a file that only its owner can read.
+    """Write a consistent snapshot of the four schemas to a file that only its owner can read.
 
-    Everything may go on working meanwhile. The file is there when it is whole, and never before. It is `pg_dump`'s
-    custom format, compressed. Who owns the tables and who may use them is decided where it is restored.
+    The database may be in use meanwhile. The file appears only when it is complete. It is in the compressed custom
+    format of `pg_dump`, without owners and privileges of the tables, which the restore sets.
 
     Args:
-        database: Of any version of this product.
-        target: A file that is not there yet.
+        database: A database of any version of this product.
+        target: A file that does not exist yet.
 
     Returns:
-        Its size in bytes.
+        The size of the file in bytes.
 
     Raises:
-        BackupFailed: The file exists, its folder cannot be written to, or `pg_dump` failed.
-        PostgresUnavailable: There is no `pg_dump` that is new enough for the server.
+        BackupFailed: The file exists, its folder is not writable, or `pg_dump` failed.
+        PostgresUnavailable: No installed `pg_dump` is new enough for the server.
     """
     if target.exists():
-        raise BackupFailed(f"{target} is there already, and a backup is never overwritten: name another file.")
+        raise BackupFailed(f"{target} exists already, and a backup is never overwritten: name another file.")
     program = programs_for(server_version(database)) / "pg_dump"
     try:
-        # Of mode 600 from its first byte, and in the same folder, so that it can take its name in one step.
+        # It has mode 600 from the start, and is in the same folder, which makes the final link atomic.
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
     except OSError as error:
-        raise BackupFailed(f"{target.parent} cannot be written to: {error.strerror}. Name another place.") from error
+        raise BackupFailed(f"{target.parent} is not writable: {error.strerror}. Name another folder.") from error
     partial = Path(name)
     try:
         with os.fdopen(descriptor, "w+b") as output:
             _dump(database, program, output.fileno())
-            # pg_restore takes a file that was cut short for a whole one; what stands behind the end it does not read.
+            # pg_restore accepts a truncated file; it ignores what follows its archive, so a checksum is appended.
             output.seek(0)
             output.write(SEAL + hashlib.file_digest(output, "sha256").hexdigest().encode())
             output.flush()
@@ -74,7 +74,7 @@ def backup(database: Database, target: Path) -> int:
 
 def _dump(database: Database, program: Path, output: int) -> None:
     schemas = [f"--schema={schema}" for schema in SCHEMAS]
-    # Waits at most so long for a table that somebody is changing: a migration, for instance.
+    # The longest wait for a table that is being changed, for example by a migration.
     command: list[str | Path] = [
         program,
         "--format=custom",
@@ -94,16 +94,16 @@ def _dump(database: Database, program: Path, output: int) -> None:
             check=False,
         )
     if ended.returncode:
-        said = without_secrets(ended.stderr, database.url).strip()
-        raise BackupFailed(f"pg_dump could not read {database.redacted}, and no file was written:\n{said}")
+        message = without_secrets(ended.stderr, database.url).strip()
+        raise BackupFailed(f"pg_dump could not read {database.redacted}, and no file was written:\n{message}")
 
 
 def _named(partial: Path, target: Path) -> int:
     try:
-        # A link, and not a rename: it fails when somebody else has made that file in the meantime.
+        # A link instead of a rename: it fails if another process has created the file in the meantime.
         os.link(partial, target)
     except FileExistsError:
-        raise BackupFailed(f"{target} was made by somebody else in the meantime: name another file.") from None
+        raise BackupFailed(f"{target} was created by another process in the meantime: name another file.") from None
     except OSError:  # a file system without links
         partial.rename(target)
     folder = os.open(target.parent, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Where the programs of the embedded PostgreSQL are: in a wheel of which we use the files and never the Python code."""
+"""Location of the embedded PostgreSQL programs: in a wheel of which only the files and no Python code are used."""
 
 import importlib.metadata
 import importlib.util
@@ -21,7 +21,7 @@ def packaged_binaries() -> Path:
     Raises:
         PostgresUnavailable: The wheel is not installed, or has no programs for this platform.
     """
-    # The location only: importing the package would run a wrapper that can signal processes it does not own.
+    # Only the location: importing the package would run a wrapper that may signal processes of other programs.
     spec = importlib.util.find_spec(_PACKAGE)
     for location in (spec.submodule_search_locations or ()) if spec else ():
         folder = Path(location).parent / _INSTALLATION / "bin"
@@ -29,7 +29,7 @@ def packaged_binaries() -> Path:
             return folder
     raise PostgresUnavailable(
         f"The package {_DISTRIBUTION} with PostgreSQL {MAJOR_VERSION} is not installed here.",
-        "Install the locked environment again, or set E2I_DATABASE_URL to a server of yours.",
+        "Install the locked environment again, or set E2I_DATABASE_URL to your own server.",
     )
 
 
@@ -37,22 +37,20 @@ def client_program(name: str) -> Path:
     """Return the path of a client program of the same version as the server, such as ``psql`` or ``pg_dump``.
 
     Raises:
-        PostgresUnavailable: The wheel has no such program.
+        PostgresUnavailable: The wheel does not contain the program.
     """
     program = packaged_binaries() / name
     if not program.exists():
-        raise PostgresUnavailable(
-            f"There is no program {name} in {program.parent}.", "Name one that is in that folder."
-        )
+        raise PostgresUnavailable(f"There is no program {name} in {program.parent}.", "Name a program of that folder.")
     return program
 
 
 def binaries_for(account: Account, shared_folder: Path) -> Path:
-    """Return a folder of programs that the account can run.
+    """Return a folder of PostgreSQL programs that the account can run.
 
     Args:
-        account: Who runs the server.
-        shared_folder: Where root keeps a copy when the environment lies in a folder that is closed to the account.
+        account: The account that runs the server.
+        shared_folder: The folder for root's copy of the programs, if the account cannot enter the environment's folder.
     """
     packaged = packaged_binaries()
     if account.can_execute(packaged / "postgres"):
@@ -64,7 +62,7 @@ def binaries_for(account: Account, shared_folder: Path) -> Path:
     if not account.can_execute(copied / "postgres"):
         raise PostgresUnavailable(
             f"The account {account.uid} that PostgreSQL must run as cannot run {copied / 'postgres'}.",
-            f"Let others enter {shared_folder}, run as an ordinary user, or set E2I_DATABASE_URL to a server of yours.",
+            f"Let others enter {shared_folder}, run as an ordinary user, or set E2I_DATABASE_URL to your own server.",
         )
     return copied
 
@@ -74,7 +72,7 @@ def _copy(site_packages: Path, target: Path) -> None:
     partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{target.name}.partial-"))
     skipped = shutil.ignore_patterns("include", "*.a")
     shutil.copytree(site_packages / _INSTALLATION, partial / _INSTALLATION, ignore=skipped)
-    # The libraries that the wheel was repaired with; the programs look for them by this relative path.
+    # Shared libraries that were bundled into the wheel; the programs find them by this relative path.
     for libraries in (Path(f"{_PACKAGE}.libs"), Path(_PACKAGE, ".dylibs")):
         if (site_packages / libraries).exists():
             shutil.copytree(site_packages / libraries, partial / libraries)
@@ -85,5 +83,5 @@ def _copy(site_packages: Path, target: Path) -> None:
         partial.rename(target)
     except OSError:
         shutil.rmtree(partial)
-        if not target.exists():  # otherwise another process was quicker, with the same files
+        if not target.exists():  # otherwise another process was faster, with the same files
             raise

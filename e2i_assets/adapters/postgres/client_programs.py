@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs, as we run them: new enough for the server, and with no password in their arguments."""
+"""PostgreSQL's client programs: found in a version new enough for the server, run without a password in arguments."""
 
 import os
 import re
@@ -21,23 +21,23 @@ _VERSION = sa.text("SELECT current_setting('server_version_num')::integer / 1000
 
 @contextmanager
 def client_environment(database: Database) -> Iterator[dict[str, str]]:
-    """Yield the environment in which PostgreSQL's programs find our schema of a database.
+    """Yield the environment in which PostgreSQL's programs connect to our schema of a database.
 
-    A service file, which only this account can read and which is gone afterwards, holds the address with everything
-    that it demands of a connection. Arguments would be visible to everybody on the machine.
+    The address, with all its connection parameters, is in a service file that only this account can read and that is
+    deleted at the end. Command-line arguments would be visible to every user of the machine.
 
     Raises:
-        DatabaseAddressInvalid: The address holds a line break, which a service file cannot hold.
+        DatabaseAddressInvalid: The address contains a line break, which a service file cannot represent.
     """
     parsed = sa.make_url(database.url_for("e2i"))
     named = {"host": parsed.host, "port": parsed.port, "user": parsed.username, "dbname": parsed.database}
     values = {name: str(value) for name, value in {**named, **parsed.query}.items() if value is not None}
     if any(mark in value for value in values.values() for mark in "\r\n"):
-        raise DatabaseAddressInvalid("The database address holds a line break: take it out.")
+        raise DatabaseAddressInvalid("The database address contains a line break: remove it.")
     with tempfile.NamedTemporaryFile("w", prefix="e2i-", suffix=".conf", encoding="utf-8") as file:
         file.writelines(["[e2i]\n", *(f"{name}={value}\n" for name, value in values.items())])
         file.flush()
-        # The password apart: a service file loses a space at its end.
+        # The password is passed separately: a service file loses trailing spaces.
         password = {} if parsed.password is None else {"PGPASSWORD": str(parsed.password)}
         yield {**os.environ, "PGSERVICEFILE": file.name, "PGSERVICE": "e2i", **password}
 
@@ -51,11 +51,11 @@ def server_version(database: Database) -> int:
 def programs_for(version: int, environment: Mapping[str, str] = os.environ) -> Path:
     """Return a folder with ``pg_dump``, ``pg_restore`` and ``psql`` that work with a server of a major version.
 
-    Those that come with the installation are taken, and those of the machine when the server is newer: ``pg_dump``
-    refuses a server that is newer than itself.
+    The programs of the installation are preferred; those on the PATH are used if the server is newer, because
+    ``pg_dump`` refuses a server that is newer than itself.
 
     Raises:
-        PostgresUnavailable: All that are here are older than the server.
+        PostgresUnavailable: All programs found are older than the server.
     """
     found: dict[Path, int] = {}
     for folder in _folders(environment):
@@ -71,7 +71,7 @@ def programs_for(version: int, environment: Mapping[str, str] = os.environ) -> P
 
 def _folders(environment: Mapping[str, str]) -> list[Path]:
     folders = []
-    with suppress(PostgresUnavailable):  # not on this platform: those of the machine are as good
+    with suppress(PostgresUnavailable):  # the wheel does not exist for this platform: the programs on the PATH remain
         folders.append(packaged_binaries())
     if program := shutil.which("pg_dump", path=environment.get("PATH")):
         folders.append(Path(program).parent)
@@ -79,6 +79,6 @@ def _folders(environment: Mapping[str, str]) -> list[Path]:
 
 
 def _version_of(program: Path) -> int:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-    match = re.search(r"(\d+)", said)
+    output = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    match = re.search(r"(\d+)", output)
     return int(match[1]) if match else 0

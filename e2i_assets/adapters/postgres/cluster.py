@@ -1,4 +1,4 @@
-"""A cluster on disk before its server runs: made in one step, and healed after a crash without harm to strangers."""
+"""Preparation of a cluster before its server runs: atomic creation, and cleanup after a crash."""
 
 import secrets
 import shutil
@@ -19,18 +19,18 @@ _STAGING = "initdb-"
 
 
 def ensure_cluster(home: PostgresHome, password_file: Path, durable: bool) -> None:
-    """Make the cluster unless it is there; a kill at any moment leaves a whole cluster or none.
+    """Create the cluster if it does not exist; a kill at any moment leaves a complete cluster or none.
 
     Args:
-        home: Where and as whom.
-        password_file: The superuser's password; made when there is no cluster yet, readable by its owner alone.
-        durable: Whether to wait for the disk; tests do without.
+        home: The folders and the account of the server.
+        password_file: The superuser's password; created with a new cluster, readable by its owner only.
+        durable: Whether to sync to disk; tests do not.
 
     Raises:
-        PostgresUnavailable: ``initdb`` failed, the cluster is of another version, or its password is gone.
+        PostgresUnavailable: ``initdb`` failed, the cluster has another version, or its password file is missing.
     """
     for leftover in home.data.parent.glob(f"{_STAGING}*"):
-        # The initdb of a killed starter may still be at work in it; what that leaves goes at the next start.
+        # The initdb of a killed starter may still write to it; the next start removes the rest.
         shutil.rmtree(leftover, ignore_errors=True)
     if home.data.exists():
         _check(home.data, password_file)
@@ -53,7 +53,7 @@ def _initialise(home: PostgresHome, staging: Path, password: str, durable: bool)
     options = ["--auth=scram-sha-256", f"--pwfile={secret}", f"--username={USER}", "--encoding=UTF8"]
     locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--set=timezone=UTC"]
     _succeed(home, [initdb, "-D", data, "--no-sync", "--no-instructions", *options, *locale])
-    # Single-user mode: the database is there before anybody can see the cluster.
+    # Single-user mode: the database exists before any other process can see the cluster.
     single: list[str | Path] = [binaries / "postgres", "--single", "-F", "-D", data, "postgres"]
     _succeed(home, single, f"create database {DATABASE}\n")
     if durable:
@@ -64,8 +64,8 @@ def _succeed(home: PostgresHome, command: Sequence[str | Path], input_text: str 
     result = home.account.run(command, input_text)
     if result.returncode or "ERROR:" in result.stdout:
         raise PostgresUnavailable(
-            f"{command[0]} failed while it made the cluster {home.data}:\n{result.stdout.strip()}",
-            "Mend what it names (disk space, permissions), or set E2I_DATABASE_URL to a server of yours.",
+            f"{command[0]} failed while it created the cluster {home.data}:\n{result.stdout.strip()}",
+            "Fix what it names (disk space, permissions), or set E2I_DATABASE_URL to your own server.",
         )
 
 
@@ -80,31 +80,34 @@ def _password(password_file: Path) -> str:
 
 
 def _check(data: Path, password_file: Path) -> None:
-    remedy = f"Put it back, or move {data} away to begin with an empty database."
+    remedy = f"Put it back, or move {data} away to start with an empty database."
     if not password_file.exists():
-        raise PostgresUnavailable(f"The password file {password_file} of the cluster {data} is gone.", remedy)
+        raise PostgresUnavailable(f"The password file {password_file} of the cluster {data} is missing.", remedy)
     version = (data / "PG_VERSION").read_text(encoding="ascii").strip()
     if version != MAJOR_VERSION:
         raise PostgresUnavailable(
-            f"The cluster {data} is of PostgreSQL {version}, and the installed package has {MAJOR_VERSION}.",
-            f"Dump it with the old version, then move {data} away to begin with an empty database.",
+            f"The cluster {data} has PostgreSQL {version}, and the installed package has {MAJOR_VERSION}.",
+            f"Dump it with the old version, then move {data} away to start with an empty database.",
         )
 
 
 def clear_leftovers(data: Path) -> None:
-    """After a crash, stop what still runs on this cluster and drop its stale pid file. Only when no keeper lives.
+    """Stop what a crashed server left running on this cluster, and delete its pid file.
 
-    A pid in that file proves nothing: pids are given again. A process is the cluster's when it is a ``postgres``
-    whose working folder is the cluster; no other process is ever signalled.
+    Call it only while no supervisor runs. The pid in the file is no proof, because pids are reused: a process belongs
+    to the cluster if it is a ``postgres`` whose working folder is the cluster. No other process is ever signalled.
+
+    Raises:
+        PostgresUnavailable: Some processes of the cluster did not end.
     """
     pid_file = data / "postmaster.pid"
     if not pid_file.exists():
         return
-    # As the keeper does: fast shutdown, then an immediate one, then the end. Backends may outlive their postmaster.
+    # As the supervisor does: fast shutdown, immediate shutdown, kill. Backends may outlive their postmaster.
     for signal_number, seconds in ((signal.SIGINT, 10), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
         processes = _processes_in(data)
         for process in processes:
-            if process.is_running():  # psutil compares the start time: never a successor with the same pid
+            if process.is_running():  # psutil compares the start time, so this is never a later process with that pid
                 process.send_signal(signal_number)
         psutil.wait_procs(processes, timeout=seconds)
     if remaining := _processes_in(data):
@@ -123,5 +126,5 @@ def _processes_in(data: Path) -> list[psutil.Process]:
                 if Path(process.cwd()) == data.resolve():
                     found.append(process)
             except (psutil.AccessDenied, psutil.NoSuchProcess):
-                continue  # another person's, or just gone: in neither case ours to signal
+                continue  # a process of another user, or one that has just ended: neither may be signalled
     return found

@@ -1,6 +1,6 @@
-"""The one PostgreSQL database that everything lives in: its connections and its named locks.
+"""The PostgreSQL database: its connections and its named locks.
 
-What is stored there belongs to the stores; how its tables come to be belongs to `migrations`.
+The repositories define what is stored in it; `migrations` creates its tables.
 """
 
 import hashlib
@@ -32,9 +32,14 @@ _LOCK_NOT_AVAILABLE = "55P03"
 _TRUSTED_SECONDS = 0.5
 _USED_AT = "used_at"
 _KEEPALIVES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
-# And here: after half a minute a connection to a machine that no longer answers is an error, and not a wait.
-_PATIENCE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3", "tcp_user_timeout": "25000"}
-# A lock of one 64-bit key stands in two columns of 32 bits.
+# On the client side, an unreachable server becomes an error after half a minute instead of an endless wait.
+_CLIENT_TIMEOUTS = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
+# pg_locks shows a 64-bit lock key as two columns of 32 bits.
 _HELD = sa.text("""
     SELECT key FROM (
         SELECT (CAST(classid AS bigint) << 32) | CAST(objid AS bigint) AS key FROM pg_locks
@@ -45,11 +50,11 @@ _HELD = sa.text("""
 
 
 class DatabaseUnreachable(E2iError):
-    """A database that no connection could be made to, with what to do about it."""
+    """No connection to the database could be made; the message says what to do about it."""
 
 
 class LockTimeout(E2iError):
-    """A named lock that another process held for longer than we were willing to wait."""
+    """Another process held a named lock for longer than the timeout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Database:
     """A PostgreSQL database; `connect` and `begin` work in the schema ``e2i``.
 
     Args:
-        url: Any accepted spelling; kept in the normalised one. Never part of the representation: it holds a password.
+        url: Any accepted spelling; stored normalised. It is not part of the repr because it contains a password.
 
     Example:
         >>> with Database("postgresql://me:secret@localhost/e2i").begin() as connection:
@@ -71,7 +76,7 @@ class Database:
 
     @property
     def engine(self) -> sa.Engine:
-        """The pool for this address: one per process, so that a forked child never shares a connection."""
+        """The connection pool for this address: one per process, so that a forked child shares no connection."""
         return _engine(self.url_for("e2i"), os.getpid())
 
     @property
@@ -81,23 +86,23 @@ class Database:
 
     @property
     def libpq_url(self) -> str:
-        """The address as psql and the other PostgreSQL tools take it, in our schema. It holds the password."""
+        """The address of our schema for psql and the other PostgreSQL programs. It contains the password."""
         return libpq_url(self.url_for("e2i"))
 
     def url_for(self, owner: Owner) -> str:
-        """The address to hand to the library that owns this schema."""
+        """Return the address for the library that owns this schema."""
         return owner_url(self.url, owner)
 
     def acting_as(self, role: str | None) -> "Database":
-        """The same database, on which the account acts as a role that it is a member of; None: as itself."""
+        """Return the same database, on which the account acts as one of its roles; with None, as itself."""
         return Database(role_url(self.url, role))
 
     def connect(self) -> AbstractContextManager[sa.Connection]:
-        """A connection for reading."""
+        """Return a connection for reading."""
         return self.engine.connect()
 
     def begin(self) -> AbstractContextManager[sa.Connection]:
-        """A connection in a transaction that is committed at the end, or rolled back when an exception leaves it."""
+        """Return a connection in a transaction, which is committed at the end or rolled back after an exception."""
         return self.engine.begin()
 
     def dispose(self) -> None:
@@ -105,10 +110,10 @@ class Database:
         self.engine.dispose()
 
     def require_reachable(self) -> None:
-        """Connect once.
+        """Connect once to check the address.
 
         Raises:
-            DatabaseUnreachable: With the reason in plain words and without the password.
+            DatabaseUnreachable: The connection failed; the message gives the reason without the password.
         """
         engine = _unpooled_engine(self.url_for("e2i"))
         try:
@@ -119,9 +124,9 @@ class Database:
             raise DatabaseUnreachable(_reason(self, str(error.orig))) from None
 
     def session(self) -> sa.Connection:
-        """A connection of its own, which ends when it is closed and opens no transactions: for what lasts, as a lock.
+        """Return an unpooled connection in autocommit mode, for state that belongs to a connection, such as a lock.
 
-        The server notices within a minute that its other end has vanished.
+        The server notices within a minute that the client has vanished.
         """
         connection = _unpooled_engine(self.url_for("e2i")).connect()
         connection.exec_driver_sql(_KEEPALIVES)
@@ -129,20 +134,20 @@ class Database:
 
     @contextmanager
     def advisory_lock(self, name: str, timeout: float | None = None) -> Iterator[None]:
-        """Hold the lock of this name in the whole database; it is not re-entrant.
+        """Hold the database-wide lock of this name; it is not re-entrant.
 
-        The lock belongs to a connection of its own, so it is gone as soon as this process is, however it ends.
+        The lock belongs to a connection of its own, so the server frees it when this process ends in any way.
 
         Args:
-            name: Any text; equal texts exclude each other, across processes and machines.
-            timeout: Seconds to wait; None waits for as long as it takes.
+            name: Any text; equal names exclude each other, across processes and machines.
+            timeout: Seconds to wait; None waits without limit.
 
         Raises:
-            LockTimeout: When the lock was not free in time.
+            LockTimeout: The lock was not free in time.
         """
         key = {"key": lock_key(name)}
         with self.session() as connection:
-            # Zero means no limit to PostgreSQL, so the shortest wait is one millisecond.
+            # Zero means no limit in PostgreSQL, so the shortest wait is one millisecond.
             milliseconds = 0 if timeout is None else max(1, round(timeout * 1000))
             connection.exec_driver_sql(f"SET lock_timeout = {milliseconds}")
             try:
@@ -157,11 +162,11 @@ class Database:
             try:
                 yield
             finally:
-                with suppress(DBAPIError):  # a connection that is gone holds no lock
+                with suppress(DBAPIError):  # a lost connection holds no lock
                     connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
 
     def held_locks(self, names: Iterable[str]) -> set[str]:
-        """Return those of the named locks that somebody holds now."""
+        """Return the names whose lock some process holds now."""
         keys = {lock_key(name): name for name in names}
         if not keys:
             return set()
@@ -171,14 +176,14 @@ class Database:
 
 @lru_cache(maxsize=64)
 def dagster_engine(url: str, process_id: int) -> sa.Engine:
-    """Return the pool through which Dagster's storages of a process read and write.
+    """Return the connection pool for Dagster's storages in a process.
 
-    Dagster's own engines connect anew for each statement: hundreds of times in a small run. A connection is tested
-    before each use, so that a restart of the server costs no event, and there is no limit on them, as before.
+    Dagster's own engines open a connection for each statement: hundreds in a small run. A connection is tested before
+    each use, so that no event is lost when the server restarts. Their number is unlimited, as in Dagster.
 
     Args:
         url: The address of Dagster's schema.
-        process_id: Of this process: a forked child never shares a connection.
+        process_id: The id of this process: a forked child shares no connection.
     """
     return sa.create_engine(
         url,
@@ -195,8 +200,8 @@ def _engine(url: str, process_id: int) -> sa.Engine:
     engine = sa.create_engine(url, pool_size=3, max_overflow=5, connect_args=_connect_arguments(url))
 
     @sa.event.listens_for(engine, "checkout")
-    def ask_whether_it_lives(connection: Any, record: Any, proxy: Any) -> None:
-        # A connection that was used a moment ago is not asked: that would be a fourth of a trial's round trips.
+    def ping_if_idle(connection: Any, record: Any, proxy: Any) -> None:
+        # A recently used connection is not tested: the test would be a fourth of the round trips of a trial.
         if time.monotonic() - record.info.get(_USED_AT, 0.0) > _TRUSTED_SECONDS:
             try:
                 engine.dialect.do_ping(connection)
@@ -204,31 +209,31 @@ def _engine(url: str, process_id: int) -> sa.Engine:
                 raise DisconnectionError from error
 
     @sa.event.listens_for(engine, "checkin")
-    def remember_when(connection: Any, record: Any) -> None:
+    def record_use(connection: Any, record: Any) -> None:
         record.info[_USED_AT] = time.monotonic()
 
     return engine
 
 
 def lock_key(name: str) -> int:
-    """Return the number under which PostgreSQL knows a named lock."""
+    """Return PostgreSQL's key of a named lock."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 @lru_cache(maxsize=64)
 def _unpooled_engine(url: str) -> sa.Engine:
-    """An engine whose connections end when they are given back, and that opens no transactions."""
+    """Return an autocommit engine that closes a connection when it is released."""
     return sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=_connect_arguments(url))
 
 
 def _connect_arguments(url: str) -> dict[str, str]:
-    """What we ask of a connection, where the address does not say otherwise."""
-    wanted = {"connect_timeout": "5", "fallback_application_name": "e2i_assets", **_PATIENCE}
+    """Return our connection parameters, except those that the address sets itself."""
+    wanted = {"connect_timeout": "5", "fallback_application_name": "e2i_assets", **_CLIENT_TIMEOUTS}
     return {name: value for name, value in wanted.items() if name not in sa.make_url(url).query}
 
 
 def _reason(database: Database, detail: str) -> str:
-    """What a failed connection means for a person; `detail` is the driver's message."""
+    """Return a readable reason and a remedy for a failed connection; `detail` is the driver's message."""
     parsed = sa.make_url(database.url)
     if re.search(r"could not translate host name|Name or service not known|getaddrinfo", detail):
         return f'The database host "{parsed.host}" is not known. Check its spelling in {database.redacted}'

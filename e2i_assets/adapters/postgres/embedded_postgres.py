@@ -1,4 +1,4 @@
-"""A PostgreSQL server in a folder of the project: started by its first user, shared by all, gone with the last."""
+"""A PostgreSQL server in a project folder: its first user starts it, all share it, and it stops after the last one."""
 
 import fcntl
 import os
@@ -17,14 +17,14 @@ from e2i_assets.adapters.postgres.shell_variables import embedded_url
 from e2i_assets.adapters.processes.loopback import answers
 
 _WAIT_SECONDS = 60.0
-# PostgreSQL's question for encryption: a living server says S or N at once; a dying one only has its port still open.
+# PostgreSQL's SSLRequest: a running server replies S or N at once; one that is stopping may only have its port open.
 _SSL_REQUEST, _SSL_REPLIES = bytes([0, 0, 0, 8, 4, 210, 22, 47]), b"SN"
 
 
 class ServerLease:
-    """One user's share in a running server, which ends when the last share of all processes is closed.
+    """A user's share of a running server, which stops when the last share of all processes is closed.
 
-    The kernel closes a share with its process, however that ends.
+    The kernel closes a share when its process ends in any way.
 
     Attributes:
         url: The SQLAlchemy address of the database.
@@ -37,7 +37,7 @@ class ServerLease:
         self._lock: int | None = lock
 
     def close(self) -> None:
-        """Give the share back; a second call does nothing."""
+        """Release the share; a second call does nothing."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -51,16 +51,16 @@ class ServerLease:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedPostgres:
-    """The server of one folder, with pgvector, on the loopback address, behind a generated password.
+    """The server of a folder, with pgvector, on the loopback address, with a generated password.
 
     Example:
         >>> with EmbeddedPostgres(Path("state/postgres")).hold() as postgres:
         ...     engine = sqlalchemy.create_engine(postgres.url)
 
     Attributes:
-        folder: Holds the cluster, its password, its log (``postgres.log``) and the locks.
+        folder: The folder of the cluster, its password, its log (``postgres.log``) and the locks.
         settings: Server settings that differ from the defaults, for example ``{"fsync": "off"}`` in tests.
-        shared_folder: Where root puts what the server's account, which is never root, cannot reach in ``folder``.
+        shared_folder: The place for what root's server account, which is never root, cannot reach in ``folder``.
     """
 
     folder: Path
@@ -68,15 +68,15 @@ class EmbeddedPostgres:
     shared_folder: Path = Path("/var/lib/e2i_assets")
 
     def hold(self) -> ServerLease:
-        """Join the server, and start it when nobody else has.
+        """Join the server, and start it if it does not run yet.
 
         Raises:
-            PostgresUnavailable: With the reason, the last lines of the log and what to do.
+            PostgresUnavailable: The server cannot be started or used; the message has the end of its log.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             files = ServerFiles(self.folder.resolve())
-            # This lock first: a keeper that is ending the server holds it to the end, and no other starts meanwhile.
+            # This lock comes first: a supervisor that stops the server holds it until the end, so no other starts.
             users = _locked_in_time(files.users_lock, "shared")
             try:
                 port = self._running_port(files)
@@ -88,8 +88,8 @@ class EmbeddedPostgres:
         except OSError as error:
             raise PostgresUnavailable(
                 f"The embedded PostgreSQL in {self.folder} cannot be used: {error}.",
-                "See who owns that folder and whether its disk is full, choose another place with E2I_STATE, "
-                "or set E2I_DATABASE_URL to a server of yours.",
+                "Check the owner of that folder and the free disk space, choose another place with E2I_STATE, "
+                "or set E2I_DATABASE_URL to your own server.",
             ) from error
 
     def binary(self, name: str) -> Path:
@@ -110,7 +110,7 @@ class EmbeddedPostgres:
                 port = files.port()
                 if port is not None and answers(port, _SSL_REQUEST, _SSL_REPLIES):
                     return port
-                time.sleep(0.05)  # the keeper is about to end: its server crashed or it was told to stop
+                time.sleep(0.05)  # the supervisor is about to end: its server crashed or is being stopped
         finally:
             os.close(start)
         raise _stuck(files)
@@ -126,28 +126,28 @@ def _locked_in_time(path: Path, mode: Literal["shared", "exclusive"]) -> int:
 def _stuck(files: ServerFiles) -> PostgresUnavailable:
     return PostgresUnavailable(
         f"The PostgreSQL server in {files.folder} has been starting or stopping for {_WAIT_SECONDS:.0f} seconds.",
-        "Wait for it and try again, or set E2I_DATABASE_URL to a server of yours.",
+        "Wait for it and try again, or set E2I_DATABASE_URL to your own server.",
         files.log,
     )
 
 
 def locked(path: Path, mode: Literal["shared", "exclusive"], timeout: float) -> int | None:
-    """Open and lock a file. The kernel frees the lock with its process, also after SIGKILL.
+    """Open and lock a file. The kernel frees the lock when its process ends, also after SIGKILL.
 
     Args:
-        path: The lock file; created, readable by its owner alone, when it is not there.
+        path: The lock file; created, readable by its owner only, if it does not exist.
         mode: ``shared`` with other shared holders, or ``exclusive``.
         timeout: Seconds to wait; 0 tries once.
 
     Returns:
-        A descriptor that holds the lock until it is closed and that programs started later do not inherit,
-        or None when the time was up.
+        A descriptor that holds the lock until it is closed and that child programs do not inherit, or None after the
+        timeout.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     operation = fcntl.LOCK_SH if mode == "shared" else fcntl.LOCK_EX
     deadline = time.monotonic() + timeout
     try:
-        while not _taken(descriptor, operation):
+        while not _try_lock(descriptor, operation):
             if time.monotonic() >= deadline:
                 os.close(descriptor)
                 return None
@@ -158,7 +158,7 @@ def locked(path: Path, mode: Literal["shared", "exclusive"], timeout: float) -> 
     return descriptor
 
 
-def _taken(descriptor: int, operation: int) -> bool:
+def _try_lock(descriptor: int, operation: int) -> bool:
     try:
         fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What a person reads when the embedded PostgreSQL cannot be had; the modules that run it raise this one error."""
+"""The error that all modules of the embedded PostgreSQL raise."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ class PostgresUnavailable(E2iError):
 
     Args:
         problem: What is wrong and where.
-        remedy: What the person can do about it.
+        remedy: What the user can do about it.
         log: A server log whose last lines explain the problem.
         since: The size of that log, in bytes, before the attempt; older lines are left out.
     """

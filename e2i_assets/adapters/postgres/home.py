@@ -1,4 +1,4 @@
-"""Where a cluster's files live: in its folder, or, when root's folder is closed to the server's account, elsewhere."""
+"""The location of a cluster: in its folder, or elsewhere if root's folder is closed to the server's account."""
 
 import hashlib
 import secrets
@@ -15,12 +15,12 @@ _ORIGIN = "belongs-to.txt"
 
 @dataclass(frozen=True, slots=True)
 class PostgresHome:
-    """The places and the account of one server.
+    """The folders and the account of a server.
 
     Attributes:
-        data: The cluster; its parent is ours to write to.
+        data: The folder of the cluster; the current account may write to its parent.
         binaries: The folder of ``postgres``, ``initdb`` and the client programs.
-        account: Who runs them.
+        account: The account that runs them.
     """
 
     data: Path
@@ -29,14 +29,14 @@ class PostgresHome:
 
 
 def postgres_home(folder: Path, shared_folder: Path) -> PostgresHome:
-    """Decide where the server of a folder lives, and make that place.
+    """Choose and create the place for the server of a folder.
 
     Args:
-        folder: The folder the person knows; resolved, existing.
-        shared_folder: Where root puts what the server's account cannot reach in its own place.
+        folder: The folder that the user knows; resolved and existing.
+        shared_folder: The place for what root's server account cannot reach in ``folder``.
 
     Raises:
-        PostgresUnavailable: An existing cluster is out of the account's reach.
+        PostgresUnavailable: The account cannot enter the folder of the existing cluster.
     """
     data = _elsewhere(folder) or folder / "data"
     account = server_account(data)
@@ -65,16 +65,16 @@ def _elsewhere(folder: Path) -> Path | None:
 
 def _relocated(folder: Path, shared_folder: Path) -> Path:
     key = hashlib.sha256(bytes(folder)).hexdigest()[:16]
-    # The random part: a folder that was deleted and made again starts afresh, as it would with the data inside it.
+    # The random part: a folder that was deleted and created again starts with an empty database.
     place = shared_folder / f"{key}-{secrets.token_hex(3)}"
     shared_folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     place.mkdir(mode=0o755)
-    for path in (shared_folder, place):  # the mode above is cut by the umask
+    for path in (shared_folder, place):  # the umask reduces the mode above
         path.chmod(0o755)
     (place / _ORIGIN).write_text(str(folder), encoding="utf-8")
     (folder / _POINTER).write_text(
         f"{place}\n\nPostgreSQL does not run as root, and the account it runs as may not enter this folder.\n"
-        "Its data is in the folder named above; whoever deletes this folder may delete that one too.\n",
+        "Its data is in the folder named above; if you delete this folder, you can delete that one too.\n",
         encoding="utf-8",
     )
     return place / "data"

@@ -1,4 +1,4 @@
-"""One start of a server under its keeper, by whoever holds the keeper's lock."""
+"""Start of a server under its supervisor; the caller holds the supervisor's lock."""
 
 import json
 import os
@@ -25,7 +25,7 @@ _LOG_BYTES = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class ServerFiles:
-    """What the folder of an embedded server holds beside the cluster."""
+    """The files in the folder of an embedded server, besides the cluster."""
 
     folder: Path
 
@@ -41,33 +41,33 @@ class ServerFiles:
 
     @property
     def users_lock(self) -> Path:
-        """Locked shared by every user, and exclusively by the keeper once there is none."""
+        """The lock file that every user locks shared; without users, the supervisor locks it exclusively."""
         return self.folder / "users.lock"
 
     def port(self) -> int | None:
-        """Return the port of this or the last server."""
+        """Return the port of the current or last server, or None."""
         file = self.folder / "port"
         return int(text) if file.exists() and (text := file.read_text(encoding="ascii")).isdecimal() else None
 
     def keep_port(self, port: int) -> None:
-        """Note the port for those who join, and for the next start."""
+        """Store the port for other users and for the next start."""
         (self.folder / "port").write_text(str(port), encoding="ascii")
 
 
-def start_server(files: ServerFiles, settings: Mapping[str, str], shared_folder: Path, keeper_lock: int) -> int:
-    """Start the server, after making or healing its cluster.
+def start_server(files: ServerFiles, settings: Mapping[str, str], shared_folder: Path, supervisor_lock: int) -> int:
+    """Start the server, after creating its cluster or cleaning up after a crash.
 
     Args:
         files: The server's folder, resolved and existing.
         settings: Server settings that differ from the defaults.
-        shared_folder: For root: see ``postgres_home``.
-        keeper_lock: A descriptor with the keeper's exclusive lock, which the keeper inherits.
+        shared_folder: For root; see ``postgres_home``.
+        supervisor_lock: A descriptor with the exclusive supervisor lock, which the supervisor inherits.
 
     Returns:
-        The port on which the server is ready.
+        The port on which the server accepts connections.
 
     Raises:
-        PostgresUnavailable: The server ended instead.
+        PostgresUnavailable: The server did not start.
     """
     home = postgres_home(files.folder, shared_folder)
     clear_leftovers(home.data)
@@ -78,15 +78,15 @@ def start_server(files: ServerFiles, settings: Mapping[str, str], shared_folder:
         port = free_port(preferred)
         files.keep_port(port)
         plan = _plan(home, files, {**settings, "port": str(port)})
-        outcome = _kept(plan, keeper_lock, files.log)
+        outcome = _launch(plan, supervisor_lock, files.log)
         if outcome == "ready":
             return port
         if not any(_PORT_TAKEN in line for line in last_lines(files.log, since)):
             break
-        preferred, since = None, _log_size(files.log)  # somebody was quicker: another port
+        preferred, since = None, _log_size(files.log)  # another program has taken the port: try another one
     raise PostgresUnavailable(
         f"The PostgreSQL server in {files.folder} did not start: it {outcome}.",
-        "Mend what its log names, or set E2I_DATABASE_URL to a server of yours.",
+        "Fix what its log names, or set E2I_DATABASE_URL to your own server.",
         files.log,
         since,
     )
@@ -114,27 +114,27 @@ def _log_size(log: Path) -> int:
     return log.stat().st_size
 
 
-def _kept(plan: Mapping[str, object], keeper_lock: int, log: Path) -> str:
+def _launch(plan: Mapping[str, object], supervisor_lock: int, log: Path) -> str:
     reading, writing = os.pipe()
     try:
         with log.open("ab") as output:
-            subprocess.run(  # returns at once: the keeper proper is that process's child
-                # Isolated and without site: it starts faster, and no variable of ours changes what it does.
+            subprocess.run(  # returns at once: the supervisor is a child of this process
+                # Isolated and without site: it starts faster, and environment variables do not affect it.
                 [sys.executable, "-I", "-S", _SUPERVISOR, json.dumps({**plan, "ready": writing})],
                 check=True,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd="/",
-                pass_fds=(keeper_lock, writing),
-                start_new_session=True,  # a Ctrl-C in the terminal is for us, not for the server
+                pass_fds=(supervisor_lock, writing),
+                start_new_session=True,  # Ctrl-C in the terminal must not reach the server
             )
         os.close(writing)
         writing = -1
         readable, _, _ = select.select([reading], [], [], _START_SECONDS)
         if not readable:
             return f"was not ready after {_START_SECONDS:.0f} seconds"
-        return os.read(reading, 200).decode().strip() or "lost its keeper"
+        return os.read(reading, 200).decode().strip() or "lost its supervisor"
     finally:
         os.close(reading)
         if writing >= 0:

@@ -1,4 +1,4 @@
-"""Brings a database to the schema that `sql/` defines: each numbered file once, in order, under one lock."""
+"""Migrates a database to the schema in `sql/`: each numbered file is applied once, in order, under a lock."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ from e2i_assets.core.errors import E2iError
 
 _FILE_NAME = re.compile(r"(\d{3})_([a-z0-9_]+)\.sql")
 _INSUFFICIENT_PRIVILEGE = "42501"
-_BOOK_EXISTS = sa.text("SELECT to_regclass('e2i.schema_migrations') IS NOT NULL")
+_TABLE_EXISTS = sa.text("SELECT to_regclass('e2i.schema_migrations') IS NOT NULL")
 _APPLIED = sa.text("SELECT version, name, checksum FROM e2i.schema_migrations")
 _RECORD = sa.text("INSERT INTO e2i.schema_migrations (version, name, checksum) VALUES (:version, :name, :checksum)")
 _OTHER_MIGRATIONS = (
@@ -31,12 +31,12 @@ _WHAT_TO_DO = {
 
 
 class MigrationRefused(E2iError):
-    """A schema that cannot be brought up to date, and is left as it is."""
+    """The schema cannot be migrated and is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file of `sql/`. Its checksum does not depend on the line endings of the checkout."""
+    """A file of `sql/`. Its checksum does not depend on the line endings of the checkout."""
 
     version: int
     name: str
@@ -49,7 +49,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class MigrationReport:
-    """What `migrate` did: names of applied files and of owners whose tables it prepared; both empty when up to date."""
+    """The result of `migrate`: names of applied files and of prepared owners, both empty if all was up to date."""
 
     applied: tuple[str, ...]
     prepared: tuple[str, ...]
@@ -60,10 +60,10 @@ class MigrationReport:
 
 
 def migrations_in(sql_folder: Path) -> list[Migration]:
-    """Return the migrations of a folder in their order.
+    """Return the migrations of a folder in order.
 
     Raises:
-        MigrationRefused: For a folder without any, a file that is not named NNN_name.sql, or a number used twice.
+        MigrationRefused: The folder has no migrations, a file is not named NNN_name.sql, or a number is used twice.
     """
     found: dict[int, Migration] = {}
     for path in sorted(sql_folder.glob("*.sql")):
@@ -82,14 +82,14 @@ def migrations_in(sql_folder: Path) -> list[Migration]:
 def migrate(database: Database, sql_folder: Path) -> MigrationReport:
     """Bring the schema ``e2i`` and the tables of Dagster, Optuna and MLflow up to date.
 
-    Safe to call at any time, from any number of processes; when nothing is to do it costs a few queries.
+    It may be called at any time and by any number of processes; if all is up to date, it costs a few queries.
 
     Raises:
-        DatabaseUnreachable: When no connection can be made.
-        MigrationRefused: When an applied file was changed since, or the database is newer than this program.
+        DatabaseUnreachable: The connection failed.
+        MigrationRefused: An applied file was changed later, or the database is newer than this program.
     """
     migrations = migrations_in(sql_folder)
-    # A worker may not change tables; the account behind it may, where it is the owner's.
+    # The worker role may not change tables; the account behind it may, if it is the owner's.
     database = database.acting_as(None)
     database.require_reachable()
     with database.advisory_lock("e2i migrate"):
@@ -105,17 +105,17 @@ def pending_migrations(database: Database, sql_folder: Path) -> list[str]:
 
 
 def apply_pending(database: Database, migrations: list[Migration]) -> tuple[str, ...]:
-    """Apply to our own schema what is missing there, in order, and return the names. The caller holds the lock.
+    """Apply the missing migrations to our schema, in order, and return their names. The caller holds the lock.
 
     Raises:
-        MigrationRefused: One could not be applied; those before it are, and nothing of it.
+        MigrationRefused: A migration failed and was rolled back; those before it are applied.
     """
     return tuple(migration.name for migration in _pending(database, migrations) if _apply(database, migration))
 
 
 def _pending(database: Database, migrations: list[Migration]) -> list[Migration]:
     with database.connect() as connection:
-        rows = connection.execute(_APPLIED).all() if connection.execute(_BOOK_EXISTS).scalar_one() else []
+        rows = connection.execute(_APPLIED).all() if connection.execute(_TABLE_EXISTS).scalar_one() else []
     require_known(((row.version, row.name, row.checksum) for row in rows), migrations, "database")
     done = {row.version for row in rows}
     return [migration for migration in migrations if migration.version not in done]
@@ -124,15 +124,15 @@ def _pending(database: Database, migrations: list[Migration]) -> list[Migration]
 def require_known(
     applied: Iterable[tuple[int, str, str]], migrations: list[Migration], where: Literal["database", "backup"]
 ) -> None:
-    """See that what was applied somewhere is what this program would apply.
+    """Check that the applied migrations are known to this program and unchanged.
 
     Args:
-        applied: Version, name and checksum of each migration.
-        migrations: Those of this program.
+        applied: Version, name and checksum of each applied migration.
+        migrations: The migrations of this program.
         where: What they were applied to, for the message.
 
     Raises:
-        MigrationRefused: Its migrations have other names, one is unknown here, or one was changed since.
+        MigrationRefused: A migration has another name, is unknown to this program, or was changed later.
     """
     known = {migration.version: migration for migration in migrations}
     recorded = list(applied)
@@ -153,10 +153,10 @@ def require_known(
 
 
 def _apply(database: Database, migration: Migration) -> bool:
-    """Run one file and record it, both or neither."""
+    """Apply a file and record it in one transaction."""
     try:
         with database.begin() as connection:
-            # A plain driver call: in SQL text, : and % are not ours to interpret.
+            # A plain driver call: SQLAlchemy must not interpret : and % in the SQL text.
             connection.execution_options(no_parameters=True).exec_driver_sql(migration.statements)
             connection.execution_options(no_parameters=False).execute(
                 _RECORD, {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
@@ -167,8 +167,8 @@ def _apply(database: Database, migration: Migration) -> bool:
                 f"sql/{migration.name}.sql could not be applied, and nothing of it was: {str(error.orig).strip()}"
             ) from error
         raise MigrationRefused(
-            f"The tables have to be brought up to date ({migration.name}), which this account may not do: "
-            f"{str(error.orig).strip()}. Run `e2i db migrate` with an account that is a member of e2i_owner, or that "
-            "may create schemas where there are none."
+            f"The tables must be migrated ({migration.name}), which this account may not do: "
+            f"{str(error.orig).strip()}. Run `e2i db migrate` with an account that is a member of e2i_owner, or, "
+            "if the schemas do not exist yet, with one that may create them."
         ) from None
     return True

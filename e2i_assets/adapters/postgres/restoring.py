@@ -1,4 +1,4 @@
-"""Puts a backup into a database: all of it or nothing, counted before it counts."""
+"""Restores a backup into a database: completely or not at all, with the row counts checked before the commit."""
 
 import subprocess
 import tempfile
@@ -27,10 +27,10 @@ _COUNT = """DO $$ BEGIN IF (SELECT count(*) FROM {table}) <> {rows} THEN
     RAISE EXCEPTION 'the table {table} has % rows, and the backup has {rows}', (SELECT count(*) FROM {table});
 END IF; END $$;
 """
-# A server before 17 does not know it, and a newer pg_restore writes it.
+# A server older than 17 does not know this setting, which a newer pg_restore writes.
 _NEW_SETTING = b"SET transaction_timeout = 0;\n"
 _EMPTY = "DROP SCHEMA IF EXISTS {0} CASCADE;\n"
-# What stands in other schemas, by name.
+# The names of all objects in other schemas.
 _OUTSIDE = """
     WITH others AS (
         SELECT oid FROM pg_namespace
@@ -55,46 +55,46 @@ _OUTSIDE = """
     SELECT format('type %s', oid::regtype) FROM pg_type WHERE typnamespace IN (SELECT oid FROM others)
 """
 _REMEMBER = "CREATE TEMPORARY TABLE e2i_outside ON COMMIT DROP AS {outside};\n"
-_STILL_THERE = """DO $$ DECLARE gone text; BEGIN
-    SELECT string_agg(what, ', ' ORDER BY what) INTO gone
+_STILL_THERE = """DO $$ DECLARE missing text; BEGIN
+    SELECT string_agg(what, ', ' ORDER BY what) INTO missing
     FROM (SELECT what FROM pg_temp.e2i_outside EXCEPT ({outside})) AS lost;
-    IF gone IS NOT NULL THEN
-        RAISE EXCEPTION 'other schemas depend on what would be thrown away, and would lose: %', gone;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'other schemas depend on the schemas to be dropped, and would lose: %', missing;
     END IF;
 END $$;
 """
 
 
 class RestoreFailed(E2iError):
-    """A backup that was not restored; the database is as it was."""
+    """The backup was not restored; the database is unchanged."""
 
 
 def restore(database: Database, source: Path, sql_folder: Path, replace: bool) -> dict[str, int]:
-    """Put a backup into a database, in one transaction: after an error, or a kill, the database is as it was.
+    """Restore a backup in one transaction: after an error, or a kill, the database is unchanged.
 
-    The rows of each table are counted against the file before anything counts, and keys between tables are checked by
-    the server. The tables are then those of the version that made the backup: `migrate` takes them from there.
+    Before the commit, the rows of each table are counted against the file, and the server checks the foreign keys. The
+    tables then have the version that made the backup; `migrate` upgrades them from there.
 
     Args:
-        database: Where to.
+        database: The target.
         source: A file that `backup` wrote.
         sql_folder: The migrations of this program.
-        replace: Whether what the four schemas hold is thrown away first.
+        replace: Whether to drop the contents of the four schemas first.
 
     Returns:
         The number of rows of each table.
 
     Raises:
-        RestoreFailed: The database is not empty and shall not be replaced, or did not take the backup.
-        BackupUnreadable: The file is none of ours, or damaged.
-        MigrationRefused: The backup is of a newer version than this program.
+        RestoreFailed: The database is not empty and `replace` is not set, or it rejected the backup.
+        BackupUnreadable: The file is not a backup of this product, or is damaged.
+        MigrationRefused: The backup has a newer version than this program.
     """
     if not source.is_file():
-        raise BackupUnreadable(f"{source} is no file: name one that `e2i db backup` wrote.")
+        raise BackupUnreadable(f"{source} is not a file: name a file that `e2i db backup` wrote.")
     database.require_reachable()
     version = server_version(database)
     if not is_sealed(source):
-        raise BackupUnreadable(f"{source} cannot be read as a backup: it is none of ours, or damaged.")
+        raise BackupUnreadable(f"{source} cannot be read as a backup: it is not one of this product, or damaged.")
     file = BackupFile(source.resolve(), programs_for(version))
     require_known(file.migrations(), migrations_in(sql_folder), "backup")
     with database.advisory_lock("e2i migrate"):
@@ -107,42 +107,42 @@ def _require_empty(database: Database, replace: bool) -> None:
         tables = connection.execute(_HELD, {"schemas": list(SCHEMAS)}).scalar_one()
     if tables and not replace:
         raise RestoreFailed(
-            f"{database.redacted} is not empty: it has {tables} tables of ours. Name an empty database, or say "
-            "--replace, which throws away what they hold. Back it up first."
+            f"{database.redacted} is not empty: it has {tables} tables of this product. Name an empty database, or use "
+            "--replace, which deletes their contents. Back it up first."
         )
 
 
 def _restored(database: Database, file: BackupFile, replace: bool, old: bool) -> dict[str, int]:
-    with tempfile.TemporaryFile() as complaints, client_environment(database) as environment:
-        taking = subprocess.Popen(
+    with tempfile.TemporaryFile() as errors, client_environment(database) as environment:
+        psql = subprocess.Popen(
             [file.programs / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=complaints,
+            stderr=errors,
             env=environment,
         )
-        assert taking.stdin is not None
+        assert psql.stdin is not None
         counts: dict[str, int] = {}
         try:
-            with suppress(BrokenPipeError):  # psql has stopped at an error, which it has told
-                taking.stdin.writelines(_script(file, replace, old, counts))
+            with suppress(BrokenPipeError):  # psql has stopped at an error, which it has reported
+                psql.stdin.writelines(_script(file, replace, old, counts))
         except BaseException:
-            taking.kill()  # without the COMMIT nothing has happened
+            psql.kill()  # without the COMMIT nothing has changed
             raise
         finally:
             with suppress(BrokenPipeError):
-                taking.stdin.close()
-            status = taking.wait()
+                psql.stdin.close()
+            status = psql.wait()
         if status:
-            complaints.seek(0)
-            said = without_secrets(complaints.read().decode(errors="replace"), database.url).strip()
-            busy = " Something still works on it: stop `e2i up` and all runs." if "lock timeout" in said else ""
-            raise RestoreFailed(f"{database.redacted} did not take the backup, and is as it was.{busy}\n{said}")
+            errors.seek(0)
+            message = without_secrets(errors.read().decode(errors="replace"), database.url).strip()
+            busy = " The database is still in use: stop `e2i up` and all runs." if "lock timeout" in message else ""
+            raise RestoreFailed(f"{database.redacted} rejected the backup, and is unchanged.{busy}\n{message}")
     return counts
 
 
 def _script(file: BackupFile, replace: bool, old: bool, counts: dict[str, int]) -> Iterator[bytes]:
-    """All that psql gets; `counts` is filled as the rows go by."""
+    """Yield the input of psql; `counts` is filled while the rows pass."""
     first = "BEGIN;\nSET LOCAL lock_timeout = '10s';\nSET LOCAL client_min_messages = warning;\n"
     yield (first + (emptied(SCHEMAS) if replace else "") + "".join(map(_MAKE.format, SCHEMAS))).encode()
     for section in ("pre-data", "data", "post-data"):
@@ -155,7 +155,7 @@ def _script(file: BackupFile, replace: bool, old: bool, counts: dict[str, int]) 
 
 
 def _counted(lines: IO[bytes], counts: dict[str, int]) -> Iterator[bytes]:
-    """The same lines; a row of COPY is one line, whatever is in it."""
+    """Yield the same lines and count the rows; a row of COPY is always one line."""
     table = ""
     for line in lines:
         if table:
@@ -175,14 +175,14 @@ def _counting(counts: Mapping[str, int]) -> Iterator[bytes]:
 
 
 def emptied(schemas: Sequence[str]) -> str:
-    """Return the SQL, for one transaction, that drops the schemas or raises with the names of what others would lose.
+    """Return SQL that drops the schemas, or raises with the names of the objects that other schemas would lose.
 
-    CASCADE alone would drop a view, key or column of another schema without a message.
+    Run it in one transaction. CASCADE alone would drop a view, key or column of another schema without a message.
     """
     outside = _OUTSIDE.format(ours="', '".join(schemas))
     return "".join(
         [
-            "SET LOCAL search_path = pg_catalog;\n",  # with another, names would change with the drop: what ours shadow
+            "SET LOCAL search_path = pg_catalog;\n",  # objects that ours shadow would change their names with the drop
             _REMEMBER.format(outside=outside),
             *map(_EMPTY.format, schemas),
             _STILL_THERE.format(outside=outside),

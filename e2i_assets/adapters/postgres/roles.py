@@ -1,4 +1,4 @@
-"""Who may do what in the database: `sql/009_roles.sql` makes the roles, this decides who acts as which."""
+"""Database roles: `sql/009_roles.sql` creates them, and this module decides which account acts as which."""
 
 import secrets
 from typing import Literal
@@ -21,26 +21,26 @@ _EXISTS = sa.text("SELECT to_regrole(quote_ident(:name)) IS NOT NULL")
 
 
 class LoginRefused(E2iError):
-    """An account that cannot be made."""
+    """The account cannot be created."""
 
 
 def grant_roles(database: Database) -> bool:
-    """Make the roles and give them what they may, on all tables that are there.
+    """Create the roles and grant them their rights on all existing tables.
 
     Returns:
-        False where the account of the database may not do so; everything then goes on as that account.
+        False if the account of the database may not do so; the program then continues without roles.
     """
     with database.begin() as connection:
         return bool(connection.execute(_GRANT).scalar_one())
 
 
 def as_worker(database: Database) -> Database:
-    """Return the database with the rights of a worker, which are those to read and write rows.
+    """Return the database with the rights of a worker, which are to read and write rows.
 
-    Where there are no roles, or the account is no member of them, it is returned as it is.
+    If there are no roles, or the account is not a member of the worker role, the database is returned unchanged.
 
     Raises:
-        DatabaseUnreachable: When no connection can be made.
+        DatabaseUnreachable: The connection failed.
     """
     worker = database.acting_as("e2i_worker")
     if worker == database:
@@ -51,35 +51,35 @@ def as_worker(database: Database) -> Database:
 
 
 def make_login(database: Database, name: str, role: Role) -> Database:
-    """Make an account that may what a role may, with a password of its own that the server never sees in plain.
+    """Create an account with the rights of a role and a new password, which the server never sees in plain text.
 
     Args:
-        database: Under an account that may make others.
-        name: Of the account.
-        role: What it may.
+        database: A database whose account may create accounts.
+        name: The name of the new account.
+        role: The role of the new account.
 
     Returns:
-        The database as that account.
+        The database with the address of the new account.
 
     Raises:
-        LoginRefused: There is one of that name, or this account may make no others, or there are no roles.
+        LoginRefused: The name exists already, this account may not create accounts, or there are no roles.
     """
     from psycopg2.extensions import encrypt_password
 
     password = secrets.token_urlsafe(24)
     with database.begin() as connection:
         if connection.execute(_EXISTS, {"name": name}).scalar_one():
-            raise LoginRefused(f"There is an account {name} already: name another, or drop that one first.")
+            raise LoginRefused(f"The account {name} exists already: choose another name, or drop that account first.")
         driver = connection.connection.driver_connection
         verifier = encrypt_password(password, name, scope=driver, algorithm="scram-sha-256")
         quote = connection.dialect.identifier_preparer.quote_identifier
         try:
-            # Names cannot be parameters. The verifier holds base64, $ and : alone.
+            # Names cannot be bound parameters. The verifier consists of base64, $ and : only.
             connection.exec_driver_sql(
                 f"CREATE ROLE {quote(name)} LOGIN PASSWORD '{verifier}' IN ROLE {quote(f'e2i_{role}')}"
             )
         except sa.exc.DBAPIError as error:
             raise LoginRefused(
-                f"{database.redacted} does not let this account make the account {name}: {error.orig}".strip()
+                f"{database.redacted} does not let this account create the account {name}: {error.orig}".strip()
             ) from None
     return Database(account_url(database.url, name, password))

@@ -1,7 +1,7 @@
-"""Sees to it that the schemas of Optuna, MLflow and Dagster hold their tables before anything uses them.
+"""Ensures that the schemas of Optuna, MLflow and Dagster have their tables before anything uses them.
 
-Each library creates its tables when it first connects, and loses when several processes do so at once. So it is done
-here, once, under the lock of `migrations`, and again only when the version of a library has changed.
+Each library creates its tables at its first connection, which fails when several processes do so at once. So they are
+created here, once, under the lock of `migrations`, and upgraded only when the version of a library has changed.
 """
 
 import os
@@ -31,10 +31,10 @@ class OwnerNotPrepared(E2iError):
 
 
 def prepare_owners(database: Database) -> tuple[Owner, ...]:
-    """Create or upgrade the tables of the owners that need it and return those owners.
+    """Create or upgrade the tables of the libraries that need it, and return those libraries.
 
     Raises:
-        OwnerNotPrepared: With the last words of the library.
+        OwnerNotPrepared: A library failed; the message has the end of its output.
     """
     outdated = outdated_owners(database)
     if not outdated:
@@ -48,9 +48,9 @@ def prepare_owners(database: Database) -> tuple[Owner, ...]:
 
 
 def outdated_owners(database: Database) -> list[Owner]:
-    """Return the owners whose tables are missing, or were prepared by another version of their library.
+    """Return the libraries whose tables are missing or were prepared by another version.
 
-    It reads what was recorded last time and imports none of the libraries.
+    It reads what the last preparation recorded, and does not import the libraries.
     """
     with database.connect() as connection:
         recorded = {owner: (library, revision) for owner, library, revision in connection.execute(_PREPARED)}
@@ -59,7 +59,7 @@ def outdated_owners(database: Database) -> list[Owner]:
 
 
 def _revision(database: Database, owner: Owner) -> str | None:
-    """The revision that the owner's own migrations have recorded, if they ever ran."""
+    """Return the revision that the library's own migrations have recorded, or None if they never ran."""
     table = f"{owner}.alembic_version"
     with database.connect() as connection:
         if not connection.execute(sa.text("SELECT to_regclass(:table) IS NOT NULL"), {"table": table}).scalar_one():
@@ -69,7 +69,7 @@ def _revision(database: Database, owner: Owner) -> str | None:
 
 
 def _prepare(database: Database, owners: list[Owner]) -> None:
-    """Run the preparation program; it ends with this call at the latest."""
+    """Run the preparation program and wait for its end."""
     ended = subprocess.run(
         [sys.executable, "-m", "e2i_assets.adapters.postgres.schema_preparation", *owners],
         input=database.url,
@@ -79,8 +79,8 @@ def _prepare(database: Database, owners: list[Owner]) -> None:
         check=False,
     )
     if ended.returncode:
-        last_words = "\n".join(without_secrets(ended.stderr, database.url).strip().splitlines()[-5:])
+        last_lines = "\n".join(without_secrets(ended.stderr, database.url).strip().splitlines()[-5:])
         raise OwnerNotPrepared(
-            f"The tables of {', '.join(owners)} could not be prepared in {database.redacted}. If they were made by a "
-            f"newer version of these libraries, update them here. The last lines:\n{last_words}"
+            f"The tables of {', '.join(owners)} could not be prepared in {database.redacted}. If a newer version of "
+            f"these libraries created them, update the libraries here. The last lines:\n{last_lines}"
         )

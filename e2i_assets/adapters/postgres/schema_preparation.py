@@ -1,7 +1,7 @@
-"""How Optuna, MLflow and Dagster create or upgrade their tables; a program whose arguments are the owners to prepare.
+"""Program that creates or upgrades the tables of Optuna, MLflow and Dagster; its arguments name the libraries.
 
-It is a process of its own because the libraries' migrations rewrite the logging of the process that they run in, and
-their imports weigh hundreds of megabytes. The database address comes on standard input, where nobody sees the password.
+It is a separate process because the migrations of the libraries change the logging configuration of their process, and
+their imports take hundreds of megabytes. The database address is read from standard input, which hides the password.
 """
 
 import sys
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from e2i_assets.adapters.postgres.address import Owner
 from e2i_assets.adapters.postgres.database import Database
 
-# Nobody logs to MLflow's experiment "Default"; through the server its artifacts would go to the server's own root.
+# The experiment "Default" of MLflow is never used; this root keeps its artifacts out of a local folder.
 _DEFAULT_EXPERIMENT_ROOT = "mlflow-artifacts:/"
 
 
@@ -29,8 +29,8 @@ def _prepare_optuna(url: str) -> None:
 def _prepare_mlflow(url: str) -> None:
     import importlib
 
-    # Untyped, and the tables are not a public part of MLflow: what its own `mlflow db upgrade` does, without a
-    # password on a command line.
+    # These modules have no types and are not public: this is what `mlflow db upgrade` does, without a password on a
+    # command line.
     tables = importlib.import_module("mlflow.store.db.utils")
     store = importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
 
@@ -40,7 +40,7 @@ def _prepare_mlflow(url: str) -> None:
     else:
         tables._upgrade_db(engine)
     engine.dispose()
-    # Opening the store makes the experiment "Default", which is as racy as the tables.
+    # Opening the store creates the experiment "Default", which is as racy as the creation of the tables.
     store.SqlAlchemyStore(url, _DEFAULT_EXPERIMENT_ROOT).engine.dispose()
 
 
@@ -67,7 +67,7 @@ PREPARATIONS: Mapping[Owner, Callable[[str], None]] = {
 
 if __name__ == "__main__":
     database = Database(sys.stdin.readline())
-    # The lock of `migrate` dies with its process, but this one may outlive it for a moment.
+    # The lock of `migrate` ends with its process, but this process may outlive it for a moment.
     with database.advisory_lock("e2i schema preparation"):
         for owner in cast("list[Owner]", sys.argv[1:]):
             PREPARATIONS[owner](database.url_for(owner))

@@ -1,4 +1,4 @@
-"""The database that this process works on: the one at the given address, else the embedded one, held while it lives."""
+"""The database of this process: the configured one, or the embedded one, which is held while the process lives."""
 
 import os
 from functools import cache
@@ -11,16 +11,16 @@ from e2i_assets.adapters.settings import Settings
 
 
 def database(settings: Settings) -> Database:
-    """Return the database, starting the embedded server when no address is configured."""
+    """Return the database; start the embedded server if no address is configured."""
     return Database(settings.database_url or _hold(settings.state / "postgres").url)
 
 
 @cache
 def _hold(folder: Path) -> ServerLease:
-    """Hold the embedded server until this process ends: the kernel lets go of its lock then, however it ends.
+    """Hold the embedded server until this process ends in any way: the kernel then frees its lock.
 
-    Dagster, MLflow and Optuna connect by the address alone, so the variables of libpq that an address cannot override
-    leave this process, and with it every process that it starts.
+    Dagster, MLflow and Optuna connect by the address alone, so this removes the libpq variables that an address cannot
+    override from the environment of this process and of its child processes.
     """
     remove_shell_variables(os.environ)
     return EmbeddedPostgres(folder).hold()

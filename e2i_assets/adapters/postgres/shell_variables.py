@@ -1,6 +1,6 @@
-"""What keeps the embedded server apart from the variables that a shell sets for another PostgreSQL server.
+"""Protection of the embedded server from the variables that a shell sets for another PostgreSQL server.
 
-libpq, which every driver and client program of ours uses, takes from the environment what an address leaves out.
+libpq, which all drivers and client programs use, reads from the environment what an address does not specify.
 """
 
 from collections.abc import MutableMapping
@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from e2i_assets.adapters.processes.loopback import HOST
 
-# The embedded server listens on the loopback address without TLS. A parameter in the address is stronger than its
-# variable, and every libpq since 13 knows these.
+# The embedded server listens on the loopback address without TLS. A parameter in the address overrides its variable,
+# and every libpq since 13 knows these parameters.
 EXPLICIT = {
     "sslmode": "disable",
     "sslrootcert": "/dev/null",  # not read without TLS, but libpq refuses the value `system` beside sslmode=disable
@@ -18,8 +18,8 @@ EXPLICIT = {
     "target_session_attrs": "any",
     "client_encoding": "utf8",
 }
-# These have no parameter, one that older client programs do not know, or one that would name the host twice. PGTZ,
-# PGDATESTYLE and PGGEQO are settings of the session that the server applies after the options of an address.
+# These have no parameter, or one that older client programs do not know or that would name the host twice. PGTZ,
+# PGDATESTYLE and PGGEQO are session settings that are applied after the options of an address.
 _WITHOUT_PARAMETER = (
     *("PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR"),
     *("PGTZ", "PGDATESTYLE", "PGGEQO"),
@@ -37,7 +37,7 @@ def embedded_url(user: str, password: str, port: int, database: str) -> str:
 def remove_shell_variables(environment: MutableMapping[str, str]) -> None:
     """Remove the variables of libpq that the address of the embedded server cannot override.
 
-    The others stay: the ``sql`` source of an experiment may be the server that they are meant for.
+    The others stay: they may be meant for the server of an experiment's ``sql`` source.
     """
     for name in _WITHOUT_PARAMETER:
         environment.pop(name, None)

@@ -1,6 +1,6 @@
-"""The process that owns a running embedded PostgreSQL and ends it with its last user.
+"""The supervisor process of an embedded PostgreSQL server; it stops the server after its last user.
 
-Run by file path with the standard library alone, so that it starts in a moment and outlives whoever started it.
+It runs by file path with the standard library only, so that it starts quickly and outlives the process that started it.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.2
 
 
 def main() -> None:
-    """Leave the starter's process tree, then keep the server that the plan in the first argument describes."""
+    """Detach from the starter's process tree, then run the server of the plan in the first argument."""
     plan = json.loads(sys.argv[1])
     if os.fork():  # the starter waits for this process only, and has no child to reap later
         os._exit(0)
@@ -28,38 +28,38 @@ def main() -> None:
 
 
 class Supervisor:
-    """Parent of one server.
+    """Parent process of one server.
 
     Args:
         plan: ``command`` and ``environment`` of the server, ``uid`` and ``gid`` to run it as or None, ``pid_file``,
-            ``users_lock``, and ``ready``, an inherited descriptor that
-            gets one line: ``ready`` or why not. The keeper's lock is inherited too, and only held.
+            ``users_lock``, and ``ready``, an inherited descriptor that receives one line: ``ready`` or the failure.
+            The supervisor's lock is inherited too, and only held.
     """
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._plan = plan
-        self._told_to_stop = False
+        self._stop_requested = False
         self._ready = False
         self._users = os.open(plan["users_lock"], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def keep(self) -> None:
-        """Run the server until nobody holds the users' lock, somebody signals us, or it ends by itself."""
+        """Run the server until nobody holds the users' lock, a signal requests the end, or the server ends."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop_soon)
+            signal.signal(number, self._request_stop)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         server = self._started()
-        while server.poll() is None and not self._told_to_stop and not self._alone():
+        while server.poll() is None and not self._stop_requested and not self._has_no_users():
             if not self._ready and self._accepts():
                 self._ready = True
                 self._report("ready")
             time.sleep(_POLL_SECONDS if self._ready else 0.01)
-        # The exclusive lock, if we have it, is kept to the end: a new user waits, then starts a new server.
+        # The exclusive lock, if acquired, is held to the end: a new user waits, then starts a new server.
         code = self._stopped(server)
         if not self._ready:
             self._report(f"ended with exit status {code}")
 
-    def _stop_soon(self, *_: object) -> None:
-        self._told_to_stop = True
+    def _request_stop(self, *_: object) -> None:
+        self._stop_requested = True
 
     def _started(self) -> "subprocess.Popen[bytes]":
         uid, gid = self._plan["uid"], self._plan["gid"]
@@ -75,7 +75,7 @@ class Supervisor:
             preexec_fn=_die_with_parent() if sys.platform == "linux" else None,
         )
 
-    def _alone(self) -> bool:
+    def _has_no_users(self) -> bool:
         try:
             fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -88,7 +88,7 @@ class Supervisor:
         return len(lines) > 7 and lines[7].strip() == "ready"
 
     def _report(self, line: str) -> None:
-        # A starter that was killed no longer reads; its lock is free then, and the loop ends by that.
+        # A killed starter no longer reads; its users' lock is free then, and so the loop ends.
         with contextlib.suppress(BrokenPipeError):
             os.write(self._plan["ready"], f"{line}\n".encode())
 
@@ -96,7 +96,7 @@ class Supervisor:
         for number, seconds in ((signal.SIGINT, 20), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
             if server.poll() is None:
                 server.send_signal(number)
-                with contextlib.suppress(subprocess.TimeoutExpired):  # then the next, harder signal
+                with contextlib.suppress(subprocess.TimeoutExpired):  # continue with the next, stronger signal
                     server.wait(seconds)
         return server.wait()
 
@@ -106,7 +106,7 @@ def _die_with_parent() -> Any:
 
     def arm() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)  # SIGINT is PostgreSQL's fast, clean shutdown
-        if os.getppid() != parent:  # the keeper died before the signal was armed
+        if os.getppid() != parent:  # the supervisor died before the signal was armed
             os._exit(1)
 
     return arm

@@ -1,4 +1,4 @@
-"""What a person is told when PostgreSQL fails under a command: the server's own words, and what to do."""
+"""Converts a PostgreSQL failure during a command into a readable error: the server's message and a remedy."""
 
 import psycopg2
 from psycopg2 import errors as postgres
@@ -9,29 +9,29 @@ from e2i_assets.core.errors import E2iError
 
 _REMEDIES: tuple[tuple[type[BaseException], str], ...] = (
     (postgres.DiskFull, "Make room on the disk of the database"),
-    (postgres.InsufficientPrivilege, "Give its user that right"),
+    (postgres.InsufficientPrivilege, "Grant its user that privilege"),
 )
-_PASSING = "See whether it runs, takes connections (max_connections) and has room on its disk"
+_OTHER = "Check that it runs, accepts connections (max_connections) and has free disk space"
 
 
-# As SQLAlchemy raises them, and as Dagster's and our own plain connections do.
+# The errors of SQLAlchemy, and those of the plain psycopg2 connections of Dagster and of this package.
 DATABASE_ERRORS = (DBAPIError, psycopg2.Error)
 
 
 class DatabaseFailed(E2iError):
-    """A database that failed in the middle of a command."""
+    """The database failed during a command."""
 
 
 def database_failed(error: DBAPIError | psycopg2.Error, url: str | None) -> DatabaseFailed:
-    """Return in words what the driver raised.
+    """Return a readable error for what the driver raised.
 
     Args:
-        error: What was raised.
-        url: The address, whose secrets are blotted out; None where no one is known.
+        error: The driver's or SQLAlchemy's error.
+        url: The address, whose secrets are removed from the message; None if it is not known.
     """
     raised = error.orig or error if isinstance(error, DBAPIError) else error
-    said = " ".join(str(raised).split())
-    said = without_secrets(said, url) if url else said
-    remedy = next((text for kind, text in _REMEDIES if isinstance(raised, kind)), _PASSING)
-    kept = "then the same command goes on from there: what was finished is kept"
-    return DatabaseFailed(f"the database failed: {said[:300]}. {remedy}; {kept}")
+    message = " ".join(str(raised).split())
+    message = without_secrets(message, url) if url else message
+    remedy = next((text for kind, text in _REMEDIES if isinstance(raised, kind)), _OTHER)
+    kept = "then run the same command again: it continues, because finished work is stored"
+    return DatabaseFailed(f"the database failed: {message[:300]}. {remedy}; {kept}")

@@ -1,4 +1,4 @@
-"""The end of a log file, for the message about the program that wrote it."""
+"""Reads the end of a log file, for the error message about the program that wrote it."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ _READ_BYTES = 64 * 1024
 
 
 def last_lines(log: Path, since: int = 0, count: int = _SHOWN_LINES) -> tuple[str, ...]:
-    """Return the last lines of a log file, oldest first; a file that is not there has none.
+    """Return the last lines of a log file, oldest first; a missing file has none.
 
     Args:
         log: The file.
-        since: Offset in bytes before which nothing is shown.
-        count: How many lines at most.
+        since: Offset in bytes; earlier lines are left out.
+        count: Maximum number of lines.
     """
     if not log.exists():
         return ()

@@ -1,4 +1,4 @@
-"""Ports on 127.0.0.1: which one is free, and whether somebody answers on it."""
+"""Ports on 127.0.0.1: find a free one, and check whether a server answers on one."""
 
 import socket
 
@@ -6,9 +6,9 @@ HOST = "127.0.0.1"
 
 
 def free_port(preferred: int | None = None) -> int:
-    """Return a TCP port of the loopback address that nobody listens on: the preferred one if it is free.
+    """Return a free TCP port of the loopback address: the preferred one if it is free.
 
-    Between this answer and its use another program may take the port: be ready to ask again.
+    Another program may take the port before it is used, so the caller must be ready to try again.
     """
     if preferred is not None and is_free(preferred):
         return preferred
@@ -18,9 +18,9 @@ def free_port(preferred: int | None = None) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Say whether a server of ours could listen on this port of the loopback address."""
+    """Return whether a server could listen on this port of the loopback address."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # What servers do as well: a port in TIME_WAIT counts as free, one with a listener does not.
+        # As servers do: a port in TIME_WAIT counts as free, one with a listener does not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -30,12 +30,12 @@ def is_free(port: int) -> bool:
 
 
 def answers(port: int, request: bytes, replies: bytes) -> bool:
-    """Say whether a server on this port of the loopback address answers a request as its protocol wants.
+    """Return whether a server on this port of the loopback address answers a request as its protocol requires.
 
     Args:
         port: The port.
-        request: What to send.
-        replies: The legal first bytes of an answer.
+        request: The bytes to send.
+        replies: The valid first bytes of an answer.
     """
     try:
         with socket.create_connection((HOST, port), timeout=2) as connection:

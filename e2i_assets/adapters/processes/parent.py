@@ -1,4 +1,4 @@
-"""Ending when the parent ends: a command that make started, runs that `e2i run` started, workers of a study."""
+"""Ends this process with its parent: commands started by make, runs started by `e2i run`, workers of a study."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ _POLL_SECONDS = 1.0
 
 
 def end_with_parent() -> None:
-    """End this process when its parent does, however the parent ends."""
+    """End this process when its parent has ended in any way."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -23,10 +23,10 @@ def end_with_parent() -> None:
 
 
 def end_with_input() -> None:
-    """End this process when whoever holds the other end of its standard input is gone."""
+    """End this process when the other end of its standard input is closed."""
 
     def watch() -> None:
-        # The descriptor itself: a thread that waits inside sys.stdin makes Python abort when it shuts down.
+        # It reads the descriptor: a thread that waits inside sys.stdin makes Python abort at shutdown.
         while os.read(sys.stdin.fileno(), 4096):
             pass
         os.kill(os.getpid(), signal.SIGTERM)

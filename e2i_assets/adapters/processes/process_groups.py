@@ -1,4 +1,4 @@
-"""Ending process groups with everything that came out of them, politely first."""
+"""Ends process groups and all their descendants, first with SIGTERM."""
 
 import contextlib
 import os
@@ -11,19 +11,19 @@ import psutil
 _KILL_SECONDS = 3.0
 
 
-def end_groups(leaders: Collection[int], patience: float) -> None:
-    """Send SIGTERM to process groups and their members' descendants, wait, and kill what is left.
+def end_groups(leaders: Collection[int], grace_seconds: float) -> None:
+    """Send SIGTERM to process groups and their members' descendants, wait, and kill the remaining ones.
 
-    Descendants count even when they moved to a group of their own, as long as they can be found from a leader.
+    Descendants count even in a process group of their own, as long as they can be found from a group leader.
 
     Args:
-        leaders: Process ids of the groups' leaders; some may have ended, with members of their group still alive.
-        patience: Seconds between the request and the kill.
+        leaders: Process ids of the group leaders; some may have ended while members of their group are alive.
+        grace_seconds: Seconds between SIGTERM and SIGKILL.
     """
     members = _members(leaders)
     _send(members, signal.SIGTERM)
-    remaining = _wait(members | _members(leaders), patience)
-    # Once more from the leaders: somebody may have forked meanwhile.
+    remaining = _wait(members | _members(leaders), grace_seconds)
+    # Search again from the leaders: a process may have forked meanwhile.
     remaining |= _members(leaders)
     for process in tuple(remaining):
         remaining |= _children(process)
@@ -34,10 +34,10 @@ def end_groups(leaders: Collection[int], patience: float) -> None:
 def _members(leaders: Collection[int]) -> set[psutil.Process]:
     found: set[psutil.Process] = set()
     for process in psutil.process_iter():
-        with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):  # gone, or not ours
+        with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):  # ended, or another user's
             if os.getpgid(process.pid) in leaders:
                 found |= {process} | _children(process)
-    return {process for process in found if _lives(process)}
+    return {process for process in found if _is_running(process)}
 
 
 def _children(process: psutil.Process) -> set[psutil.Process]:
@@ -49,7 +49,7 @@ def _children(process: psutil.Process) -> set[psutil.Process]:
 
 def _send(processes: set[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
-        # It ended by itself, which is what we want, or became another account's, whom we cannot reach.
+        # It has ended, which is the aim, or belongs to another account, which this one cannot signal.
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             process.send_signal(number)
 
@@ -57,15 +57,15 @@ def _send(processes: set[psutil.Process], number: signal.Signals) -> None:
 def _wait(processes: set[psutil.Process], seconds: float) -> set[psutil.Process]:
     deadline = time.monotonic() + seconds
     remaining = processes
-    while remaining := {process for process in remaining if _lives(process)}:
+    while remaining := {process for process in remaining if _is_running(process)}:
         if time.monotonic() > deadline:
             break
         time.sleep(0.05)
     return remaining
 
 
-def _lives(process: psutil.Process) -> bool:
-    # Not psutil's wait: it would take the exit status of our own children away from their Popen.
+def _is_running(process: psutil.Process) -> bool:
+    # Not psutil's wait: it would take the exit status of child processes away from their Popen.
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

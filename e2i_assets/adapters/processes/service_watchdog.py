@@ -1,4 +1,4 @@
-"""The process that ends the services of an owner who was killed and could not do it himself; run by file path."""
+"""Watchdog process, run by file path: it ends the services of an owner that was killed before it could do so."""
 
 import contextlib
 import os
@@ -11,14 +11,14 @@ from typing import Self
 from e2i_assets.adapters.processes.process_groups import end_groups
 
 _DONE = "done"
-_PATIENCE_SECONDS = 4.0
+_GRACE_SECONDS = 4.0
 
 
 class Watchdog:
-    """The owner's side: a pipe that the kernel closes with the owner, however he ends.
+    """The owner's side: a pipe that the kernel closes when the owner ends in any way.
 
     Args:
-        log: Where the watchdog's own errors go.
+        log: The log file for the watchdog's own errors.
     """
 
     def __init__(self, log: Path) -> None:
@@ -30,19 +30,19 @@ class Watchdog:
                 stderr=output,
                 text=True,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                start_new_session=True,  # what ends the owner's group must not end his watchdog
+                start_new_session=True,  # what ends the owner's process group must not end the watchdog
             )
 
-    def watch(self, coordinator: int) -> None:
-        """Name the leader of one more group that must not outlive us."""
-        self._tell(str(coordinator))
+    def watch(self, leader: int) -> None:
+        """Add the leader of a process group that must not outlive the owner."""
+        self._send(str(leader))
 
     def dismiss(self) -> None:
-        """End the watch: every group is gone."""
-        with contextlib.suppress(BrokenPipeError):  # somebody ended it before us: dismissed as well
-            self._tell(_DONE)
+        """End the watch, after every group has ended."""
+        with contextlib.suppress(BrokenPipeError):  # the watchdog has already ended
+            self._send(_DONE)
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
@@ -52,18 +52,18 @@ class Watchdog:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.close()  # without a dismissal this makes it do its work
+        self._process.stdin.close()  # without a dismissal, this makes the watchdog end the groups
         self._process.wait()
 
 
 def main() -> None:
-    """Read group leaders until the owner dismisses us; at the end of the pipe without that, end their groups."""
+    """Read group leaders until the dismissal; if the pipe closes without it, end their groups."""
     leaders = []
     for line in sys.stdin:
         if line.strip() == _DONE:
             return
         leaders.append(int(line))
-    end_groups(leaders, _PATIENCE_SECONDS)
+    end_groups(leaders, _GRACE_SECONDS)
 
 
 if __name__ == "__main__":

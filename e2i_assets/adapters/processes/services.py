@@ -1,4 +1,4 @@
-"""Long-lived programs on loopback that start together, are owned by us, and end together with nothing left behind."""
+"""Long-lived local services that start together, belong to this process, and end together with all descendants."""
 
 import os
 import subprocess
@@ -18,20 +18,20 @@ from e2i_assets.adapters.processes.process_groups import end_groups
 from e2i_assets.adapters.processes.service_watchdog import Watchdog
 
 _POLL_SECONDS = 0.2
-_PATIENCE_SECONDS = 6.0
+_GRACE_SECONDS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One program to run.
+    """A program to run as a service.
 
     Attributes:
-        name: For people and for the name of its log.
+        name: The name for display and of its log file.
         command: The program and its arguments.
-        address: Where it will answer, for example ``http://127.0.0.1:3000``; empty for one that answers nowhere.
+        address: Where it answers, for example ``http://127.0.0.1:3000``; empty if it does not listen.
         ready_path: The path whose successful answer means that it is ready.
-        environment: Variables on top of ours.
-        is_ready: Says so for a program without an address.
+        environment: Variables in addition to those of this process.
+        is_ready: Returns whether a program without an address is ready.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class ServiceEvent:
-    """Something that happened to a service.
+    """A change of a service's state.
 
     Attributes:
-        kind: What.
-        service: To which.
+        kind: The new state.
+        service: The service.
         log: Its log file.
-        detail: For ``failed``: why, in words.
+        detail: For ``failed``: a readable reason.
         log_lines: For ``failed``: the last lines of its log, oldest first.
     """
 
@@ -68,17 +68,17 @@ def run_services(
     stop: threading.Event,
     ready_timeout: float = 120,
 ) -> int:
-    """Start services, watch them until told to stop, and end them with all their descendants.
+    """Start services, watch them until `stop` is set, and end them with all their descendants.
 
     Args:
-        services: What to run; each gets a session, and so a process group, of its own.
-        log_folder: Gets ``<name>.log`` for each; the one of the last time becomes ``<name>.log.1``.
+        services: The services; each gets its own session and so its own process group.
+        log_folder: The folder for ``<name>.log`` of each service; the previous log becomes ``<name>.log.1``.
         on_event: Called for every change, in this thread.
         stop: Set by the caller, for example on SIGINT or SIGTERM.
-        ready_timeout: Seconds after which a service that does not answer counts as failed.
+        ready_timeout: Seconds after which a service that does not answer has failed.
 
     Returns:
-        0 after ``stop``, 1 when a service failed: the others are stopped then as well.
+        0 after ``stop``; 1 if a service failed, in which case the others are stopped as well.
     """
     log_folder.mkdir(parents=True, exist_ok=True)
     running: list[_Running] = []
@@ -95,7 +95,7 @@ def run_services(
                 watchdog.watch(started.process.pid)
             return _watched(running, on_event, stop, ready_timeout)
         finally:
-            end_groups([each.process.pid for each in running], _PATIENCE_SECONDS)
+            end_groups([each.process.pid for each in running], _GRACE_SECONDS)
             for each in running:
                 each.process.wait()
                 on_event(ServiceEvent("stopped", each.service, each.log))
@@ -113,7 +113,7 @@ class _Running:
 def _started(service: Service, log: Path) -> _Running | str:
     port = urlsplit(service.address).port
     if port is not None and not is_free(port):
-        return f"port {port} is in use by another program; stop that, or choose another port"
+        return f"port {port} is in use by another program; stop that program, or choose another port"
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     with log.open("wb") as output:
@@ -148,9 +148,9 @@ def _watched(
 
 def _problem(each: _Running, late: bool, ready_timeout: float) -> str:
     if (code := each.process.poll()) is not None:
-        return f"it ended by itself with exit status {code}"
+        return f"it ended with exit status {code}"
     if late and not each.ready:
-        where = f"answer on {each.service.address}" if each.service.address else "get to work"
+        where = f"answer on {each.service.address}" if each.service.address else "become ready"
         return f"it did not {where} within {ready_timeout:g} seconds"
     return ""
 
@@ -162,5 +162,5 @@ def _answers(service: Service) -> bool:
     try:
         with direct.open(urljoin(service.address, service.ready_path), timeout=2):
             return True
-    except (OSError, HTTPException):  # refused, timed out, cut off, or an HTTP error: not yet
+    except (OSError, HTTPException):  # refused, timed out, cut off, or an HTTP error: not ready yet
         return False

@@ -15,7 +15,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 
 
 class ExperimentNotRegistered(E2iError):
-    """A name that no experiment was registered under."""
+    """No experiment is registered under the name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class ExperimentRow:
 
     Attributes:
         spec: The validated experiment file.
-        spec_hash: Identity of that content.
+        spec_hash: Content hash of `spec`.
     """
 
     id: str
@@ -75,27 +75,27 @@ class ExperimentRepository:
         created_by: str | None = None,
         from_file: bool = False,
     ) -> str:
-        """Insert an experiment or bring it up to date, and return its id; a retired one becomes active again.
+        """Insert or update an experiment and return its id; a retired one becomes active again.
 
-        One that ever came from a file retires when there is no file any more.
+        An experiment that ever came from a file is retired when the file is deleted.
         """
         values = _values(name, spec, description, prediction_target, created_by, from_file)
         with self.database.begin() as connection:
             return str(connection.execute(_REGISTER, values).scalar_one())
 
     def register_experiment(self, experiment: Experiment) -> str:
-        """Register what an experiment file says, and return its id."""
+        """Register the experiment of a file and return its id."""
         with self.database.begin() as connection:
             return str(connection.execute(_REGISTER, _of_file(experiment)).scalar_one())
 
     def register_experiments(self, experiments: Sequence[Experiment]) -> None:
-        """Register what experiment files say, all or none."""
+        """Register the experiments of several files in one transaction."""
         with self.database.begin() as connection:
             for experiment in experiments:
                 connection.execute(_REGISTER, _of_file(experiment))
 
     def get(self, name: str) -> ExperimentRow | None:
-        """Return an experiment, retired or not."""
+        """Return an experiment, retired or not; None if the name is not registered."""
         with self.database.connect() as connection:
             return one(ExperimentRow, connection.execute(_GET, {"name": name}))
 
@@ -103,7 +103,7 @@ class ExperimentRepository:
         """Return the id of an experiment.
 
         Raises:
-            ExperimentNotRegistered: There is none of that name.
+            ExperimentNotRegistered: No experiment has this name.
         """
         row = self.get(name)
         if row is None:
@@ -111,15 +111,15 @@ class ExperimentRepository:
         return row.id
 
     def list(self, retired_too: bool = False) -> list[ExperimentRow]:
-        """Return the active experiments by name."""
+        """Return the active experiments, and the retired ones with `retired_too`, ordered by name."""
         with self.database.connect() as connection:
             return every(ExperimentRow, connection.execute(_LIST, {"retired_too": retired_too}))
 
     def retire(self, name: str) -> None:
-        """Take an experiment out of use; its studies and models stay.
+        """Retire an experiment; its studies and models stay.
 
         Raises:
-            ExperimentNotRegistered: There is none of that name.
+            ExperimentNotRegistered: No experiment has this name.
         """
         with self.database.begin() as connection:
             if connection.execute(_RETIRE, {"name": name}).one_or_none() is None:
@@ -127,7 +127,7 @@ class ExperimentRepository:
 
 
 def _not_registered(name: str) -> ExperimentNotRegistered:
-    return ExperimentNotRegistered(f"No experiment is registered as {name!r}. `e2i experiment list` shows which are.")
+    return ExperimentNotRegistered(f"No experiment is registered as {name!r}. `e2i experiment list` lists them.")
 
 
 def _of_file(experiment: Experiment) -> dict[str, Any]:

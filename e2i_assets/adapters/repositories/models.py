@@ -1,4 +1,4 @@
-"""Registered models and decisions on champions: the tables `ml_model_registry` and `ml_champion_decisions`."""
+"""Registered models and champion decisions: the tables `ml_model_registry` and `ml_champion_decisions`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from e2i_assets.adapters.repositories.training_runs import StoredRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChampionRow:
-    """A decision; ``gain`` above 0 means that the challenger is better. See `core.automation.champion`."""
+    """A champion decision; ``gain`` above 0 means that the challenger is better. See `core.automation.champion`."""
 
     experiment_id: str
     challenger_key: str
@@ -37,7 +37,7 @@ class ChampionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDecision(ChampionRow):
-    """A decision as it stands, and the way of splitting that its test rows came from."""
+    """A stored decision, with the split configuration that its test rows came from."""
 
     config_hash: str | None
     decided_at: datetime
@@ -53,11 +53,11 @@ _ABOUT = sa.text(f"{_DECISION} AND decision.challenger_key = :challenger_key ORD
 _WRITE = sa.text(
     f"INSERT INTO ml_champion_decisions ({columns(ChampionRow)}) VALUES ({placeholders(ChampionRow)}) RETURNING id"
 )
-_STEP_DOWN = sa.text("""
+_DEMOTE = sa.text("""
     UPDATE ml_model_registry SET is_champion = false
     WHERE is_champion AND model_name IN (SELECT model_name FROM ml_model_registry WHERE model_key = :challenger_key)
 """)
-_STEP_UP = sa.text("UPDATE ml_model_registry SET is_champion = true WHERE model_key = :challenger_key")
+_PROMOTE = sa.text("UPDATE ml_model_registry SET is_champion = true WHERE model_key = :challenger_key")
 _CHAMPION_KEY = sa.text("""
     SELECT model_key FROM ml_model_registry
     WHERE is_champion AND model_name IN (SELECT model_name FROM ml_model_registry WHERE model_key = :model_key)
@@ -67,28 +67,28 @@ _CONFIG = sa.text("SELECT config_hash FROM ml_split_registry WHERE id = :split_i
 
 @dataclass(frozen=True, slots=True)
 class ChampionRepository:
-    """Reads and writes decisions."""
+    """Reads and writes champion decisions."""
 
     database: Database
 
     def current(self, experiment_id: str) -> StoredDecision | None:
-        """Return the decision that made the present champion of an experiment."""
+        """Return the decision that promoted the current champion of an experiment, or None."""
         with self.database.connect() as connection:
             return one(StoredDecision, connection.execute(_CURRENT, {"experiment_id": experiment_id}))
 
     def about(self, experiment_id: str, challenger_key: str) -> StoredDecision | None:
-        """Return the last decision about a model."""
+        """Return the last decision about a model, or None."""
         values = {"experiment_id": experiment_id, "challenger_key": challenger_key}
         with self.database.connect() as connection:
             return one(StoredDecision, connection.execute(_ABOUT, values))
 
     def decide(self, row: ChampionRow, run: StoredRun, looked_by: str) -> None:
-        """Record a decision, who is the champion now, and that the old one saw the test rows again: all or none."""
+        """Record a decision, the new champion, and the test-set access of the old one, in one transaction."""
         with self.database.begin() as connection:
             connection.execute(_WRITE, parameters(row))
             if row.promoted:
-                connection.execute(_STEP_DOWN, {"challenger_key": row.challenger_key})
-                connection.execute(_STEP_UP, {"challenger_key": row.challenger_key})
+                connection.execute(_DEMOTE, {"challenger_key": row.challenger_key})
+                connection.execute(_PROMOTE, {"challenger_key": row.challenger_key})
             if row.champion_key is not None and row.gain is not None:
                 record_test_access(
                     connection,
@@ -100,24 +100,24 @@ class ChampionRepository:
                 )
 
     def registered_champion(self, model_key: str) -> str | None:
-        """Return the key of the champion among the registered models that share this one's name."""
+        """Return the key of the champion among the registered models with the same name as this one, or None."""
         with self.database.connect() as connection:
             found = connection.execute(_CHAMPION_KEY, {"model_key": model_key}).scalar_one_or_none()
         return None if found is None else str(found)
 
     def config_hash(self, split_id: str | None) -> str | None:
-        """Return the identity of the way of splitting behind a split."""
+        """Return the hash of the split configuration of a split."""
         with self.database.connect() as connection:
             return connection.execute(_CONFIG, {"split_id": split_id}).scalar_one_or_none()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersionRow:
-    """A model as it is registered; `model_key` is its identity.
+    """A registered model; `model_key` identifies it.
 
     Attributes:
-        model_version: MLflow's number; without MLflow the beginning of the identity.
-        stage: Of a model that is new; the stage of a known one is changed by people alone.
+        model_version: MLflow's version number; without MLflow, the start of the model key.
+        stage: The stage of a new model; only users change the stage of a known one.
     """
 
     model_key: str
@@ -146,7 +146,7 @@ class StoredVersion(ModelVersionRow):
     is_champion: bool
 
 
-_TAKEN = sa.text(
+_VERSION_EXISTS = sa.text(
     "SELECT 1 FROM ml_model_registry "
     "WHERE model_name = :model_name AND model_version = :model_version AND model_key IS DISTINCT FROM :model_key"
 )
@@ -163,19 +163,19 @@ _OF_RUN = sa.text(f"""
 
 
 def write_version(connection: sa.Connection, training_run_id: str, row: ModelVersionRow) -> None:
-    """Register a model, or bring the row of a known one up to date, and have its training run name it.
+    """Insert or update the row of a model, and link its training run to it.
 
-    An MLflow that was emptied counts its versions from 1 again: a number that another model has gets the beginning of
-    the identity behind it, because a trained model is worth more than a tidy number.
+    An MLflow store that was emptied counts its versions from 1 again. If another model has the same version number, the
+    start of the model key is appended to it, because an odd number is better than a training that fails.
     """
     values = parameters(row)
-    if connection.execute(_TAKEN, values).first() is not None:
+    if connection.execute(_VERSION_EXISTS, values).first() is not None:
         values["model_version"] = f"{row.model_version}+{row.model_key[:12]}"
     registered = connection.execute(_WRITE_MODEL_VERSION, values).scalar_one()
     connection.execute(_LINK, {"id": registered, "training_run_id": training_run_id})
 
 
 def version_of(database: Database, training_run_id: str) -> StoredVersion | None:
-    """Return the registered model of a training run."""
+    """Return the registered model of a training run, or None."""
     with database.connect() as connection:
         return one(StoredVersion, connection.execute(_OF_RUN, {"training_run_id": training_run_id}))

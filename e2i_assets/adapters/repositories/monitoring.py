@@ -1,4 +1,4 @@
-"""What automation has seen and reported: the tables `ml_alerts`, `ml_drift_reports` and `ml_source_states`."""
+"""Records of the automation: the tables `ml_alerts`, `ml_drift_reports` and `ml_source_states`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.rows import columns, every, parameters, placeholders
 
-# One statement, so that of several daemons exactly one tells.
+# A single statement, so that of several daemons exactly one sends the alert.
 _CLAIM = sa.text("""
     INSERT INTO ml_alerts AS alert (cause, told_at, last_text) VALUES (:cause, clock_timestamp(), :text)
     ON CONFLICT (cause) DO UPDATE SET
@@ -19,7 +19,7 @@ _CLAIM = sa.text("""
     RETURNING untold
 """)
 _COUNT = sa.text("UPDATE ml_alerts SET times = times + 1, untold = untold + 1, last_text = :text WHERE cause = :cause")
-_TOLD = sa.text("UPDATE ml_alerts SET untold = 0 WHERE cause = :cause")
+_RESET = sa.text("UPDATE ml_alerts SET untold = 0 WHERE cause = :cause")
 _RELEASE = sa.text("UPDATE ml_alerts SET told_at = '-infinity', untold = untold + 1 WHERE cause = :cause")
 
 PAUSE_SECONDS = 3600.0
@@ -33,26 +33,27 @@ class AlertRepository:
     pause_seconds: float = PAUSE_SECONDS
 
     def claim(self, cause: str, text: str) -> int | None:
-        """Take it on oneself to tell of a cause.
+        """Claim the sending of an alert for a cause.
 
         Returns:
-            How often it came without being told since it last was; None when it was told within the pause.
+            The number of failures of this cause that were not reported since the last alert; None if that alert was
+            sent within the pause.
         """
         values = {"cause": cause, "text": text, "pause": self.pause_seconds}
         with self.database.begin() as connection:
-            unsynced = connection.execute(_CLAIM, values).scalar_one_or_none()
-            connection.execute(_COUNT if unsynced is None else _TOLD, {"cause": cause, "text": text})
-        return None if unsynced is None else int(unsynced)
+            unreported = connection.execute(_CLAIM, values).scalar_one_or_none()
+            connection.execute(_COUNT if unreported is None else _RESET, {"cause": cause, "text": text})
+        return None if unreported is None else int(unreported)
 
     def release(self, cause: str) -> None:
-        """Say that a cause that was claimed could not be told after all."""
+        """Release a claimed cause whose alert could not be sent."""
         with self.database.begin() as connection:
             connection.execute(_RELEASE, {"cause": cause})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftRow:
-    """One look; `features` are documents of a `core.automation.drift.FeatureDrift` each, the most drifted first."""
+    """A drift report; `features` are documents of `core.automation.drift.FeatureDrift`, the most drifted first."""
 
     experiment_id: str
     fingerprint: str
@@ -68,7 +69,7 @@ class DriftRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReport(DriftRow):
-    """A look as it is kept."""
+    """A stored drift report."""
 
     looked_at: datetime
 
@@ -82,17 +83,17 @@ _LAST = sa.text(f"""
 
 @dataclass(frozen=True, slots=True)
 class DriftReportRepository:
-    """Reads and writes looks at newer rows."""
+    """Reads and writes drift reports."""
 
     database: Database
 
     def save(self, row: DriftRow) -> None:
-        """Keep a look."""
+        """Store a drift report."""
         with self.database.begin() as connection:
             connection.execute(_WRITE, parameters(row))
 
     def last(self) -> dict[str, StoredReport]:
-        """Return the last look by the id of the experiment."""
+        """Return the last drift report of each experiment, by experiment id."""
         with self.database.connect() as connection:
             return {one.experiment_id: one for one in every(StoredReport, connection.execute(_LAST))}
 
@@ -111,7 +112,7 @@ _READ = sa.text("""
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What a source was when a run last set out to read it, and when that was."""
+    """The fingerprint of a source when a run last started to read it, and the time of that."""
 
     fingerprint: str
     read_at: datetime
@@ -124,11 +125,11 @@ class SourceStateRepository:
     database: Database
 
     def read(self, experiment: str, fingerprint: str) -> None:
-        """Record that the rows of an experiment are about to be read, and what their source is."""
+        """Record that a run is about to read the rows of an experiment, and the fingerprint of their source."""
         with self.database.begin() as connection:
             connection.execute(_WRITE_SOURCE_STATE, {"experiment": experiment, "fingerprint": fingerprint})
 
     def last(self) -> dict[str, SourceState]:
-        """Return by experiment what its source was when it was last read."""
+        """Return the last state of each experiment's source, by experiment name."""
         with self.database.connect() as connection:
             return {name: SourceState(*state) for name, *state in connection.execute(_READ)}

@@ -1,4 +1,4 @@
-"""The memory as a whole: what is in it, what has come of it, and what may be forgotten."""
+"""The pattern memory as a whole: its contents, their usefulness, and the removal of old patterns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class PatternSummary:
 
     Attributes:
         best_value: In the orientation that the study maximised.
-        trials_kept: How many judged configurations the pattern has.
+        trials_kept: The number of evaluated configurations in the pattern.
     """
 
     pattern_id: str
@@ -38,14 +38,14 @@ class PatternSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindStatistics:
-    """The patterns that can be compared with each other, and what came of them.
+    """Statistics of the patterns that are comparable with each other.
 
     Attributes:
         mean_best_value: In the orientation that the studies maximised.
         uses: Trials of later studies that tried a configuration of these patterns.
         helped: Uses that were better than the algorithm's defaults in the same study.
-        measured: Uses of which that is known.
-        mean_improvement: Of the measured uses.
+        measured: Uses whose improvement is known.
+        mean_improvement: Mean over the measured uses.
     """
 
     algorithm_name: str
@@ -62,11 +62,11 @@ class KindStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """Everything in the memory.
+    """Statistics of the whole memory.
 
     Attributes:
-        by_vector: Whether an index over the vectors of the meta-features is there.
-        forgotten: Patterns that were forgotten on purpose.
+        by_vector: Whether the index over the meta-feature vectors exists.
+        forgotten: Patterns that were removed by a command.
         studies_helped: Studies that tried at least one pattern.
     """
 
@@ -84,9 +84,9 @@ class PatternUse:
     """A trial of a later study that tried a configuration of a pattern; values as the study maximised them.
 
     Attributes:
-        improvement: Over the algorithm's defaults in the same study.
-        best_value: What the best of the study's other first trials came to.
-        rank: Among the `n_ranked` completed trials, 1 is the best.
+        improvement: Difference to the algorithm's defaults in the same study.
+        best_value: The best value of the study's other initial trials.
+        rank: Rank among the `n_ranked` completed trials, 1 is the best.
     """
 
     study_name: str
@@ -103,7 +103,7 @@ class PatternUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten(PatternSummary):
-    """A pattern that was forgotten or, in a dry run, would be, and why."""
+    """A removed pattern (or, in a dry run, a pattern to be removed) and the reason."""
 
     reason: str
 
@@ -171,7 +171,7 @@ _FORGET = sa.text("SELECT CAST(pattern_id AS text) FROM forget_hpo_patterns(:old
 
 @dataclass(frozen=True, slots=True)
 class PatternMaintenance:
-    """Looks over the memory, and tidies it."""
+    """Reads statistics of the memory and removes old patterns."""
 
     database: Database
 
@@ -183,52 +183,52 @@ class PatternMaintenance:
         source: str | None = None,
         limit: int | None = None,
     ) -> list[PatternSummary]:
-        """Return patterns, newest first and the starter memory last."""
-        asked = {"algorithm": algorithm, "problem_type": problem_type, "source": source, "limit": limit}
+        """Return patterns, newest first, with the starter memory last."""
+        filters = {"algorithm": algorithm, "problem_type": problem_type, "source": source, "limit": limit}
         with self.database.connect() as connection:
-            return every(PatternSummary, connection.execute(_LIST, asked))
+            return every(PatternSummary, connection.execute(_LIST, filters))
 
     def ids(self, beginning: str, limit: int = 10) -> list[str]:
-        """Return the ids that begin like this."""
+        """Return the pattern ids that start with a text, at most `limit`."""
         with self.database.connect() as connection:
             return list(connection.execute(_IDS, {"beginning": beginning, "limit": limit}).scalars())
 
     def uses(self, pattern_id: str) -> list[PatternUse]:
-        """Return what came of each use of a pattern, in their order."""
+        """Return the uses of a pattern, oldest first."""
         with self.database.connect() as connection:
             return every(PatternUse, connection.execute(_USES, {"pattern_id": pattern_id}))
 
     def of_experiment(self, name: str) -> str | None:
-        """Return the id of the pattern that an experiment has left last."""
+        """Return the id of the last pattern that an experiment has added, or None."""
         with self.database.connect() as connection:
             return connection.execute(_OF_EXPERIMENT, {"name": name}).scalar_one_or_none()
 
     def statistics(self) -> Statistics:
-        """Count what is in the memory, and what came of it."""
+        """Return statistics of the memory."""
         with self.database.connect() as connection:
             kinds = every(KindStatistics, connection.execute(_KINDS))
             return Statistics(**connection.execute(_TOTALS).mappings().one(), kinds=kinds)
 
     def forgotten(self, pattern_id: str) -> str | None:
-        """Return why a pattern was forgotten; None when it was not, or lost in another way."""
+        """Return why a pattern was removed; None if it was not removed by `forget`."""
         with self.database.connect() as connection:
             return connection.execute(_FORGOTTEN, {"pattern_id": pattern_id}).scalar_one_or_none()
 
     def forget(self, older_than_days: int = 90, max_uses: int = 0, dry_run: bool = True) -> list[Forgotten]:
-        """Forget old patterns that hardly anybody used, and of several patterns of one problem all but the best.
+        """Remove old patterns that were hardly used, and all but the best of several patterns for one problem.
 
         Args:
-            older_than_days: How old a pattern must be to go for its age.
-            max_uses: How often it may have been used all the same.
-            dry_run: Change nothing, and return what would go.
+            older_than_days: Minimum age of a pattern to be removed for its age.
+            max_uses: Maximum number of uses of such a pattern.
+            dry_run: Whether to change nothing and only return the patterns.
 
         Returns:
-            What went or would go, oldest first; the starter memory is not among it.
+            The patterns that were or would be removed, oldest first, without the starter memory.
         """
-        asked: dict[str, Any] = {"older_than_days": older_than_days, "max_uses": max_uses}
+        limits: dict[str, Any] = {"older_than_days": older_than_days, "max_uses": max_uses}
         with self.database.begin() as connection:
-            found = every(Forgotten, connection.execute(_FORGETTABLE, asked))
+            found = every(Forgotten, connection.execute(_FORGETTABLE, limits))
             if not dry_run:
-                gone = set(connection.execute(_FORGET, asked).scalars())
-                found = [one for one in found if one.pattern_id in gone]
+                removed = set(connection.execute(_FORGET, limits).scalars())
+                found = [one for one in found if one.pattern_id in removed]
         return found

@@ -1,4 +1,4 @@
-"""What the memory keeps of a finished study, as it is written and as it is read."""
+"""The rows of the pattern memory: what it stores of a finished study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ STARTER = "starter"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternRow:
-    """What the memory keeps of a study; `spec_hash` is the study's identity.
+    """The pattern of a study; `spec_hash` is the study key.
 
     Attributes:
         top_configurations: The best distinct configurations, best first.
         class_balance: Share of the rarest class, for classification.
-        trials: Every judged configuration, ``{"values": {...}, "value": 0.8}`` each; higher is better.
-        default_value: What the algorithm's defaults came to in the same study.
-        meta_vector: The meta-features on their scales, 16 numbers; None where only the sizes are known.
-        meta_version: What its numbers mean: vectors of different versions are not compared.
-        source: Where the pattern comes from: ``study``, ``starter``, or ``import:`` and the name of what it came in.
+        trials: Every evaluated configuration, ``{"values": {...}, "value": 0.8}`` each; higher is better.
+        default_value: The value of the algorithm's defaults in the same study.
+        meta_vector: The 16 scaled meta-features; None if only the sizes are known.
+        meta_version: Version of the definition of the vector; only vectors of the same version are compared.
+        source: Origin of the pattern: ``study``, ``starter``, or ``import:`` and the name of the imported file.
     """
 
     spec_hash: str
@@ -52,11 +52,11 @@ class PatternRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPattern(PatternRow):
-    """A pattern with how often it has helped.
+    """A stored pattern with its usefulness so far.
 
     Attributes:
-        warmstart_improvement_avg: The mean of the improvements that could be measured.
-        trust: What its uses say of it, 0 to 1: (1 + uses that helped) / (1 + measured uses), 1 when it was never used.
+        warmstart_improvement_avg: Mean of the measured improvements.
+        trust: Usefulness, 0 to 1: (1 + uses that helped) / (1 + measured uses), 1 if it was never used.
     """
 
     pattern_id: str
@@ -68,11 +68,11 @@ class StoredPattern(PatternRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimilarPattern(StoredPattern):
-    """A pattern with its similarity, 0 to 1, to the problem that was asked about."""
+    """A pattern with its similarity, 0 to 1, to the requested problem."""
 
     similarity: float
 
 
 def pattern_id(spec_hash: str) -> str:
-    """Return the id of a study's pattern: it follows from the identity, so that nobody can make two of one study."""
+    """Return the id of a study's pattern: derived from the study key, so that a study has exactly one pattern."""
     return str(uuid5(NAMESPACE_URL, f"e2i_assets/hpo-pattern/{spec_hash}"))

@@ -1,4 +1,4 @@
-"""How patterns are written, those of the starter memory included."""
+"""Writes of patterns, including those of the starter memory."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ _MEMORY = (
     "procedure_id", "procedure_name", "procedure_type", "tool_sequence", "trigger_pattern", "intent_keywords",
     "detected_intent", "applicable_agents", "usage_count", "success_count",
 )  # fmt: skip
-# Both tables in one statement, from documents: a bulk of patterns costs no more round trips than one.
+# One statement writes both tables from JSON documents: many patterns need no more round trips than one.
 _STORE = """
     WITH memories AS (
         INSERT INTO procedural_memories ({memory})
@@ -49,17 +49,17 @@ _AT_ONCE = 200
 
 
 def replace_pattern(connection: sa.Connection, pattern: PatternRow) -> None:
-    """Keep a pattern, or bring that of the same study up to date, in a transaction of the caller's."""
+    """Insert or update the pattern of a study, in the caller's transaction."""
     connection.execute(_REPLACE, _documents([pattern]))
 
 
 def add_patterns(connection: sa.Connection, patterns: Iterable[PatternRow], refresh: bool = False) -> int:
-    """Keep the patterns of studies that are not in the memory yet, in a transaction of the caller's, and count them.
+    """Insert the patterns of studies that are not in the memory yet, and return the number of rows written.
 
     Args:
-        connection: In a transaction.
-        patterns: May be many.
-        refresh: Bring those that are there from the same source up to date, and count them too.
+        connection: A connection in a transaction of the caller.
+        patterns: The patterns; they are written in batches.
+        refresh: Also update, and count, existing patterns from the same source.
     """
     remaining = iter(patterns)
     written = 0
@@ -69,10 +69,10 @@ def add_patterns(connection: sa.Connection, patterns: Iterable[PatternRow], refr
 
 
 def _documents(patterns: Iterable[PatternRow]) -> dict[str, str]:
-    """Return what is bound to store patterns.
+    """Return the statement parameters for storing patterns.
 
     Raises:
-        ValueError: A number inside a document is not finite; the database refuses those that have a column.
+        ValueError: A number in a JSON document is not finite. For numbers with a column, the database raises.
     """
     rows = [(pattern_id(pattern.spec_hash), pattern) for pattern in patterns]
     return {
@@ -82,7 +82,7 @@ def _documents(patterns: Iterable[PatternRow]) -> dict[str, str]:
 
 
 def _pattern(pattern: PatternRow) -> dict[str, Any]:
-    """A pattern as a document; numbers that JSON does not have travel as text, for the table to refuse."""
+    """Return a pattern as a document; non-finite numbers become text, so that the table rejects them."""
     row = {field.name: getattr(pattern, field.name) for field in fields(pattern)}
     row["meta_vector"] = None if pattern.meta_vector is None else [_number(value) for value in pattern.meta_vector]
     return {name: _number(value) for name, value in row.items()}
@@ -93,8 +93,8 @@ def _number(value: Any) -> Any:
 
 
 def _memory(pattern: PatternRow) -> dict[str, Any]:
-    """What the general memory says of a pattern."""
-    learnt = {"algorithm": pattern.algorithm_name, "best_hyperparameters": dict(pattern.best_hyperparameters)}
+    """Return the row of a pattern in `procedural_memories`."""
+    learned = {"algorithm": pattern.algorithm_name, "best_hyperparameters": dict(pattern.best_hyperparameters)}
     return {
         "procedure_type": "optimization",
         "detected_intent": "optimization",
@@ -102,7 +102,7 @@ def _memory(pattern: PatternRow) -> dict[str, Any]:
         "usage_count": 1,
         "success_count": 1,
         "procedure_name": f"hpo_{pattern.algorithm_name}_{pattern.problem_type}",
-        "tool_sequence": learnt,
+        "tool_sequence": learned,
         "trigger_pattern": f"tune {pattern.algorithm_name} for {pattern.problem_type} by {pattern.optimization_metric}",
         "intent_keywords": ["hpo", pattern.algorithm_name, pattern.problem_type, pattern.optimization_metric],
     }
@@ -110,7 +110,7 @@ def _memory(pattern: PatternRow) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StarterMemory:
-    """The starter memory that was loaded or removed last."""
+    """The starter memory that was last loaded or removed."""
 
     starter_hash: str
     n_patterns: int
@@ -118,7 +118,7 @@ class StarterMemory:
     removed_at: datetime | None
 
 
-# One at a time: two processes that start together load it once.
+# A table lock: of two processes that start together, only one loads the starter memory.
 _LOCK = sa.text("LOCK TABLE ml_hpo_starter_memories IN SHARE ROW EXCLUSIVE MODE")
 _LAST = sa.text("""
     SELECT starter_hash, n_patterns, loaded_at, removed_at FROM ml_hpo_starter_memories
@@ -143,25 +143,25 @@ _DELETE = sa.text(f"""
 
 @dataclass(frozen=True, slots=True)
 class StarterPatternRepository:
-    """Puts the starter memory into the memory, and takes it out."""
+    """Loads and removes the starter memory."""
 
     database: Database
 
     def last(self) -> StarterMemory | None:
-        """Return what was loaded or removed last."""
+        """Return the starter memory that was last loaded or removed, or None."""
         with self.database.connect() as connection:
             return one(StarterMemory, connection.execute(_LAST))
 
     def load(self, starter_hash: str, rows: Callable[[], Iterable[PatternRow]], again: bool = False) -> int | None:
-        """Put a starter memory in, in place of an earlier one; how often its patterns have helped is kept.
+        """Load a starter memory in place of an earlier one; statistics of its patterns' uses are preserved.
 
         Args:
-            starter_hash: Identifies what is loaded.
-            rows: Gives the patterns; asked for only when they are to be loaded.
-            again: Although it is there, or somebody took a starter memory out.
+            starter_hash: Identifies the starter memory.
+            rows: Returns the patterns; called only if they are to be loaded.
+            again: Whether to load it even if it is loaded already or was removed by a user.
 
         Returns:
-            How many patterns it has; None when it was left as it is.
+            The number of its patterns; None if nothing was loaded.
         """
         with self.database.begin() as connection:
             connection.execute(_LOCK)
@@ -175,7 +175,7 @@ class StarterPatternRepository:
         return len(patterns)
 
     def remove(self) -> int:
-        """Take the starter memory out, for good until somebody loads one again, and return how many patterns went."""
+        """Remove the starter memory until a user loads one again, and return the number of removed patterns."""
         with self.database.begin() as connection:
             connection.execute(_LOCK)
             connection.execute(_NOT_WANTED)

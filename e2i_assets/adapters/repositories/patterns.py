@@ -1,4 +1,4 @@
-"""What finished studies taught: the tables `ml_hpo_patterns`, `procedural_memories` and `ml_hpo_warmstart_uses`."""
+"""Patterns of finished studies: `ml_hpo_patterns`, `procedural_memories` and `ml_hpo_warmstart_uses`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,10 +36,10 @@ _LIST = sa.text(f"SELECT {columns(StoredPattern)} FROM ml_hpo_patterns ORDER BY 
 
 
 class UseMeasures(TypedDict, total=False):
-    """The result of a trial that tried a pattern, beside those of the study's other trials; higher is better.
+    """The result of a trial that tried a pattern, compared with the study's other trials; higher is better.
 
-    `value` is the trial's, `default_value` that of the algorithm's defaults, `best_value` the best of the study's other
-    first trials; `rank` is that of the trial among the `n_ranked` completed ones, 1 is the best.
+    `value` is the value of the trial, `default_value` that of the algorithm's defaults, and `best_value` the best of
+    the study's other initial trials. `rank` is the rank of the trial among `n_ranked` completed ones, 1 is the best.
     """
 
     value: float | None
@@ -51,12 +51,12 @@ class UseMeasures(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class PatternRepository:
-    """Reads and writes the memory."""
+    """Reads and writes the pattern memory."""
 
     database: Database
 
     def store(self, pattern: PatternRow) -> str:
-        """Keep a pattern, once for each study, and return its id; how often it has helped is left as it is."""
+        """Insert or update the pattern of a study and return its id; the statistics of its uses are preserved."""
         with self.database.begin() as connection:
             replace_pattern(connection, pattern)
         return pattern_id(pattern.spec_hash)
@@ -76,13 +76,13 @@ class PatternRepository:
         meta_vector: Sequence[float] | None = None,
         meta_version: int | None = None,
     ) -> list[SimilarPattern]:
-        """Return the patterns of problems at least so similar, most similar first.
+        """Return the patterns with at least the minimum similarity, most similar first.
 
-        Only patterns of the same algorithm, problem type and metric count, and none of `exclude_data_hash`. With a
-        vector the similarity is exp(-distance) to the patterns with one of the same version; all others, and without
-        one all, are compared by their sizes.
+        Only patterns with the same algorithm, problem type and metric are compared, and none of `exclude_data_hash`. If
+        `meta_vector` is given, the similarity to patterns with a vector of the same version is exp(-distance); all
+        other patterns are compared by their sizes.
         """
-        asked = {
+        query = {
             "algorithm": algorithm,
             "problem_type": problem_type,
             "metric": metric,
@@ -96,7 +96,7 @@ class PatternRepository:
             "meta_version": meta_version,
         }
         with self.database.connect() as connection:
-            return every(SimilarPattern, connection.execute(_SIMILAR, asked))
+            return every(SimilarPattern, connection.execute(_SIMILAR, query))
 
     def record_use(
         self,
@@ -107,22 +107,22 @@ class PatternRepository:
         improvement: float | None,
         **measures: Unpack[UseMeasures],
     ) -> bool:
-        """Record that a study tried a pattern in one of its trials, and what that brought, if it could be measured.
+        """Record that a trial of a study tried a pattern, and the measured improvement, if any.
 
         Args:
             pattern_id: The pattern.
             study_id: The study that tried it.
-            trial_number: The trial that did; each is a use of its own.
-            similarity: Of the pattern's problem, 0 to 1.
-            improvement: `value` minus `default_value`, higher is better; None leaves the pattern's mean as it is.
-            measures: What else is known of the trial.
+            trial_number: The trial that tried it; each trial counts as one use.
+            similarity: Similarity of the pattern's problem, 0 to 1.
+            improvement: `value` minus `default_value`, higher is better; None does not affect the pattern's mean.
+            measures: Further measures of the trial.
 
         Returns:
-            Whether it counts: not when the trial failed or never ran, and not when the pattern was forgotten since it
-            was asked for. Once for each trial, however often it is said.
+            Whether the use counts: False if the trial failed or never ran, if it was recorded before, or if the pattern
+            was removed after it was read.
 
         Raises:
-            IntegrityError: There is no such pattern, and there never was one that was forgotten.
+            IntegrityError: The pattern does not exist and was never removed.
         """
         use = {
             "pattern_id": pattern_id,
@@ -137,14 +137,14 @@ class PatternRepository:
             with self.database.begin() as connection:
                 return bool(connection.execute(_RECORD_USE, use).scalar_one())
         except IntegrityError:
-            # Forgotten a moment later, its uses would have gone with it: the same, whichever came first.
+            # If the pattern had been removed a moment later, its uses would have been deleted too: the same result.
             with self.database.connect() as connection:
                 if connection.execute(_FORGOTTEN, {"pattern_id": pattern_id}).scalar_one():
                     return False
             raise
 
     def get(self, pattern_id: str) -> StoredPattern | None:
-        """Return a pattern."""
+        """Return a pattern, or None."""
         with self.database.connect() as connection:
             return one(StoredPattern, connection.execute(_GET, {"pattern_id": pattern_id}))
 

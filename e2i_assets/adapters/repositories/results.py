@@ -1,4 +1,4 @@
-"""Results and progress for a person to read, each in one query."""
+"""Results and progress for display, each read in one query."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from e2i_assets.core.metrics import ProblemType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultRow:
-    """A finished training with its study; the study's values are in the orientation that it maximises.
+    """A finished training and its study; the study's values are in the orientation that it maximises.
 
     Attributes:
-        patterns: How many patterns of the memory the study tried.
-        most_similar: The study of the most similar of them.
+        patterns: Number of patterns of the memory that the study tried.
+        most_similar: The study of the most similar of these patterns.
     """
 
     experiment_name: str
@@ -62,27 +62,27 @@ _LAST_FINISHED = sa.text("""
 
 
 def result_rows(database: Database, spec_hashes: Sequence[str]) -> dict[str, ResultRow]:
-    """Return the finished trainings of these identities by the name of their experiment."""
+    """Return the finished trainings with these spec hashes, by experiment name."""
     with database.connect() as connection:
         rows = every(ResultRow, connection.execute(_RESULTS, {"spec_hashes": list(spec_hashes)}))
     return {row.experiment_name: row for row in rows}
 
 
 def last_finished(database: Database) -> dict[str, datetime]:
-    """Return by experiment when its last training finished."""
+    """Return the completion time of the last training of each experiment, by experiment name."""
     with database.connect() as connection:
         return {name: moment for name, moment in connection.execute(_LAST_FINISHED)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyProgress:
-    """A study that runs.
+    """The progress of a running study.
 
     Attributes:
-        n_trials: Its budget.
-        finished: Trials that have ended, in this call and before.
+        n_trials: The trial budget.
+        finished: Trials that have ended, in this run and before.
         best: Best value so far, in the orientation that the study maximises.
-        seconds_left: At the pace of the trials that ended since it was started; None before the first.
+        seconds_left: Estimate from the trials that ended since `since`; None before the first one.
     """
 
     metric: str
@@ -94,7 +94,7 @@ class StudyProgress:
 
     @property
     def share(self) -> float:
-        """The share of the budget that is spent, 0 to 1."""
+        """The spent share of the budget, 0 to 1."""
         return min(self.finished / self.n_trials, 1.0)
 
 
@@ -112,12 +112,12 @@ _PROGRESS = sa.text("""
 
 
 def progress_of(database: Database, experiment: str, since: float) -> StudyProgress | None:
-    """Return how far the study of an experiment has come, None when none runs.
+    """Return the progress of the running study of an experiment, or None if no study runs.
 
     Args:
-        database: Where it is kept.
+        database: The database of the study.
         experiment: Name of the experiment.
-        since: When it was started, in seconds since the epoch: earlier trials say nothing about its pace.
+        since: Start of the run in seconds since the epoch; earlier trials do not count for the time estimate.
     """
     moment = datetime.fromtimestamp(since, UTC)
     with database.connect() as connection:

@@ -1,4 +1,4 @@
-"""The runs that were asked for, and what became of the asking: the table `ml_run_requests`."""
+"""Requested runs and their status: the table `ml_run_requests`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ Cause = Literal["new_experiment", "changed_data", "drifted_data", "age"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """A run that is asked for.
+    """A requested run.
 
     Attributes:
-        run_key: By which Dagster knows that it is the same one.
-        content_hash: Identity of what it is asked for.
-        reason: For people.
+        run_key: The key by which Dagster recognises a repeated request.
+        content_hash: Hash of the content that the run is requested for.
+        reason: Human-readable reason.
     """
 
     run_key: str
@@ -32,7 +32,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastRequest:
-    """The last request of a cause for an experiment, and how many there were."""
+    """The last request with a cause for an experiment, and the number of such requests."""
 
     experiment: str
     content_hash: str
@@ -74,12 +74,12 @@ _WAITING_EXPERIMENTS = sa.text("""
 
 @dataclass(frozen=True, slots=True)
 class RunRequestRepository:
-    """Reads and writes requests of runs."""
+    """Reads and writes run requests."""
 
     database: Database
 
     def ask(self, requests: Sequence[RunRequest], needed: bool = True) -> None:
-        """Record requests, each once; of one that is not needed, that what it would make is there."""
+        """Record requests, each once; with `needed` False, that the result of the run exists already."""
         rows = [
             {
                 **{name: getattr(one, name) for name in RunRequest.__slots__},
@@ -92,27 +92,27 @@ class RunRequestRepository:
                 connection.execute(_ASK, rows)
 
     def waiting(self, cause: Cause) -> list[RunRequest]:
-        """Return the requests that Dagster is not known to have taken, the oldest first."""
+        """Return the requests that Dagster has not confirmed yet, oldest first."""
         with self.database.connect() as connection:
             return every(RunRequest, connection.execute(_WAITING, {"cause": cause}))
 
     def waiting_keys(self) -> list[str]:
-        """Return the keys of all requests that Dagster is not known to have taken."""
+        """Return the keys of all requests that Dagster has not confirmed yet."""
         with self.database.connect() as connection:
             return list(connection.execute(_WAITING_KEYS).scalars())
 
     def waiting_experiments(self) -> set[str]:
-        """Return the experiments of which a run is asked for that Dagster is not known to have taken."""
+        """Return the experiments with a request that Dagster has not confirmed yet."""
         with self.database.connect() as connection:
             return set(connection.execute(_WAITING_EXPERIMENTS).scalars())
 
     def launched(self, runs: Mapping[str, str]) -> None:
-        """Record which runs Dagster has of these keys."""
+        """Record the Dagster run ids of launched requests, by run key."""
         if runs:
             with self.database.begin() as connection:
                 connection.execute(_LAUNCHED, [{"run_key": key, "run_id": run_id} for key, run_id in runs.items()])
 
     def last(self, cause: Cause) -> dict[str, LastRequest]:
-        """Return the last request of a cause by experiment."""
+        """Return the last request with a cause for each experiment, by experiment name."""
         with self.database.connect() as connection:
             return {one.experiment: one for one in every(LastRequest, connection.execute(_LAST, {"cause": cause}))}

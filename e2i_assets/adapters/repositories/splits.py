@@ -1,4 +1,4 @@
-"""Splits and what was checked in them: `ml_split_registry`, `ml_split_assignments` and `ml_leakage_audit`."""
+"""Splits and their leakage audit: `ml_split_registry`, `ml_split_assignments` and `ml_leakage_audit`."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,15 +21,15 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitRow:
-    """One way in which the rows of one experiment were split.
+    """A split of an experiment's rows.
 
     Attributes:
-        split_hash: Identity of this split of these rows.
-        config_hash: Identity of the way of splitting, equal for older and newer rows.
-        ratios: Intended share of each role.
-        counts: Rows in each role.
-        row_count: All rows, those without a role included.
-        boundaries: The last time of each role's period; empty where time decides nothing.
+        split_hash: Hash of this split of these rows.
+        config_hash: Hash of the split configuration, equal for older and newer rows.
+        ratios: Intended share of each split.
+        counts: Number of rows in each split.
+        row_count: Number of all rows, including those without a split.
+        boundaries: The last time of each split's period; empty if time is not used.
     """
 
     experiment_id: str
@@ -76,7 +76,7 @@ class SplitRepository:
     database: Database
 
     def save(self, split: SplitRow, assignments: Mapping[str, Role]) -> str:
-        """Store a split with the role of each entity and return its id; one that is there already is left alone."""
+        """Store a split and the assignment of each entity, and return its id; an existing split stays unchanged."""
         with self.database.begin() as connection:
             split_id = connection.execute(_SAVE, _values(split)).scalar_one_or_none()
             if split_id is not None:
@@ -87,15 +87,15 @@ class SplitRepository:
         return found
 
     def id_of(self, experiment_id: str, split_hash: str) -> str | None:
-        """Return the id of a stored split."""
+        """Return the id of a stored split, or None."""
         with self.database.connect() as connection:
             key = {"experiment_id": experiment_id, "split_hash": split_hash}
             return connection.execute(_ID_OF, key).scalar_one_or_none()
 
     def previous(self, experiment_id: str, config_hash: str) -> dict[str, Role] | None:
-        """Return the role of each entity that was ever split this way, or None when there is no such split yet.
+        """Return the assignment of each entity that was ever split with this configuration; None if there is no split.
 
-        An entity that was away for a while has its role again when it comes back: the newest split alone would not do.
+        All splits are read and not only the newest, so that an entity that reappears keeps its assignment.
         """
         splits = self._splits(experiment_id, config_hash)
         if not splits:
@@ -107,12 +107,12 @@ class SplitRepository:
         return known
 
     def boundaries(self, experiment_id: str, config_hash: str) -> list[str | float]:
-        """Return where time was cut by the first split made this way; empty when there is none, or no time."""
+        """Return the time boundaries of the first split with this configuration; empty if there is none."""
         splits = self._splits(experiment_id, config_hash)
         return list(splits[0][1]) if splits else []
 
     def _splits(self, experiment_id: str, config_hash: str) -> list[tuple[str, list[str | float]]]:
-        """Return id and boundaries of all splits made one way, the first one first."""
+        """Return id and boundaries of all splits with one configuration, oldest first."""
         with self.database.connect() as connection:
             key = {"experiment_id": experiment_id, "config_hash": config_hash}
             return [(str(one[0]), one[1]) for one in connection.execute(_SPLITS, key)]
@@ -130,7 +130,7 @@ def _values(split: SplitRow) -> dict[str, Any]:
 
 
 def _copy(connection: sa.Connection, prefix: str, assignments: Iterable[tuple[str, Role]]) -> None:
-    """Send the assignments as text, in chunks, so that a million rows need neither minutes nor gigabytes."""
+    """Send the assignments as text, in chunks: a million rows then take neither minutes nor gigabytes."""
     remaining = iter(assignments)
     with closing(connection.connection.cursor()) as cursor:
         while chunk := list(islice(remaining, _CHUNK_ROWS)):
@@ -140,7 +140,7 @@ def _copy(connection: sa.Connection, prefix: str, assignments: Iterable[tuple[st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """One line of the audit."""
+    """A result of the leakage audit."""
 
     check_type: str
     passed: bool
@@ -167,12 +167,12 @@ _OF_SPLIT = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class LeakageAuditRepository:
-    """Reads and writes the audit."""
+    """Reads and writes the leakage audit."""
 
     database: Database
 
     def save(self, experiment_id: str, data_hash: str, split_hash: str, findings: Sequence[Finding]) -> None:
-        """Store what was found; what was found in the same split before is replaced."""
+        """Store the findings of a split; earlier findings of the same split are replaced."""
         key = {"experiment_id": experiment_id, "data_hash": data_hash, "split_hash": split_hash}
         values = [
             {
@@ -190,7 +190,7 @@ class LeakageAuditRepository:
             connection.execute(_SAVE_LEAKAGE_AUDIT, values)
 
     def of_split(self, experiment_id: str, split_hash: str) -> list[AuditRow]:
-        """Return what was found in a split."""
+        """Return the audit results of a split."""
         with self.database.connect() as connection:
             key = {"experiment_id": experiment_id, "split_hash": split_hash}
             return every(AuditRow, connection.execute(_OF_SPLIT, key))

@@ -1,4 +1,4 @@
-"""Studies and their trials as everybody may read them: the tables `ml_hpo_studies` and `ml_hpo_trials`."""
+"""Studies and their trials in our own tables: `ml_hpo_studies` and `ml_hpo_trials`."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from e2i_assets.adapters.repositories.rows import (
 from e2i_assets.adapters.repositories.study_rows import StoredStudy, StudyOutcome, StudyRow, TrialRow
 from e2i_assets.core.search.trials import TRIED_AGAIN
 
-# A resumed study keeps its start; its budget never falls below what has been spent of it.
+# A resumed study keeps its start time; its budget never falls below the number of spent trials.
 _START = sa.text(f"""
     INSERT INTO ml_hpo_studies ({columns(StudyRow)}) VALUES ({placeholders(StudyRow)})
     ON CONFLICT (spec_hash) DO UPDATE SET {replacements(StudyRow, "spec_hash", "n_trials")},
@@ -29,16 +29,16 @@ _START = sa.text(f"""
         status = 'running', completed_at = NULL, stop_reason = NULL, error_message = NULL
     RETURNING id::text
 """)
-# Part of the transactions in which a study storage keeps Optuna's tables, too.
+# The study storage executes this in the transactions that write Optuna's tables.
 RECORD = f"""
     INSERT INTO ml_hpo_trials (study_id, {columns(TrialRow)}) VALUES (:study_id, {placeholders(TrialRow)})
     ON CONFLICT (study_id, trial_number) DO UPDATE SET {replacements(TrialRow, "trial_number", "worker")},
         worker = coalesce(excluded.worker, ml_hpo_trials.worker)
 """
-# A statement of its own before one that counts trials: that one then sees all that was there when the row was free.
+# Run this as a separate statement before one that counts trials: that statement then sees all earlier commits.
 LOCK = "SELECT 1 FROM ml_hpo_studies WHERE id = :study_id FOR NO KEY UPDATE"
 _LOCK = sa.text(LOCK)
-# A trial that is tried again, because its process died or the study's time was up, costs nothing of the budget.
+# A trial that is tried again, because its process died or the study's time was up, does not count for the budget.
 _COUNTED = f"""
     SELECT count(*) FILTER (WHERE state = 'COMPLETE') AS completed,
            count(*) FILTER (WHERE state = 'PRUNED') AS pruned,
@@ -67,7 +67,7 @@ _FAIL = sa.text(f"""
     FROM ({_COUNTED}) AS counted
     WHERE study.id = :study_id RETURNING study.id
 """)
-# The best as it goes is the highest value; which of several objectives' best is trained is said when the study ends.
+# While the study runs, the best is the highest value; with several objectives, the end of the study selects the best.
 _RECOUNT = sa.text(f"""
     UPDATE ml_hpo_studies AS study SET
         n_completed = counted.completed, n_pruned = counted.pruned, n_failed = counted.failed,
@@ -96,56 +96,56 @@ class StudyRepository:
     database: Database
 
     def start(self, study: StudyRow) -> str:
-        """Insert a study, or set the one of this identity running again, and return its id."""
+        """Insert a study, or set the one with this study key to running again, and return its id."""
         with self.database.begin() as connection:
             return str(connection.execute(_START, parameters(study)).scalar_one())
 
     def join(self, study_id: str) -> int:
-        """Count one more process that searches a study, and return how many there were before it."""
+        """Count one more process that searches a study, and return the number of processes before it."""
         with self.database.begin() as connection:
             return int(connection.execute(_JOIN, {"study_id": study_id}).scalar_one())
 
     def recount(self, study_id: str) -> None:
-        """Bring the counts and the best of a running study to what its trials say."""
+        """Update the counts and the best trial of a running study from its trials."""
         with self.database.begin() as connection:
             connection.execute(_LOCK, {"study_id": study_id})
             connection.execute(_RECOUNT, {"study_id": study_id})
 
     def finish(self, study_id: str, pareto: Collection[int] = (), **outcome: Unpack[StudyOutcome]) -> None:
-        """Record how a study ended, and which trials make its Pareto set; they and the best must have been recorded."""
+        """Record the end of a study and its Pareto set; these trials and the best one must be recorded already."""
         with self.database.begin() as connection:
             connection.execute(_LOCK, {"study_id": study_id})
             connection.execute(_FINISH, {**bound(outcome), "study_id": study_id}).one()
             connection.execute(_MARK_PARETO, {"pareto": sorted(pareto), "study_id": study_id})
 
     def fail(self, study_id: str, error_message: str) -> None:
-        """Record that a study broke off, and why."""
+        """Record that a study failed, and why."""
         with self.database.begin() as connection:
             connection.execute(_LOCK, {"study_id": study_id})
             connection.execute(_FAIL, {"study_id": study_id, "error_message": error_message}).one()
 
     def by_spec_hash(self, spec_hash: str) -> StoredStudy | None:
-        """Return the study of an identity."""
+        """Return the study with a study key, or None."""
         with self.database.connect() as connection:
             return one(StoredStudy, connection.execute(_BY_SPEC_HASH, {"spec_hash": spec_hash}))
 
     def by_name(self, study_name: str) -> StoredStudy | None:
-        """Return the study of a name."""
+        """Return the study with a name, or None."""
         with self.database.connect() as connection:
             return one(StoredStudy, connection.execute(_BY_NAME, {"study_name": study_name}))
 
     def pareto_set(self, study_id: str) -> list[int]:
-        """Return the numbers of the trials in the Pareto set of a study that has ended."""
+        """Return the numbers of the trials in the Pareto set of a finished study."""
         with self.database.connect() as connection:
             return list(connection.execute(_PARETO, {"study_id": study_id}).scalars())
 
     def trials(self, study_id: str) -> list[TrialRow]:
-        """Return the trials of a study in their order."""
+        """Return the trials of a study, ordered by number."""
         with self.database.connect() as connection:
             return every(TrialRow, connection.execute(_TRIALS, {"study_id": study_id}))
 
 
 def trial_parameters(study_id: str, trial: TrialRow) -> dict[str, Any]:
-    """Return what `RECORD` binds for a trial; what was reported but is no finite number becomes null."""
+    """Return the parameters of `RECORD` for a trial; intermediate values that are not finite become null."""
     finite = replace(trial, intermediate_values=finite_or_null(trial.intermediate_values))
     return {**parameters(finite), "study_id": study_id}

@@ -1,4 +1,4 @@
-"""A study and its trials as rows of the tables `ml_hpo_studies` and `ml_hpo_trials`."""
+"""The rows of a study and its trials in the tables `ml_hpo_studies` and `ml_hpo_trials`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ StudyStatus = Literal["running", "completed", "partial", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRow:
-    """A study as it is asked for; `spec_hash` is its identity and `n_trials` its budget.
+    """A requested study; `spec_hash` is the study key and `n_trials` the budget.
 
     `objectives` are documents of `name` and `greater_is_better`; the first one is the metric.
     """
@@ -38,7 +38,7 @@ class StudyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredStudy(StudyRow):
-    """A study as it stands."""
+    """A stored study."""
 
     id: str
     status: StudyStatus
@@ -57,7 +57,7 @@ class StoredStudy(StudyRow):
 
 
 class StudyOutcome(TypedDict):
-    """How a study ended, but for the counts of its trials, which are taken from the trials themselves.
+    """The result of a study, without the counts of its trials, which are computed from the trials.
 
     Values are in the orientation that the study maximises.
     """
@@ -74,10 +74,11 @@ class StudyOutcome(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRow:
-    """One configuration that a study tried, or tries: `intermediate_values` go from step to value.
+    """A configuration that a study tried or tries; `intermediate_values` map step to value.
 
-    `value` is that of the first objective, higher is better; `objective_values` and `constraint_values` are natural.
-    `worker` names the lock of the process that runs it; whether it is in the Pareto set is said when the study ends.
+    `value` is the value of the first objective, higher is better; `objective_values` and `constraint_values` are in
+    their natural orientation. `worker` is the name of the process that runs it. Membership in the Pareto set is
+    recorded at the end of the study.
     """
 
     trial_number: int

@@ -1,4 +1,4 @@
-"""Evaluations on rows that count once: `ml_test_looks`, `ml_holdout_openings` and `ml_segment_metrics`."""
+"""Uses of test and holdout rows: `ml_test_looks`, `ml_holdout_openings` and `ml_segment_metrics`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from e2i_assets.adapters.repositories.rows import bound, columns, every, paramet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestAccess:
-    """One use of the test rows to judge a model; `look` counts them for this model."""
+    """One use of the test rows to evaluate a model; `look` counts them for this model."""
 
-    __test__ = False  # pytest takes every Test... that it sees for one of its own
+    __test__ = False  # pytest collects every class whose name begins with Test
 
     look: int
     looked_at: datetime
@@ -26,7 +26,7 @@ class TestAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldoutOpening:
-    """One use of the holdout rows to judge a model; `opening` counts them for this experiment."""
+    """One use of the holdout rows to evaluate a model; `opening` counts them for this experiment."""
 
     opening: int
     opened_at: datetime
@@ -62,22 +62,22 @@ _OPENINGS = sa.text(f"""
 
 @dataclass(frozen=True, slots=True)
 class TestAccessRepository:
-    """Reads and writes looks and openings."""
+    """Reads and writes test-set accesses and holdout openings."""
 
     database: Database
 
     def looks(self, model_key: str) -> list[TestAccess]:
-        """Return every look at the test rows by which this model was judged, the first one first."""
+        """Return the test-set accesses of a model, oldest first."""
         with self.database.connect() as connection:
             return every(TestAccess, connection.execute(_LOOKS, {"model_key": model_key}))
 
     def openings(self, experiment: str) -> list[HoldoutOpening]:
-        """Return every opening of the holdout of an experiment, the first one first."""
+        """Return the holdout openings of an experiment, oldest first."""
         with self.database.connect() as connection:
             return every(HoldoutOpening, connection.execute(_OPENINGS, {"name": experiment}))
 
     def open_holdout(self, **opening: Any) -> HoldoutOpening:
-        """Record an opening with its figures, and return it with its number.
+        """Record a holdout opening with its metrics, and return it with its number.
 
         Args:
             opening: experiment_id, training_run_id, model_key, split_id, opened_by, reason, holdout_rows,
@@ -98,7 +98,7 @@ def record_test_access(
     reason: str,
     dagster_run_id: str | None,
 ) -> None:
-    """Record a look within a transaction that holds the row of the training run, so that two get two numbers."""
+    """Record a test-set access; the caller's transaction must lock the training run, so that numbers are unique."""
     values = {
         "training_run_id": training_run_id,
         "model_key": model_key,
@@ -111,7 +111,7 @@ def record_test_access(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentRow:
-    """The test rows that have one value in one column; `is_small` ones are not to be compared."""
+    """The test rows with one value in one column; `is_small` segments are not to be compared."""
 
     column_name: str
     segment: str
@@ -140,6 +140,6 @@ def write_segments(connection: sa.Connection, training_run_id: str, rows: Sequen
 
 
 def segments_of(database: Database, training_run_id: str) -> list[SegmentRow]:
-    """Return the segments of a training run, by column, the largest first."""
+    """Return the segments of a training run, by column, largest first."""
     with database.connect() as connection:
         return every(SegmentRow, connection.execute(_READ, {"training_run_id": training_run_id}))

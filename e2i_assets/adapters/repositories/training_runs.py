@@ -1,4 +1,4 @@
-"""Fitted models and what they came from: the table `ml_training_runs` and the view `training_run_links`."""
+"""Training runs and their lineage: the table `ml_training_runs` and the view `training_run_links`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from e2i_assets.adapters.repositories.rows import bound, columns, every, one, pa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRunRow:
-    """A training as it begins; `spec_hash` is its identity, and a study's id and name go together."""
+    """A training run at its start; `spec_hash` identifies it, and the id and name of a study are set together."""
 
     spec_hash: str
     experiment_id: str
@@ -37,10 +37,10 @@ class TrainingRunRow:
 
 
 class TrainingOutcome(TypedDict):
-    """What came of a training; `hyperparameters` are those that the model was fitted with in the end.
+    """The result of a training; `hyperparameters` are the final ones of the fitted model.
 
-    `model_key` is the identity of the model, `test_intervals` are 95 % intervals by metric, `baseline_test_metrics`
-    those of a dummy model.
+    `model_key` identifies the model, `test_intervals` are 95 % intervals by metric, `baseline_test_metrics` are the
+    metrics of a dummy model.
     """
 
     hyperparameters: Mapping[str, Any]
@@ -59,13 +59,13 @@ class TrainingOutcome(TypedDict):
     baseline_test_metrics: Mapping[str, Any] | None
 
 
-# Something to be written in the transaction that finishes a training run, given its id.
+# Writes more rows in the transaction that finishes a training run; its arguments are the connection and the run id.
 Alongside = Callable[[sa.Connection, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun(TrainingRunRow):
-    """A training run as it stands."""
+    """A stored training run."""
 
     id: str
     status: str
@@ -89,14 +89,14 @@ class StoredRun(TrainingRunRow):
 
     @property
     def fitted_model_key(self) -> str:
-        """The key of the model that this finished run fitted."""
+        """The key of the model of this finished run."""
         assert self.model_key is not None, f"training run {self.id} is {self.status} and has no model"
         return self.model_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRunLink:
-    """A model and everything it came from; nothing in it is None when the lineage is complete."""
+    """A model and its lineage; no field is None when the lineage is complete."""
 
     experiment_name: str
     training_run_id: str
@@ -134,7 +134,7 @@ _FAIL = sa.text("""
         status = 'failed', error_message = :error_message, completed_at = greatest(clock_timestamp(), started_at)
     WHERE id = :id RETURNING id
 """)
-# One that was forgotten since it was stored leaves no link, as if it had been forgotten a moment later.
+# A pattern that was removed after it was stored is not linked, as if it had been removed a moment later.
 _LINK_PATTERN = sa.text("""
     UPDATE ml_training_runs SET pattern_id = (
         SELECT CAST(:pattern_id AS uuid) WHERE NOT EXISTS (
@@ -166,17 +166,17 @@ class TrainingRunRepository:
     database: Database
 
     def start(self, run: TrainingRunRow) -> str:
-        """Insert a run, or set the one of this identity running again, and return its id."""
+        """Insert a run, or set the one with this spec hash to running again, and return its id."""
         with self.database.begin() as connection:
             return str(connection.execute(_START, parameters(run)).scalar_one())
 
     def finish(self, run_id: str, *alongside: Alongside, **outcome: Unpack[TrainingOutcome]) -> None:
-        """Record what came of a run, and whatever else belongs to it: all of it or nothing.
+        """Record the result of a run and further rows that belong to it, in one transaction.
 
         Args:
-            run_id: Of the run.
-            alongside: Each writes more in the same transaction, while the row of the run is locked.
-            outcome: What came of it.
+            run_id: The id of the run.
+            alongside: Functions that write more rows in the same transaction, while the row of the run is locked.
+            outcome: The result.
         """
         with self.database.begin() as connection:
             connection.execute(_FINISH, {**bound(outcome), "id": run_id}).one()
@@ -184,35 +184,35 @@ class TrainingRunRepository:
                 write(connection, run_id)
 
     def fail(self, run_id: str, error_message: str) -> None:
-        """Record that a run broke off, and why."""
+        """Record that a run failed, and why."""
         with self.database.begin() as connection:
             connection.execute(_FAIL, {"id": run_id, "error_message": error_message}).one()
 
     def link_pattern(self, spec_hash: str, pattern_id: str) -> None:
-        """Record which pattern the memory made of the run's study."""
+        """Link the run to the pattern that the memory made of its study."""
         with self.database.begin() as connection:
             connection.execute(_LINK_PATTERN, {"spec_hash": spec_hash, "pattern_id": pattern_id}).one()
 
     def found_in_mlflow(self, run_id: str, mlflow_run_id: str, model_uri: str, *alongside: Alongside) -> None:
-        """Record where MLflow keeps a finished run that it had missed; all of it or nothing, as `finish`."""
-        where = {"id": run_id, "mlflow_run_id": mlflow_run_id, "model_uri": model_uri}
+        """Record the MLflow run of a finished run that was logged later, in one transaction like `finish`."""
+        values = {"id": run_id, "mlflow_run_id": mlflow_run_id, "model_uri": model_uri}
         with self.database.begin() as connection:
-            connection.execute(_FOUND_IN_MLFLOW, where).one()
+            connection.execute(_FOUND_IN_MLFLOW, values).one()
             for write in alongside:
                 write(connection, run_id)
 
     def by_spec_hash(self, spec_hash: str) -> StoredRun | None:
-        """Return the run of an identity."""
+        """Return the run with a spec hash, or None."""
         with self.database.connect() as connection:
             return one(StoredRun, connection.execute(_BY_SPEC_HASH, {"spec_hash": spec_hash}))
 
     def before(self, run: StoredRun) -> StoredRun | None:
-        """Return the finished run of the same experiment that began last before this one."""
+        """Return the finished run of the same experiment that started last before this one, or None."""
         key = {"experiment_id": run.experiment_id, "id": run.id, "started_at": run.started_at}
         with self.database.connect() as connection:
             return one(StoredRun, connection.execute(_BEFORE, key))
 
     def links(self, experiment: str | None = None) -> list[TrainingRunLink]:
-        """Return what each run, or each run of one experiment, came from."""
+        """Return the lineage of every run, or of the runs of one experiment."""
         with self.database.connect() as connection:
             return every(TrainingRunLink, connection.execute(_LINKS, {"experiment": experiment}))

@@ -1,4 +1,4 @@
-"""How a CSV file is written: what parts its cells, what surrounds them, and where its header stands."""
+"""The dialect of a CSV file: its delimiter, its quotation mark, and the position of its header."""
 
 import csv
 import io
@@ -18,14 +18,14 @@ _QUOTES = {None: '"', "none": None}
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a file is written.
+    """The dialect of a CSV file.
 
     Attributes:
-        delimiter: Between two cells.
-        quote: Around a cell that holds the delimiter, None where there is none.
-        start: Byte at which the header begins.
-        skipped: Lines above the header.
-        names: Cells of the header.
+        delimiter: The character between two cells.
+        quote: The quotation mark, None if cells are not quoted.
+        start: Byte offset of the header.
+        skipped: Number of lines above the header.
+        names: The cells of the header.
     """
 
     delimiter: str
@@ -36,15 +36,15 @@ class Dialect:
 
 
 def dialect_of(content: bytes, asked: CsvFile, where: str) -> Dialect:
-    """Return how a file is written, as far as the experiment does not say it.
+    """Return the dialect of a file; the settings of the experiment take precedence over detection.
 
     Args:
-        content: In UTF-8.
-        asked: What the experiment says.
-        where: The key of the source, for a message.
+        content: The file in UTF-8.
+        asked: The CSV settings of the experiment.
+        where: The key of the source, for the message.
 
     Raises:
-        DataInvalid: It can be read in two ways or in none; the message names the key that settles it.
+        DataInvalid: The file can be read in two ways or in none; the message names the key that resolves it.
     """
     start, skipped = _after_lines(content, asked.skip_rows or 0)
     announced = _announced(content, start) if asked.skip_rows is None else None
@@ -75,14 +75,14 @@ def _after_lines(content: bytes, lines: int) -> tuple[int, int]:
 
 
 def _announced(content: bytes, start: int) -> str | None:
-    """Return the delimiter of a first line such as ``sep=;``, which Excel writes and reads."""
+    """Return the delimiter in a first line such as ``sep=;``, which Excel writes and reads, or None."""
     first = content[start : start + 16].splitlines()[:1]
     line = first[0].strip(b'"').decode("ascii", "replace") if first else ""
     return line[4] if len(line) == 5 and line[:4].lower() == "sep=" else None
 
 
 def _head(content: bytes) -> str:
-    """Return the first rows as text; the last one, which may be cut, is left out where there are others."""
+    """Return the first rows as text, without the last one, which may be incomplete, unless it is the only one."""
     text = content.decode("utf-8", "ignore")
     if len(content) < _HEAD:
         return text
@@ -90,7 +90,7 @@ def _head(content: bytes) -> str:
 
 
 def row_reader(text: io.StringIO, delimiter: str, quote: str | None, strict: bool = False) -> Any:
-    """Return a reader of Python that gives one row at a time and knows the line that it has come to."""
+    """Return a reader from the csv module, which knows the line number of the current row."""
     if quote is None:
         return csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=strict)
     return csv.reader(text, delimiter=delimiter, quotechar=quote, strict=strict)
@@ -100,17 +100,17 @@ def _rows(head: str, delimiter: str, quote: str | None) -> Iterator[list[str]]:
     reader = row_reader(io.StringIO(head, newline=""), delimiter, quote)
     try:
         yield from filter(None, reader)
-    except csv.Error:  # a field of more than 131,072 characters: what was read so far has to do
+    except csv.Error:  # a field of more than 131,072 characters: the rows read so far are used
         return
 
 
 def _delimiter(head: str, quote: str | None, asked: CsvFile, where: str) -> str:
-    """Return the one delimiter that gives all first rows the same cells, else the one that parts the header best."""
+    """Return the only delimiter with equal row lengths, otherwise the one with the most cells in the header."""
     widths = {one: [len(row) for row in islice(_rows(head, one, quote), _ROWS)] for one in DELIMITERS}
     even = {one: found[0] for one, found in widths.items() if found and found[0] > 1 and len(set(found)) == 1}
     most = max(even.values(), default=0)
     winners = [one for one, count in even.items() if count == most]
-    # Parted by the wrong character, a name in quotation marks falls into pieces that keep a mark each.
+    # With a wrong delimiter, a quoted name is split into pieces that contain one quotation mark each.
     whole = [one for one in winners if not any((quote or "\0") in name for name in next(_rows(head, one, quote)))]
     winners = whole or winners
     if len(winners) > 1:
@@ -144,5 +144,5 @@ def _shown(names: "list[str] | tuple[str, ...]") -> str:
 
 
 def shown_names(dialect: Dialect) -> str:
-    """Return the names of the columns that were found, for a message."""
+    """Return the column names of the header, for a message."""
     return _shown(dialect.names)

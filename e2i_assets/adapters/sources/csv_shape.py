@@ -1,4 +1,4 @@
-"""Whether the rows of a CSV file have the cells of its header and each quotation mark is closed; the line of a row."""
+"""The shape of a CSV file: row lengths, closed quotation marks, and the line of each row."""
 
 import csv
 import io
@@ -16,9 +16,9 @@ _QUOTED_AT_ONCE = 20_000_000
 
 
 def first_mistake(content: bytes, dialect: Dialect) -> str | None:
-    """Return which rows of a file have not the cells of its header, with their lines and cells; None if all have.
+    """Return a message about the rows whose length differs from the header, with their lines; None if there are none.
 
-    This reads row by row, which takes far longer than the reader of the table: it is asked when that one fails.
+    It reads row by row, which is much slower than the reader of the table: it is called only after that one fails.
     """
     text = io.StringIO(content[dialect.start :].decode("utf-8", "replace"), newline="")
     reader = row_reader(text, dialect.delimiter, dialect.quote, strict=True)
@@ -81,9 +81,9 @@ def _cells(row: list[str]) -> str:
 
 
 def quotes_are_regular(content: bytes, dialect: Dialect) -> bool:
-    """Return whether each quotation mark opens, closes or doubles one, as the standard (RFC 4180) has it.
+    """Return whether each quotation mark opens, closes or escapes one, as RFC 4180 requires.
 
-    Where it does not, the file may still be sound (``5" pipe``), which only reading row by row shows.
+    If not, the file may still be valid (``5" pipe``), which only reading row by row shows.
     """
     if dialect.quote is None or dialect.quote.encode() not in content:
         return True
@@ -121,7 +121,7 @@ def places(content: bytes, dialect: Dialect, rows: int) -> RowPlaces:
 
 
 def _starts(content: bytes, dialect: Dialect) -> Iterator[int]:
-    """Yield the line at which each row begins: cells may hold line breaks, and blank lines are no rows."""
+    """Yield the line at which each row begins: cells may contain line breaks, and blank lines are not rows."""
     line, inside, began = dialect.skipped + 1, False, True
     mark = (dialect.quote or "\0").encode()
     for text in content[dialect.start :].splitlines(keepends=True):

@@ -1,4 +1,4 @@
-"""A CSV file as a table: pyarrow parses it; what is in doubt is refused with the line, cells and the key to write."""
+"""Reads a CSV file as a table with pyarrow; rejects ambiguous files with the line, the cells and the key to set."""
 
 import re
 from pathlib import Path
@@ -23,13 +23,13 @@ def csv_table(file: Path, asked: CsvFile, where: str, limits: SourceLimits) -> p
     """Return the rows of a CSV file.
 
     Args:
-        file: To be read.
-        asked: How the experiment says that it is written.
-        where: The key of the source, for a message.
-        limits: How much it may bring.
+        file: The file.
+        asked: The CSV settings of the experiment.
+        where: The key of the source, for the message.
+        limits: The size limits.
 
     Raises:
-        DataInvalid: It cannot be read in exactly one way, or brings too much.
+        DataInvalid: The file cannot be read in exactly one way, or exceeds the limits.
     """
     content = as_utf8(content_of(file, where, asked.path, limits), asked.encoding, where, asked.path)
     if not re.search(rb"\S", content):
@@ -49,7 +49,7 @@ def csv_table(file: Path, asked: CsvFile, where: str, limits: SourceLimits) -> p
 
 
 def _parsed(content: bytes, dialect: Dialect, asked: CsvFile, where: str) -> Any:
-    """Return an Arrow table of texts, a missing cell as null."""
+    """Return an Arrow table of texts, with missing cells as null."""
     if not csv_shape.quotes_are_regular(content, dialect):
         _require_shape(content, dialect, asked, where)
     import pyarrow as pa
@@ -72,7 +72,7 @@ def _parsed(content: bytes, dialect: Dialect, asked: CsvFile, where: str) -> Any
 
 
 def _texts(content: bytes, dialect: Dialect, block: int) -> Any:
-    """Parse a file, its header as the first row: names may repeat, and are judged by us."""
+    """Parse a file with the header as its first row: names may repeat, and are checked later."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -99,7 +99,7 @@ def _require_shape(content: bytes, dialect: Dialect, asked: CsvFile, where: str)
 
 
 def _frame(table: Any, asked: CsvFile, is_ascii: bool) -> pd.DataFrame:
-    """Return the table with each column in its type, and letters composed."""
+    """Return the table with typed columns and composed letters (NFC)."""
     import pyarrow as pa
 
     def settled(column: Any) -> Any:

@@ -1,8 +1,8 @@
-"""One reading statement of a person's on their PostgreSQL: it cannot write, outlast its time, or fill our memory.
+"""Runs one read-only statement of a user on their PostgreSQL server, limited in time and memory.
 
-The text of the statement is a value here and never part of another one. It reaches the server as a setting of the
-transaction, and PL/pgSQL opens a cursor for it: that takes one statement which returns rows, and nothing behind a
-semicolon. A plain execution would take ``COMMIT; BEGIN READ WRITE; DELETE ...`` as well, which no setting prevents.
+The statement is always a value and never part of another statement. It is sent as a setting of the transaction, and
+PL/pgSQL opens a cursor for it: a cursor accepts a single statement that returns rows, and nothing after a semicolon.
+A plain execution would also accept ``COMMIT; BEGIN READ WRITE; DELETE ...``, which no setting prevents.
 """
 
 import sys
@@ -19,7 +19,7 @@ _OPEN = """
     DO $$ DECLARE e2i_rows CONSTANT refcursor := 'e2i_rows';
     BEGIN OPEN e2i_rows NO SCROLL FOR EXECUTE current_setting('e2i.query'); END $$
 """
-# Each row as text, hashed and added up: the server reads every row and sends one.
+# Each row is converted to text, hashed and summed up: the server reads every row and sends one.
 _HASH = """
     DO $$ DECLARE one record; counted bigint := 0; total numeric := 0;
     BEGIN
@@ -36,7 +36,7 @@ _FETCHED_ROWS = 20_000
 
 
 class OutOfTime(Exception):
-    """The statement's time was up between two fetches; while one is under way the server says so itself."""
+    """The time limit was reached between two fetches; during a fetch, the server raises the error."""
 
 
 def rows(
@@ -45,21 +45,21 @@ def rows(
     """Return the rows of a query and the names of their columns.
 
     Args:
-        connection: In a read-only transaction.
-        query: One statement that returns rows.
-        seconds: The whole reading may take.
-        enough: Told the rows and bytes read so far after each fetch; it raises to end the reading.
+        connection: A connection in a read-only transaction.
+        query: A single statement that returns rows.
+        seconds: Time limit for all rows.
+        enough: Called with the rows and bytes read so far after each fetch; it raises to stop reading.
 
     Raises:
-        OutOfTime: The time was up.
-        sqlalchemy.exc.DBAPIError: The server refuses the statement, or ended it.
+        OutOfTime: The time limit was reached.
+        sqlalchemy.exc.DBAPIError: The server rejected or cancelled the statement.
     """
     deadline = time.monotonic() + seconds
     _opened(connection, query, _OPEN, seconds)
     found: list[Row] = []
     read, count = 0, 1
     while True:
-        # Each time anew, since the statement might have changed the setting. A first row shows how wide rows are.
+        # Set before each fetch: the statement may have changed it. The first row shows the size of a row.
         limited = f"SET LOCAL statement_timeout = {_milliseconds(deadline - time.monotonic())};"
         result = connection.exec_driver_sql(f"{limited} FETCH FORWARD {count} FROM e2i_rows")
         names = list(result.keys())
@@ -73,10 +73,10 @@ def rows(
 
 
 def hashed(connection: sa.Connection, query: str, seconds: float) -> list[str]:
-    """Return how many rows a query has and the sum of their hashes, made by the server; their order does not count.
+    """Return the number of rows of a query and the sum of their hashes, computed by the server in any row order.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: The server refuses the statement, or ended it.
+        sqlalchemy.exc.DBAPIError: The server rejected or cancelled the statement.
     """
     _opened(connection, query, _HASH, seconds)
     return str(connection.exec_driver_sql(_HASHED).scalar()).split()

@@ -19,14 +19,13 @@ def load(source: Source, root: Path, environment: Mapping[str, str]) -> pd.DataF
     """Read all rows of a source.
 
     Args:
-        source: Of the experiment.
-        root: The project folder that its paths start from.
-        environment: Where the database address of a query, and the limits of a source, are looked up.
+        source: The source of the experiment.
+        root: The project folder, the base of relative paths.
+        environment: Variables with the database address of a query and the limits of a source.
 
     Raises:
-        DataInvalid: There is no such file, it may not be read, it is not what it should be, it has too many rows, or
-            none.
-        E2iError: The database cannot be reached or refuses the query.
+        DataInvalid: The file does not exist, is not allowed or is invalid, or the source has too many rows or none.
+        E2iError: The database cannot be reached or rejects the query.
     """
     limits = source_limits(environment)
     if source.sample is not None:

@@ -1,4 +1,4 @@
-"""The bytes of a CSV file as UTF-8: unpacked, decoded, without a byte order mark, and not while somebody writes it."""
+"""Content of a CSV file as UTF-8: decompressed, decoded, without a byte order mark, and not while it is written."""
 
 import bz2
 import codecs
@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from e2i_assets.adapters.sources.limits import SourceLimits, refused
 
-# The longest first: the mark of UTF-32 begins like that of UTF-16.
+# Longest first: the byte order mark of UTF-32 starts with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
@@ -32,16 +32,16 @@ _SUGGESTED = ("cp1252", "cp1250", "cp1251", "shift_jis")
 
 
 def stamp(file: Path) -> tuple[int, int, int]:
-    """Return what changes when somebody writes into a file."""
+    """Return file attributes that change with every write to the file."""
     found = file.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def require_unchanged(file: Path, before: tuple[int, int, int], where: str, name: str) -> None:
-    """Accept a file that nobody has written into since.
+    """Check that a file has not been written to since its stamp was taken.
 
     Raises:
-        DataInvalid: Somebody has.
+        DataInvalid: The file was changed or deleted.
     """
     try:
         unchanged = stamp(file) == before
@@ -52,10 +52,10 @@ def require_unchanged(file: Path, before: tuple[int, int, int], where: str, name
 
 
 def content_of(file: Path, where: str, name: str, limits: SourceLimits) -> bytes:
-    """Return the unpacked bytes of a file.
+    """Return the decompressed bytes of a file.
 
     Raises:
-        DataInvalid: It is too large, damaged, an archive of several files, changed while it was read, or no text.
+        DataInvalid: The file is too large, damaged, an archive of several files, changed while it was read, or no text.
     """
     before = stamp(file)
     limits.require_size(before[1], where, name)
@@ -113,13 +113,13 @@ def as_utf8(content: bytes, encoding: str | None, where: str, name: str) -> byte
     """Return the bytes of a text in UTF-8, without a byte order mark.
 
     Args:
-        content: Of the file.
-        encoding: The declared one; None takes UTF-8, or what the byte order mark says.
-        where: The key of the source, for a message.
-        name: Of the file, for a message.
+        content: The bytes of the file.
+        encoding: The declared encoding; None selects UTF-8, or the encoding of the byte order mark.
+        where: The key of the source, for the message.
+        name: The name of the file, for the message.
 
     Raises:
-        DataInvalid: The bytes are no text in this encoding.
+        DataInvalid: The bytes are not valid text in this encoding.
     """
     marked = next((found for mark, found in _MARKS if content.startswith(mark)), None)
     chosen = encoding or marked or "utf-8"

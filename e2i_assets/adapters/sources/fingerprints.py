@@ -1,6 +1,6 @@
-"""What a source holds, as one short text that is another when the rows are: found without reading rows into memory.
+"""Fingerprints of sources: a short text that changes with the content, computed without loading the rows.
 
-Content counts, never a time stamp. The time stamps of a file only say whether it has to be read once more.
+Only the content counts. The time stamps of a file only decide whether it must be read again.
 """
 
 import hashlib
@@ -17,22 +17,22 @@ from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.sections import Source
 
-# Two writes within one tick of the file system's clock look alike, so a file that changed just now is read again.
+# Two writes within one tick of the file system's clock have equal time stamps, so a recent file is read again.
 _SETTLED_SECONDS = 2.0
 Signature = tuple[int, int, int, int, int]
 
 
 class SourceGone(E2iError):
-    """A source whose file is not there."""
+    """The file of a source cannot be read."""
 
 
 @dataclass(slots=True)
 class Fingerprints:
-    """Fingerprints of sources; a file whose every write would have shown is not read twice.
+    """Fingerprints of sources; a file is read again only if it may have changed.
 
     Args:
-        root: The project folder that paths start from.
-        environment: Where the database address of a query, and the folders that files may lie in, are looked up.
+        root: The project folder, the base of relative paths.
+        environment: Variables with the database address of a query and the allowed folders.
     """
 
     root: Path
@@ -40,23 +40,23 @@ class Fingerprints:
     _files: dict[Path, tuple[Signature, str]] = field(default_factory=dict)
 
     def fingerprint(self, source: Source) -> str:
-        """Return what the source holds now.
+        """Return the fingerprint of the current content of a source.
 
         Raises:
-            E2iError: The file is not there, or the database does not answer.
+            E2iError: The file cannot be read, or the database does not answer.
         """
         if source.sql is not None:
             kept = {"query": source.sql.query, "watermark": source.sql.watermark}
             return f"sql:{content_hash({**kept, 'rows': watermark_of(source.sql, self.environment)})}"
-        # What is installed with the package lies on disk as a file.
+        # A sample is a file of an installed package.
         is_sample = source.sample is not None
         path = Path(str(sample_file(source.place))) if is_sample else self._allowed(source.place, source.kind)
-        # How the file is read is part of it, where it lies is not.
+        # The CSV settings are part of the fingerprint, the location of the file is not.
         read = f":{content_hash(source.csv.options)[:12]}" if source.csv and source.csv.options else ""
         return f"{source.kind}:{self._folder(path, source.place) if path.is_dir() else self._content(path)}{read}"
 
     def _folder(self, path: Path, name: str) -> str:
-        """Return the hash of the files of a folder with their places in it, which may be values of a column."""
+        """Return the hash of a folder's files and their relative paths, which may contain column values."""
         files = folder_files(path, name, self.root, source_limits(self.environment))
         return content_hash({str(file.relative_to(path)): self._content(file) for file in files})
 
@@ -64,7 +64,7 @@ class Fingerprints:
         return source_limits(self.environment).allowed_file(self.root, name, f"source.{kind}")
 
     def _content(self, path: Path) -> str:
-        """Return the hash of a file. Nobody but the system sets the time of its last change (ctime)."""
+        """Return the hash of a file. Its signature contains ctime, which only the system sets."""
         try:
             found = path.stat()
             signature = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

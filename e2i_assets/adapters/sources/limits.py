@@ -1,4 +1,4 @@
-"""How much an experiment's source may bring, and from where: what stands between a stranger's file and this machine."""
+"""Limits of a source: how much it may read, and from which folders; they protect the machine from hostile files."""
 
 import os
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ _BYTES_OF_ONE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SourceLimits:
-    """What a source may bring at most, and where its files may lie.
+    """The size limits of a source, and the folders that its files may be in.
 
     Attributes:
-        rows: Rows of the table.
-        megabytes: Of a CSV file as it lies on the disk, of a Parquet file unfolded, of the values of a query.
-        folders: Where files may lie besides the project folder: a link in the project may lead there.
+        rows: Maximum number of rows.
+        megabytes: Maximum size of a CSV file on disk, of a Parquet file in memory, or of the values of a query.
+        folders: Allowed folders besides the project folder; a link in the project may point there.
     """
 
     rows: int = _ROWS
@@ -32,48 +32,48 @@ class SourceLimits:
 
     @property
     def bytes(self) -> int:
-        """The same as ``megabytes``, in bytes."""
+        """``megabytes`` in bytes."""
         return self.megabytes * _BYTES_OF_ONE
 
     def allowed_file(self, root: Path, name: str, where: str) -> Path:
-        """Return a file of the project, links followed; it may or may not be there.
+        """Return the path of a file in the project, with links resolved; the file need not exist.
 
         Args:
-            root: The project folder that its path starts from.
-            name: Its path in the experiment file.
+            root: The project folder, the base of relative paths.
+            name: The path in the experiment file.
             where: The key in the experiment file, for the message.
 
         Raises:
-            DataInvalid: It leads out of the project folder, and not into one of the allowed folders.
+            DataInvalid: The path is outside the project folder and the allowed folders.
         """
         try:
             found = (root / name).resolve()
-            found.exists()  # a name that is too long for any file is only found out by looking
-        except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a zero byte
-            raise refused(where, name, f"is no path that can be followed: {error}") from None
+            found.exists()  # raises for a name that is too long for any file
+        except (OSError, RuntimeError, ValueError) as error:  # circular links, a zero byte
+            raise refused(where, name, f"is not a valid path: {error}") from None
         if not any(found.is_relative_to(folder.resolve()) for folder in (root, *self.folders)):
             rule = (
-                f"leads out of the project folder, to {found}: copy the file into the project, or, if it may be read, "
+                f"is outside the project folder, at {found}: copy the file into the project, or, if it may be read, "
                 f"name its folder in the environment variable {FOLDERS}"
             )
             raise refused(where, name, rule)
         return found
 
     def require_size(self, size: int, where: str, name: str) -> None:
-        """Accept so many bytes.
+        """Check a number of bytes against the limit.
 
         Raises:
-            DataInvalid: They are too many.
+            DataInvalid: The number exceeds the limit.
         """
         if size > self.bytes:
             rule = f"has {size / _BYTES_OF_ONE:,.0f} MB, and at most {self.megabytes:,} are read: make it smaller, or "
             raise refused(where, name, f"{rule}raise {MEGABYTES}")
 
     def require_rows(self, rows: int, where: str, name: str) -> None:
-        """Accept so many rows.
+        """Check a number of rows against the limit.
 
         Raises:
-            DataInvalid: They are too many.
+            DataInvalid: The number exceeds the limit.
         """
         if rows > self.rows:
             rule = f"has {rows:,} rows, and at most {self.rows:,} are read: take a sample of them, or raise {ROWS}"
@@ -81,20 +81,20 @@ class SourceLimits:
 
 
 def source_limits(environment: Mapping[str, str]) -> SourceLimits:
-    """Return what the environment says, where it says something.
+    """Return the limits from the environment, with defaults for those that are not set.
 
     Raises:
-        E2iError: A limit is no whole number above 0, or a folder is not an absolute path.
+        E2iError: A limit is not a whole number above 0, or a folder is not an absolute path.
     """
     given = tuple(Path(part) for part in environment.get(FOLDERS, "").split(os.pathsep) if part)
     for folder in given:
         if not folder.is_absolute():
-            raise E2iError(f"{FOLDERS} has {str(folder)!r}: each folder must be an absolute path, parted by a colon")
+            raise E2iError(f"{FOLDERS} has {str(folder)!r}: each folder must be an absolute path, separated by a colon")
     return SourceLimits(
         rows=count(environment, ROWS, _ROWS), megabytes=count(environment, MEGABYTES, _MEGABYTES), folders=given
     )
 
 
 def refused(where: str, value: str, rule: str) -> DataInvalid:
-    """Return the error about one value of a source."""
+    """Return the error about a value of a source."""
     return DataInvalid("data of the experiment", [Violation(where, value, rule)])

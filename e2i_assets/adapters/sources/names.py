@@ -1,4 +1,4 @@
-"""The names of columns as one experiment file can write them: one level, composed letters, none twice."""
+"""Column names that an experiment file can contain: one level, composed letters (NFC), unique."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ def header_names(names: Sequence[str], empty: Sequence[bool], where: str, path: 
     Args:
         names: The cells of the header.
         empty: Whether each column has no values.
-        where: The key of the source, for a message.
-        path: Of the file, for a message.
+        where: The key of the source, for the message.
+        path: The path of the file, for the message.
 
     Returns:
-        Names without space around them; None for a column that has neither a name nor values, ``Unnamed: 0`` and so on
-        for one that has values alone.
+        Names without surrounding spaces; None for a column with neither name nor values, ``Unnamed: 0`` and so on for a
+        column with values but no name.
 
     Raises:
-        DataInvalid: Two columns have one name.
+        DataInvalid: Two columns have the same name.
     """
     found: list[str | None] = []
     for position, name in enumerate(names):
@@ -34,10 +34,10 @@ def header_names(names: Sequence[str], empty: Sequence[bool], where: str, path: 
 
 
 def with_plain_names(frame: pd.DataFrame, where: str, path: str) -> pd.DataFrame:
-    """Return a table whose columns have names of one level: levels are joined by ``_``.
+    """Return a table whose column names have one level: levels are joined with ``_``.
 
     Raises:
-        DataInvalid: Two columns have one name, or a name is blank.
+        DataInvalid: Two columns have the same name, or a name is blank.
     """
     names = [unicodedata.normalize("NFC", one) for one in _one_level(frame.columns)]
     if blank := [position for position, name in enumerate(names, 1) if not name.strip()]:
@@ -49,7 +49,7 @@ def with_plain_names(frame: pd.DataFrame, where: str, path: str) -> pd.DataFrame
 def _one_level(columns: "pd.Index[Any]") -> list[str]:
     if not isinstance(columns, pd.MultiIndex):
         return [str(name) for name in columns]
-    # An outer level that says the same of all columns distinguishes none.
+    # An outer level with the same value for all columns distinguishes nothing.
     first = 0
     while first < columns.nlevels - 1 and columns.get_level_values(first).nunique(dropna=False) == 1:
         first += 1
@@ -63,13 +63,13 @@ def _require_distinct(names: Sequence[str], where: str, path: str) -> None:
 
 
 def composed(column: Any) -> Any:
-    """Return an Arrow column of texts with its letters composed (NFC): one spelling of a word is one value."""
+    """Return an Arrow column of texts with composed letters (NFC): one spelling of a word is one value."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if pc.all(pc.string_is_ascii(column)).as_py() is not False:
         return column
-    # Arrow's own utf8_normalize decomposes the letters where it is asked for NFC (25.0.1).
+    # Arrow's own utf8_normalize decomposes the letters when NFC is requested (25.0.1).
     encoded = column.combine_chunks().dictionary_encode()
     texts = encoded.dictionary.to_pylist()
     if all(unicodedata.is_normalized("NFC", one) for one in texts):

@@ -14,12 +14,12 @@ _ROWS_AT_A_TIME = 1024
 def unfolded_bytes(file: Path, enough: int) -> int:
     """Return the bytes of all values of a Parquet file in memory, or a number above ``enough``.
 
-    Nothing is unfolded to find out: numbers are counted, and texts that the file holds once for many rows are measured
-    by their lengths and how often they are used. What the file says of its pieces is not asked for: Arrow ends the
-    whole process over a description that contradicts itself, while it refuses to read such a file with an error.
+    Nothing is decompressed for it: numbers are counted, and dictionary-encoded texts are measured by their lengths and
+    the number of their uses. The row group metadata is not used: Arrow aborts the whole process when it contradicts
+    itself, while reading such a file raises an error.
 
     Raises:
-        pyarrow.ArrowException, OSError: It is no Parquet file.
+        pyarrow.ArrowException, OSError: The file is not Parquet.
     """
     import pyarrow.parquet as pq
 
@@ -50,7 +50,7 @@ def _measured_bytes(file: Path, name: str, enough: int) -> int:
 
 
 def _bytes_of(column: Any) -> int:
-    """Return the bytes of a column's values, each counted as often as it is there."""
+    """Return the bytes of a column's values, each counted as often as it occurs."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

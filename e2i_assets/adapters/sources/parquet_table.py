@@ -1,4 +1,4 @@
-"""A Parquet file, or a folder of them that one table was written into, as a table."""
+"""Reads a Parquet file, or a folder of Parquet files with one table, as a table."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,11 +24,11 @@ def parquet_table(place: Path, name: str, root: Path, limits: SourceLimits) -> p
     Args:
         place: The file or folder.
         name: Its path in the experiment file.
-        root: The project folder that its path starts from.
-        limits: How much it may bring, and from where.
+        root: The project folder, the base of relative paths.
+        limits: The size limits and allowed folders.
 
     Raises:
-        DataInvalid: It is no Parquet, too large, still being written, or its files are not of one table.
+        DataInvalid: It is not Parquet, too large, still being written, or its files have different tables.
     """
     files = folder_files(place, name, root, limits) if place.is_dir() else [place]
     before = {file: stamp(file) for file in files}
@@ -42,29 +42,30 @@ def parquet_table(place: Path, name: str, root: Path, limits: SourceLimits) -> p
         frame = _folder(place, files, name) if place.is_dir() else _file(place)
     except E2iError:
         raise
-    except Exception as error:  # what forged descriptions make Arrow and pandas raise is no closed list
+    except Exception as error:  # forged metadata can make Arrow and pandas raise any exception
         for file, known in before.items():
             require_unchanged(file, known, WHERE, name)
         rule = f"is not Parquet that we can read: {type(error).__name__}: {error}"
         raise refused(WHERE, name, rule) from error
     for file, known in before.items():
         require_unchanged(file, known, WHERE, name)
-    # A table that was written with an index of its own keeps it as columns.
+    # The index of a table that was written with a named index becomes columns.
     frame = frame.reset_index() if any(frame.index.names) else frame
     return with_composed_texts(with_plain_names(frame, WHERE, name))
 
 
 def folder_files(place: Path, name: str, root: Path, limits: SourceLimits) -> list[Path]:
-    """Return the files of a folder that hold rows, by name; what begins with ``_`` or ``.`` is none of them.
+    """Return the Parquet files of a folder by name; names that begin with ``_`` or ``.`` are ignored.
 
     Raises:
-        DataInvalid: There is none, one leads out of the project, is no Parquet by its name, or is being written.
+        DataInvalid: There is no file, a file is outside the allowed folders or not named as Parquet, or it is being
+            written.
     """
     found = []
     for file in _visible(place, name):
         limits.allowed_file(root, str(file), WHERE)
         if file.suffix not in (".parquet", ".parq", ".pq"):
-            raise refused(WHERE, name, f"is a folder with {file.name}, which is no Parquet file by its name")
+            raise refused(WHERE, name, f"is a folder with {file.name}, which does not have the name of a Parquet file")
         found.append(file)
     if len(found) > _MOST_FILES:
         raise refused(WHERE, name, f"is a folder of more than {_MOST_FILES:,} files: write fewer and larger ones")
@@ -100,13 +101,13 @@ def _measured(file: Path, name: str, limits: SourceLimits) -> tuple[int, int]:
 def _file(file: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
-    # As a file and not as a data set: in a folder such as year=2024 it has no column of that name.
+    # As a file and not as a dataset: otherwise a parent folder such as year=2024 would add a column.
     frame: pd.DataFrame = pq.ParquetFile(file).read().to_pandas()
     return frame
 
 
 def _folder(place: Path, files: list[Path], name: str) -> pd.DataFrame:
-    """Read the files of one table; the folders year=2024 between them are a column."""
+    """Read the files of one table; folders such as year=2024 in the path become a column."""
     import pyarrow as pa
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""The rows of a query on somebody's PostgreSQL: read-only, limited in time and size, and silent about the password."""
+"""Rows of a query on a user's PostgreSQL server: read-only, limited in time and size, and without leaking passwords."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,12 +19,12 @@ from e2i_assets.core.suggestions import did_you_mean
 STATEMENT_TIMEOUT_SECONDS = 600
 _QUERY_CANCELED = "57014"
 _READ_ONLY = "25006"
-# Several statements, a statement that returns no rows, one that writes in a WITH: none of them makes a cursor.
+# Several statements, a statement without rows, or a WITH that writes cannot open a cursor.
 _NO_CURSOR = ("42P11", "0A000", "22004")
 
 
 class SourceUnreadable(E2iError):
-    """A query whose rows could not be fetched, with what to do about it."""
+    """The rows of a query could not be read; the message says what to do."""
 
 
 def query_rows(
@@ -33,15 +33,15 @@ def query_rows(
     """Return the rows of a query.
 
     Args:
-        sql: The query, and the name of the variable that holds the address.
-        environment: Where that variable, and the limits of a source, are looked up.
-        timeout_seconds: A longer query is ended.
+        sql: The query, and the name of the variable with the address.
+        environment: Variables with the address and the limits of a source.
+        timeout_seconds: Time limit of the query.
 
     Raises:
-        SourceUnreadable: The variable is not set, or the server refuses the query or ends it.
-        DataInvalid: It returns more than a source may.
-        DatabaseUnreachable: No connection could be made.
-        DatabaseAddressInvalid: The variable holds something else than a PostgreSQL address.
+        SourceUnreadable: The variable is not set, or the server rejects or cancels the query.
+        DataInvalid: The query exceeds the limits of a source.
+        DatabaseUnreachable: The connection failed.
+        DatabaseAddressInvalid: The variable does not contain a PostgreSQL address.
     """
     return _frame(sql.query, "source.sql.query", sql.url_env, environment, timeout_seconds)
 
@@ -49,15 +49,15 @@ def query_rows(
 def watermark_of(
     sql: SqlQuery, environment: Mapping[str, str], timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS
 ) -> list[str]:
-    """Return what tells one state of the rows from another: what the watermark says, else a hash made by the server.
+    """Return a text that changes with the rows: the result of the watermark query, otherwise a hash by the server.
 
-    The order of rows does not count in that hash.
+    The order of rows does not affect the hash.
 
     Raises:
-        SourceUnreadable: The variable is not set, the server refuses the query, or it is not one row.
-        DataInvalid: The watermark returns more than a source may.
-        DatabaseUnreachable: No connection could be made.
-        DatabaseAddressInvalid: The variable holds something else than a PostgreSQL address.
+        SourceUnreadable: The variable is not set, the server rejects the query, or the result is not one row.
+        DataInvalid: The watermark exceeds the limits of a source.
+        DatabaseUnreachable: The connection failed.
+        DatabaseAddressInvalid: The variable does not contain a PostgreSQL address.
     """
     if sql.watermark is None:
         with _reading("source.sql.query", sql.url_env, environment, timeout_seconds) as connection:
@@ -86,7 +86,7 @@ def _frame(
 def _reading(
     where: str, url_env: str, environment: Mapping[str, str], timeout_seconds: float
 ) -> Iterator[sa.Connection]:
-    """Connect for reading alone, and say what the server refuses in words."""
+    """Yield a read-only connection, and convert the server's errors to readable ones."""
     address = environment.get(url_env)
     if not address:
         near = did_you_mean(url_env, environment)
@@ -106,7 +106,7 @@ def _reading(
     except DBAPIError as error:
         # Not chained: the driver's message may quote the connection string.
         raise SourceUnreadable(f"{where}: {_reason(error, database, timeout_seconds)}") from None
-    except ValueError as error:  # of the driver, about a text that no server could be sent
+    except ValueError as error:  # raised by the driver for a text that cannot be sent
         raise SourceUnreadable(f"{where}: it cannot be sent to the database: {error}") from None
 
 
@@ -116,9 +116,9 @@ def _reason(error: DBAPIError, database: Database, timeout_seconds: float) -> st
         return _too_slow(timeout_seconds)
     if code == _READ_ONLY:
         return "it tries to write, and an experiment only reads: write one SELECT"
-    # What follows says where in our own block the server was.
-    said = str(error.orig).partition("\nCONTEXT:")[0].partition("\nQUERY:")[0]
-    detail = without_secrets(said, database.url).strip()
+    # The following parts of the message describe our own PL/pgSQL block.
+    message = str(error.orig).partition("\nCONTEXT:")[0].partition("\nQUERY:")[0]
+    detail = without_secrets(message, database.url).strip()
     hint = ". Write one SELECT" if code in _NO_CURSOR else ""
     return f"the database at {database.redacted} refuses it: {detail}{hint}"
 

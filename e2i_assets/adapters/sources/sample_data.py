@@ -1,4 +1,4 @@
-"""Real data that is installed with the packages we depend on."""
+"""Sample data in installed packages."""
 
 import importlib.resources
 import importlib.util
@@ -10,15 +10,15 @@ SAMPLES = {"rand_hie": ("statsmodels", "datasets/randhie/src/randhie.csv")}
 
 
 def sample_file(name: str) -> Traversable:
-    """Return the file of a sample, found without importing the package that carries it (a second and 100 MB).
+    """Return the file of a sample without importing its package, which takes a second and 100 MB.
 
     Raises:
-        E2iError: The package is not installed, or no longer carries the file.
+        E2iError: The package is not installed, or does not contain the file.
     """
     package, path = SAMPLES[name]
     spec = importlib.util.find_spec(package)
     if spec is None:
-        raise E2iError(f"sample {name} comes with the package {package}, which is not installed: install it")
+        raise E2iError(f"sample {name} is part of the package {package}, which is not installed: install it")
     file = importlib.resources.files(importlib.util.module_from_spec(spec)).joinpath(path)
     if not file.is_file():
         raise E2iError(f"sample {name} is not at {path} of the package {package}: install the version in the lock file")

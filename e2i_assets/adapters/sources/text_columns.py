@@ -1,4 +1,4 @@
-"""Columns of text as the plainest type that keeps every cell: whole numbers, numbers, truth values, or the text."""
+"""Typing of text columns: the simplest type that preserves every cell: integers, floats, booleans, or text."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ _EXACT = 2**53
 def typed(column: Any, decimal: str | None, thousands: str | None) -> Any:
     """Return an Arrow column of texts as int64, float64, bool or text.
 
-    A column becomes numbers only where each cell is one; what else is to be a number is settled with the experiment at
-    hand (`core.data.settled_columns`), which knows what is a class, a code or a key. For that, digits that a number
-    would not keep stay text: leading zeros, and whole numbers beyond 64 bits, or beyond 53 where cells are missing.
+    A column becomes numbers only if each cell is a number. Other conversions depend on the experiment, which defines
+    classes, codes and keys (`core.data.settled_columns`). For that, digits that a number would lose stay text: leading
+    zeros, and whole numbers beyond 64 bits, or beyond 53 bits in columns with missing cells.
 
     Args:
-        column: Chunked, missing cells as nulls.
-        decimal: The declared decimal sign.
-        thousands: The declared sign between groups: with it a dot may be none of a decimal.
+        column: Chunked, with missing cells as null.
+        decimal: The declared decimal separator.
+        thousands: The declared thousands separator; if it is a dot, a dot is not a decimal separator.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -57,7 +57,7 @@ def _loses_digits(texts: Any, whole: Any) -> bool:
 
 
 def _has_long_digits(texts: Any) -> bool:
-    """Return whether a cell is a whole number that 64 bits do not hold."""
+    """Return whether a cell is a whole number that does not fit into 64 bits."""
     import pyarrow.compute as pc
 
     longest = pc.max(pc.binary_length(texts)).as_py()
@@ -65,7 +65,7 @@ def _has_long_digits(texts: Any) -> bool:
 
 
 def _without_space(column: Any) -> Any:
-    """Return the column without space around its cells, None where that leaves the first cells as they are."""
+    """Return the column without spaces around its cells, or None if the first cells have no such spaces."""
     import pyarrow.compute as pc
 
     first = column.drop_null().slice(0, 1000)

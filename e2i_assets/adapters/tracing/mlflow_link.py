@@ -1,4 +1,4 @@
-"""Which MLflow experiment and run a trace belongs to: what MLflow's own receiver of spans wants to know in a header."""
+"""The MLflow experiment and run of a trace, as the headers that MLflow's own span receiver requires."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +13,17 @@ _API = "/api/2.0/mlflow/experiments"
 
 
 class MlflowLink:
-    """The headers of the spans of a run; the MLflow run is known only when the training has been logged."""
+    """The headers of the spans of a run; the MLflow run id is added once the training has been logged."""
 
     def __init__(self) -> None:
         self.run_id: str | None = None
         self._experiment_id: str | None = None
 
     def headers(self, session: "requests.Session", settings: TracingSettings) -> dict[str, str]:
-        """Return them, after asking the server for the id of the experiment when only its name is known.
+        """Return the headers; request the experiment's id from the server if only its name is known.
 
         Raises:
-            RequestException: The server does not answer, or knows nothing of experiments.
+            RequestException: The server does not answer, or does not support experiments.
         """
         if self._experiment_id is None:
             self._experiment_id = settings.mlflow_experiment_id or _found_or_created(session, settings)
@@ -40,10 +40,10 @@ def _found_or_created(session: "requests.Session", settings: TracingSettings) ->
             headers=settings.all_headers,
             timeout=EXPORT_SECONDS,
         )
-        # Another run of the experiment may have created it just now.
+        # A concurrent run of the experiment may have created it.
         found = _id_of(session, settings) if answer.status_code == 400 else _field(answer, "experiment_id")
     if found is None:
-        raise _unanswered(f"{settings.base} has no experiment {settings.mlflow_experiment}, and makes none")
+        raise _request_error(f"{settings.base} has no experiment {settings.mlflow_experiment}, and did not create it")
     return found
 
 
@@ -63,11 +63,11 @@ def _field(answer: "requests.Response", *path: str) -> str:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     if not isinstance(value, str):
-        raise _unanswered(f"{answer.url} does not answer as MLflow does")
+        raise _request_error(f"{answer.url} does not answer as MLflow does")
     return value
 
 
-def _unanswered(message: str) -> Exception:
+def _request_error(message: str) -> Exception:
     import requests
 
     return requests.RequestException(message)

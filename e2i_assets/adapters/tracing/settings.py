@@ -1,4 +1,4 @@
-"""Where spans are sent: the receiver's address and headers, from what a person configures."""
+"""Tracing settings: the receiver's address and headers, as configured by the user."""
 
 from typing import Literal, Self
 from urllib.parse import unquote
@@ -19,21 +19,21 @@ _PATHS: dict[str, str] = {
 
 
 class TracingSettings(BaseModel):
-    """Tracing as configured; without an endpoint it is off.
+    """Tracing as configured; it is off without an endpoint.
 
     Attributes:
         endpoint: Base address of the receiver, for example ``http://localhost:5173`` or
-            ``https://www.comet.com/opik``; the path of the receiver is added when it is not there. Secret.
-        receiver: ``opik``, ``mlflow`` (its server takes spans too), ``otlp`` for any collector, ``none`` for nobody.
-        headers: Further headers of every request; a text is read as ``name=value,name=value``.
-        trials: Share of the trials that get a span of their own, 0 to 1; of those that fail, all, unless it is 0.
-        service_name: Under which the spans are found.
+            ``https://www.comet.com/opik``; the receiver's path is appended if it is missing. Secret.
+        receiver: ``opik``, ``mlflow`` (its server accepts spans), ``otlp`` for any collector, ``none`` for no receiver.
+        headers: Further headers of every request; a text is parsed as ``name=value,name=value``.
+        trials: Share of the trials with their own span, 0 to 1; unless it is 0, every failed trial has one.
+        service_name: The service name of the spans.
         project: Opik's project.
         workspace: Opik's workspace.
         api_key: Sent as ``Authorization``.
-        mlflow_experiment_id: The MLflow experiment that the traces belong to; MLflow refuses spans without one.
-        mlflow_experiment: Its name, where the id is not known: found or created when the first span is sent.
-        mlflow_artifacts: Where the artifacts of an experiment that is created are kept; None: as its server says.
+        mlflow_experiment_id: The MLflow experiment of the traces; MLflow refuses spans without one.
+        mlflow_experiment: Its name, if the id is not known: found or created when the first span is sent.
+        mlflow_artifacts: Artifact location of an experiment that is created; None for the server's default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -52,7 +52,7 @@ class TracingSettings(BaseModel):
 
     @field_validator("headers", mode="before")
     @classmethod
-    def _as_opentelemetry_writes_them(cls, headers: object) -> object:
+    def _parse_header_text(cls, headers: object) -> object:
         if not isinstance(headers, str):
             return headers
         pairs = [pair.strip().partition("=") for pair in headers.split(",") if pair.strip()]
@@ -62,7 +62,7 @@ class TracingSettings(BaseModel):
 
     @field_validator("endpoint")
     @classmethod
-    def _is_an_address(cls, endpoint: str | None) -> str | None:
+    def _check_address(cls, endpoint: str | None) -> str | None:
         if not endpoint:
             return None
         if not endpoint.startswith(("http://", "https://")):
@@ -74,7 +74,7 @@ class TracingSettings(BaseModel):
         return endpoint.rstrip("/")
 
     @model_validator(mode="after")
-    def _mlflow_knows_the_experiment(self) -> Self:
+    def _check_receiver(self) -> Self:
         named = self.mlflow_experiment_id or self.mlflow_experiment
         if self.endpoint and self.receiver == "mlflow" and not named:
             raise ValueError("receiver mlflow needs mlflow_experiment_id: MLflow refuses spans without an experiment")
@@ -84,7 +84,7 @@ class TracingSettings(BaseModel):
 
     @property
     def url(self) -> str | None:
-        """The full address that spans are sent to, None when tracing is off."""
+        """The full address that spans are sent to, None if tracing is off."""
         if self.endpoint is None or self.receiver == "none":
             return None
         path = _PATHS[self.receiver]
@@ -92,14 +92,14 @@ class TracingSettings(BaseModel):
 
     @property
     def base(self) -> str:
-        """The address of the receiver without the path of the spans, empty when there is none."""
+        """The address of the receiver without the path of the spans, empty if there is none."""
         path = _PATHS.get(self.receiver, "")
-        # OpenTelemetry's own variables name Opik's address up to where the kind of signal begins: taken too.
+        # OpenTelemetry's own variables contain Opik's address up to the signal's path, which is accepted too.
         return (self.endpoint or "").removesuffix(path).removesuffix(path.removesuffix("/v1/traces")).rstrip("/")
 
     @property
     def all_headers(self) -> dict[str, str]:
-        """The headers of every request, the key in clear text among them."""
+        """The headers of every request, including the API key in clear text."""
         named = {
             "Authorization": self.api_key.get_secret_value() if self.api_key else None,
             "projectName": self.project if self.receiver == "opik" else None,

@@ -1,4 +1,4 @@
-"""The spans of a training: their names, and what each says about itself."""
+"""Names and attributes of the spans of a training."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,10 +13,10 @@ SpanValue = str | bool | int | float | list[str] | list[bool] | list[int] | list
 def training_attributes(
     *, experiment_id: str, algorithm_name: str, problem_type: str, enable_hpo: bool, hpo_trials: int | None
 ) -> dict[str, object]:
-    """Return what the span of a whole training says when it begins.
+    """Return the initial attributes of the span of a training.
 
-    Known only later, and set on the span then: ``training_run_id``, ``model_id``, ``success_criteria_met``,
-    ``hpo_trials_run`` (see `output`).
+    Added to the span later: ``training_run_id``, ``model_id``, ``success_criteria_met``, ``hpo_trials_run`` (see
+    `output`).
     """
     given = {"experiment_id": experiment_id, "algorithm_name": algorithm_name, "problem_type": problem_type}
     return {
@@ -27,14 +27,14 @@ def training_attributes(
         "enable_hpo": enable_hpo,
         "hpo_trials": hpo_trials,
         "tags": ["model_trainer", "tier_0", "model_training"],
-        # Opik and MLflow show these two as what went in and what came out.
+        # Opik and MLflow show these two as the input of the span.
         "input.value": json.dumps(given),
         "input.mime_type": "application/json",
     }
 
 
 def output(facts: Mapping[str, object]) -> dict[str, object]:
-    """Return what a span says of its end: each fact as an attribute, and together as what came out of it."""
+    """Return the result attributes of a span: each fact as an attribute, and all together as its output."""
     return {
         **facts,
         "output.value": json.dumps(dict(facts), default=str),
@@ -51,7 +51,7 @@ def trial_attributes(
     rounds: int | None,
     sampled: Mapping[str, object],
 ) -> dict[str, object]:
-    """Return what the span of a trial says: ``value`` is that of the first objective, higher is better."""
+    """Return the attributes of the span of a trial; ``value`` is that of the first objective, higher is better."""
     return {
         "trial_number": trial_number,
         "state": state,
@@ -76,10 +76,9 @@ def search_attributes(
     metric: str,
     search_space_params: Iterable[str],
 ) -> dict[str, object]:
-    """Return what the span of a search says when it begins.
+    """Return the initial attributes of the span of a search.
 
-    Known only later, and set on the span then: ``best_value``, ``n_trials_completed``, ``n_trials_pruned``,
-    ``duration_seconds``.
+    Added to the span later: ``best_value``, ``n_trials_completed``, ``n_trials_pruned``, ``duration_seconds``.
     """
     return {
         "algorithm_name": algorithm_name,
@@ -93,7 +92,7 @@ def search_attributes(
 
 
 def span_values(attributes: Mapping[str, object]) -> dict[str, SpanValue]:
-    """Return attributes as OpenTelemetry takes them: None is left out, what has a structure becomes JSON."""
+    """Return attributes in OpenTelemetry's types: None is left out, structured values become JSON."""
     return {name: _span_value(value) for name, value in attributes.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""Sends spans by OTLP over HTTP, in batches beside the run, and counts what the receiver has confirmed."""
+"""Export of spans by OTLP over HTTP, in background batches; counts the spans that the receiver confirmed."""
 
 import importlib.metadata
 import threading
@@ -17,7 +17,7 @@ EXPORT_EVERY_MILLISECONDS = 500
 
 
 class SpanCount:
-    """How many spans ended, and how many of them the receiver has confirmed."""
+    """The number of ended spans, and of those that the receiver confirmed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,7 +31,7 @@ class SpanCount:
 
 
 def span_provider(settings: TracingSettings, count: SpanCount, link: MlflowLink) -> "TracerProvider":
-    """A provider of our own: the global one belongs to whoever embeds us."""
+    """Return a separate tracer provider: the global one belongs to the embedding application."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -44,11 +44,11 @@ def span_provider(settings: TracingSettings, count: SpanCount, link: MlflowLink)
         resource=Resource.create(
             {"service.name": settings.service_name, "service.version": importlib.metadata.version("e2i_assets")}
         ),
-        # An interpreter that ends would wait for a dead receiver.
+        # Otherwise an exiting interpreter waits for a dead receiver.
         shutdown_on_exit=False,
         id_generator=GivenIds(),
     )
-    # Soon after a span has ended, so that little is left for the end of the run.
+    # Exported soon after a span has ended, so that little is left at the end of the run.
     exporter = _exporter(settings, count, link)
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=EXPORT_EVERY_MILLISECONDS))
     return provider
@@ -65,7 +65,7 @@ def _exporter(settings: TracingSettings, count: SpanCount, link: MlflowLink) -> 
     class CountingExporter(OTLPSpanExporter):
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             if settings.receiver == "mlflow":
-                # Asked for here, beside the run: a server that does not answer holds up nobody.
+                # Requested in the export thread: a server that does not answer does not delay the run.
                 try:
                     session.headers.update(link.headers(session, settings))
                 except requests.RequestException:

@@ -1,4 +1,4 @@
-"""Trace and span ids as pure functions of a run, so that steps in different processes meet in one trace."""
+"""Trace and span ids derived from the run id, so that spans from different processes form one trace."""
 
 import hashlib
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ def trace_id(run_id: str) -> int:
 
 
 def span_id(run_id: str, key: str) -> int:
-    """Return the 64-bit id of the span that is called ``key`` within a run."""
+    """Return the 64-bit id of the span with this key in a run."""
     return int.from_bytes(hashlib.sha256(f"span:{run_id}:{key}".encode()).digest()[:8])
 
 
 def parent_context(run_id: str, parent: str | None) -> Context:
-    """Return the context of a span below the one called ``parent``, whoever records that; None for the root."""
+    """Return the context for a child of the span with key ``parent``, in whichever process; None for the root."""
     if parent is None:
         return Context()
     where = SpanContext(trace_id(run_id), span_id(run_id, parent), is_remote=True, trace_flags=TraceFlags(1))
@@ -31,7 +31,7 @@ def parent_context(run_id: str, parent: str | None) -> Context:
 
 
 class GivenIds(RandomIdGenerator):
-    """An id generator that can be told the ids of the span that is started next."""
+    """An id generator whose next ids can be set."""
 
     def generate_trace_id(self) -> int:
         given = _given.get()
@@ -44,7 +44,7 @@ class GivenIds(RandomIdGenerator):
 
 @contextmanager
 def given_ids(run_id: str, key: str) -> Iterator[None]:
-    """Have spans that are started inside take the ids of ``key`` within the run."""
+    """Give the spans that start in the block the ids of ``key`` in the run."""
     token = _given.set((trace_id(run_id), span_id(run_id, key)))
     try:
         yield

@@ -1,6 +1,6 @@
-"""Spans of a training, by OpenTelemetry, off unless an endpoint is configured. Best effort: no training fails of it.
+"""OpenTelemetry spans of a training, off unless an endpoint is configured. Best effort: it never fails a training.
 
-What the spans are called stands in `span_attributes`, how processes share a trace in `span_identity`.
+`span_attributes` defines the names of the spans, and `span_identity` how processes share a trace.
 """
 
 import threading
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
-# What a dead or slow receiver costs a run at its end, well below a second; until then sending goes on beside it.
+# What a dead or slow receiver costs a run at its end at most; until then, spans are sent in the background.
 SHUTDOWN_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class TracingResult:
-    """What became of the spans of a run."""
+    """The result of sending the spans of a run."""
 
     status: Literal["sent", "unavailable", "disabled"]
     sent: int = 0
@@ -36,25 +36,25 @@ class TracingResult:
 
 @dataclass(slots=True)
 class TracedSpan:
-    """A span that is being recorded, or nothing when tracing is off."""
+    """A span that is being recorded, or a no-op if tracing is off."""
 
     recorded: "Span | None" = None
     has_failed: bool = False
 
     def set(self, attributes: Mapping[str, object]) -> None:
-        """Add what is known only now."""
+        """Add attributes."""
         if self.recorded is not None:
             self.recorded.set_attributes(span_values(attributes))
 
     def fail(self, error_type: str, message: str) -> None:
-        """Mark the span as an error although what it stands for goes on without an exception."""
+        """Mark the span as an error although no exception leaves its block."""
         if self.recorded is not None:
             _mark_as(self.recorded, (error_type, message))
             self.has_failed = True
 
 
 class Tracing:
-    """The spans of one run and the connection that they are sent on; call `shutdown` when the run is over.
+    """The spans of one run and their exporter; call `shutdown` at the end of the run.
 
     Example:
         >>> tracing = Tracing(TracingSettings(endpoint="http://localhost:4318"))
@@ -73,15 +73,15 @@ class Tracing:
 
     @property
     def is_on(self) -> bool:
-        """Whether there is anybody to send spans to."""
+        """Whether a receiver is configured."""
         return self._provider is not None
 
     def has(self, key: str) -> bool:
-        """Whether a span of this key has ended here."""
+        """Return whether a span with this key has ended in this process."""
         return key in self._keys
 
     def belongs_to(self, mlflow_run_id: str) -> None:
-        """Have an MLflow receiver show the trace with this run of its own."""
+        """Link the trace to an MLflow run; for an MLflow receiver."""
         self._link.run_id = mlflow_run_id
 
     @contextmanager
@@ -95,18 +95,18 @@ class Tracing:
         key: str | None = None,
         started_at: datetime | None = None,
     ) -> Iterator[TracedSpan]:
-        """Record a span around what is done inside; an exception marks it as an error and passes on.
+        """Record a span around the block; an exception marks it as an error and is re-raised.
 
-        All spans of one run are one trace, and a parent is named and not passed: it may be recorded by another process,
-        before or after.
+        All spans of a run form one trace. A parent is given by its key because another process may record it, before or
+        after this one.
 
         Args:
-            name: Shown by the receiver.
+            name: The name that the receiver shows.
             run_id: Dagster's run id.
-            attributes: What is known at the beginning.
-            parent: Key of the span above, None for the root of the trace.
-            key: Unique within the run; None for the name. Give one where a name occurs more than once, as with trials.
-            started_at: When it began, for a span that stands for more than what is done inside.
+            attributes: Initial attributes.
+            parent: Key of the parent span, None for the root of the trace.
+            key: Unique in the run; defaults to the name. Required for names that occur more than once, as with trials.
+            started_at: Start time, if it is earlier than the start of the block.
         """
         if self._provider is None:
             yield TracedSpan()
@@ -137,12 +137,12 @@ class Tracing:
         attributes: Mapping[str, object] | None = None,
         error: tuple[str, str] | None = None,
     ) -> None:
-        """Record a span of what is over already.
+        """Record a span that has already ended.
 
         Args:
             name, run_id, parent, key, attributes: As in `span`.
-            started_at, ended_at: When it was.
-            error: Type and message of what ended it, None when it ended well.
+            started_at, ended_at: Its start and end.
+            error: Type and message of the error that ended it, None for success.
         """
         if self._provider is None:
             return
@@ -153,9 +153,9 @@ class Tracing:
         self._ended(key or name)
 
     def is_sampled(self, run_id: str, key: str, has_failed: bool) -> bool:
-        """Whether this trial gets a span: of those that fail all, of the others the share that is asked for.
+        """Return whether this trial has a span: all failed trials, and the configured share of the others.
 
-        The same for the same run and key, whichever process asks.
+        The result depends on the run and the key only, so it is the same in every process.
         """
         if not self.is_on or self._settings.trials <= 0:
             return False
@@ -168,10 +168,10 @@ class Tracing:
         self._count.add(ended=1)
 
     def shutdown(self, seconds: float = SHUTDOWN_SECONDS) -> TracingResult:
-        """Send what is left, for at most so many seconds, and say what was received."""
+        """Send the remaining spans for at most `seconds`, and return the result."""
         if self._provider is None:
             return TracingResult("disabled", reason="no tracing endpoint is configured")
-        # Waited for from outside: the exporter's own shutdown takes as long as its request in flight.
+        # In a thread, with a timeout: the exporter's own shutdown waits for its current request.
         closing = threading.Thread(target=self._provider.shutdown, name="e2i-tracing-shutdown", daemon=True)
         closing.start()
         closing.join(seconds)
@@ -179,7 +179,7 @@ class Tracing:
         if not lost:
             return TracingResult("sent", sent)
         url = str(self._settings.url)
-        shown = without_userinfo(url, url)  # the reason becomes a tag of the run, and a line of its log
+        shown = without_userinfo(url, url)  # the reason becomes a tag of the run and a log line
         reason = f"{lost} of {sent + lost} spans were not received by {shown} within {seconds:g} s"
         return TracingResult("unavailable", sent, lost, reason)
 
@@ -199,14 +199,14 @@ def _nanoseconds(moment: datetime) -> int:
 
 
 def _mark(span: "Span", error: BaseException | None = None) -> None:
-    """Say how a span ended; of an exception everything that OpenTelemetry has a name for."""
+    """Set the final status of a span; of an exception, record all standard attributes."""
     if error is not None:
         span.record_exception(error)
     _mark_as(span, None if error is None else (type(error).__qualname__, str(error)))
 
 
 def _mark_as(span: "Span", error: tuple[str, str] | None, at: int | None = None) -> None:
-    """Say how a span ended, from the type and the message of what ended it."""
+    """Set the final status of a span from the type and message of the error, if any."""
     from opentelemetry.trace import StatusCode
 
     if error is None:

@@ -1,23 +1,23 @@
-"""Why a trial that had a process of its own failed. The names stand in ``ml_hpo_trials.error_type``."""
+"""Errors of trials that run in their own process; their names are stored in ``ml_hpo_trials.error_type``."""
 
 from e2i_assets.core.errors import E2iError
 
 
 class TrialTooSlow(E2iError):
-    """A trial that ran for longer than ``hpo.trial_seconds``."""
+    """The trial ran for longer than ``hpo.trial_seconds``."""
 
 
 class TrialTooLarge(E2iError):
-    """A trial whose process took more memory than ``hpo.trial_memory_mb``."""
+    """The process of the trial used more memory than ``hpo.trial_memory_mb``."""
 
 
 class TrialDied(E2iError):
-    """A trial whose process ended under it."""
+    """The process of the trial ended during the trial."""
 
 
 class TrialNotBegun(TrialDied):
-    """A trial that its process never heard of, because that had ended before: another process may be asked."""
+    """The process had ended before it received the trial, so another process may run the trial."""
 
 
 class TrialProcessFailed(E2iError):
-    """A process for trials that could not begin."""
+    """A trial process could not start."""

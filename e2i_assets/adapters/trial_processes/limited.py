@@ -1,7 +1,7 @@
-"""A study whose trials have limits: each is fitted in a process that can be ended, where a thread could not.
+"""Studies with trial limits: each trial is fitted in a process that can be killed, which a thread cannot.
 
-A fit in a library's own code hears nothing of Python, and what it allocates only the kernel can take back. The
-processes live as long as the study, one for each trial at a time, and prepare the rows once; who is killed is replaced.
+Native library code does not react to Python, and only the kernel can reclaim the memory that it allocates. The
+processes live as long as the study and prepare the rows once. Each runs one trial at a time; a killed one is replaced.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,11 +21,11 @@ from e2i_assets.core.search.schemes import Outcome, Report
 
 @dataclass(slots=True)
 class Limited:
-    """A `Scheme` that judges in other processes what the experiment's own scheme would judge here.
+    """A `Scheme` that evaluates in other processes what the experiment's own scheme would evaluate in this one.
 
     Attributes:
-        experiment, rows: What each process prepares.
-        limits: What a trial may take.
+        experiment, rows: The data that each process prepares.
+        limits: The limits of a trial.
     """
 
     experiment: Experiment
@@ -35,27 +35,27 @@ class Limited:
 
     @property
     def folds(self) -> int:
-        """As many as the experiment has, 0 where it is judged on the validation rows."""
+        """The number of folds, or 0 if the experiment is evaluated on the validation rows."""
         hpo = self.experiment.hpo
         return hpo.folds * hpo.repeats if hpo.objective == "cross_validation" else 0
 
     def outcome(
         self, parameters: Mapping[str, Any], goals: Sequence[Goal], patience: int | None, report: Report | None = None
     ) -> Outcome:
-        """Fit and judge within the limits; see `Scheme`.
+        """Fit and evaluate within the limits; see `Scheme`.
 
         Raises:
-            TrialTooSlow, TrialTooLarge, TrialDied: The trial was ended, or its process ended by itself.
-            FailedElsewhere: It failed as it would have failed here.
+            TrialTooSlow, TrialTooLarge, TrialDied: The trial was killed, or its process ended.
+            FailedElsewhere: The trial failed as it would have failed in this process.
         """
         names = [goal.name for goal in goals]
         process = self._idle.pop() if self._idle else self._started()
         try:
-            return self._judged(process, parameters, names, patience, report)
-        except TrialNotBegun:  # it was killed while nobody looked: that says nothing about this trial
-            return self._judged(self._started(), parameters, names, patience, report)
+            return self._evaluated(process, parameters, names, patience, report)
+        except TrialNotBegun:  # the process was killed while it was idle, which says nothing about this trial
+            return self._evaluated(self._started(), parameters, names, patience, report)
 
-    def _judged(
+    def _evaluated(
         self,
         process: TrialProcess,
         parameters: Mapping[str, Any],
@@ -72,20 +72,20 @@ class Limited:
     def again(
         self, parameters: Mapping[str, Any], goals: Sequence[Goal], fold_rounds: Sequence[int] = ()
     ) -> dict[str, float]:
-        """Fit unwatched, here and without limits: nobody asks for it while a study runs; see `Scheme`."""
+        """Fit in this process, without reports and limits, because no study runs at that time; see `Scheme`."""
         return tuning.scheme(self.experiment, self.rows).again(parameters, goals, fold_rounds)
 
     def warm_up(self) -> None:
-        """Start a first process.
+        """Start the first process.
 
         Raises:
-            TrialProcessFailed: It does not come up within the limits.
+            TrialProcessFailed: The process does not start within the limits.
             FailedElsewhere: The rows cannot be prepared.
         """
         self._idle.append(self._started())
 
     def close(self) -> None:
-        """End every process that is not at work."""
+        """Kill every idle process."""
         while self._idle:
             self._idle.pop().kill()
 
@@ -95,10 +95,10 @@ class Limited:
 
 @contextmanager
 def objective_within_limits(experiment: Experiment, rows: SearchRows) -> Iterator[Callable[[float], Objective]]:
-    """Return what makes the experiment's objective for a deadline, fitted in this process unless trials have limits.
+    """Yield a factory of the experiment's objective for a deadline; it fits in this process unless trials have limits.
 
     Raises:
-        E2iError: The rows cannot be prepared, or the processes of trials cannot begin.
+        E2iError: The rows cannot be prepared, or the trial processes cannot start.
     """
     limits = TrialLimits(experiment.hpo.trial_seconds, experiment.hpo.trial_memory_mb)
     if limits == TrialLimits(None, None):
@@ -106,7 +106,7 @@ def objective_within_limits(experiment: Experiment, rows: SearchRows) -> Iterato
         return
     scheme = Limited(experiment, rows, limits)
     try:
-        scheme.warm_up()  # what is wrong with the rows is said before the study begins
+        scheme.warm_up()  # an error in the rows is raised before the study begins
         yield tuning.objective(experiment, rows, scheme)
     finally:
         scheme.close()

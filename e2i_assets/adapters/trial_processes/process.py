@@ -1,4 +1,4 @@
-"""One process that fits trials, as its parent sees it: asked, followed, and killed when it takes too much."""
+"""The parent's side of a trial process: it sends trials, receives reports, and kills a process over its limits."""
 
 import math
 import socket
@@ -27,17 +27,17 @@ from e2i_assets.core.search.objective import FailedElsewhere
 from e2i_assets.core.search.schemes import Outcome, Report
 
 _WORKER = "e2i_assets.adapters.trial_processes.worker"
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class TrialLimits:
-    """What a trial may take; None is no limit.
+    """The limits of a trial; None means no limit.
 
     Attributes:
-        seconds: From its configuration to its value.
-        megabytes: Resident memory of its process, with the libraries and the prepared rows.
+        seconds: Maximum time from its configuration to its value.
+        megabytes: Maximum resident memory of its process, including the libraries and the prepared rows.
     """
 
     seconds: float | None
@@ -45,10 +45,10 @@ class TrialLimits:
 
 
 class TrialProcess:
-    """A worker with the rows of a study in it.
+    """A worker process that has the rows of a study.
 
     Raises:
-        TrialProcessFailed: It ended before it was ready, or needs more than a trial may take for the rows alone.
+        TrialProcessFailed: It ended before it was ready, or the rows alone need more memory than a trial may use.
         FailedElsewhere: The rows cannot be prepared.
     """
 
@@ -57,7 +57,7 @@ class TrialProcess:
         self._busy = False
         ours, theirs = socket.socketpair()
         with theirs:
-            # Not multiprocessing: its children may have none of their own, and it imports the main module again.
+            # Not multiprocessing: its daemons may have no children, and it imports the main module again.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", _WORKER, str(theirs.fileno())],
                 stdin=subprocess.PIPE,
@@ -73,30 +73,30 @@ class TrialProcess:
         except BaseException as error:
             self.kill()
             if isinstance(error, EOFError | OSError):
-                raise TrialProcessFailed(f"a process for trials could not begin: it ended {self._how()}") from error
+                raise TrialProcessFailed(f"a trial process could not start: it ended {self._how()}") from error
             if isinstance(error, TrialTooLarge):
                 raise TrialProcessFailed(
-                    f"hpo.trial_memory_mb is {limits.megabytes}, and the process of a trial takes more before it has "
-                    "begun, for the libraries and the prepared rows: raise it"
+                    f"hpo.trial_memory_mb is {limits.megabytes}, and a trial process uses more for the libraries and "
+                    "the prepared rows, before its first trial: raise it"
                 ) from error
             raise
 
     @property
     def is_alive(self) -> bool:
-        """Whether it may be asked again."""
+        """Whether the process can run another trial."""
         return not self._connection.closed
 
     def outcome(
         self, parameters: Mapping[str, Any], names: Sequence[str], patience: int | None, report: Report | None
     ) -> Outcome:
-        """Judge one parameter set; see `Scheme.outcome`. A process that did not come to an end is killed.
+        """Evaluate one parameter set; see `Scheme.outcome`. A process that did not finish is killed.
 
         Raises:
-            TrialTooSlow, TrialTooLarge, TrialDied: It was ended, or ended by itself.
-            TrialNotBegun: It had ended before it was asked.
-            FailedElsewhere: It failed, as it would have failed here.
+            TrialTooSlow, TrialTooLarge, TrialDied: The process was killed, or ended.
+            TrialNotBegun: The process had ended before it received the trial.
+            FailedElsewhere: The trial failed as it would have failed in the parent.
         """
-        self._busy = True  # before anything is sent: what goes wrong from here on must not be met by the next trial
+        self._busy = True  # set before sending: the next trial must not see what goes wrong from here on
         try:
             self._ask((dict(parameters), list(names), patience, report is not None))
             return self._followed(report)
@@ -107,16 +107,16 @@ class TrialProcess:
                 self.kill()
 
     def kill(self) -> None:
-        """End it at once, whatever it does."""
+        """Kill the process at once, whatever it does."""
         self._connection.close()
         self._process.kill()
         self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def _ask(self, asked: tuple[Any, ...]) -> None:
+    def _ask(self, request: tuple[Any, ...]) -> None:
         try:
-            self._connection.send(asked)
+            self._connection.send(request)
         except OSError as error:
             raise TrialNotBegun(f"its process had ended before it, {self._how()}") from error
 
@@ -125,7 +125,7 @@ class TrialProcess:
         while True:
             kind, found = self._message(deadline)
             if kind == "report":
-                self._told(report, found, deadline)
+                self._forward(report, found, deadline)
                 continue
             self._busy = False
             if kind == "failed":
@@ -134,44 +134,45 @@ class TrialProcess:
             keep(found[1])
             return outcome
 
-    def _told(self, report: Report | None, told: tuple[int, float], deadline: float) -> None:
-        """Hand a report on; where that ends the trial, let the process come to an end with it."""
+    def _forward(self, report: Report | None, step_and_value: tuple[int, float], deadline: float) -> None:
+        """Pass a report on; if that ends the trial, wait until the process has stopped the fit."""
         assert report is not None
         try:
-            report(*told)
-        except Exception:  # pruned, or out of the study's time: whatever ends the trial here ends the fit there
+            report(*step_and_value)
+        except Exception:  # pruned, or the study's time is up: what ends the trial here also ends the fit there
             self._connection.send("stop")
             self._busy = self._message(deadline)[0] != "stopped"
             raise
         self._connection.send(GO_ON)
 
     def _message(self, deadline: float) -> tuple[str, Any]:
-        """Wait for the next message, with an eye on the clock and the memory."""
-        while not self._connection.poll(self._patience(deadline)):
-            self._require_moderation()
+        """Wait for the next message, and check the time and memory limits meanwhile."""
+        while not self._connection.poll(self._poll_timeout(deadline)):
+            self._check_memory()
             if time.monotonic() >= deadline:
-                raise TrialTooSlow(f"it ran for longer than hpo.trial_seconds: {self._limits.seconds:g}, and was ended")
-        self._require_moderation()
+                limit = f"{self._limits.seconds:g}"
+                raise TrialTooSlow(f"it ran for longer than hpo.trial_seconds: {limit}, and was killed")
+        self._check_memory()
         message: tuple[str, Any] = self._connection.recv()
         return message
 
-    def _patience(self, deadline: float) -> float | None:
+    def _poll_timeout(self, deadline: float) -> float | None:
         left = max(deadline - time.monotonic(), 0.0)
         if self._limits.megabytes is not None:
-            return min(left, _LOOK_SECONDS)
+            return min(left, _POLL_SECONDS)
         return None if math.isinf(left) else left
 
-    def _require_moderation(self) -> None:
-        if self._limits.megabytes is not None and (taken := self._taken()) > self._limits.megabytes:
+    def _check_memory(self) -> None:
+        if self._limits.megabytes is not None and (used := self._used_megabytes()) > self._limits.megabytes:
             raise TrialTooLarge(
-                f"its process took {taken:,.0f} MB, more than hpo.trial_memory_mb: {self._limits.megabytes}, and was "
-                "ended"
+                f"its process used {used:,.0f} MB, more than hpo.trial_memory_mb: {self._limits.megabytes}, and was "
+                "killed"
             )
 
-    def _taken(self) -> float:
+    def _used_megabytes(self) -> float:
         try:
             return float(psutil.Process(self._process.pid).memory_info().rss / _MEGABYTE)
-        except psutil.NoSuchProcess:  # what the connection says next
+        except psutil.NoSuchProcess:  # the connection reports the end of the process next
             return 0.0
 
     def _how(self) -> str:

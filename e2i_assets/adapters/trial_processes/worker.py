@@ -1,7 +1,7 @@
-"""The process that fits one trial after the other, and may be killed at any moment; run as a module by `process`.
+"""The worker's side of a trial process, run as a module by `process`: it fits one trial after the other.
 
-It gets the experiment and its rows once, prepares them as a thread of the search would, and answers until its parent
-ends.
+It receives the experiment and its rows once, prepares them as a thread of the search would, and answers until its
+parent ends. It may be killed at any moment.
 """
 
 import contextlib
@@ -26,21 +26,21 @@ _F_SETSIG = 10  # Linux; `fcntl` does not name it
 
 
 class _Stopped(Exception):
-    """The parent wants no more of this trial."""
+    """The parent has cancelled this trial."""
 
 
 def main() -> None:
-    """Answer on the connection whose number is the first argument."""
+    """Answer requests on the connection whose descriptor is the first argument."""
     _end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who ends us
-    with contextlib.suppress(OSError):  # should the machine run out of memory, this process goes first
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent, which ends this process
+    with contextlib.suppress(OSError):  # if the machine runs out of memory, the kernel kills this process first
         Path("/proc/self/oom_score_adj").write_text("1000")
     connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
     sys.path[:] = connection.recv()
     try:
         experiment, rows = connection.recv()
         scheme = tuning.scheme(experiment, rows)
-    except Exception as error:  # noqa: BLE001  # the parent raises it again, for whoever waits there
+    except Exception as error:  # noqa: BLE001  # the parent raises it again
         connection.send(("failed", failure(error)))
         return
     connection.send(("ready", None))
@@ -51,9 +51,9 @@ def main() -> None:
 
 
 def _end_with_parent() -> None:
-    """Have the kernel kill us when the parent's end of our standard input is closed, however it ended.
+    """Make the kernel kill this process when the other end of its standard input is closed, however the parent ended.
 
-    A fit in a library's own code may not let Python look for an end of file, hence the signal.
+    Native code of a fit may not let Python read an end of file, hence the signal.
     """
     if sys.platform == "linux":
         fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
@@ -80,13 +80,13 @@ def _answer(
         if connection.recv() != GO_ON:
             raise _Stopped
 
-    told: Report | None = report if reported else None
+    reporter: Report | None = report if reported else None
     with noted() as notes:
         try:
-            return "outcome", (scheme.outcome(parameters, [known[name] for name in names], patience, told), notes)
+            return "outcome", (scheme.outcome(parameters, [known[name] for name in names], patience, reporter), notes)
         except _Stopped:
             return "stopped", None
-        except Exception as error:  # noqa: BLE001  # whatever went wrong is the trial's result
+        except Exception as error:  # noqa: BLE001  # any error is the trial's result
             return "failed", failure(error)
 
 
