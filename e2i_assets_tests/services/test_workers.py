@@ -81,7 +81,7 @@ def test_a_worker_whose_leader_is_gone_leaves_the_rest_to_the_next_one(database:
     study = prepared(database, tmp_path, "{trials: 40}", "LogisticRegression")
     (tmp_path / "rows").mkdir()
     rows = unpacked(packed(study.rows), tmp_path / "rows")
-    assert "whoever leads it is gone" in work(told(study, lease_seconds=0.6), rows, 1, {DATABASE_URL: database.url})
+    assert "the coordinator is gone" in work(told(study, lease_seconds=0.6), rows, 1, {DATABASE_URL: database.url})
     assert {row.state for row in study.trials()} <= {"COMPLETE", "PRUNED", "WAITING"}
     assert len(study.trials()) < 40
 
@@ -120,7 +120,7 @@ def test_a_dask_worker_that_came_to_an_end_is_asked_again(database: Database, tm
             worker_pool.dispatch()
             (place,) = worker_pool._places.values()
             ended = place.future
-            assert "whoever leads it is gone" in ended.result(timeout=60)
+            assert "the coordinator is gone" in ended.result(timeout=60)
             worker_pool.dispatch()
             assert place.future is ended, "it had only just been asked"
             place.started_at -= 60
