@@ -253,7 +253,7 @@ def test_every_kind_of_problem_is_judged_on_folds(kind: Any, load: Any, score: s
 
 def test_a_value_is_the_mean_over_the_folds() -> None:
     judged = scheme("LogisticRegression", search_rows(cells(), BINARY))
-    singly = [OnFolds((one,)).outcome(whole("LogisticRegression"), goals(), None) for one in judged.benches]
+    singly = [OnFolds((one,)).outcome(whole("LogisticRegression"), goals(), None) for one in judged.fit_contexts]
     outcome = judged.outcome(whole("LogisticRegression"), goals(), None)
     assert outcome.measures["roc_auc"] == pytest.approx(np.mean([one.measures["roc_auc"] for one in singly]), abs=1e-12)
 
@@ -263,21 +263,21 @@ def test_preprocessing_knows_only_a_folds_own_train_part() -> None:
     frame = cells()
     judged = scheme("LogisticRegression", search_rows(frame, BINARY))
     parts = [*folds(search_rows(frame, BINARY), 4, 1, 42)]
-    for one, fold in zip(judged.benches, parts, strict=True):
+    for one, fold in zip(judged.fit_contexts, parts, strict=True):
         numeric = one.preparation.named_transformers_["numeric"]
         np.testing.assert_allclose(numeric[-1].mean_, fold.train.features.mean().to_numpy(), rtol=1e-9)
 
 
 def test_rounds_of_another_number_of_folds_are_an_error() -> None:
     judged = scheme("XGBoost", search_rows(cells(), BINARY))
-    with pytest.raises(E2iError, match="rounds of 3 folds, and there are 4"):
+    with pytest.raises(E2iError, match="rounds of 3 folds, but the study has 4"):
         judged.again(whole("XGBoost"), goals(), [5, 6, 7])
 
 
 @pytest.mark.parametrize("told", ["mean", "each"])
 def test_a_report_is_the_mean_so_far_or_the_fold_alone_and_the_last_fold_is_not_reported(told: str) -> None:
     judged = scheme("LogisticRegression", search_rows(cells(), BINARY), told=told)
-    singly = [OnFolds((one,)).outcome(whole("LogisticRegression"), goals(), None) for one in judged.benches]
+    singly = [OnFolds((one,)).outcome(whole("LogisticRegression"), goals(), None) for one in judged.fit_contexts]
     values = [one.measures["roc_auc"] for one in singly]
     seen: dict[int, float] = {}
     judged.outcome(whole("LogisticRegression"), goals(), None, seen.__setitem__)

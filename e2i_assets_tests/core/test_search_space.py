@@ -56,7 +56,7 @@ def test_all_mistakes_are_named_at_once():
 
 def test_a_circle_of_conditions_is_refused():
     choice = {"type": "categorical", "choices": ["x"]}
-    with pytest.raises(SearchSpaceInvalid, match="waits for itself"):
+    with pytest.raises(SearchSpaceInvalid, match="depends on itself"):
         parse_space({"a": {**choice, "when": {"b": ["x"]}}, "b": {**choice, "when": {"a": ["x"]}}})
 
 

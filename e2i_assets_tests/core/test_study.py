@@ -233,7 +233,7 @@ def test_a_leader_whose_crew_does_nothing_gives_up():
         stall_detector.require(study)  # somebody runs a trial
     study.tell(trial, 1.0)
     stall_detector.require(study)
-    with pytest.raises(NoWorkers, match="nobody has worked on study for 180 seconds"):
+    with pytest.raises(NoWorkers, match="no worker has run a trial of study for 180 seconds"):
         stall_detector.require(study)
 
 

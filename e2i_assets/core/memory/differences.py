@@ -1,4 +1,4 @@
-"""In what two problems differ: the parts of the distance between their vectors, by name."""
+"""The contributions of single meta-features to the distance between two problems."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Difference:
 
 
 def differences(one: Sequence[float], other: Sequence[float]) -> list[Difference]:
-    """Return what the squared distance of two vectors is made of, the largest part first; nothing for equal ones.
+    """Return the share of each meta-feature in the squared distance, largest first; empty for equal vectors.
 
     Args:
-        one: The numbers of `NAMES`.
-        other: The same of another problem.
+        one: The values of `NAMES` for one problem.
+        other: The values of `NAMES` for another problem.
     """
     parts = {name: (a - b) ** 2 for name, a, b in zip(NAMES, one, other, strict=True)}
     whole = sum(parts.values())

@@ -1,4 +1,4 @@
-"""Which configuration to try next: the one that helps most where problems behaved as this one does so far.
+"""Selection of the next configuration: the one with the largest expected gain on similar past problems.
 
 Past problems are weighed by how alike their rows are and, from the second result on, by whether they put the
 configurations that were tried here into the same order: the ranking loss of Feurer, Letham and Bakshy, "Scalable
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 SHARPNESS = 2.0
 LOSS_WEIGHT = 6.0
-# Where two configurations come to the same, their order says nothing.
+# The order of two configurations with nearly equal regrets has no meaning.
 _TELLING_GAP = 0.02
 
 
@@ -52,9 +52,9 @@ def ranking_losses(problems: Sequence[PastProblem], observed: Mapping[int, float
     for i, problem in enumerate(problems):
         there = np.array([problem.regrets[position] for position in positions])
         gaps = there[None, :] - there[:, None]
-        told = np.where((order > 0) & (np.abs(gaps) > _TELLING_GAP), np.abs(gaps), 0.0)
-        if told.sum() > 0:
-            losses[i] = float((told * (gaps < 0)).sum() / told.sum())
+        pair_weights = np.where((order > 0) & (np.abs(gaps) > _TELLING_GAP), np.abs(gaps), 0.0)
+        if pair_weights.sum() > 0:
+            losses[i] = float((pair_weights * (gaps < 0)).sum() / pair_weights.sum())
     return losses
 
 

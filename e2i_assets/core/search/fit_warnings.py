@@ -1,7 +1,7 @@
-"""What the libraries warn about while a trial is fitted, kept with that trial, also when several run at once.
+"""Collection of the warnings that libraries raise while a trial is fitted, per trial, also when trials run in threads.
 
-`warnings.catch_warnings` changes what is global to the process, so it is entered once for a whole study, and what
-arrives is sorted by the thread that it arrives in.
+`warnings.catch_warnings` changes state that is global to the process. It is therefore entered once for a whole study,
+and each warning is assigned to the trial of the thread that raised it.
 """
 
 import warnings
@@ -16,10 +16,10 @@ _noted: ContextVar[set[str] | None] = ContextVar("noted", default=None)
 
 @contextmanager
 def collecting() -> Iterator[None]:
-    """Send every warning of this process to the trial whose thread it comes from, and show the others as before."""
+    """Assign each warning to the trial of the thread that raises it; show warnings outside a trial as usual."""
     shown = warnings.showwarning
 
-    def keep(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    def record(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         found = _noted.get()
         if found is None:
             shown(message, category, *where, **more)
@@ -28,13 +28,13 @@ def collecting() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = keep
+        warnings.showwarning = record
         yield
 
 
 @contextmanager
 def noted() -> Iterator[set[str]]:
-    """Return the set that the warnings of this thread go into, while `collecting`."""
+    """Yield the set that receives the warnings of this thread while `collecting` is active."""
     found: set[str] = set()
     token = _noted.set(found)
     try:
@@ -44,7 +44,7 @@ def noted() -> Iterator[set[str]]:
 
 
 def keep(notes: Iterable[str]) -> None:
-    """Note what was warned about elsewhere, for the trial of this thread."""
+    """Add warnings that were raised in another process to the trial of this thread."""
     found = _noted.get()
     if found is not None:
         found.update(notes)

@@ -1,4 +1,4 @@
-"""Judging on folds of train and validation, where so few rows validate that luck would tell configurations apart."""
+"""Evaluation of trials by cross-validation, for data with too few validation rows to compare configurations."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,30 +14,30 @@ from e2i_assets.core.imbalance import AS_THEY_COME, Balancing
 from e2i_assets.core.search.goals import Goal
 from e2i_assets.core.search.schemes import Outcome, Report, TrialNotFinite, measured
 
-Told = Literal["mean", "each"]
+Reported = Literal["mean", "each"]
 
 
 @dataclass(frozen=True, slots=True)
 class OnFolds:
-    """Fit and judge once a fold; a value is the mean over all folds.
+    """Fit and evaluate a parameter set on each fold; a measure is the mean over all folds.
 
-    The folds come in the same order in every trial, so that a step is the same rows for all. A report is what a
-    trial's folds are worth so far (``mean``), for pruners that compare trials by one number; or the value of one fold
-    (``each``), for the Wilcoxon pruner, which pairs the folds of two trials. The last fold is not reported: once it
-    is fitted there is nothing left to save, and a trial whose folds are all judged is complete.
+    Every trial uses the folds in the same order, so a report step means the same rows in all trials. A report contains
+    the mean over the folds so far (``mean``), for pruners that compare trials by one number, or the value of one fold
+    (``each``), for the Wilcoxon pruner, which pairs the folds of two trials. The last fold is not reported: after it
+    the trial is complete, and pruning would save nothing.
 
     Attributes:
-        benches: One for each fold, with preprocessing fitted on that fold's train part alone.
-        told: What a report says.
+        fit_contexts: One for each fold, with preprocessing fitted on the train rows of that fold only.
+        reported: Which value a report contains.
     """
 
-    benches: tuple[FitContext, ...]
-    told: Told = "mean"
+    fit_contexts: tuple[FitContext, ...]
+    reported: Reported = "mean"
 
     @property
     def folds(self) -> int:
-        """How many there are, repetitions included; a step is the number of folds judged so far."""
-        return len(self.benches)
+        """Number of folds, repetitions included; a report step is the number of folds evaluated so far."""
+        return len(self.fit_contexts)
 
     def outcome(
         self,
@@ -46,11 +46,11 @@ class OnFolds:
         patience: int | None,
         report: Report | None = None,
     ) -> Outcome:
-        """Fit every fold, each stopped early on its own held-out part; see `Scheme`."""
+        """Fit each fold, with early stopping on the held-out rows of that fold; see `Scheme`."""
         measures: list[dict[str, float]] = []
         rounds: list[int | None] = []
         stopped_early = False
-        for step, one in enumerate(self.benches, start=1):
+        for step, one in enumerate(self.fit_contexts, start=1):
             fit = one.fit(parameters, patience=patience)
             measures.append(_measured(step, one, fit, goals))
             rounds.append(fit.rounds)
@@ -58,11 +58,11 @@ class OnFolds:
             if report is not None and step < self.folds:
                 report(step, self._so_far(measures, goals[0]))
         fold_rounds = tuple(count for count in rounds if count is not None)
-        kept = typical(fold_rounds)
+        median_rounds = typical(fold_rounds)
         return Outcome(
             measures=_means(measures),
-            parameters=self.benches[0].used(parameters, Fit(estimator=None, rounds=kept)),
-            rounds=kept,
+            parameters=self.fit_contexts[0].used(parameters, Fit(estimator=None, rounds=median_rounds)),
+            rounds=median_rounds,
             stopped_early=stopped_early,
             fold_rounds=fold_rounds,
         )
@@ -70,43 +70,43 @@ class OnFolds:
     def again(
         self, parameters: Mapping[str, Any], goals: Sequence[Goal], fold_rounds: Sequence[int] = ()
     ) -> dict[str, float]:
-        """Fit each fold unwatched with the rounds that it had; see `Scheme`.
+        """Fit each fold without early stopping, with its stored number of rounds; see `Scheme`.
 
         Raises:
-            E2iError: The rounds are of another number of folds.
+            E2iError: ``fold_rounds`` has another number of folds.
         """
         if fold_rounds and len(fold_rounds) != self.folds:
-            raise E2iError(f"it has the rounds of {len(fold_rounds)} folds, and there are {self.folds}")
+            raise E2iError(f"the trial has the rounds of {len(fold_rounds)} folds, but the study has {self.folds}")
         rounds: Sequence[int | None] = fold_rounds or [None] * self.folds
         measures = []
-        for step, (one, count) in enumerate(zip(self.benches, rounds, strict=True), start=1):
+        for step, (one, count) in enumerate(zip(self.fit_contexts, rounds, strict=True), start=1):
             fit = one.fit(one.used(parameters, Fit(estimator=None, rounds=count)))
             measures.append(_measured(step, one, fit, goals))
         return _means(measures)
 
     def _so_far(self, measures: Sequence[Mapping[str, float]], goal: Goal) -> float:
         values = [goal.oriented(one[goal.name]) for one in measures]
-        return values[-1] if self.told == "each" else statistics.fmean(values)
+        return values[-1] if self.reported == "each" else statistics.fmean(values)
 
 
 def on_folds(
     algorithm: Algorithm,
     facts: SplitFacts,
     folds: Iterable[Fold],
-    told: Told = "mean",
+    reported: Reported = "mean",
     group_columns: Sequence[str] = (),
     balancing: Balancing = AS_THEY_COME,
 ) -> OnFolds:
-    """Prepare each fold, once for the whole study."""
-    benches = (
+    """Return the evaluation on these folds, with the rows of each fold prepared once for the whole study."""
+    fit_contexts = (
         fit_context(algorithm, facts.task, fold.train, fold.held_out, facts.classes, group_columns, balancing)
         for fold in folds
     )
-    return OnFolds(tuple(benches), told)
+    return OnFolds(tuple(fit_contexts), reported)
 
 
 def typical(rounds: Sequence[int]) -> int | None:
-    """Return the median, rounded: one fold whose loss creeps on to the cap must not decide the final model's rounds."""
+    """Return the rounded median, because a single fold that reaches the cap must not decide the final rounds."""
     return max(1, round(statistics.median(rounds))) if rounds else None
 
 

@@ -1,4 +1,4 @@
-"""What a study optimises: the experiment's metric first, then whatever else it weighs against it."""
+"""The goals that a study optimises, the experiment's metric first, and the limits that its constraints set."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from e2i_assets.core.search.measures_of_models import fairness_gap, model_size, 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One thing that a fitted model is judged by.
+    """One measure of a fitted model.
 
     Attributes:
-        name: The name that experiments use; a fairness gap has its column behind it.
+        name: The name that experiments use; the name of a fairness gap ends with its column.
         greater_is_better: False for errors, sizes, times and gaps.
-        measured: The natural value of a fit, from its bench and its prediction for the bench's validation rows.
-        glanced: The same for a fit that is still growing, as cheaply as can be; only metrics have it.
-        is_repeatable: Whether the same fit has the same value again: not where a clock measures it.
+        measured: Computes the natural value of a fit from its fit context and its prediction for the validation rows.
+        is_repeatable: Whether the same fit always has the same value: False where the value comes from a clock.
+        glanced: Computes the value for a fit that is still growing, at low cost; None for goals that are no metrics.
     """
 
     name: str
@@ -31,19 +31,19 @@ class Goal:
     glanced: Callable[[FitContext, Prediction], float] | None = None
 
     def oriented(self, value: float) -> float:
-        """Turn a natural value into the one a study maximises, or back: it is its own inverse."""
+        """Return the value to maximise for a natural value, or the reverse: the function is its own inverse."""
         return value if self.greater_is_better else -value
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A value that a model must keep to: at least it for a goal that should be high, at most it for the others."""
+    """A constraint on a goal: a minimum where greater is better, else a maximum."""
 
     goal: Goal
     bound: float
 
     def excess(self, value: float) -> float:
-        """Return by how much a natural value breaks the limit: 0 or less is within it."""
+        """Return by how much a natural value violates the limit; 0 or less means that the limit is met."""
         return self.bound - value if self.goal.greater_is_better else value - self.bound
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Limit:
 
 
 def metric_goal(metric: Metric) -> Goal:
-    """Return a metric as a goal."""
+    """Return the goal that measures a metric."""
     return Goal(
         metric.name,
         metric.greater_is_better,
@@ -61,25 +61,25 @@ def metric_goal(metric: Metric) -> Goal:
 
 
 def goal_name(name: str, column: str | None) -> str:
-    """Return the name under which a goal's value is kept, apart for each column."""
+    """Return the name under which the value of a goal is stored; it contains the column where there is one."""
     return f"{name}_{column}" if column else name
 
 
 def goals(experiment: Experiment) -> tuple[Goal, ...]:
-    """Return what the experiment's study optimises, its metric first."""
-    further = [_goal(experiment, one.name, one.column) for one in experiment.hpo.objectives]
-    return (metric_goal(_metric(experiment)), *further)
+    """Return the goals that the study of an experiment optimises, its metric first."""
+    other = [_goal(experiment, one.name, one.column) for one in experiment.hpo.objectives]
+    return (metric_goal(_metric(experiment)), *other)
 
 
 def limits(experiment: Experiment) -> tuple[Limit, ...]:
-    """Return what a model of the experiment must keep to."""
+    """Return the limits that a model of the experiment must meet."""
     return tuple(
         Limit(_goal(experiment, name, one.column), one.limit) for name, one in experiment.hpo.constraints.items()
     )
 
 
 def group_columns(experiment: Experiment) -> tuple[str, ...]:
-    """Return the features whose groups a goal or a limit of the experiment compares."""
+    """Return the features whose groups are compared by a goal or a limit of the experiment."""
     columns = [one.column for one in experiment.hpo.objectives]
     columns += [one.column for one in experiment.hpo.constraints.values()]
     return tuple(dict.fromkeys(column for column in columns if column))
@@ -90,10 +90,10 @@ def _metric(experiment: Experiment) -> Metric:
 
 
 def _goal(experiment: Experiment, name: str, column: str | None) -> Goal:
-    """Look a goal up.
+    """Return the goal of a name.
 
     Raises:
-        E2iError: There is none of that name, or a fairness gap has no column.
+        E2iError: There is no goal of that name, or a fairness gap has no column.
     """
     if name in names(experiment.problem_type):
         return metric_goal(metric(name, experiment.problem_type))
@@ -104,11 +104,11 @@ def _goal(experiment: Experiment, name: str, column: str | None) -> Goal:
             name, False, lambda fit_context, fit, prediction: prediction_time(fit_context, fit), is_repeatable=False
         )
     if name == FAIRNESS_GAP and column:
-        own = _metric(experiment)
+        compared = _metric(experiment)
         return Goal(
             goal_name(name, column),
             False,
-            lambda fit_context, fit, prediction: fairness_gap(fit_context, prediction, column, own),
+            lambda fit_context, fit, prediction: fairness_gap(fit_context, prediction, column, compared),
         )
     known = ", ".join(objective_names(experiment.problem_type))
     raise E2iError(f"unknown objective {name!r}: choose one of {known} ({FAIRNESS_GAP} needs a column)")

@@ -1,4 +1,4 @@
-"""What a fitted model is, besides good at its task: how large, how slow, and how unequally good."""
+"""Measures of a fitted model other than its metric: size, prediction time and fairness gap."""
 
 import pickle
 import time
@@ -17,26 +17,26 @@ _ROWS = 1000
 
 
 def model_size(fit: Fit) -> float:
-    """Return how many bytes the fitted estimator takes, preprocessing not included.
+    """Return the size of the fitted estimator in bytes, without the preprocessing.
 
-    The same fit has the same size on every machine: for a booster the length of its trees as its library writes them
-    (UBJSON of XGBoost, the text of LightGBM up to the end of the trees), for everything else that of its pickle, which
-    is counted as it is made and neither kept nor read back.
+    The same fit has the same size on every machine. For a booster it is the length of the trees in the format of the
+    library (UBJSON of XGBoost; the text of LightGBM up to the end of the trees). For other estimators it is the length
+    of the pickle, which is counted while it is written and is neither stored nor loaded.
     """
     estimator = fit.estimator
     if hasattr(estimator, "get_booster"):
         return float(len(estimator.get_booster().save_raw("ubj")))
     if hasattr(estimator, "booster_"):
-        # What follows the trees is what the fit was asked for, the cap of its rounds for one.
+        # The text after the trees holds the parameters of the fit (such as the cap of rounds), not the model.
         return float(len(estimator.booster_.model_to_string().partition("\nend of trees")[0].encode()))
     return float(_pickled_length(estimator))
 
 
 def prediction_time(fit_context: FitContext, fit: Fit) -> float:
-    """Return the milliseconds that predicting 1,000 prepared rows takes: the smallest of a few repeats.
+    """Return the time to predict 1,000 prepared rows, in milliseconds: the minimum of a few repeats.
 
-    The one measure that comes from a clock. It is noisy, it is higher while other trials run beside it, and it cannot
-    be recomputed from what is stored.
+    This is the only measure that comes from a clock. It is noisy, it is higher while other trials run at the same time,
+    and it cannot be recomputed from the stored data.
     """
     rows = len(fit_context.y_validation)
     seconds = []
@@ -48,15 +48,15 @@ def prediction_time(fit_context: FitContext, fit: Fit) -> float:
 
 
 def fairness_gap(fit_context: FitContext, prediction: Prediction, column: str, metric: Metric) -> float:
-    """Return the largest difference of a metric between two groups of the validation rows; 0 is equally good for all.
+    """Return the largest difference of a metric between two groups of the validation rows; 0 means no difference.
 
-    The groups are the values of a feature as they stand in the table, a missing value being one of them. A group counts
-    when it has at least `SMALLEST_GROUP` rows and, in a classification, rows of every class, without which many metrics
-    have no value; the others are left out. This is ``MetricFrame.difference(method="between_groups")`` of Fairlearn
+    The groups are the values of a feature in the table; a missing value is a group too. Only groups with at least
+    `SMALLEST_GROUP` rows are compared and, in a classification, only groups with rows of every class, because many
+    metrics are undefined without them. This is ``MetricFrame.difference(method="between_groups")`` of Fairlearn
     (Weerts et al., "Fairlearn: Assessing and Improving Fairness of AI Systems", JMLR 24(257), 2023) on these groups.
 
     Raises:
-        E2iError: Fewer than two groups count.
+        E2iError: Fewer than two groups can be compared.
     """
     values = [
         metric.score(fit_context.y_validation[members], _of(prediction, members))
@@ -64,15 +64,15 @@ def fairness_gap(fit_context: FitContext, prediction: Prediction, column: str, m
     ]
     if len(values) < 2:
         raise E2iError(
-            f"fairness_gap of {column!r} needs two groups with at least {SMALLEST_GROUP} rows of validation"
+            f"fairness_gap of {column!r} needs two groups with at least {SMALLEST_GROUP} validation rows"
             f"{' and every class' if fit_context.task.n_classes else ''} each; it has {len(values)}: choose a column "
-            "with fewer values, or cut it into groups"
+            "with fewer values, or bin its values"
         )
     return max(values) - min(values)
 
 
 def comparable_groups(fit_context: FitContext, column: str) -> list[Array]:
-    """Return the rows of each group that counts, as masks over the validation rows."""
+    """Return the rows of each group that can be compared, as masks over the validation rows."""
     codes = fit_context.groups[column]
     masks = [codes == code for code in np.unique(codes)]
     large = [members for members in masks if int(members.sum()) >= SMALLEST_GROUP]
@@ -88,7 +88,7 @@ def _of(prediction: Prediction, members: Array) -> Prediction:
 
 
 class _Counter:
-    """A file that only counts what is written to it."""
+    """A binary file that counts the bytes written to it and discards them."""
 
     def __init__(self) -> None:
         self.length = 0

@@ -1,4 +1,4 @@
-"""What a study maximises: a drawn configuration, judged with exactly the parameters that would be trained."""
+"""The objective of a study: it evaluates a sampled configuration with exactly the parameters that would be trained."""
 
 import math
 import time
@@ -21,15 +21,15 @@ FAILURE = "failure"
 
 
 class TrialOutOfTime(E2iError):
-    """The study's time was up while a trial was running."""
+    """The time limit of the study was reached while a trial was running."""
 
 
 class FailedElsewhere(E2iError):
-    """What went wrong in another process, under its own name.
+    """An exception in another process, with its type name and message.
 
     Args:
-        kind: Name of the exception's type there.
-        message: Its message.
+        kind: Name of the type of the original exception.
+        message: Message of the original exception.
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -39,17 +39,17 @@ class FailedElsewhere(E2iError):
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """The values of a configuration, higher is better; it receives no test and no holdout row.
+    """Returns the values of a configuration, higher is better; it reads no test rows and no holdout rows.
 
     Attributes:
-        scheme: On which rows it is judged.
-        goals: What is maximised, the experiment's metric first.
-        space: What a trial draws from.
-        defaults, fixed: Merged below and above what was drawn.
-        patience: Boosting rounds without a lower validation loss before a booster stops; None: never.
-        limits: What a model must keep to, or it is not trained.
-        deadline: Reading of ``clock`` after which a running trial ends at its next report.
-        clock: Seconds, monotonic.
+        scheme: The rows on which a configuration is evaluated, and how.
+        goals: The goals to maximise, the experiment's metric first.
+        space: The search space that a trial samples from.
+        defaults, fixed: Sampled values override ``defaults``, and ``fixed`` overrides both.
+        patience: Boosting rounds without a lower validation loss before early stopping; None for no early stopping.
+        limits: A configuration that violates one of these limits is not trained.
+        deadline: Value of ``clock`` after which a running trial ends at its next report.
+        clock: Returns seconds from a monotonic clock.
     """
 
     scheme: Scheme
@@ -63,10 +63,10 @@ class Objective:
     clock: Callable[[], float] = field(default=time.monotonic)
 
     def __call__(self, trial: "optuna.Trial") -> float | tuple[float, ...]:
-        """Judge one drawn configuration; what it was really fitted with is kept with the trial.
+        """Evaluate one sampled configuration and store the parameters that were fitted as an attribute of the trial.
 
         Raises:
-            optuna.TrialPruned: The pruner, or the end of the study's time, cut it short.
+            optuna.TrialPruned: The pruner or the time limit of the study ended the trial early.
         """
         import optuna
 
@@ -78,23 +78,23 @@ class Objective:
                 trial.set_constraint(limit.goal.name, limit.excess(outcome.measures[limit.goal.name]))
         except optuna.TrialPruned:
             raise
-        except Exception as error:  # whatever went wrong is the trial's result: it is kept with it and raised again
+        except Exception as error:  # any error is stored with the trial as its result, then raised again
             trial.set_user_attr(FAILURE, failure(error))
             raise
         values = tuple(goal.oriented(outcome.measures[goal.name]) for goal in self.goals)
         return values[0] if len(values) == 1 else values
 
     def is_out_of_time(self) -> bool:
-        """Return whether the study's time is up."""
+        """Return whether the time limit of the study is reached."""
         return self.clock() > self.deadline
 
     def default_value(self) -> float:
-        """Return the first goal's value for the algorithm's defaults, judged the same way."""
+        """Return the value of the first goal for the algorithm's defaults, evaluated like a trial."""
         outcome, _ = self._outcome(merged(self.defaults, {}, self.fixed), None)
         return self.goals[0].oriented(outcome.measures[self.goals[0].name])
 
     def measures_again(self, parameters: Mapping[str, Any], fold_rounds: Sequence[int] = ()) -> dict[str, float]:
-        """Return the natural values of all goals and limits for a trial's parameters, but for what a clock measures."""
+        """Fit a trial's parameters again and return the natural values of all repeatable goals and limits."""
         repeatable = [goal for goal in self._measured() if goal.is_repeatable]
         return self.scheme.again(parameters, repeatable, fold_rounds)
 
@@ -122,21 +122,21 @@ class Objective:
     def _reporter(self, trial: "optuna.Trial") -> Report:
         import optuna
 
-        prunable = len(self.goals) == 1  # Optuna prunes by one value alone
+        prunable = len(self.goals) == 1  # Optuna cannot prune with several objectives
 
         def report(step: int, value: float) -> None:
             if prunable:
                 trial.report(value, step)
             if self.is_out_of_time():
-                trial.set_user_attr(FAILURE, failure(TrialOutOfTime("the study's time was up")))
-                raise optuna.TrialPruned("the study's time was up")
+                trial.set_user_attr(FAILURE, failure(TrialOutOfTime("the time limit of the study was reached")))
+                raise optuna.TrialPruned("the time limit of the study was reached")
             if prunable and trial.should_prune():
-                raise optuna.TrialPruned(f"worse than its peers at step {step}")
+                raise optuna.TrialPruned(f"pruned at step {step}: worse than other trials")
 
         return report
 
 
 def failure(error: BaseException) -> dict[str, str]:
-    """Return what is kept of an exception: its type and its message."""
+    """Return the stored form of an exception: its type name and up to 1,000 characters of its message."""
     kind = error.kind if isinstance(error, FailedElsewhere) else type(error).__name__
     return {"type": kind, "message": str(error)[:1000]}

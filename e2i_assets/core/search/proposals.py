@@ -1,4 +1,4 @@
-"""What a study tries before its sampler draws: asked for one configuration at a time, so that results can steer it."""
+"""Proposals: configurations that a study tries before its sampler starts, chosen one by one from the results so far."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A configuration to try before the sampler draws its own, and who proposes it."""
+    """A configuration to try before the sampler starts, with its origin and the attributes of its trial."""
 
     values: dict[str, Any]
     origin: Origin
@@ -22,12 +22,12 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A configuration that a study has tried, tries or is about to try.
+    """A configuration of a finished, running or queued trial.
 
     Attributes:
-        values: What was drawn, or what is queued.
-        value: What it came to, higher is better; None while nobody knows, and for a failure.
-        was_pruned: Whether it was cut short as worse than its peers.
+        values: The sampled or queued parameter values.
+        value: Value of the first goal, higher is better; None unless the trial completed.
+        was_pruned: Whether the trial was pruned.
     """
 
     values: Mapping[str, Any]
@@ -35,20 +35,20 @@ class Tried:
     was_pruned: bool = False
 
     def is_of(self, values: Mapping[str, Any]) -> bool:
-        """Return whether it is this configuration; what that leaves open may be anything."""
+        """Return whether this is the configuration ``values``; parameters missing there may have any value."""
         return all(name in self.values and self.values[name] == value for name, value in values.items())
 
 
-# Told everything that was tried and the value of the defaults, it returns what to try next; None ends the proposals.
+# Called with all tried configurations and the value of the defaults; returns the next proposal, or None to end.
 Proposer = Callable[[Sequence[Tried], float | None], Proposal | None]
 
 
 def in_order(proposals: Sequence[Proposal]) -> Proposer:
-    """Return what proposes each of these that was not tried yet, in their order."""
+    """Return a proposer of these configurations in order; it skips those that were tried already."""
 
     def following(tried: Sequence[Tried], default_value: float | None) -> Proposal | None:
-        left = (one for one in proposals if not any(other.is_of(one.values) for other in tried))
-        return next(left, None)
+        untried = (proposal for proposal in proposals if not any(one.is_of(proposal.values) for one in tried))
+        return next(untried, None)
 
     return following
 
@@ -57,29 +57,29 @@ NOTHING = in_order(())
 
 
 class Proposals:
-    """Keeps so many proposals queued as trials can start at once; a callback of `optuna.Study.optimize`.
+    """Keeps one proposal queued for each trial that can start; a callback of `optuna.Study.optimize`.
 
     Args:
-        proposer: Says what to try next.
-        ahead: Trials that can start before one ends.
-        default_value: Reads what the defaults came to, from the study.
+        proposer: Returns the next configuration to try.
+        ahead: Number of trials that can run at a time.
+        default_value: Reads the value of the algorithm's defaults from the study.
     """
 
     def __init__(self, proposer: Proposer, ahead: int, default_value: Callable[["optuna.Study"], float | None]) -> None:
         self._proposer = proposer
         self._ahead = ahead
         self._default_value = default_value
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._has_ended = False
 
     def __call__(self, study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
-        """Queue what follows from a finished trial."""
+        """Queue the next proposals after a finished trial."""
         self.queue(study)
 
     def queue(self, study: "optuna.Study") -> None:
-        """Queue proposals until as many wait as can start."""
-        with self._turn:  # two threads that end a trial at once must not be told the same
-            if self._has_ended:  # most of a study comes after the proposals: it must not pay for them trial by trial
+        """Queue proposals until ``ahead`` trials wait, or the proposer has no more."""
+        with self._lock:  # two threads that finish a trial at the same time must not queue the same proposal
+            if self._has_ended:  # most trials run after the last proposal: skip the read of all trials for them
                 return
             trials = study.get_trials(deepcopy=False)
             tried = [_tried(trial) for trial in trials]

@@ -1,7 +1,7 @@
-"""Trials that did not come to their end: each is tried again exactly once, with the configuration that it had.
+"""Recovery of unfinished trials: each is queued again exactly once, with the same configuration.
 
-A configuration may run out of time any number of times, but of its processes no more than two may die: it could be what
-they die of. Then it has failed, and counts.
+A configuration may reach the time limit any number of times. When two processes have died while they ran it, it counts
+as a failed trial of the budget, because it may be the cause.
 """
 
 from collections.abc import Iterable
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     import optuna
 
 RETRY_OF = "retry_of"
-_KEPT = ("pattern_id", "similarity", WAS_INTERRUPTED_BEFORE)
+_KEPT_ATTRIBUTES = ("pattern_id", "similarity", WAS_INTERRUPTED_BEFORE)
 
 
 def recovered(study: "optuna.Study", abandoned: Iterable[int]) -> None:
-    """Mark the trials of dead processes failed, and queue them again.
+    """Mark the trials of dead processes as failed, then queue them again.
 
-    In this order, and never a trial whose process came back and ended it at the last moment: killed in between, nothing
-    is lost, as everybody who recovers queues what was not.
+    A trial that its process finished in the meantime keeps its result. If this process is killed between the two steps,
+    the next recovery queues the trials that are not queued yet.
 
     Args:
         study: The study.
-        abandoned: Numbers of running trials whose process is dead. Two processes that recover the same study at the
-            same moment must take turns: the caller holds the lock that makes them.
+        abandoned: Numbers of running trials whose process is dead. The caller holds a lock, because two processes must
+            not recover the same study at the same time.
     """
     import optuna
 
@@ -34,36 +34,36 @@ def recovered(study: "optuna.Study", abandoned: Iterable[int]) -> None:
     for trial in study.get_trials(deepcopy=False):
         if trial.number in numbers:
             with suppress(optuna.exceptions.UpdateFinishedTrialError):
-                # Not by study.tell: no sampler needs to see a dead trial, and a grid's would try to stop the study.
+                # Not study.tell: it calls the sampler, and a GridSampler would then try to stop the study.
                 study._storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
     queue_unfinished(study)
 
 
 def queue_unfinished(study: "optuna.Study") -> None:
-    """Queue those trials again that an earlier call ended because its time was up, or because it was interrupted."""
+    """Queue again the trials that were ended by the time limit or by the death of their process."""
     for trial in unfinished(study):
         _queue_again(study, trial)
 
 
 def unfinished(study: "optuna.Study") -> "list[optuna.trial.FrozenTrial]":
-    """Return the trials that did not come to their end and are not queued again yet."""
+    """Return the unfinished trials that are not queued again yet."""
     trials = study.get_trials(deepcopy=False)
-    again = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+    requeued = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     return [
         trial
         for trial in trials
-        if trial.state.is_finished() and trial.number not in again and _values(trial) and not record_of(trial).counts
+        if trial.state.is_finished() and trial.number not in requeued and _values(trial) and not record_of(trial).counts
     ]
 
 
 def _values(trial: "optuna.trial.FrozenTrial") -> dict[str, Any]:
-    """Return what was queued for a trial and what it drew: what it would have fitted."""
+    """Return the queued and the sampled values of a trial: the configuration that it would have fitted."""
     return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
 
 
 def _queue_again(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
-    # What came with it stays with it: a warm start's pattern is still the one that proposed the configuration.
-    kept = {key: value for key, value in trial.user_attrs.items() if key in _KEPT}
+    # The attributes stay with the configuration: its origin is still the pattern of the warm start.
+    attributes = {key: value for key, value in trial.user_attrs.items() if key in _KEPT_ATTRIBUTES}
     if record_of(trial).was_interrupted:
-        kept[WAS_INTERRUPTED_BEFORE] = True
-    study.enqueue_trial(_values(trial), user_attrs={**kept, ORIGIN: "retry", RETRY_OF: trial.number})
+        attributes[WAS_INTERRUPTED_BEFORE] = True
+    study.enqueue_trial(_values(trial), user_attrs={**attributes, ORIGIN: "retry", RETRY_OF: trial.number})

@@ -1,4 +1,4 @@
-"""The rounds of a search: trials of this process, or of those whom it leads, until something ends the study."""
+"""The main loop of a search: it runs trials here or in a worker pool until a stop condition ends the study."""
 
 import time
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from e2i_assets.core.search.recovery import recovered
 from e2i_assets.core.search.samplers import is_exhausted
 from e2i_assets.core.search.study_monitor import StudyMonitor, counted
 from e2i_assets.core.search.study_plan import Coordination, StudyPlan
-from e2i_assets.core.search.study_result import BROKEN_OFF, StopReason
+from e2i_assets.core.search.study_result import TOO_MANY_FAILURES, StopReason
 from e2i_assets.core.search.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     import optuna
 
 _POLL_SECONDS = 0.5
-# Longer than a crew itself waits for workers, as that can say better what is missing.
+# Longer than a worker pool waits for its workers: the error of the pool is more specific.
 _IDLE_SECONDS = 180.0
 
 
@@ -28,48 +28,52 @@ def optimised(
     objective: Objective,
     plan: StudyPlan,
     deadline: float,
-    follower: StudyMonitor,
+    monitor: StudyMonitor,
     proposals: Proposals,
     coordination: Coordination,
 ) -> StopReason:
-    """Search until something ends the study, and say what.
+    """Search until a stop condition ends the study, and return its reason.
 
-    A trial that another process has claimed is waited for: should that process die, the trial is tried again here.
+    The call waits for the trials that other processes run. When such a process dies, its trial is queued again.
+
+    Raises:
+        StudyCancelled: The coordinator of this process is gone.
+        NoWorkers: No worker has run a trial for a while.
     """
     recover = coordination.recover or _recover_alone
     stall_detector = StallDetector(coordination.worker_pool, f"study {plan.name}") if coordination.worker_pool else None
     while True:
         recover(study)
-        follower.refresh(study)
-        if reason := _end(study, objective, plan, follower):
+        monitor.refresh(study)
+        if reason := _end(study, objective, plan, monitor):
             if coordination.worker_pool:
-                if (
-                    coordination.retire
-                ):  # else they would go on, and the study with them, after it was said to have ended
+                # Without this, workers would start further trials after the study has ended.
+                if coordination.retire:
                     coordination.retire()
                 _wait_for(coordination.worker_pool, study, recover)
-                follower.refresh(study)
+                monitor.refresh(study)
             return reason
         if coordination.is_cancelled and coordination.is_cancelled():
-            raise StudyCancelled(f"study {plan.name}: whoever leads it is gone")
-        left = plan.trials - len(counted(study)) - _running(study)
+            raise StudyCancelled(f"study {plan.name}: the coordinator is gone")
+        remaining = plan.trials - len(counted(study)) - _running(study)
         if coordination.worker_pool and stall_detector:
             stall_detector.require(study)
             coordination.worker_pool.dispatch()
             time.sleep(_POLL_SECONDS)
-        elif left <= 0 or is_exhausted(study):
+        elif remaining <= 0 or is_exhausted(study):
             time.sleep(_POLL_SECONDS)
         else:
-            _round(study, objective, plan, deadline, [follower, proposals, _Ending(coordination.is_cancelled)], left)
+            callbacks = [monitor, proposals, _StopIfCancelled(coordination.is_cancelled)]
+            _round(study, objective, plan, deadline, callbacks, remaining)
 
 
-def _end(study: "optuna.Study", objective: Objective, plan: StudyPlan, follower: StudyMonitor) -> StopReason | None:
-    """Return what ends the study now, if anything does."""
+def _end(study: "optuna.Study", objective: Objective, plan: StudyPlan, monitor: StudyMonitor) -> StopReason | None:
+    """Return the reason to end the study now, or None."""
     if len(counted(study)) >= plan.trials:
         return "budget spent"
-    if follower.has_failed_too_often:
-        return BROKEN_OFF
-    if follower.without_improvement():
+    if monitor.has_failed_too_often:
+        return TOO_MANY_FAILURES
+    if monitor.without_improvement():
         return "no improvement"
     if objective.is_out_of_time():
         return "time is up"
@@ -79,7 +83,7 @@ def _end(study: "optuna.Study", objective: Objective, plan: StudyPlan, follower:
 
 
 def _wait_for(worker_pool: WorkerPool, study: "optuna.Study", recover: Callable[["optuna.Study"], None]) -> None:
-    """Let others end the trials that they are at; those who are silent or gone are not waited for."""
+    """Wait until the workers have finished their running trials; do not wait for workers that are dead or gone."""
     while worker_pool.is_at_work and _running(study):
         time.sleep(_POLL_SECONDS)
         recover(study)
@@ -87,8 +91,8 @@ def _wait_for(worker_pool: WorkerPool, study: "optuna.Study", recover: Callable[
 
 
 @dataclass(frozen=True, slots=True)
-class _Ending:
-    """Ends a round after a trial when nobody wants the study to go on."""
+class _StopIfCancelled:
+    """Ends a round after a trial when the study is cancelled; a callback of `optuna.Study.optimize`."""
 
     is_cancelled: Callable[[], bool] | None
 
@@ -105,9 +109,9 @@ def _round(
     callbacks: "list[Callable[[optuna.Study, optuna.trial.FrozenTrial], None]]",
     trials: int,
 ) -> None:
-    """Run at most so many trials: fewer when something ends the study, or other processes have claimed the rest.
+    """Run at most ``trials`` trials; fewer when a callback stops the study or other processes have claimed the rest.
 
-    Why it ended is not asked of it: with several workers a trial that was under way may have changed that.
+    The caller determines the reason afterwards, because trials that were still running may have changed it.
     """
     try:
         study.optimize(
@@ -121,14 +125,14 @@ def _round(
     except BudgetSpent:
         return
     except Exception as error:
-        if not _was_taken(error):
+        if not _lost_its_trial(error):
             raise
 
 
-def _was_taken(error: BaseException | None) -> bool:
-    """Return whether an error says that other processes took this one for dead: its trial is then tried by them.
+def _lost_its_trial(error: BaseException | None) -> bool:
+    """Return whether another process declared this one dead and marked its trial as failed, to queue it again.
 
-    Optuna hides that behind an assertion of its own.
+    Optuna raises an AssertionError in that case; the cause is in its chain of exceptions.
     """
     import optuna
 
@@ -153,33 +157,33 @@ def _running(study: "optuna.Study") -> int:
 
 
 class StallDetector:
-    """Looks, again and again, whether a study gets on.
+    """Detects a study whose workers make no progress.
 
     Args:
-        crew: Those who run its trials.
-        name: Of the study.
-        clock: Seconds, monotonic.
+        worker_pool: The workers that run the trials of the study.
+        name: Name of the study, for the error message.
+        clock: Returns seconds from a monotonic clock.
     """
 
     def __init__(self, worker_pool: WorkerPool, name: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._crew = worker_pool
+        self._worker_pool = worker_pool
         self._name = name
         self._clock = clock
-        self._begun = -1
+        self._started = -1
         self._since = clock()
 
     def require(self, study: "optuna.Study") -> None:
-        """Do nothing while trials run or begin, or somebody who may still begin one is at work.
+        """Check that a trial is running, a trial has started since the last call, or a worker is still at work.
 
         Raises:
-            NoWorkers: Nothing of it has been so for a while.
+            NoWorkers: None of these was true for `_IDLE_SECONDS`.
         """
         states = [trial.state.name for trial in study.get_trials(deepcopy=False)]
-        begun, now = sum(state != "WAITING" for state in states), self._clock()
-        if "RUNNING" in states or begun != self._begun:
-            self._begun, self._since = begun, now
-        elif now - self._since > _IDLE_SECONDS and not self._crew.is_at_work:
+        started, now = sum(state != "WAITING" for state in states), self._clock()
+        if "RUNNING" in states or started != self._started:
+            self._started, self._since = started, now
+        elif now - self._since > _IDLE_SECONDS and not self._worker_pool.is_at_work:
             raise NoWorkers(
-                f"nobody has worked on {self._name} for {_IDLE_SECONDS:.0f} seconds: whoever is asked comes to an end "
-                "before a trial. What was finished is kept: see why in the logs of the workers, and run it again"
+                f"no worker has run a trial of {self._name} for {_IDLE_SECONDS:.0f} seconds: each one ends before its "
+                "first trial. Finished trials are stored: read the cause in the logs of the workers and run it again"
             )

@@ -1,4 +1,4 @@
-"""The samplers and pruners that an experiment may name. Each named option works; an unknown one is an error."""
+"""The samplers and pruners that an experiment may name; an unknown name is an error."""
 
 import warnings
 from collections.abc import Callable
@@ -18,16 +18,18 @@ Made = TypeVar("Made")
 
 STARTUP_TRIALS = 10
 PRUNER_STARTUP_TRIALS = 5
-# A slow learner looks bad for longer than a fast one. Replayed curves of 24 random configurations (two boosters, four
-# tables): from round 10 on the median grew 39 % of the rounds and ended the best one in half of all orders, from 30 on
-# 47 % and 43 %, from 50 on 53 % and 30 %. A study that learns from its trials finds the way back.
+# A configuration with a low learning rate looks bad for longer. Replayed curves of 24 random configurations (two
+# boosters, four tables): with pruning from round 10 on, the median pruner used 39 % of all rounds and pruned the best
+# configuration in half of all orders; from round 30 on 47 % and 43 %; from round 50 on 53 % and 30 %. A sampler that
+# learns from its trials proposes similar configurations again.
 WARMUP_ROUNDS = 30
-# One fold says little about the rest, so nobody is cut by the first alone.
+# One fold says little about the others, so no trial is pruned by its first fold alone.
 WARMUP_FOLDS = 2
-# Optuna's own level. Below four pairs no exact test reaches it, and ties would make it reach for an approximation.
+# Optuna's default level. With fewer than four pairs no exact test reaches it, and ties make SciPy approximate.
 WILCOXON_LEVEL = 0.1
 WILCOXON_PAIRS = 4
-# What the percentile pruner keeps: it loses the best a third as often as the median, for a tenth more rounds.
+# Percentage of trials that the percentile pruner keeps: it prunes the best trial a third as often as the median
+# pruner and uses a tenth more rounds.
 KEPT_PERCENT = 75.0
 REDUCTION = 3
 GRID_POINTS = 5
@@ -38,10 +40,10 @@ PRUNERS = ("median", "percentile", "successive_halving", "hyperband", "wilcoxon"
 
 
 def require(name: str) -> None:
-    """Do nothing when a sampler can be made here.
+    """Check that a sampler exists and that its package is installed.
 
     Raises:
-        E2iError: There is none of that name, or its package is not installed.
+        E2iError: There is no sampler of that name, or its package is not installed.
     """
     if name not in SAMPLERS:
         raise E2iError(f"unknown sampler {name!r}: choose one of {', '.join(SAMPLERS)}")
@@ -55,18 +57,18 @@ def require(name: str) -> None:
 def sampler(
     name: str, seed: int, space: SearchSpace, budget: int = 100, startup: int = STARTUP_TRIALS
 ) -> "optuna.samplers.BaseSampler":
-    """Make a sampler.
+    """Return a sampler.
 
     Args:
         name: One of `SAMPLERS`.
-        seed: With the same trials before it, the same seed draws the same configurations.
-        space: What is drawn from.
-        budget: Trials of the study: the generations of NSGA-II are a fifth of it, where Optuna's 50 would leave small
-            studies with their random first one.
-        startup: Trials before it learns from them, those that were queued included.
+        seed: The same seed and the same earlier trials give the same configurations.
+        space: The search space to sample from.
+        budget: Trials of the study. A generation of NSGA-II has a fifth of them: with Optuna's default of 50, a small
+            study would consist of its random first generation only.
+        startup: Trials before the sampler learns from them, queued trials included.
 
     Raises:
-        E2iError: There is none of that name, or its package is not installed.
+        E2iError: There is no sampler of that name, or its package is not installed.
     """
     require(name)
     from optuna import samplers
@@ -85,7 +87,7 @@ def sampler(
 
 
 def startup_trials(name: str, budget: int, startup: int = STARTUP_TRIALS) -> int:
-    """Return how many trials a sampler begins with before it learns from any; queued ones count, as Optuna counts."""
+    """Return the number of trials before a sampler learns from them; queued trials count, as in Optuna."""
     if name == "nsga2":
         return _population(budget)
     return startup if name in ("tpe", "cmaes", "gp") else 0
@@ -99,7 +101,7 @@ def _grid_sampler(space: SearchSpace, seed: int) -> "optuna.samplers.BaseSampler
     from optuna.samplers import GridSampler
 
     class Grid(GridSampler):
-        """Optuna's, for a study that also tries what was queued: such a trial is no point of the grid."""
+        """Optuna's grid sampler, for a study that also has queued trials, which are not points of the grid."""
 
         def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
             if "grid_id" in trial.system_attrs:
@@ -108,17 +110,18 @@ def _grid_sampler(space: SearchSpace, seed: int) -> "optuna.samplers.BaseSampler
         def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
             if "grid_id" in trial.system_attrs:
                 return super().sample_independent(study, trial, param_name, param_distribution)
-            # What was queued may leave parameters open: any value of theirs will do.
+            # A queued trial may leave parameters open: any value of the grid is valid for them.
             values = self._search_space[param_name]
             return values[self._rng.rng.randint(len(values))]
 
-    made = Grid(grid(space), seed=0)  # its seed numbers the points, and each call has to find them under their numbers
+    # The seed decides the numbering of the points, which has to be the same in every call.
+    made = Grid(grid(space), seed=0)
     made._rng.rng.seed(seed)
     return made
 
 
 def is_exhausted(study: "optuna.Study") -> bool:
-    """Return whether a grid has been searched through and nothing is queued; other samplers never come to an end."""
+    """Return whether a grid search has tried all its points and no trial is queued; False for other samplers."""
     from optuna.samplers import GridSampler
     from optuna.trial import TrialState
 
@@ -128,15 +131,15 @@ def is_exhausted(study: "optuna.Study") -> bool:
 
 
 def pruner(name: str, cap: int, on_folds: bool = False) -> "optuna.pruners.BasePruner":
-    """Make a pruner whose steps are boosting rounds or trees on our ladder, or folds.
+    """Return a pruner; a step is a boosting round or tree of the report schedule, or a fold.
 
     Args:
         name: One of `PRUNERS`.
-        cap: Most rounds, trees or folds that a trial can have.
+        cap: Maximum number of rounds, trees or folds of a trial.
         on_folds: Whether a step is a fold.
 
     Raises:
-        E2iError: There is none of that name, or it compares folds and there are none.
+        E2iError: There is no pruner of that name, or it needs folds and a step is not a fold.
     """
     from optuna import pruners
 
@@ -161,7 +164,7 @@ def pruner(name: str, cap: int, on_folds: bool = False) -> "optuna.pruners.BaseP
 
 
 def _made(maker: Callable[[], Made]) -> Made:
-    """Make it without the warning that Optuna calls QMC, grouped TPE and patience experimental: our tests run each."""
+    """Return the result of ``maker``, without Optuna's warning about experimental classes: our tests cover each one."""
     from optuna.exceptions import ExperimentalWarning
 
     with warnings.catch_warnings():
@@ -170,10 +173,10 @@ def _made(maker: Callable[[], Made]) -> Made:
 
 
 def grid(space: SearchSpace) -> dict[str, list[Any]]:
-    """Return up to `GRID_POINTS` values per parameter, evenly spread (in the logarithm where it is log).
+    """Return up to `GRID_POINTS` values per parameter, evenly spaced (on a logarithmic scale if ``log`` is set).
 
     Raises:
-        E2iError: A parameter depends on another, which a grid cannot say.
+        E2iError: A parameter depends on another, which a grid cannot express.
     """
     points: dict[str, list[Any]] = {}
     for name, dimension in space.items():
@@ -183,8 +186,8 @@ def grid(space: SearchSpace) -> dict[str, list[Any]]:
             points[name] = list(dimension.choices)
             continue
         low, high = float(dimension.low), float(dimension.high)
-        shares = [i / (GRID_POINTS - 1) for i in range(GRID_POINTS)]
-        raw = [low * (high / low) ** s if dimension.log else low + s * (high - low) for s in shares]
+        fractions = [i / (GRID_POINTS - 1) for i in range(GRID_POINTS)]
+        raw = [low * (high / low) ** s if dimension.log else low + s * (high - low) for s in fractions]
         rounded = raw if isinstance(dimension, FloatDimension) else [round(value) for value in raw]
         points[name] = list(dict.fromkeys(dimension.nearest(value) for value in rounded))
     return points

@@ -1,4 +1,4 @@
-"""On which rows a parameter set is judged. No scheme holds a test or a holdout row."""
+"""The rows on which a parameter set is evaluated. No scheme contains test rows or holdout rows."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,19 +15,19 @@ Report = Callable[[int, float], None]
 
 
 class TrialNotFinite(E2iError):
-    """A trial's value was not a finite number."""
+    """A measure of a trial is not a finite number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of judging one parameter set.
+    """The result of evaluating one parameter set.
 
     Attributes:
         measures: Natural value of each goal.
-        parameters: The whole parameter set with the rounds that were really used: it reproduces the fit unwatched.
-        rounds: Boosting rounds or trees, None where there are none.
+        parameters: The full parameter set with the rounds that were used: it reproduces the fit without early stopping.
+        rounds: Boosting rounds or trees; None for algorithms without them.
         stopped_early: Whether early stopping decided the rounds.
-        fold_rounds: The rounds of each fold, where there are folds and rounds.
+        fold_rounds: The rounds of each fold; empty without folds or without rounds.
     """
 
     measures: dict[str, float]
@@ -38,11 +38,11 @@ class Outcome:
 
 
 class Scheme(Protocol):
-    """A way to judge parameter sets."""
+    """A way to evaluate parameter sets."""
 
     @property
     def folds(self) -> int:
-        """The number of folds, whose count is then a report's step; 0 where a step is a number of rounds or trees."""
+        """Number of folds; a report step is then a number of folds. 0 if a step is a number of rounds or trees."""
 
     def outcome(
         self,
@@ -51,13 +51,13 @@ class Scheme(Protocol):
         patience: int | None,
         report: Report | None = None,
     ) -> Outcome:
-        """Fit and judge a whole parameter set.
+        """Fit and evaluate a full parameter set.
 
         Args:
-            parameters: Every parameter of the estimator: nothing is added.
-            goals: What is measured; the first is what is reported, in its maximised orientation.
-            patience: Boosting rounds without a lower validation loss before a booster stops; None grows all.
-            report: Told how good the fit is so far; it may raise to end it.
+            parameters: All parameters of the estimator: nothing is added.
+            goals: The goals to measure; the first one is reported, in the orientation that a study maximises.
+            patience: Boosting rounds without a lower validation loss before early stopping; None for no early stopping.
+            report: Called with a step and the value so far; it may raise an exception to end the fit.
 
         Raises:
             TrialNotFinite: A goal is not a finite number.
@@ -66,18 +66,18 @@ class Scheme(Protocol):
     def again(
         self, parameters: Mapping[str, Any], goals: Sequence[Goal], fold_rounds: Sequence[int] = ()
     ) -> dict[str, float]:
-        """Return the measures of an outcome's parameters, fitted anew with exactly its rounds."""
+        """Return the measures of the parameters of an outcome, fitted again with exactly its rounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnValidation:
-    """Fit on the train rows, judge on the validation rows."""
+    """Fits on the train rows and evaluates on the validation rows."""
 
     fit_context: FitContext
 
     @property
     def folds(self) -> int:
-        """None: a step is a number of rounds or trees."""
+        """Always 0: a report step is a number of rounds or trees."""
         return 0
 
     def outcome(
@@ -99,7 +99,7 @@ class OnValidation:
     def again(
         self, parameters: Mapping[str, Any], goals: Sequence[Goal], fold_rounds: Sequence[int] = ()
     ) -> dict[str, float]:
-        """Fit unwatched; see `Scheme`."""
+        """Fit without early stopping; see `Scheme`."""
         return measured(self.fit_context, self.fit_context.fit(parameters), goals)
 
 
@@ -107,7 +107,7 @@ def measured(fit_context: FitContext, fit: Fit, goals: Sequence[Goal]) -> dict[s
     """Return the natural value of each goal.
 
     Raises:
-        TrialNotFinite: One is not a finite number.
+        TrialNotFinite: A value is not a finite number.
     """
     prediction = fit_context.on_validation(fit)
     values = {goal.name: goal.measured(fit_context, fit, prediction) for goal in goals}
@@ -118,7 +118,7 @@ def measured(fit_context: FitContext, fit: Fit, goals: Sequence[Goal]) -> dict[s
 
 
 def _reporting(fit_context: FitContext, goal: Goal, report: Report | None) -> Callable[[int, Prediction], None] | None:
-    """Turn predictions on the way into values of the first goal; it is a metric, for which a prediction is enough."""
+    """Return a callback that reports the first goal for a growing fit; the goal is a metric and needs no more."""
     glanced = goal.glanced
     if report is None or glanced is None:
         return None

@@ -1,4 +1,4 @@
-"""Why a search has no trial to train, in the words of the output contract."""
+"""The reason why a search has no trial to train, in the terms of the output contract."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ _ERROR_TYPES: Final[dict[str, HpoErrorType]] = {
 
 
 class SearchFailure(BaseModel):
-    """The cause for which the defaults are trained: ``error`` and ``error_type`` of the output contract."""
+    """The reason why the defaults are trained: ``error`` and ``error_type`` of the output contract."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,7 +25,7 @@ class SearchFailure(BaseModel):
 
 
 def failure_of(result: StudyResult) -> SearchFailure | None:
-    """Return why a study has no trial to train; None where failures are not the cause."""
+    """Return the failure because of which a study has no trial to train; None if failures are not the cause."""
     if result.best is not None or result.failure is None:
         return None
     last = result.last_failure
@@ -33,15 +33,15 @@ def failure_of(result: StudyResult) -> SearchFailure | None:
 
 
 def error_type(exception: str | None) -> HpoErrorType:
-    """Return the contract's word for an exception, given the name of its type."""
+    """Return the error type of the contract for the type name of an exception."""
     return _ERROR_TYPES.get(exception or "", "hpo_error")
 
 
 def require_rows(rows: SearchRows) -> None:
-    """Accept rows that a search can fit on and judge by.
+    """Check that a search has train rows and validation rows.
 
     Raises:
-        MissingHpoData: There is no train or no validation row.
+        MissingHpoData: There are no train rows or no validation rows.
     """
     for split, part in (("train", rows.train), ("validation", rows.validation)):
         if not len(part.target):

@@ -1,4 +1,4 @@
-"""Which trial is trained: the rule that an experiment's objectives, constraints and tolerance ask for."""
+"""Selection of the trial that is trained, by the objectives, constraints and tolerance of an experiment."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from e2i_assets.core.search.trials import TrialRecord
 
 
 class Objectives(BaseModel):
-    """What was optimised: names and directions, the experiment's metric first, and how much of it may be given up.
+    """The objectives of a study, the experiment's metric first, and the tolerance on the metric.
 
     Attributes:
-        greater_is_better: Name to direction, in their order.
-        tolerance: How far below its best the first one may be for the sake of the others, in its own unit.
+        greater_is_better: Direction of each objective by name, in order.
+        tolerance: How much worse than its best value the first objective may be in favour of the others, in its unit.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,27 +31,27 @@ class Objectives(BaseModel):
 
 
 def candidates(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials that may be trained: completed, and within every constraint."""
+    """Return the trials that may be trained: completed trials that meet every constraint."""
     return [trial for trial in trials if trial.value is not None and trial.is_feasible]
 
 
 def pareto_front(trials: Sequence[TrialRecord], objectives: Objectives) -> list[TrialRecord]:
-    """Return the candidates that no other candidate is at least as good as in everything and better in something."""
-    able = [(objectives.oriented(trial), trial) for trial in candidates(trials)]
-    return [trial for values, trial in able if not any(_dominates(other, values) for other, _ in able)]
+    """Return the candidates that no other candidate dominates (as good in all objectives and better in one)."""
+    rated = [(objectives.oriented(trial), trial) for trial in candidates(trials)]
+    return [trial for values, trial in rated if not any(_dominates(other, values) for other, _ in rated)]
 
 
 def chosen(trials: Sequence[TrialRecord], objectives: Objectives) -> TrialRecord | None:
-    """Return the trial that is trained, None when there is no candidate.
+    """Return the trial to train, or None if there is no candidate.
 
-    Of the Pareto front, those whose first value is within the tolerance of the best first value; of these the best
-    second value, then the third, then the first; the earliest of equals.
+    The eligible trials are those of the Pareto front whose first value is within the tolerance of the best first value.
+    Among them the trial with the best second value wins, then the third, then the first, then the earliest trial.
     """
     front = pareto_front(trials, objectives)
     if not front:
         return None
-    enough = max(objectives.oriented(trial)[0] for trial in front) - objectives.tolerance
-    eligible = [trial for trial in front if objectives.oriented(trial)[0] >= enough]
+    lowest = max(objectives.oriented(trial)[0] for trial in front) - objectives.tolerance
+    eligible = [trial for trial in front if objectives.oriented(trial)[0] >= lowest]
 
     def rank(trial: TrialRecord) -> tuple[float, ...]:
         first, *others = objectives.oriented(trial)
@@ -61,4 +61,4 @@ def chosen(trials: Sequence[TrialRecord], objectives: Objectives) -> TrialRecord
 
 
 def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(mine >= theirs for mine, theirs in zip(one, other, strict=True))
+    return one != other and all(a >= b for a, b in zip(one, other, strict=True))

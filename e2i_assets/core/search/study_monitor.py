@@ -1,4 +1,4 @@
-"""What is learnt from each finished trial while a study runs: whether to tell somebody, and whether to go on."""
+"""The monitor of a running study: it reports each finished trial and decides whether the study goes on."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 class StudyMonitor:
-    """Tells each finished trial, and ends the study when trials only fail or nothing gets better.
+    """Reports each finished trial, and ends the study after too many failures or too many trials without improvement.
 
     Args:
-        on_trial: Told each finished trial, and the best value so far.
-        max_failures: Trials failing one after the other that end the study.
-        patience: Trials without a better one that end the study, None for never.
-        objectives: What "better" means.
-        follows_all: Whether the trials of other processes are told as well, and looked at after each of its own.
+        on_trial: Called with each finished trial and the best value so far.
+        max_failures: Number of consecutive failed trials that ends the study.
+        patience: Number of trials without improvement that ends the study; None for no limit.
+        objectives: Define which of two trials is better.
+        includes_other_processes: Whether the trials of other processes are reported as well; they are then read from
+            the study after each trial of this process.
     """
 
     def __init__(
@@ -29,62 +30,62 @@ class StudyMonitor:
         max_failures: int,
         patience: int | None,
         objectives: Objectives,
-        follows_all: bool = False,
+        includes_other_processes: bool = False,
     ) -> None:
         self.has_failed_too_often = False
-        self._failures_in_a_row = 0
+        self._consecutive_failures = 0
         self._on_trial = on_trial
         self._max_failures = max_failures
         self._patience = patience
         self._objectives = objectives
-        self._follows_all = follows_all
+        self._includes_other_processes = includes_other_processes
         self._records: dict[int, TrialRecord] = {}
 
     def __call__(self, study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
-        """Take a finished trial in; Optuna calls it after each, in the thread that ran it."""
-        if self._follows_all:
+        """Record a finished trial; Optuna calls this after each trial, in the thread that ran it."""
+        if self._includes_other_processes:
             self.refresh(study)
         else:
-            self._take_in(record_of(trial), is_told=True)
+            self._record(record_of(trial), is_reported=True)
         if self.has_failed_too_often or self.without_improvement():
             study.stop()
 
     def resume(self, study: "optuna.Study") -> None:
-        """Go on where an earlier process was, in the middle of a row of failures maybe.
+        """Read the finished trials of earlier processes, and continue their count of consecutive failures.
 
-        A study that such a row broke off, and that somebody starts again, has the whole row before it again.
+        If the count has ended the study before, it starts again at 0, so that a restarted study can run.
         """
-        for record in self._news(study):
+        for record in self._new_records(study):
             self._records[record.number] = record
         ended = [record for record in _by_end(self._records.values()) if record.counts]
-        latest = list(itertools.takewhile(lambda record: record.state == "FAIL", reversed(ended)))
-        self._failures_in_a_row = len(latest) % self._max_failures
+        failed = list(itertools.takewhile(lambda record: record.state == "FAIL", reversed(ended)))
+        self._consecutive_failures = len(failed) % self._max_failures
 
     def refresh(self, study: "optuna.Study") -> None:
-        """Take in what other processes have finished."""
-        for record in self._news(study):
-            self._take_in(record, is_told=self._follows_all)
+        """Record the trials that other processes have finished."""
+        for record in self._new_records(study):
+            self._record(record, is_reported=self._includes_other_processes)
 
-    def _news(self, study: "optuna.Study") -> list[TrialRecord]:
-        """Return the finished trials that it does not know yet, in the order in which they ended."""
+    def _new_records(self, study: "optuna.Study") -> list[TrialRecord]:
+        """Return the finished trials that are not recorded yet, in the order in which they ended."""
         known = self._records
         trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
         return _by_end(record_of(trial) for trial in trials if trial.number not in known)
 
-    def _take_in(self, record: TrialRecord, is_told: bool) -> None:
+    def _record(self, record: TrialRecord, is_reported: bool) -> None:
         self._records[record.number] = record
         if record.counts and record.state == "FAIL":
-            self._failures_in_a_row += 1
+            self._consecutive_failures += 1
         elif record.counts:
-            self._failures_in_a_row = 0
-        if is_told:
+            self._consecutive_failures = 0
+        if is_reported:
             values = [one.value for one in candidates(list(self._records.values())) if one.value is not None]
             self._on_trial(record, max(values, default=None))
-        # For good: a trial that was under way in another thread may still complete.
-        self.has_failed_too_often |= self._failures_in_a_row >= self._max_failures
+        # Never reset: a trial that is still running in another thread may complete after this.
+        self.has_failed_too_often |= self._consecutive_failures >= self._max_failures
 
     def without_improvement(self) -> bool:
-        """Return whether as many trials as the study has patience for have brought nothing better."""
+        """Return whether the last ``patience`` trials brought no improvement."""
         trials = list(self._records.values())
         if self._patience is None or not candidates(trials):
             return False
@@ -97,11 +98,11 @@ class StudyMonitor:
 
 
 def _by_end(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    first = datetime.min.replace(tzinfo=UTC)
-    return sorted(records, key=lambda record: (record.completed_at or first, record.number))
+    earliest = datetime.min.replace(tzinfo=UTC)
+    return sorted(records, key=lambda record: (record.completed_at or earliest, record.number))
 
 
 def counted(study: "optuna.Study") -> list[TrialRecord]:
-    """Return the finished trials that cost some of the budget."""
+    """Return the finished trials that count against the budget."""
     finished = [record_of(trial) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     return [trial for trial in finished if trial.counts]

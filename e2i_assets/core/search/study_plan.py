@@ -16,16 +16,17 @@ class StudyPlan:
     """How to search.
 
     Attributes:
-        name: Study name, unique in the storage; it carries the identity of what is searched.
-        trials: Trials to finish in all, over all processes and resumptions.
-        timeout_seconds: Wall clock of this call, None for no limit.
+        name: Study name, unique in the storage; it contains the beginning of the study key.
+        trials: Total number of trials to finish, over all processes and resumptions.
+        timeout_seconds: Limit on the wall-clock time of this call; None for no limit.
         sampler, pruner: Names from `samplers`.
         seed: Seed of the sampler.
-        workers: Trials at a time, as threads of this process: their fits release Python's lock and share the rows.
-        stop_without_improvement: Trials without a better one after which the study ends, None for never.
-        max_failures: Trials failing one after the other that break the study off.
+        workers: Number of trials at a time, as threads of this process: the fits release Python's lock and share the
+            rows.
+        stop_without_improvement: Number of trials without improvement that ends the study; None for no limit.
+        max_failures: Number of consecutive failed trials that ends the study.
         tolerance: See `selection.chosen`.
-        startup_trials: Trials before the sampler learns from them; those that were proposed count.
+        startup_trials: Trials before the sampler learns from them; proposed trials count.
     """
 
     name: str
@@ -43,14 +44,15 @@ class StudyPlan:
 
 @dataclass(frozen=True, slots=True)
 class Coordination:
-    """How a study in a storage that several processes reach is shared; the default is to be alone with it.
+    """How a study is shared with other processes; by default this process is the only one.
 
     Attributes:
-        recover: Queues the trials of dead processes again; alone, every trial that is found running is one.
-        joined: How many calls have searched this study before this one, so that no two draw the same points.
-        crew: Others that run the trials in its stead: it prepares, follows and ends the study, and runs none itself.
-        retire: Has those whom it leads begin no trial any more: called when something ends the study.
-        is_cancelled: Whether nobody wants it to go on: asked by those who work on a study for somebody else.
+        recover: Queues the trials of dead processes again. By default every running trial that is found belongs to a
+            dead process.
+        joined: Number of calls that have searched this study before; it makes their samplers use different seeds.
+        worker_pool: Workers that run all trials; this process then only prepares, monitors and ends the study.
+        retire: Called when the study ends; afterwards the workers start no further trial.
+        is_cancelled: Set in a worker: returns whether its coordinator is gone or has ended the study.
     """
 
     recover: Callable[["optuna.Study"], None] | None = None
@@ -61,7 +63,7 @@ class Coordination:
 
     @property
     def is_distributed(self) -> bool:
-        """Whether it leads others or is led: what they all do together decides when the study ends."""
+        """Whether this process is a coordinator or a worker: the trials of all processes then decide the end."""
         return self.worker_pool is not None or self.is_cancelled is not None
 
 

@@ -1,4 +1,4 @@
-"""A study as it ended, or as far as it came: what the asset keeps and everything after it reads."""
+"""The result of a study, finished or not: the asset stores it and downstream assets read it."""
 
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict
 from e2i_assets.core.search.selection import Objectives, chosen, pareto_front
 from e2i_assets.core.search.trials import TrialRecord
 
-OUTSIDE: Final = "no trial within the constraints"
+NONE_WITHIN_CONSTRAINTS: Final = "no trial within the constraints"
 NONE_COMPLETED: Final = "no trial completed"
-BROKEN_OFF: Final = "too many failures in a row"
+TOO_MANY_FAILURES: Final = "too many failures in a row"
 StopReason = Literal[
     "budget spent",
     "no improvement",
@@ -23,7 +23,7 @@ StopReason = Literal[
 
 
 class StudyResult(BaseModel):
-    """A study as it ended, or as far as it came."""
+    """The result of a study, finished or not."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -39,49 +39,50 @@ class StudyResult(BaseModel):
     duration_seconds: float
 
     def count(self, state: str) -> int:
-        """Return the number of trials in a state; one that is tried again does not count."""
+        """Return the number of trials in a state; trials that are tried again do not count."""
         return sum(trial.state == state and trial.counts for trial in self.trials)
 
     @property
     def begun(self) -> int:
-        """The number of trials up to the last one that ended, with those that were tried again."""
+        """Number of trials up to the last finished one, including trials that were tried again."""
         return max((trial.number + 1 for trial in self.trials), default=0)
 
     @property
     def best(self) -> TrialRecord | None:
-        """The trial that is trained; None when none completed within the constraints."""
+        """The trial to train; None if no trial completed within the constraints."""
         return chosen(self.trials, self.objectives)
 
     @property
     def pareto_front(self) -> list[TrialRecord]:
-        """The trials among which the best was chosen: with one objective, those of the highest value."""
+        """The trials from which the best is chosen: with one objective, those with the highest value."""
         return pareto_front(self.trials, self.objectives)
 
     @property
     def status(self) -> Literal["completed", "partial", "failed"]:
         """The state in which the study ended.
 
-        - ``partial``: its time was up, whether or not a trial completed, or failures broke it off after some had.
-        - ``failed``: it ended for another reason without a trial that may be trained.
-        - ``completed``: it reached the end that the experiment asks for.
+        - ``partial``: It reached its time limit, with or without a completed trial, or it has a trial to train and
+          ended because of too many failures.
+        - ``failed``: It ended for another reason without a trial to train.
+        - ``completed``: It reached a regular end that the experiment defines.
         """
         if self.stop_reason == "time is up":
             return "partial"
         if self.best is None:
             return "failed"
-        return "partial" if self.stop_reason == BROKEN_OFF else "completed"
+        return "partial" if self.stop_reason == TOO_MANY_FAILURES else "completed"
 
     @property
     def last_failure(self) -> TrialRecord | None:
-        """The failed trial that ended last, of those that cost some of the budget."""
+        """The last failed trial that counts against the budget."""
         failed = [trial for trial in self.trials if trial.state == "FAIL" and trial.counts]
         return max(failed, key=lambda trial: (_end(trial), trial.number), default=None)
 
     @property
     def failure(self) -> str | None:
-        """What went wrong, with the last cause; None unless failures broke the study off or left no trial."""
+        """The failures and the last error as text; None unless failures ended the study or no trial completed."""
         has_value = any(trial.value is not None for trial in self.trials)
-        if self.stop_reason != BROKEN_OFF and has_value:
+        if self.stop_reason != TOO_MANY_FAILURES and has_value:
             return None
         last = self.last_failure
         if last is None:

@@ -1,4 +1,4 @@
-"""A trial as we keep it: what was drawn, what was fitted, what came out, and where the configuration came from."""
+"""The record of a trial: the sampled values, the fitted parameters, the results and the origin of the configuration."""
 
 import math
 from collections.abc import Mapping
@@ -18,36 +18,38 @@ FINISHED = ("COMPLETE", "PRUNED", "FAIL")
 ORIGIN = "origin"
 INTERRUPTED = "Interrupted"
 INTERRUPTED_AGAIN = "InterruptedAgain"
-# An attribute of a trial whose configuration a process has died of already, at whichever earlier attempt.
+# Attribute of a trial: the process of an earlier attempt at the same configuration has died.
 WAS_INTERRUPTED_BEFORE = "was_interrupted_before"
 OUT_OF_TIME = TrialOutOfTime.__name__
-# Reasons of a trial that is tried again, and so costs nothing of the budget.
+# Error types of trials that are tried again and therefore do not count against the budget.
 TRIED_AGAIN = (INTERRUPTED, OUT_OF_TIME)
-_ONCE = {"type": INTERRUPTED, "message": "its process ended before it did"}
+_ONCE = {"type": INTERRUPTED, "message": "its process died before the trial ended"}
 _AGAIN = {
     "type": INTERRUPTED_AGAIN,
-    "message": "its process ended before it did, as that of the first attempt had: it is not tried a third time",
+    "message": "its process died before the trial ended, as in the first attempt: it is not tried a third time",
 }
 
 
 class TrialRecord(BaseModel):
-    """One configuration that was tried.
+    """One trial of a study.
 
     Attributes:
-        number: Its number in the study.
-        state: Optuna's state.
-        origin: Who proposed it.
-        sampled: What was drawn from the search space.
-        params: What was fitted with: the full parameter set, with the rounds that early stopping left. For a trial
-            that did not complete it is what was drawn.
-        value: Value of the first objective, higher is better; None unless it completed.
-        objective_values, constraint_values: Natural values by name, of a completed trial.
-        is_feasible: Whether it keeps to every constraint.
-        fold_rounds: Rounds of each fold, where it was judged on folds.
-        intermediate_values: Step (rounds, trees or folds) to value.
-        rounds: Rounds or trees that the fit used.
-        stopped_early: Whether early stopping ended it.
-        error_type, error_message: Why it failed or was cut short.
+        number: Number of the trial in the study.
+        state: Optuna's state of the trial.
+        origin: The source that proposed the configuration.
+        sampled: Values sampled from the search space.
+        params: The full parameter set that was fitted, with the rounds at which early stopping ended. For a trial that
+            did not complete, the sampled values.
+        value: Value of the first objective, higher is better; None unless the trial completed.
+        objective_values, constraint_values: Natural values by name, for a completed trial.
+        is_feasible: Whether the trial meets every constraint.
+        fold_rounds: Rounds of each fold, if the trial was evaluated on folds.
+        intermediate_values: Reported values by step (rounds, trees or folds).
+        rounds: Number of rounds or trees of the fit.
+        stopped_early: Whether early stopping ended the fit.
+        error_type, error_message: Why the trial failed or was ended early.
+        started_at, completed_at: Times of start and end, with a time zone.
+        attributes: Other user attributes of the trial, such as the pattern of a warm start.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -73,37 +75,37 @@ class TrialRecord(BaseModel):
 
     @property
     def seconds(self) -> float | None:
-        """Wall time from start to end."""
+        """Wall-clock time from start to end, in seconds."""
         if self.started_at is None or self.completed_at is None:
             return None
         return (self.completed_at - self.started_at).total_seconds()
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether its process died under it, as the first one of this configuration."""
+        """Whether its process died, for the first time with this configuration."""
         return self.state == "FAIL" and self.error_type == INTERRUPTED
 
     @property
     def counts(self) -> bool:
-        """Whether it costs some of the budget: not when it is tried again, as its process died or time was up."""
+        """Whether the trial counts against the budget: not if it is tried again."""
         return has_cost(self.state, self.error_type)
 
 
 def has_cost(state: str, error_type: str | None) -> bool:
-    """Whether a trial in this state, with this reason, has cost some of its study's budget."""
+    """Return whether a trial with this state and this error type counts against the budget of its study."""
     return state in FINISHED and error_type not in TRIED_AGAIN
 
 
 def record_of(trial: "optuna.trial.FrozenTrial") -> TrialRecord:
-    """Translate Optuna's view of a trial into ours.
+    """Return the record of an Optuna trial.
 
-    Our objective leaves a reason with every failure, so a failure without one is a trial whose process died. Of the
-    first one that is no verdict on the configuration; two processes are.
+    The objective stores the error of every failure, so a failed trial without an error is one whose process died. The
+    first death does not count against the configuration; the second one does.
     """
     fitted: Mapping[str, Any] = trial.user_attrs.get(FITTED, {})
-    reason: Mapping[str, str] = trial.user_attrs.get(FAILURE, {})
-    if not reason and trial.state.name == "FAIL":
-        reason = _AGAIN if trial.user_attrs.get(WAS_INTERRUPTED_BEFORE) else _ONCE
+    error: Mapping[str, str] = trial.user_attrs.get(FAILURE, {})
+    if not error and trial.state.name == "FAIL":
+        error = _AGAIN if trial.user_attrs.get(WAS_INTERRUPTED_BEFORE) else _ONCE
     state: TrialState = trial.state.name  # type: ignore[assignment]  # Optuna types the name of its states as str
     return TrialRecord(
         number=trial.number,
@@ -119,8 +121,8 @@ def record_of(trial: "optuna.trial.FrozenTrial") -> TrialRecord:
         intermediate_values={step: value for step, value in trial.intermediate_values.items() if math.isfinite(value)},
         rounds=fitted.get("rounds"),
         stopped_early=bool(fitted.get("stopped_early", False)),
-        error_type=reason.get("type"),
-        error_message=reason.get("message"),
+        error_type=error.get("type"),
+        error_message=error.get("message"),
         started_at=_aware(trial.datetime_start),
         completed_at=_aware(trial.datetime_complete),
         attributes={key: value for key, value in trial.user_attrs.items() if key not in (FITTED, FAILURE, ORIGIN)},
@@ -128,5 +130,5 @@ def record_of(trial: "optuna.trial.FrozenTrial") -> TrialRecord:
 
 
 def _aware(moment: datetime | None) -> datetime | None:
-    """Optuna's times are local and naive; ours say where they are."""
+    """Return a time of Optuna, which is local and naive, with its time zone."""
     return None if moment is None else moment.astimezone()

@@ -1,4 +1,4 @@
-"""From an experiment and its rows to a study, and from the study to the parameters that are trained."""
+"""The study of an experiment: its key, plan and objective, and the output contract with the parameters to train."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,36 +22,36 @@ from e2i_assets.core.search.samplers import require
 from e2i_assets.core.search.schemes import OnValidation, Scheme
 from e2i_assets.core.search.search_failure import SearchFailure, failure_of, require_rows
 from e2i_assets.core.search.study_plan import StudyPlan
-from e2i_assets.core.search.study_result import OUTSIDE, StudyResult
+from e2i_assets.core.search.study_result import NONE_WITHIN_CONSTRAINTS, StudyResult
 from e2i_assets.core.search_space.space import as_documents
 
 SECONDS_PER_HOUR = 3600.0
-_JUDGING = {"objective", "folds", "repeats", "objectives", "constraints", "tolerance"}
-_SEARCHING = {"enabled", "sampler", "seed"}
+_EVALUATION_FIELDS = {"objective", "folds", "repeats", "objectives", "constraints", "tolerance"}
+_SEARCH_FIELDS = {"enabled", "sampler", "seed"}
 
 
 def defaults(experiment: Experiment) -> dict[str, Any]:
-    """Return the parameters that a search starts from: the algorithm's own, with the cap of rounds."""
+    """Return the default parameters of the algorithm, with the cap of rounds."""
     return experiment.default_parameters()
 
 
 def fixed(experiment: Experiment) -> dict[str, Any]:
-    """Return what is never tuned: the algorithm's fixed parameters, overridden by the experiment's."""
+    """Return the parameters that are never tuned: those of the algorithm, overridden by those of the experiment."""
     return experiment.fixed_parameters()
 
 
 def patience(experiment: Experiment) -> int | None:
-    """Return after how many rounds without improvement a booster stops, None for never."""
+    """Return the number of rounds without improvement before early stopping; None for no early stopping."""
     return experiment.early_stopping.patience if experiment.early_stopping.enabled else None
 
 
 def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
-    """Return the identity of an experiment's study: everything that decides what a trial's value is, and whose it is.
+    """Return the study key of an experiment: a hash of everything that decides the values of its trials, and its name.
 
-    The budget is not in it: a larger budget resumes the same study. The name is: two experiments that ask the same of
-    the same rows have a study, a model and a champion each.
+    The key does not depend on the budget, so a larger budget resumes the same study. It depends on the name, so two
+    experiments with equal settings and rows each have a study, a model and a champion.
     """
-    # Trials of a release that learnt the target in its own unit have other values.
+    # Earlier releases fitted the target in its original unit, and their trials have other values.
     unit = {"target_spread": registry.algorithm(experiment.algorithm).target_spread}
     return content_hash(
         {
@@ -67,24 +67,24 @@ def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
             "fixed": fixed(experiment),
             "metric": experiment.metric,
             "imbalance": experiment.imbalance,
-            "objective": {"patience": patience(experiment), **experiment.hpo.model_dump(include=_JUDGING)},
-            "search": {**experiment.hpo.model_dump(include=_SEARCHING), "pruner": experiment.hpo.used_pruner},
+            "objective": {"patience": patience(experiment), **experiment.hpo.model_dump(include=_EVALUATION_FIELDS)},
+            "search": {**experiment.hpo.model_dump(include=_SEARCH_FIELDS), "pruner": experiment.hpo.used_pruner},
         }
     )
 
 
-def study_name(experiment: Experiment, identity: str) -> str:
-    """Return the name under which everything finds the study."""
-    return f"e2i_{experiment.name}_{experiment.algorithm}_hpo_{identity[:12]}"
+def study_name(experiment: Experiment, study_key: str) -> str:
+    """Return the name of the study in the storage."""
+    return f"e2i_{experiment.name}_{experiment.algorithm}_hpo_{study_key[:12]}"
 
 
-def plan(experiment: Experiment, identity: str, cores: int = 1) -> StudyPlan:
-    """Return how the experiment asks to be searched; null is no time limit, and fractions of an hour count.
+def plan(experiment: Experiment, study_key: str, cores: int = 1) -> StudyPlan:
+    """Return the search settings of an experiment.
 
     Args:
-        experiment: What to search.
-        identity: Its `spec_hash`.
-        cores: Trials at a time when the experiment does not say.
+        experiment: The experiment to search.
+        study_key: Its `spec_hash`.
+        cores: Number of trials at a time if the experiment does not set it.
 
     Raises:
         E2iError: The sampler needs a package that is not installed.
@@ -92,7 +92,7 @@ def plan(experiment: Experiment, identity: str, cores: int = 1) -> StudyPlan:
     hpo = experiment.hpo
     require(hpo.sampler)
     return StudyPlan(
-        name=study_name(experiment, identity),
+        name=study_name(experiment, study_key),
         trials=hpo.trials,
         timeout_seconds=None if hpo.timeout_hours is None else hpo.timeout_hours * SECONDS_PER_HOUR,
         sampler=hpo.sampler,
@@ -108,7 +108,7 @@ def plan(experiment: Experiment, identity: str, cores: int = 1) -> StudyPlan:
 def experiment_fit_context(
     experiment: Experiment, facts: SplitFacts, train: RowSource, validation: RowSource
 ) -> FitContext:
-    """Prepare train and validation rows for the experiment's algorithm."""
+    """Return the fit context of train and validation rows for the algorithm of the experiment."""
     algorithm = registry.algorithm(experiment.algorithm)
     return fit_context(
         algorithm,
@@ -122,67 +122,67 @@ def experiment_fit_context(
 
 
 def balancing(experiment: Experiment, facts: SplitFacts, train: RowSource) -> Balancing:
-    """Return what every fit does about uneven classes: decided once, by the train rows of the split."""
+    """Return how every fit handles imbalanced classes: decided once, from the train rows of the split."""
     choice = experiment.imbalance
     strategy = found_imbalance(experiment, facts, train).recommended if choice == "recommended" else choice
     return Balancing(strategy, experiment.hpo.seed)
 
 
 def found_imbalance(experiment: Experiment, facts: SplitFacts, train: RowSource) -> Imbalance:
-    """Judge the classes of the train rows."""
+    """Return the class imbalance of the train rows."""
     grows_trees = registry.algorithm(experiment.algorithm).family != "linear"
     return imbalance(target_codes(train.target, facts.classes), facts.classes, grows_trees)
 
 
 def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
-    """Prepare the rows, once for the whole study, for the way in which its trials are judged.
+    """Return the evaluation scheme of an experiment, with the rows prepared once for the whole study.
 
     Raises:
-        MissingHpoData: There is no train or no validation row.
-        E2iError: They cannot be folded.
+        MissingHpoData: There are no train rows or no validation rows.
+        E2iError: The rows cannot be split into folds.
     """
     require_rows(rows)
     hpo = experiment.hpo
     if hpo.objective == "validation":
         return OnValidation(experiment_fit_context(experiment, rows.facts, rows.train, rows.validation))
     if (experiment.columns.group or experiment.columns.id) and rows.groups is None:
-        raise E2iError("the stored validation_splits do not say which rows belong together: materialise them again")
+        raise E2iError("the stored validation_splits have no groups of rows: materialise them again")
     return on_folds(
         registry.algorithm(experiment.algorithm),
         rows.facts,
         folds(rows, hpo.folds, hpo.repeats, hpo.seed),
-        told="each" if hpo.used_pruner == "wilcoxon" else "mean",
+        reported="each" if hpo.used_pruner == "wilcoxon" else "mean",
         group_columns=group_columns(experiment),
         balancing=balancing(experiment, rows.facts, rows.train),
     )
 
 
 def objective(
-    experiment: Experiment, rows: SearchRows, judged_by: Scheme | None = None
+    experiment: Experiment, rows: SearchRows, evaluated_by: Scheme | None = None
 ) -> Callable[[float], Objective]:
-    """Return what makes the experiment's objective for a deadline; the rows are prepared once.
+    """Return a function that makes the objective of the experiment for a deadline; the rows are prepared once.
 
     Args:
-        experiment: What to search.
+        experiment: The experiment to search.
         rows: Train and validation rows.
-        judged_by: How trials are judged, where that is not in this process.
+        evaluated_by: A scheme that evaluates the trials in other processes; None to evaluate them in this process.
 
     Raises:
-        E2iError: The rows cannot be folded.
+        E2iError: The rows cannot be split into folds.
     """
-    prepared = judged_by or scheme(experiment, rows)
+    prepared = evaluated_by or scheme(experiment, rows)
     space = experiment.search_space()
-    asked, kept = goals(experiment), limits(experiment)
+    maximised, constraints = goals(experiment), limits(experiment)
 
     def until(deadline: float) -> Objective:
         return Objective(
             prepared,
-            asked,
+            maximised,
             space,
             defaults(experiment),
             fixed(experiment),
             patience(experiment),
-            limits=kept,
+            limits=constraints,
             deadline=deadline,
         )
 
@@ -190,11 +190,12 @@ def objective(
 
 
 class Tuned(BaseModel):
-    """A study with its identity.
+    """A study key with the result of its study.
 
     Attributes:
-        result: None when the experiment does not search, and when the search could not begin.
-        failure: Why it could not begin.
+        identity: The study key.
+        result: The result of the study; None if the experiment does not search or the search could not start.
+        failure: Why the search could not start.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -205,22 +206,22 @@ class Tuned(BaseModel):
 
 
 def hpo_output(
-    experiment: Experiment, identity: str, result: StudyResult | None, failure: SearchFailure | None = None
+    experiment: Experiment, study_key: str, result: StudyResult | None, failure: SearchFailure | None = None
 ) -> HpoOutput:
-    """Return the output contract of a study: defaults, overridden by its best trial, then by the fixed parameters.
+    """Return the output contract of a study: defaults, overridden by the best trial, then by the fixed parameters.
 
-    Without a trial that may be trained the parameters are the defaults, and the output names the cause.
+    Without a trial to train, the parameters are the defaults and the output contains the cause.
 
     Args:
-        experiment: What was searched.
-        identity: Identity of the study.
-        result: The study, None where there is none.
-        failure: Why the search could not begin.
+        experiment: The experiment that was searched.
+        study_key: The study key.
+        result: The result of the study; None if there is no study.
+        failure: Why the search could not start.
     """
     best = result.best if result else None
     if result is None or best is None:
         failed = failure_of(result) if result else failure
-        off = failed.error if failed else "the search is off or has nothing to tune"
+        cause = failed.error if failed else "the search is off or has nothing to tune"
         return HpoOutput(
             hpo_completed=False,
             best_hyperparameters=merged(defaults(experiment), {}, fixed(experiment)),
@@ -230,9 +231,9 @@ def hpo_output(
             hpo_trials_begun=result.begun if result else None,
             hpo_duration_seconds=result.duration_seconds if result else 0.0,
             hpo_study_name=result.study_name if result else None,
-            hpo_spec_hash=identity,
+            hpo_spec_hash=study_key,
             hpo_metric=experiment.metric,
-            hpo_stop_reason=_why_none(experiment, result) if result else off,
+            hpo_stop_reason=_no_trial_reason(experiment, result) if result else cause,
             error=failed.error if failed else None,
             error_type=failed.error_type if failed else None,
         )
@@ -249,14 +250,14 @@ def hpo_output(
         hpo_trials_begun=result.begun,
         hpo_duration_seconds=result.duration_seconds,
         hpo_study_name=result.study_name,
-        hpo_spec_hash=identity,
+        hpo_spec_hash=study_key,
         hpo_metric=experiment.metric,
         hpo_stop_reason=result.failure or result.stop_reason,
     )
 
 
-def _why_none(experiment: Experiment, result: StudyResult) -> str:
-    """Return why a study has no trial that may be trained, with how near the trials came to each constraint."""
+def _no_trial_reason(experiment: Experiment, result: StudyResult) -> str:
+    """Return why a study has no trial to train, with the trial value that is nearest to each constraint."""
     completed = [trial for trial in result.trials if trial.value is not None]
     if not completed:
         return result.stop_reason
@@ -264,5 +265,5 @@ def _why_none(experiment: Experiment, result: StudyResult) -> str:
     for limit in limits(experiment):
         values = [trial.constraint_values[limit.goal.name] for trial in completed]
         nearest.append(f"{limit} (the nearest trial has {min(values, key=limit.excess):g})")
-    ended = "" if result.stop_reason == OUTSIDE else f"{result.stop_reason}, and "
-    return f"{ended}{OUTSIDE}: {', '.join(nearest)}"
+    ended = "" if result.stop_reason == NONE_WITHIN_CONSTRAINTS else f"{result.stop_reason}, and "
+    return f"{ended}{NONE_WITHIN_CONSTRAINTS}: {', '.join(nearest)}"

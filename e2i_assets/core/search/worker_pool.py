@@ -1,24 +1,24 @@
-"""Those who run the trials of a study elsewhere: what a search that only leads asks of them."""
+"""The interface of a pool of workers that run the trials of a study for its coordinator."""
 
 from typing import Protocol
 
 
 class WorkerPool(Protocol):
-    """Processes, on this machine or on others, that each search the same study beside each other."""
+    """Processes on this machine or on others that search the same study in parallel."""
 
     @property
     def size(self) -> int:
-        """Trials that they run at a time."""
+        """Number of trials that the pool runs at a time."""
 
     def dispatch(self) -> None:
-        """Give work to those who have none: new ones, and those whose work broke off or ended too early.
+        """Give the study to idle workers: new workers, and workers whose last call failed or ended too early.
 
-        It is called again and again while the study goes on, and never when it has ended.
+        The coordinator calls this repeatedly while the study runs, and never after its end.
 
         Raises:
-            E2iError: There is nobody who could work, and why.
+            E2iError: No worker is available; the message contains the cause.
         """
 
     @property
     def is_at_work(self) -> bool:
-        """Whether one of them has not come to an end yet."""
+        """Whether at least one worker is still running."""

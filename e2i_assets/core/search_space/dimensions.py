@@ -1,4 +1,4 @@
-"""The kinds of parameter that a study draws, and what makes a value of each legal."""
+"""The kinds of parameter that a study samples, and the rules for a valid value of each."""
 
 import math
 from collections.abc import Mapping
@@ -10,27 +10,27 @@ if TYPE_CHECKING:
     import optuna
 
 Choice = StrictStr | StrictBool | StrictInt | StrictFloat | None
-# What a double counts one by one, and Optuna's tables and every library of ours hold.
+# The largest range of integers that a double, Optuna's tables and all used libraries represent exactly.
 _LARGEST = 2**53
 Whole = Annotated[StrictInt, Field(ge=-_LARGEST, le=_LARGEST)]
 _GRID_TOLERANCE = 1e-9
 
 
 def is_finite(value: float) -> bool:
-    """Return whether a number is one that a double can come near to."""
+    """Return whether a number is finite as a double."""
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number of more than 308 digits
+    except OverflowError:  # an integer with more than 308 digits
         return False
 
 
 class BaseDimension(BaseModel):
-    """What every kind of dimension has.
+    """The fields that all kinds of dimension have.
 
     Attributes:
-        when: Categorical parameters of the same space, and the values at which this one is drawn.
-        otherwise: The value that the parameter has while it is not drawn; without it, that is its default. It need not
-            be one that can be drawn: 0 often means "no limit".
+        when: Condition: categorical parameters of the same space, and their values for which this one is sampled.
+        otherwise: Value of the parameter while it is not sampled; by default the default of the parameter. It may be
+            outside the range: 0 often means "no limit".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -40,28 +40,28 @@ class BaseDimension(BaseModel):
 
     @property
     def has_otherwise(self) -> bool:
-        """Whether there is such a value; null is one."""
+        """Whether ``otherwise`` is set, also to null."""
         return "otherwise" in self.model_fields_set
 
     def is_active(self, values: Mapping[str, Any]) -> bool:
-        """Return whether the parameters drawn so far let this one be drawn."""
+        """Return whether the values sampled so far meet the condition of this parameter."""
         return all(
             name in values and any(same(values[name], one) for one in allowed)
             for name, allowed in (self.when or {}).items()
         )
 
     def document(self) -> dict[str, Any]:
-        """Return the JSON-able definition that reads back to the same dimension."""
-        said = self.model_dump(mode="json", exclude_none=True, exclude={"otherwise"})
-        return {**said, "otherwise": self.otherwise} if self.has_otherwise else said
+        """Return the JSON-compatible definition, which parses to the same dimension."""
+        definition = self.model_dump(mode="json", exclude_none=True, exclude={"otherwise"})
+        return {**definition, "otherwise": self.otherwise} if self.has_otherwise else definition
 
     def condition_mistakes(self) -> list[str]:
-        """Return what is wrong with ``when`` and ``otherwise`` in themselves."""
-        return ["has otherwise and no when: it is always drawn"] if self.has_otherwise and not self.when else []
+        """Return the errors in ``when`` and ``otherwise``."""
+        return ["has otherwise and no when: it is always sampled"] if self.has_otherwise and not self.when else []
 
 
 class IntDimension(BaseDimension):
-    """Whole numbers from ``low`` to ``high``, both included, on a grid of ``step`` or log-uniform."""
+    """Integers from ``low`` to ``high``, both included, on a grid of ``step`` or log-uniform."""
 
     type: Literal["int"]
     low: Whole
@@ -92,7 +92,7 @@ class IntDimension(BaseDimension):
         return min(max(on_grid, self.low), top)
 
     def suggest(self, name: str, trial: "optuna.Trial") -> int:
-        # Optuna complains, at every trial, of a top that the steps do not meet.
+        # Optuna warns in every trial if the upper bound is not on the grid.
         top = self.low + (self.high - self.low) // self.step * self.step
         return trial.suggest_int(name, self.low, top, step=self.step, log=self.log)
 
@@ -165,7 +165,7 @@ Dimension = Annotated[IntDimension | FloatDimension | CategoricalDimension, Fiel
 
 
 def same(value: object, choice: object) -> bool:
-    """Return whether two values are one: neither true nor 1.0 is 1."""
+    """Return whether two values have the same type and are equal: neither true nor 1.0 is the same as 1."""
     return type(value) is type(choice) and value == choice
 
 
@@ -176,5 +176,5 @@ def _range_mistakes(low: float, high: float, step: float | None, log: bool) -> l
     if step is not None and step <= 0:
         found.append("needs a step above 0")
     if log and step not in (None, 1):
-        found.append("cannot have both log and step: take one of them out")
+        found.append("cannot have both log and step: remove one of them")
     return found

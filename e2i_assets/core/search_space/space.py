@@ -1,6 +1,6 @@
-"""What a study may draw from: dimensions, the conditions between them, and what makes a configuration legal.
+"""The search space of a study: its dimensions, the conditions between them, and the rules for a valid configuration.
 
-A whole space is judged before the first trial, and every mistake is named at once.
+A space is validated as a whole before the first trial, and all errors are reported at once.
 """
 
 from collections.abc import Mapping
@@ -28,13 +28,13 @@ class _Entry(BaseModel):
 
 
 def parse_space(raw: Mapping[str, Any]) -> SearchSpace:
-    """Read a search space in the format of the contract; a missing type means float.
+    """Return the search space for a definition in the format of the contract; a missing type means float.
 
     Args:
-        raw: Parameter name to its definition, or to an already parsed dimension.
+        raw: Definition of each parameter by name, or a dimension that is parsed already.
 
     Raises:
-        SearchSpaceInvalid: With every mistake of every parameter.
+        SearchSpaceInvalid: It contains all errors of all parameters.
     """
     space: dict[str, Any] = {}
     mistakes: list[Violation] = []
@@ -64,24 +64,24 @@ def violations(
     exempt_from_grid: frozenset[str] = frozenset(),
     defaults: Mapping[str, object] | None = None,
 ) -> list[Violation]:
-    """Judge one configuration: every active parameter is there and legal, no inactive one is.
+    """Return the errors of a configuration: each active parameter must be present and valid, and no inactive one.
 
     Args:
-        values: Parameter values; names that are not in the space are not judged.
-        space: The space they were drawn from.
-        exempt_from_grid: Parameters that only have to be whole numbers between 1 and the top of their range: the
-            rounds at which early stopping ended below a cap.
-        defaults: Values that an inactive parameter may keep, for a configuration that was merged over the defaults: it
-            then has every parameter that says what it is ``otherwise``.
+        values: Parameter values; names that are not in the space are ignored.
+        space: The space from which they were sampled.
+        exempt_from_grid: Parameters that only have to be integers between 1 and their upper bound, such as the rounds
+            after early stopping.
+        defaults: For a configuration that was merged with the defaults: the values that an inactive parameter may
+            have. Each parameter with ``otherwise`` is then required.
     """
     found = []
     drawn = active(values, space)
     for name, dimension in space.items():
         if name not in values:
             if name in drawn:
-                found.append(Violation(name, None, "is missing: it was searched"))
+                found.append(Violation(name, None, "is missing: it is a searched parameter"))
             elif dimension.has_otherwise and defaults is not None:
-                found.append(Violation(name, None, f"is missing: it must be {dimension.otherwise!r}, not being drawn"))
+                found.append(Violation(name, None, f"is missing: when not sampled it must be {dimension.otherwise!r}"))
         elif name not in drawn:
             found += _undrawn_violations(name, values[name], dimension, defaults)
         elif name in exempt_from_grid and isinstance(dimension, IntDimension):
@@ -94,7 +94,7 @@ def violations(
 
 
 def active(values: Mapping[str, object], space: SearchSpace) -> dict[str, Any]:
-    """Return those values that are drawn: a parameter that is not drawn itself lets nothing that waits for it be."""
+    """Return the values of the active parameters; a parameter whose condition names an inactive one is inactive."""
     drawn: dict[str, Any] = {}
     for name, dimension in space.items():
         outside = {parent: values[parent] for parent in dimension.when or {} if parent in values.keys() - space.keys()}
@@ -109,17 +109,17 @@ def _undrawn_violations(
     if dimension.has_otherwise:
         if same(value, dimension.otherwise):
             return []
-        return [Violation(name, value, f"must be {dimension.otherwise!r}: to be drawn it needs {dimension.when}")]
+        return [Violation(name, value, f"must be {dimension.otherwise!r}: it is only sampled with {dimension.when}")]
     if defaults is not None and name in defaults and value == defaults[name]:
         return []
-    return [Violation(name, value, f"does not apply: it needs {dimension.when}")]
+    return [Violation(name, value, f"does not apply: it is only sampled with {dimension.when}")]
 
 
 def brought_into(values: Mapping[str, object], space: SearchSpace) -> tuple[dict[str, Any], list[str]]:
-    """Bring a configuration from elsewhere into this space: onto the grid where that is near, else dropped.
+    """Adapt a configuration of another space to this one: move values to the nearest valid value, or drop them.
 
     Returns:
-        The legal part of the configuration, and a note for each value that was moved or dropped.
+        The valid part of the configuration, and a note for each value that was moved or dropped.
     """
     legal: dict[str, Any] = {}
     notes = []
@@ -143,7 +143,7 @@ def brought_into(values: Mapping[str, object], space: SearchSpace) -> tuple[dict
 
 
 def suggest(trial: "optuna.Trial", space: SearchSpace) -> dict[str, Any]:
-    """Draw one configuration; parameters whose condition does not hold are left out."""
+    """Sample one configuration; parameters whose condition is not met are left out."""
     values: dict[str, Any] = {}
     for name, dimension in space.items():
         if dimension.is_active(values):
@@ -152,13 +152,13 @@ def suggest(trial: "optuna.Trial", space: SearchSpace) -> dict[str, Any]:
 
 
 def settled(drawn: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
-    """Return a drawn configuration with the values that the parameters which were not drawn take instead."""
+    """Return a sampled configuration, completed by the ``otherwise`` values of parameters that were not sampled."""
     instead = {name: one.otherwise for name, one in space.items() if one.has_otherwise and name not in drawn}
     return {**drawn, **instead}
 
 
 def as_documents(space: SearchSpace) -> dict[str, dict[str, Any]]:
-    """Return the space as JSON-able definitions that `parse_space` reads back to the same space."""
+    """Return the space as JSON-compatible definitions, which `parse_space` parses to the same space."""
     return {name: dimension.document() for name, dimension in space.items()}
 
 
@@ -170,12 +170,12 @@ def _condition_mistakes(space: SearchSpace) -> list[Violation]:
             if not isinstance(other, CategoricalDimension):
                 found.append(Violation(name, parent, "can only depend on a categorical parameter of the same space"))
             elif illegal := [value for value in allowed if other.broken_rule(value)]:
-                found.append(Violation(name, illegal, f"waits for values that {parent} cannot take"))
+                found.append(Violation(name, illegal, f"depends on values that {parent} cannot take"))
     return found
 
 
 def _parents_first(space: SearchSpace) -> SearchSpace:
-    """Order a space so that every parameter comes after those that its condition names."""
+    """Return the space in an order in which every parameter follows the parameters of its condition."""
     ordered: dict[str, Any] = {}
     while ready := {
         name: dimension
@@ -183,7 +183,7 @@ def _parents_first(space: SearchSpace) -> SearchSpace:
         if name not in ordered and set(dimension.when or {}) <= ordered.keys()
     }:
         ordered |= ready
-    if circular := [Violation(name, space[name].when, "waits for itself") for name in space if name not in ordered]:
+    if circular := [Violation(name, space[name].when, "depends on itself") for name in space if name not in ordered]:
         raise SearchSpaceInvalid("search space", circular)
     return ordered
 
