@@ -1,4 +1,4 @@
-"""Identity by content: one canonical text for values, one hash for values, one hash for tables."""
+"""Content hashes of values and tables, and the canonical JSON that they are based on."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ def canonical_json(value: object) -> str:
     """Write a value as JSON in exactly one way: sorted keys, no spaces, tuples as lists, models as mappings.
 
     Raises:
-        E2iError: The value holds something that JSON cannot say exactly, such as NaN, infinity or a set.
+        E2iError: The value contains something that JSON cannot represent exactly, such as NaN, infinity or a set.
     """
     return json.dumps(_plain(value, "value"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -28,10 +28,10 @@ def content_hash(value: object) -> str:
 
 
 def frame_hash(frame: pd.DataFrame) -> str:
-    """Return the SHA-256 of a table: column names, types and values, in order; the index does not count.
+    """Return the SHA-256 of the column names, types and values of a table, in order, without the index.
 
-    A category counts by its values, not by the order or number of its categories, so that a table keeps its hash when
-    it has been written to Parquet and read again.
+    A category column is hashed by its values, not by the order or number of its categories, so the hash of a table does
+    not change when it is written to Parquet and read again.
     """
     digest = hashlib.sha256(canonical_json({"rows": len(frame), "columns": len(frame.columns)}).encode())
     for position, name in enumerate(frame.columns):
@@ -43,7 +43,7 @@ def frame_hash(frame: pd.DataFrame) -> str:
 
 def _row_hashes(column: pd.Series) -> NDArray[np.uint64]:
     if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) not in ("string", "empty"):
-        # Mixed objects (dates, decimals) are told apart by type as well as by text: 1 is not "1".
+        # Mixed objects (dates, decimals) are hashed by type and text: 1 is not "1".
         texts = [_typed_text(cell) for cell in column]
         column = pd.Series(texts, dtype=object).mask(column.isna())
     return pd.util.hash_pandas_object(column, index=False).to_numpy().astype("<u8")
@@ -65,7 +65,7 @@ def _plain(value: object, where: str) -> object:
     if isinstance(value, np.generic):
         return _plain(value.item(), where)
     if isinstance(value, float) and not math.isfinite(value):
-        raise E2iError(f"{where} is {value}: only finite numbers have an identity")
+        raise E2iError(f"{where} is {value}: only finite numbers can be hashed")
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    raise E2iError(f"{where} is a {type(value).__name__}, which JSON cannot say")
+    raise E2iError(f"{where} is a {type(value).__name__}, which JSON cannot represent")

@@ -1,4 +1,4 @@
-"""The exceptions that reach a person: every message says what is wrong, where, and what to do about it."""
+"""The exceptions that reach the user; each message says what is wrong, where, and what to do."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ _LONGEST = 15_000
 
 
 class E2iError(Exception):
-    """Base of every error that is the user's to read; the command line prints its message without a traceback.
+    """Base of the errors for the user; the command line prints the message without a traceback.
 
-    What a stranger's file put into the message is shown, and does nothing to the terminal, the log or the table that
-    shows it: control characters are written out, and what is too long for anybody to read is cut.
+    Messages may contain text from untrusted files, so control characters are escaped, which protects terminals, logs
+    and tables, and long texts are cut.
     """
 
     def __init__(self, *parts: object) -> None:
@@ -18,7 +18,7 @@ class E2iError(Exception):
 
 
 def readable(text: str) -> str:
-    """Return a text as it may be shown: what cannot be printed written out, and at most some thousand characters."""
+    """Return a text that is safe to display: unprintable characters are escaped, and it is cut at 15,000 characters."""
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]} ... and {len(text) - _LONGEST:,} characters more"
     if text.replace("\n", "").replace("\t", "").isprintable():
@@ -28,7 +28,7 @@ def readable(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule: the field it concerns, the offending value and the rule in words."""
+    """One broken rule: the field, the invalid value, and the rule as the end of a sentence about the value."""
 
     where: str
     value: object
@@ -45,7 +45,7 @@ class Violations(E2iError):
     """Several broken rules at once, so that one round of corrections is enough.
 
     Args:
-        subject: What was judged, for example ``experiment file visits.yaml``.
+        subject: What was checked, for example ``experiment file visits.yaml``.
         violations: At least one violation.
     """
 
@@ -84,8 +84,8 @@ class BudgetSpent(E2iError):
 
 
 class NoWorkers(E2iError):
-    """A study that nobody can work on."""
+    """A study for which no worker is available."""
 
 
 class StudyCancelled(E2iError):
-    """A study that one works on for somebody else, who is gone."""
+    """A study whose coordinator is gone, so its workers stop."""

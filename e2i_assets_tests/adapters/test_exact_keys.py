@@ -113,9 +113,9 @@ def test_ids_that_hold_the_separator_are_not_the_same(splits: SmallSplits) -> No
 @pytest.mark.parametrize(
     ("cells", "columns", "where"),
     [
-        ((2**60 + GROUPS).astype("float64"), {"group": "person"}, "columns.group: 'person' holds 400 numbers"),
-        ((2**25 + GROUPS).astype("float32"), {"id": ["person"]}, "columns.id: 'person' holds 400 numbers"),
-        ((2**60 + GROUPS % 3).astype("float64"), {"categorical": ["person"]}, "columns.categorical: 'person' holds"),
+        ((2**60 + GROUPS).astype("float64"), {"group": "person"}, "columns.group: 'person' contains 400 numbers"),
+        ((2**25 + GROUPS).astype("float32"), {"id": ["person"]}, "columns.id: 'person' contains 400 numbers"),
+        ((2**60 + GROUPS % 3).astype("float64"), {"categorical": ["person"]}, "columns.categorical: 'person' contains"),
     ],
 )
 def test_names_that_the_reader_has_rounded_are_refused(
@@ -155,9 +155,9 @@ def test_categories_and_classes_are_compared_exactly(splits: SmallSplits, cells:
         (
             numbered(kind=["a\0", "b"] * 200),
             {"segments": ["kind"]},
-            "segments: 'kind' holds 'a.x00', a text with a zero",
+            "segments: 'kind' contains 'a.x00', a text with a zero",
         ),
-        (numbered(kind=["a\0", "b", "c", "d"] * 100), {}, "columns: 'kind' holds 'a.x00', a text with a zero byte"),
+        (numbered(kind=["a\0", "b", "c", "d"] * 100), {}, "columns: 'kind' contains 'a.x00', a text with a zero byte"),
         (numbered().rename(columns={"age": "a\0ge"}), {}, "has a name with a zero byte: rename the column"),
     ],
 )

@@ -48,10 +48,10 @@ def test_new_never_overwrites(said: Said, root: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("Churn-1",), "must be lower-case letters"),
-        (("../churn",), "must be lower-case letters"),
+        (("Churn-1",), "must consist of lower-case letters"),
+        (("../churn",), "must consist of lower-case letters"),
         (("churn", "--algorithm", "XGBost"), "did you mean 'XGBoost'?"),
-        (("churn", "--algorithm", "Ridge", "--problem", "binary_classification"), "Ridge does these"),
+        (("churn", "--algorithm", "Ridge", "--problem", "binary_classification"), "the problem types of Ridge"),
         (("churn", "--csv", "/etc/rows.csv"), "source.csv"),
         (("churn", "--csv", "a.csv", "--parquet", "a.parquet"), "not both"),
         (("churn", "--owner", "somebody"), "must be a team"),
@@ -92,7 +92,7 @@ def test_validate_takes_names_and_files_from_anywhere(said: Said, written: Writt
     answer = said("experiment", "validate", "churn", str(draft), "chrun")
     assert answer.exit_code == 1
     assert answer.stdout == "ok churn\n"
-    assert "source: nothing is required and not there" in answer.stderr
+    assert "source: nothing is missing: this key is required" in answer.stderr
     assert "there is no experiment 'chrun'; did you mean 'churn'?" in answer.stderr
 
 

@@ -51,7 +51,7 @@ def test_a_model_and_a_numpy_number_have_the_identity_of_what_they_hold() -> Non
         ({"a": [1.0, float("nan")]}, r"value\.a\[1\] is nan"),
         ({"a": float("-inf")}, r"value\.a is -inf"),
         ({1: "a"}, "value has a key that is not text: 1"),
-        ({"a": {1, 2}}, r"value\.a is a set, which JSON cannot say"),
+        ({"a": {1, 2}}, r"value\.a is a set, which JSON cannot represent"),
         ({"a": Decimal("1.5")}, r"value\.a is a Decimal"),
     ],
 )

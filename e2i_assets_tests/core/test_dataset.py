@@ -204,23 +204,23 @@ def test_a_table_that_changed_behind_our_back_breaks_the_schema(broken: Any) -> 
             {"columns": {"drop": ["costs"]}},
             "columns.drop: 'costs' is not a column of the data; did you mean 'cost'?",
         ),
-        (TABLE.rename(columns={"cost": "age"}), {}, "columns: ['age'] are there more than once"),
-        (TABLE, {"target": "same"}, "target: 'same' is a column of one value (1): nothing to predict"),
-        (TABLE.assign(outcome=None), {}, "target: 'outcome' is missing in 200 of 200 rows: at most 20% may be"),
+        (TABLE.rename(columns={"cost": "age"}), {}, "columns: ['age'] appear more than once"),
+        (TABLE, {"target": "same"}, "target: 'same' has only one value (1): there is nothing to predict"),
+        (TABLE.assign(outcome=None), {}, "target: 'outcome' is missing in 200 of 200 rows: at most 20% may be missing"),
         (TABLE.assign(outcome=TABLE["outcome"].where(TABLE.index % 4 > 0)), {}, "is missing in 50 of 200 rows"),
-        (TABLE, {"target": "plan"}, "target: 'plan' has 3 values (a, b, c): binary_classification needs two; cut it"),
+        (TABLE, {"target": "plan"}, "target: 'plan' has 3 values (a, b, c), but binary_classification needs two"),
         (
             TABLE,
             {"problem_type": "multiclass_classification"},
-            "has 2 values (no, yes): multiclass_classification takes 3",
+            "has 2 values (no, yes), but multiclass_classification needs 3",
         ),
         (
             TABLE,
             {"target": "note", "problem_type": "multiclass_classification"},
             "'note' has 200 values (note 0, note 1,",
         ),
-        (TABLE, {"problem_type": "regression"}, "a regression needs numbers"),
-        (TABLE.assign(cost=np.inf), {"target": "cost", "problem_type": "regression"}, "is a column of one value"),
+        (TABLE, {"problem_type": "regression"}, "but a regression needs numbers"),
+        (TABLE.assign(cost=np.inf), {"target": "cost", "problem_type": "regression"}, "has only one value"),
         (
             TABLE.assign(cost=TABLE["cost"].where(TABLE.index > 2, -np.inf)),
             {"target": "cost", "problem_type": "regression"},
@@ -229,13 +229,13 @@ def test_a_table_that_changed_behind_our_back_breaks_the_schema(broken: Any) -> 
         (TABLE, {"positive_label": "ja"}, "positive_label: 'ja' is not one of no, yes"),
         (TABLE.assign(age=TABLE["age"].where(TABLE.index > 0, np.inf)), {}, "columns: 'age' is infinite in 1 rows"),
         (TABLE.assign(person=None), {"columns": {"group": "person"}}, "columns.group: 'person' is missing in 200 rows"),
-        (TABLE, {"columns": {"time": "note"}}, "columns.time: 'note' is missing or no date in 200 rows"),
+        (TABLE, {"columns": {"time": "note"}}, "columns.time: 'note' is missing or not a date in 200 rows"),
         (
             TABLE,
             {"columns": {"categorical": ["age"]}},
             "columns.categorical: 'age' has 200 values: a category has up to 50",
         ),
-        (TABLE[["outcome", "note"]], {}, "leave no feature to learn from"),
+        (TABLE[["outcome", "note"]], {}, "so there is no feature to learn from"),
         (
             TABLE.assign(Outcome="x", age=1).assign(Outcome=TABLE["plan"]),
             {},
@@ -253,9 +253,9 @@ CUT = {"name": "any", "column": "visits", "bins": [0], "labels": ["no", "yes"]}
 @pytest.mark.parametrize(
     ("table", "target", "expected"),
     [
-        (TABLE, {**CUT, "column": "plan"}, "target.column: 'plan' holds text ('"),
-        (TABLE, {**CUT, "bins": [500]}, "is a column of one value (no)"),
-        (TABLE, {**CUT, "name": "age"}, "target.name: 'age' is a column of the data already"),
+        (TABLE, {**CUT, "column": "plan"}, "target.column: 'plan' contains text ('"),
+        (TABLE, {**CUT, "bins": [500]}, "has only one value (no)"),
+        (TABLE, {**CUT, "name": "age"}, "target.name: 'age' is already a column of the data"),
         (TABLE.assign(VISITS=TABLE["plan"]), CUT, "columns: 'VISITS' is the target 'any' among the features"),
     ],
 )
@@ -266,7 +266,7 @@ def test_what_cannot_be_cut_is_said(table: pd.DataFrame, target: dict[str, Any],
 def test_a_label_without_rows_is_said() -> None:
     cut = {"name": "level", "column": "visits", "bins": [0, 2, 500], "labels": ["none", "few", "many", "most"]}
     assert mistakes(target=cut, problem_type="multiclass_classification") == [
-        "target.labels: 'most' has no row: move the bins"
+        "target.labels: 'most' has no row: change target.bins"
     ]
 
 
@@ -281,15 +281,15 @@ def test_everything_is_said_at_once() -> None:
     [
         (
             TABLE["outcome"] == "yes",
-            "'leak' has 2 values, and each goes with one class only: it is the target in disguise",
+            "'leak' has 2 values, each of which occurs with one class only, so it reveals the target",
         ),
         (
             np.where(TABLE["outcome"] == "yes", "stopped", np.where(TABLE["plan"] == "a", "active", "new")),
-            "'leak' has 3 values, and each goes with one class only",
+            "'leak' has 3 values, each of which occurs with one class only",
         ),
         (
             np.where(TABLE["outcome"] == "yes", TABLE["age"], np.nan),
-            "is missing in some classes always and in the others",
+            "is always missing in some classes and never in the others",
         ),
     ],
 )

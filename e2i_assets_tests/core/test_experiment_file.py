@@ -109,10 +109,13 @@ def test_what_people_read_does_not_change_the_identity_and_everything_else_does(
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"name": "My visits"}, "name: 'My visits' must be lower-case letters, digits and _, a letter first"),
-        ({"name": "../visits"}, "name: '../visits' must be lower-case letters"),
-        ({"name": 7}, "name: 7 must be text: put it in quotes if it only looks like something else"),
-        ({"name": None}, "name: nothing is required and not there"),
+        (
+            {"name": "My visits"},
+            "name: 'My visits' must consist of lower-case letters, digits and _,",
+        ),
+        ({"name": "../visits"}, "name: '../visits' must consist of lower-case letters"),
+        ({"name": 7}, "name: 7 must be text: put the value in quotes"),
+        ({"name": None}, "name: nothing is missing: this key is required"),
         ({"owner": "ada"}, "owner: 'ada' must be a team, such as team:forecasting, or an e-mail address"),
         ({"source": {}}, "source: {} must have exactly one of sample, csv, parquet, sql; it has 0"),
         (
@@ -128,49 +131,55 @@ def test_what_people_read_does_not_change_the_identity_and_everything_else_does(
         ({"source": {"csv": "data/../../rows.csv"}}, "must be a path inside the project folder"),
         ({"source": {"parquet": "C:\\rows.parquet"}}, "must be a path inside the project folder"),
         ({"source": {"sql": {"query": " "}}}, "source.sql.query: ' ' must not be empty"),
-        ({"source": {"sql": {}}}, "source.sql.query: nothing is required and not there"),
-        ({"target": None}, "target: nothing is required and not there"),
+        ({"source": {"sql": {}}}, "source.sql.query: nothing is missing: this key is required"),
+        ({"target": None}, "target: nothing is missing: this key is required"),
         ({"target": ["a"]}, "target: ['a'] must be a mapping of keys to values"),
         ({"problem_type": "clasification"}, "problem_type: 'clasification' is not one of binary_classification,"),
         ({"algorithm": "ridge regression"}, "did you mean 'Ridge'?"),
         ({"algorithm": "xgb"}, "did you mean 'XGBoost'?"),
         (
             {"algorithm": "LogisticRegression"},
-            "cannot do regression: choose one of ExtraTrees, GradientBoosting, Lasso,",
+            "does not support regression: choose one of ExtraTrees, GradientBoosting, Lasso,",
         ),
         ({"metric": "auc"}, "metric: 'auc' is not one of rmse, mae, mse, r2"),
-        ({"metric": "roc_auc"}, "metric: 'roc_auc' is not for regression: choose one of rmse, mae, mse, r2"),
+        ({"metric": "roc_auc"}, "metric: 'roc_auc' is not a metric of regression: choose one of rmse, mae, mse, r2"),
         ({"hpo": {"trials": 0}}, "hpo.trials: 0 must be at least 1"),
         ({"hpo": {"trials": 2.5}}, "hpo.trials: 2.5 must be a whole number"),
         ({"hpo": {"trials": True}}, "hpo.trials: True must be a whole number"),
-        ({"hpo": {"timeout_hours": 0}}, "hpo.timeout_hours: 0 must be above 0"),
+        ({"hpo": {"timeout_hours": 0}}, "hpo.timeout_hours: 0 must be greater than 0"),
         ({"hpo": {"timeout_hours": float("inf")}}, "hpo.timeout_hours: inf must be finite"),
         ({"hpo": {"timeout_hours": "2 h"}}, "hpo.timeout_hours: '2 h' must be a number"),
         ({"hpo": {"sampler": "tpee"}}, "hpo.sampler: 'tpee' is not one of tpe, random, cmaes, qmc, grid, nsga2, gp;"),
         ({"hpo": {"pruner": "threshold"}}, "hpo.pruner: 'threshold' is not one of median, successive_halving,"),
         ({"hpo": {"enabled": "yes"}}, "hpo.enabled: 'yes' must be true or false"),
         ({"hpo": {"n_trials": 5}}, "hpo.n_trials: 'n_trials' is not a known key; did you mean 'trials'?"),
-        ({"hpo": {"budget": 5}}, "hpo.budget: 'budget' is not a known key; known are enabled, trials, timeout_hours,"),
+        (
+            {"hpo": {"budget": 5}},
+            "hpo.budget: 'budget' is not a known key; the known keys are enabled, trials",
+        ),
         ({"hpo": 30}, "hpo: 30 must be a mapping of keys to values"),
-        ({"split": {"train": 0.7}}, "split.train: 'train' is not a known key; known are seed"),
+        ({"split": {"train": 0.7}}, "split.train: 'train' is not a known key; the known keys are seed"),
         ({"early_stopping": {"patience": 0}}, "early_stopping.patience: 0 must be at least 1"),
         ({"warm_start": {"min_similarity": 1.5}}, "warm_start.min_similarity: 1.5 must be at most 1.0"),
         ({"warm_start": {"max_configurations": 0}}, "warm_start.max_configurations: 0 must be at least 1"),
         ({"serach_space": {}}, "serach_space: 'serach_space' is not a known key; did you mean 'search_space'?"),
         ({"columns": {"id": "a"}}, "columns.id: 'a' must be a list, such as [a, b]"),
-        ({"columns": {"id": ["a", "a"]}}, "columns.id: ['a', 'a'] has 'a' twice"),
-        ({"columns": {"drop": ["count"]}}, "columns.drop: 'count' is the target: it cannot have another role"),
+        ({"columns": {"id": ["a", "a"]}}, "columns.id: ['a', 'a'] contains 'a' twice"),
+        ({"columns": {"drop": ["count"]}}, "columns.drop: 'count' is the target: remove it here"),
         ({"columns": {"group": "count"}}, "columns.group: 'count' is the target"),
         ({"columns": {"time": "count"}}, "columns.time: 'count' is the target"),
         ({"columns": {"id": ["count"]}}, "columns.id: 'count' is the target"),
-        ({"columns": {"group": "p", "drop": ["p"]}}, "columns.drop: 'p' is the group column and no feature anyway"),
-        ({"columns": {"group": "p", "time": "p"}}, "columns.time: 'p' is the grouping column as well"),
-        ({"columns": {"categorical": ["p"], "drop": ["p"]}}, "columns.categorical: 'p' is no feature"),
+        (
+            {"columns": {"group": "p", "drop": ["p"]}},
+            "columns.drop: 'p' is the group column, which is never a feature",
+        ),
+        ({"columns": {"group": "p", "time": "p"}}, "columns.time: 'p' is also columns.group"),
+        ({"columns": {"categorical": ["p"], "drop": ["p"]}}, "columns.categorical: 'p' is not a feature"),
         ({"success_criteria": {"roc_auc": 0.7}}, "success_criteria.roc_auc: 0.7 is not one of"),
         ({"success_criteria": {"r2": "high"}}, "success_criteria.r2: 'high' must be a finite number"),
-        ({"tags": {"a b": "c"}}, "tags.a b: 'a b' must be letters, digits, and _ . -"),
+        ({"tags": {"a b": "c"}}, "tags.a b: 'a b' must consist of letters, digits, _ . and -"),
         ({"positive_label": "yes"}, "positive_label: 'yes' is for binary_classification only, not for regression"),
-        ({"imbalance": "smote"}, "imbalance: 'smote' is for classes, and a regression has none: take it out"),
+        ({"imbalance": "smote"}, "imbalance: 'smote' is for classification only, not for regression: remove it"),
         ({"imbalance": "oversample"}, "imbalance: 'oversample' is not one of none, class_weight, random_oversample,"),
         ({"fixed": {"tol": [1]}}, "fixed.tol: [1] must be a single text, number, true or false"),
         ({"fixed": {"tol": float("nan")}}, "fixed.tol: nan must be finite"),
@@ -202,19 +211,25 @@ CUT = {"name": "any", "column": "count", "bins": [0], "labels": ["no", "yes"]}
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ({**CUT, "bins": [1, 1]}, "target.bins: [1, 1] must be at least one number, each larger than the one before"),
+        (
+            {**CUT, "bins": [1, 1]},
+            "target.bins: [1, 1] must be at least one number, in ascending order",
+        ),
         ({**CUT, "bins": []}, "target.bins: [] must be at least one number"),
         ({**CUT, "bins": ["a"]}, "target.bins.0: 'a' must be a number"),
-        ({**CUT, "labels": ["no"]}, "target.labels: ['no'] must be 2 labels: one more than there are bins"),
-        ({**CUT, "labels": ["no", "no"]}, "target.labels: ['no', 'no'] has 'no' twice"),
+        ({**CUT, "labels": ["no"]}, "target.labels: ['no'] must be 2 labels, one more than there are bins"),
+        ({**CUT, "labels": ["no", "no"]}, "target.labels: ['no', 'no'] contains 'no' twice"),
         ({**CUT, "labels": ["no", True]}, "target.labels.1: True must be text"),
-        ({**CUT, "name": "Count"}, "target.name: 'Count' must differ from the column that it is cut from"),
+        ({**CUT, "name": "Count"}, "target.name: 'Count' must differ from target.column, which it is cut from"),
         (
             {"column": "count", "bins": [0], "labels": ["no", "yes"]},
-            "target.name: None is needed: name, bins and labels",
+            "target.name: None is required: name, bins and labels must be given together",
         ),
-        ({"column": "count", "name": "any", "bins": [0]}, "target.labels: None is needed"),
-        ({**CUT, "bins": [0, 4], "labels": ["a", "b", "c"]}, "target.labels: ['a', 'b', 'c'] must be 2 for binary"),
+        ({"column": "count", "name": "any", "bins": [0]}, "target.labels: None is required"),
+        (
+            {**CUT, "bins": [0, 4], "labels": ["a", "b", "c"]},
+            "target.labels: ['a', 'b', 'c'] must be 2 labels",
+        ),
     ],
 )
 def test_a_target_that_cannot_be_cut_is_named(target: dict[str, Any], expected: str) -> None:
@@ -222,7 +237,7 @@ def test_a_target_that_cannot_be_cut_is_named(target: dict[str, Any], expected: 
 
 
 def test_a_cut_target_makes_classes_and_a_positive_label_is_one_of_them() -> None:
-    assert "a regression has none" in mistakes(changed(target=CUT))[0]
+    assert "not for regression" in mistakes(changed(target=CUT))[0]
     assert "must be at least 3" in mistakes(classified(target=CUT, problem_type="multiclass_classification"))[0]
     assert "'ys' is not one of no, yes; did you mean 'yes'?" in mistakes(classified(target=CUT, positive_label="ys"))[0]
 
@@ -311,5 +326,5 @@ def test_classes_are_weighed_once_and_never_on_top_of_resampled_rows(where: str,
     """T26"""
     (found,) = mistakes(classified(imbalance=choice, **change))
     assert found.startswith(where)
-    assert f"weighs the classes, and so does imbalance: {choice} already: take one of the two out" in found
+    assert f"weights the classes, and so does imbalance: {choice}: remove one of the two" in found
     assert parse_experiment(classified(imbalance="none", **change), "visits.yaml").imbalance == "none"

@@ -28,18 +28,18 @@ def text(**changes: Any) -> str:
     [
         (
             {"hpo": FOLDED, "columns": {"time": "day"}},
-            "hpo.objective: 'cross_validation' would learn from the future, because columns.time orders the rows: "
+            "hpo.objective: 'cross_validation' would train on future rows, because columns.time orders the rows: "
             "choose validation",
         ),
-        ({"hpo": {"folds": 10}}, "hpo.folds: 10 does nothing without hpo.objective: cross_validation"),
-        ({"hpo": {"repeats": 2}}, "hpo.repeats: 2 does nothing without hpo.objective: cross_validation"),
+        ({"hpo": {"folds": 10}}, "hpo.folds: 10 has no effect without hpo.objective: cross_validation"),
+        ({"hpo": {"repeats": 2}}, "hpo.repeats: 2 has no effect without hpo.objective: cross_validation"),
         (
             {"hpo": {"pruner": "wilcoxon"}},
-            "hpo.pruner: 'wilcoxon' compares folds: it needs hpo.objective: cross_validation",
+            "hpo.pruner: 'wilcoxon' compares folds and needs hpo.objective: cross_validation",
         ),
         (
             {"hpo": {**FOLDED, "pruner": "wilcoxon", "folds": 2, "repeats": 2}},
-            "hpo.pruner: 'wilcoxon' cannot tell trials apart by 4 folds: it needs 5 (hpo.folds times hpo.repeats)",
+            "hpo.pruner: 'wilcoxon' needs at least 5 folds (hpo.folds times hpo.repeats), and there are 4",
         ),
         ({"hpo": {**FOLDED, "folds": 1}}, "hpo.folds: 1 must be at least 2"),
         ({"hpo": {**FOLDED, "repeats": 0}}, "hpo.repeats: 0 must be at least 1"),

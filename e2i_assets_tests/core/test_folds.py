@@ -184,23 +184,23 @@ def test_categories_that_only_one_part_knows_stay_categories() -> None:
     [
         (
             lambda: search_rows(one_class_with_three_rows(), BINARY),
-            *(5, 1, r"folds: 5 is too many: class 0 has 3 rows in all; take hpo\.folds: 3 or fewer, or set hpo\.objec"),
+            *(5, 1, r"folds: 5 is too many: class 0 has only 3 rows; set hpo\.folds: 3 or fewer, or set hpo\.objec"),
         ),
         (
             lambda: search_rows(cells(), BINARY, classes=(0, 1, 2)),
-            *(2, 1, r"hpo\.folds: 2 is too many: class 2 has 0 rows in all; set hpo\.objective: validation"),
+            *(2, 1, r"hpo\.folds: 2 is too many: class 2 has only 0 rows; set hpo\.objective: validation"),
         ),
         (
             lambda: search_rows(cells(40), BINARY, [row % 4 for row in range(40)]),
-            *(5, 1, r"hpo\.folds: 5 is too many: train and validation have 4 groups in all; take hpo\.folds: 4"),
+            *(5, 1, r"hpo\.folds: 5 is too many: train and validation have only 4 groups; set hpo\.folds: 4"),
         ),
         (
             lambda: search_rows(sugar().head(8), "regression"),
-            *(10, 1, r"hpo\.folds: 10 is too many: train and validation have 8 rows in all"),
+            *(10, 1, r"hpo\.folds: 10 is too many: train and validation have only 8 rows"),
         ),
         (
             lambda: search_rows(sugar().head(40), "regression", [row % 2 for row in range(40)]),
-            *(2, 3, r"hpo\.repeats: 3 is too many: these groups make 1 different repetitions"),
+            *(2, 3, r"hpo\.repeats: 3 is too many: the groups allow 1 different repetitions"),
         ),
     ],
 )
@@ -216,7 +216,7 @@ def test_a_class_that_large_groups_keep_out_of_a_fold_is_an_error() -> None:
     target = [0] * 5 + [1] * 40
     group = ["a", "b", "c", "d", "e", *["a"] * 20, *["b"] * 18, "c", "c"]
     frame = sugar().head(45).assign(target=target)
-    with pytest.raises(DataInvalid, match=r"(class 1 has 3 groups|a fold is left without class)"):
+    with pytest.raises(DataInvalid, match=r"(class 1 has only 3 groups|a fold has no row of class)"):
         [*folds(search_rows(frame, BINARY, group), 4, 1, 42)]
 
 

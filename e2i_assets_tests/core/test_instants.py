@@ -93,13 +93,13 @@ def test_all_years_of_the_calendar_are_times_and_so_are_nanoseconds(cells: Any) 
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("infinity", "is missing or no date in 1 rows ('infinity')"),
+        ("infinity", "is missing or not a date in 1 rows ('infinity')"),
         ("-infinity", "('-infinity')"),
         ("0044-03-15 BC", "('0044-03-15 BC')"),
         ("2026-02-30T00:00:00Z", "('2026-02-30T00:00:00Z')"),
         ("+12026-01-01T00:00:00Z", "('+12026-01-01T00:00:00Z')"),
-        (None, "is missing or no date in 1 rows: it must be"),
-        ("2026-03-29T02:30:00", "has no offset in 1 rows ('2026-03-29T02:30:00') and has one in others"),
+        (None, "is missing or not a date in 1 rows: write"),
+        ("2026-03-29T02:30:00", "has no UTC offset in 1 rows ('2026-03-29T02:30:00'), but has one in others"),
     ],
 )
 def test_a_cell_that_is_no_instant_is_named(cell: str | None, message: str) -> None:

@@ -99,7 +99,7 @@ def test_a_feature_that_gives_the_target_away_is_found_and_can_be_accepted_with_
     made = data(frame, kind)
     found = given_away(*parts(made), made.classes, Leakage())
     assert (found.severity, found.examples) == ("critical", ("known_afterwards",))
-    assert "gives the target away: alone it reaches" in found.details
+    assert "reveals the target: alone it reaches" in found.details
     assert given_away(*parts(made), made.classes, Leakage(accepted={"known_afterwards": "so it is"})).passed
 
 
@@ -192,16 +192,19 @@ def test_a_torn_person_is_counted_with_the_pair_of_roles() -> None:
     made = data(rows("binary_classification"), "binary_classification")
     torn = assign(entity_keys(made.frame, None, ()), "random", 42).roles
     found = findings(made, assign(entity_keys(made.frame, "person", ()), "column", 42, given=torn), Leakage())
-    assert "entities stand in train and validation, for example " in found[0].details
+    assert "entities are in both train and validation, for example " in found[0].details
     assert found[0].affected > 300
-    assert "rows of train are as late as validation" in found[1].details
+    assert "rows of train are not before the first row of validation" in found[1].details
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"split": {"column": "fold"}}, "split.column: 'fold' says no role in 3000 rows ('a'): each must have one of"),
-        ({"leakage": {"accepted": {"honst": "x"}}}, "leakage.accepted: 'honst' is no feature; did you mean 'honest'?"),
+        ({"split": {"column": "fold"}}, "split.column: 'fold' is not a split in 3000 rows ('a'): each must be one of"),
+        (
+            {"leakage": {"accepted": {"honst": "x"}}},
+            "leakage.accepted: 'honst' is not a feature; did you mean",
+        ),
     ],
 )
 def test_what_a_file_says_of_splits_and_leakage_is_held_to_the_table(changes: dict[str, Any], words: str) -> None:

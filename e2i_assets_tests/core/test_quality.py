@@ -95,7 +95,7 @@ def test_what_blocks_is_said_with_the_score_and_the_first_three_issues(fields: d
 def test_the_rows_that_a_report_counts_are_those_of_the_table(count: int | None, passes: bool) -> None:
     decision = decided(report(row_count=count), 30)
     assert decision.passed is passes
-    assert passes or f"counts {count} rows, and the table has 30" in decision.reason
+    assert passes or f"counts {count} rows, but the table has 30" in decision.reason
 
 
 @pytest.mark.parametrize(

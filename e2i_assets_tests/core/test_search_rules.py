@@ -29,16 +29,16 @@ def broken(hpo, target="y"):
     [
         ("{objectives: [modelsize]}", "hpo.objectives.0", "did you mean 'model_size'?"),
         ("{objectives: [rmse]}", "hpo.objectives.0", "is not one of roc_auc, "),
-        ("{objectives: [roc_auc]}", "hpo.objectives.0", "is the metric: it comes first anyway"),
-        ("{objectives: [model_size, f1, model_size]}", "hpo.objectives.2", "is there twice"),
+        ("{objectives: [roc_auc]}", "hpo.objectives.0", "is the metric, which is always the first objective"),
+        ("{objectives: [model_size, f1, model_size]}", "hpo.objectives.2", "is listed twice"),
         ("{objectives: [fairness_gap]}", "hpo.objectives.0", "needs a column"),
-        ("{objectives: [{name: f1, column: sex}]}", "hpo.objectives.0.column", "is for fairness_gap, not for f1"),
+        ("{objectives: [{name: f1, column: sex}]}", "hpo.objectives.0.column", "is for fairness_gap only, not for f1"),
         ("{objectives: [{name: fairness_gap, column: y}]}", "hpo.objectives.0.column", "is the target"),
         ("{objectives: [{name: fairness_gap, column: cost}]}", "hpo.objectives.0.column", "is dropped"),
         ("{objectives: [{name: fairness_gap, column: visit}]}", "hpo.objectives.0.column", "is an id"),
         ("{objectives: [{name: fairness_gap, column: person}]}", "hpo.objectives.0.column", "is the group"),
         ("{objectives: [{name: f1, colum: a}]}", "hpo.objectives.0.colum", "did you mean 'column'?"),
-        ("{tolerance: 0.1}", "hpo.tolerance", "gives way to nothing: name hpo.objectives"),
+        ("{tolerance: 0.1}", "hpo.tolerance", "has no effect without hpo.objectives"),
         ("{tolerance: -0.1, objectives: [f1]}", "hpo.tolerance", "must be at least 0"),
         ("{constraints: {size: 5}}", "hpo.constraints.size", "did you mean 'model_size'?"),
         ("{constraints: {fairness_gap: 0.1}}", "hpo.constraints.fairness_gap", "needs a column"),
@@ -50,9 +50,9 @@ def broken(hpo, target="y"):
             "is for fairness_gap",
         ),
         ("{constraints: {fairness_gap: {limit: 5, colum: a}}}", "hpo.constraints.fairness_gap.colum", "mean 'column'?"),
-        ("{enabled: false, constraints: {model_size: 5}}", "hpo.constraints", "cannot be kept without a search"),
-        ("{sampler: cmaes, objectives: [f1]}", "hpo.sampler", "can follow one objective only: choose one of tpe"),
-        ("{pruner: median, objectives: [f1]}", "hpo.pruner", "with objectives, take it out"),
+        ("{enabled: false, constraints: {model_size: 5}}", "hpo.constraints", "need a search: set hpo.enabled: true"),
+        ("{sampler: cmaes, objectives: [f1]}", "hpo.sampler", "optimises one objective only: choose one of tpe"),
+        ("{pruner: median, objectives: [f1]}", "hpo.pruner", "cannot be used with hpo.objectives"),
     ],
 )
 def test_a_search_that_would_not_work_is_refused(hpo, where, rule):
@@ -65,7 +65,7 @@ def test_what_a_target_is_cut_from_has_no_groups():
     cut = "{name: long, column: days, bins: [7], labels: [short, long]}"
     found = broken("{objectives: [{name: fairness_gap, column: days}]}", target=cut)
     assert [where for where, _ in found] == ["hpo.objectives.0.column"]
-    assert "is what the target is cut from" in found[0][1]
+    assert "is the column that the target is cut from" in found[0][1]
 
 
 @pytest.mark.parametrize(

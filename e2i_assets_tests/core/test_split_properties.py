@@ -72,7 +72,7 @@ def test_lumps_that_are_left_out_of_a_small_table_are_named_as_the_reason() -> N
     frame = table(686, 662)
     (found,) = violations(placed(frame, "group_time", 662), frame["when"])
     assert (found.where, found.value) == ("train", 0.5789)
-    assert "rows without a role: 78 of an entity whose role is another period" in found.rule
+    assert "rows in no split: 78 of an entity whose role is another period" in found.rule
 
 
 @settings(max_examples=60, deadline=None)
@@ -98,14 +98,14 @@ def test_one_huge_entity_is_named_as_the_reason() -> None:
     found = violations(assign(entities, "group", 42))
     assert str(found[0]) == (
         "train: 0.7 must be within 2 points of 60% of the rows: entity whale alone has 70.0% of them, "
-        "and an entity stays whole"
+        "and an entity is never divided"
     )
 
 
 def test_few_different_times_are_named_as_the_reason() -> None:
     times = pd.Series(np.repeat([2019, 2020, 2021], 100))
     found = violations(assign(entity_keys(times.to_frame(), None, ()), "time", 42, times=times), times)
-    assert "time can only be cut between its 3 different values" in found[0].rule
+    assert "the time column has only 3 different values to cut between" in found[0].rule
 
 
 @settings(max_examples=60, deadline=None)

@@ -263,7 +263,7 @@ CASES = {
     "rows without a target": Case(
         lambda made: made.edit("dataset", lambda data: data.__setitem__("rows_without_target", 31)),
         ("every_row_has_a_target",),
-        "31 of 600 rows have no target, and are left out",
+        "31 of 600 rows have no target and are left out",
     ),
     "most cells empty (T23)": Case(
         table(lambda rows: rows.assign(**{name: float("nan") for name in rows.columns[:25]})),

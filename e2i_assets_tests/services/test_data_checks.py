@@ -125,11 +125,11 @@ def given_away(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 POISONED_SPLITS = {
-    "a feature gives the target away (T24)": (
+    "a feature reveals the target": (
         ("train", "validation"),
         given_away,
         "no_feature_reveals_the_target",
-        "columns: 'age' gives the target away: alone it reaches ROC AUC ",
+        "columns: 'age' reveals the target: alone it reaches ROC AUC ",
     ),
     "rows of train also in validation (T24)": (
         ("validation",),
@@ -168,7 +168,7 @@ def test_what_is_found_is_on_record_and_what_is_accepted_is_not_found(project: C
     project.make(leaky)
     broken = project.broken()
     assert set(broken) == {"no_feature_reveals_the_target", "leakage_audit_is_recorded"}
-    assert "one_feature_model: columns: 'age' gives the target away" in broken["leakage_audit_is_recorded"]
+    assert "one_feature_model: columns: 'age' reveals the target" in broken["leakage_audit_is_recorded"]
     project.make(leaky, leakage={"accepted": {"age": "asked at the door"}})
     assert project.broken() == {}
 
@@ -186,13 +186,13 @@ def test_a_split_that_is_refused_is_on_record(project: CheckedProject) -> None:
     frame["fold"] = np.random.default_rng(0).choice(
         ["train", "validation", "test", "holdout"], ROWS, p=(0.6, 0.2, 0.15, 0.05)
     )
-    with pytest.raises(DataInvalid, match="entities stand in train and validation, for example p"):
+    with pytest.raises(DataInvalid, match="entities are in both train and validation, for example p"):
         project.make(frame, split={"column": "fold"})
     with project.project.database.connect() as connection:
         statement = "SELECT affected_records, details FROM ml_leakage_audit WHERE severity = 'critical'"
         ((affected, details),) = connection.exec_driver_sql(statement).all()
     assert affected > 100
-    assert "entities stand in train and validation, for example p" in details
+    assert "entities are in both train and validation, for example p" in details
 
 
 def test_the_schema_file_is_inferred_once_and_then_the_users(project: CheckedProject) -> None:
@@ -234,11 +234,11 @@ SPOILT: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     ),
     "a column that is gone": (
         lambda frame: frame.drop(columns="age"),
-        "age is asked for, and is left out: the source does not have it",
+        "age is required, but is left out: the source does not have it",
     ),
     "a column that says nothing any more": (
         lambda frame: frame.assign(age=1),
-        "age is asked for, and is left out: one value only",
+        "age is required, but is left out: one value only",
     ),
 }  # fmt: skip
 
@@ -285,8 +285,8 @@ GOOD = {
         ({"status": "failed"}, "blocked: the status of the quality report is failed"),
         ({"blocking_issues": ["no key"]}, "blocked by no key"),
         ({"overall_score": 0.79}, "blocked: the overall score 0.7900 is below 0.80"),
-        ({"validity_score": 0.1, "completeness_score": 0.1}, "blocked: the five scores of the report make 0.5000"),
-        ({"row_count": 900}, "blocked: the quality report counts 900 rows, and the table has 2000"),
+        ({"validity_score": 0.1, "completeness_score": 0.1}, "blocked: the five scores of the report give 0.5000"),
+        ({"row_count": 900}, "blocked: the quality report counts 900 rows, but the table has 2000"),
         ({"overal_score": 1}, "blocked: overal_score: 1 is wrong: Extra inputs are not permitted"),
         (None, "blocked: quality_report: 'qc.json' is not a file in "),
     ],

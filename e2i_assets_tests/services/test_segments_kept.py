@@ -49,5 +49,5 @@ def test_the_target_is_no_segment(project: Project) -> None:
 def test_a_column_that_is_not_there_or_has_a_value_for_every_row_is_no_segment(project: Project) -> None:
     with pytest.raises(DataInvalid, match="segments: 'size' is not a column of the data"):
         made(project, BY_SIZE)
-    with pytest.raises(DataInvalid, match=r"segments: 'mean area' has 539 values: a model is judged for up to 50"):
+    with pytest.raises(DataInvalid, match=r"segments: 'mean area' has 539 values: a segment column has at most 50"):
         made(project, f"{PLAIN}segments: [mean area]\n")

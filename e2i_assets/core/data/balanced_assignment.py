@@ -1,7 +1,8 @@
-"""Placing things of different size one after the other, so that each place gets its share: a seeded urn.
+"""Balanced random assignment of items of different sizes to places, one after the other, with a seed.
 
-A place's chance is what it still lacks. Shares stay within one thing of what is wanted, and what comes later moves
-nothing. See Wei & Lachin (1988), "Properties of the urn randomization in clinical trials".
+The probability of a place is proportional to what it still lacks of its share. Each place stays within one item of its
+share, and later items never move earlier ones. See Wei & Lachin (1988), "Properties of the urn randomization in
+clinical trials".
 """
 
 from collections.abc import Hashable, Iterable, Mapping
@@ -19,14 +20,15 @@ def balanced_assignment(
     known: Mapping[str, Place],
     filled: Mapping[Place, float] | None = None,
 ) -> dict[str, Place]:
-    """Place each thing.
+    """Return the place of each item.
 
     Args:
-        sizes: Name and size of each, in the order of placing; by place for one that may not have every place.
-        shares: What each place should have of the whole; the order of the places decides nothing but ties.
-        draws: Where chance comes from: one number for each thing, needed or not.
-        known: Places that things have already; they keep them.
-        filled: What the places hold already.
+        sizes: Name and size of each item, in the order of assignment; a mapping of place to size for an item that only
+            some places can take.
+        shares: The share of each place in the total; the order of the places only breaks ties.
+        draws: The random generator; one number is drawn for each item, also for items with a known place.
+        known: The places of items that are already assigned; these do not change.
+        filled: The total size that each place already has.
     """
     full = dict.fromkeys(shares, 0.0) | dict(filled or {})
     total = sum(full.values())
@@ -51,13 +53,13 @@ def place_large(
     draws: np.random.Generator,
     known: Mapping[str, Place],
 ) -> dict[str, Place]:
-    """Place things that are large beside the smallest place: the largest first, and where there is still room for it.
+    """Return the places of items that are large compared with the smallest place: largest first, where they still fit.
 
     Args:
-        sizes: Name and size of each.
-        wanted: What each place should hold in the end, in the unit of the sizes.
-        draws: Where chance comes from.
-        known: Places that things have already; they keep them.
+        sizes: Name and size of each item.
+        wanted: The final total of each place, in the unit of the sizes.
+        draws: The random generator.
+        known: The places of items that are already assigned; these do not change.
     """
     sizes = list(sizes)
     room = dict(wanted)
@@ -69,7 +71,7 @@ def place_large(
         draw = draws.random()
         place = known.get(name)
         if place is None:
-            # A size is rounded away, so that things which fill a place exactly are let in.
+            # The tolerance for rounding lets an item into a place that it fills exactly.
             enough = {one: left for one, left in room.items() if left >= size * (1 - 1e-9)}
             place = _drawn(dict.fromkeys(enough, 0.0), enough, draw) if enough else max(room, key=lambda one: room[one])
             room[place] -= size

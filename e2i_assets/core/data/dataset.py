@@ -1,4 +1,4 @@
-"""From raw rows to the typed table of an experiment, or to everything that is wrong with them at once."""
+"""The dataset of an experiment: raw rows become a typed table, or one error that lists everything wrong with them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_types import is_number, plain
 from e2i_assets.core.data.feature_columns import features_of, name_violations
 from e2i_assets.core.data.keys import exact, without_zero_bytes
-from e2i_assets.core.data.segment_columns import kept_for_segments
+from e2i_assets.core.data.segment_columns import segment_columns
 from e2i_assets.core.data.sentinels import sentinel_notes
 from e2i_assets.core.data.settled_columns import settled
 from e2i_assets.core.data.splits import ROLES
@@ -37,18 +37,18 @@ class Dataset:
         frame: Features (int64, float64 or category), target, then group, time and ids; the index counts the rows.
             The target of a classification is text, one of ``classes``.
         features: Names of the feature columns, in the order of the source.
-        left_out: Every other column of the source, with the reason.
+        left_out: Every other column of the source, with the reason why it is not a feature.
         target: Name of the target column.
-        group: Name of the grouping column, None without one.
+        group: Name of the group column, None without one.
         time: Name of the time column, None without one.
         ids: Names of the id columns.
-        split: Name of the column that says the role of each row, None without one.
-        classes: Labels in the order of their codes, a binary target's positive one last; empty for a regression.
-        problem_type: What the target is.
-        data_hash: Identity of ``frame``.
-        rows_without_target: Rows of the source that were left out for it.
-        segments: Columns of ``frame``, features or not, by whose values the model is judged.
-        notes: What a person should know of how the rows were read, each a sentence.
+        split: Name of the column that contains the split of each row, None without one.
+        classes: Labels in the order of their codes, the positive label of a binary target last; empty for a regression.
+        problem_type: The problem type of the experiment.
+        data_hash: The hash of ``frame``.
+        rows_without_target: The number of source rows that are left out because their target is missing.
+        segments: Columns of ``frame``, features or not, whose values define the segments of the evaluation.
+        notes: Notes for the user on how the rows were read, each a sentence.
     """
 
     frame: pd.DataFrame
@@ -68,7 +68,7 @@ class Dataset:
 
 
 class DatasetFacts(BaseModel):
-    """What is known of an experiment's table besides its rows: see `Dataset`."""
+    """The facts about an experiment's table that are stored besides its rows; see `Dataset`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -77,12 +77,12 @@ class DatasetFacts(BaseModel):
 
 
 def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
-    """Make the typed table of an experiment.
+    """Return the typed table of an experiment.
 
-    Rows without a target are left out and counted; above `target_column.MAX_SHARE_WITHOUT_TARGET` they are an error.
+    Rows without a target are left out and counted; a share above `target_column.MAX_SHARE_WITHOUT_TARGET` is an error.
 
     Raises:
-        DataInvalid: With everything that is wrong with the rows.
+        DataInvalid: Lists everything that is wrong with the rows.
     """
     subject = f"data of experiment {experiment.name}"
     table = raw.rename(columns=str).reset_index(drop=True)
@@ -93,25 +93,26 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
     target = target_values(table, experiment)
     if not any(one.value == experiment.target.column for one in mistakes):
         mistakes += target_violations(table, target, experiment)
-    kept = target.notna()
-    table, target = table[kept].reset_index(drop=True), target[kept].reset_index(drop=True)
+    has_target = target.notna()
+    table, target = table[has_target].reset_index(drop=True), target[has_target].reset_index(drop=True)
     features, left_out, feature_mistakes = features_of(table, experiment)
-    roles, role_mistakes = _role_columns(table, experiment)
-    beside, segment_mistakes = kept_for_segments(table, experiment, [*features, *roles])
-    mistakes += [*feature_mistakes, *name_violations(features, experiment), *role_mistakes, *segment_mistakes]
+    special, special_mistakes = _special_columns(table, experiment)
+    segments, segment_mistakes = segment_columns(table, experiment, [*features, *special])
+    mistakes += [*feature_mistakes, *name_violations(features, experiment), *special_mistakes, *segment_mistakes]
     mistakes += unstorable(table, experiment, features, target)
     classes = classes_of(target, experiment)
     for name in experiment.leakage.accepted:
         if name not in features:
-            mistakes.append(Violation("leakage.accepted", name, f"is no feature{did_you_mean(name, features)}"))
+            mistakes.append(Violation("leakage.accepted", name, f"is not a feature{did_you_mean(name, features)}"))
     if not features:
-        mistakes.append(Violation("columns", list(left_out)[:10], "leave no feature to learn from"))
+        rule = "are all left out, so there is no feature to learn from: add columns, or drop fewer"
+        mistakes.append(Violation("columns", list(left_out)[:10], rule))
     if not mistakes:
         mistakes += target_leaks.violations(features, target, classes)
     if mistakes:
         raise DataInvalid(subject, mistakes)
-    judged = features if classes else {**features, experiment.target_name: target}
-    frame = pd.DataFrame({**features, experiment.target_name: target, **roles, **beside})
+    checked = features if classes else {**features, experiment.target_name: target}
+    frame = pd.DataFrame({**features, experiment.target_name: target, **special, **segments})
     return Dataset(
         frame=frame,
         features=tuple(features),
@@ -123,20 +124,20 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
         classes=classes,
         problem_type=experiment.problem_type,
         data_hash=frame_hash(frame),
-        rows_without_target=int((~kept).sum()),
+        rows_without_target=int((~has_target).sum()),
         split=experiment.split.column,
         segments=experiment.segments,
-        notes=(*cells.notes, *sentinel_notes(judged)),
+        notes=(*cells.notes, *sentinel_notes(checked)),
     )
 
 
 def pointed_out(data: Dataset) -> tuple[str, ...]:
-    """Return what a person should know of the rows: those without a target, and what was noted while reading."""
+    """Return the notes for the user: the number of rows without a target, and the notes from reading the rows."""
     return (*without_target(data.rows_without_target, len(data.frame), data.target), *data.notes)
 
 
 def schema_of(data: Dataset) -> "pa.DataFrameSchema":
-    """Return what `dataset_of` promises of the table, as a pandera schema: types, classes, nothing infinite."""
+    """Return the pandera schema that every table of `dataset_of` meets: types, classes, no infinite values."""
     import numpy as np
     import pandera.pandas as pa
 
@@ -160,7 +161,7 @@ def schema_of(data: Dataset) -> "pa.DataFrameSchema":
 
 def _shape_violations(table: pd.DataFrame, experiment: Experiment) -> Iterator[Violation]:
     if twice := sorted({str(name) for name in table.columns[table.columns.duplicated()]}):
-        yield Violation("columns", twice, "are there more than once: give each column its own name")
+        yield Violation("columns", twice, "appear more than once: give each column a unique name")
     if table.empty:
         yield Violation("source", f"{len(table)} rows", "is not enough: the table is empty")
     columns = experiment.columns
@@ -175,25 +176,26 @@ def _shape_violations(table: pd.DataFrame, experiment: Experiment) -> Iterator[V
         if name not in table.columns:
             yield Violation(where, name, f"is not a column of the data{did_you_mean(name, table.columns)}")
     if experiment.target.bins and experiment.target_name in table.columns:
-        yield Violation("target.name", experiment.target_name, "is a column of the data already: choose another name")
+        yield Violation("target.name", experiment.target_name, "is already a column of the data: choose another name")
 
 
-def _role_columns(table: pd.DataFrame, experiment: Experiment) -> tuple[dict[str, pd.Series], list[Violation]]:
+def _special_columns(table: pd.DataFrame, experiment: Experiment) -> tuple[dict[str, pd.Series], list[Violation]]:
     group, time = experiment.columns.group, experiment.columns.time
     found: dict[str, pd.Series] = {}
     mistakes = []
     for name in filter(None, (group, *experiment.columns.id)):
         found[name] = without_zero_bytes(exact(table[name]))
     if group and (missing := int(found[group].isna().sum())):
-        mistakes.append(Violation("columns.group", group, f"is missing in {missing} rows: they belong to nobody"))
+        rule = f"is missing in {missing} rows: fill it in the source, or remove these rows"
+        mistakes.append(Violation("columns.group", group, rule))
     if time:
         found[time] = times_of(table[time])
         mistakes += time_violations(time, table[time], found[time])
     if split := experiment.split.column:
         found[split] = plain(table[split]).map(lambda cell: str(cell).strip().casefold()).astype(object)
-        strange = found[split][~found[split].isin(ROLES)]
-        if len(strange):
-            cells = ", ".join(map(repr, table.loc[strange.index, split].drop_duplicates().head(3)))
-            rule = f"says no role in {len(strange)} rows ({cells}): each must have one of {', '.join(ROLES)}"
+        invalid = found[split][~found[split].isin(ROLES)]
+        if len(invalid):
+            cells = ", ".join(map(repr, table.loc[invalid.index, split].drop_duplicates().head(3)))
+            rule = f"is not a split in {len(invalid)} rows ({cells}): each must be one of {', '.join(ROLES)}"
             mistakes.append(Violation("split.column", split, rule))
     return found, mistakes

@@ -1,4 +1,4 @@
-"""Which columns a model may learn from, and for each other one the reason why not."""
+"""The feature columns of a table, and for every other column the reason why it is not a feature."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ _IDENTIFIER = re.compile(r"(?:^|_)(?:id|uuid|guid|key|index|rowid)$|^unnamed: 0$
 
 
 def roles(experiment: Experiment) -> dict[str, str]:
-    """Return the columns that the experiment itself keeps out of the features, with the reason."""
+    """Return the columns that the experiment excludes from the features, with the reason."""
     columns = experiment.columns
     found = dict.fromkeys(columns.drop, "dropped by the experiment")
     found |= dict.fromkeys(columns.id, "an id")
@@ -61,11 +61,11 @@ def features_of(
 
 
 def unused(left_out: Mapping[str, str], experiment: Experiment) -> dict[str, str]:
-    """Return the columns that the data itself keeps out of the features, with the reason: nobody has asked for that.
+    """Return the columns that are left out because of their data, not by the experiment, with the reason.
 
     Args:
-        left_out: Every column that is no feature, with the reason.
-        experiment: Says which of them are none by its own wish.
+        left_out: Every column that is not a feature, with the reason.
+        experiment: The experiment, whose own exclusions are not returned.
     """
     wished = roles(experiment)
     return {name: why for name, why in left_out.items() if name not in wished}
@@ -106,4 +106,4 @@ def _violations(name: str, column: pd.Series) -> Iterator[Violation]:
                 "columns.categorical", name, f"has {distinct} values: a category has up to {MAX_CATEGORIES}"
             )
     elif infinite := int(np.isinf(column.to_numpy(dtype=np.float64)).sum()):
-        yield Violation("columns", name, f"is infinite in {infinite} rows: mend them in the source, or drop the column")
+        yield Violation("columns", name, f"is infinite in {infinite} rows: fix them in the source, or drop the column")

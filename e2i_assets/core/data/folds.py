@@ -1,7 +1,7 @@
-"""Folds of the rows that a search may see: groups stay whole, classes are spread, same rows and seed give same folds.
+"""Cross-validation folds of the train and validation rows: stratified, grouped, and deterministic for a seed.
 
-There is no test and no holdout row here: `SearchRows` has none. Folds take rows from all of train and validation, so
-rows that time puts in an order cannot be folded; the rules of an experiment refuse that.
+`SearchRows` contains no test and no holdout rows. Folds mix the train and validation rows, so they cannot be used with
+a time column; the rules of an experiment refuse that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,21 +23,21 @@ _OTHERWISE = "set hpo.objective: validation"
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One way of parting the rows: fitted on ``train``, judged on ``held_out``."""
+    """One fold: the model is fitted on ``train`` and scored on ``held_out``."""
 
     train: Rows
     held_out: Rows
 
 
 def folds(rows: SearchRows, count: int, repeats: int, seed: int) -> Iterator[Fold]:
-    """Part train and validation rows together, ``repeats`` times into ``count`` folds each.
+    """Split the train and validation rows together, ``repeats`` times into ``count`` folds each.
 
-    Stratified by class; a regression by `TARGET_BINS` ranges of its target with as many rows each. What the split
-    keeps together stays together (scikit-learn's StratifiedGroupKFold, else StratifiedKFold). The rows are first put
-    in an order of their own content, so that their order in the files decides nothing.
+    Folds are stratified by class, or for a regression by `TARGET_BINS` ranges of the target with equal numbers of rows.
+    Rows of one entity stay in one fold (scikit-learn's StratifiedGroupKFold, else StratifiedKFold). The rows are first
+    sorted by the hash of their content, so the folds do not depend on the order of the rows in the files.
 
     Raises:
-        DataInvalid: A class or the groups have too few members for so many folds.
+        DataInvalid: A class or the groups have too few members for this number of folds.
     """
     table = _joined(rows)
     strata = _strata(table.target, rows.facts, count)
@@ -53,7 +53,7 @@ def folds(rows: SearchRows, count: int, repeats: int, seed: int) -> Iterator[Fol
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """All rows of a search in the order of their content; ``groups`` has numbers, None where no two rows share one."""
+    """All rows of a search, sorted by content; ``groups`` has shape (rows,), None if no two rows share one."""
 
     features: pd.DataFrame
     target: pd.Series
@@ -66,7 +66,7 @@ class _Table:
 def _joined(rows: SearchRows) -> _Table:
     first, second = rows.train.features, rows.validation.features
     features = pd.concat([first, second], ignore_index=True)
-    # Two category columns that know different categories join to plain objects.
+    # Two category columns with different categories are concatenated to plain objects.
     categories = [name for name, dtype in first.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
     features = features.astype(dict.fromkeys(categories, "category"))
     target = pd.concat([rows.train.target, rows.validation.target], ignore_index=True)
@@ -82,7 +82,7 @@ def _joined(rows: SearchRows) -> _Table:
 
 
 def _strata(target: pd.Series, facts: SplitFacts, count: int) -> Array:
-    """Return the class code of each row, or the range that its value falls in."""
+    """Return the class code of each row, or the number of the range that contains its value: shape (rows,)."""
     if facts.classes:
         return target_codes(target, facts.classes)
     bins = min(TARGET_BINS, max(len(target) // count, 1))
@@ -103,31 +103,31 @@ def _parts(strata: Array, groups: Array | None, count: int, repeats: int, seed: 
 
 
 def _too_few(strata: Array, groups: Array | None, count: int, classes: Sequence[object]) -> list[Violation]:
-    """Count what can be placed: rows, or groups where there are some."""
+    """Find classes with fewer rows, or groups if there are groups, than folds; also for all classes together."""
     what = "rows" if groups is None else "groups"
     members = np.arange(len(strata)) if groups is None else groups
     counts = {"train and validation have": len(np.unique(members))}
     counts |= {f"class {label!r} has": len(np.unique(members[strata == code])) for code, label in enumerate(classes)}
     found = []
-    for who, number in counts.items():
+    for subject, number in counts.items():
         if number < count:
-            fewer = f"take hpo.folds: {number} or fewer, or " if number > 1 else ""
-            rule = f"is too many: {who} {number} {what} in all; {fewer}{_OTHERWISE}"
+            fewer = f"set hpo.folds: {number} or fewer, or " if number > 1 else ""
+            rule = f"is too many: {subject} only {number} {what}; {fewer}{_OTHERWISE}"
             found.append(Violation("hpo.folds", count, rule))
     return found
 
 
 def _uneven(strata: Array, parts: Sequence[Part], count: int, classes: Sequence[object]) -> list[Violation]:
-    """Find classes that large groups keep out of a fold, and repetitions for which there are too few groups."""
+    """Find classes that are missing in a fold, and repetitions that are equal because there are too few groups."""
     found = []
     for code, label in enumerate(classes):
         if any(not (strata[rows] == code).any() for part in parts for rows in part):
-            rule = f"is too many: a fold is left without class {label!r}, whose groups are too large or too few"
-            found.append(Violation("hpo.folds", count, f"{rule}; take fewer, or {_OTHERWISE}"))
+            rule = f"is too many: a fold has no row of class {label!r}, whose groups are too large or too few"
+            found.append(Violation("hpo.folds", count, f"{rule}; set fewer folds, or {_OTHERWISE}"))
     held_out = [held_out.tobytes() for _, held_out in parts]
     repetitions = [frozenset(held_out[start : start + count]) for start in range(0, len(parts), count)]
     different = len(set(repetitions))
     if different < len(repetitions):
-        rule = f"is too many: these groups make {different} different repetitions; take {different}, or other folds"
+        rule = f"is too many: the groups allow {different} different repetitions; set {different}, or change hpo.folds"
         found.append(Violation("hpo.repeats", len(repetitions), rule))
     return found

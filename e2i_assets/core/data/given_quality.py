@@ -1,4 +1,4 @@
-"""A quality report that the user brings: read as strictly as an experiment file, and held to the table it is about."""
+"""A quality report from the user: read as strictly as an experiment file, and checked against the table."""
 
 from collections.abc import Iterator
 
@@ -31,9 +31,9 @@ def parsed(text: str, where: str) -> QualityReport:
 
 
 def decided(report: QualityReport, rows: int) -> GateDecision:
-    """Decide by a report that was brought: it must pass the gate, and be about this table.
+    """Return the decision by a user's report: it must pass the gate and agree with the table.
 
-    T25: what it declares is not believed where it can be counted.
+    A declared row count or overall score that can be recomputed is not trusted.
     """
     decision = gate(report)
     wrong = "; ".join(_contradictions(report, rows))
@@ -44,10 +44,10 @@ def decided(report: QualityReport, rows: int) -> GateDecision:
 
 def _contradictions(report: QualityReport, rows: int) -> Iterator[str]:
     if report.row_count is not None and report.row_count != rows:
-        yield f"the quality report counts {report.row_count} rows, and the table has {rows}: it is about another one"
+        yield f"the quality report counts {report.row_count} rows, but the table has {rows}: it is for another table"
     scores = {name: getattr(report, f"{name}_score") for name in WEIGHTS}
     if report.overall_score is None or any(score is None for score in scores.values()):
         return
     weighted = sum(WEIGHTS[name] * score for name, score in scores.items())
     if abs(weighted - report.overall_score) > _ROUNDED and weighted < MINIMUM_SCORE:
-        yield f"the five scores of the report make {weighted:.4f}, not the {report.overall_score:.4f} that it says"
+        yield f"the five scores of the report give {weighted:.4f}, not its overall score {report.overall_score:.4f}"

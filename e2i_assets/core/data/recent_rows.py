@@ -1,4 +1,4 @@
-"""Rows that came after those that a model learnt from, in their types; the labels may come later."""
+"""Newer rows than those a model was trained on, with the types of the train rows; their labels may be missing."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,8 @@ class RecentRows:
     """Newer rows.
 
     Attributes:
-        features: As the model takes them; what is no number where there should be one is missing.
-        target: Of each row, missing where it is not known yet, or is a label that the model never saw.
+        features: The features in the types of the model; a cell that should be a number and is not is missing.
+        target: The target of each row; missing if it is unknown or a label that the model does not know.
     """
 
     features: pd.DataFrame
@@ -27,20 +27,20 @@ class RecentRows:
 
 
 def recent_rows(raw: pd.DataFrame, blank: pd.DataFrame, classes: tuple[str, ...], experiment: Experiment) -> RecentRows:
-    """Type newer rows like the train rows.
+    """Return newer rows in the types of the train rows.
 
     Args:
-        raw: As they were read.
-        blank: A table of no rows with the features in their types.
-        classes: Labels that the model knows; empty for a regression.
-        experiment: Says what the target is.
+        raw: The rows as they were read.
+        blank: A table without rows, with the features in their types.
+        classes: The labels that the model knows; empty for a regression.
+        experiment: The experiment, which declares the target.
 
     Raises:
-        DataInvalid: A feature is not there.
+        DataInvalid: A feature is missing.
     """
     table = raw.rename(columns=str).reset_index(drop=True)
     missing = [
-        Violation("watch.recent", name, f"is a feature and not there{did_you_mean(str(name), table.columns)}")
+        Violation("watch.recent", name, f"is a feature that these rows lack{did_you_mean(str(name), table.columns)}")
         for name in blank.columns
         if name not in table.columns
     ]

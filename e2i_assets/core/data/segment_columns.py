@@ -1,4 +1,4 @@
-"""The columns by whose values a model is judged: features, or columns that are kept for this alone."""
+"""Segment columns: the model is evaluated on the rows of each of their values. They need not be features."""
 
 from collections.abc import Collection
 
@@ -13,27 +13,27 @@ from e2i_assets.core.experiments.experiment import Experiment
 MISSING = "(missing)"
 
 
-def kept_for_segments(
+def segment_columns(
     table: pd.DataFrame, experiment: Experiment, present: Collection[str]
 ) -> tuple[dict[str, pd.Series], list[Violation]]:
-    """Return the segment columns that the dataset has to keep besides its others, and what is wrong with any of them.
+    """Return the segment columns that the dataset does not have yet, and the violations of all segment columns.
 
     Args:
-        table: Only rows that have a target.
-        experiment: Names the segments.
-        present: The columns that the dataset has anyway.
+        table: The rows that have a target.
+        experiment: The experiment, which names the segment columns.
+        present: The columns that the dataset already has.
     """
-    kept, mistakes = {}, []
+    added, mistakes = {}, []
     for name in experiment.segments:
         column = labels(exact(table[name]))
         if (distinct := column.nunique()) > MAX_CATEGORIES:
-            rule = f"has {distinct} values: a model is judged for up to {MAX_CATEGORIES} segments of a column"
+            rule = f"has {distinct} values: a segment column has at most {MAX_CATEGORIES}; choose another one"
             mistakes.append(Violation("segments", name, rule))
         if name not in present:
-            kept[name] = column
-    return kept, mistakes
+            added[name] = column
+    return added, mistakes
 
 
 def segment_labels(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """Return each column as text, what is missing as a segment of its own."""
+    """Return each column as text; missing cells form a separate segment."""
     return {str(name): labels(exact(table[name])).fillna(MISSING).astype(str) for name in table.columns}

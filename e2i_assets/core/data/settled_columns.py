@@ -1,6 +1,6 @@
-"""A table in which every cell is what it was meant to be: a value, a number that was written as text, or missing.
+"""Resolving the cells of a table: missing values become missing, and numbers that are written as text become numbers.
 
-What the rows do not settle is a violation with the key of the experiment that does.
+An ambiguous column is a violation that names the key of the experiment file which resolves it.
 """
 
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import Source
 
-# With more distinct values than this, text is no category.
+# Text with more distinct values than this is not a category.
 _CATEGORIES = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Settled:
-    """A table after its cells were settled.
+    """A table with resolved cells.
 
     Attributes:
         table: The same columns and rows.
-        notes: What a person should know of the reading, each a sentence.
-        mistakes: What the rows leave open.
+        notes: Notes for the user on how the cells were read, each a sentence.
+        mistakes: The violations for ambiguous columns.
     """
 
     table: pd.DataFrame
@@ -36,19 +36,19 @@ class Settled:
 
 
 def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Settled:
-    """Return the table with missing cells missing and numbers as numbers.
+    """Return the table with missing values as missing cells and numbers as numbers.
 
     Args:
-        table: As it was read.
-        experiment: Says what the columns are.
-        source: Where this table comes from: the experiment's own source, or that of newer rows.
+        table: The table as it was read.
+        experiment: The experiment, which declares the columns.
+        source: The source of this table: that of the experiment, or that of newer rows.
     """
     places, notes, mistakes = places_of(table), [*notes_of(table)], []
     columns: dict[str, pd.Series] = {}
     waiting: dict[str, NumberTexts] = {}
     for name in map(str, table.columns):
-        column, numbers, said = _column(table[name], experiment, source)
-        notes += said
+        column, numbers, column_notes = _column(table[name], experiment, source)
+        notes += column_notes
         if column is not None:
             columns[name] = column
         if numbers is not None:
@@ -57,9 +57,9 @@ def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Sett
     if source.kind == "csv" and any(_has_fractions(table[name]) for name in table.columns if name not in columns):
         decimals.add(".")
     for name, numbers in waiting.items():
-        column, said, wrong = _numbers(numbers, table[name], experiment, source, decimals, places)
+        column, column_notes, wrong = _numbers(numbers, table[name], experiment, source, decimals, places)
         columns[name] = columns.get(name, table[name]) if column is None else column
-        notes += said
+        notes += column_notes
         mistakes += wrong
     return Settled(table.assign(**columns) if columns else table, tuple(notes), tuple(mistakes))
 
@@ -67,7 +67,7 @@ def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Sett
 def _column(
     column: pd.Series, experiment: Experiment, source: Source
 ) -> tuple[pd.Series | None, NumberTexts | None, list[str]]:
-    """Settle what is missing; return the column where it changes, and its texts where they may be numbers."""
+    """Resolve missing cells; return the column if it changes, its texts if they may be numbers, and notes."""
     name, roles = str(column.name), experiment.columns
     is_class = (
         name == experiment.target.column and experiment.problem_type != "regression" and not experiment.target.bins
@@ -129,7 +129,7 @@ def _numbers(
     decimals: set[str | None],
     places: RowPlaces,
 ) -> tuple[pd.Series | None, list[str], list[Violation]]:
-    """Return the column as numbers, or None where it is text, with what is to be noted, or what is in doubt."""
+    """Return the column as numbers, or None if it is text; its notes; and its violations."""
     name = found.name
     is_target = name == experiment.target.column
     distinct = int(found.present.sum())
@@ -139,7 +139,7 @@ def _numbers(
     if found.share < 1:
         return None, [], [Violation("target" if is_target else "columns", name, _rest(found, places, is_target))]
     if found.is_plain and source.kind in ("parquet", "sql") and not many and not is_target:
-        return None, [], []  # a program that stores numbers as text, and few of them, means codes
+        return None, [], []  # a few numbers that a database or Parquet file stores as text are codes
     form = found.form
     if sign := found.is_in_doubt:
         as_decimal = next(one for one in found.best if one[0] == sign)
@@ -164,8 +164,8 @@ def _rest(found: NumberTexts, places: RowPlaces, is_target: bool) -> str:
         ways += f", columns: {{categorical: [{found.name}]}} if the column holds codes, or columns: {{drop: "
         ways += f"[{found.name}]}}"
     return (
-        f"holds {kind} in {numbers:,} of {cells:,} cells, and none in the others: {found.rest(form, places)}; {ways}. "
-        f"If they are numbers with another decimal sign or unit, write them alike in the source"
+        f"contains {kind} in {numbers:,} of {cells:,} cells, but not in the others: {found.rest(form, places)}; {ways}."
+        f" If they are numbers with another decimal separator or unit, write all numbers alike in the source"
     )
 
 
@@ -179,4 +179,4 @@ def _doubt(found: NumberTexts, sign: str, source: Source) -> str:
     keys = f"columns: {{decimal: {{{found.name}: '{sign}'}}}}, or with the other sign"
     if source.csv is not None:
         keys += ", or decimal and thousands under source.csv for all columns"
-    return f"holds numbers such as {example!r}, in which {what} is the decimal sign or parts thousands: write {keys}"
+    return f"contains numbers such as {example!r}, in which {what} may separate decimals or thousands: write {keys}"

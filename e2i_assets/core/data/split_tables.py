@@ -1,4 +1,4 @@
-"""The rows by role, as values that hold no more than their receiver may see."""
+"""The rows by split: one class per consumer, each with only the rows that this consumer may use."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from e2i_assets.core.metrics import ProblemType
 
 
 class SplitFacts(BaseModel):
-    """What is known of a split besides its rows.
+    """The facts about a split that are stored besides its rows.
 
     Attributes:
-        split_hash: Identity of the assignment of these rows.
-        search_hash: Identity of the train and validation rows alone: what a search can know.
-        counts: Rows of each role.
-        left_out: Rows without a role.
-        why_left_out: How many of them for which reason.
+        split_hash: The hash of the assignment of these rows.
+        search_hash: The hash of the train and validation rows alone, which are all that a search uses.
+        counts: The number of rows of each split.
+        left_out: The number of rows in no split.
+        why_left_out: The number of rows in no split, by reason.
         classes: Labels in the order of their codes, the positive one last; empty for a regression.
-        entity: Columns of the stored tables, none of them features, that say which rows must not be torn apart.
-        segments: Columns of the stored tables, features or not, by whose values the model is judged.
-        rows_without_target: Rows of the source that are in no table, because they have no target.
-        notes: What a person should know of how the rows were read.
+        entity: Columns of the stored tables, not features, that identify the entity of a row.
+        segments: Columns of the stored tables, features or not, whose values define the segments of the evaluation.
+        rows_without_target: The number of source rows that are in no table because their target is missing.
+        notes: Notes for the user on how the rows were read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,27 +53,27 @@ class SplitFacts(BaseModel):
 
     @property
     def pointed_out(self) -> tuple[str, ...]:
-        """What a person should know of the rows: those without a target, and what was noted while reading."""
-        kept = sum(self.counts.values()) + self.left_out
-        return (*without_target(self.rows_without_target, kept, self.target), *self.notes)
+        """The notes for the user: the number of rows without a target, and the notes from reading the rows."""
+        present = sum(self.counts.values()) + self.left_out
+        return (*without_target(self.rows_without_target, present, self.target), *self.notes)
 
     @property
     def task(self) -> Task:
-        """What is predicted."""
+        """The prediction task."""
         return Task(self.problem_type, len(self.classes))
 
     def rows(self, table: pd.DataFrame) -> Rows:
-        """Part a table into features and target."""
+        """Split a table into features and target."""
         return Rows(table[list(self.features)], table[self.target])
 
     def groups(self, tables: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
-        """Return the entity's columns of the tables, one after the other; None where each row stands alone."""
+        """Return the concatenated entity columns of the tables; None if each row is an entity."""
         return pd.concat([table[list(self.entity)] for table in tables], ignore_index=True) if self.entity else None
 
 
 @dataclass(frozen=True, slots=True)
 class SplitTables:
-    """All roles: what is written once, and read by nobody as a whole."""
+    """The rows of all splits; they are written together, but never read together."""
 
     facts: SplitFacts
     tables: Mapping[Role, pd.DataFrame]
@@ -81,13 +81,13 @@ class SplitTables:
 
 @dataclass(frozen=True, slots=True)
 class SearchRows:
-    """What a search may see: there is no test and no holdout row in it.
+    """The rows for a search: no test and no holdout rows.
 
     Attributes:
-        facts: What is known of the split.
+        facts: The facts about the split.
         train, validation: The rows.
-        groups: Shape (train + validation rows, columns of the entity): what each row belongs to, train first; None
-            where each stands alone. A search keeps rows together by it, and never learns from it.
+        groups: Shape (train + validation rows, entity columns): the entity of each row, train rows first; None if each
+            row is an entity. It keeps the rows of an entity in one fold, and is never a feature.
     """
 
     facts: SplitFacts
@@ -98,12 +98,12 @@ class SearchRows:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRows:
-    """What the final training may see: test rows to be judged on, and still no holdout.
+    """The rows for the final training, with the test rows for its evaluation, but no holdout rows.
 
     Attributes:
-        facts: What is known of the split.
+        facts: The facts about the split.
         train, validation, test: The rows.
-        segments: Shape (test rows, columns): by whose values the model is judged, None for the whole alone.
+        segments: Shape (test rows, columns): the segment columns, None without any.
     """
 
     facts: SplitFacts
@@ -115,7 +115,7 @@ class TrainingRows:
 
 @dataclass(frozen=True, slots=True)
 class HoldoutRows:
-    """The rows that only a person opens, deliberately: no asset and no check asks for them."""
+    """The holdout rows, which only a user opens with an explicit command; no asset and no check reads them."""
 
     facts: SplitFacts
     holdout: RowSource

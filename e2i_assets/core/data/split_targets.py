@@ -1,4 +1,4 @@
-"""Whether the target of each split can be learnt from and evaluated on: known before a study begins."""
+"""Checks that the target of each split can be learnt and evaluated; they run before a study starts."""
 
 from collections.abc import Collection, Iterator
 

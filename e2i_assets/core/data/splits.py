@@ -1,13 +1,14 @@
-"""Which row plays which role: 60/20/15/5, deterministic for a seed, and a row once placed keeps its place.
+"""The assignment of rows to splits: 60/20/15/5, deterministic for a seed; an assigned row never moves.
 
-Without time, entities (persons, or rows where there is no group) are placed by a seeded urn in their order of
-appearance, so that appended rows move nobody; entities so large that a role could miss its share are placed first.
+Without a time column, entities (the groups, or single rows without a group) are assigned by a seeded balanced
+assignment in their order of appearance, so appended rows move no earlier ones. Entities so large that a split could
+miss its share are assigned first.
 
-With time, the roles are periods (`time_windows`). An entity with rows in several periods has one role all the same:
-of the periods that it lives in, the one that lacks rows. Its rows in other periods have no role, because they would
-either tear the entity or carry the future into the past.
+With a time column, the splits are periods (`time_windows`). An entity with rows in several periods is assigned to one
+of them, preferably the one that lacks rows. Its rows in the other periods are in no split, because they would divide
+the entity or leak future information.
 
-What a split is judged by is in `split_rules`.
+The rules for a split are in `split_rules`.
 """
 
 import zlib
@@ -28,26 +29,26 @@ ROLES: tuple[Role, ...] = get_args(Role)
 SEARCHED: tuple[Role, Role] = ("train", "validation")
 SHARES: dict[Role, float] = {"train": 0.60, "validation": 0.20, "test": 0.15, "holdout": 0.05}
 TOLERANCE = 0.02
-# An entity of several rows with a larger share of all is placed before the others, while there is room for it.
+# An entity of several rows with a larger share than this is assigned before the others, while it still fits.
 LARGE = TOLERANCE / 2
 MINIMUM_ROWS: dict[Role, int] = {"train": 10, "validation": 10, "test": 10, "holdout": 1}
 LEFT_OUT = "left_out"
 Strategy = Literal["stratified", "random", "group", "time", "group_time", "column"]
-# How often time is cut at most, to make up for what entities lose.
+# The maximum number of attempts to cut time so that the shares are right after entities lose rows.
 _CUTS = 8
 _TIMED: tuple[Strategy, ...] = ("time", "group_time")
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Roles of the rows of one table.
+    """The splits of the rows of one table.
 
     Attributes:
-        strategy: How they were placed.
-        entities: Shape (rows,): what must not be torn apart, as text.
-        roles: Shape (rows,): a role, or `LEFT_OUT` for a row without one.
-        windows: The periods of the roles, None where time decides nothing.
-        why_left_out: How many rows have no role, by reason; empty where each has one.
+        strategy: How the rows were assigned.
+        entities: Shape (rows,): the key of the entity of each row, which must be in one split.
+        roles: Shape (rows,): the split of each row, or `LEFT_OUT` for a row in no split.
+        windows: The periods of the splits, None without a time column.
+        why_left_out: The number of rows in no split, by reason; empty if every row is in a split.
     """
 
     strategy: Strategy
@@ -57,17 +58,17 @@ class Assignment:
     why_left_out: Mapping[str, int] = field(default_factory=dict)
 
     def counts(self) -> dict[Role, int]:
-        """Return the rows of each role."""
+        """Return the number of rows of each split."""
         return {role: int((self.roles == role).sum()) for role in ROLES}
 
     def by_entity(self) -> dict[str, Role]:
-        """Return the role of each entity that has one."""
+        """Return the split of each entity that has one."""
         placed = self.roles != LEFT_OUT
         return dict(zip(self.entities[placed], self.roles[placed], strict=True))
 
 
 def strategy(problem_type: ProblemType, grouped: bool, timed: bool, given: bool = False) -> Strategy:
-    """Return how the rows of an experiment are placed: by a column of theirs, by time, by group, or by chance."""
+    """Return how the rows of an experiment are assigned: by a column, by time, by group, or at random."""
     if given:
         return "column"
     if timed:
@@ -78,7 +79,7 @@ def strategy(problem_type: ProblemType, grouped: bool, timed: bool, given: bool 
 
 
 def entity_keys(frame: pd.DataFrame, group: str | None, ids: Sequence[str]) -> pd.Series:
-    """Return the key of what each row belongs to: its group, else its ids (`keys.row_keys`), else its position."""
+    """Return the entity key of each row: its group, else its ids (`keys.row_keys`), else its position."""
     columns = [group] if group else list(ids)
     if not columns:
         return pd.Series(np.arange(len(frame)).astype(str), index=frame.index)
@@ -96,23 +97,23 @@ def assign(
     given: pd.Series | None = None,
     gap_days: int = 0,
 ) -> Assignment:
-    """Place every row.
+    """Assign every row to a split.
 
     Args:
         entities: Shape (rows,), from `entity_keys`.
         how: From `strategy`.
-        seed: Same seed, same rows: same places.
-        strata: Shape (rows,): class of each row; an entity counts with the last of its rows' classes in sorted order.
-        times: Shape (rows,): needed by the strategies with time.
-        previous: Roles that entities already have; they keep them.
-        periods: Of an earlier split, which are kept; None cuts time anew.
-        given: Shape (rows,): the roles themselves, for the strategy by column.
-        gap_days: Where time is cut anew: what lies between two roles, in days or the unit of the times.
+        seed: The seed; the same seed and rows give the same splits.
+        strata: Shape (rows,): class of each row; the stratum of an entity is the largest class of its rows.
+        times: Shape (rows,): required by the strategies with time.
+        previous: The splits of entities that are already assigned; these do not change.
+        periods: The periods of an earlier assignment, which are used again; None cuts time anew.
+        given: Shape (rows,): the split of each row, for the strategy ``column``.
+        gap_days: If time is cut anew: the gap between two splits, in days or in the unit of the times.
     """
     known = dict(previous or {})
     if how == "column":
         if given is None:
-            raise ValueError("a split by column needs the roles of the rows")
+            raise ValueError("a split by column needs the split of each row")
         return Assignment(how, entities, given.astype(object))
     if how in _TIMED:
         if times is None:
@@ -127,7 +128,7 @@ def assign(
 
 
 def _placed(rows: pd.DataFrame, seed: int, known: Mapping[str, Role]) -> dict[str, Role]:
-    """Place entities (``rows`` and ``stratum`` of each), the large ones first; the others make up for them."""
+    """Assign entities (``rows`` and ``stratum`` of each), the large ones first; the others compensate for them."""
     total = float(rows["rows"].sum())
     large = (rows["rows"] > LARGE * total) & (rows["rows"] > 1)
     wanted = {role: share * total for role, share in SHARES.items()}
@@ -147,7 +148,7 @@ def _placed(rows: pd.DataFrame, seed: int, known: Mapping[str, Role]) -> dict[st
 def _cut_anew(
     how: Strategy, entities: pd.Series, times: pd.Series, gap_days: int, known: Mapping[str, Role], seed: int
 ) -> Assignment:
-    """Cut time by the shares; where entities lose rows, again with periods longer for the roles that lost more."""
+    """Cut time by the shares; if entities lose rows, cut again with longer periods for splits that lost more."""
     cut = np.array(list(SHARES.values()))
     best: tuple[float, Assignment] | None = None
     for _ in range(_CUTS):
@@ -183,7 +184,7 @@ def _by_time(
 
 
 def _one_period_each(entities: pd.Series, by_time: pd.Series, known: Mapping[str, Role], seed: int) -> dict[str, Role]:
-    """Give each entity one of the periods that it has rows in; what lives in one alone shows what the roles lack."""
+    """Assign each entity to one of the periods of its rows; entities in one period determine what the splits lack."""
     inside = by_time != LEFT_OUT
     lived = pd.DataFrame({"entity": entities[inside], "role": by_time[inside]})
     pairs = lived.value_counts(sort=False).reset_index()

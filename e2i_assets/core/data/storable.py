@@ -1,6 +1,6 @@
-"""What no store can keep exactly: names that were rounded by their reader, and text that is no text for PostgreSQL.
+"""Checks for data that cannot be stored exactly: keys that a float column rounds, and texts PostgreSQL cannot store.
 
-It is refused by name before anything is written. Keys of groups and ids need no rule: see `keys.row_keys`.
+They run before anything is written. Keys of groups and ids need no rule for texts: see `keys.row_keys`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 
 _ROUNDED = (
-    "holds {count} numbers that a floating-point column rounds, so that different ones become equal: deliver the "
+    "contains {count} numbers that a floating-point column rounds, so different numbers become equal: store the "
     "column as integers, decimals or text"
 )
 
@@ -66,7 +66,7 @@ def _texts(where: str, name: str, column: pd.Series, zero_bytes: bool = False) -
     for cell in column.dropna().unique():
         why = _unusual(cell) if isinstance(cell, str) else None
         if why and not (zero_bytes and why == _ZERO):
-            yield Violation(where, name, f"holds {cell[:40]!a}, a text with {why}: replace it in the source")
+            yield Violation(where, name, f"contains {cell[:40]!a}, a text with {why}: replace it in the source")
             return
 
 

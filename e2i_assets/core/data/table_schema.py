@@ -1,8 +1,8 @@
-"""What the rows of an experiment must look like: a pandera schema in a file that a person keeps and edits.
+"""The table schema of an experiment: a pandera schema in a file that the user edits.
 
-It is inferred once, from the rows that are seen first, and enforced from then on. What is inferred is meant to catch a
-table that is broken, not one that is new: types, missing cells only where there were some, categories that were seen,
-and numbers within a span's distance of those that were seen.
+It is inferred once, from the first rows, and enforced from then on. The inferred rules should detect broken tables, not
+new rows: types, missing cells only in columns that had some, known categories, and numbers at most one range (maximum
+minus minimum) outside the observed ones.
 """
 
 from collections.abc import Collection, Iterator
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 MOST_EXAMPLES = 5
 _HEADER = """\
-# What the rows of {name} must look like: enforced whenever they are read, and by `e2i check`.
-# Inferred from {rows} rows, and yours from then on: nothing writes into this file again. Delete it, or type
-# `e2i experiment schema {name} --force`, to have it inferred anew.
+# The schema of the rows of {name}. It is enforced whenever the rows are read, and by `e2i check`.
+# It was inferred from {rows} rows. You can edit this file: it is never overwritten. To infer it again, delete the file
+# or run `e2i experiment schema {name} --force`.
 #
 # A column may have dtype, nullable, unique, and checks such as isin, greater_than_or_equal_to, str_matches:
-# all checks of https://pandera.readthedocs.io can stand here. strict: a column that is not listed is a mistake.
+# all checks of https://pandera.readthedocs.io are allowed. strict: a column that is not listed is an error.
 """
 
 
 class TableSchemaInvalid(E2iError):
-    """A schema file that says nothing we can enforce."""
+    """A schema file that is not a pandera schema or has no columns."""
 
 
 def inferred(data: Dataset, name: str) -> str:
@@ -49,13 +49,13 @@ def inferred(data: Dataset, name: str) -> str:
 
 
 def violations(text: str, where: str, data: Dataset, kept_out: Collection[str]) -> list[str]:
-    """Judge a table by a schema file: all rules at once, each with how many rows break it and which.
+    """Check a table against a schema file; return a message for each broken rule, with the number of rows and examples.
 
     Args:
-        text: Of the file.
-        where: What to call it in a message.
+        text: The text of the file.
+        where: The name of the file in messages.
         data: The table.
-        kept_out: Columns that the experiment itself keeps out of the features; the file may still know them.
+        kept_out: Columns that the experiment excludes from the features; the file may still list them.
 
     Raises:
         TableSchemaInvalid: The file cannot be read as a schema.
@@ -65,7 +65,7 @@ def violations(text: str, where: str, data: Dataset, kept_out: Collection[str]) 
     schema = _parsed(text, where)
     absent = [name for name in schema.columns if name not in data.frame.columns]
     mistakes = [
-        f"{name} is asked for, and is left out: {data.left_out.get(name, 'the source does not have it')}"
+        f"{name} is required, but is left out: {data.left_out.get(name, 'the source does not have it')}"
         for name in absent
         if name not in kept_out and schema.columns[name].required
     ]
@@ -87,9 +87,9 @@ def _parsed(text: str, where: str) -> "pa.DataFrameSchema":
         yaml.YAMLError, SchemaInitError, SchemaDefinitionError, TypeError, ValueError, KeyError, AttributeError,
     ) as error:  # fmt: skip
         reason = " ".join(str(error).split())[:300]
-        raise TableSchemaInvalid(f"{where} is no pandera schema: {type(error).__name__}: {reason}") from error
+        raise TableSchemaInvalid(f"{where} is not a pandera schema: {type(error).__name__}: {reason}") from error
     if not schema.columns:
-        raise TableSchemaInvalid(f"{where} names no columns: delete it to have it inferred anew")
+        raise TableSchemaInvalid(f"{where} has no columns: delete the file to infer it again")
     return schema
 
 

@@ -1,4 +1,4 @@
-"""The target of a dataset: taken or cut from its column, and judged against the problem type."""
+"""The target of a dataset: its column, or classes cut from it, and its checks against the problem type."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.suggestions import not_one_of
 
-# Above this, the rows that have a target are a selection, and a model of them answers another question.
+# Above this share, the rows that have a target are a biased sample of all rows.
 MAX_SHARE_WITHOUT_TARGET = 0.20
 MAX_CLASSES = 100
 
 
 def target_values(table: pd.DataFrame, experiment: Experiment) -> pd.Series:
-    """Return the target of every row: labels as text for classes, numbers (or what is there) for a regression."""
+    """Return the target of every row: labels as text for classes, plain values for a regression."""
     target = experiment.target
     if target.bins is None and experiment.problem_type != "regression":
         return labels(exact(table[target.column]))
@@ -32,7 +32,7 @@ def target_values(table: pd.DataFrame, experiment: Experiment) -> pd.Series:
 
 
 def classes_of(values: pd.Series, experiment: Experiment) -> tuple[str, ...]:
-    """Return the labels in the order of their codes, a binary target's positive one last; none for a regression."""
+    """Return the labels in the order of their codes, a binary target's positive label last; () for a regression."""
     if experiment.problem_type == "regression":
         return ()
     ordered = experiment.target.labels or in_order(values)
@@ -43,52 +43,52 @@ def classes_of(values: pd.Series, experiment: Experiment) -> tuple[str, ...]:
 
 
 def violations(table: pd.DataFrame, values: pd.Series, experiment: Experiment) -> Iterator[Violation]:
-    """Judge the target values of all rows, those without one included."""
+    """Check the target values of all rows, including the rows without a target."""
     name = experiment.target_name
     if experiment.target.bins and not is_number(plain(table[experiment.target.column])):
-        rule = f"holds text ({_example(values)}): only numbers can be cut into bins"
+        rule = f"contains text ({_example(values)}), but only numbers can be cut into bins"
         yield Violation("target.column", experiment.target.column, rule)
         return
     missing = int(values.isna().sum())
     if missing > MAX_SHARE_WITHOUT_TARGET * len(values):
-        rule = f"is missing in {missing} of {len(values)} rows: at most {MAX_SHARE_WITHOUT_TARGET:.0%} may be"
+        rule = f"is missing in {missing} of {len(values)} rows: at most {MAX_SHARE_WITHOUT_TARGET:.0%} may be missing"
         yield Violation("target", name, rule)
     present = values.dropna()
     if present.nunique() == 1:
-        yield Violation("target", name, f"is a column of one value ({label(present.iloc[0])}): nothing to predict")
+        yield Violation("target", name, f"has only one value ({label(present.iloc[0])}): there is nothing to predict")
     elif len(present) and experiment.problem_type == "regression":
         yield from _number_violations(name, present)
     elif len(present):
         yield from _class_violations(name, present, experiment)
 
 
-def without_target(missing: int, kept: int, target: str) -> tuple[str, ...]:
-    """Return the sentence about the rows that are left out because they have no target; none where all have one."""
-    return (f"{missing:,} of {missing + kept:,} rows have no {target}, and are left out",) if missing else ()
+def without_target(missing: int, present: int, target: str) -> tuple[str, ...]:
+    """Return a note on the rows that are left out because they have no target; empty if all rows have one."""
+    return (f"{missing:,} of {missing + present:,} rows have no {target} and are left out",) if missing else ()
 
 
 def _number_violations(name: str, present: pd.Series) -> Iterator[Violation]:
     if not is_number(present):
-        yield Violation("target", name, f"holds {_example(present)}: a regression needs numbers")
+        yield Violation("target", name, f"contains {_example(present)}, but a regression needs numbers")
     elif infinite := int(np.isinf(present.to_numpy(dtype=np.float64)).sum()):
-        yield Violation("target", name, f"is infinite in {infinite} rows: mend them in the source")
+        yield Violation("target", name, f"is infinite in {infinite} rows: correct them in the source")
 
 
 def _class_violations(name: str, present: pd.Series, experiment: Experiment) -> Iterator[Violation]:
     found = in_order(present)
     for one in experiment.target.labels or ():
         if one not in found:
-            yield Violation("target.labels", one, "has no row: move the bins")
+            yield Violation("target.labels", one, "has no row: change target.bins")
     some = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
     if experiment.problem_type == "binary_classification" and len(found) > 2:
-        rule = f"has {len(found)} values ({some}): binary_classification needs two; cut it with bins and labels"
+        rule = f"has {len(found)} values ({some}), but binary_classification needs two: cut it with bins and labels"
         if words := [one for one in found if one in WORDS]:
             rule += f", or, if {words[0]!r} means a missing value, write columns: {{missing: {{{name}: {words}}}}}"
         yield Violation("target", name, rule)
     elif experiment.problem_type == "multiclass_classification" and not (
         3 <= len(found) <= MAX_CLASSES or experiment.target.labels
     ):
-        rule = f"has {len(found)} values ({some}): multiclass_classification takes 3 to {MAX_CLASSES}"
+        rule = f"has {len(found)} values ({some}), but multiclass_classification needs 3 to {MAX_CLASSES}"
         yield Violation("target", name, rule)
     if experiment.positive_label is not None and label(experiment.positive_label) not in found:
         yield Violation(

@@ -1,6 +1,6 @@
-"""Features that know the target: found by their values, because a leak seldom bears the target's name.
+"""Features that determine the target, detected by their values, because such a column rarely has the target's name.
 
-Only certainties are found, each a reason to stop: the values settle the target in every row of the table.
+Only certain cases are reported, and each stops the run: the feature determines the target in every row.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,45 +10,45 @@ import pandas as pd
 from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.errors import Violation
 
-# A value must be backed by so many rows on average, or small tables would be accused by chance.
+# The minimum average number of rows per value; with fewer, small tables would be reported by chance.
 ROWS_PER_VALUE = 20
 _MANY_VALUES = 10
 
 
 def violations(features: Mapping[str, pd.Series], target: pd.Series, classes: tuple[str, ...]) -> Iterator[Violation]:
-    """Find every feature that settles the target.
+    """Find every feature that determines the target.
 
     Args:
-        features: Columns, aligned with the target.
-        target: Labels, or the numbers of a regression (``classes`` is then empty).
+        features: The feature columns, each of shape (rows,).
+        target: Shape (rows,): labels, or the numbers of a regression (``classes`` is then empty).
         classes: The labels.
     """
     by_target = target.sort_values(kind="stable").index
     for name, column in features.items():
         rule = None
         if classes:
-            rule = _settling_values(column, target) or _settling_gaps(column, target)
+            rule = _determining_values(column, target) or _determining_gaps(column, target)
         elif is_number(column) and _rises_with_target(column.loc[by_target]):
             rule = "rises or falls exactly with the target"
         if rule:
-            yield Violation("columns", name, f"{rule}: it is the target in disguise, drop it under columns.drop")
+            yield Violation("columns", name, f"{rule}, so it reveals the target: drop it under columns.drop")
 
 
-def _settling_values(column: pd.Series, target: pd.Series) -> str | None:
+def _determining_values(column: pd.Series, target: pd.Series) -> str | None:
     distinct = column.nunique(dropna=False)
-    if not 2 <= distinct <= len(column) / ROWS_PER_VALUE or not _settles(column, target):
+    if not 2 <= distinct <= len(column) / ROWS_PER_VALUE or not _determines(column, target):
         return None
-    return f"has {distinct} values, and each goes with one class only"
+    return f"has {distinct} values, each of which occurs with one class only"
 
 
-def _settling_gaps(column: pd.Series, target: pd.Series) -> str | None:
+def _determining_gaps(column: pd.Series, target: pd.Series) -> str | None:
     gaps = column.isna()
-    if len(column) < 2 * ROWS_PER_VALUE or gaps.nunique() < 2 or not _settles(gaps, target):
+    if len(column) < 2 * ROWS_PER_VALUE or gaps.nunique() < 2 or not _determines(gaps, target):
         return None
-    return "is missing in some classes always and in the others never"
+    return "is always missing in some classes and never in the others"
 
 
-def _settles(column: pd.Series, target: pd.Series) -> bool:
+def _determines(column: pd.Series, target: pd.Series) -> bool:
     values = pd.factorize(column, use_na_sentinel=False)[0]
     classes_per_value = pd.Series(pd.factorize(target)[0]).groupby(values).nunique()
     return bool((classes_per_value == 1).all())

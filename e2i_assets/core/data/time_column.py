@@ -30,11 +30,11 @@ def time_violations(name: str, column: pd.Series, times: pd.Series) -> Iterator[
     unzoned &= instants(column[unzoned]).notna().reindex(column.index, fill_value=False)
     if count := int(unzoned.sum()):
         shown = _examples(column[unzoned])
-        rule = f"has no offset in {count} rows ({shown}) and has one in others: write one in each cell"
+        rule = f"has no UTC offset in {count} rows ({shown}), but has one in others: write one in each cell"
         yield Violation("columns.time", name, rule)
     if count := int((lost & ~unzoned).sum()):
         shown = _examples(column[lost & ~unzoned & column.notna()])
-        rule = f"is missing or no date in {count} rows{f' ({shown})' if shown else ''}: it must be a number or a date "
+        rule = f"is missing or not a date in {count} rows{f' ({shown})' if shown else ''}: write a number or a date "
         yield Violation("columns.time", name, f"{rule}such as 2026-01-31, from the year 1 to 9999")
 
 

@@ -1,6 +1,6 @@
-"""The periods of the roles where time decides: cut once, between two different times, and then kept.
+"""The periods of the splits of an experiment with a time column: cut once between different times, then stored.
 
-Rows within the gap behind a period, and rows that come after the last one, belong to no role.
+Rows in the gap after a period, and rows after the last period, are in no split.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ _STEPS = 200
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """The periods of the roles, one after the other.
+    """The consecutive periods of the splits.
 
     Attributes:
-        ends: Last time of each period, itself included: microseconds since 1970 (UTC) for dates, else the numbers.
-        gap: What lies between two periods, in the same unit.
+        ends: Last time of each period, inclusive: microseconds since 1970 (UTC) for dates, else numbers.
+        gap: The gap between two periods, in the same unit.
         dated: Whether the times are dates.
     """
 
@@ -34,7 +34,7 @@ class Windows:
     dated: bool
 
     def places(self, times: pd.Series) -> Array:
-        """Return the position of the period of each row, `IN_THE_GAP` or `TOO_NEW`."""
+        """Return the index of the period of each row, `IN_THE_GAP` or `TOO_NEW`: shape (rows,)."""
         numbers = _numbers(times)
         ends = np.asarray(self.ends)
         places: Array = np.searchsorted(ends, numbers, side="left")
@@ -44,19 +44,19 @@ class Windows:
         return places
 
     def as_document(self) -> list[str | float]:
-        """Return the ends as JSON values that a person can read: dates as text."""
+        """Return the ends as human-readable JSON values: dates as ISO 8601 text."""
         if not self.dated:
             return list(self.ends)
         return [pd.Timestamp(int(end), unit="us", tz="UTC").isoformat() for end in self.ends]
 
 
 def windows(times: pd.Series, shares: Sequence[float], gap_days: int = 0) -> Windows:
-    """Cut time so that the rows that have a role come as near to the shares as different times allow.
+    """Return the periods whose shares of the rows are as near to the wanted shares as the different times allow.
 
     Args:
-        times: Shape (rows,): dates, or numbers; none missing.
-        shares: Of the roles, in the order of time; they add up to 1.
-        gap_days: What lies between two periods: days, or the unit of the column where it holds numbers.
+        times: Shape (rows,): dates or numbers, none missing.
+        shares: The shares of the splits, in order of time; their sum is 1.
+        gap_days: The gap between two periods: in days, or in the unit of a numeric time column.
     """
     dated = is_date(times)
     gap = gap_days * (_MICROSECONDS_PER_DAY if dated else 1)
@@ -64,8 +64,8 @@ def windows(times: pd.Series, shares: Sequence[float], gap_days: int = 0) -> Win
     rows = len(ordered)
     if not gap:
         return Windows(tuple(_cut(ordered, shares, rows, gap)[0]), gap, dated)
-    # With a gap some rows have no role, and how many depends on where the cuts lie, by leaps: the total of the others
-    # is looked for over its whole range, and then more closely around the best.
+    # With a gap, some rows are in no split, and their number is a discontinuous function of the cuts. The total of the
+    # other rows is therefore found by a grid search over its whole range, refined around the best value.
     best = _nearest(ordered, shares, np.linspace(0, rows, _STEPS + 1)[1:], gap)
     step = rows / _STEPS
     around = np.linspace(max(best - step, 1), min(best + step, rows), _STEPS)
@@ -83,17 +83,17 @@ def kept(document: Sequence[str | float], gap_days: int) -> Windows:
 
 
 def _nearest(ordered: Array, shares: Sequence[float], totals: Array, gap: float) -> float:
-    """Return the total of the rows with a role whose cut comes nearest to the shares, in the role furthest off."""
+    """Return the total number of rows in splits that minimises the largest deviation from the shares."""
 
-    def off(total: float) -> float:
+    def deviation(total: float) -> float:
         counts = np.asarray(_cut(ordered, shares, total, gap)[1])
         return float(np.abs(counts / counts.sum() - shares).max())
 
-    return float(min(totals, key=off))
+    return float(min(totals, key=deviation))
 
 
 def _cut(ordered: Array, shares: Sequence[float], total: float, gap: float) -> tuple[list[float], list[int]]:
-    """Cut off each share of ``total`` rows; return the ends, and how many rows each role has."""
+    """Cut the ordered times into periods by the shares of ``total`` rows; return their ends and their row counts."""
     ends: list[float] = []
     counts: list[int] = []
     start = 0
@@ -106,7 +106,7 @@ def _cut(ordered: Array, shares: Sequence[float], total: float, gap: float) -> t
 
 
 def _nearest_edge(ordered: Array, start: int, wanted: float) -> int:
-    """Return how many rows lie before the edge between two different times that is nearest to ``wanted``."""
+    """Return the number of rows before a boundary between two different times, the number nearest to ``wanted``."""
     at = min(max(round(wanted), start + 1, 1), len(ordered))
     value = ordered[at - 1]
     below, above = (int(np.searchsorted(ordered, value, side=side)) for side in ("left", "right"))
@@ -117,6 +117,6 @@ def _numbers(times: pd.Series) -> Array:
     if not is_date(times):
         numbers: Array = times.to_numpy()
         return numbers
-    # Microseconds reach every year that a calendar has; nanoseconds end in 2262.
+    # Microseconds cover the years 1 to 9999; nanoseconds end in 2262.
     dates: Array = pd.to_datetime(times, utc=True).dt.as_unit("us").astype("int64").to_numpy()
     return dates

@@ -1,4 +1,4 @@
-"""An experiment: one prediction problem with its data, algorithm, budget and criteria, as its file declares it."""
+"""An experiment: one prediction problem with its data, algorithm, budget and success criteria, as in its file."""
 
 from typing import Any
 
@@ -15,52 +15,53 @@ from e2i_assets.core.metrics import ProblemType, default_metric
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
 
 _FOR_PEOPLE = frozenset({"description", "owner", "tags"})
-# They decide whether there is a result, not which.
+# They determine whether there is a result, but do not change it.
 _GATES = frozenset({"quality_report", "leakage"})
-# They decide when something is looked at, not what comes of it.
+# They determine when data or models are checked, but do not change the result.
 _FOR_WATCHING: dict[str, Any] = {"source": {"sql": {"watermark"}}, "watch": True}
-# It decides where something is computed, not what.
+# It determines where trials run, but does not change the result.
 _FOR_COMPUTING: dict[str, Any] = {"hpo": {"engine"}}
 
 
 class Experiment(Section):
-    """One experiment. Read it with `file.parse_experiment`, which judges the sections together as well."""
+    """One experiment. Read it with `file.parse_experiment`, which also checks the rules between the sections."""
 
-    # The file's key `search_space` holds changes; the method of that name returns what results from them.
+    # The key `search_space` of the file contains changes; the method of that name returns the resulting space.
     model_config = ConfigDict(serialize_by_alias=True)
 
-    name: Slug = Field(description="Its name everywhere: partition, study, model.")
-    description: StrictStr = Field(default="", description="What is predicted, and for whom.")
+    name: Slug = Field(description="The name of the experiment: also of its partition, study and model.")
+    description: StrictStr = Field(default="", description="What the model predicts, and for whom.")
     owner: Owner = Field(description="A team, such as team:forecasting, or an e-mail address.")
-    source: Source = Field(description="Where the rows come from: exactly one of sample, csv, parquet, sql.")
-    target: Target = Field(description="The column to predict, or how to cut it into classes.")
-    problem_type: ProblemType = Field(description="What kind of target it is.")
+    source: Source = Field(description="The source of the rows: exactly one of sample, csv, parquet, sql.")
+    target: Target = Field(description="The column to predict, or how to cut a numeric column into classes.")
+    problem_type: ProblemType = Field(description="The kind of prediction problem.")
     positive_label: Label = Field(
-        default=None, description="Binary only: the class that is looked for; default the last one."
+        default=None, description="Binary classification only: the positive class. Null: the last class."
     )
     columns: Columns = Columns()
     split: Split = Split()
     quality_report: ProjectPath | None = Field(
         default=None,
-        description="A quality report of your own, JSON or YAML, relative to the project folder; it decides instead of "
-        "ours whether training may start.",
+        description="Your own quality report, a JSON or YAML file relative to the project folder; it replaces the "
+        "built-in one in the decision whether training may start.",
     )
     leakage: Leakage = Leakage()
-    algorithm: StrictStr = Field(description="What is tuned and trained.")
+    algorithm: StrictStr = Field(description="The algorithm to tune and train.")
     metric: StrictStr = Field(
         default_factory=lambda known: default_metric(known["problem_type"]),
-        description="What the search optimises; default roc_auc, f1_weighted or rmse, by problem type.",
+        description="The metric that the search optimises. The default depends on the problem type: roc_auc (binary), "
+        "f1_weighted (multiclass) or rmse (regression).",
     )
     search_space_changes: dict[str, dict[str, Any] | None] = Field(
         default_factory=dict,
         alias="search_space",
-        description="Changes to the algorithm's search space. Without a type, single keys are changed; with one, the "
-        "parameter is defined anew; null takes it out of the search.",
+        description="Changes to the algorithm's search space, by parameter. Without a type, only the given keys "
+        "change; with a type, the parameter is redefined; null removes it from the search.",
     )
     imbalance: Choice = Field(
         default="none",
-        description="What fits do about uneven classes, on the train rows alone: weights, resampling, or "
-        "what is recommended for these rows.",
+        description="How fits handle imbalanced classes, on the train rows only: class weights, resampling, or the "
+        "strategy that is recommended for these rows.",
     )
     fixed: dict[str, ParameterValue] = Field(default_factory=dict, description="Parameters that are not searched.")
     hpo: Hpo = Hpo()
@@ -69,21 +70,23 @@ class Experiment(Section):
     watch: Watch = Watch()
     segments: ColumnList = Field(
         default=(),
-        description="Columns by whose values the model is judged as well; dropped ones are kept for this.",
+        description="Columns whose values define segments: the model is also evaluated on each of them. A column under "
+        "columns.drop may be named too.",
     )
     success_criteria: dict[str, Any] = Field(
-        default_factory=dict, description="Thresholds on the test rows, such as roc_auc: 0.7 or maximum_rmse: 4."
+        default_factory=dict,
+        description="Thresholds for metrics on the test rows, such as roc_auc: 0.7 or maximum_rmse: 4.",
     )
-    tags: dict[Tag, Tag] = Field(default_factory=dict, description="Labels for people.")
+    tags: dict[Tag, Tag] = Field(default_factory=dict, description="Tags for users; they do not change the result.")
 
     @property
     def target_name(self) -> str:
-        """The target column of the dataset."""
+        """The name of the target column of the dataset."""
         return self.target.name or self.target.column
 
     @property
     def spec_hash(self) -> str:
-        """Identity of everything in the file that can change a result: not its description, owner, tags or gates."""
+        """The hash of everything in the file that can change a result: not its description, owner, tags or gates."""
         left_out: dict[str, Any] = {
             **dict.fromkeys([*_FOR_PEOPLE, *_GATES], True),
             **_FOR_WATCHING,
@@ -93,13 +96,13 @@ class Experiment(Section):
 
     @property
     def run_hash(self) -> str:
-        """Identity of everything in the file that a run acts on: the gates too, but nothing that is for people."""
+        """The hash of everything in the file that a run uses: with the gates, without description, owner and tags."""
         left_out: dict[str, Any] = {**dict.fromkeys(_FOR_PEOPLE, True), **_FOR_WATCHING, **_FOR_COMPUTING}
         return content_hash(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def stops_rounds(self) -> bool:
-        """Whether early stopping alone decides the boosting rounds, so that the search does not draw them."""
+        """Whether early stopping determines the boosting rounds, which the search then does not draw."""
         algorithm = registry.algorithm(self.algorithm)
         if algorithm.rounds_cap is None or not self.early_stopping.enabled:
             return False
@@ -108,14 +111,14 @@ class Experiment(Section):
         return self.hpo.rounds == "stopped"
 
     def search_space(self) -> SearchSpace:
-        """Return what the study draws from: the algorithm's space with this experiment's changes."""
+        """Return the search space of the study: the algorithm's space with the changes of this experiment."""
         algorithm = registry.algorithm(self.algorithm)
         return parse_space(settled_space(algorithm, self.problem_type, self._changes(), self.fixed))
 
     def default_parameters(self) -> dict[str, Any]:
-        """Return the algorithm's default parameters, with the cap of rounds where early stopping decides them.
+        """Return the default parameters of the algorithm; the rounds are capped if early stopping determines them.
 
-        A parameter that can never be drawn is what its definition says that it is otherwise.
+        A parameter that can never be drawn has the ``otherwise`` value of its definition.
         """
         algorithm = registry.algorithm(self.algorithm)
         cap = {str(algorithm.rounds_parameter): algorithm.rounds_cap} if self.stops_rounds else {}
@@ -124,10 +127,10 @@ class Experiment(Section):
         return {**known, **algorithm.completing({**known, **self.fixed_parameters()})}
 
     def _changes(self) -> dict[str, dict[str, Any] | None]:
-        """Return the changes to the search space, those included that other options make."""
+        """Return the changes to the search space, including those that other options imply."""
         rounds = {str(registry.algorithm(self.algorithm).rounds_parameter): None} if self.stops_rounds else {}
         return {**self.search_space_changes, **rounds}
 
     def fixed_parameters(self) -> dict[str, Any]:
-        """Return what is never searched: the algorithm's fixed parameters, overridden by this experiment's."""
+        """Return the parameters that are never searched: those the algorithm fixes, overridden by this experiment's."""
         return {**registry.algorithm(self.algorithm).fixed_values, **self.fixed}

@@ -1,4 +1,4 @@
-"""From the text of an experiment file to an Experiment, or to all of its mistakes at once."""
+"""Reading an experiment file: the text becomes an `Experiment`, or one error that lists all mistakes."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,25 +17,25 @@ from e2i_assets.core.suggestions import closest, not_one_of
 
 _SOURCES = ("sample", "csv", "parquet", "sql")
 _RULES = {
-    "missing": "is required and not there",
+    "missing": "is missing: this key is required",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",
     "finite_number": "must be finite",
     "bool_type": "must be true or false",
-    "string_type": "must be text: put it in quotes if it only looks like something else",
+    "string_type": "must be text: put the value in quotes",
     "tuple_type": "must be a list, such as [a, b]",
     "dict_type": "must be a mapping of keys to values",
     "model_type": "must be a mapping of keys to values",
     "model_attributes_type": "must be a mapping of keys to values",
     "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be above {gt}",
+    "greater_than": "must be greater than {gt}",
     "less_than_equal": "must be at most {le}",
 }
 
 
 class _Absent:
-    """What a message shows for a value that is not in the file."""
+    """The value that a message shows for a key that is not in the file."""
 
     def __repr__(self) -> str:
         return "nothing"
@@ -46,26 +46,26 @@ def parse_experiment(text: str, where: str) -> Experiment:
 
     Args:
         text: The YAML.
-        where: What to call it in a message, usually its path.
+        where: The name of the file in messages, usually its path.
 
     Raises:
-        ExperimentInvalid: With every mistake: its path in the file, the value, and what is allowed.
+        ExperimentInvalid: Lists every mistake with its path in the file, the value, and what is allowed.
     """
     return experiment_from(read_mapping(text, where), f"experiment file {where}")
 
 
 def experiment_from(raw: Mapping[str, Any], subject: str) -> Experiment:
-    """Read an experiment that is a mapping already, judged as strictly as a file.
+    """Read an experiment from a mapping, by the same rules as a file.
 
     Args:
         raw: Its keys and values, for example ``experiment.model_dump(mode="json")``.
-        subject: What to call it in a message.
+        subject: The name of the experiment in messages.
 
     Raises:
-        ExperimentInvalid: With every mistake.
+        ExperimentInvalid: Lists every mistake.
     """
-    if unkept := [*_unkept_texts(raw, "")]:
-        raise ExperimentInvalid(subject, unkept)
+    if unstorable := [*_unstorable_texts(raw, "")]:
+        raise ExperimentInvalid(subject, unstorable)
     watch = raw.get("watch")
     recent = watch.get("recent") if isinstance(watch, Mapping) else None
     mistakes = [*_unknown_keys(raw), *_source_violations("source", raw.get("source"))]
@@ -74,7 +74,7 @@ def experiment_from(raw: Mapping[str, Any], subject: str) -> Experiment:
     for key, (adapter, default) in _fields().items():
         if key not in raw:
             if default is PydanticUndefined:
-                mistakes.append(Violation(key, _Absent(), "is required and not there"))
+                mistakes.append(Violation(key, _Absent(), _RULES["missing"]))
             else:
                 parts[key] = default
             continue
@@ -94,7 +94,7 @@ def experiment_from(raw: Mapping[str, Any], subject: str) -> Experiment:
 def _fields() -> dict[str, tuple[TypeAdapter[Any], Any]]:
     found = {}
     for name, field in Experiment.model_fields.items():
-        # A default that depends on another field is left out: `None` stands for "not given" in the rules.
+        # A default that depends on another field is left out: in the rules, `None` means "not given".
         default = None if field.default_factory_takes_validated_data else field.get_default(call_default_factory=True)
         annotation: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
         found[field.alias or name] = (TypeAdapter[Any](annotation), default)
@@ -107,20 +107,20 @@ def _unknown_keys(raw: Mapping[str, Any]) -> Iterator[Violation]:
             yield _unknown_key(key, Experiment, key)
 
 
-def _unkept_texts(raw: object, where: str) -> Iterator[Violation]:
-    """Find what no UTF-8 file or PostgreSQL keeps: a zero byte, and half of a pair of surrogates."""
+def _unstorable_texts(raw: object, where: str) -> Iterator[Violation]:
+    """Find texts that UTF-8 or PostgreSQL cannot store: those with a zero byte or a lone surrogate."""
     if isinstance(raw, str):
         if "\0" in raw or (not raw.isascii() and any("\ud800" <= one <= "\udfff" for one in raw)):
             yield Violation(
-                where or "the file", raw, "has a character that is none: a zero byte, or half a surrogate pair"
+                where or "the file", raw, "has a zero byte or a lone surrogate, which cannot be stored: remove it"
             )
     elif isinstance(raw, Mapping):
         for key, value in raw.items():
-            yield from _unkept_texts(key, where)
-            yield from _unkept_texts(value, f"{where}.{key}" if where else str(key))
+            yield from _unstorable_texts(key, where)
+            yield from _unstorable_texts(value, f"{where}.{key}" if where else str(key))
     elif isinstance(raw, list | tuple):
         for position, value in enumerate(raw):
-            yield from _unkept_texts(value, f"{where}.{position}")
+            yield from _unstorable_texts(value, f"{where}.{position}")
 
 
 def _source_violations(where: str, raw: object) -> Iterator[Violation]:
@@ -138,7 +138,7 @@ def _as_violation(key: str, problem: ErrorDetails) -> Violation:
         return _unknown_key(path[-1], _model_at(path[:-1]), where)
     value = _Absent() if problem["type"] == "missing" else problem["input"]
     if isinstance(value, str) and "://" in value:
-        value = "(an address, not shown)"
+        value = "(a URL, not shown)"
     return Violation(where, value, _rule(problem))
 
 
@@ -157,7 +157,7 @@ def _unknown_key(key: str, model: type[BaseModel], where: str) -> Violation:
     keys = _keys(model)
     if near := closest(key, keys):
         return Violation(where, key, f"is not a known key; did you mean {near!r}?")
-    return Violation(where, key, f"is not a known key; known are {', '.join(keys)}")
+    return Violation(where, key, f"is not a known key; the known keys are {', '.join(keys)}")
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
@@ -167,7 +167,7 @@ def _keys(model: type[BaseModel]) -> list[str]:
 def _model_at(path: list[str]) -> type[BaseModel]:
     model: type[BaseModel] = Experiment
     for part in path:
-        if part not in model.model_fields:  # a place in a list, or a name in a mapping, of one kind of section
+        if part not in model.model_fields:  # an index of a list, or a key of a mapping, whose items are sections
             continue
         options = _parts_of(model.model_fields[part].annotation)
         model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))

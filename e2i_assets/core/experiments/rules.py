@@ -1,4 +1,4 @@
-"""What must hold between the sections of an experiment, judged on those sections that are valid in themselves."""
+"""The rules between the sections of an experiment; they are checked on the sections that are valid on their own."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,10 +18,10 @@ Parts = Mapping[str, Any]
 
 
 def violations(parts: Parts) -> Iterator[Violation]:
-    """Judge an experiment across its sections.
+    """Check the rules between the sections of an experiment.
 
     Args:
-        parts: The valid ones of the values of `Experiment`, by the key in the file.
+        parts: The valid values of an `Experiment`, by their key in the file.
     """
     problem_type: ProblemType | None = parts.get("problem_type")
     yield from _algorithm_violations(parts, problem_type)
@@ -61,7 +61,7 @@ def _algorithm_violations(parts: Parts, problem_type: ProblemType | None) -> Ite
     algorithm: Algorithm = registry.algorithm(name)
     if problem_type and problem_type not in algorithm.problem_types:
         able = [other for other in registry.names() if problem_type in registry.algorithm(other).problem_types]
-        yield Violation("algorithm", name, f"cannot do {problem_type}: choose one of {', '.join(able)}")
+        yield Violation("algorithm", name, f"does not support {problem_type}: choose one of {', '.join(able)}")
     elif problem_type and "search_space" in parts and "fixed" in parts:
         is_searched = parts["hpo"].enabled if "hpo" in parts else True
         yield from space_changes.violations(algorithm, problem_type, parts["search_space"], parts["fixed"], is_searched)
@@ -74,11 +74,11 @@ def _imbalance_violations(parts: Parts, problem_type: ProblemType | None) -> Ite
     if choice == "none":
         return
     if problem_type == "regression":
-        yield Violation("imbalance", choice, "is for classes, and a regression has none: take it out")
+        yield Violation("imbalance", choice, "is for classification only, not for regression: remove it")
     searched = {name for name, change in parts["search_space"].items() if change is not None}
     for name in sorted(WEIGHING & (searched | parts["fixed"].keys())):
         where = "fixed" if name in parts["fixed"] else "search_space"
-        rule = f"weighs the classes, and so does imbalance: {choice} already: take one of the two out"
+        rule = f"weights the classes, and so does imbalance: {choice}: remove one of the two"
         yield Violation(f"{where}.{name}", parts["fixed"].get(name, parts["search_space"].get(name)), rule)
 
 
@@ -88,7 +88,7 @@ def _metric_violations(name: str, problem_type: ProblemType) -> Iterator[Violati
         return
     elsewhere = [other for other in PROBLEM_TYPES if name in metrics.names(other)]
     if elsewhere:
-        yield Violation("metric", name, f"is not for {problem_type}: choose one of {', '.join(own)}")
+        yield Violation("metric", name, f"is not a metric of {problem_type}: choose one of {', '.join(own)}")
     elif (meant := measures.measure(name, problem_type)) and meant.name in own:
         yield Violation("metric", name, f"is not one of {', '.join(own)}; did you mean {meant.name!r}?")
     else:
@@ -101,12 +101,12 @@ def _target_violations(target: Target) -> Iterator[Violation]:
         return
     for key, value in together.items():
         if value is None:
-            yield Violation(f"target.{key}", value, "is needed: name, bins and labels go together")
+            yield Violation(f"target.{key}", value, "is required: name, bins and labels must be given together")
     if target.bins and target.labels and len(target.labels) != len(target.bins) + 1:
-        rule = f"must be {len(target.bins) + 1} labels: one more than there are bins"
+        rule = f"must be {len(target.bins) + 1} labels, one more than there are bins"
         yield Violation("target.labels", list(target.labels), rule)
     if target.name and target.name.casefold() == target.column.casefold():
-        yield Violation("target.name", target.name, "must differ from the column that it is cut from")
+        yield Violation("target.name", target.name, "must differ from target.column, which it is cut from")
 
 
 def _cut_violations(target: Target, problem_type: ProblemType | None) -> Iterator[Violation]:
@@ -114,11 +114,12 @@ def _cut_violations(target: Target, problem_type: ProblemType | None) -> Iterato
         return
     labels = list(target.labels)
     if problem_type == "regression":
-        yield Violation("target.labels", labels, "make classes, and a regression has none: take bins and labels out")
+        rule = "are for classification only, not for regression: remove name, bins and labels"
+        yield Violation("target.labels", labels, rule)
     elif problem_type == "binary_classification" and len(labels) != 2:
-        yield Violation("target.labels", labels, "must be 2 for binary_classification")
+        yield Violation("target.labels", labels, "must be 2 labels for binary_classification")
     elif problem_type == "multiclass_classification" and len(labels) < 3:
-        yield Violation("target.labels", labels, "must be at least 3 for multiclass_classification")
+        yield Violation("target.labels", labels, "must be at least 3 labels for multiclass_classification")
 
 
 def _positive_label_violations(parts: Parts, target: Target, problem_type: ProblemType | None) -> Iterator[Violation]:
@@ -126,58 +127,60 @@ def _positive_label_violations(parts: Parts, target: Target, problem_type: Probl
     if label is None:
         return
     if problem_type and problem_type != "binary_classification":
-        yield Violation("positive_label", label, f"is for binary_classification only, not for {problem_type}")
+        rule = f"is for binary_classification only, not for {problem_type}: remove it"
+        yield Violation("positive_label", label, rule)
     elif target.labels and label not in target.labels:
         yield Violation("positive_label", label, not_one_of(label, target.labels))
 
 
 def _column_violations(target: Target, columns: Columns) -> Iterator[Violation]:
-    roles = {"group": columns.group, "time": columns.time}
+    single = {"group": columns.group, "time": columns.time}
     lists = {"id": columns.id, "drop": columns.drop, "categorical": columns.categorical}
-    # A column that classes are cut from leaves the features anyway, so naming it among the drops does no harm.
+    # A column that classes are cut from is never a feature, so it may also be listed under columns.drop.
     targets = {target.name} if target.bins else {target.column}
     named = {key: set(names) for key, names in lists.items()}
-    named |= {role: {column} for role, column in roles.items() if column}
+    named |= {key: {column} for key, column in single.items() if column}
     for where, names in named.items():
         for column in sorted(names & targets):
-            yield Violation(f"columns.{where}", column, "is the target: it cannot have another role")
+            yield Violation(f"columns.{where}", column, "is the target: remove it here")
     if columns.group and columns.group == columns.time:
-        yield Violation("columns.time", columns.time, "is the grouping column as well")
-    for role in ("group", "time", "id"):
-        for column in sorted(named.get(role, set()) & named["drop"]):
-            yield Violation("columns.drop", column, f"is the {role} column and no feature anyway: take it out")
+        yield Violation("columns.time", columns.time, "is also columns.group: name different columns")
+    for key in ("group", "time", "id"):
+        for column in sorted(named.get(key, set()) & named["drop"]):
+            yield Violation("columns.drop", column, f"is the {key} column, which is never a feature: remove it here")
     others = set().union(*(names for where, names in named.items() if where != "categorical"))
     for column in sorted(named["categorical"] & (others | {target.column})):
-        yield Violation("columns.categorical", column, "is no feature: take it out of categorical")
+        yield Violation("columns.categorical", column, "is not a feature: remove it here")
 
 
 def split_violations(split: Split, target: Target, columns: Columns) -> Iterator[Violation]:
-    """Judge how the rows are placed."""
+    """Check the split section against the target and the columns."""
     if split.gap and not columns.time:
-        yield Violation("split.gap", split.gap, "lies between times: it needs columns.time")
+        yield Violation("split.gap", split.gap, "needs a time column: name columns.time, or remove the gap")
     if split.column is None:
         return
     if split.gap:
-        yield Violation("split.gap", split.gap, "does nothing with split.column: leave its rows out of the source")
+        rule = "has no effect with split.column: remove it, and leave the rows of the gap out of the source"
+        yield Violation("split.gap", split.gap, rule)
     if split.column in (target.column, target.name):
-        yield Violation("split.column", split.column, "is the target: it cannot have another role")
+        yield Violation("split.column", split.column, "is the target: name another column")
     others = {"group": columns.group, "time": columns.time}
     lists = {"id": columns.id, "drop": columns.drop, "categorical": columns.categorical}
     taken = [where for where, name in others.items() if name == split.column]
     taken += [where for where, names in lists.items() if split.column in names]
     for where in taken:
-        yield Violation(f"columns.{where}", split.column, "says the role of each row (split.column): take it out here")
+        yield Violation(f"columns.{where}", split.column, "is the column of the split (split.column): remove it here")
 
 
 def segment_violations(segments: Sequence[str], target: Target) -> Iterator[Violation]:
-    """Judge the columns by which the model is judged."""
+    """Check that no segment column is the target."""
     for name in segments:
         if name in (target.column, target.name):
-            yield Violation("segments", name, "is the target: a model cannot be judged by what it should find out")
+            yield Violation("segments", name, "is the target, which cannot define segments: remove it here")
 
 
 def leakage_violations(leakage: Leakage, columns: Columns) -> Iterator[Violation]:
-    """Judge what is accepted although it looks like leakage."""
+    """Check the features that are accepted although they look like leakage."""
     for name in leakage.accepted:
         if name in columns.drop:
-            yield Violation("leakage.accepted", name, "is dropped, so there is nothing to accept: take it out here")
+            yield Violation("leakage.accepted", name, "is under columns.drop, so it is not a feature: remove it here")

@@ -1,4 +1,4 @@
-"""The JSON Schema of an experiment file: what editors complete and underline while a person writes one."""
+"""The JSON Schema of an experiment file, which editors use for completion and validation."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from e2i_assets.core.experiments.objective_rules import objective_names
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the schema; the closed vocabularies that live outside the model are written into it."""
+    """Return the schema, with the allowed algorithm, metric and criterion names, which the model does not define."""
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Experiment.model_json_schema(),

@@ -1,4 +1,4 @@
-"""The sections of an experiment file that say how to search, each valid in itself; see `sections`."""
+"""The sections of an experiment file that configure the search, each validated on its own; see `sections`."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -8,14 +8,14 @@ from pydantic import Field, StrictBool, StrictInt, model_validator
 from e2i_assets.core.experiments.sections import Section
 from e2i_assets.core.experiments.values import Column, Hours, NotNegative, Number, Seconds, Seed, Share, Text
 
-# Where the trials of a study run: in this process, in others beside it, or in those of a Dask cluster.
+# Where the trials of a study run: in threads of this process, in local processes, or on a Dask cluster.
 Engine = Literal["threads", "processes", "dask"]
 Sampler = Literal["tpe", "random", "cmaes", "qmc", "grid", "nsga2", "gp"]
 Pruner = Literal["median", "successive_halving", "hyperband", "percentile", "wilcoxon", "patient", "none"]
 
 
 class FurtherObjective(Section):
-    """Something else that counts, besides the metric; in short just its name."""
+    """A further objective besides the metric; the short form is its name."""
 
     name: Text = Field(description="Another metric, model_size, prediction_time or fairness_gap.")
     column: Column | None = Field(default=None, description="For fairness_gap: the feature whose groups are compared.")
@@ -27,9 +27,9 @@ class FurtherObjective(Section):
 
 
 class Constraint(Section):
-    """What a trained model must keep to; in short just the limit."""
+    """A limit that a trained model must keep; the short form is the limit."""
 
-    limit: Number = Field(description="At least this for what should be high, at most this for everything else.")
+    limit: Number = Field(description="A minimum for metrics that are maximised, a maximum for everything else.")
     column: Column | None = Field(default=None, description="For fairness_gap: the feature whose groups are compared.")
 
     @model_validator(mode="before")
@@ -39,88 +39,100 @@ class Constraint(Section):
 
 
 class Hpo(Section):
-    """The search."""
+    """The hyperparameter search."""
 
-    enabled: StrictBool = Field(default=True, description="False trains the defaults.")
-    trials: StrictInt = Field(default=100, ge=1, description="Budget of the study.")
-    timeout_hours: Hours | None = Field(default=None, description="Null is no limit; fractions count.")
+    enabled: StrictBool = Field(
+        default=True, description="Whether to search; false trains with the default parameters."
+    )
+    trials: StrictInt = Field(default=100, ge=1, description="The number of trials of the study.")
+    timeout_hours: Hours | None = Field(
+        default=None, description="Time limit of the study in hours, such as 0.5. Null: no limit."
+    )
     stop_without_improvement: StrictInt | None = Field(
-        default=None, ge=1, description="The study ends after so many trials without a better one; null: never."
+        default=None, ge=1, description="Stop the study after this many trials without an improvement. Null: never."
     )
     trial_seconds: Seconds | None = Field(
-        default=None, description="A trial that takes longer is ended and has failed; null: no limit. Fractions count."
+        default=None, description="Time limit of one trial in seconds; a longer trial fails. Null: no limit."
     )
     trial_memory_mb: StrictInt | None = Field(
         default=None,
         ge=1,
-        description="A trial whose process takes more megabytes, with the libraries and the prepared rows, is ended "
-        "and has failed; null: no limit.",
+        description="Memory limit of one trial in megabytes, including the libraries and the prepared rows; a trial "
+        "whose process needs more fails. Null: no limit.",
     )
     max_failures: StrictInt = Field(
-        default=10, ge=1, description="So many trials failing one after the other break the study off."
+        default=10, ge=1, description="Stop the study after this many consecutive failed trials."
     )
     sampler: Sampler = Field(default="tpe", description="How the next configuration is chosen.")
     pruner: Pruner | None = Field(
         default=None,
-        description="Which trials are ended early. Null: median, or none where there are objectives: a trial can only "
-        "be compared with others on its way where one number says how good it is.",
+        description="How unpromising trials are stopped early. Null: median, or none with objectives, because pruning "
+        "compares the intermediate values of a single objective.",
     )
     objective: Literal["validation", "cross_validation"] = Field(
         default="validation",
-        description="What a trial is judged on: the validation rows, or folds of train and validation for small data.",
+        description="How a trial is scored: on the validation rows, or, for small data, by cross-validation on the "
+        "train and validation rows.",
     )
-    folds: StrictInt = Field(default=5, ge=2, description="With cross_validation: folds of one repetition.")
-    repeats: StrictInt = Field(default=1, ge=1, description="With cross_validation: repetitions with other folds.")
+    folds: StrictInt = Field(default=5, ge=2, description="With cross_validation: the number of folds.")
+    repeats: StrictInt = Field(
+        default=1, ge=1, description="With cross_validation: the number of repetitions, each with different folds."
+    )
     rounds: Literal["stopped", "searched"] | None = Field(
         default=None,
-        description="Boosters: early stopping decides the rounds, or the search does. Null: stopped, unless early "
-        "stopping is off.",
+        description="For boosters: whether early stopping or the search determines the number of boosting rounds. "
+        "Null: stopped, unless early stopping is disabled.",
     )
     objectives: tuple[FurtherObjective, ...] = Field(
-        default=(), description="What is weighed against the metric: the study then keeps a Pareto front."
+        default=(), description="Further objectives besides the metric; the study then returns a Pareto front."
     )
     tolerance: NotNegative = Field(
         default=0.0,
-        description="With objectives: how far below its best the metric may be, in its own unit, for their sake.",
+        description="With objectives: how much worse than its best value the metric of the selected trial may be, in "
+        "the unit of the metric.",
     )
     constraints: dict[Text, Constraint] = Field(
         default_factory=dict,
-        description="Limits that a trained model must keep, such as model_size: 500000; at least for what should "
-        "be high, at most for everything else. A fairness gap has a column too: fairness_gap: {limit: 0.05, "
+        description="Limits that a trained model must keep, such as model_size: 500000: a minimum for metrics that are "
+        "maximised, a maximum for everything else. A fairness gap also needs a column: fairness_gap: {limit: 0.05, "
         "column: sex}.",
     )
     seed: Seed = 42
     workers: StrictInt | None = Field(
         default=None,
         ge=1,
-        description="Trials at a time; null: as many as there are cores for this process, or threads in the cluster.",
+        description="The number of trials that run in parallel. Null: the number of cores available to this process, "
+        "or of threads in the cluster.",
     )
     engine: Engine = Field(
         default="threads",
         description="Where trials run: threads of one process, processes of this machine, or the workers of the Dask "
-        "cluster at E2I_DASK_ADDRESS. It changes no value, and no study begins anew because of it.",
+        "cluster at E2I_DASK_ADDRESS. It does not change the results, and changing it does not start a new study.",
     )
 
     @property
     def used_pruner(self) -> Pruner:
-        """The pruner that is used: the one that was chosen, or the default for such a search."""
+        """The pruner that the study uses: the chosen one, or the default."""
         return self.pruner or ("none" if self.objectives else "median")
 
 
 class EarlyStopping(Section):
-    """Boosters stop adding rounds when validation no longer improves."""
+    """Early stopping: a booster stops adding rounds when the validation score no longer improves."""
 
     enabled: StrictBool = True
-    patience: StrictInt = Field(default=10, ge=1, description="Rounds without improvement.")
+    patience: StrictInt = Field(default=10, ge=1, description="Stop after this many rounds without an improvement.")
 
 
 class WarmStart(Section):
-    """The best configurations of similar studies are tried first."""
+    """Warm start: the first trials of a study use the best configurations of similar studies."""
 
     enabled: StrictBool = True
     min_similarity: Share = Field(
-        default=0.2, description="Patterns less similar than this are not used; similarity is exp(-distance)."
+        default=0.2, description="The minimum similarity of a pattern that is used; similarity is exp(-distance)."
     )
     max_configurations: StrictInt = Field(
-        default=10, ge=1, description="At most this many are tried first, and no more than a quarter of the trials."
+        default=10,
+        ge=1,
+        description="The maximum number of configurations that are tried first; never more than a quarter of the "
+        "trials.",
     )

@@ -1,4 +1,4 @@
-"""The sections of an experiment file, each valid in itself; what must hold between them is in `rules`."""
+"""The sections of an experiment file, each validated on its own; the rules between sections are in `rules`."""
 
 from typing import Any, Literal
 
@@ -24,49 +24,53 @@ SourceKind = Literal["sample", "csv", "parquet", "sql"]
 
 
 class Section(BaseModel):
-    """A part of an experiment file: unknown keys are mistakes, and nothing changes after reading."""
+    """Base of the sections of an experiment file: immutable, and unknown keys are mistakes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SqlQuery(Section):
-    """Rows from a PostgreSQL database; its address, with the password, stays out of the file."""
+    """Rows from a PostgreSQL database; its URL, which contains the password, is not in the file."""
 
-    query: Text = Field(description="One SELECT, read-only. End it with ORDER BY: the order of rows counts.")
+    query: Text = Field(
+        description="One read-only SELECT. End it with ORDER BY, because the order of the rows matters."
+    )
     url_env: EnvironmentVariable = Field(
-        default="E2I_SOURCE_URL", description="Environment variable that holds the address."
+        default="E2I_SOURCE_URL", description="The environment variable that contains the URL of the database."
     )
     watermark: Text | None = Field(
         default=None,
-        description="One SELECT of one row that is another when the rows are, such as SELECT max(changed_at), count(*) "
-        "FROM visits: asked instead of the rows to notice new data. Null: the server hashes all rows.",
+        description="One SELECT that returns one row, which changes whenever the data changes, such as SELECT "
+        "max(changed_at), count(*) FROM visits. It detects new data without reading the rows. Null: the server hashes "
+        "all rows.",
     )
 
 
 class CsvFile(Section):
-    """A CSV file; each key besides the path is found in the file where that is certain. In short ``csv: path``."""
+    """A CSV file; keys besides the path are detected from the file if unambiguous. The short form is ``csv: path``."""
 
     path: ProjectPath = Field(
         description="The file, relative to the project folder; it may be compressed (gz, bz2, xz, zst, zip)."
     )
     delimiter: Delimiter | None = Field(default=None, description="The character between two cells, such as ';'.")
-    decimal: Literal[".", ","] | None = Field(default=None, description="The decimal sign of all numbers.")
+    decimal: Literal[".", ","] | None = Field(default=None, description="The decimal separator of all numbers.")
     thousands: Literal[",", ".", " ", "'", "_"] | None = Field(
-        default=None, description="The sign between groups of three digits."
+        default=None, description="The thousands separator of all numbers."
     )
     encoding: Encoding | None = Field(
-        default=None, description="The encoding of the file, such as cp1252. Null: UTF-8, or what its first bytes say."
+        default=None,
+        description="The encoding of the file, such as cp1252. Null: the encoding of its byte order mark, or UTF-8.",
     )
     skip_rows: StrictInt | None = Field(
-        default=None, ge=0, description="Lines above the header, such as a title, that are not part of the table."
+        default=None, ge=0, description="The number of lines to skip before the header, such as a title."
     )
     quote: Literal['"', "'", "none"] | None = Field(
-        default=None, description="The character around a cell that holds the delimiter; none: there is no such one."
+        default=None, description="The quotation mark around cells that contain the delimiter; none: no quotation mark."
     )
     missing: MissingWords | None = Field(
         default=None,
-        description="Cells that mean a missing value, in all columns, instead of the default list (docs/data.md); an "
-        "empty cell always does.",
+        description="Cells that mean a missing value in all columns, instead of the default list (docs/data.md). An "
+        "empty cell is always a missing value.",
     )
 
     @model_validator(mode="before")
@@ -76,13 +80,13 @@ class CsvFile(Section):
 
     @model_serializer
     def _shortest_form(self) -> str | dict[str, Any]:
-        """Write a file without options as its path: the identity of an experiment does not change with the form."""
+        """Serialise a file without options as its path, so that both forms have the same hash."""
         options = self.options
         return {"path": self.path, **options} if options else self.path
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keys that are given, besides the path."""
+        """The given keys, without the path."""
         given = {name: getattr(self, name) for name in type(self).model_fields if name != "path"}
         return {
             name: list(value) if isinstance(value, tuple) else value
@@ -92,46 +96,48 @@ class CsvFile(Section):
 
 
 class Source(Section):
-    """Where the rows come from: exactly one of the four."""
+    """The source of the rows: exactly one of the four kinds."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     sample: Literal["rand_hie"] | None = Field(
-        default=None, description="Real data that is installed with this package."
+        default=None, description="A real data set that is installed with this package."
     )
     csv: CsvFile | None = Field(
-        default=None, description="A CSV file, relative to the project folder, or the file with how it is to be read."
+        default=None, description="A CSV file, relative to the project folder, or a mapping of its path and options."
     )
     parquet: ProjectPath | None = Field(
         default=None,
-        description="A Parquet file, or a folder of them (partitioned), relative to the project folder.",
+        description="A Parquet file or a (partitioned) folder of Parquet files, relative to the project folder.",
     )
     sql: SqlQuery | None = Field(default=None, description="A query on a PostgreSQL database.")
 
     @property
     def kind(self) -> SourceKind:
-        """Which of the four it is."""
+        """The kind of the source."""
         kinds: tuple[SourceKind, ...] = ("sample", "csv", "parquet", "sql")
         return next(kind for kind in kinds if getattr(self, kind) is not None)
 
     @property
     def place(self) -> str:
-        """The path, query or sample that it names."""
+        """The path, the query or the name of the sample."""
         if self.sql is not None:
             return self.sql.query
         return self.csv.path if self.csv is not None else str(self.parquet or self.sample)
 
 
 class Target(Section):
-    """What is predicted: a column, or classes cut out of a numeric column; in short ``target: column``."""
+    """The target: a column, or classes cut from a numeric column; the short form is ``target: column``."""
 
     column: Column = Field(description="The column of the source.")
     name: Column | None = Field(default=None, description="With bins: the name of the new target column.")
     bins: Bins | None = Field(
-        default=None, description="Upper edges: a value up to and including the first gets label one."
+        default=None,
+        description="Upper edges of the classes, in ascending order: a value up to and including the first edge gets "
+        "the first label.",
     )
     labels: Labels | None = Field(
-        default=None, description="One label more than there are bins, the lowest values first."
+        default=None, description="The labels of the classes, lowest values first: one more than there are bins."
     )
 
     @model_validator(mode="before")
@@ -141,74 +147,91 @@ class Target(Section):
 
 
 class Columns(Section):
-    """What the columns of the table are, other than features."""
+    """The columns with a special meaning; all other columns are features."""
 
     group: Column | None = Field(
-        default=None, description="Rows with one value here never get into two roles (a person)."
+        default=None,
+        description="The group column, such as a patient id: all rows with the same value are in the same split.",
     )
-    time: Column | None = Field(default=None, description="Train is before validation, validation before test.")
-    id: ColumnList = Field(default=(), description="Identifiers: never features; together they should be unique.")
+    time: Column | None = Field(
+        default=None,
+        description="The time column: all train rows are before the validation rows, and those before the test rows.",
+    )
+    id: ColumnList = Field(
+        default=(), description="Identifiers: never features; together they should be unique in each row."
+    )
     drop: ColumnList = Field(
-        default=(), description="Columns that must not be features, above all what is known too late."
+        default=(),
+        description="Columns that must not be features, above all values that are not known at prediction time.",
     )
-    categorical: ColumnList = Field(default=(), description="Numeric codes that mean categories.")
+    categorical: ColumnList = Field(default=(), description="Columns whose numbers are codes of categories.")
     missing: dict[Column, MissingWords] = Field(
         default_factory=dict,
-        description="Cells of a column that mean a missing value, words or numbers, such as hp: ['?', -999]; an empty "
-        "list: all words of the column are values.",
+        description="Words or numbers that mean a missing value, by column, such as hp: ['?', -999]. An empty list: "
+        "all words of the column are values.",
     )
     decimal: dict[Column, Literal[".", ","]] = Field(
-        default_factory=dict, description="The decimal sign of a column that holds numbers as text."
+        default_factory=dict, description="The decimal separator of a column that contains numbers as text."
     )
 
 
 class Split(Section):
-    """How rows are placed: 60/20/15/5 is the contract, so only who goes where is free."""
+    """How the rows are split; the shares 60/20/15/5 are part of the contract and cannot be changed."""
 
-    seed: Seed = Field(default=42, description="Another seed begins a new split; the same one moves no row.")
+    seed: Seed = Field(
+        default=42, description="The seed of the split: another seed makes a new split, the same seed moves no row."
+    )
     gap: StrictInt = Field(
         default=0,
         ge=0,
-        description="With a time column: what lies between two roles, in days, or in its unit where it holds numbers; "
-        "rows in the gap have no role.",
+        description="With a time column: the gap between two splits, in days, or in the unit of a numeric time column. "
+        "Rows in the gap are in no split.",
     )
     column: Column | None = Field(
         default=None,
-        description="A column that says the role of each row: train, validation, test or holdout. Never a feature.",
+        description="A column that contains the split of each row: train, validation, test or holdout. Never a "
+        "feature.",
     )
 
 
 class Leakage(Section):
-    """When a feature counts as one that gives the target away, and what is known to be none."""
+    """The limits of the leakage checks, and the accepted exceptions."""
 
     maximum_auc: Share = Field(
-        default=0.99, description="A feature that alone reaches this ROC AUC on the validation rows is refused."
+        default=0.99,
+        description="Classification: a feature that reaches this ROC AUC alone on the validation rows is refused.",
     )
-    maximum_r2: Share = Field(default=0.98, description="The same for a regression.")
+    maximum_r2: Share = Field(
+        default=0.98, description="Regression: a feature that reaches this R² alone on the validation rows is refused."
+    )
     accepted: dict[Column, Text] = Field(
         default_factory=dict,
-        description="Features that may know so much, each with the reason, such as "
-        "last_visits: what was counted the year before.",
+        description="Features that may exceed these limits, each with the reason, such as last_visits: the count of "
+        "the previous year.",
     )
     accepted_copies: Text | None = Field(
-        default=None, description="Why rows may be alike in two roles: what is it that looks alike and is not the same?"
+        default=None,
+        description="The reason why two splits may contain equal rows, such as different patients with equal values.",
     )
 
 
 class Watch(Section):
-    """What is looked at while the model is in use, and when it is tuned again. None of it changes what a run makes."""
+    """Monitoring of the model in use, and when it is tuned again. It does not change the result of a run."""
 
     recent: Source | None = Field(
         default=None,
-        description="Rows that came later, with the same columns as the source: where drift is looked for. The target "
-        "may be missing in them, or come later. Null: nothing is looked for.",
+        description="Newer rows with the same columns as the source, which are compared with the train rows to detect "
+        "drift. The target may be missing. Null: no drift detection.",
     )
     largest_psi: NotNegative = Field(
-        default=0.2, description="A feature whose population stability index is above this, and surely so, has drifted."
+        default=0.2,
+        description="A feature has drifted if its population stability index is above this limit by more than chance "
+        "explains.",
     )
     cool_down_days: NotNegative = Field(
-        default=7.0, description="So long after a re-tune for drift no other one is asked for."
+        default=7.0, description="The minimum number of days between two re-tunes that drift triggers."
     )
     retune_after_days: NotNegative = Field(
-        default=30.0, description="A model older than this is tuned again by the weekly schedule, where that is on."
+        default=30.0,
+        description="The weekly schedule, if it is on, tunes a model again after this number of days.",
     )

@@ -1,4 +1,4 @@
-"""The search space of an experiment: the algorithm's own, changed by the file, with no parameter that cannot apply."""
+"""The search space of an experiment: the algorithm's space with the changes of the file, reduced to what can apply."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,30 +19,30 @@ def settled_space(
 ) -> Documents:
     """Return the resulting space as definitions for `search_space.parse_space`.
 
-    A parameter that is fixed or taken out leaves the space. A condition on it is then decided: where it holds it is
-    dropped, where it does not the waiting parameter leaves too.
+    A parameter that is fixed or removed leaves the space. Conditions on it are then constant: a condition that is
+    always met is dropped, and a parameter whose condition is never met leaves the space too.
 
     Args:
-        algorithm: Whose space is changed.
-        problem_type: Of the experiment.
-        changes: Parameter to changed keys, to a whole definition (one with a type), or to None.
+        algorithm: The algorithm whose space is changed.
+        problem_type: The problem type of the experiment.
+        changes: Parameter to changed keys, to a complete definition (with a type), or to None.
         fixed: Parameters with one value.
     """
     space = _changed(algorithm, problem_type, changes, fixed)
     constants = {**algorithm.default_values, **algorithm.fixed_values, **fixed}
-    own = {name for name in space if not changes.get(name)}
-    while (decided := _one_round(space, constants, algorithm.parameters, own)) != space:
-        space = decided
+    unchanged = {name for name in space if not changes.get(name)}
+    while (resolved := _one_round(space, constants, algorithm.parameters, unchanged)) != space:
+        space = resolved
     return space
 
 
 def undrawn_values(
     algorithm: Algorithm, problem_type: ProblemType, changes: Changes, fixed: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what those parameters are ``otherwise`` whose condition what is fixed or taken out can never meet."""
-    asked = _changed(algorithm, problem_type, changes, fixed)
+    """Return the ``otherwise`` values of the parameters whose condition is never met with these changes."""
+    changed = _changed(algorithm, problem_type, changes, fixed)
     settled = settled_space(algorithm, problem_type, changes, fixed)
-    return {name: one["otherwise"] for name, one in asked.items() if "otherwise" in one and name not in settled}
+    return {name: one["otherwise"] for name, one in changed.items() if "otherwise" in one and name not in settled}
 
 
 def violations(
@@ -52,11 +52,11 @@ def violations(
     fixed: Mapping[str, Any],
     is_searched: bool = True,
 ) -> Iterator[Violation]:
-    """Judge the changes and the fixed parameters of an experiment.
+    """Check the search-space changes and the fixed parameters of an experiment.
 
     Args:
-        algorithm: Whose parameters they are.
-        problem_type: Of the experiment.
+        algorithm: The algorithm that has the parameters.
+        problem_type: The problem type of the experiment.
         changes: See `settled_space`.
         fixed: Parameters with one value.
         is_searched: Whether there is a search; without one the defaults and the fixed parameters are fitted.
@@ -71,7 +71,8 @@ def violations(
             yield Violation(f"search_space.{broken.where}", broken.value, broken.rule)
     for name, change in known.items():
         if change is not None and name not in space and name not in fixed:
-            yield Violation(f"search_space.{name}", dict(change), "can never apply: see the parameter it depends on")
+            rule = "can never apply, because its condition is never met: change the parameter that it depends on"
+            yield Violation(f"search_space.{name}", dict(change), rule)
     wrongly_fixed = [*_fixed_violations(algorithm, problem_type, space, fixed)]
     yield from wrongly_fixed
     named = {violation.where for violation in wrongly_fixed}
@@ -83,7 +84,7 @@ def violations(
 def _unread(
     algorithm: Algorithm, problem_type: ProblemType, space: Documents, fixed: Mapping[str, Any]
 ) -> Iterator[Violation]:
-    """Find what some fit of the experiment would not read, of its fixed parameters and of the searched ones."""
+    """Find the fixed and the searched parameters that at least one fit of the experiment ignores."""
     constants = {**algorithm.default_values, **algorithm.fixed_values, **fixed}
 
     def possible(name: str, other: str) -> list[Any]:
@@ -94,19 +95,19 @@ def _unread(
             return [constants.get(other, ABSENT)]
         definition = space[other]
         values = list(definition.get("choices", [definition.get("low")]))
-        waits_for_it = name in (definition.get("when") or {})
-        if "when" in definition and "otherwise" not in definition and not waits_for_it:
+        depends_on_name = name in (definition.get("when") or {})
+        if "when" in definition and "otherwise" not in definition and not depends_on_name:
             values.append(constants.get(other, ABSENT))
         return values
 
-    own = {name: value for name, value in fixed.items() if algorithm.fixed_values.get(name) != value}
-    for where, names in (("fixed", own), ("search_space", space)):
+    fixed_by_file = {name: value for name, value in fixed.items() if algorithm.fixed_values.get(name) != value}
+    for where, names in (("fixed", fixed_by_file), ("search_space", space)):
         for violation in algorithm.consumption.violations(names, problem_type, possible):
             yield Violation(f"{where}.{violation.where}", violation.value, violation.rule)
 
 
 def _changed(algorithm: Algorithm, problem_type: ProblemType, changes: Changes, fixed: Mapping[str, Any]) -> Documents:
-    """Return the algorithm's space with the changes, and without what is fixed."""
+    """Return the algorithm's space with the changes and without the fixed parameters."""
     space: Documents = as_documents(algorithm.search_space(problem_type))
     for name, change in changes.items():
         if change is None:
@@ -118,25 +119,34 @@ def _changed(algorithm: Algorithm, problem_type: ProblemType, changes: Changes, 
     return {name: definition for name, definition in space.items() if name not in fixed}
 
 
-def _one_round(space: Documents, constants: Mapping[str, Any], parameters: frozenset[str], own: set[str]) -> Documents:
-    """Decide every condition on a parameter that has left, and narrow the algorithm's own to what is left."""
-    decided: Documents = {}
+def _one_round(
+    space: Documents, constants: Mapping[str, Any], parameters: frozenset[str], unchanged: set[str]
+) -> Documents:
+    """Resolve every condition on a parameter outside the space; limit unchanged conditions to the choices that exist.
+
+    Args:
+        space: The definitions so far.
+        constants: The values of the parameters that are not searched.
+        parameters: All parameters of the algorithm.
+        unchanged: Parameters that keep the algorithm's definition.
+    """
+    resolved: Documents = {}
     for name, definition in space.items():
         conditions = dict(definition.get("when") or {})
         for parent, allowed in list(conditions.items()):
             if parent in space:
                 choices = space[parent].get("choices")
-                if name in own and choices is not None:
+                if name in unchanged and choices is not None:
                     conditions[parent] = [value for value in allowed if value in choices]
             elif parent in parameters and isinstance(allowed, list):
                 conditions[parent] = [] if constants.get(parent) not in allowed else None
         if [] in conditions.values():
             continue
-        left = {parent: allowed for parent, allowed in conditions.items() if allowed is not None}
-        decided[name] = {key: value for key, value in definition.items() if key not in ("when", "otherwise")}
-        if left:
-            decided[name] = {**definition, "when": left}
-    return decided
+        remaining = {parent: allowed for parent, allowed in conditions.items() if allowed is not None}
+        resolved[name] = {key: value for key, value in definition.items() if key not in ("when", "otherwise")}
+        if remaining:
+            resolved[name] = {**definition, "when": remaining}
+    return resolved
 
 
 def _name_violations(algorithm: Algorithm, changes: Changes, fixed: Mapping[str, Any]) -> Iterator[Violation]:
@@ -144,21 +154,22 @@ def _name_violations(algorithm: Algorithm, changes: Changes, fixed: Mapping[str,
     for name, change in changes.items():
         where = f"search_space.{name}"
         if name not in algorithm.parameters:
-            yield Violation(where, name, f"is no parameter of {algorithm.name}: it {not_one_of(name, parameters)}")
+            yield Violation(where, name, f"is not a parameter of {algorithm.name}: it {not_one_of(name, parameters)}")
         elif change is not None and name in fixed:
-            yield Violation(where, dict(change), "is fixed under `fixed` as well: take it out of one of the two")
+            yield Violation(where, dict(change), "is also under `fixed`: remove it from one of the two")
         elif change is not None and name in algorithm.fixed_values:
-            yield Violation(where, dict(change), f"is always fixed for {algorithm.name}: set it under `fixed`")
+            rule = f"cannot be searched, because {algorithm.name} always fixes it: set it under `fixed`"
+            yield Violation(where, dict(change), rule)
     for name in fixed:
         if name not in algorithm.parameters:
-            rule = f"is no parameter of {algorithm.name}: it {not_one_of(name, parameters)}"
+            rule = f"is not a parameter of {algorithm.name}: it {not_one_of(name, parameters)}"
             yield Violation(f"fixed.{name}", name, rule)
 
 
 def _fixed_violations(
     algorithm: Algorithm, problem_type: ProblemType, space: Documents, fixed: Mapping[str, Any]
 ) -> Iterator[Violation]:
-    """Find a fixed value that some draw of the search could not be combined with, such as l1 while lbfgs is drawn."""
+    """Find fixed values that conflict with a value the search may draw, such as l1 when lbfgs may be drawn."""
     constants = {**algorithm.default_values, **algorithm.fixed_values, **fixed}
     conditional = algorithm.search_space(problem_type)
     for name, value in fixed.items():
@@ -170,4 +181,4 @@ def _fixed_violations(
             possible = space[parent].get("choices", []) if parent in space else [constants.get(parent)]
             if any(choice not in allowed for choice in possible):
                 needed = " or ".join(repr(choice) for choice in allowed)
-                yield Violation(f"fixed.{name}", value, f"needs {parent} {needed}: fix {parent} too")
+                yield Violation(f"fixed.{name}", value, f"needs {parent} to be {needed}: add {parent} under `fixed`")

@@ -1,4 +1,4 @@
-"""The file that a new experiment begins with: valid as it stands but for the columns, and explained line by line."""
+"""The template of a new experiment file: valid except for the columns, with a comment for each key."""
 
 import json
 
@@ -20,7 +20,7 @@ _TEMPLATE = """\
 
 name: {name}
 description: >-
-  What is predicted, and for whom?
+  What does the model predict, and for whom?
 # A team, or the e-mail address of a person.
 owner: {owner}
 
@@ -29,7 +29,7 @@ source:
   {source}
   # sql:
   #   query: SELECT * FROM visits ORDER BY visit_id
-  #   url_env: E2I_SOURCE_URL  # the environment variable that holds the address
+  #   url_env: E2I_SOURCE_URL  # the environment variable that contains the URL of the database
 
 # The column to predict. To cut classes out of a numeric column:
 # target: {{name: long_stay, column: days, bins: [7], labels: ["up to a week", "longer"]}}
@@ -37,22 +37,23 @@ target: {target}
 problem_type: {problem_type}  # or {other_types}
 
 columns:
-  # Rows with one value here never get into two roles: name what repeats, such as a person.
+  # All rows with the same value in this column are in the same split: name what repeats, such as a patient id.
   group: null
-  # With a time column train is before validation, and validation before test.
+  # With a time column, all train rows are before the validation rows, and those before the test rows.
   time: null
   # Identifiers: never features.
   id: []
-  # Never features: above all what is known only after the moment of prediction.
+  # Columns that must not be features, above all values that are not known at prediction time.
   drop: []
-  # Numeric codes that mean categories.
+  # Columns whose numbers are codes of categories.
   categorical: []
 
 algorithm: {algorithm}  # {other_algorithms}
 metric: {metric}  # {other_metrics}
 
-# Changes to the search space of {algorithm}: put lines like its own, which follow, in the place of {{}}.
-# One key of a line is enough, such as {first}: {{high: 10}}, and null takes a parameter out of the search.
+# Changes to the search space of {algorithm}. Replace {{}} by lines such as those below, which show its default space.
+# A line may contain only the keys that change, such as {first}: {{high: 10}}.
+# null removes a parameter from the search.
 search_space: {{}}
 {space}
 # Parameters that are not searched.
@@ -66,7 +67,7 @@ early_stopping:
   enabled: true
   patience: 10
 
-# Thresholds on the test rows; minimum_ and maximum_ say the direction.
+# Thresholds for metrics on the test rows; the prefix minimum_ or maximum_ sets the direction.
 success_criteria:
   {criterion}
 """
@@ -84,23 +85,23 @@ def template(
     """Return the text of a new experiment file.
 
     Args:
-        name: Of the experiment; it is not judged here.
-        algorithm: One of the registry.
-        problem_type: None takes the first that the algorithm can do.
+        name: The name of the experiment; it is not validated here.
+        algorithm: The name of an algorithm of the registry.
+        problem_type: None selects the first problem type of the algorithm.
         owner: A team or an e-mail address.
         source: The source as one line of YAML.
         target: The column to predict.
-        schema: Where an editor finds the JSON Schema, from the folder of the file.
+        schema: The path of the JSON Schema, relative to the folder of the file.
 
     Raises:
-        E2iError: There is no such algorithm or problem type, or the two do not go together.
+        E2iError: The algorithm or the problem type does not exist, or the algorithm does not support the problem type.
     """
     if algorithm not in registry.names():
         raise E2iError(f"algorithm {algorithm!r} {not_one_of(algorithm, registry.names())}")
     able = registry.algorithm(algorithm).problem_types
     chosen = problem_type or able[0]
     if chosen not in able:
-        raise E2iError(f"problem type {chosen!r} {not_one_of(chosen, able)} ({algorithm} does these)")
+        raise E2iError(f"problem type {chosen!r} {not_one_of(chosen, able)}, the problem types of {algorithm}")
     own = metrics.default_metric(chosen)
     return _TEMPLATE.format(
         name=name,
@@ -121,9 +122,9 @@ def template(
 
 
 def _space_comment(algorithm: str) -> str:
-    """Show the default space as the lines that a person would uncomment and change."""
+    """Return the default space as comment lines to uncomment and change."""
     lines = []
     for name, definition in registry.algorithm(algorithm).space.items():
-        # JSON is YAML, and one line of it reads like the examples in the manual.
+        # JSON is valid YAML, and one line of it looks like the examples in the documentation.
         lines.append(f"#   {name}: {json.dumps(definition)}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The kinds of text, numbers and lists that an experiment file holds, each with the rule that a person reads."""
+"""The types of texts, numbers and lists in an experiment file, each with the message for an invalid value."""
 
 import codecs
 import itertools
@@ -28,20 +28,20 @@ def _inside_the_project(path: str) -> str:
     outside = any(way.is_absolute() or way.drive or way.root or ".." in way.parts for way in ways)
     if not path.strip() or outside or path.startswith("~"):
         raise ValueError(
-            "must be a path inside the project folder, such as data/rows.csv; to read a file elsewhere, link it and "
-            "name its folder in E2I_SOURCE_FOLDERS"
+            "must be a path inside the project folder, such as data/rows.csv; to read a file outside it, create a "
+            "link to it in the project folder and list its folder in E2I_SOURCE_FOLDERS"
         )
     return path
 
 
 def _composed(name: str) -> str:
-    """Return a name with its letters composed (NFC), as the names of the columns are."""
+    """Return a name in Unicode NFC, the form of all column names."""
     return unicodedata.normalize("NFC", name)
 
 
 def _delimiter(text: str) -> str:
     if len(text) != 1 or not text.isascii() or text.isalnum() or text in "\r\n\"'\0":
-        raise ValueError("must be one ASCII character that is no letter, digit or quotation mark, such as ; or a tab")
+        raise ValueError("must be one ASCII character other than a letter, digit or quotation mark, such as ; or a tab")
     return text
 
 
@@ -51,27 +51,27 @@ def _encoding(name: str) -> str:
     except (LookupError, ValueError):
         raise ValueError("must be the name of an encoding, such as utf-8, cp1252 or utf-16") from None
     if not getattr(found, "_is_text_encoding", False) or found.name in _NO_FILE_ENCODINGS:
-        raise ValueError("is not an encoding of text files: use one such as utf-8, cp1252 or utf-16")
+        raise ValueError("is not an encoding of text files: use, for example, utf-8, cp1252 or utf-16")
     return name
 
 
 def _word(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError("must be a text or a number: put words such as null or yes in quotes")
+        raise ValueError("must be a text or a number: put words such as null or true in quotes")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("must be finite: put the word in quotes")
+        raise ValueError("must be a text or a finite number: put words such as .nan in quotes")
     return value
 
 
 def _without_repeats(items: tuple[Any, ...]) -> tuple[Any, ...]:
     if twice := [item for position, item in enumerate(items) if item in items[:position]]:
-        raise ValueError(f"has {twice[0]!r} twice")
+        raise ValueError(f"contains {twice[0]!r} twice: remove one of the two")
     return items
 
 
 def _rising(bins: tuple[float, ...]) -> tuple[float, ...]:
     if not bins or any(low >= high for low, high in itertools.pairwise(bins)):
-        raise ValueError("must be at least one number, each larger than the one before")
+        raise ValueError("must be at least one number, in ascending order without repeats")
     return bins
 
 
@@ -98,7 +98,9 @@ _TEXT = r"(?s:.*\S.*)"
 
 Slug = Annotated[
     StrictStr,
-    AfterValidator(_matches(_SLUG, "must be lower-case letters, digits and _, a letter first, at most 63 characters")),
+    AfterValidator(
+        _matches(_SLUG, "must consist of lower-case letters, digits and _, start with a letter, and be at most 63 long")
+    ),
     Field(json_schema_extra={"pattern": f"^{_SLUG}$"}),
 ]
 Owner = Annotated[
@@ -117,7 +119,9 @@ EnvironmentVariable = Annotated[
     Field(json_schema_extra={"pattern": f"^{_VARIABLE}$"}),
 ]
 ProjectPath = Annotated[StrictStr, AfterValidator(_inside_the_project)]
-Tag = Annotated[StrictStr, AfterValidator(_matches(_TAG, "must be letters, digits, and _ . -, at most 63 of them"))]
+Tag = Annotated[
+    StrictStr, AfterValidator(_matches(_TAG, "must consist of letters, digits, _ . and -, and be at most 63 long"))
+]
 Number = Annotated[float, BeforeValidator(_number)]
 NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
 Hours = Annotated[float, Field(gt=0), BeforeValidator(_number)]

@@ -1,6 +1,6 @@
-"""Reading YAML that a person wrote: plain data only, no key twice, no document that unfolds into a huge one.
+"""Reading untrusted YAML: plain data without tags, no duplicate keys, and limits on size, aliases and depth.
 
-Scalars follow YAML 1.2: only true and false are booleans, ``no`` and ``010`` are what they look like, 1e-3 is a number.
+Scalars follow YAML 1.2: only true and false are booleans, ``no`` is text, ``010`` is ten and ``1e-3`` is a number.
 """
 
 import re
@@ -25,7 +25,8 @@ class _PlainLoader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode) or key.tag not in _KEY_TAGS:
                 raise yaml.MarkedYAMLError(problem="a key must be text", problem_mark=key.start_mark)
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark)
+                problem = f"the key {key.value!r} appears twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.add(key.value)
         return node
 
@@ -58,25 +59,25 @@ def read_mapping(text: str, where: str) -> dict[str, Any]:
 
     Args:
         text: The document.
-        where: What to call it in a message, usually its path.
+        where: The name of the document in messages, usually its path.
 
     Raises:
-        ExperimentInvalid: With the line and what is wrong there.
+        ExperimentInvalid: Names the line and what is wrong there.
     """
     if len(text) > MAX_CHARACTERS:
-        raise _refused(where, "size", len(text), f"characters are too many: an experiment has at most {MAX_CHARACTERS}")
+        raise _refused(where, "size", len(text), f"characters are too many: the limit is {MAX_CHARACTERS}")
     try:
         _refuse_bombs(text, where)
         document = yaml.load(text, Loader=_PlainLoader)  # a SafeLoader that takes less, not more
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _refused(
-            where, _place(mark) if mark else "the file", _line(text, mark), f"is not YAML we can read: {error.problem}"
+            where, _place(mark) if mark else "the file", _line(text, mark), f"is not valid YAML: {error.problem}"
         ) from error
     except (yaml.YAMLError, ValueError) as error:
-        raise _refused(where, "the file", text[:40], f"is not YAML we can read: {error}") from error
+        raise _refused(where, "the file", text[:40], f"is not valid YAML: {error}") from error
     if not isinstance(document, dict):
-        rule = "must be a mapping of keys to values, beginning with a line such as 'name: my_experiment'"
+        rule = "must be a mapping of keys to values, with lines such as 'name: my_experiment'"
         raise _refused(where, "the file", document, rule)
     return document
 
@@ -88,17 +89,18 @@ def _refuse_bombs(text: str, where: str) -> None:
         if isinstance(event, yaml.AliasEvent):
             aliases += 1
             if event.anchor in open_anchors:
-                raise _refused(where, "the file", f"*{event.anchor}", "holds itself: write out what it stands for")
+                rule = "is an alias inside its own anchor: write out its value"
+                raise _refused(where, "the file", f"*{event.anchor}", rule)
         elif isinstance(event, yaml.CollectionStartEvent):
             open_anchors.append(event.anchor)
         elif isinstance(event, yaml.CollectionEndEvent):
             open_anchors.pop()
         if (tag := getattr(event, "tag", None)) is not None:
-            raise _refused(where, _place(event.start_mark), tag, "is a tag: write plain values, without !")
+            raise _refused(where, _place(event.start_mark), tag, "is a YAML tag: write plain values, without !")
         if aliases > MAX_ALIASES:
-            raise _refused(where, "the file", aliases, f"aliases are too many: at most {MAX_ALIASES}")
+            raise _refused(where, "the file", aliases, f"aliases are too many: the limit is {MAX_ALIASES}")
         if len(open_anchors) > MAX_DEPTH:
-            raise _refused(where, "the file", len(open_anchors), f"levels are too deep: at most {MAX_DEPTH}")
+            raise _refused(where, "the file", len(open_anchors), f"levels are too deep: the limit is {MAX_DEPTH}")
 
 
 def _place(mark: Any) -> str:

@@ -1,4 +1,4 @@
-"""All that is looked for before a search may begin: one finding for each kind of leakage."""
+"""The leakage checks that run before a search: one finding for each kind of leakage."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ JUDGED: tuple[Role, ...] = ("train", "validation", "test")
 
 
 def findings(data: Dataset, assignment: Assignment, leakage: Leakage) -> list[Finding]:
-    """Look for every kind of leakage in a table and its split; of the holdout only places and times are looked at."""
+    """Return a finding for each kind of leakage; of the holdout rows, only entities and times are used."""
     features = list(data.features)
     rows = {role: data.frame.loc[assignment.roles == role, [*features, data.target]] for role in JUDGED}
     columns = {name: data.frame[name] for name in features}
@@ -39,7 +39,7 @@ def findings(data: Dataset, assignment: Assignment, leakage: Leakage) -> list[Fi
 
 
 def shifted(data: Dataset, leakage: Leakage) -> Finding:
-    """Look for the target of rows before and after."""
+    """Check whether a feature contains the target of an earlier or later row."""
     found = list(shifted_target.violations(data, leakage.accepted))
     steps = ", ".join(map(str, shifted_target.SHIFTS))
     return columns_found("shifted_target", found, f"{len(data.features)} features against the target {steps} rows away")
@@ -48,7 +48,7 @@ def shifted(data: Dataset, leakage: Leakage) -> Finding:
 def given_away(
     train: one_feature.Part, validation: one_feature.Part, classes: tuple[str, ...], leakage: Leakage
 ) -> Finding:
-    """Look for a feature that alone is nearly right."""
+    """Check whether a single feature predicts the target almost perfectly."""
     scores = one_feature.scores(train, validation, classes)
     if not scores:
         return Finding("one_feature_model", looked_at="too few rows to judge a feature alone")
@@ -59,7 +59,7 @@ def given_away(
 
 
 def copied(rows: Mapping[Role, pd.DataFrame], leakage: Leakage) -> Finding:
-    """Look for rows that stand in two of the roles that are not locked."""
+    """Check whether train, validation and test have equal rows."""
     return copied_rows.finding(copied_rows.pairs(rows), leakage.accepted_copies)
 
 

@@ -1,8 +1,8 @@
-"""Rows that stand in two roles: alike in every feature and in the target, more often than chance makes them so.
+"""Rows that appear in two splits: equal in every feature and in the target, more often than chance explains.
 
-Real tables have rows that are alike and are different things: the fewer and coarser the columns, the more of them. They
-are told from copies by their neighbours: where chance makes rows alike in all columns, it makes many more alike in all
-columns but one. A copy has no such neighbours.
+Real tables have equal rows of different entities; the fewer and coarser the columns, the more of them. Neighbours tell
+them from copies: if chance makes rows equal in all columns, it makes many more equal in all columns but one. A copy has
+no such neighbours.
 """
 
 import itertools
@@ -16,8 +16,8 @@ from e2i_assets.core.data.splits import Role
 from e2i_assets.core.leakage.finding import Finding
 from e2i_assets.core.metrics import Array
 
-# As shares of the rows of the later role. Above the first a score is partly memory beyond doubt; of 53 real tables that
-# were tried the two worst have 12 %, and a table that was read twice has more than half.
+# Shares of the rows of the later split. Above the first, a score certainly measures memorised rows in part; of 53 real
+# tables, the two worst have 12 %, and a table that was read twice has more than half.
 MOST_COPIES = 0.20
 WORTH_A_WORD = 0.01
 MOST_ROWS = 20_000
@@ -26,14 +26,14 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What two roles share.
+    """The equal rows of two splits.
 
     Attributes:
-        roles: The two, the one that is learnt from first.
-        rows: Rows of the second.
-        alike: How many of them have a row that is alike in the first.
-        by_chance: How many of those chance explains; counted where there are many.
-        examples: Positions of some of them in the second role.
+        roles: The names of the two splits, the earlier one first.
+        rows: The number of rows of the second split.
+        alike: How many of them have an equal row in the first split.
+        by_chance: How many of those chance explains; counted only if there are many.
+        examples: Positions of some of them in the second split.
     """
 
     roles: str
@@ -44,17 +44,17 @@ class Pair:
 
 
 def pairs(tables: Mapping[Role, pd.DataFrame]) -> list[Pair]:
-    """Compare each role with those before it.
+    """Compare each split with the splits before it.
 
     Args:
-        tables: Features and target of each role, in the order train, validation, test. The holdout is not looked at.
+        tables: Features and target of each split, in the order train, validation, test; without the holdout.
     """
     hashes = {role: _column_hashes(table) for role, table in tables.items()}
     return [_pair(f"{one} and {other}", hashes[one], hashes[other]) for one, other in itertools.combinations(hashes, 2)]
 
 
 def finding(found: list[Pair], accepted: str | None) -> Finding:
-    """Judge what roles share: copies are critical, rows alike by chance worth a warning at most."""
+    """Return the finding for equal rows: copies are critical, rows that are equal by chance at most a warning."""
     affected = sum(pair.alike for pair in found)
     copies = [pair for pair in found if pair.alike - pair.by_chance > MOST_COPIES * pair.rows]
     many = [pair for pair in found if pair.alike > WORTH_A_WORD * pair.rows]
@@ -93,10 +93,10 @@ def _pair(roles: str, first: Array, second: Array) -> Pair:
 
 
 def _explained(first: Array, second: Array, alike: Array) -> int:
-    """Count the rows that chance may have made alike: they have neighbours that differ in one column only.
+    """Return how many rows are equal by chance, estimated by neighbours that differ in one column only.
 
-    That column must also be one whose values are used in other rows: a number that is new in every row is never the
-    same by chance, however alike the rest is.
+    The values of that column must also occur in other rows: a number that is unique to each row is never equal by
+    chance.
     """
     chosen = np.flatnonzero(alike)
     if len(chosen) > MOST_ROWS:
@@ -115,10 +115,10 @@ def _explained(first: Array, second: Array, alike: Array) -> int:
 
 
 def _column_hashes(table: pd.DataFrame) -> Array:
-    """Return shape (rows, columns): a number for each cell, such that a row is known by the sum of its numbers."""
+    """Return shape (rows, columns): a hash for each cell; the sum of its hashes identifies a row."""
     found = []
     for position, name in enumerate(table.columns):
-        # Each column is weighted by its place, or a row with two cells exchanged would count as the same.
+        # Each column has its own factor; without it, a row with two exchanged cells would have the same sum.
         hashes = pd.util.hash_pandas_object(table[name], index=False).to_numpy()
         found.append(hashes * np.uint64(2 * position + 3))
     return np.column_stack(found)

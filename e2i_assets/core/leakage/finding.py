@@ -1,4 +1,4 @@
-"""What a search for leakage comes back with: one kind of it, and whether, where and how often it is there."""
+"""The result of one leakage check: whether leakage was found, where, and in how many rows or columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ Severity = Literal["critical", "warning", "info"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One kind of leakage that was looked for.
+    """The result of the check for one kind of leakage.
 
     Attributes:
-        check_type: What was looked for.
-        mistakes: What was found, a sentence each; empty where there is none.
-        affected: Rows that it concerns, or features where it concerns whole columns.
+        check_type: The kind of leakage.
+        mistakes: The leakage that was found, one sentence each; empty if there is none.
+        affected: The number of affected rows, or of affected features.
         examples: Some of them.
-        severity: How bad it is; what was not found is for information.
-        looked_at: What was looked at, for the sentence when nothing was found.
+        severity: ``info`` if nothing was found.
+        looked_at: What was compared, for the message if nothing was found.
     """
 
     check_type: str
@@ -36,12 +36,12 @@ class Finding:
 
     @property
     def details(self) -> str:
-        """One sentence for a person."""
+        """A human-readable summary."""
         return "; ".join(self.mistakes) or self.looked_at or "nothing found"
 
 
 def columns_found(check_type: str, violations: Sequence[Violation], looked_at: str) -> Finding:
-    """Return what was found in columns, each of which ends a training."""
+    """Return the finding for leaking columns; each of them stops the training."""
     if not violations:
         return Finding(check_type, looked_at=looked_at)
     named = tuple(str(violation.value) for violation in violations)

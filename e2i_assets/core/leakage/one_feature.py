@@ -1,7 +1,7 @@
-"""A feature that gives the target away: a small tree of it alone, fitted on train, is nearly right on validation.
+"""Features that reveal the target: a small tree on one feature, fitted on train, is almost perfect on validation.
 
-It finds what comparing values does not: a copy with noise, a threshold of what the target is cut from, a number that is
-known only afterwards.
+It detects what comparing values does not: a copy with noise, a threshold of the column that the target is cut from, or
+a number that is known only after the outcome.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.sections import Leakage
 from e2i_assets.core.metrics import Array
 
-# More rows than this make the judgement no surer, only slower: a threshold of 0.99 is far from every honest feature.
+# More rows than this only make the check slower: legitimate features are far below the limit of 0.99.
 MOST_ROWS = 10_000
-# Fewer rows of a class, or of a regression, can be told apart by chance.
+# With fewer rows of a class, or of a regression, a feature can reach the limit by chance.
 FEWEST_ROWS = 10
 _DEPTH = 6
 _LEAF = 5
@@ -25,7 +25,7 @@ _LEAF = 5
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The rows of one role.
+    """The rows of one split.
 
     Attributes:
         features: Shape (rows, features).
@@ -36,7 +36,7 @@ class Part:
     target: pd.Series
 
     def at_most(self, rows: int) -> "Part":
-        """Return a sample of the rows, always the same one."""
+        """Return all rows, or a fixed random sample of ``rows`` rows."""
         if len(self.target) <= rows:
             return self
         chosen = np.sort(np.random.default_rng(0).choice(len(self.target), rows, replace=False))
@@ -44,10 +44,10 @@ class Part:
 
 
 def scores(train: Part, validation: Part, classes: tuple[str, ...]) -> dict[str, float]:
-    """Return what each feature alone reaches on the validation rows: macro ROC AUC, or R².
+    """Return the validation score of each feature alone: macro ROC AUC, or R².
 
-    Of a regression the better of the R² of the target and of its ranks, which a few large values do not decide. Empty
-    where there are too few rows to tell.
+    For a regression, it is the larger of the R² of the target and the R² of its ranks, which is robust to outliers.
+    Empty if there are too few rows.
     """
     train, validation = train.at_most(MOST_ROWS), validation.at_most(MOST_ROWS)
     known: Array
@@ -73,14 +73,14 @@ def scores(train: Part, validation: Part, classes: tuple[str, ...]) -> dict[str,
 
 
 def violations(found: Mapping[str, float], leakage: Leakage, classification: bool) -> list[Violation]:
-    """Judge the scores of features, without those that are accepted."""
+    """Return a violation for each feature whose score reaches the limit, except for accepted features."""
     limit, what = (leakage.maximum_auc, "ROC AUC") if classification else (leakage.maximum_r2, "R²")
     return [
         Violation(
             "columns",
             name,
-            f"gives the target away: alone it reaches {what} {score:.4f} on the validation rows (limit {limit:g}). "
-            "Drop it under columns.drop, or say under leakage.accepted why it is known in time",
+            f"reveals the target: alone it reaches {what} {score:.4f} on the validation rows (limit {limit:g}). "
+            "Drop it under columns.drop, or give under leakage.accepted the reason why it is known in time",
         )
         for name, score in found.items()
         if score >= limit and name not in leakage.accepted
@@ -110,14 +110,14 @@ def _score(train: Array, validation: Array, known: Array, wanted: Array, classes
 
 
 def _auc(positive: Array, score: Array) -> float:
-    """The ROC AUC; a small tree has few different scores, so counting them is much faster than sorting rows."""
+    """Return the ROC AUC; a small tree has few distinct scores, so counting them is faster than sorting rows."""
     places = np.unique(score, return_inverse=True)[1]
     hits, misses = np.bincount(places, positive), np.bincount(places, ~positive)
     return float((hits * (np.cumsum(misses) - misses / 2)).sum() / (hits.sum() * misses.sum()))
 
 
 def _with_ranks(values: Array, known: Array) -> Array:
-    """Return values beside their ranks among the train values, both in units of their spread."""
+    """Return shape (rows, 2): the standardised values, and their ranks among the train values from 0 to 1."""
     ordered = np.sort(known)
     ranks = (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")) / (2 * len(ordered))
     spread = float(known.std()) or 1.0

@@ -1,7 +1,7 @@
-"""The target of another row among the features: what the same person had the time before, or will have the next time.
+"""Features that contain the target of another row, such as the previous or next outcome of the same patient.
 
-Looked for in the order of group and time, or of the table where there is neither. Copies that are renamed, scaled or
-relabelled count too: what matters is that the values go with those of the target, row by row.
+Rows are compared in the order of group and time, or of the table without both. Renamed, scaled or relabelled copies are
+detected too, because only the relation between the values and the target matters.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,10 +15,10 @@ from e2i_assets.core.errors import Violation
 from e2i_assets.core.metrics import Array
 
 SHIFTS = (1, 2, 3, 7, 12)
-# A copy may be wrong in so many rows, for example where a first row has no row before it and was filled.
+# The maximum share of rows in which a copy may differ, for example first rows, which have no row before and are filled.
 WRONG = 0.01
 MINIMUM_ROWS = 100
-# Rows that a column must pass before all its rows are looked at.
+# The number of rows of the sample that is tested before all rows.
 _SAMPLE = 2000
 _MANY_VALUES = 10
 _ROWS_PER_VALUE = 20
@@ -26,11 +26,11 @@ _BETTER_THAN_CHANCE = 0.1
 
 
 def violations(data: Dataset, accepted: Mapping[str, str]) -> Iterator[Violation]:
-    """Find features that hold the target of a row before or after, and say which, in how many rows, with examples.
+    """Find features that contain the target of an earlier or later row, with the share of rows and examples.
 
     Args:
         data: The typed table.
-        accepted: Features that may be so, by name.
+        accepted: The names of accepted features, each with the reason.
     """
     frame = _in_order(data)
     codes, distinct = pd.factorize(frame[data.target])
@@ -59,7 +59,7 @@ def _in_order(data: Dataset) -> pd.DataFrame:
 
 
 def _pairs(frame: pd.DataFrame, group: str | None, shift: int) -> tuple[Array, Array]:
-    """Return the positions of rows, and of the rows whose target they might hold: ``shift`` rows before them."""
+    """Return the positions of rows, and of the rows whose target they may contain: ``shift`` rows earlier."""
     here = np.arange(max(shift, 0), len(frame) + min(shift, 0))
     there = here - shift
     if group:
@@ -78,7 +78,7 @@ def _numbers(column: pd.Series) -> Array:
 
 
 def _wrong(column: Array, target: Array, classes: bool) -> float | None:
-    """Return the share of rows that speak against a copy, or None where there is too little to tell."""
+    """Return the share of rows that contradict a copy, or None if there are too few values."""
     present = ~np.isnan(column)
     if present.sum() < MINIMUM_ROWS or present.mean() < 0.5:
         return None
@@ -87,7 +87,7 @@ def _wrong(column: Array, target: Array, classes: bool) -> float | None:
 
 
 def _wrong_classes(column: Array, target: Array) -> float | None:
-    """Count the rows that are not of the most frequent class of their value."""
+    """Return the share of rows that are not in the most frequent class of their value."""
     values, codes = np.unique(column, return_inverse=True)
     if not 2 <= len(values) <= len(column) / _ROWS_PER_VALUE:
         return None
@@ -95,12 +95,12 @@ def _wrong_classes(column: Array, target: Array) -> float | None:
     np.add.at(table, (codes, target), 1)
     wrong = 1 - table.max(axis=1).sum() / len(column)
     always = 1 - table.sum(axis=0).max() / len(column)
-    # Where one class has nearly all rows, every column is nearly right.
+    # If one class has nearly all rows, every column agrees with the target in nearly all rows.
     return float(wrong) if wrong <= _BETTER_THAN_CHANCE * always else None
 
 
 def _wrong_order(column: Array, target: Array) -> float | None:
-    """Count the steps in the order of the target at which the column goes against it, up or down."""
+    """Return the share of steps, in the order of the target, at which the column contradicts a monotonic relation."""
     if len(np.unique(column[: 50 * _MANY_VALUES])) <= _MANY_VALUES:
         return None
     order = np.argsort(target, kind="stable")
@@ -118,7 +118,7 @@ def _sentence(data: Dataset, column: pd.Series, rows: Array, partners: Array, sh
     agree = f"in {1 - (wrong or 0):.1%} of {len(rows)} rows, for example {pairs}"
     return (
         f"goes with the target {which} it in the order of {where} ({agree}): drop it under columns.drop, "
-        "or say under leakage.accepted why it is known in time"
+        "or give under leakage.accepted the reason why it is known in time"
     )
 
 
