@@ -1,6 +1,6 @@
-"""What boosters gain by parting categories themselves, against splits between the codes of the sorted labels.
+"""The gain of native categorical splits of boosters, compared with splits between the codes of the sorted labels.
 
-The same configurations, drawn at random, with early stopping and unpruned; the best of them on the validation rows.
+Both use the same random configurations, with early stopping and without pruning, and report the best on validation.
 """
 
 import argparse
@@ -27,7 +27,7 @@ ALGORITHMS = ("XGBoost", "LightGBM")
 
 
 def searched(experiment: Any, made: FitContext) -> tuple[float, float]:
-    """Return the best value, higher is better, and the CPU seconds that it took."""
+    """Return the best value, higher is better, and the CPU seconds of all fits."""
 
     def objective(deadline: float) -> Objective:
         return Objective(

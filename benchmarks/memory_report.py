@@ -15,16 +15,16 @@ AFTER = (1, 3, 5, 10, 20)
 FLAML = "FLAML AutoML"
 STOPPED = "random configurations"
 DRAWN = "random configurations, rounds drawn"
-# What a study needs besides its fits: a draw of TPE, and once the meta-features with the choice of what is tried.
+# Cost of a study besides its fits: a TPE proposal per trial, and once the meta-features and the warm start.
 SECONDS_A_DRAW = 0.01
 SECONDS_AT_THE_START = 1.0
 _RESAMPLES = 2000
-# One set with a tiny gain to make must not decide a mean.
+# A data set with a tiny possible gain must not dominate a mean.
 _CLIPPED = (-0.5, 2.0)
 
 
 class Pair:
-    """What was measured of one set with one algorithm.
+    """The measurements of one data set with one algorithm.
 
     Args:
         found: The record of `benchmarks.memory.courses`.
@@ -43,7 +43,7 @@ class Pair:
 
     @property
     def tells(self) -> bool:
-        """Whether there is anything to gain at all."""
+        """Whether tuning can gain anything on this data set."""
         return self.best - self.typical > 1e-9
 
     def regrets(self, way: str) -> Array:
@@ -62,7 +62,7 @@ class Pair:
         return np.array(rows)
 
     def needed(self, way: str, share: float) -> tuple[float, float]:
-        """Return trials, and the share of the cold study's CPU time, until a way has so much of the cold gain."""
+        """Return the trials, and the share of the cold CPU time, until a start reaches this share of the cold gain."""
         target = 1 - share * (1 - float(np.median(self.regrets("cold")[:, -1])))
         trials, time = [], []
         cold_seconds = float(np.mean([sum(one["seconds"]) for one in self.found["cold"]]))
@@ -87,7 +87,7 @@ class Pair:
 
 
 def write(folder: Path, sets: Sequence[str], algorithms: Sequence[str], ways: Sequence[str]) -> None:
-    """Write the report of what is on record."""
+    """Write the report of the stored results."""
     pairs: dict[tuple[str, str], Pair] = {}
     wide: dict[tuple[str, str], Pair] = {}
     for name in sets:
@@ -213,7 +213,7 @@ def _paired_table(pairs: Mapping[tuple[str, str], Pair], ways: Sequence[str]) ->
 
 
 def _worse(pair: Pair) -> tuple[float, float]:
-    """Return which share of warm studies, and of cold ones, end worse than another cold one by more than the noise."""
+    """Return the shares of warm and of cold studies that are worse than another cold study by more than the noise."""
     cold, warm = pair.regrets("cold")[:, -1], pair.regrets("ours")[:, -1]
     noise = float(cold.std(ddof=1))
     against_cold = [w - c > noise for w in warm for c in cold]

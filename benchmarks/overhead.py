@@ -1,6 +1,6 @@
-"""What it costs a trial to be kept: the durable, shared study of the product against Optuna's own storages.
+"""The storage cost of a trial: the shared PostgreSQL study of the product, compared with Optuna's own storages.
 
-The objective does next to nothing (5 parameters, 10 reports), so that what is left is the price of bookkeeping.
+The objective does almost nothing (5 parameters, 10 reports), so the measured time is the cost of bookkeeping.
 """
 
 import argparse
@@ -40,7 +40,7 @@ MEMORY, PLAIN, OURS = "Optuna in memory", "Optuna on PostgreSQL", "e2i_assets on
 
 
 def objective(trial: optuna.Trial) -> float:
-    """Draw, report and return, no more."""
+    """Sample, report and return."""
     values = [trial.suggest_float(f"x{number}", 0, 1) for number in range(PARAMETERS)]
     for step in range(1, REPORTS + 1):
         trial.report(sum(values) * step, step)
@@ -51,7 +51,7 @@ def objective(trial: optuna.Trial) -> float:
 
 @dataclass
 class Timed:
-    """A study, and what its trials have taken so far."""
+    """A study and the time of its trials so far."""
 
     study: optuna.Study
     seconds: float = 0.0
@@ -118,7 +118,7 @@ def main() -> None:
 
 
 def alternated(database: Database, pruner: str, trials: int, blocks: int) -> dict[str, Timed]:
-    """Run the same search on each storage, in turns."""
+    """Run the same search on each storage, in alternation."""
     with ExitStack() as stack:
         made = {
             MEMORY: optuna.storages.InMemoryStorage(),
@@ -150,13 +150,13 @@ def alternated(database: Database, pruner: str, trials: int, blocks: int) -> dic
 
 
 def our_name(pruner: str) -> str:
-    """Return the name of the study that the product's storage keeps."""
+    """Create the study in the product's storage and return its name."""
     return f"overhead, {pruner}"
 
 
 @contextmanager
 def our_storage(database: Database, pruner: str, trials: int) -> Iterator[StudyStorage]:
-    """Open the storage as a search of the product does."""
+    """Open the storage as in a search of the product."""
     name = our_name(pruner)
     study = StudyRow(
         study_name=name,
@@ -184,7 +184,7 @@ def our_storage(database: Database, pruner: str, trials: int) -> Iterator[StudyS
 
 @contextmanager
 def traced() -> Iterator[Tracing]:
-    """Trace to a receiver on this machine that takes everything."""
+    """Trace to a local receiver that accepts everything."""
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -193,7 +193,7 @@ def traced() -> Iterator[Tracing]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Suppress the access log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -229,7 +229,7 @@ def mlflow_runs(database: Database, folder: Path) -> list[float]:
 
 
 def durable_commit(database: Database, times: int = 100) -> float:
-    """Return the milliseconds of a commit that waits for the disk, with next to nothing in it."""
+    """Return the milliseconds of a minimal commit that waits for the disk."""
     with database.begin() as connection:
         connection.execute(sa.text("CREATE TABLE public.commits (number integer)"))
     took = 0.0
@@ -243,7 +243,7 @@ def durable_commit(database: Database, times: int = 100) -> float:
 
 
 def figures(pruner: str, name: str, one: Timed, memory: Timed, plain: Timed) -> list[object]:
-    """Return a line of the first table."""
+    """Return a row of the first table."""
     took = one.per_trial(one.seconds)
     return [
         pruner,
@@ -257,7 +257,7 @@ def figures(pruner: str, name: str, one: Timed, memory: Timed, plain: Timed) -> 
 
 
 def split(pruner: str, ours: Timed, mlflow: float, commit: float) -> list[object]:
-    """Return a line of the second table."""
+    """Return a row of the second table."""
     took = ours.per_trial(ours.seconds)
     return [pruner, took, 1e3 * mlflow, took + 1e3 * mlflow, ours.per_trial(ours.cpu), 2 * commit]
 

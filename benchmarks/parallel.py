@@ -1,7 +1,7 @@
-"""Whether cores are used better by trials side by side or by threads inside one fit.
+"""A comparison of parallel trials with threads inside one fit.
 
-Every line is a search of the product on the same queued configurations, unpruned and with early stopping, so that all
-lines do the same work; what TPE would draw depends on how many trials run at a time. Each runs in a process of its own.
+Every line is a search of the product on the same queued configurations, without pruning and with early stopping, so all
+lines do the same work; proposals of TPE would depend on the number of parallel trials. Each runs in a separate process.
 """
 
 import argparse
@@ -22,12 +22,12 @@ from e2i_assets.core.search.study import search
 from e2i_assets.core.search_space.space import suggest
 
 ALGORITHMS = ("XGBoost", "LightGBM")
-# Trials at a time, and threads inside each fit.
+# Parallel trials, and threads inside each fit.
 SETTINGS = ((1, 1), (2, 1), (4, 1), (1, 2))
 
 
 def one(options: argparse.Namespace) -> dict[str, float]:
-    """Run one search and return what it took."""
+    """Run one search and return its cost."""
     algorithm, workers, threads = options.one
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     experiment, rows = corpus.problem(
@@ -51,7 +51,7 @@ def one(options: argparse.Namespace) -> dict[str, float]:
 
 
 def measured(options: argparse.Namespace, algorithm: str) -> list[dict[str, float]]:
-    """Return the fastest repetition of each setting; they take turns, so that all have calm moments."""
+    """Return the fastest repetition of each setting; settings alternate, so that all have quiet periods."""
     fastest: list[dict[str, float]] = [{"seconds": math.inf} for _ in SETTINGS]
     for _ in range(options.repetitions):
         for place, (workers, threads) in enumerate(SETTINGS):
@@ -64,7 +64,7 @@ def measured(options: argparse.Namespace, algorithm: str) -> list[dict[str, floa
 
 
 def lines(options: argparse.Namespace, algorithm: str) -> Sequence[Sequence[object]]:
-    """Return a row of figures for each setting, beside those of one worker with one thread."""
+    """Return a row for each setting, relative to one worker with one thread."""
     found = measured(options, algorithm)
     return [
         [
