@@ -106,14 +106,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiments", type=int, default=1000)
     parser.add_argument("--queued", type=int, default=200)
-    parser.add_argument("--minutes", type=float, default=12.0, help="at most so long until the queue is full")
+    parser.add_argument("--minutes", type=float, default=12.0, help="maximum time until the queue is full")
     parser.add_argument("--looks-only", action="store_true", help="without the daemon and the webserver")
     parser.add_argument("--out", type=Path, default=report.RESULTS / "automation.md")
     options = parser.parse_args()
     described = report.machine("dagster", "dagster-postgres", "sqlalchemy")
     with project(options.experiments) as found:
         tables = [looks(found, options.experiments, options.queued)]
-        title = f"What it costs to look after {options.experiments:,} experiments, with {options.queued} runs waiting"
+        title = f"Cost of automation: {options.experiments:,} experiments and {options.queued} queued runs"
         if not options.looks_only:
             tables += with_programs(found, options.experiments, options.queued, options.minutes)
     command = "python -m benchmarks.automation" + (" --looks-only" if options.looks_only else "")
@@ -170,9 +170,9 @@ def looks(found: Project, experiments: int, queued: int) -> report.Table:
             file.write("1,1,1,1,1,1,1\n")
         measured("changed_data", "one file changed", look_at_rows, 1)
     notes = (
-        "One process, everything that a tick does but making its runs. CPU is that of this process; the rest is "
-        "PostgreSQL and waiting for a core. Files that were never read are read for about a second in each look, and "
-        "the next one goes on with them."
+        "One process, every part of a tick except the creation of its runs. CPU is that of this process; the rest is "
+        "PostgreSQL and waiting for a core. A scan reads new files for about a second, and the next scan continues "
+        "with the rest."
     )
     columns = ("sensor", "what it finds", "looks", "median s", "longest s", "median CPU s", "most CPU s")
     return report.Table("A look, in process", columns, rows, notes)
@@ -300,19 +300,19 @@ def ticks(found: Project, full: float) -> report.Table:
                     runs = max(one[2] for one in some)
                     rows.append((name, when, len(some), statistics.median(seconds), seconds[-1], runs))
     notes = (
-        "Seconds from the begin of a look to its end, in the daemon: reading, deciding, and making the runs that it "
-        "asks for, at most 3 at a time. The first looks read each of the experiment files for the first time."
+        "Seconds from the start to the end of a scan in the daemon: reading, deciding, and creating the requested "
+        "runs, at most 3 per scan. The first scans read each experiment file for the first time."
     )
     columns = ("sensor", "when", "looks", "median s", "longest s", "most runs made")
-    return report.Table("A look of a sensor", columns, rows, notes)
+    return report.Table("A scan of a sensor", columns, rows, notes)
 
 
 def pages_table(pages: dict[str, list[float]], queued: int, experiments: int) -> report.Table:
     """Return the response times of the queries of the UI."""
     rows = [(name, seconds[0], statistics.median(seconds[1:]), max(seconds[1:])) for name, seconds in pages.items()]
     notes = (
-        f"What the browser asks the webserver for, answered over HTTP, with {experiments:,} partitions, {queued} runs "
-        "waiting and others going on beside it."
+        f"HTTP responses of the webserver to the queries of the browser, with {experiments:,} partitions, {queued} "
+        "queued runs and others running."
     )
     return report.Table("The UI", ("page", "first s", "median s", "longest s"), rows, notes)
 
@@ -323,7 +323,7 @@ def connections_table(samples: list[tuple[int, int]]) -> report.Table:
     for runs, count in samples:
         by_runs.setdefault(runs, []).append(count)
     rows = [(runs, len(counts), statistics.median(counts), max(counts)) for runs, counts in sorted(by_runs.items())]
-    notes = "Daemon, webserver, their code servers and the runs together, looked at twice a second."
+    notes = "Daemon, webserver, their code servers and the runs together, sampled twice a second."
     return report.Table("Connections to PostgreSQL", ("runs at a time", "samples", "median", "most"), rows, notes)
 
 

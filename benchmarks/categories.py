@@ -81,7 +81,7 @@ def main() -> None:
     summary = [
         ["gain in the best value, mean", float(np.mean(gains))],
         [
-            "data sets on which it is a gain in the mean",
+            "data sets with a mean gain",
             f"{sum(gain > 0 for gain in by_set.values())} of {len(by_set)}",
         ],
         ["CPU, geometric mean", float(np.exp(np.mean(np.log(ratios))))],
@@ -89,7 +89,7 @@ def main() -> None:
     columns = ["data set", "algorithm", "seed", "categories", "native", "codes", "gain", "CPU, native / codes"]
     report.write(
         options.output,
-        "Categories that boosters part themselves",
+        "Native categorical splits of boosters",
         report.machine("xgboost", "lightgbm"),
         [
             report.Table("Summary", ["figure", "value"], summary),

@@ -28,7 +28,7 @@ def folder(given: str | None) -> Path:
     """
     named = given or os.environ.get("E2I_CORPUS")
     if not named or not (Path(named) / "index.csv").is_file():
-        raise E2iError("give the folder of the data sets by --corpus or E2I_CORPUS: it must hold index.csv")
+        raise E2iError("name the folder of the data sets with --corpus or E2I_CORPUS: it must contain index.csv")
     return Path(named)
 
 

@@ -97,7 +97,7 @@ def main() -> None:
     seeds = ", ".join(map(str, options.seeds))
     report.write(
         options.output,
-        "Weights and resampling for uneven classes",
+        "Class weights and resampling for imbalanced classes",
         report.machine("imbalanced-learn", "xgboost", "scikit-learn"),
         [
             *tables,

@@ -1,7 +1,7 @@
 """The gain of the memory: studies of unseen tables with different warm starts, compared trial by trial.
 
-For each table, the memory contains the studies of the other tables of its problem type, without those of its source,
- as `benchmarks.starter_memory` mined them. The lines differ in the first trials; afterwards all use the product's
+For each table, the memory contains the studies of the other tables of its problem type, without those of its source, as
+`benchmarks.starter_memory` mined them. The lines differ in the first trials; afterwards all use the product's
 search, without pruning and with early stopping. Validation regret: 0 is the best of the cold studies, 1 a median random
 configuration. Test regret is the distance to the models that the cold studies would have trained, in units of their
 distance to a median random configuration: 0 is equally good, below 0 is better.

@@ -103,7 +103,7 @@ def write(folder: Path, sets: Sequence[str], algorithms: Sequence[str], ways: Se
     used = [way for way in ways if way != FLAML and all(way in pair.found for pair in telling.values())]
     report.write(
         report.RESULTS / "memory.md",
-        "What the memory brings to a study",
+        "Gain of a study from the memory",
         report.machine("optuna", "lightgbm", "xgboost"),
         [
             _regret_table(telling, used, silent),
@@ -140,7 +140,7 @@ def _regret_table(
         f"Medians over {len(pairs)} pairs of set and algorithm{which}, of the mean over seeds; in brackets the mean."
     )
     if silent:
-        notes += f" Left out, nothing being to gain: {', '.join(silent)}."
+        notes += f" Left out, because there is nothing to gain: {', '.join(silent)}."
     return report.Table(
         f"Regret on validation / on test{which}",
         ["tried first", *[f"{n} trial{'s' * (n > 1)}" for n in AFTER]],
@@ -163,7 +163,7 @@ def _needed_table(pairs: Mapping[tuple[str, str], Pair], ways: Sequence[str]) ->
             cells += [_number(np.median(found[:, 0])), _number(np.median(found[:, 1]))]
         rows.append(cells)
     return report.Table(
-        "Until it has the cold study's gain",
+        "Cost to reach the gain of the cold study",
         ["tried first", "trials to 90 %", "of the cold study's CPU time", "trials to all", "of its CPU time"],
         rows,
         "Medians; the gain is from a median random configuration to the median end of the cold studies of the pair.",
@@ -193,8 +193,8 @@ def _paired_table(pairs: Mapping[tuple[str, str], Pair], ways: Sequence[str]) ->
     def on_validation(what: str, way: str, trials: int) -> None:
         line(what, [end(pair, "cold", trials) - end(pair, way, trials) for pair in every])
 
-    on_test("five warm trials against sixty cold ones, test", 5)
-    on_test("ten warm trials against sixty cold ones, test", 10)
+    on_test("five warm trials and sixty cold ones, test", 5)
+    on_test("ten warm trials and sixty cold ones, test", 10)
     on_test("sixty against sixty, test", 60)
     on_validation("sixty against sixty, validation", "ours", 60)
     if (bad := "ours, random memory") in ways:
@@ -206,7 +206,7 @@ def _paired_table(pairs: Mapping[tuple[str, str], Pair], ways: Sequence[str]) ->
     warm_worse, cold_worse = np.mean([_worse(pair) for pair in every], axis=0)
     notes = (
         "Positive is in favour of the memory, in units of regret; the interval is a bootstrap of the median, 95 %. "
-        "Studies that end worse than a cold one by more than the seed noise of their pair: "
+        "Studies that are worse than a cold one by more than the seed noise of their pair: "
         f"{warm_worse:.1%} with the memory, {cold_worse:.1%} between two cold ones."
     )
     return report.Table("Paired", ["what", "median gain", "interval", "better on", "pairs"], rows, notes)

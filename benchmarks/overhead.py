@@ -93,24 +93,24 @@ def main() -> None:
         database.dispose()
         report.write(
             options.out,
-            "What a trial costs beside its fit",
+            "Overhead of a trial besides its fit",
             machine,
             [
                 report.Table(
                     f"Milliseconds a trial: {options.trials} trials, {PARAMETERS} parameters, {REPORTS} reports",
                     ("pruner", "storage", "ms", "median block", "of them CPU here", "times memory", "of PostgreSQL's"),
                     rows,
-                    "Random sampler; the storages take turns in one process, on one server with its default, durable "
+                    "Random sampler; the storages alternate in one process, on one server with default, durable "
                     "settings. e2i_assets: Optuna's tables and ours, the lock of the worker, the thread that writes "
-                    "progress, and tracing on with a receiver that answers.",
+                    "progress, and tracing with a receiver that responds.",
                 ),
                 report.Table(
-                    "With everything, and where it goes (ms a trial)",
+                    "Total with all features, and its parts (ms per trial)",
                     ("pruner", "study", "MLflow run of the training", "together", "CPU here", "two durable commits"),
                     parts,
                     f"MLflow's run is logged once a training, so its cost is spread over {options.trials} trials: "
                     f"{mlflow[-1]:.2f} s, and {mlflow[0]:.2f} s for the first of a process, which imports MLflow. "
-                    "What is neither CPU here nor commits is the server's work and the way to it.",
+                    "The rest is the work of the server and the round trips to it.",
                 ),
             ],
             "python -m benchmarks.overhead",

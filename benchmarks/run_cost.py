@@ -184,7 +184,7 @@ def main() -> None:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--against", type=Path, help="another checkout with its .venv, run in turn")
-    parser.add_argument("--rounds", type=int, default=3, help="the median of so many is reported")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds; the report has their median")
     parser.add_argument("--out", type=Path, default=report.RESULTS / "run_cost.md")
     options = parser.parse_args()
     checkouts = {"this": Path(), **({"other": options.against} if options.against else {})}
@@ -194,7 +194,7 @@ def main() -> None:
         projects = {name: Project(checkout, folder / name) for name, checkout in checkouts.items()}
         for name, what, cost in measured(projects, options.rounds):
             found.setdefault((what, name), []).append(cost)
-        title = f"What one small run costs: six trials on {ROWS:,} rows, LightGBM"
+        title = f"Cost of one small run: six trials on {ROWS:,} rows, LightGBM"
         report.write(options.out, title, machine, tables(found, list(checkouts)), "python -m benchmarks.run_cost")
 
 
@@ -208,7 +208,9 @@ def tables(found: Mapping[tuple[str, str], Sequence[Cost]], names: Sequence[str]
     studies = [found["new study", name] for name in names]
     columns = [*names, *(["this / other"] if len(names) > 1 else [])]
     return [
-        report.Table("Whole commands", ["run", "figure", *columns], whole, "Medians, of all processes of the command."),
+        report.Table(
+            "Whole commands", ["run", "figure", *columns], whole, "Medians over all processes of the command."
+        ),
         report.Table(
             "A new study, CPU seconds by part",
             ["part", *columns],
@@ -220,7 +222,7 @@ def tables(found: Mapping[tuple[str, str], Sequence[Cost]], names: Sequence[str]
             "Its imports by library",
             ["library", *columns],
             _rows([[cost.imports for cost in costs] for costs in studies])[:15],
-            "Of the modules of the library alone, without what they import.",
+            "Modules of the library only, without their imports from other libraries.",
         ),
     ]
 

@@ -288,9 +288,11 @@ def postmaster(folder: Path) -> psutil.Process:
 def main() -> None:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each setting with a sleeping objective")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="duration of each setting with a sleeping objective"
+    )
     parser.add_argument("--sleeps", type=float, nargs="+", default=[0.5, 2.0])
-    parser.add_argument("--trials", type=int, default=400, help="of each setting whose objective takes no time")
+    parser.add_argument("--trials", type=int, default=400, help="trials of each setting whose objective takes no time")
     parser.add_argument("--out", type=Path, default=report.RESULTS / "scaling.md")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--proxy", type=int, help=argparse.SUPPRESS)
@@ -320,7 +322,7 @@ def main() -> None:
             f"An objective that sleeps {sleep:g} s ({PARAMETERS} parameters, {REPORTS} report, random sampler)",
             columns,
             lines,
-            "Efficiency: trials a minute against as many times those of one worker, in the same run.",
+            "Efficiency: trials per minute, relative to those of one worker times the number of workers, in one run.",
         )
         for sleep, lines in sleeping
     ]

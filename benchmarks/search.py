@@ -187,7 +187,7 @@ def main() -> None:
     ]
     report.write(
         options.output,
-        "The search against the plain loop",
+        "The search compared with a plain loop",
         report.machine("optuna", "xgboost", "lightgbm", "scikit-learn"),
         [
             report.Table("Summary", ["figure", "value", "aim"], summary),

@@ -66,7 +66,7 @@ def main() -> None:
     """Write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
-    parser.add_argument("--work", type=Path, required=True, help="folder of what was mined")
+    parser.add_argument("--work", type=Path, required=True, help="folder of the mined records")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     index = corpus.index(corpus.folder(options.corpus))

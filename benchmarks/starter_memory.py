@@ -137,11 +137,15 @@ def main() -> None:
     """Mine every data set with every algorithm."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
-    parser.add_argument("--work", type=Path, required=True, help="folder for what was judged; a second call goes on")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the records; a second call continues")
     parser.add_argument("--algorithms", nargs="+", default=registry.names())
     parser.add_argument("--kinds", nargs="+", default=list(corpus.KINDS), choices=list(corpus.KINDS))
-    parser.add_argument("--trials", type=int, default=TRIALS, help="configurations a set, of its own")
-    parser.add_argument("--shared", type=int, default=SHARED, help="of these, the same for every set")
+    parser.add_argument(
+        "--trials", type=int, default=TRIALS, help="configurations per data set besides those of other sets"
+    )
+    parser.add_argument(
+        "--shared", type=int, default=SHARED, help="number of these that are the same for every data set"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     found = tasks(options)

@@ -40,8 +40,10 @@ def main() -> None:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[10, 100, 1000])
-    parser.add_argument("--repeats", type=int, default=5, help="the median of so many is reported")
-    parser.add_argument("--nested-up-to", type=int, default=100, help="more trials than these are not nested: minutes")
+    parser.add_argument("--repeats", type=int, default=5, help="number of repeats; the report has their median")
+    parser.add_argument(
+        "--nested-up-to", type=int, default=100, help="largest number of trials with nested runs, which take minutes"
+    )
     parser.add_argument("--out", type=Path, default=report.RESULTS / "tracking.md")
     options = parser.parse_args()
     machine = report.machine("mlflow", "sqlalchemy", "psycopg2-binary")
@@ -59,7 +61,7 @@ def main() -> None:
         database.dispose()
         report.write(
             options.out,
-            "What MLflow costs a training with its trials",
+            "Cost of MLflow for a training with its trials",
             machine,
             [
                 report.Table(

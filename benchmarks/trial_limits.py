@@ -71,7 +71,7 @@ def main() -> None:
     table = report.Table("LightGBM, one worker, the same trials", columns, rows_of)
     report.write(
         report.RESULTS / "trial_limits.md",
-        "What limits on trials cost",
+        "Cost of trial limits",
         report.machine("optuna", "lightgbm"),
         [table],
         "python -m benchmarks.trial_limits",
