@@ -1,6 +1,6 @@
-"""What boosters gain by parting categories themselves, against splits between the codes of the sorted labels.
+"""The gain of native categorical splits of boosters, compared with splits between the codes of the sorted labels.
 
-The same configurations, drawn at random, with early stopping and unpruned; the best of them on the validation rows.
+Both use the same random configurations, with early stopping and without pruning, and report the best on validation.
 """
 
 import argparse
@@ -27,7 +27,7 @@ ALGORITHMS = ("XGBoost", "LightGBM")
 
 
 def searched(experiment: Any, made: FitContext) -> tuple[float, float]:
-    """Return the best value, higher is better, and the CPU seconds that it took."""
+    """Return the best value, higher is better, and the CPU seconds of all fits."""
 
     def objective(deadline: float) -> Objective:
         return Objective(
@@ -81,7 +81,7 @@ def main() -> None:
     summary = [
         ["gain in the best value, mean", float(np.mean(gains))],
         [
-            "data sets on which it is a gain in the mean",
+            "data sets with a mean gain",
             f"{sum(gain > 0 for gain in by_set.values())} of {len(by_set)}",
         ],
         ["CPU, geometric mean", float(np.exp(np.mean(np.log(ratios))))],
@@ -89,7 +89,7 @@ def main() -> None:
     columns = ["data set", "algorithm", "seed", "categories", "native", "codes", "gain", "CPU, native / codes"]
     report.write(
         options.output,
-        "Categories that boosters part themselves",
+        "Native categorical splits of boosters",
         report.machine("xgboost", "lightgbm"),
         [
             report.Table("Summary", ["figure", "value"], summary),

@@ -1,6 +1,6 @@
-"""Real tables to measure on: a folder with one Parquet file a problem (the target last) and an index.csv about them.
+"""The corpus of real tables: a folder with one Parquet file per problem (target last) and an index.csv.
 
-The folder is given by option or in E2I_CORPUS; it is no part of the project.
+An option or E2I_CORPUS names the folder; it is not part of the project.
 """
 
 import os
@@ -24,26 +24,26 @@ def folder(given: str | None) -> Path:
     """Return the folder of the corpus.
 
     Raises:
-        E2iError: Neither the option nor the environment names one that has an index.csv.
+        E2iError: Neither the option nor the environment names a folder with an index.csv.
     """
     named = given or os.environ.get("E2I_CORPUS")
     if not named or not (Path(named) / "index.csv").is_file():
-        raise E2iError("give the folder of the data sets by --corpus or E2I_CORPUS: it must hold index.csv")
+        raise E2iError("name the folder of the data sets with --corpus or E2I_CORPUS: it must contain index.csv")
     return Path(named)
 
 
 def index(corpus: Path) -> pd.DataFrame:
-    """Return what the index says of each data set, by its name."""
+    """Return the index entry of each data set, by its name."""
     return pd.read_csv(corpus / "index.csv", index_col="name")
 
 
 def problem(corpus: Path, name: str, algorithm: str, **sections: Any) -> tuple[Experiment, SearchRows]:
-    """Return a data set as an experiment with its train and validation rows, split as the product splits.
+    """Return a data set as an experiment with its train and validation rows, split as in the product.
 
     Args:
         corpus: The folder.
         name: A data set of the index.
-        algorithm: What is tuned.
+        algorithm: The algorithm to tune.
         sections: Sections of the experiment file, such as ``hpo={"trials": 20}``.
     """
     experiment, rows, _ = problem_with_test(corpus, name, algorithm, None, **sections)
@@ -53,7 +53,7 @@ def problem(corpus: Path, name: str, algorithm: str, **sections: Any) -> tuple[E
 def problem_with_test(
     corpus: Path, name: str, algorithm: str, most_rows: int | None, **sections: Any
 ) -> tuple[Experiment, SearchRows, Rows]:
-    """Return the same, of a random sample of so many rows where there are more, and the test rows."""
+    """Return the same for a random sample of at most this number of rows, and its test rows."""
     frame = pd.read_parquet(corpus / f"{name}.parquet")
     if most_rows is not None and len(frame) > most_rows:
         frame = frame.sample(most_rows, random_state=0)
@@ -66,7 +66,7 @@ def problem_with_test(
 def experiment_of(
     facts: "pd.Series[Any]", name: str, algorithm: str, target: str = "target", **sections: Any
 ) -> Experiment:
-    """Return a data set as an experiment, by what the index says of it."""
+    """Return a data set as an experiment, from its index entry."""
     return experiment_from(
         {
             "name": name,
@@ -82,7 +82,7 @@ def experiment_of(
 
 
 def search_rows(frame: pd.DataFrame, experiment: Experiment) -> SearchRows:
-    """Split a table as the product does, without a database to remember roles, and keep train and validation."""
+    """Split a table as in the product, without a database for stored splits, and return train and validation."""
     facts, parts = _split(frame, experiment)
     return SearchRows(facts, parts["train"], parts["validation"])
 
@@ -97,7 +97,7 @@ def _split(frame: pd.DataFrame, experiment: Experiment) -> tuple[SplitFacts, dic
 
 
 def split_facts(experiment: Experiment, data: Dataset, how: str) -> SplitFacts:
-    """Return what the product knows of a split, without a registry that counts its rows."""
+    """Return the facts of a split as in the product, without a registry of its rows."""
     return SplitFacts(
         experiment=experiment.name,
         problem_type=data.problem_type,

@@ -1,6 +1,6 @@
-"""A sampler of CPU time: `sitecustomize` of the programs that `run_cost` starts.
+"""A sampler of CPU time: the `sitecustomize` module of the programs that `run_cost` starts.
 
-Nothing of the project is imported here, so that a program that is sampled imports what it would import anyway.
+It imports no module of the project, so that it does not change the imports of a sampled program.
 """
 
 import atexit
@@ -21,8 +21,8 @@ class CpuSamples:
     """CPU seconds by call stack of the main thread, written to a JSON file when the process ends.
 
     The system sends a signal for each two milliseconds of CPU time of the process. Python handles it when the call into
-    a C library returns, so a sample weighs the CPU time since the one before it. What other threads use counts where
-    the main thread waits for them.
+    a C library returns, so a sample has the weight of the CPU time since the previous one. CPU time of other threads
+    counts for the line where the main thread waits for them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,7 @@ class CpuSamples:
         self._last = 0.0
 
     def start(self) -> None:
-        """Start to sample; what the interpreter used until now is its start."""
+        """Start to sample; CPU time before this call counts as the start of the interpreter."""
         self._add("interpreter")
         signal.signal(signal.SIGPROF, self._sample)
         signal.setitimer(signal.ITIMER_PROF, _SECONDS, _SECONDS)
@@ -53,7 +53,7 @@ class CpuSamples:
     def _write(self) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         if os.getpid() != self._process:
-            return  # a copy of the process, whose time is its own
+            return  # a forked process, whose CPU time is counted separately
         self._add("exit")
         document = {"command": sys.orig_argv, "seconds": dict(self._seconds)}
         (self._folder / f"{self._process}.json").write_text(json.dumps(document), encoding="utf-8")

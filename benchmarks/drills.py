@@ -1,7 +1,7 @@
-"""The table of the fault drills, from the records that `make drill` keeps when it is told where.
+"""The table of the fault drills, from the records that `make drill` writes to E2I_DRILL_RECORDS.
 
 `E2I_DRILL_RECORDS=drills.jsonl make drill`, then `python -m benchmarks.drills drills.jsonl`. With the seed of a record
-as `E2I_DRILL_SEED`, its round is played again.
+as `E2I_DRILL_SEED`, `make drill` repeats its round.
 """
 
 import argparse
@@ -34,7 +34,7 @@ Went on by itself: the run succeeded despite the fault."""
 
 
 def table(records: Iterable[Record]) -> Table:
-    """Return a line for each kind of drill, and one for all."""
+    """Return a row for each kind of drill, and one for all."""
     kinds: dict[str, list[Record]] = {}
     for record in records:
         kinds.setdefault(record["drill"], []).append(record)
@@ -58,7 +58,7 @@ def _line(kind: str, records: Sequence[Record]) -> list[object]:
 
 
 def main() -> None:
-    """Write the table of the records in some files."""
+    """Write the table for the records in these files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("records", nargs="+", type=Path)
     files = parser.parse_args().records

@@ -1,7 +1,7 @@
-"""What all gates and checks cost together, as a share of the study that they stand before, and how they grow with rows.
+"""The cost of all gates and checks relative to a study, and its growth with the number of rows.
 
-Each step is done as the graph and `e2i check` do it, on synthetic rows with groups, times, categories and gaps. The
-study is the default one of the algorithm, without its budget cut; it is timed on the smallest table alone.
+Each step runs as in the graph and in `e2i check`, on synthetic rows with groups, times, categories and missing values.
+The study has the default budget of the algorithm; it is timed on the smallest table only.
 """
 
 import argparse
@@ -34,13 +34,13 @@ from e2i_assets.core.leakage.one_feature import Part
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study import search
 
-# Imported before the clock starts: a run has imported them for its study.
+# Imported before the measurement: a run has imported them for its study.
 LIBRARIES = (lightgbm, pandera.pandas, sklearn.tree)
 SIZES = (20_000, 100_000, 1_000_000)
 
 
 def table(rows: int) -> pd.DataFrame:
-    """Five visits of each person; 20 numbers, two of them with gaps, and 5 categories."""
+    """Return five visits per person, with 20 numbers, two of them with missing values, and 5 categories."""
     draws = np.random.default_rng(17)
     frame = pd.DataFrame(draws.normal(size=(rows, 20)), columns=[f"number_{at}" for at in range(20)])
     for at in range(5):
@@ -54,7 +54,7 @@ def table(rows: int) -> pd.DataFrame:
 
 
 def experiment(trials: int | None) -> Experiment:
-    """Return the experiment of these rows, with the default budget unless one is given."""
+    """Return the experiment of these rows, with the default budget unless another is given."""
     raw: dict[str, Any] = {
         "name": "guarantees",
         "owner": "team:benchmarks",
@@ -68,14 +68,14 @@ def experiment(trials: int | None) -> Experiment:
 
 
 def timed(step: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what a step makes and the seconds it took."""
+    """Return the result of a step and its seconds."""
     began = time.perf_counter()
     made = step()
     return made, time.perf_counter() - began
 
 
 def gates(rows: int) -> tuple[dict[str, float], SearchRows]:
-    """Run every gate and check on the data once; return their seconds and the rows that a study would get."""
+    """Run every gate and check on the data once; return their seconds and the rows for a study."""
     asked, raw = experiment(None), table(rows)
     data: Dataset = dataset_of(raw, asked)
     text = table_schema.inferred(data, asked.name)
@@ -104,7 +104,7 @@ def gates(rows: int) -> tuple[dict[str, float], SearchRows]:
 
 
 def study(rows: SearchRows, trials: int | None) -> tuple[float, float]:
-    """Return the seconds of a study, and of judging its output by the contract."""
+    """Return the seconds of a study, and of validating its output against the contract."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     asked = experiment(trials)
     storage = optuna.storages.InMemoryStorage()
@@ -134,7 +134,7 @@ def main() -> None:
     growth: list[list[object]] = [[name, *(of.get(name, contract) for of in found.values())] for name in names]
     growth.append(["all", *(sum(of.values()) for of in found.values())])
     once = sum(found[options.sizes[0]].values())
-    # The graph looks for leakage when it splits, and each promise looks again at what is stored.
+    # The graph audits leakage when it splits, and each check reads the stored data again.
     twice = once + sum(found[options.sizes[0]][name] for name in names if name in LOOKED_FOR_TWICE)
     shares: list[list[object]] = [
         ["a study with the default budget" if options.trials is None else f"{options.trials} trials", spent, ""],

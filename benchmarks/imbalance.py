@@ -1,7 +1,7 @@
-"""What weights and resampling bring where classes are uneven, and what they cost.
+"""The gain and the cost of class weights and resampling on imbalanced classes.
 
-Default parameters with early stopping, fitted on the train rows. Half of the validation rows stop the booster and
-choose the decision threshold, the other half judge: neither is resampled.
+Default parameters with early stopping, fitted on the train rows. Half of the validation rows decide early
+stopping and the threshold, the other half is for evaluation; neither is resampled.
 """
 
 import argparse
@@ -28,14 +28,14 @@ FIGURES = ("ROC AUC", "average precision", "F1 at 0.5", "F1 at the chosen thresh
 
 
 def halves(rows: Any, seed: int) -> tuple[Rows, Rows]:
-    """Part the validation rows in two."""
+    """Split the validation rows into two halves."""
     features, target = rows.validation.features, rows.validation.target
     first = np.random.default_rng(seed).permutation(len(target)) < len(target) // 2
     return Rows(features[first], target[first]), Rows(features[~first], target[~first])
 
 
 def judged(made: FitContext, parameters: Mapping[str, Any], patience: int | None, judges: Rows) -> list[float]:
-    """Fit, choose the threshold where the booster was stopped, and judge on rows that decided neither."""
+    """Fit, choose the threshold on the rows of early stopping, and evaluate on the other half."""
     fit = made.fit(parameters, patience=patience)
     chosen = made.on_validation(fit)
     prediction = made.on(fit, judges)
@@ -49,7 +49,7 @@ def judged(made: FitContext, parameters: Mapping[str, Any], patience: int | None
 
 
 def figures(folder: Path, name: str, algorithm: str, seeds: Sequence[int]) -> dict[str, list[float]]:
-    """Return the mean of each figure over the seeds of the split, for each strategy."""
+    """Return the mean of each metric over the seeds of the split, for each strategy."""
     found: dict[str, list[list[float]]] = {strategy: [] for strategy in STRATEGIES}
     for seed in seeds:
         experiment, rows = corpus.problem(folder, name, algorithm, split={"seed": seed})
@@ -97,7 +97,7 @@ def main() -> None:
     seeds = ", ".join(map(str, options.seeds))
     report.write(
         options.output,
-        "Weights and resampling for uneven classes",
+        "Class weights and resampling for imbalanced classes",
         report.machine("imbalanced-learn", "xgboost", "scikit-learn"),
         [
             *tables,

@@ -1,4 +1,4 @@
-"""What the intervals of a report cost, by rows and by kind of problem: `.venv/bin/python -m benchmarks.intervals`."""
+"""The cost of bootstrap intervals by rows and problem type: `.venv/bin/python -m benchmarks.intervals`."""
 
 import time
 
@@ -13,7 +13,7 @@ COMMAND = "OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.intervals"
 
 
 def rows(problem_type: ProblemType, n: int) -> tuple[Array, Prediction]:
-    """Make predictions of a model that is neither perfect nor useless; 9 % of two classes are positive."""
+    """Return synthetic predictions of a model of medium quality; with two classes, 9 % of the rows are positive."""
     random = np.random.default_rng(0)
     if problem_type == "regression":
         y = random.gamma(2, 3, n)
@@ -29,7 +29,7 @@ def rows(problem_type: ProblemType, n: int) -> tuple[Array, Prediction]:
 
 
 def seconds(problem_type: ProblemType, n: int) -> float:
-    """Return the CPU seconds of 1,000 resamples: the best of two."""
+    """Return the CPU seconds of 1,000 resamples, the minimum of two runs."""
     y, prediction = rows(problem_type, n)
     spent = []
     for _ in range(2):
@@ -40,7 +40,7 @@ def seconds(problem_type: ProblemType, n: int) -> float:
 
 
 def main() -> None:
-    """Measure, print, and write the figures."""
+    """Measure, print and write the report."""
     table = Table(
         "CPU seconds for 1,000 resamples",
         ("test rows", *PROBLEM_TYPES),

@@ -1,9 +1,8 @@
-"""Fits of public tables, each done once: whoever asks for the same configuration again gets what is on record.
+"""Evaluated configurations on public tables: each is fitted once, and later requests read the stored record.
 
-A judged configuration has every metric of its problem type on validation and on test rows, what was fitted, and the CPU
-seconds it took. The record is a file for each set and algorithm in a work folder, so that a miner and a benchmark
-share it, and a second call goes on where the first was stopped. Nothing of it is shipped as it is: test values are for
-the benchmark alone.
+A record has every metric of the problem type on validation and test rows, the fitted parameters, and the CPU seconds.
+Each data set and algorithm has a record file in a work folder, shared by the mining and the benchmarks. A second call
+continues where the first stopped. Records are not shipped unchanged: their test values are for benchmarks only.
 """
 
 import json
@@ -25,7 +24,7 @@ from e2i_assets.core.search.goals import Goal
 from e2i_assets.core.search.schemes import Outcome, Report
 from e2i_assets.core.search_space.space import settled
 
-# Enough to tell configurations apart, few enough that every set can be searched many times over.
+# Enough rows to distinguish configurations, and few enough to search every data set many times.
 MOST_ROWS = {"binary": 12_000, "regression": 12_000, "multiclass": 4_000}
 _EVERY_SECONDS = 20.0
 
@@ -34,14 +33,14 @@ Judged = dict[str, Any]
 
 @dataclass(slots=True)
 class Judge:
-    """Judges configurations of one algorithm on one table; also a `Scheme`, so that the product can search with it.
+    """Evaluates configurations of one algorithm on one table; it is a `Scheme`, so that the product can search with it.
 
     Attributes:
-        experiment: What is searched.
+        experiment: The experiment to search.
         bench: Its train and validation rows, prepared.
-        test: The rows that no search sees.
-        path: Where the record is kept.
-        record: What was judged, by the whole parameter set.
+        test: The test rows, which no search uses.
+        path: The record file.
+        record: The evaluated configurations, by their full parameter set.
     """
 
     experiment: Experiment
@@ -57,13 +56,13 @@ class Judge:
         return 0
 
     def judged(self, values: Mapping[str, Any]) -> Judged:
-        """Return what became of a configuration of the search space."""
+        """Return the result of a configuration of the search space."""
         return self._found(_parameters(self.experiment, values)) | {"values": dict(values)}
 
     def outcome(
         self, parameters: Mapping[str, Any], goals: Sequence[Goal], patience: int | None, report: Report | None = None
     ) -> Outcome:
-        """Judge a whole parameter set; see `Scheme`. Nothing is reported on the way: what is on record has no curve."""
+        """Evaluate a full parameter set; see `Scheme`. There are no reports, because records have no learning curve."""
         found = self._found(parameters)
         return Outcome(
             measures={goal.name: found["measures"][goal.name] for goal in goals},
@@ -75,12 +74,12 @@ class Judge:
     def again(
         self, parameters: Mapping[str, Any], goals: Sequence[Goal], fold_rounds: Sequence[int] = ()
     ) -> dict[str, float]:
-        """Return what is on record; see `Scheme`."""
+        """Return the stored result; see `Scheme`."""
         found = self._found(parameters)
         return {goal.name: found["measures"][goal.name] for goal in goals}
 
     def keep(self) -> None:
-        """Write the record: whole or not at all."""
+        """Write the record file atomically."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_suffix(".part")
         unfinished.write_text(json.dumps(self.record))
@@ -116,14 +115,14 @@ class Judge:
 
 
 def judge(work: Path, corpus_folder: Path, name: str, algorithm: str, variant: str = "", **sections: Any) -> Judge:
-    """Prepare a table for an algorithm, with whatever is on record of it.
+    """Prepare a table for an algorithm, with its stored record.
 
     Args:
         work: Folder of the records.
         corpus_folder: Folder of the tables.
         name: A table of the index.
-        algorithm: What is fitted.
-        variant: Names the record where `sections` change what a fit is.
+        algorithm: The algorithm to fit.
+        variant: Names the record when `sections` change the fits.
         sections: Sections of the experiment file.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -136,7 +135,7 @@ def judge(work: Path, corpus_folder: Path, name: str, algorithm: str, variant: s
 
 
 def record_key(experiment: Experiment, values: Mapping[str, Any]) -> str:
-    """Return under which key a record has a configuration of the search space."""
+    """Return the key of a configuration of the search space in the record."""
     return _key(_parameters(experiment, values))
 
 
@@ -150,7 +149,7 @@ def _key(parameters: Mapping[str, Any]) -> str:
 
 
 def oriented(found: Mapping[str, Any], experiment: Experiment, where: str = "measures") -> float:
-    """Return the experiment's metric of a judged configuration, higher is better."""
+    """Return the experiment's metric of an evaluated configuration, higher is better."""
     metric = METRICS[experiment.problem_type][experiment.metric]
     value = metric.oriented(found[where][metric.name])
     return value if np.isfinite(value) else -np.inf

@@ -1,10 +1,10 @@
-"""What the memory brings: studies of tables that it has never seen, begun in different ways and judged trial by trial.
+"""The gain of the memory: studies of unseen tables with different warm starts, compared trial by trial.
 
-For each table, the memory holds the studies of the other tables of its problem type (those of the same source left
-out), as `benchmarks.starter_memory` mined them. What is tried first differs by line, everything after that is the
-product's search, unpruned, with early stopping. Regret is measured on validation rows: 0 is the best of the cold
-studies, 1 a median random configuration. On test rows it is the distance to the models that the cold studies would have
-trained, in units of their distance to a median random configuration: 0 is as good, below 0 better.
+For each table, the memory contains the studies of the other tables of its problem type, without those of its source, as
+`benchmarks.starter_memory` mined them. The lines differ in the first trials; afterwards all use the product's
+search, without pruning and with early stopping. Validation regret: 0 is the best of the cold studies, 1 a median random
+configuration. Test regret is the distance to the models that the cold studies would have trained, in units of their
+distance to a median random configuration: 0 is equally good, below 0 is better.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.proposals import Proposal, Proposer, in_order
 from e2i_assets.core.search.study import search
 
-# Sets whose rows stand in one another.
+# Data sets that contain rows of each other.
 SAME_SOURCE = {"loans_rate": "loans", "loan_grade": "loans", "optdigits": "digits", "digits": "digits"}
 SEEDS = (0, 1, 2)
 BUDGET = 60
@@ -48,7 +48,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a study came to, trial by trial: shape (trials,) each.
+    """The results of a study, trial by trial: shape (trials,) each.
 
     Attributes:
         validation, test: Values of each trial, higher is better.
@@ -61,7 +61,7 @@ class Course:
 
 
 def past(options: argparse.Namespace, name: str, algorithm: str) -> list[Pattern]:
-    """Return what the memory would hold of the other sets, most similar first."""
+    """Return the patterns of the other data sets, most similar first."""
     index = corpus.index(corpus.folder(options.corpus))
     kind = index.loc[name, "problem_type"]
     here = json.loads((options.work / f"{name}.meta.json").read_text())
@@ -87,7 +87,7 @@ def past(options: argparse.Namespace, name: str, algorithm: str) -> list[Pattern
 
 
 def judge_lightly(options: argparse.Namespace, name: str, algorithm: str) -> list[Values]:
-    """Return values and value of what was mined of a set, from a small file that is made once."""
+    """Return the mined configurations of a data set and their values, from a small cached file."""
     path = options.work / f"{name}.{algorithm}.light.json"
     if not path.exists():
         judged = judge(options.work, corpus.folder(options.corpus), name, algorithm)
@@ -99,7 +99,7 @@ def judge_lightly(options: argparse.Namespace, name: str, algorithm: str) -> lis
 
 
 def described(options: argparse.Namespace, name: str) -> None:
-    """Keep the meta-features of a set."""
+    """Store the meta-features of a data set."""
     path = options.work / f"{name}.meta.json"
     if path.exists():
         return
@@ -113,7 +113,7 @@ def described(options: argparse.Namespace, name: str) -> None:
 
 
 def course(judged: Judge, proposer: Proposer, startup: int, seed: int, trials: int) -> Course:
-    """Search with the product and return what each trial came to, on test rows too."""
+    """Search with the product and return the result of each trial, also on test rows."""
     experiment = judged.experiment
     goal = metric_goal(metric(experiment.metric, experiment.problem_type))
     objective = Objective(
@@ -137,7 +137,7 @@ def course(judged: Judge, proposer: Proposer, startup: int, seed: int, trials: i
 
 
 def courses(options: argparse.Namespace, name: str, algorithm: str) -> None:
-    """Run every way to begin on one set and keep what came of it."""
+    """Run every kind of start on one data set and store the results."""
     path = options.work / "courses" / f"{name}.{algorithm}.json"
     known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -166,7 +166,7 @@ def courses(options: argparse.Namespace, name: str, algorithm: str) -> None:
 
 
 def _drawn(options: argparse.Namespace, name: str, algorithm: str) -> dict[str, list[float]]:
-    """Return what random configurations come to whose rounds are drawn and not stopped: a yardstick that others use."""
+    """Return the results of random configurations with sampled rounds and no early stopping, a common yardstick."""
     judged = judge(
         options.work,
         corpus.folder(options.corpus),
@@ -215,7 +215,7 @@ def _ours(judged: Judge, memory: Sequence[Pattern], default: Values) -> WarmStar
 
 
 def replace_tries(start: WarmStart, count: int) -> WarmStart:
-    """Return a warm start that goes on for so many trials."""
+    """Return a warm start of this number of trials."""
     return start.model_copy(update={"tries": min(count, len(start.configurations) - 1)})
 
 
@@ -228,7 +228,7 @@ def _listed(values: Sequence[Values]) -> Proposer:
 
 
 def _shuffled(memory: Sequence[Pattern], random: np.random.Generator) -> list[Pattern]:
-    """Return a memory that is wrong of everything: each study's configurations with the values of others of it."""
+    """Return a wrong memory: the values of each study are permuted among its configurations."""
     wrong = []
     for one in memory:
         values = [trial["values"] for trial in one.trials]
@@ -254,7 +254,7 @@ WAYS = (
 
 
 def chosen_sets(options: argparse.Namespace) -> list[str]:
-    """Return every second set, by name, of at most 20,000 rows and five classes of each problem type: nobody chose."""
+    """Return every second data set by name, with at most 20,000 rows and five classes: a selection without choice."""
     index = corpus.index(corpus.folder(options.corpus))
     small = index[
         (index["n_rows"] <= 20_000) & (index["n_classes"] <= 5) & ~index.index.str.startswith(("randhie", "medexp"))
@@ -266,7 +266,7 @@ def chosen_sets(options: argparse.Namespace) -> list[str]:
 
 
 def main() -> None:
-    """Run what is not on record yet, and write the report."""
+    """Run what is not stored yet, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
     parser.add_argument("--work", type=Path, required=True, help="folder of what benchmarks.starter_memory has mined")

@@ -1,7 +1,7 @@
-"""What a person in two roles does to a score: the same rows, model and metric, split by rows and by persons.
+"""The effect of a person in two splits on a metric: the same rows, model and metric, split by row and by person.
 
-The RAND sample has up to five years of each person. Split by rows, the model has seen most of the people it is judged
-on; split by persons, as the shipped experiments do, it has seen none of them.
+The RAND sample has up to five years of each person. With a split by row, most persons of the test rows are also in
+train; with a split by person, as in the shipped experiments, none is.
 """
 
 import argparse
@@ -25,7 +25,7 @@ ALGORITHMS = ("RandomForest", "ExtraTrees", "LightGBM", "Ridge")
 
 
 def experiment(algorithm: str, by_persons: bool, seed: int) -> Experiment:
-    """Return the shipped experiment with another algorithm and seed, its persons kept whole or not."""
+    """Return the shipped experiment with another algorithm and seed, split by person or by row."""
     raw: dict[str, Any] = dict(read_mapping(EXPERIMENT.read_text(encoding="utf-8"), str(EXPERIMENT)))
     columns = dict(raw["columns"])
     if not by_persons:
@@ -34,7 +34,7 @@ def experiment(algorithm: str, by_persons: bool, seed: int) -> Experiment:
 
 
 def score(asked: Experiment) -> tuple[float, float]:
-    """Return R² on the test rows, and the share of test rows whose person stands in train."""
+    """Return R² on the test rows, and the share of test rows whose person is also in train."""
     raw = datasets.load(asked.source, Path(), {})
     data = dataset_of(raw, asked)
     grouped = asked.columns.group is not None

@@ -1,8 +1,8 @@
-"""What the pictures and the report of a training cost: CPU seconds of each, on experiments that were run before.
+"""The CPU seconds of each plot and of the report of a training, on experiments that have run before.
 
     .venv/bin/e2i run && .venv/bin/python -m benchmarks.pictures rand_inpatient rand_visits
 
-CPU seconds and not the clock's, because other work on the machine does not change them. Libraries are imported before.
+CPU seconds are used because other load does not change them. Libraries are imported before the measurement.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> None:
     print("| experiment | training | history | Optuna's | permutation | of the model | kB in all |")
     print("|---|---|---|---|---|---|---|")
     for name in parser.parse_args().names:
-        measured(settings, name)  # the first time pays for imports and fonts
+        measured(settings, name)  # the first call also loads imports and fonts
         print(f"| {name} | {' | '.join(measured(settings, name))} |")
 
 
@@ -55,7 +55,7 @@ def measured(settings: Settings, name: str) -> list[str]:
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what work gives, and the CPU seconds that it took."""
+    """Return the result of a function and its CPU seconds."""
     began = time.process_time()
     given = work()
     return given, time.process_time() - began

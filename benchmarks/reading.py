@@ -1,8 +1,8 @@
-"""What it costs to read a CSV file strictly, check its columns and hash it, beside the bare parser on the same file.
+"""The cost of reading, checking and hashing a CSV file, compared with plain parsers on the same file.
 
 A million rows of 30 columns: 15 with decimals, 8 of small whole numbers, 5 categories, a number and a class. The
-parsers and our reading take turns, so that other work on the machine meets both; seconds are of the processor (user and
-system). Parsers that are not installed are left out of the comparison.
+readers alternate, so that other load affects all of them; seconds are CPU seconds (user and system). Parsers that are
+not installed are left out.
 """
 
 import argparse
@@ -27,7 +27,7 @@ TURNS = 5
 
 
 def written(rows: int, file: Path) -> None:
-    """Write the file that is read."""
+    """Write the CSV file of the benchmark."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -40,7 +40,7 @@ def written(rows: int, file: Path) -> None:
 
 
 def seconds(step: Callable[[], object]) -> float:
-    """Return the seconds of the processor that a step takes."""
+    """Return the CPU seconds of a step."""
     before = resource.getrusage(resource.RUSAGE_SELF)
     step()
     after = resource.getrusage(resource.RUSAGE_SELF)
@@ -48,7 +48,7 @@ def seconds(step: Callable[[], object]) -> float:
 
 
 def parsers(file: Path) -> dict[str, Callable[[], object]]:
-    """Return the bare parsers, each as it reads a file into a table of pandas or Arrow by default."""
+    """Return the plain parsers, each with its default reader into a table of pandas or Arrow."""
     from pyarrow import csv
 
     found: dict[str, Callable[[], object]] = {
@@ -67,7 +67,7 @@ def parsers(file: Path) -> dict[str, Callable[[], object]]:
 
 
 def ours(file: Path) -> None:
-    """Read, check and hash the file as a run does."""
+    """Read, check and hash the file as in a run."""
     asked = experiment_from(
         {
             "name": "reading",

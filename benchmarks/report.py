@@ -1,4 +1,4 @@
-"""What every benchmark writes: a Markdown file of figures, with the machine that they were measured on."""
+"""The report of a benchmark: a Markdown file of tables, with a description of the machine."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ RESULTS = Path("benchmarks") / "results"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Figures below a heading; numbers are shown with four significant digits, and `notes` say how to read them."""
+    """A table below a heading; numbers have four significant digits, and `notes` explain the table."""
 
     heading: str
     columns: Sequence[str]
@@ -26,15 +26,15 @@ def write(path: Path, title: str, described: Mapping[str, str], tables: Iterable
     """Write a report, and print it.
 
     Args:
-        path: The Markdown file; its folder is made.
-        title: What was measured.
-        described: What `machine` returned.
-        tables: The figures.
-        command: What a person types to measure again.
+        path: The Markdown file; its folder is created.
+        title: The subject of the measurement.
+        described: The result of `machine`.
+        tables: The tables.
+        command: The command that repeats the measurement.
     """
     parts = [f"# {title}"]
     if command:
-        parts.append(f"Measured by `{command}`, run in the root of the project.")
+        parts.append(f"Measured with `{command}` in the root of the project.")
     parts.append("\n".join(f"- {name}: {value}" for name, value in described.items()))
     for table in tables:
         parts += [f"## {table.heading}", _grid(table)] + ([table.notes] if table.notes else [])
@@ -45,11 +45,11 @@ def write(path: Path, title: str, described: Mapping[str, str], tables: Iterable
 
 
 def machine(*libraries: str) -> dict[str, str]:
-    """Return what the figures depend on, without anything that would name the machine or its owner."""
+    """Return the properties of the machine and the library versions, without names of machine or owner."""
     described = {
         "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores for this process",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-        # Of a machine that did other work at the same time, only the ratios mean something.
+        # On a machine with other load, only the ratios are meaningful.
         "load": f"{os.getloadavg()[0]:.1f} on average in the minute before",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
     }
@@ -57,7 +57,7 @@ def machine(*libraries: str) -> dict[str, str]:
 
 
 def _processor() -> str:
-    """The model of the processor, from where Linux says it."""
+    """Return the model of the processor as Linux reports it."""
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -1,4 +1,4 @@
-"""Other people's head starts, for the comparison alone: FLAML, an extra of the benchmarks and never of the product.
+"""The warm start of FLAML, for comparison only: a dependency of the benchmarks and not of the product.
 
 Install it with `.venv/bin/uv pip install --group benchmarks`.
 """
@@ -30,7 +30,7 @@ _METRICS = {"roc_auc": "roc_auc", "rmse": "rmse", "f1_weighted": "micro_f1"}
 
 
 def zero_shot(judged: Judge) -> dict[str, Any]:
-    """Return the configuration that FLAML proposes for these train rows, brought into our space."""
+    """Return the configuration that FLAML proposes for these train rows, mapped into our search space."""
     from flaml.default import suggest_hyperparams
 
     name = judged.experiment.algorithm
@@ -45,10 +45,10 @@ def zero_shot(judged: Judge) -> dict[str, Any]:
 
 
 def run(judged: Judge, iterations: int) -> dict[str, list[float]]:
-    """Let FLAML search with the same estimator, rows and metric for so many iterations, from its own low-cost start.
+    """Search with FLAML from its own low-cost start, with the same estimator, rows, metric and number of iterations.
 
     Returns:
-        The course: one entry, what its best model came to, with the CPU seconds that all of it took.
+        One entry: the result of its best model, with the CPU seconds of the whole search.
     """
     from flaml import AutoML
 
@@ -71,7 +71,7 @@ def run(judged: Judge, iterations: int) -> dict[str, list[float]]:
             n_jobs=1,
             verbose=0,
             seed=0,
-            # The model that is compared has learnt from the train rows alone, as ours have.
+            # The compared model is fitted on the train rows only, like ours.
             retrain_full=False,
         )
         spent = time.process_time() - began
@@ -96,7 +96,7 @@ def run(judged: Judge, iterations: int) -> dict[str, list[float]]:
 
 
 def _metric(judged: Judge) -> Any:
-    """Return the experiment's metric as FLAML takes it: a loss."""
+    """Return the experiment's metric as a loss for FLAML."""
     scored = metric(judged.experiment.metric, judged.experiment.problem_type)
 
     def loss(

@@ -1,6 +1,6 @@
-"""Where each CPU second of one small `e2i run` goes: six trials on 1,338 rows with LightGBM, everything switched on.
+"""The CPU seconds of one small `e2i run` by part: six trials on 1,338 rows with LightGBM and all features enabled.
 
-Each measured run is a new study in a project that is prepared already. `--against` runs another checkout in turn.
+Each measured run is a new study in a prepared project. `--against` alternates with another checkout.
 """
 
 import argparse
@@ -35,7 +35,7 @@ problem_type: binary_classification
 algorithm: LightGBM
 hpo: {{trials: 6, seed: {seed}}}
 """
-# The first part of which a frame of a stack has the module or the function counts the sample.
+# A sample counts for the first part whose module or function is in a frame of its stack.
 PARTS: Mapping[str, tuple[str, ...]] = {
     "imports": (_IMPORT,),
     "pictures": ("matplotlib", "PIL", "optuna.visualization"),
@@ -56,11 +56,11 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one command cost.
+    """The cost of one command.
 
     Attributes:
         wall, cpu: Seconds of the command and of all processes that it started and waited for.
-        parts: CPU seconds by part, of the processes that were sampled.
+        parts: CPU seconds by part, of the sampled processes.
         imports: CPU seconds of the imports by library.
     """
 
@@ -86,7 +86,7 @@ class Project:
         shutil.copy(cpu_samples.__file__, folder / "site" / "sitecustomize.py")
 
     def new_study(self) -> None:
-        """Change the experiment, so that the next run has everything to do."""
+        """Change the experiment, so that the next run does all steps."""
         self._seed += 1
         (self._folder / "experiments" / "small.yaml").write_text(_EXPERIMENT.format(seed=self._seed), encoding="utf-8")
 
@@ -113,21 +113,21 @@ class Project:
 
     def _environment(self, samples: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("E2I_")}
-        kept.pop("PYTHONDONTWRITEBYTECODE", None)  # with it each program compiles all libraries anew
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)  # with this variable each program compiles all libraries again
         return {
             **kept,
             "E2I_HOME": str(self._folder),
             "E2I_STATE": str(self._folder / "state"),
             "E2I_CORES": "2",
             "PYTHONPATH": str(self._folder / "site"),
-            # Compiled modules of the other checkout are put here, not there.
+            # Keep the compiled modules of the other checkout out of its folders.
             "PYTHONPYCACHEPREFIX": str(self._folder / "compiled"),
             cpu_samples.FOLDER: samples,
         }
 
 
 def table() -> pd.DataFrame:
-    """Return rows of the sample with whether a person was admitted to hospital."""
+    """Return rows of the sample with a target: whether the person was admitted to hospital."""
     frame = pd.read_csv(str(sample_file("rand_hie"))).sample(ROWS, random_state=0)
     spent = [name for name in frame.columns if name.endswith("dol") or name in ("lnmeddol", "inpmis")]
     features = frame.drop(columns=[*_OUTCOMES, *spent], errors="ignore")
@@ -135,7 +135,7 @@ def table() -> pd.DataFrame:
 
 
 def part_of(stack: str) -> str:
-    """Return which part of a run a stack of the sampler belongs to."""
+    """Return the part of a run to which a sampled stack belongs."""
     frames = stack.split(";")
     for part, beginnings in PARTS.items():
         if any(frame.startswith(beginnings) for frame in frames):
@@ -165,7 +165,7 @@ def _counted(folder: Path) -> tuple[Counter[str], Counter[str]]:
 
 
 def measured(projects: Mapping[str, Project], rounds: int) -> Iterator[tuple[str, str, Cost]]:
-    """Yield the name of a project, what was run and its cost: the projects in turn, after one run that prepares."""
+    """Yield the project, the command and its cost: projects alternate, after one preparing run each."""
     for what in ("first run of a project", *["new study", "nothing to do"] * rounds):
         for name, project in projects.items():
             if what != "nothing to do":
@@ -176,7 +176,7 @@ def measured(projects: Mapping[str, Project], rounds: int) -> Iterator[tuple[str
 @contextmanager
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)  # the embedded server of root runs under another account
+        Path(folder).chmod(0o755)  # the embedded server of root runs under another user
         yield Path(folder)
 
 
@@ -184,7 +184,7 @@ def main() -> None:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--against", type=Path, help="another checkout with its .venv, run in turn")
-    parser.add_argument("--rounds", type=int, default=3, help="the median of so many is reported")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds; the report has their median")
     parser.add_argument("--out", type=Path, default=report.RESULTS / "run_cost.md")
     options = parser.parse_args()
     checkouts = {"this": Path(), **({"other": options.against} if options.against else {})}
@@ -194,12 +194,12 @@ def main() -> None:
         projects = {name: Project(checkout, folder / name) for name, checkout in checkouts.items()}
         for name, what, cost in measured(projects, options.rounds):
             found.setdefault((what, name), []).append(cost)
-        title = f"What one small run costs: six trials on {ROWS:,} rows, LightGBM"
+        title = f"Cost of one small run: six trials on {ROWS:,} rows, LightGBM"
         report.write(options.out, title, machine, tables(found, list(checkouts)), "python -m benchmarks.run_cost")
 
 
 def tables(found: Mapping[tuple[str, str], Sequence[Cost]], names: Sequence[str]) -> list[report.Table]:
-    """Return the figures: whole commands, the parts of a new study, and its imports by library."""
+    """Return the tables: whole commands, the parts of a new study, and its imports by library."""
     whole = []
     for what in ("first run of a project", "new study", "nothing to do"):
         for figure in ("cpu", "wall"):
@@ -208,7 +208,9 @@ def tables(found: Mapping[tuple[str, str], Sequence[Cost]], names: Sequence[str]
     studies = [found["new study", name] for name in names]
     columns = [*names, *(["this / other"] if len(names) > 1 else [])]
     return [
-        report.Table("Whole commands", ["run", "figure", *columns], whole, "Medians, of all processes of the command."),
+        report.Table(
+            "Whole commands", ["run", "figure", *columns], whole, "Medians over all processes of the command."
+        ),
         report.Table(
             "A new study, CPU seconds by part",
             ["part", *columns],
@@ -220,7 +222,7 @@ def tables(found: Mapping[tuple[str, str], Sequence[Cost]], names: Sequence[str]
             "Its imports by library",
             ["library", *columns],
             _rows([[cost.imports for cost in costs] for costs in studies])[:15],
-            "Of the modules of the library alone, without what they import.",
+            "Modules of the library only, without their imports from other libraries.",
         ),
     ]
 

@@ -1,7 +1,7 @@
-"""What the search costs against the plain loop: scikit-learn estimators, full fits, one report a trial.
+"""The cost of the search compared with a plain loop: scikit-learn estimators, full fits, one report per trial.
 
-Both draw from the space of the registry with the same sampler and seed, judge on the same validation rows by the same
-metric, and keep their study in memory. The plain loop tunes the rounds; ours lets early stopping decide them.
+Both use the search space of the registry with the same sampler and seed, the same validation rows and metric, and an
+in-memory study. The plain loop tunes the rounds; in our search early stopping decides them.
 """
 
 import argparse
@@ -34,14 +34,14 @@ from e2i_assets.core.search_space.space import parse_space, suggest
 
 DATA_SETS = ("hmda", "hpc_class", "mlc_churn", "california", "adult")
 ALGORITHMS = ("XGBoost", "LightGBM")
-# Imported before the clock starts: neither search is charged for it.
+# Imported before the measurement, so that neither search pays for it.
 LIBRARIES = (lightgbm, sklearn.compose, sklearn.metrics, xgboost)
 # CPU seconds and the value of a trial, or the best value so far.
 Curve = list[tuple[float, float]]
 
 
 def plain(experiment: Experiment, rows: Any, trials: int, seed: int) -> dict[str, Any]:
-    """Search as a person would in an afternoon: a fresh estimator and a full fit for each trial."""
+    """Search with a plain loop: a new estimator and a full fit for each trial."""
     algorithm = registry.algorithm(experiment.algorithm)
     began = time.process_time()
     prepared = preprocessing(rows.train.features, algorithm.preparation).fit(rows.train.features)
@@ -74,7 +74,7 @@ def plain(experiment: Experiment, rows: Any, trials: int, seed: int) -> dict[str
 
 
 def ours(experiment: Experiment, rows: Any, trials: int, seed: int) -> dict[str, Any]:
-    """Search as the product does, on a study in memory."""
+    """Search with the product, on an in-memory study."""
     curve: Curve = []
     began = time.process_time()
     result = search(
@@ -83,7 +83,7 @@ def ours(experiment: Experiment, rows: Any, trials: int, seed: int) -> dict[str,
         optuna.storages.InMemoryStorage(),
         on_trial=lambda trial, best: curve.append((time.process_time() - began, -np.inf if best is None else best)),
     )
-    # Rounds that early stopping grew beyond the best one are work too.
+    # Rounds that early stopping grew beyond the best one count as work too.
     patience = tuning.patience(experiment) or 0
     rounds = sum(
         max(trial.intermediate_values, default=0)
@@ -107,7 +107,7 @@ SEARCHES: dict[str, Callable[..., dict[str, Any]]] = {"plain": plain, "ours": ou
 
 
 def measured(options: argparse.Namespace, which: str, name: str, algorithm: str) -> dict[str, Any]:
-    """Run one search in a process of its own, so that neither warms anything up for the other."""
+    """Run one search in a separate process, so that the searches share no caches."""
     command = [sys.executable, "-m", "benchmarks.search", "--corpus", str(corpus.folder(options.corpus))]
     command += ["--trials", str(options.trials), "--seed", str(options.seed), "--one", which, name, algorithm]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -115,7 +115,7 @@ def measured(options: argparse.Namespace, which: str, name: str, algorithm: str)
 
 
 def one(options: argparse.Namespace) -> None:
-    """Run the search that `--one` names and print what came of it as JSON."""
+    """Run the search that `--one` names and print its result as JSON."""
     which, name, algorithm = options.one
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     hpo = {"trials": options.trials, "seed": options.seed, "workers": 1}
@@ -124,12 +124,12 @@ def one(options: argparse.Namespace) -> None:
 
 
 def seconds_to(curve: Curve, value: float) -> float | None:
-    """Return the CPU seconds after which a search had a value at least as good, None when it never had."""
+    """Return the CPU seconds until a search reached this value or a better one; None when it never did."""
     return next((seconds for seconds, best in curve if best >= value), None)
 
 
 def row(name: str, algorithm: str, slow: dict[str, Any], fast: dict[str, Any], regression: bool) -> list[Any]:
-    """Return the figures of one data set and algorithm."""
+    """Return the results of one data set and algorithm."""
     reached = seconds_to(fast["curve"], slow["best"])
     reference = seconds_to(slow["curve"], slow["best"]) or slow["seconds"]
     gain = (fast["best"] - slow["best"]) / (slow["spread"] if regression else 1.0)

@@ -1,4 +1,4 @@
-"""Write the starter memory that ships, of what `benchmarks.starter_memory` has mined. No test value goes into it."""
+"""Write the shipped starter memory from the records of `benchmarks.starter_memory`. It contains no test values."""
 
 import argparse
 import gzip
@@ -22,7 +22,7 @@ MOST_TRIALS = 80
 
 
 def study(options: argparse.Namespace, name: str, algorithm: str) -> StarterStudy | None:
-    """Return what is on record of a set with an algorithm, None where nothing is."""
+    """Return the record of a data set with an algorithm; None when there is none."""
     path = trials_path(options.work, name, algorithm)
     described = options.work / f"{name}.meta.json"
     if not path.exists() or not described.exists():
@@ -31,7 +31,7 @@ def study(options: argparse.Namespace, name: str, algorithm: str) -> StarterStud
     experiment = corpus.experiment_of(facts, name, algorithm)
     record = json.loads((options.work / f"{name}.{algorithm}.json").read_text())
     tried = [(values, record.get(record_key(experiment, values))) for values in json.loads(path.read_text())]
-    # A miner that was killed may have noted a configuration whose record it did not come to keep.
+    # A killed mining process may have listed a configuration without writing its record.
     found = [(values, judged) for values, judged in tried if judged is not None]
     metrics = names(experiment.problem_type)
     return StarterStudy(
@@ -66,7 +66,7 @@ def main() -> None:
     """Write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
-    parser.add_argument("--work", type=Path, required=True, help="folder of what was mined")
+    parser.add_argument("--work", type=Path, required=True, help="folder of the mined records")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     index = corpus.index(corpus.folder(options.corpus))
@@ -75,7 +75,7 @@ def main() -> None:
     studies = tuple(one for one in found if one is not None)
     text = StarterFile(version=VERSION, studies=studies).model_dump_json().encode()
     unfinished = options.output.with_suffix(".part")
-    # Without a time in it, so that the same studies are the same file.
+    # Without a timestamp, the same studies give the same file.
     unfinished.write_bytes(gzip.compress(text, 9, mtime=0))
     unfinished.replace(options.output)
     size = options.output.stat().st_size / 1024

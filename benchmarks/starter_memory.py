@@ -1,11 +1,11 @@
-"""Mine what the starter memory is made of: studies of public tables, each configuration judged by every metric.
+"""Mine the starter memory: studies of public tables, with every metric for each configuration.
 
-Three steps for a set and an algorithm, on train and validation rows alone: the defaults and the same quasi-random
-configurations everywhere, without which no two problems could be compared; a study by TPE on top of them; and then the
-best configuration of every other set of the same problem type, so that what is proposed was really tried elsewhere.
+There are three steps for a data set and an algorithm, on train and validation rows only: the defaults and the same
+quasi-random configurations for all data sets, which make problems comparable; a TPE study on top of them; and the best
+configuration of every other data set of the same problem type, so that proposed configurations were tried elsewhere.
 
-The record stands in a work folder; a second call goes on where the first was stopped. `benchmarks.starter_file` makes
-the file that is shipped of it.
+The records are in a work folder; a second call continues where the first stopped. `benchmarks.starter_file` writes the
+shipped file from them.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search.samplers import sampler
 from e2i_assets.core.search_space.space import brought_into, suggest
 
-# The data of the experiments that we ship: the memory of a fresh installation is not to be a memory of them.
+# The data of the shipped experiments: the starter memory must not contain their studies.
 SHIPPED = ("randhie", "medexp")
 TRIALS = 60
 SHARED = 24
@@ -37,7 +37,7 @@ Values = dict[str, Any]
 
 
 def mined(options: argparse.Namespace, name: str, algorithm: str) -> str:
-    """Judge the defaults, the shared configurations and those of a study on top; keep which they were."""
+    """Evaluate the defaults, the shared configurations and those of a study on top; store the list of them."""
     path = trials_path(options.work, name, algorithm)
     if path.exists():
         return f"{name} {algorithm}: there"
@@ -69,7 +69,7 @@ def mined(options: argparse.Namespace, name: str, algorithm: str) -> str:
 
 
 def crossed(options: argparse.Namespace, name: str, algorithm: str, others: Sequence[Values]) -> str:
-    """Judge the best configurations of the other sets here."""
+    """Evaluate the best configurations of the other data sets on this one."""
     began = time.process_time()
     judged: Judge = judge(options.work, corpus.folder(options.corpus), name, algorithm)
     path = trials_path(options.work, name, algorithm)
@@ -97,7 +97,7 @@ def defaults_in_space(experiment: Experiment) -> Values:
 
 
 def shared_configurations(experiment: Experiment, count: int) -> list[Values]:
-    """Return the same quasi-random configurations for every set."""
+    """Return the same quasi-random configurations for every data set."""
     space = experiment.search_space()
     study = optuna.create_study(sampler=sampler("qmc", SEED, space))
     # The first point that a QMC sampler draws is independent of the sequence.
@@ -106,20 +106,20 @@ def shared_configurations(experiment: Experiment, count: int) -> list[Values]:
 
 
 def trials_path(work: Path, name: str, algorithm: str) -> Path:
-    """Return where it stands which configurations were tried, in order."""
+    """Return the path of the list of tried configurations, in order."""
     work.mkdir(parents=True, exist_ok=True)
     return work / f"{name}.{algorithm}.trials.json"
 
 
 def best_values(options: argparse.Namespace, name: str, algorithm: str) -> Values:
-    """Return the best configuration of a set's own study by the default metric of its problem type."""
+    """Return the best configuration of the study of a data set, by the default metric of its problem type."""
     judged = judge(options.work, corpus.folder(options.corpus), name, algorithm)
     tried: list[Values] = json.loads(trials_path(options.work, name, algorithm).read_text())[: options.trials]
     return max(tried, key=lambda values: oriented(judged.judged(values), judged.experiment))
 
 
 def tasks(options: argparse.Namespace) -> list[tuple[str, str, str]]:
-    """Return set, algorithm and kind of what is to be mined, the short ones first."""
+    """Return data set, algorithm and kind of each step to mine, the shortest first."""
     index = corpus.index(corpus.folder(options.corpus))
     found = []
     for name, facts in index.iterrows():
@@ -134,14 +134,18 @@ def tasks(options: argparse.Namespace) -> list[tuple[str, str, str]]:
 
 
 def main() -> None:
-    """Mine every set with every algorithm."""
+    """Mine every data set with every algorithm."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
-    parser.add_argument("--work", type=Path, required=True, help="folder for what was judged; a second call goes on")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the records; a second call continues")
     parser.add_argument("--algorithms", nargs="+", default=registry.names())
     parser.add_argument("--kinds", nargs="+", default=list(corpus.KINDS), choices=list(corpus.KINDS))
-    parser.add_argument("--trials", type=int, default=TRIALS, help="configurations a set, of its own")
-    parser.add_argument("--shared", type=int, default=SHARED, help="of these, the same for every set")
+    parser.add_argument(
+        "--trials", type=int, default=TRIALS, help="configurations per data set besides those of other sets"
+    )
+    parser.add_argument(
+        "--shared", type=int, default=SHARED, help="number of these that are the same for every data set"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     found = tasks(options)

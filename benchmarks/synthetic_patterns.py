@@ -1,4 +1,4 @@
-"""A memory of any size, made up: problems in clusters, each tuned with several algorithms, one kind of them rare."""
+"""A synthetic memory of any size: clustered problems, each tuned with several algorithms, with one rare kind."""
 
 import io
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.core.memory.meta_vector import NAMES
 
-# Algorithm, problem type and metric, with their shares; what is left belongs to the rare one.
+# Algorithm, problem type and metric, with their shares; the rest belongs to the rare kind.
 _ALGORITHMS = ("XGBoost", "LightGBM", "RandomForest", "ExtraTrees", "GradientBoosting")
 _TYPES = (
     ("binary_classification", "roc_auc", 0.40),
@@ -25,7 +25,7 @@ RARE = ("LogisticRegression", "multiclass_classification", "log_loss")
 RARE_SHARE = 0.001
 _WEIGHTS = (0.4, 0.3, 0.15, 0.1, 0.05)
 _CHUNK = 50_000
-# About what a study leaves beside its trials, which stand apart from the row.
+# About the size of a stored study without its trials, which are stored separately.
 _ROW = """
     INSERT INTO ml_hpo_patterns (
         pattern_id, procedure_id, spec_hash, data_hash, algorithm_name, problem_type, optimization_metric, search_space,
@@ -55,7 +55,7 @@ _MEMORIES = """
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """Made-up patterns: the vector of each, shape (n, 16), single precision, and which of `kinds` it is."""
+    """Synthetic patterns: the vector of each, shape (n, 16), single precision, and its index in `kinds`."""
 
     vectors: NDArray[np.float32]
     problems: NDArray[np.int64]
@@ -64,9 +64,9 @@ class Synthetic:
 
 
 def synthetic(count: int, seed: int = 0) -> Synthetic:
-    """Make patterns up: one problem for every eight, problems in clusters as wide as the scales of the vector let be.
+    """Return synthetic patterns: one problem per eight patterns, in clusters whose width fits the scales of the vector.
 
-    Patterns of one problem differ a little, as they do when its rows change from study to study.
+    Patterns of one problem differ slightly, as when its rows change between studies.
     """
     draw = np.random.default_rng(seed)
     kinds = [(algorithm, kind, metric) for algorithm in _ALGORITHMS for kind, metric, _ in _TYPES] + [RARE]
@@ -81,7 +81,7 @@ def synthetic(count: int, seed: int = 0) -> Synthetic:
 
 
 def stored(database: Database, patterns: Synthetic) -> None:
-    """Write them into an empty memory, without the index over the vectors, and bring the statistics up to date."""
+    """Write the patterns into an empty memory, without the vector index, and update the statistics."""
     with database.begin() as connection:
         connection.exec_driver_sql("DROP INDEX IF EXISTS ml_hpo_patterns_by_vector")
         connection.exec_driver_sql(_PREPARE)

@@ -1,4 +1,4 @@
-"""What it costs to tell MLflow of a training with the trials of its study: one batch, against a nested run for each."""
+"""The cost of logging a training with the trials of its study to MLflow: one batch, or a nested run per trial."""
 
 import argparse
 import tempfile
@@ -40,8 +40,10 @@ def main() -> None:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[10, 100, 1000])
-    parser.add_argument("--repeats", type=int, default=5, help="the median of so many is reported")
-    parser.add_argument("--nested-up-to", type=int, default=100, help="more trials than these are not nested: minutes")
+    parser.add_argument("--repeats", type=int, default=5, help="number of repeats; the report has their median")
+    parser.add_argument(
+        "--nested-up-to", type=int, default=100, help="largest number of trials with nested runs, which take minutes"
+    )
     parser.add_argument("--out", type=Path, default=report.RESULTS / "tracking.md")
     options = parser.parse_args()
     machine = report.machine("mlflow", "sqlalchemy", "psycopg2-binary")
@@ -52,7 +54,7 @@ def main() -> None:
         uri = database.url_for("mlflow")
         tracker = Tracker(uri, Path(folder) / "artifacts", database.advisory_lock)
         client = mlflow_client(uri)
-        logged(tracker, ())  # the first of a process imports MLflow
+        logged(tracker, ())  # the first call of a process imports MLflow
         rows = []
         for trials in options.trials:
             rows += compared(tracker, client, trials, options.repeats, trials <= options.nested_up_to)
@@ -77,7 +79,7 @@ def main() -> None:
 
 
 def compared(tracker: Tracker, client: MlflowClient, count: int, repeats: int, nest: bool) -> list[list[object]]:
-    """Return a line for each way."""
+    """Return a row for each method."""
     trials = made(count)
     bare = median(lambda: logged(tracker, ()), repeats)
     batch = median(lambda: logged(tracker, trials), repeats)
@@ -90,7 +92,7 @@ def compared(tracker: Tracker, client: MlflowClient, count: int, repeats: int, n
 
 
 def median(work: Callable[[], None], repeats: int) -> float:
-    """Return the seconds that something takes."""
+    """Return the seconds of a call."""
     seconds = []
     for _ in range(repeats):
         began = time.perf_counter()
@@ -100,7 +102,7 @@ def median(work: Callable[[], None], repeats: int) -> float:
 
 
 def made(count: int) -> list[TrialRecord]:
-    """Return trials as a study leaves them."""
+    """Return trials as a study stores them."""
     began = datetime(2026, 1, 1, tzinfo=UTC)
     return [
         TrialRecord(
@@ -118,12 +120,12 @@ def made(count: int) -> list[TrialRecord]:
 
 
 def experiment() -> Experiment:
-    """Return what the trials are of."""
+    """Return the study of the trials."""
     return parse_experiment(EXPERIMENT, "benchmark")
 
 
 def logged(tracker: Tracker, trials: Sequence[TrialRecord]) -> None:
-    """Log a training as the product does, without a model: that costs the same both ways."""
+    """Log a training as in the product, without a model, whose cost is the same for both methods."""
     run = TrackedRun(
         experiment_name="e2i_benchmark",
         run_key=uuid4().hex,
@@ -140,7 +142,7 @@ def logged(tracker: Tracker, trials: Sequence[TrialRecord]) -> None:
 
 
 def nested_runs(client: MlflowClient, trials: Sequence[TrialRecord]) -> None:
-    """Log each trial as a run of its own below one of the training."""
+    """Log each trial as a nested run of the training run."""
     (found,) = [one for one in client.search_experiments() if one.name == "e2i_benchmark"]
     parent = client.create_run(found.experiment_id).info.run_id
     for trial in trials:

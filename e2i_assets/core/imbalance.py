@@ -1,4 +1,4 @@
-"""How uneven the classes of the train rows are, what is recommended for that, and what it means for a fit."""
+"""Class imbalance of the train rows: its severity, the recommended strategy, and the class weights of a fit."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -13,7 +13,7 @@ Strategy = Literal[
 Choice = Literal[Strategy, "recommended"]
 Severity = Literal["not_applicable", "degenerate", "none", "moderate", "severe", "extreme"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-# Parameters by which estimators weigh classes themselves.
+# Parameters with which an estimator weights classes itself.
 WEIGHING = frozenset({"class_weight", "scale_pos_weight", "is_unbalance"})
 RESAMPLING = frozenset(STRATEGIES) - {"none", "class_weight"}
 SYNTHETIC: frozenset[Strategy] = frozenset({"smote", "smote_tomek", "combined"})
@@ -24,12 +24,12 @@ _ENOUGH_TO_INTERPOLATE, _ENOUGH_TO_REPEAT = 10, 5
 
 @dataclass(frozen=True, slots=True)
 class Balancing:
-    """What a fit does about uneven classes: one thing, never weights on top of resampled rows.
+    """How a fit treats class imbalance: with weights or with resampling, never with both.
 
     Attributes:
-        strategy: ``class_weight`` lets all classes count alike; the others resample the train rows, as `resampling`
-            says; ``none`` takes the rows as they come.
-        seed: Of what is drawn.
+        strategy: ``class_weight`` gives all classes the same total weight; ``none`` uses the rows unchanged; the others
+            resample the train rows (see `resampling`).
+        seed: Seed of the resampling.
     """
 
     strategy: Strategy = "none"
@@ -41,16 +41,16 @@ AS_THEY_COME = Balancing()
 
 @dataclass(frozen=True, slots=True)
 class Imbalance:
-    """How uneven the classes of some rows are.
+    """The class imbalance of some rows.
 
     Attributes:
         severity: By ``minority_ratio``: from 0.40 none, from 0.20 moderate, from 0.05 severe, else extreme.
         ratio: Rows of the largest class for one of the smallest; None where fewer than two classes have rows.
-        minority_ratio: Share of the smallest class, scaled so that k classes of one size have 0.5, as two have; None
-            where there are no classes.
-        class_distribution: Rows of each class, in the order of the classes.
-        recommended: What the table of the contract recommends.
-        rationale: Why, in a sentence.
+        minority_ratio: Share of the smallest class, scaled so that k classes of the same size have 0.5, like two
+            classes; None where there are no classes.
+        class_distribution: Number of rows of each class, in the order of the classes.
+        recommended: The strategy that the table of the contract recommends.
+        rationale: The reason, as a sentence.
     """
 
     severity: Severity
@@ -62,22 +62,22 @@ class Imbalance:
 
     @property
     def detected(self) -> bool:
-        """Whether the classes are uneven enough to say so."""
+        """Whether the severity is at least moderate."""
         return is_uneven(self.severity)
 
 
 def is_uneven(severity: Severity) -> bool:
-    """Return whether a severity says that there is an imbalance."""
+    """Return whether the severity is at least moderate."""
     return severity in ("moderate", "severe", "extreme")
 
 
 def imbalance(codes: Array, classes: tuple[Any, ...], grows_trees: bool) -> Imbalance:
-    """Judge the classes of the train rows.
+    """Return the class imbalance of the train rows.
 
     Args:
-        codes: Shape (n,): class codes; of a regression anything.
+        codes: Shape (n,): class codes; not read for a regression.
         classes: The labels in the order of their codes, empty for a regression.
-        grows_trees: Whether the algorithm is made of trees, which take weights better than repeated rows.
+        grows_trees: Whether the algorithm consists of trees, which handle weights better than repeated rows.
     """
     if not classes:
         return Imbalance("not_applicable", None, None, {}, "none", "a regression has no classes")
@@ -102,10 +102,9 @@ def imbalance(codes: Array, classes: tuple[Any, ...], grows_trees: bool) -> Imba
 
 
 def balanced_weights(codes: Array, n_classes: int) -> Array:
-    """Return a weight for each class that makes all of them count alike: n / (classes with rows x rows of the class).
+    """Return class weights that give all classes the same total weight: n / (classes with rows x rows of the class).
 
-    Shape (n_classes,). It is what scikit-learn calls ``balanced``: the rarer a class the higher its weight, whichever
-    of the classes is the positive one.
+    Shape (n_classes,). These are scikit-learn's ``balanced`` weights: the rarer a class, the higher its weight.
     """
     counts = np.bincount(codes, minlength=n_classes)
     weights: Array = np.ones(n_classes)

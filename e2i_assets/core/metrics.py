@@ -1,7 +1,4 @@
-"""What a study may optimise: every metric's name is its mathematics, and an unknown name is an error.
-
-Formulas are scikit-learn's; nothing is blended or reweighted here.
-"""
+"""The metrics that a study can optimise, by problem type. All formulas are scikit-learn's, without changes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +17,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a fitted model says about n rows.
+    """The prediction of a fitted model for n rows.
 
     Attributes:
         labels: Shape (n,): class codes 0..k-1, or the predicted values of a regression.
@@ -36,11 +33,11 @@ class Metric:
     """One way to score predictions.
 
     Attributes:
-        name: The name that experiments use.
+        name: The name in experiment files.
         greater_is_better: False for losses and errors.
         needs: The part of a prediction that it reads.
         function: ``(y_true, labels or scores) -> float``.
-        quick: The same, cheaper, for the looks at a fit that is still growing.
+        quick: A faster function with the same result, for the intermediate reports of a fit.
     """
 
     name: str
@@ -53,12 +50,12 @@ class Metric:
         """Return the metric in its natural orientation (an RMSE is positive).
 
         Raises:
-            E2iError: The metric needs class probabilities and the model gives none.
+            E2iError: The metric needs class probabilities and the model predicts none.
         """
         return float(self.function(y_true, self._needed(prediction)))
 
     def glance(self, y_true: Array, prediction: Prediction) -> float:
-        """Return the same number as `score`, to rounding, as cheaply as can be."""
+        """Return the same value as `score`, up to rounding, with the fastest available function."""
         return float((self.quick or self.function)(y_true, self._needed(prediction)))
 
     def _needed(self, prediction: Prediction) -> Array:
@@ -69,7 +66,7 @@ class Metric:
         return prediction.scores
 
     def oriented(self, value: float) -> float:
-        """Turn a natural value into the one a study maximises, or back: it is its own inverse."""
+        """Convert a natural value to the value that a study maximises, or back: the function is its own inverse."""
         return value if self.greater_is_better else -value
 
 
@@ -157,12 +154,12 @@ def names(problem_type: ProblemType) -> tuple[str, ...]:
 
 
 def default_metric(problem_type: ProblemType) -> str:
-    """Return the metric that is optimised when an experiment names none."""
+    """Return the metric that is optimised by default."""
     return names(problem_type)[0]
 
 
 def metric(name: str, problem_type: ProblemType) -> Metric:
-    """Look a metric up.
+    """Return the metric with this name.
 
     Raises:
         E2iError: The problem type has no metric of that name.

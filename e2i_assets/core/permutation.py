@@ -1,4 +1,4 @@
-"""What a model leans on: how much worse it does when one column is shuffled (permutation importance, Breiman 2001)."""
+"""Permutation importance (Breiman 2001): how much worse the metric is when one column is shuffled."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,11 +22,11 @@ _REPEATS = 4
 
 @dataclass(frozen=True, slots=True)
 class FeatureImportance:
-    """How much of the metric is lost without what one column says.
+    """The permutation importance of one column.
 
     Attributes:
         feature: The column.
-        loss: Mean loss over the shuffles, in the metric's own unit; near 0 or below for a column that says nothing.
+        loss: Mean loss over the shuffles, in the metric's own unit; near 0 or below for a column without information.
         spread: Standard deviation over the shuffles.
     """
 
@@ -38,16 +38,17 @@ class FeatureImportance:
 def permutation_importances(
     model: "FittedModel", features: pd.DataFrame, truth: Array, metric: Metric, seed: int
 ) -> list[FeatureImportance]:
-    """Shuffle one column after the other and measure what is lost; the largest loss first.
+    """Return the permutation importance of every column, the largest loss first.
 
-    The work is bounded whatever the table: fewer rows and fewer shuffles of more columns, none beyond `MOST_FEATURES`.
+    The work is bounded: with more columns it uses fewer rows and fewer shuffles. With more than `MOST_FEATURES` columns
+    or without rows the result is empty.
 
     Args:
-        model: Table in, labels, values or probabilities out.
-        features: Shape (n, columns): rows that it was not fitted on, and not the test rows.
+        model: The model: predicts labels, values or probabilities from a table.
+        features: Shape (n, columns): rows that the model was not fitted on, and not the test rows.
         truth: Shape (n,): class codes or values.
-        metric: What is lost.
-        seed: Of the shuffles.
+        metric: The metric whose loss is measured.
+        seed: Seed of the shuffles.
     """
     count = features.shape[1]
     if not 0 < count <= MOST_FEATURES or not len(features):
@@ -58,10 +59,10 @@ def permutation_importances(
     y = truth[chosen.index]
 
     def scores(table: pd.DataFrame) -> list[float]:
-        """Return the score of each block of rows: one call of the model, whose price is mostly that of the call."""
-        said = Prediction(model.predict(table)) if model.classes_ is None else from_scores(model.predict_proba(table))
+        """Return the score of each block of rows with one call of the model, because the cost per call dominates."""
+        found = Prediction(model.predict(table)) if model.classes_ is None else from_scores(model.predict_proba(table))
         starts = range(0, len(table), n_rows)
-        return [metric.oriented(metric.score(y, _part(said, slice(at, at + n_rows)))) for at in starts]
+        return [metric.oriented(metric.score(y, _part(found, slice(at, at + n_rows)))) for at in starts]
 
     (whole,) = scores(chosen)
     random = np.random.default_rng(seed)
@@ -75,5 +76,5 @@ def permutation_importances(
     return sorted(ranked, key=lambda one: -one.loss)
 
 
-def _part(said: Prediction, rows: slice) -> Prediction:
-    return Prediction(said.labels[rows], None if said.scores is None else said.scores[rows])
+def _part(prediction: Prediction, rows: slice) -> Prediction:
+    return Prediction(prediction.labels[rows], None if prediction.scores is None else prediction.scores[rows])

@@ -1,4 +1,4 @@
-"""The final fit, from exactly the parameters of the contract, and its one look at the test rows."""
+"""The final fit with exactly the parameters of the contract, and its evaluation, the only use of the test rows."""
 
 import time
 from collections.abc import Mapping
@@ -32,23 +32,23 @@ ROLES = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A trained model with its report card.
+    """A trained model and its evaluation.
 
     Attributes:
-        model: Table in, labels or values out.
-        parameters: What it was fitted with, rounds included.
+        model: The model: predicts labels or values from a table.
+        parameters: The parameters of the fit, rounds included.
         rounds: Boosting rounds or trees of the model.
-        stopped_early: Whether early stopping decided the rounds, in the search or here.
+        stopped_early: Whether early stopping decided the rounds, in the search or in the final fit.
         seconds: Wall time of the final fit alone.
         report: Metrics, intervals and the threshold that was chosen on validation.
-        judgements: The success criteria, held against the test rows.
+        judgements: The success criteria, evaluated on the test rows.
         default_metrics, baseline_metrics: The same test metrics of the default parameters and of a dummy model.
-        segments: How it does for each value of the columns that the experiment names, on test.
-        slope: The calibration slope on test, None where there is none.
-        imbalance: How uneven the classes of the train rows are.
-        strategy: What was done about it.
-        learnt_from: Rows of each class that the model was fitted on, in the order of the classes.
-        on_test: The truth and the prediction of the test rows.
+        segments: The test metrics for each value of the segment columns of the experiment.
+        slope: The calibration slope on test; None when it is undefined.
+        imbalance: The class imbalance of the train rows.
+        strategy: The strategy that was used against it.
+        learnt_from: Number of rows of each class that the model was fitted on, in the order of the classes.
+        on_test: The true values and the prediction of the test rows.
     """
 
     model: "FittedModel"
@@ -69,21 +69,21 @@ class Training:
 
     @property
     def criteria_met(self) -> bool:
-        """Whether every criterion holds; no criteria all hold."""
+        """Whether every criterion is met; true when there are none."""
         return all(one.met for one in self.judgements)
 
 
 def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Training:
     """Fit the final model on the train rows and evaluate it.
 
-    With a completed search the parameters are taken as they are: the rounds are among them, and validation is not
-    looked at again. Otherwise the defaults are fitted with early stopping, as the experiment asks.
+    After a completed search, the parameters of the contract are used unchanged: they include the rounds, so there is no
+    early stopping. Otherwise the defaults are fitted with early stopping when the experiment enables it.
     """
     fit_context = experiment_fit_context(experiment, rows.facts, rows.train, rows.validation)
     began = time.perf_counter()
     fit = fit_context.fit(hpo.best_hyperparameters, patience=None if hpo.hpo_completed else patience(experiment))
     seconds = time.perf_counter() - began
-    predictions = {role: _judged_rows(fit_context, fit, rows, role) for role in ROLES}
+    predictions = {split: _predicted_rows(fit_context, fit, rows, split) for split in ROLES}
     minority = _minority_class(fit_context)
     report = evaluation(
         experiment.problem_type,
@@ -129,8 +129,8 @@ def _learnt_from(fit_context: FitContext) -> dict[str, int]:
     return {str(label): int(count) for label, count in zip(fit_context.classes, counts, strict=True)}
 
 
-def _judged_rows(fit_context: FitContext, fit: Fit, rows: TrainingRows, role: str) -> tuple[Array, Prediction]:
-    part: RowSource = getattr(rows, role)
+def _predicted_rows(fit_context: FitContext, fit: Fit, rows: TrainingRows, split: str) -> tuple[Array, Prediction]:
+    part: RowSource = getattr(rows, split)
     return target_codes(part.target, fit_context.classes), fit_context.on(fit, part)
 
 
@@ -144,7 +144,7 @@ def _threshold(experiment: Experiment, validation: tuple[Array, Prediction]) -> 
 def _segments(
     rows: TrainingRows, report: Evaluation, minority: int | None, truth: Array, prediction: Prediction
 ) -> tuple[SegmentEvaluation, ...]:
-    """Judge the parts of the test rows as the whole is judged: at its threshold, with its rarer class."""
+    """Evaluate the segments of the test rows with the threshold and the rarer class of the whole."""
     if rows.segments is None:
         return ()
     columns = {name: values.to_numpy() for name, values in segment_labels(rows.segments).items()}
@@ -169,12 +169,12 @@ def _metrics_of_defaults(
 ) -> dict[str, float]:
     parameters: Mapping[str, Any] = merged(defaults(experiment), {}, fixed(experiment))
     fit = fit_context.fit(parameters, patience=patience(experiment))
-    threshold = _threshold(experiment, _judged_rows(fit_context, fit, rows, "validation"))
-    return split_metrics(experiment.problem_type, truth, _judged_rows(fit_context, fit, rows, "test")[1], threshold)
+    threshold = _threshold(experiment, _predicted_rows(fit_context, fit, rows, "validation"))
+    return split_metrics(experiment.problem_type, truth, _predicted_rows(fit_context, fit, rows, "test")[1], threshold)
 
 
 def _metrics_of_dummy(experiment: Experiment, fit_context: FitContext, truth: Array) -> dict[str, float]:
-    """Return what predicting the train rows' class shares, or their mean, is worth."""
+    """Return the metrics of a dummy model that predicts the class shares, or the mean, of the train rows."""
     if experiment.problem_type == "regression":
         guess = Prediction(labels=np.full(len(truth), fit_context.y_train.mean()))
     else:

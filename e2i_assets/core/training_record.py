@@ -21,14 +21,14 @@ from e2i_assets.core.training import ROLES, Training
 
 @dataclass(frozen=True, slots=True)
 class TrainingStart:
-    """What is known of a training before its fit, and of one that fails all that ever will be.
+    """The facts about a training that are known before its fit; of a failed training these are the only facts.
 
     Attributes:
-        experiment: The experiment, as it is registered.
+        experiment: The registered experiment.
         facts: The split that the training reads.
-        hpo: The contract that it trains from.
+        hpo: The contract with the parameters of the training.
         training_run_id: Id of its row in ``ml_training_runs``.
-        dagster_run_id: Id of the Dagster run; empty outside of one.
+        dagster_run_id: Id of the Dagster run; empty outside of a run.
         started_at: When it started, in UTC.
     """
 
@@ -52,7 +52,7 @@ class TrainingStart:
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """One metric on each split, beside its interval and its references on test; None where it cannot be computed."""
+    """One metric on each split, with its interval and its references on test; None where it cannot be computed."""
 
     name: str
     splits: Mapping[str, float | None]
@@ -66,14 +66,14 @@ class TrainingRecord:
     """A finished training.
 
     Attributes:
-        start: What was known before the fit.
+        start: The facts that were known before the fit.
         training: The model and its metrics.
         study: The search, None without one.
         validation_importance: Permutation importance of the features on validation, the largest first.
         model_pictures: PNGs of the model, by file name.
         study_pictures: PNGs of the search, by file name.
-        unused: Columns that are no features although the experiment does not exclude them, with the reason.
-        model_folder: Where the model is stored.
+        unused: Columns that are not features although the experiment does not exclude them, with the reason.
+        model_folder: The folder of the stored model.
     """
 
     start: TrainingStart
@@ -87,7 +87,7 @@ class TrainingRecord:
 
     @property
     def experiment(self) -> Experiment:
-        """The experiment, as it is registered."""
+        """The registered experiment."""
         return self.start.experiment
 
     @property
@@ -97,12 +97,12 @@ class TrainingRecord:
 
     @property
     def hpo(self) -> HpoOutput:
-        """The contract that it was trained from."""
+        """The contract with the parameters of the training."""
         return self.start.hpo
 
     @property
     def model_key(self) -> str:
-        """The key of the model, of its study and parameters: a larger budget may end with other parameters."""
+        """The key of the model, from its study and its parameters: a larger budget may lead to other parameters."""
         return training_key(self.start.study_key, self.training.parameters)
 
     @property
@@ -112,12 +112,12 @@ class TrainingRecord:
 
     @property
     def gaps(self) -> list[Gap]:
-        """How far apart the segments lie in the metric that the study optimised."""
+        """The gaps between segments in the optimised metric."""
         return gaps(self.training.segments, self.experiment.metric, self.experiment.problem_type)
 
     @property
     def measure(self) -> Measure:
-        """The optimised metric as an evaluation reports it, else the primary one of the problem type."""
+        """The measure of the optimised metric, else the primary measure of the problem type."""
         problem_type = self.experiment.problem_type
         found = measures.measure(self.experiment.metric, problem_type)
         return found or measures.MEASURES[problem_type][measures.PRIMARY[problem_type]]
@@ -139,17 +139,17 @@ class TrainingRecord:
 
     @property
     def of_dummy(self) -> float | None:
-        """Value of `measure` on test for a model that sees no feature."""
+        """Value of `measure` on test for a dummy model that uses no features."""
         return self.training.baseline_metrics.get(self.measure.name)
 
     def metric_rows(self) -> list[MetricRow]:
         """Return a row for each metric of any split."""
         report = self.training.report
-        names = dict.fromkeys(name for role in ROLES for name in report.splits[role].metrics)
+        names = dict.fromkeys(name for split in ROLES for name in report.splits[split].metrics)
         return [
             MetricRow(
                 name,
-                {role: report.splits[role].metrics.get(name) for role in ROLES},
+                {split: report.splits[split].metrics.get(name) for split in ROLES},
                 report.intervals.get(name),
                 self.training.default_metrics.get(name),
                 self.training.baseline_metrics.get(name),

@@ -61,7 +61,9 @@ def test_a_folder_is_looked_after_from_the_first_file_to_a_broken_one(programs: 
     os.utime(path)
     os.utime(root / "cells.csv")
     looked = programs.looks("changed_data")
-    assert all("those that were read last: cells" in str(one["skipReason"]) for one in looked), looked
+    assert all(
+        "its rows have not changed since they were last read: cells" in str(one["skipReason"]) for one in looked
+    ), looked
     looked = programs.looks("new_experiments", times=1)
     assert all("none of 1 experiments has changed" in str(one["skipReason"]) for one in looked), looked
     assert len(programs.runs()) == 1

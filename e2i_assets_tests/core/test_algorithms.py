@@ -138,7 +138,7 @@ def test_lightgbm_receives_its_own_names():
 
 
 def test_an_algorithm_refuses_a_problem_that_it_cannot_do():
-    with pytest.raises(E2iError, match="Ridge cannot do binary_classification"):
+    with pytest.raises(E2iError, match="Ridge does not support binary_classification"):
         registry.algorithm("Ridge").estimator({}, "binary_classification")
 
 

@@ -115,7 +115,7 @@ def test_without_labels_there_is_no_decay(missing: tuple[float | None, float | N
     ("rows", "decayed", "drifted", "said"),
     [
         (49, None, False, "49 newer rows are too few"),
-        (500, None, False, "are like those that were learnt from in all 0 features"),
+        (500, None, False, "do not differ from the train rows in any of 0 features"),
         (500, Decay("r2", 0.5, 0.1, True), True, "r2 was 0.5 on test, and is 0.1 on 60 newer rows"),
         (500, Decay("r2", 0.5, 0.4, False), False, "and r2 is 0.4 on 60 of them"),
     ],

@@ -48,7 +48,7 @@ def test_a_spec_that_was_changed_and_changed_back_has_another_run_key_each_time(
         ({}, {}, [], "nothing to do: none of 0 experiments has changed"),
         ({"a": Decision("nothing", "same")}, {}, [], "nothing to do: none of 1 experiments has changed"),
         ({"a": Decision("run", "it is new")}, {}, ["a"], "to run: a (it is new)"),
-        ({"a": Decision("nothing", "same")}, {}, ["a"], "asked for and not started yet: a"),
+        ({"a": Decision("nothing", "same")}, {}, ["a"], "requested and not started yet: a"),
         ({"a": Decision("retire", "gone")}, {"b.yaml": "bad"}, [], "retired: a (gone); not valid: b.yaml: bad"),
         ({f"e{n}": Decision("run", "new") for n in range(7)}, {}, [], "e4 (new) and 2 more"),
     ],

@@ -1,4 +1,4 @@
-"""The report: self-contained, everything that was asked for is in it, and what people named stays text."""
+"""The report: it is self-contained and complete, and it escapes user-given names."""
 
 import dataclasses
 from html.parser import HTMLParser
@@ -19,11 +19,11 @@ HOSTILE = Names(
     classes=("<b>no</b>", r"$\x$ ]]> &amp; --> <svg onload=alert(3)>"),
     values=("<i>north</i>", "$south"),
 )
-SECTIONS = ("asked", "data", "tried", "won", "sure", "leans", "use", "where")
+SECTIONS = ("task", "data", "search", "parameters", "metrics", "importance", "use", "storage")
 
 
 class Page(HTMLParser):
-    """What a browser would make of a page: its elements, and its text."""
+    """A parsed page: its elements and its text."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -51,13 +51,13 @@ def tags(page: Page) -> set[str]:
 
 
 def with_start(report: ReportFacts, study: StudyResult | None = None, **changes: object) -> ReportFacts:
-    """The same report for another start of its training, and without or with its study."""
+    """Return the report with changed start facts of its training, and with this study."""
     record = report.record
     start = dataclasses.replace(record.start, **changes)  # type: ignore[arg-type]
     return dataclasses.replace(report, record=dataclasses.replace(record, start=start, study=study))
 
 
-def test_what_people_named_is_text_and_adds_no_element_and_no_attribute() -> None:
+def test_user_given_names_are_escaped_and_add_no_element_and_no_attribute() -> None:
     plain, hostile = Page(report_page(report_facts())), Page(report_page(report_facts(HOSTILE)))
     assert tags(hostile) == tags(plain)
     assert "script" not in tags(hostile)
@@ -69,7 +69,7 @@ def test_what_people_named_is_text_and_adds_no_element_and_no_attribute() -> Non
     assert HOSTILE.description in hostile.text
 
 
-def test_the_page_needs_nothing_from_anywhere_and_forbids_itself_to_ask() -> None:
+def test_the_page_fetches_nothing_and_its_policy_forbids_it() -> None:
     page = Page(report_page(report_facts()))
     sources = [attributes["src"] for _, attributes in page.elements if "src" in attributes]
     assert sources
@@ -79,31 +79,31 @@ def test_the_page_needs_nothing_from_anywhere_and_forbids_itself_to_ask() -> Non
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def test_the_page_is_made_for_a_phone_and_for_paper() -> None:
+def test_the_page_has_styles_for_small_screens_and_print() -> None:
     html = report_page(report_facts())
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
     assert "@media print" in html
 
 
-def test_it_tells_what_was_asked_what_data_what_was_tried_what_won_how_sure_and_what_for() -> None:
+def test_the_page_has_every_section_with_the_facts_of_the_training() -> None:
     report = report_facts()
     page = Page(report_page(report))
     assert {attributes.get("id") for tag, attributes in page.elements if tag == "h2"} == set(SECTIONS)
     assert report.record.interval is not None
-    for said in (
+    for text in (
         "Who will leave?", "csv: rows.csv", "12 trials, tpe sampler", "d" * 64, "e" * 64, "3: no target",
         f"Trial {report.record.hpo.hpo_best_trial} of study", "roc_auc: 0.6", "not met: maximum_fpr",
-        "Only 60 test rows", "20 holdout rows have not", "Rows were placed by chance, with the same shares",
+        "Only 60 test rows", "20 holdout rows have not", "Rows were split at random, with the same class shares",
         f"{report.record.interval.low:.4g} to {report.record.interval.high:.4g}",
-        f"measured to the end, {report.record.study.count('PRUNED')} were ended early",  # type: ignore[union-attr]
+        f"trials completed, {report.record.study.count('PRUNED')} were pruned",  # type: ignore[union-attr]
     ):  # fmt: skip
-        assert said in " ".join(page.text.split()), said
+        assert text in " ".join(page.text.split()), text
     for name, value in report.record.training.parameters.items():
         assert name in page.text
         assert (f"{value:.4g}" if isinstance(value, float) else str(value)) in page.text
 
 
-def test_every_picture_that_was_drawn_is_in_it_with_how_to_read_it() -> None:
+def test_the_page_contains_every_picture_with_its_title() -> None:
     report = report_facts()
     html = report_page(report)
     assert set(report.record.pictures) <= set(PICTURES)
@@ -112,30 +112,30 @@ def test_every_picture_that_was_drawn_is_in_it_with_how_to_read_it() -> None:
         assert PICTURES[file][0] in html
 
 
-def test_what_is_missing_and_what_is_not_good_enough_is_said_at_the_top() -> None:
+def test_the_page_names_failed_steps_and_unmet_criteria() -> None:
     gone = dataclasses.replace(report_facts(), missing=["the log in MLflow is unavailable: no <answer>"])
     text = " ".join(Page(report_page(gone)).text.split())
     assert "Missing: the log in MLflow is unavailable: no <answer>" in text
-    assert "By the criteria of its own experiment this model is not good enough to be used." in text
+    assert "This model does not meet the success criteria of its experiment: do not use it." in text
 
 
 def test_a_regression_has_a_report_too() -> None:
     text = " ".join(Page(report_page(report_facts(problem_type="regression"))).text.split())
     assert "rmse" in text
     assert "lower is better" in text
-    assert "True against predicted" in text
+    assert "Predictions and residuals" in text
 
 
-def test_a_training_without_a_search_says_that_nothing_was_tuned() -> None:
+def test_the_report_of_a_training_without_a_search_says_so() -> None:
     report = report_facts()
     hpo = report.record.hpo.model_copy(update={"hpo_completed": False, "hpo_stop_reason": "the search is off"})
     text = Page(report_page(with_start(report, study=None, hpo=hpo))).text
-    assert "Nothing was tuned: the search is off." in text
-    assert "the default parameters were trained" in " ".join(text.split())
+    assert "No tuning: the search is off." in text
+    assert "the model was trained with the default parameters" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("strategy", ["random", "stratified", "group", "time", "group_time", "column"])
-def test_each_way_of_placing_rows_has_its_sentence(strategy: str) -> None:
+def test_each_split_strategy_has_its_sentence(strategy: str) -> None:
     report = report_facts()
     facts = report.record.facts.model_copy(update={"strategy": strategy})
-    assert "Rows were placed" in report_page(with_start(report, facts=facts))
+    assert "Rows were split" in report_page(with_start(report, facts=facts))

@@ -13,10 +13,10 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
     ("days", "searches", "asked", "under_way", "run", "why"),
     [
         pytest.param(None, True, False, False, False, "no model yet", id="never trained"),
-        pytest.param(29.9, True, False, False, False, "young enough", id="young"),
+        pytest.param(29.9, True, False, False, False, "not old enough", id="young"),
         pytest.param(30.0, True, False, False, True, "30 days old", id="as old as it may be"),
-        pytest.param(90.0, True, True, False, False, "was asked for", id="asked for, and it failed"),
-        pytest.param(90.0, True, False, True, False, "under way", id="on its way"),
+        pytest.param(90.0, True, True, False, False, "was requested", id="asked for, and it failed"),
+        pytest.param(90.0, True, False, True, False, "in progress", id="on its way"),
         pytest.param(90.0, False, False, False, False, "no search", id="nothing to tune"),
     ],
 )

@@ -202,7 +202,7 @@ def test_changed_rows_are_one_run_and_a_touched_file_none(folder: Folder) -> Non
     path = folder.write_rows("cells", 400)
     assert folder.run(folder.tick().run_requests[0]).success
     os.utime(path)
-    assert "those that were read last: cells" in str(folder.tick("changed_data").skip_reason)
+    assert "its rows have not changed since they were last read: cells" in str(folder.tick("changed_data").skip_reason)
     folder.write_rows("cells")
     first = folder.tick("changed_data")
     (request,) = first.run_requests
@@ -248,7 +248,7 @@ def test_rows_that_drift_are_a_warning_and_a_short_retune_with_a_cool_down(folde
     assert folder.run(request).success
     quiet = folder.tick("drifted_data")
     assert not quiet.run_requests
-    assert "are like those that were learnt from in all 30 features, and roc_auc is" in str(quiet.skip_reason)
+    assert "do not differ from the train rows in any of 30 features, and roc_auc is" in str(quiet.skip_reason)
     assert [one.passed for one in quiet.asset_events] == [True]
     assert "were looked at last" in str(folder.tick("drifted_data").skip_reason)
 
@@ -330,7 +330,7 @@ def test_an_old_model_is_tuned_again_for_a_short_while_once(folder: Folder) -> N
     folder.write("cells", SEARCHED.format(name="cells"))
     folder.write_rows("cells")
     assert folder.run(folder.tick().run_requests[0]).success
-    assert folder.old_models() == "cells: its model is young enough"
+    assert folder.old_models() == "cells: its model is not old enough"
     with folder.project.project.database.begin() as connection:
         connection.exec_driver_sql(
             "UPDATE ml_training_runs SET started_at = started_at - interval '31 days', "
@@ -342,7 +342,7 @@ def test_an_old_model_is_tuned_again_for_a_short_while_once(folder: Folder) -> N
     result = folder.run(request)
     assert result.success
     assert trials(folder) == [(11,)]
-    assert folder.old_models() == "cells: its model is young enough"
+    assert folder.old_models() == "cells: its model is not old enough"
     # Broken off and tried again it has the same budget: what it has spent already is no reason for more.
     project = folder.project.project
     rows: SearchRows = project.read(SearchRows, "validation_splits", "cells")

@@ -55,7 +55,7 @@ def test_the_tutorial_leads_from_a_csv_to_a_report_a_longer_search_and_an_opened
         page = report.read_text()
     print(f"The tutorial took {time.monotonic() - began:.0f} s on {os.cpu_count()} cores.")
     assert "30 trials" in page
-    assert "For a patient that it has never met" in page
+    assert "For new values of patient" in page
     assert "All 2 success criteria are met." in page
     assert "readmission" in said[".venv/bin/e2i run readmission"]
     assert any(line.endswith('training_run_links"') and "readmission" in text for line, text in said.items())

@@ -59,7 +59,7 @@ def test_the_pictures_of_the_docs_are_taken(product: tuple[Served, Path]) -> Non
         keep(page, "lineage.png")
 
         page.goto(f"{running.dagster}/assets/trained_model?partition={NAME}&view=partitions")
-        expect(page.get_by_text("test rows that the search never saw")).to_be_visible()
+        expect(page.get_by_text("test rows that the search did not use")).to_be_visible()
         keep(page, "trained_model.png")
 
         page.goto(f"{running.dagster}/assets/trained_model?view=checks")

@@ -87,7 +87,7 @@ def test_a_person_materialises_an_experiment_by_clicking_and_follows_it_to_its_m
         assert picture.evaluate("image => image.naturalWidth") > 300
 
         page.goto(f"{product.dagster}/assets/trained_model?partition=cells&view=partitions")
-        expect(page.get_by_text("On 86 test rows that the search never saw")).to_be_visible()
+        expect(page.get_by_text("On 86 test rows that the search did not use")).to_be_visible()
         expect(page.get_by_text("balanced_accuracy")).to_be_visible()
 
         # From there to MLflow, and to the report in it.

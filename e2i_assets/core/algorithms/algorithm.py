@@ -1,6 +1,6 @@
-"""What an algorithm is to us: its parameters, its search space, and one function that fits it.
+"""The description of an algorithm: its parameters, its search space, and the function that fits it.
 
-One function fits for the search and for the final model alike, so that what was tuned is what is trained.
+The search and the final training use the same fit function, so the trained model is the one that was tuned.
 """
 
 import importlib
@@ -27,8 +27,8 @@ class Fit:
 
     Attributes:
         estimator: A scikit-learn compatible estimator on class codes or values.
-        rounds: Boosting rounds or trees that its predictions use, None where there are none.
-        stopped_early: Whether the validation loss ended it before its cap of rounds.
+        rounds: Boosting rounds or trees that its predictions use; None for an estimator without rounds.
+        stopped_early: Whether early stopping ended it before its cap of rounds.
         unit: The unit in which the estimator predicts the target of a regression.
     """
 
@@ -43,27 +43,27 @@ FitFunction = Callable[[Any, PreparedData, FitMonitor | None], Fit]
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """One way to learn, with everything that the search and the final fit need to know of it.
+    """An algorithm, with everything that the search and the final fit need.
 
     Attributes:
-        name: The name that experiments use.
+        name: The name in experiment files.
         family: boosting, ensemble or linear.
-        framework: The package that it comes from.
-        classes: Import path of the estimator for each problem type that it can do.
-        preparation: How its feature matrix is made (see `preprocessing`).
-        default_values: Parameters when nothing is tuned.
+        framework: The package of the estimator.
+        classes: Import path of the estimator for each supported problem type.
+        preparation: The preparation of its feature matrix (see `preprocessing`).
+        default_values: Default parameters.
         space: Search space in the format of the contract, for every problem type.
-        fixed_values: Parameters that are never tuned and override everything else.
+        fixed_values: Parameters that are never tuned and override all others.
         accepts: Further parameters that an experiment may fix or search.
-        fit_estimator: Fits an estimator of ours on the train rows, watched on the validation rows or not.
-        rounds_parameter: The parameter that early stopping shortens, None where nothing stops early.
-        rounds_cap: The most rounds to grow where early stopping decides them, None where nothing stops early.
-        bins_rows: Whether it learns from a binned form of the train rows, so that it needs their matrix only once.
-        renamed: Our parameter name to the estimator's, where the two differ.
-        consumption: When the fit reads which parameter.
+        fit_estimator: Fits an estimator on the train rows, with an optional monitor on the validation rows.
+        rounds_parameter: The parameter that early stopping decides; None for an algorithm without early stopping.
+        rounds_cap: The maximum number of rounds with early stopping; None for an algorithm without early stopping.
+        bins_rows: Whether it fits on a binned form of the train rows, so that it needs their matrix only once.
+        renamed: Parameter name in e2i to the parameter name of the estimator, where the two differ.
+        consumption: The conditions under which the fit reads its parameters.
         completions: Values for `completing`.
-        target_spread: Standard deviation that the target of a regression has in a fit.
-        adapted: Rewrites the whole parameter set for the estimator, where renaming is not enough.
+        target_spread: Standard deviation of a regression target in the unit of the fit.
+        adapted: Converts the whole parameter set for the estimator, where renaming is not enough.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Algorithm:
 
     @property
     def problem_types(self) -> tuple[ProblemType, ...]:
-        """The problem types that it can do."""
+        """The supported problem types."""
         return tuple(self.classes)
 
     @property
@@ -96,13 +96,13 @@ class Algorithm:
         return frozenset({*self.default_values, *self.space, *self.fixed_values, *self.accepts})
 
     def unread(self, parameters: Mapping[str, Any], problem_type: ProblemType) -> list[Violation]:
-        """Return those of a whole parameter set that the fit would not read, but for the algorithm's own values."""
+        """Return the parameters of a full set that the fit would not read, without the algorithm's own values."""
         own = {**self.default_values, **self.fixed_values}
         named = {name: value for name, value in parameters.items() if name not in own or own[name] != value}
         return list(self.consumption.violations(named, problem_type, lambda _, other: [parameters.get(other, ABSENT)]))
 
     def completing(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the defaults need besides: the parameter without which a fixed value would have no effect."""
+        """Return the parameters that the defaults lack, without which a fixed value would have no effect."""
         return {
             needed: self.completions[needed]
             for name, (value, needed) in self.consumption.completes.items()
@@ -115,11 +115,11 @@ class Algorithm:
         return parse_space(self.space)
 
     def estimator(self, parameters: Mapping[str, Any], problem_type: ProblemType) -> Any:
-        """Build the unfitted estimator from exactly these parameters.
+        """Return the unfitted estimator with exactly these parameters.
 
         Raises:
-            E2iError: A parameter is not one of this algorithm's, or the fit would not read it.
-            UnsupportedAlgorithm: It cannot do the problem type, or its library cannot be loaded.
+            E2iError: A parameter is unknown to this algorithm, or the fit would not read it.
+            UnsupportedAlgorithm: It does not support the problem type, or its library cannot be loaded.
         """
         if unknown := sorted(set(parameters) - self.parameters):
             raise E2iError(
@@ -139,9 +139,9 @@ class Algorithm:
         return estimator(**values)
 
     def fit(self, parameters: Mapping[str, Any], prepared_data: PreparedData, watch: FitMonitor | None = None) -> Fit:
-        """Fit on the train rows; the binned form of the rows is shared by all fits on the same material.
+        """Fit on the train rows; all fits on the same prepared data share its binned form.
 
-        The target of a regression is learnt in a `TargetUnit`; what ``watch`` is shown is in the original unit.
+        A regression target is fitted in a `TargetUnit`; the predictions for ``watch`` are in the original unit.
         """
         estimator = self.estimator(parameters, prepared_data.task.problem_type)
         unit = self._unit(parameters, prepared_data)
@@ -156,13 +156,15 @@ class Algorithm:
         if prepared_data.task.problem_type != "regression":
             return AS_IT_IS
         unit = target_unit(prepared_data.y_train, self.target_spread)
-        # A model through the origin, and one of counts, have their zero where the target has it.
+        # A model through the origin and a Poisson model need the zero of the original target.
         fixed_zero = parameters.get("fit_intercept", True) is False or parameters.get("criterion") == "poisson"
         return TargetUnit(0.0, unit.scale) if fixed_zero else unit
 
     def _estimator_path(self, problem_type: ProblemType) -> str:
         if problem_type not in self.classes:
-            raise UnsupportedAlgorithm(f"{self.name} cannot do {problem_type}: it does {', '.join(self.classes)}")
+            raise UnsupportedAlgorithm(
+                f"{self.name} does not support {problem_type}: it supports {', '.join(self.classes)}"
+            )
         return self.classes[problem_type]
 
 
@@ -174,12 +176,12 @@ def predicted(estimator: Any, x: Matrix, task: Task, unit: TargetUnit = AS_IT_IS
 
 
 def over_all_classes(scores: Array, codes: Array, task: Task) -> Array:
-    """Give a class that the train rows did not have its column of zeros.
+    """Return the scores with a column of zeros for each class that does not occur in the train rows.
 
     Args:
         scores: Shape (n, number of codes).
-        codes: The class codes that the columns stand for.
-        task: Says how many classes there are.
+        codes: The class codes of the columns.
+        task: The task, with the number of classes.
     """
     if len(codes) >= task.n_classes:
         return scores
@@ -189,14 +191,14 @@ def over_all_classes(scores: Array, codes: Array, task: Task) -> Array:
 
 
 def from_scores(scores: Array) -> Prediction:
-    """Make a prediction from class probabilities: shape (n, k), or (n,) for the positive class of two."""
+    """Return the prediction for class probabilities: shape (n, k), or (n,) for the positive class of two."""
     if scores.ndim == 1:
         scores = np.column_stack([1.0 - scores, scores])
-    # XGBoost's single precision sums to one only within 1e-7, which scikit-learn's metrics complain about.
+    # XGBoost's single-precision probabilities sum to one only within 1e-7, and scikit-learn's metrics warn about it.
     scores = scores.astype(np.float64) / scores.sum(axis=1, keepdims=True, dtype=np.float64)
     return Prediction(labels=scores.argmax(axis=1), scores=scores)
 
 
 def fit_at_once(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) -> Fit:
-    """Fit an estimator that has no rounds: nothing to report, nothing to stop."""
+    """Fit an estimator without rounds: it makes no reports and does not stop early."""
     return Fit(estimator.fit(prepared_data.x_train, prepared_data.y_train, sample_weight=prepared_data.train_weights))

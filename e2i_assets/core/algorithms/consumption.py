@@ -1,7 +1,7 @@
-"""Which parameters a fit reads: some are for one problem type alone, and some need another parameter.
+"""The parameters that a fit reads: some apply to certain problem types only, and some require another parameter.
 
-A library ignores a parameter that does not apply and fits as if it were absent. The contract would then name a value
-that no model was fitted with, so such a parameter is a violation.
+A library ignores a parameter that does not apply. The contract would then name a value that has no effect on the model,
+so such a parameter is a violation.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,12 +20,11 @@ NEVER: Final[frozenset[ProblemType]] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Consumption:
-    """The conditions under which an algorithm reads its parameters; one that is not named here is always read.
+    """The conditions under which an algorithm reads its parameters; a parameter without a condition is always read.
 
     Attributes:
         only_for: Parameter to the problem types for which the fit reads it.
-        needs: Parameter to what each of some other parameters must be. ``ABSENT`` and ``GIVEN`` stand for a parameter
-            without a value and with any value.
+        needs: Parameter to the required values of other parameters. ``ABSENT`` means no value, ``GIVEN`` any value.
         completes: Parameter to one of its values, and to the parameter that must be given with that value.
     """
 
@@ -36,23 +35,23 @@ class Consumption:
     def violations(
         self, names: Mapping[str, Any], problem_type: ProblemType, possible: Callable[[str, str], list[Any]]
     ) -> Iterator[Violation]:
-        """Find the parameters that no fit, or not every fit, would read.
+        """Yield the parameters that some fit would not read.
 
         Args:
-            names: What is set, with what is shown of it.
-            problem_type: What is predicted.
-            possible: Takes a parameter and another one that it depends on, and returns every value that the other one
-                can have in a fit; ``ABSENT`` stands for no value.
+            names: The parameters that are set, with the value to show in the violation.
+            problem_type: The problem type.
+            possible: Takes a parameter and another parameter that it depends on, and returns every value that the other
+                can have in a fit; ``ABSENT`` means no value.
         """
         for name, shown in names.items():
             types = self.only_for.get(name)
             if types is not None and problem_type not in types:
-                whom = f"for {problem_type}" if types else "here"
-                yield Violation(name, shown, f"has no effect {whom}: take it out")
+                where = f"for {problem_type}" if types else "here"
+                yield Violation(name, shown, f"has no effect {where}: remove it")
                 continue
             for parent, allowed in self.needs.get(name, {}).items():
                 if not all(_is_allowed(value, allowed) for value in possible(name, parent)):
-                    yield Violation(name, shown, f"has no effect unless {parent} is {_in_words(allowed)}")
+                    yield Violation(name, shown, f"has no effect unless {parent} is {_alternatives(allowed)}")
             if name not in self.completes:
                 continue
             value, needed = self.completes[name]
@@ -66,5 +65,5 @@ def _is_allowed(value: Any, allowed: tuple[Any, ...]) -> bool:
     return GIVEN in allowed or any(value == one and isinstance(value, bool) is isinstance(one, bool) for one in allowed)
 
 
-def _in_words(allowed: tuple[Any, ...]) -> str:
+def _alternatives(allowed: tuple[Any, ...]) -> str:
     return " or ".join(one if one in (ABSENT, GIVEN) else repr(one) for one in allowed)

@@ -1,4 +1,4 @@
-"""How a growing model is followed: reported at the rungs of the ladder, and stopped when its loss no longer falls."""
+"""Early stopping and intermediate reports of a fit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from e2i_assets.core.metrics import Prediction
 
 @dataclass(frozen=True, slots=True)
 class FitMonitor:
-    """How a fit is watched on the validation rows.
+    """The monitoring of a fit on the validation rows.
 
     Attributes:
-        patience: Boosting rounds without a lower validation loss before a booster stops, or None to grow them all.
-        report: Called with the number of rounds grown so far and the prediction for the validation rows; it may raise
-            to end the fit. None when nobody listens.
+        patience: Boosting rounds without a lower validation loss before a booster stops; None grows all rounds.
+        report: Called with the number of rounds so far and the prediction for the validation rows; it may raise to end
+            the fit. None disables reports.
     """
 
     patience: int | None = None
     report: Callable[[int, Prediction], None] | None = None
 
     def in_original(self, unit: TargetUnit) -> "FitMonitor":
-        """Return the same for a fit that learns its target in a unit: predictions are reported in the original one."""
+        """Return the monitor for a fit in a target unit: it reports predictions in the original unit."""
         report = self.report
         if report is None:
             return self
@@ -30,7 +30,7 @@ class FitMonitor:
 
 
 class EarlyStopper:
-    """Follows one booster round by round.
+    """Decides when one booster stops, round by round.
 
     Attributes:
         best_round: The round with the lowest loss so far, the first of equal ones; at least 1.
@@ -43,20 +43,20 @@ class EarlyStopper:
         self.best_round = 1
 
     def is_report_round(self, grown: int) -> bool:
-        """Whether the model is reported at this round."""
+        """Whether the schedule has a report at this round."""
         return grown in self._report_rounds
 
     def report(self, grown: int, prediction: Prediction) -> None:
-        """Hand a rung's prediction on."""
+        """Report the prediction of a round."""
         if self._watch.report is not None:
             self._watch.report(grown, prediction)
 
     def has_seen_enough(self, grown: int, loss: float) -> bool:
-        """Take a round's loss in, and say whether patience has run out."""
+        """Record the loss of a round and return whether the patience is exhausted."""
         if loss < self._best_loss:
             self._best_loss, self.best_round = loss, grown
         return self._watch.patience is not None and grown - self.best_round >= self._watch.patience
 
     def rounds(self, cap: int) -> int:
-        """Return the rounds that the model keeps."""
+        """Return the number of rounds that the model keeps."""
         return cap if self._watch.patience is None else self.best_round

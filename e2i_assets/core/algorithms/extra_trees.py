@@ -1,4 +1,4 @@
-"""ExtraTrees of scikit-learn: splits drawn at random, so deeper and more trees than a random forest's pay."""
+"""ExtraTrees of scikit-learn: splits are random, so deeper and more trees than in a random forest help."""
 
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.algorithms.consumption import CLASSES, Consumption

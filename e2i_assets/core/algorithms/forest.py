@@ -1,4 +1,4 @@
-"""How a forest is grown and watched: in batches of trees, which gives the same trees as growing them at once."""
+"""The fit of a forest in batches of trees, with reports; the trees are the same as in a single fit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from e2i_assets.core.metrics import Array, Prediction
 
 
 def fit_in_batches(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) -> Fit:
-    """Grow the forest rung by rung, reporting at each; a forest does not stop early, it only gets better slowly."""
+    """Fit the forest in batches with a report after each; more trees do not overfit, so there is no early stopping."""
     cap = estimator.n_estimators
     x, y, weights = prepared_data.x_train, prepared_data.y_train, prepared_data.train_weights
     if watch is None or watch.report is None:
@@ -28,11 +28,11 @@ def fit_in_batches(estimator: Any, prepared_data: PreparedData, watch: FitMonito
 
 
 class _Running:
-    """The sum of the trees' predictions for the validation rows, to which only new trees are added."""
+    """The running sum of the trees' predictions for the validation rows; only new trees are evaluated."""
 
     def __init__(self, estimator: Any, prepared_data: PreparedData) -> None:
         self._estimator = estimator
-        self._material = prepared_data
+        self._prepared_data = prepared_data
         self._added = 0
         self._sum: Array = np.zeros(0)
 
@@ -43,13 +43,13 @@ class _Running:
             self._sum = of_tree if self._added == 0 else self._sum + of_tree
             self._added += 1
         mean = self._sum / len(trees)
-        task = self._material.task
+        task = self._prepared_data.task
         if task.problem_type == "regression":
             return Prediction(labels=mean)
         return from_scores(over_all_classes(mean, self._estimator.classes_, task))
 
     def _of_tree(self, tree: Any) -> Array:
-        # The matrices of forests are single precision, which is what a tree reads: nothing has to be converted.
-        predict = tree.predict if self._material.task.problem_type == "regression" else tree.predict_proba
-        values: Array = predict(self._material.x_validation, check_input=False)
+        # The matrices of forests are in single precision, which trees read, so no conversion is needed.
+        predict = tree.predict if self._prepared_data.task.problem_type == "regression" else tree.predict_proba
+        values: Array = predict(self._prepared_data.x_validation, check_input=False)
         return values

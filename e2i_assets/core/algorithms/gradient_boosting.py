@@ -1,4 +1,4 @@
-"""GradientBoosting of scikit-learn: exact splits, watched stage by stage through its public monitor."""
+"""GradientBoosting of scikit-learn: exact splits, monitored stage by stage through its public ``monitor`` callback."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from e2i_assets.core.metrics import Array, Prediction
 
 
 class _Stages:
-    """Adds each new stage to the validation prediction, so that watching costs one tree per round and class."""
+    """Adds each new stage to the validation prediction, so that monitoring costs one tree per round and class."""
 
-    def __init__(self, follower: EarlyStopper, prepared_data: PreparedData) -> None:
-        self.follower = follower
+    def __init__(self, stopper: EarlyStopper, prepared_data: PreparedData) -> None:
+        self.stopper = stopper
         self.prepared_data = prepared_data
         self.raw: Array = np.empty(0)
         self.codes: Array = np.empty(0)
@@ -29,13 +29,13 @@ class _Stages:
             self.codes = np.empty(0) if regression else estimator.classes_
         else:
             trees = estimator.estimators_[stage]
-            # Single precision is what trees read, and what the matrices of this algorithm are in.
+            # The matrices of this algorithm are in single precision, which trees read.
             new = [tree.predict(x, check_input=False) for tree in trees]
             self.raw += estimator.learning_rate * np.column_stack(new)
         prediction = self.prediction()
-        if self.follower.is_report_round(stage + 1):
-            self.follower.report(stage + 1, prediction)
-        return self.follower.has_seen_enough(stage + 1, self.loss(prediction))
+        if self.stopper.is_report_round(stage + 1):
+            self.stopper.report(stage + 1, prediction)
+        return self.stopper.has_seen_enough(stage + 1, self.loss(prediction))
 
     def prediction(self) -> Prediction:
         if self.prepared_data.task.problem_type == "regression":
@@ -61,12 +61,12 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
     x, y, weights = prepared_data.x_train, prepared_data.y_train, prepared_data.train_weights
     if watch is None:
         return Fit(estimator.fit(x, y, sample_weight=weights), rounds=cap)
-    follower = EarlyStopper(watch, cap)
-    estimator.fit(x, y, sample_weight=weights, monitor=_Stages(follower, prepared_data))
-    rounds = follower.rounds(cap)
+    stopper = EarlyStopper(watch, cap)
+    estimator.fit(x, y, sample_weight=weights, monitor=_Stages(stopper, prepared_data))
+    rounds = stopper.rounds(cap)
     if rounds == cap:
         return Fit(estimator, rounds=cap)
-    # The stages after the best one go, so that the estimator predicts with exactly the round that is reported.
+    # Remove the stages after the best one, so that the estimator predicts with exactly the reported rounds.
     estimator.estimators_ = estimator.estimators_[:rounds]
     estimator.train_score_ = estimator.train_score_[:rounds]
     estimator.n_estimators_ = estimator.n_estimators = rounds

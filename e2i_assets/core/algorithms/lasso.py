@@ -1,7 +1,7 @@
 """Lasso of scikit-learn: a linear model on standardised features.
 
-Its ``alpha`` is in the unit of the target. The target has a standard deviation of 100 in the fit, so that the default
-and the range of ``alpha`` mean 0.01, and 0.00001 to 0.1, of a standard deviation, whatever unit the target comes in.
+Its ``alpha`` is in the unit of the target. In the fit, the target has a standard deviation of 100. The default of
+``alpha`` is therefore 0.01 standard deviations and its range 0.00001 to 0.1, for every unit of the target.
 """
 
 from e2i_assets.core.algorithms.algorithm import Algorithm, fit_at_once

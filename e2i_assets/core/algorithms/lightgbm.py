@@ -1,7 +1,7 @@
 """LightGBM: leaf-wise gradient boosting, one thread per fit, missing values handled by the booster itself.
 
-The rows are binned once for all fits and the booster is grown by LightGBM's own steps; what comes out is the estimator
-that scikit-learn's interface of LightGBM would have fitted.
+The rows are binned once for all fits, and LightGBM's training functions grow the booster. The result is the same
+estimator that LightGBM's scikit-learn interface fits.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from e2i_assets.core.metrics import Array, Prediction
 
 _VALIDATION = "validation"
 _DEFAULT_BINS = 255
-# What belongs to scikit-learn's interface alone; every other parameter has the same name in LightGBM.
+# Parameters of the scikit-learn interface only; every other parameter has the same name in LightGBM.
 _NOT_NATIVE = frozenset({"n_estimators", "objective", "class_weight", "importance_type"})
 
 
@@ -33,35 +33,35 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
             booster.update()
         return _carried(estimator, booster, cap, cap, booster.num_trees(), prepared_data.task)
     booster.add_valid(validation, _VALIDATION)
-    follower = EarlyStopper(watch, cap)
-    trees_after = _grown(booster, cap, follower, prepared_data.task)
-    rounds = follower.rounds(cap)
+    stopper = EarlyStopper(watch, cap)
+    trees_after = _grown(booster, cap, stopper, prepared_data.task)
+    rounds = stopper.rounds(cap)
     return _carried(estimator, booster, rounds, cap, trees_after[rounds - 1], prepared_data.task)
 
 
-def _grown(booster: Any, cap: int, follower: EarlyStopper, task: Task) -> list[int]:
-    """Grow up to the cap or until the loss no longer falls; return the number of trees after each round."""
+def _grown(booster: Any, cap: int, stopper: EarlyStopper, task: Task) -> list[int]:
+    """Grow up to the cap or until early stopping; return the number of trees after each round."""
     trees_after = []
     for grown in range(1, cap + 1):
         booster.update()
         trees_after.append(booster.num_trees())
         seen: list[Array] = []
 
-        def look(prediction: Array, _: Any, seen: list[Array] = seen) -> tuple[str, float, bool]:
+        def capture(prediction: Array, _: Any, seen: list[Array] = seen) -> tuple[str, float, bool]:
             seen.append(prediction)
             return "seen", 0.0, False
 
-        # An evaluation function is handed the scores that the booster keeps for its validation rows.
-        loss = booster.eval_valid(look if follower.is_report_round(grown) else None)[0].metric_value
+        # LightGBM passes an evaluation function the scores that the booster keeps for its validation rows.
+        loss = booster.eval_valid(capture if stopper.is_report_round(grown) else None)[0].metric_value
         if seen:
-            follower.report(grown, _prediction(seen[0], task))
-        if follower.has_seen_enough(grown, loss):
+            stopper.report(grown, _prediction(seen[0], task))
+        if stopper.has_seen_enough(grown, loss):
             break
     return trees_after
 
 
 def _goal(task: Task) -> dict[str, Any]:
-    """Return what is minimised on the train rows, and the loss that is watched on the validation rows."""
+    """Return the objective on the train rows and the loss of early stopping on the validation rows."""
     if task.problem_type == "regression":
         return {"objective": "regression", "metric": "rmse"}
     if task.n_classes > 2:
@@ -70,14 +70,14 @@ def _goal(task: Task) -> dict[str, Any]:
 
 
 def _binned(prepared_data: PreparedData, parameters: dict[str, Any]) -> Any:
-    """Return the binned train and validation rows; no feature is left out of them for the sake of one fit."""
+    """Return the binned train and validation rows with all features, so that every fit can use them."""
     from lightgbm import Dataset
 
     named = ("max_bin", "subsample_for_bin", "random_state", "n_jobs", "verbose")
     options = {name: parameters[name] for name in named if name in parameters}
 
     def make() -> tuple[Any, Any]:
-        # A copy for each: a Dataset keeps and completes the parameters that it is given.
+        # Each Dataset gets a copy, because it keeps and changes its parameters.
         train = Dataset(
             prepared_data.x_train,
             prepared_data.y_train,
@@ -100,15 +100,15 @@ def _binned(prepared_data: PreparedData, parameters: dict[str, Any]) -> Any:
 
 
 def _prediction(values: Array, task: Task) -> Prediction:
-    # A copy, because the values stand in a buffer that the booster goes on writing to.
+    # A copy, because the booster continues to write to the buffer of the values.
     return Prediction(labels=values.copy()) if task.problem_type == "regression" else from_scores(values)
 
 
 def _carried(estimator: Any, booster: Any, rounds: int, cap: int, trees: int, task: Task) -> Fit:
-    """Put the booster, without the trees after the best round, into the estimator as its own ``fit`` does.
+    """Set the booster, without the trees after the best round, on the estimator in the same way as its ``fit``.
 
-    A round that finds no split adds no tree, so the best round's number may be larger than its number of trees, and
-    "up to the best round" would take trees from after it. Read back from its text, a booster holds no training state.
+    A round that finds no split adds no tree, so the number of the best round may exceed its number of trees, and
+    a cut at the best round would include later trees. A booster that is loaded from its text has no training state.
     """
     kept = trees // booster.num_model_per_iteration()
     booster.model_from_string(booster.model_to_string(num_iteration=kept)).free_dataset()
@@ -152,7 +152,7 @@ ALGORITHM = Algorithm(
         "bagging_fraction": {"type": "float", "low": 0.5, "high": 1.0},
         "min_child_samples": {"type": "int", "low": 5, "high": 100},
     },
-    # bagging_freq: without it LightGBM ignores bagging_fraction, and the search would tune a parameter of no effect.
+    # bagging_freq: without it LightGBM ignores bagging_fraction, and the search would tune a parameter without effect.
     fixed_values={"random_state": 42, "n_jobs": 1, "verbose": -1, "bagging_freq": 1, "deterministic": True},
     accepts=frozenset(
         {"cat_smooth", "cat_l2", "max_cat_threshold", "max_cat_to_onehot", "min_data_per_group"}

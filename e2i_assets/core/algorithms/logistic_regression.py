@@ -1,4 +1,4 @@
-"""LogisticRegression of scikit-learn; the solver decides which penalties are on offer, so no drawn pair can fail."""
+"""LogisticRegression of scikit-learn; the solver decides which penalties are sampled, so no sampled pair can fail."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _L1_RATIO = {"l2": 0.0, "l1": 1.0}
 
 
 def _with_l1_ratio(values: dict[str, Any], _: ProblemType) -> dict[str, Any]:
-    """Say the penalty as scikit-learn 1.8 and later do: 0 is l2, 1 is l1, between them elastic net."""
+    """Convert the penalty to ``l1_ratio`` of scikit-learn 1.8 and later: 0 is l2, 1 is l1, else elastic net."""
     penalty = values.pop("penalty", "l2")
     if penalty in _L1_RATIO:
         values["l1_ratio"] = _L1_RATIO[penalty]

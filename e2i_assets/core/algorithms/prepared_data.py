@@ -1,4 +1,4 @@
-"""What fits are made from: the prepared rows, and what an algorithm made of them, made once for all fits."""
+"""The input of fits: the prepared rows and their binned form, which is computed once for all fits."""
 
 import threading
 from collections import OrderedDict
@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from e2i_assets.core.metrics import Array, ProblemType
 
 Matrix = NDArray[np.floating[Any]]
-# Binned rows are a fraction of the matrix, but a searched max_bin makes one set of them for each value.
+# Binned rows are a fraction of the matrix in size, but a searched max_bin needs one set for each value.
 KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is predicted: the problem type, and how many classes there are (0 for a regression)."""
+    """The prediction task: the problem type and the number of classes (0 for a regression)."""
 
     problem_type: ProblemType
     n_classes: int = 0
 
 
 class Binned:
-    """A small cache that is safe between threads: who asks first makes the value, and all others wait for it."""
+    """A small thread-safe LRU cache: the first caller computes a value, and all others wait for it."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
@@ -33,7 +33,7 @@ class Binned:
         self._values: OrderedDict[Hashable, Any] = OrderedDict()
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """Return the value for ``key``, made at the first call; the one that was unused for longest is let go."""
+        """Return the value for ``key``, computed at the first call; evict the least recently used value."""
         with self._lock:
             if key not in self._values:
                 self._values[key] = make()
@@ -45,19 +45,18 @@ class Binned:
 
 @dataclass(frozen=True, slots=True)
 class PreparedData:
-    """Prepared train and validation rows, shared by all fits of a study or of a fold; nobody changes them.
+    """Prepared train and validation rows, shared by all fits of a study or of a fold; read-only.
 
     Attributes:
-        task: What is predicted.
-        prepare_train: Returns the matrix of the train rows, shape (n, prepared features); where it can be made again it
-            is not kept, so who needs it more than once keeps what is made of it.
+        task: The prediction task.
+        prepare_train: Returns the matrix of the train rows, shape (n, prepared features). A matrix that can be computed
+            again is not kept, so a caller that needs it more than once keeps its own derived data.
         x_validation: Shape (n, prepared features).
         y_train, y_validation: Shape (n,): class codes, or the values of a regression.
-        categories: Positions of the features whose values are codes of categories; only where the algorithm splits on
-            categories itself.
-        train_weights: Shape (n,): what each train row counts for; None where all count alike.
-        validation_weights: Shape (n,): what each validation row counts for in the loss that decides the rounds.
-        binned: What an algorithm made of the rows, by the parameters that decide it.
+        categories: Positions of the features that are category codes; empty unless the algorithm splits on categories.
+        train_weights: Shape (n,): weights of the train rows; None when all are equal.
+        validation_weights: Shape (n,): weights of the validation rows in the loss of early stopping.
+        binned: The binned rows of an algorithm, by the parameters that affect them.
     """
 
     task: Task

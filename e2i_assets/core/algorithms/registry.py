@@ -1,4 +1,4 @@
-"""The algorithms there are: every module of this package that defines an ALGORITHM. Adding one is adding a file."""
+"""The available algorithms: every module of this package that defines ALGORITHM. A new algorithm is a new file."""
 
 import importlib
 import pkgutil
@@ -25,10 +25,10 @@ def names() -> tuple[str, ...]:
 
 
 def algorithm(name: str) -> Algorithm:
-    """Look an algorithm up.
+    """Return the algorithm with this name.
 
     Raises:
-        UnsupportedAlgorithm: There is none of that name.
+        UnsupportedAlgorithm: There is no algorithm with this name.
     """
     try:
         return _algorithms()[name]

@@ -1,4 +1,4 @@
-"""The rungs at which a growing model is looked at: log-spaced, because every report costs a write to storage."""
+"""The report schedule of a fit: log-spaced rounds, because every report costs a write to storage."""
 
 FIRST_REPORT_ROUND = 5
 GROWTH = 1.6
@@ -8,7 +8,7 @@ def report_rounds(cap: int) -> tuple[int, ...]:
     """Return the rounds at which to report, ascending, below the cap: about eleven for a cap of 500.
 
     Args:
-        cap: Rounds that the model may grow to, at least 1. The cap itself is left out: the final value is the trial's.
+        cap: Maximum number of rounds, at least 1. It is not in the schedule: its value is the value of the trial.
     """
     found = []
     report_round = float(FIRST_REPORT_ROUND)

@@ -14,7 +14,7 @@ ALGORITHM = Algorithm(
     fixed_values={"random_state": 42},
     accepts=frozenset({"tol", "max_iter", "fit_intercept", "positive"}),
     fit_estimator=fit_at_once,
-    # Only the solver of positive coefficients iterates; the others solve the equations at once.
+    # Only the solver for positive coefficients iterates; the others solve the equations directly.
     consumption=Consumption(
         only_for={"random_state": NEVER}, needs={"tol": {"positive": (True,)}, "max_iter": {"positive": (True,)}}
     ),

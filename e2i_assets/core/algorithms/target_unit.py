@@ -1,8 +1,8 @@
-"""The unit in which a regression target is learnt, so that its scale and its distance from zero decide nothing.
+"""The unit of a regression target in a fit, so that the scale and the offset of the target have no effect.
 
-Boosters keep targets, gradients and gains in single precision or compare them with fixed thresholds (1e-6 in XGBoost),
+Boosters store targets, gradients and gains in single precision or compare them with fixed thresholds (1e-6 in XGBoost),
 trees of scikit-learn stop below a variance of 2e-16, and penalties such as Lasso's alpha are in the unit of the target.
-Every fit therefore learns the target as ``(value - centre) / scale``, and every prediction is converted back.
+Every fit therefore uses the target ``(value - centre) / scale``, and every prediction is converted back.
 """
 
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from e2i_assets.core.metrics import Array, Prediction
 
 @dataclass(frozen=True, slots=True)
 class TargetUnit:
-    """How a value is learnt: ``(value - centre) / scale``."""
+    """The conversion of the target for a fit: ``(value - centre) / scale``."""
 
     centre: float = 0.0
     scale: float = 1.0
 
     def learnt(self, values: Array) -> Array:
-        """Convert values of the target to those that a fit learns."""
+        """Return target values in the unit of the fit."""
         return values if self == AS_IT_IS else (values - self.centre) / self.scale
 
     def original(self, prediction: Prediction) -> Prediction:
-        """Convert what an estimator predicts to values of the target; class codes stay as they are."""
+        """Return the prediction of an estimator in the original unit; class codes are unchanged."""
         if self == AS_IT_IS:
             return prediction
         return Prediction(prediction.labels * self.scale + self.centre, prediction.scores)
@@ -38,7 +38,7 @@ def target_unit(values: Array, spread: float = 1.0) -> TargetUnit:
     largest = float(np.abs(values).max(initial=0.0))
     if not np.isfinite(largest) or largest == 0.0:
         return AS_IT_IS
-    # Divided first: neither the squares of very large values overflow, nor those of very small ones vanish.
+    # Divide first: the squares of very large values would overflow, and those of very small values underflow.
     shares = values / largest
     deviation = float(shares.std())
     return TargetUnit(float(shares.mean()) * largest, (deviation or 1.0) * largest / spread)

@@ -1,7 +1,7 @@
 """XGBoost: gradient boosting on histograms, one thread per fit, missing values handled by the booster itself.
 
-The rows are binned once for all fits and the booster is grown by XGBoost's own loop; what comes out is the estimator
-that scikit-learn's interface of XGBoost would have fitted.
+The rows are binned once for all fits, and XGBoost's training loop grows the booster. The result is the same estimator
+that XGBoost's scikit-learn interface fits.
 """
 
 from typing import Any
@@ -21,30 +21,30 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
 
     cap = estimator.get_num_boosting_rounds()
     if prepared_data.categories:
-        # The estimator keeps them: it makes a matrix of its own of what it is to predict.
+        # The estimator keeps the feature types, because it builds a new matrix for each prediction.
         estimator.set_params(enable_categorical=True, feature_types=_feature_types(prepared_data))
     parameters = {**estimator.get_xgb_params(), **_goal(prepared_data.task)}
-    # Under the context, because verbosity among the parameters of a booster stays with the thread that trains it.
+    # As a context, because verbosity as a booster parameter would stay set in the training thread.
     with xgboost.config_context(verbosity=estimator.verbosity):
         train, validation = _binned(prepared_data, estimator)
         if watch is None:
             return _carried(
                 estimator, xgboost.train(parameters, train, cap, verbose_eval=False), cap, cap, prepared_data.task
             )
-        follower = EarlyStopper(watch, cap)
+        stopper = EarlyStopper(watch, cap)
         booster = xgboost.train(
             parameters,
             train,
             cap,
             evals=[(validation, _VALIDATION)],
-            callbacks=[_callback(follower, validation, prepared_data.task)],
+            callbacks=[_callback(stopper, validation, prepared_data.task)],
             verbose_eval=False,
         )
-        return _carried(estimator, booster, follower.rounds(cap), cap, prepared_data.task)
+        return _carried(estimator, booster, stopper.rounds(cap), cap, prepared_data.task)
 
 
 def _feature_types(prepared_data: PreparedData) -> list[str]:
-    """Return XGBoost's sign of each feature: q for numbers, c for codes of categories."""
+    """Return XGBoost's type code of each feature: q for numbers, c for category codes."""
     kinds = ["q"] * prepared_data.x_validation.shape[1]
     for position in prepared_data.categories:
         kinds[position] = "c"
@@ -52,7 +52,7 @@ def _feature_types(prepared_data: PreparedData) -> list[str]:
 
 
 def _goal(task: Task) -> dict[str, Any]:
-    """Return what is minimised on the train rows, and the loss that is watched on the validation rows."""
+    """Return the objective on the train rows and the loss of early stopping on the validation rows."""
     if task.problem_type == "regression":
         return {"objective": "reg:squarederror", "eval_metric": "rmse"}
     if task.n_classes > 2:
@@ -61,7 +61,7 @@ def _goal(task: Task) -> dict[str, Any]:
 
 
 def _binned(prepared_data: PreparedData, estimator: Any) -> Any:
-    """Return the binned train and validation rows: histograms have the validation rows in the train rows' bins."""
+    """Return the binned train and validation rows; the validation rows use the bins of the train rows."""
     from xgboost import QuantileDMatrix
 
     max_bin = estimator.max_bin or _DEFAULT_BINS
@@ -85,19 +85,19 @@ def _binned(prepared_data: PreparedData, estimator: Any) -> Any:
     return prepared_data.binned.once(("xgboost", max_bin), make)
 
 
-def _callback(follower: EarlyStopper, validation: Any, task: Task) -> Any:
+def _callback(stopper: EarlyStopper, validation: Any, task: Task) -> Any:
     from xgboost.callback import TrainingCallback
 
-    class Following(TrainingCallback):
+    class StopperCallback(TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             grown = epoch + 1
-            if follower.is_report_round(grown):
-                # The booster keeps its margins for the rows that it is evaluated on: no tree is walked again.
-                follower.report(grown, _prediction(model.predict(validation), task))
+            if stopper.is_report_round(grown):
+                # The booster caches its margins for the evaluated rows, so no tree is evaluated again.
+                stopper.report(grown, _prediction(model.predict(validation), task))
             (losses,) = evals_log[_VALIDATION].values()
-            return follower.has_seen_enough(grown, losses[-1])
+            return stopper.has_seen_enough(grown, losses[-1])
 
-    return Following()
+    return StopperCallback()
 
 
 def _prediction(values: Array, task: Task) -> Prediction:
@@ -105,7 +105,7 @@ def _prediction(values: Array, task: Task) -> Prediction:
 
 
 def _carried(estimator: Any, booster: Any, rounds: int, cap: int, task: Task) -> Fit:
-    """Put the booster, without the rounds after the best one, into the estimator as its own ``fit`` does."""
+    """Set the booster, without the rounds after the best one, on the estimator in the same way as its ``fit``."""
     if rounds < booster.num_boosted_rounds():
         booster = booster[:rounds]
         booster.set_param({"nthread": estimator.n_jobs})
@@ -148,7 +148,7 @@ ALGORITHM = Algorithm(
     bins_rows=True,
     consumption=Consumption(
         only_for={"scale_pos_weight": BINARY},
-        # Without a limit of leaves both ways to grow end with the same tree.
+        # Without a limit of leaves, both growth policies produce the same tree.
         completes={"grow_policy": ("lossguide", "max_leaves")},
     ),
 )

@@ -1,4 +1,4 @@
-"""What is said of a failed run, and which failures are one and the same cause: then they are told once."""
+"""Alerts about failed runs: their text, and the cause by which repeated failures are grouped into one alert."""
 
 import re
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from typing import Any
 from e2i_assets.core.content_hash import content_hash
 
 MOST_CHARACTERS = 1500
-# What differs from one occurrence to the next: ids, hashes, addresses in memory, numbers, moments.
-_PASSING = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\b|\b[0-9a-fA-F]{12,}\b|\d+(?:[.:]\d+)*")
+# Parts of a message that differ between occurrences: ids, hashes, memory addresses, numbers, times.
+_VARIABLE = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\b|\b[0-9a-fA-F]{12,}\b|\d+(?:[.:]\d+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +17,11 @@ class Failure:
     """A run that failed.
 
     Attributes:
-        experiment: Its partition; None for a run of none, such as the nightly checks.
-        asset: The step that failed, None when the run failed before one began or its process died.
+        experiment: Its partition; None for a run without one, such as the nightly checks.
+        asset: The failed step; None when the run failed before its first step or its process died.
         kind: Type of the error.
-        message: What a person can act on.
-        link: Where the run can be seen.
+        message: The message for the user.
+        link: URL of the run.
     """
 
     job: str
@@ -34,16 +34,16 @@ class Failure:
 
 
 def cause(failure: Failure) -> str:
-    """Return the identity of what went wrong: the same for every experiment that it hits, and for every time."""
+    """Return the key of the cause: the same for every experiment and every occurrence."""
     message = failure.message
     if failure.experiment:
         message = message.replace(failure.experiment, "EXPERIMENT")
-    alike = _PASSING.sub("N", message)
-    return content_hash({"job": failure.job, "asset": failure.asset, "kind": failure.kind, "message": alike})
+    pattern = _VARIABLE.sub("N", message)
+    return content_hash({"job": failure.job, "asset": failure.asset, "kind": failure.kind, "message": pattern})
 
 
 def headline(failure: Failure) -> str:
-    """Return one line: what failed, and where."""
+    """Return one line that names the experiment or job, the failed asset and the error."""
     where = f" in {failure.asset}" if failure.asset else ""
     return f"{failure.experiment or failure.job} failed{where}: {failure.kind}"
 
@@ -52,20 +52,20 @@ def text(failure: Failure, unsynced: int) -> str:
     """Return the whole message as plain text.
 
     Args:
-        failure: What to tell.
-        untold: How often the same cause has come since it was last told.
+        failure: The failure.
+        unsynced: Number of failures with the same cause since its last alert.
     """
-    again = f"The same has happened {unsynced} times since this was last told." if unsynced else ""
+    again = f"The same failure occurred {unsynced} times since the last alert." if unsynced else ""
     return "\n".join(filter(None, [headline(failure), _shortened(failure.message), again, failure.link]))
 
 
 def slack_message(failure: Failure, unsynced: int) -> Mapping[str, Any]:
-    """Return the message as Slack's incoming webhooks take it, and Mattermost's and others that understand them."""
+    """Return the message in the format of Slack's incoming webhooks, which Mattermost and others accept too."""
     fields = {"Experiment": failure.experiment, "Asset": failure.asset, "Job": failure.job, "Run": failure.run_id[:8]}
     shown = [{"type": "mrkdwn", "text": f"*{name}*\n{_escaped(value)}"} for name, value in fields.items() if value]
-    again = f"The same has happened {unsynced} times since this was last told. " if unsynced else ""
+    again = f"The same failure occurred {unsynced} times since the last alert. " if unsynced else ""
     return {
-        # What a notification shows.
+        # The text of the desktop notification.
         "text": _escaped(headline(failure)),
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": headline(failure)[:150]}},
@@ -81,5 +81,5 @@ def _shortened(message: str) -> str:
 
 
 def _escaped(value: str) -> str:
-    """Return a text without what Slack takes for its own marks."""
+    """Return a text with Slack's markup escaped."""
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("```", "'''")

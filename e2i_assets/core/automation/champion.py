@@ -1,4 +1,4 @@
-"""Whether a new model takes the place of the champion: both judged on the same test rows, in the metric that counts."""
+"""The champion decision: a new model and the champion are compared on the same test rows, in the optimised metric."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 
-# Two sums of the same numbers in another order differ by as much, relative to their size.
+# Relative difference between two sums of the same numbers in another order.
 _ROUNDING = 1e-12
 
 
 class ChampionModel(BaseModel):
-    """Who is the champion of an experiment, and how the last decision came out.
+    """The champion of an experiment and the result of the last decision.
 
     Attributes:
-        model_key: Of the champion; None when no model ever kept its promises.
-        challenger_key: Of the model that was judged last.
-        aliases: What became of its aliases in MLflow: ``moved``, or why not.
+        model_key: Key of the champion; None when no model has passed its checks.
+        challenger_key: Key of the model that was evaluated last.
+        aliases: Result of the update of its aliases in MLflow: ``moved``, or the reason why not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -44,7 +44,7 @@ class ChampionModel(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """What a model says of the test rows, and the threshold that it decides at."""
+    """A model's prediction for the test rows, and its decision threshold."""
 
     prediction: Prediction
     threshold: float | None = None
@@ -52,10 +52,10 @@ class Contender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two models on the same rows; a gain above 0 means that the challenger is better, whichever way the metric goes.
+    """Two models on the same rows; a gain above 0 means that the challenger is better, for every metric.
 
     Attributes:
-        gain_low: Lower end of the paired 95 % bootstrap interval of the gain; None where the metric has none.
+        gain_low: Lower end of the paired 95 % bootstrap interval of the gain; None for a metric without an interval.
         gain_high: Its upper end.
     """
 
@@ -68,16 +68,16 @@ class Comparison:
     gain_high: float | None
 
     def __str__(self) -> str:
-        sure = "" if self.gain_low is None else f" (95 %: {self.gain_low:+.4g} to {self.gain_high:+.4g})"
+        interval = "" if self.gain_low is None else f" (95 %: {self.gain_low:+.4g} to {self.gain_high:+.4g})"
         return (
             f"{self.metric} on the same {self.test_rows} test rows is {self.challenger:.4g}, and {self.champion:.4g} "
-            f"with the champion: a gain of {self.gain:+.4g}{sure}"
+            f"for the champion: a gain of {self.gain:+.4g}{interval}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the challenger is the champion from now on, and why."""
+    """Whether the challenger becomes the champion, and the reason."""
 
     promoted: bool
     reason: str
@@ -93,18 +93,19 @@ def compared(
 ) -> Comparison | None:
     """Compare two models on the same rows.
 
-    The interval is that of the difference when both are judged on the same resamples (paired bootstrap, Efron 1979).
+    The interval is that of the difference with both models evaluated on the same resamples (paired bootstrap, Efron
+    1979).
 
     Args:
-        problem_type: Decides which metrics there are.
-        measure: The metric that counts.
+        problem_type: Decides which metrics are computed.
+        measure: The metric of the decision.
         truth: Shape (n,): class codes or values.
         challenger: The new model.
-        champion: The one in use.
-        seed: Of the resamples.
+        champion: The current champion.
+        seed: Seed of the resamples.
 
     Returns:
-        The comparison; None where the metric cannot be computed on these rows.
+        The comparison; None when the metric cannot be computed on these rows.
     """
     both = (challenger, champion)
     values = [
@@ -113,10 +114,10 @@ def compared(
     if values[0] is None or values[1] is None:
         return None
     sign = 1.0 if measure.greater_is_better else -1.0
-    weighed = [weighted_metrics(problem_type, np.asarray(truth), one.prediction, one.threshold) for one in both]
+    weighted = [weighted_metrics(problem_type, np.asarray(truth), one.prediction, one.threshold) for one in both]
     gains: list[Array] = []
     for weights in drawn_weights(len(truth), seed=seed):
-        new, old = (metrics(weights).get(measure.name) for metrics in weighed)
+        new, old = (metrics(weights).get(measure.name) for metrics in weighted)
         if new is None or old is None:
             break
         gains.append(sign * (new - old))
@@ -141,23 +142,23 @@ def verdict(
     not_comparable: str | None = None,
     criteria_met: bool = True,
 ) -> Verdict:
-    """Decide who is the champion.
+    """Decide whether the new model becomes the champion.
 
     Args:
-        broken: What the new model does not keep of what is promised of every model.
-        has_champion: Whether there is one.
-        comparison: Of both, where they can be compared.
-        not_comparable: Why they cannot.
-        criteria_met: Whether the new model meets what its experiment asks for; counts where nothing else can.
+        broken: The checks that the new model failed, as sentences.
+        has_champion: Whether there is a champion.
+        comparison: The comparison of both models; None when they cannot be compared.
+        not_comparable: The reason why they cannot be compared.
+        criteria_met: Whether the new model meets its success criteria; only used when there is no comparison.
     """
     if broken:
-        return Verdict(False, f"it does not keep what a model promises: {'; '.join(broken)}")
+        return Verdict(False, f"it failed checks: {'; '.join(broken)}")
     if not has_champion:
-        return Verdict(True, "it is the first")
+        return Verdict(True, "it is the first model")
     if comparison is None and not criteria_met:
-        return Verdict(False, f"it does not meet its criteria, and cannot be compared: {not_comparable}")
+        return Verdict(False, f"it does not meet its criteria and cannot be compared: {not_comparable}")
     if comparison is None:
-        return Verdict(True, f"the champion cannot be judged on these rows, and this model can: {not_comparable}")
+        return Verdict(True, f"the champion cannot be evaluated on these rows, and this model can: {not_comparable}")
     if comparison.gain >= -_ROUNDING * max(abs(comparison.challenger), abs(comparison.champion)):
         return Verdict(True, f"it is not worse: {comparison}")
     return Verdict(False, f"it is worse, so the champion stays: {comparison}")

@@ -1,7 +1,8 @@
-"""Whether newer rows are still like those that a model learnt from, feature by feature, and whether it still does well.
+"""Drift of the features between train rows and newer rows, and decay of the model's metric on newer labelled rows.
 
-A feature has drifted when the difference is both sure and large: a two-sample test says how sure (corrected for the
-number of features), the population stability index how large. With many rows everything is sure, with few nothing is.
+A feature has drifted when the difference is both significant and large: a two-sample test (corrected for the number of
+features) decides significance, the population stability index the size. With many rows every difference is significant,
+with few rows none is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,24 +17,24 @@ from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.metrics import Array
 
-# The share of false alarms among the features that are said to have drifted (Benjamini and Hochberg, 1995).
+# Expected share of false alarms among the features that are reported as drifted (Benjamini and Hochberg, 1995).
 FALSE_DISCOVERY_RATE = 0.01
-# Below these nothing can be told.
+# With fewer rows there is no conclusion.
 FEWEST_ROWS = 50
 _BINS = 10
-# A bin that is empty on one side would have an infinite index: it counts as half a row.
+# A bin that is empty in one table would make the index infinite, so it counts as half a row.
 _HALF_A_ROW = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureDrift:
-    """How a feature of newer rows differs from that of the train rows.
+    """The difference of one feature between newer rows and train rows.
 
     Attributes:
-        test: Kolmogorov-Smirnov for numbers, chi-squared for categories; with the share of missing values tested too.
-        p_value: Of that test.
-        p_adjusted: Corrected for the number of features.
-        psi: Population stability index over tenths of the train rows, or over categories; missing values are one more.
+        test: Kolmogorov-Smirnov for numbers, chi-squared for categories; the share of missing values is tested too.
+        p_value: The p-value of that test.
+        p_adjusted: The p-value corrected for the number of features.
+        psi: Population stability index over deciles of the train rows, or over categories; missing values are a bin.
     """
 
     feature: str
@@ -46,7 +47,7 @@ class FeatureDrift:
 
 @dataclass(frozen=True, slots=True)
 class Decay:
-    """A metric on newer rows whose labels have arrived, beside what it was on the test rows."""
+    """A metric on newer labelled rows, and its earlier value on the test rows."""
 
     metric: str
     then: float
@@ -58,9 +59,9 @@ def feature_drift(train: pd.DataFrame, recent: pd.DataFrame, largest_psi: float)
     """Compare the features of two tables, the largest index first.
 
     Args:
-        train: Rows that the model learnt from, in their types.
-        recent: Newer rows with the same columns, in the same types.
-        largest_psi: An index above it is a large difference; 0.1 and 0.25 are usual (Siddiqi, 2006).
+        train: The train rows of the model.
+        recent: Newer rows with the same columns and types.
+        largest_psi: A larger index is a large difference; 0.1 and 0.25 are usual (Siddiqi, 2006).
     """
     from scipy.stats import false_discovery_control
 
@@ -93,13 +94,13 @@ def stability_index(train: pd.Series, recent: pd.Series) -> float:
 
 
 def decay(measure: Measure, then: float | None, now: Interval | None, value: float | None) -> Decay | None:
-    """Judge a metric on newer rows: worse when the better end of its interval is worse than what it was.
+    """Compare a metric on newer rows with its value on test: worse when the whole interval is worse than that value.
 
     Args:
-        measure: Says which way is better.
+        measure: The metric, with its direction.
         then: Its value on the test rows when the model was trained.
         now: Its 95 % interval on newer rows.
-        value: Its value on them.
+        value: Its value on newer rows.
     """
     if then is None or now is None or value is None:
         return None
@@ -108,9 +109,9 @@ def decay(measure: Measure, then: float | None, now: Interval | None, value: flo
 
 
 def conclusion(rows: int, drifts: Sequence[FeatureDrift], decayed: Decay | None, labelled: int) -> tuple[bool, str]:
-    """Return whether something has drifted, and a sentence about it for a person."""
+    """Return whether there is drift or decay, and a human-readable sentence about it."""
     if rows < FEWEST_ROWS:
-        return False, f"{rows} newer rows are too few to say anything: it takes {FEWEST_ROWS}"
+        return False, f"{rows} newer rows are too few for a conclusion: at least {FEWEST_ROWS} are needed"
     named = [f"{one.feature} (PSI {one.psi:.2g}, p {one.p_adjusted:.2g})" for one in drifts if one.drifted]
     parts = []
     if named:
@@ -125,11 +126,11 @@ def conclusion(rows: int, drifts: Sequence[FeatureDrift], decayed: Decay | None,
     still = (
         "" if decayed is None else f", and {decayed.metric} is {decayed.now:.4g} on {labelled} of them that have labels"
     )
-    return False, f"{rows} newer rows are like those that were learnt from in all {len(drifts)} features{still}"
+    return False, f"{rows} newer rows do not differ from the train rows in any of {len(drifts)} features{still}"
 
 
 def retune_is_due(drifted: bool, last: datetime | None, now: datetime, cool_down_days: float) -> bool:
-    """Return whether a re-tune is asked for: something has drifted, and the last one is long enough ago."""
+    """Return whether to request a re-tune: there is drift, and the cool-down since the last one is over."""
     return drifted and (last is None or now - last >= timedelta(days=cool_down_days))
 
 
@@ -142,7 +143,7 @@ def _p_value(train: pd.Series, recent: pd.Series) -> tuple[str, float]:
     p_value = float(ks_2samp(old, new).pvalue) if old.size and new.size else 1.0
     missing = [[int(column.isna().sum()), int(column.notna().sum())] for column in (train, recent)]
     if missing[0][0] or missing[1][0]:
-        # Two questions of one column: Bonferroni.
+        # Two tests of one column: Bonferroni correction.
         p_value = min(1.0, 2 * min(p_value, _same_shares(missing)))
     return "Kolmogorov-Smirnov", p_value
 
@@ -159,7 +160,7 @@ def _same_shares(counted: Sequence[Sequence[int]]) -> float:
 
 
 def _counts(train: pd.Series, recent: pd.Series) -> list[list[int]]:
-    """Count both columns in the same bins: tenths of the train rows for numbers, else the categories of either."""
+    """Count both columns in the same bins: deciles of the train rows for numbers, else the categories of both."""
     if is_number(train):
         edges = _edges(train.dropna().to_numpy(float))
         binned = [np.searchsorted(edges, column.dropna().to_numpy(float)) for column in (train, recent)]
@@ -175,7 +176,7 @@ def _counts(train: pd.Series, recent: pd.Series) -> list[list[int]]:
 
 
 def _edges(values: Array) -> Array:
-    """Return the upper edges between tenths; values that come often make fewer bins."""
+    """Return the edges between deciles; frequent values make fewer bins."""
     if not values.size:
         return np.empty(0)
     return np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))

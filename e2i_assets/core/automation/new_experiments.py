@@ -1,4 +1,4 @@
-"""What follows from the experiments that there are today: which become partitions, which are to run, which retire."""
+"""Decisions about the current experiments: which to register, to run or to retire, and the keys of their runs."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ Step = Literal["run", "register", "retire", "nothing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is on record of an experiment.
+    """The stored state of an experiment.
 
     Attributes:
-        spec_hash: Of all that is registered of it; None when it is not registered.
-        asked_hash: Of what a run was last asked for; None when none was.
-        active: Whether it is in use.
-        from_file: Whether it ever came from a file. One that did not is a row that somebody wrote.
+        spec_hash: Hash of its registered content; None when it is not registered.
+        asked_hash: Hash of the content for which a run was last requested; None when none was.
+        active: Whether it is active.
+        from_file: Whether it ever came from a file. Otherwise a user wrote its row into the table.
     """
 
     spec_hash: str | None = None
@@ -26,11 +26,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """An experiment as its file, or its row, says today.
+    """The current content of an experiment, from its file or its row.
 
     Attributes:
-        spec_hash: Of everything in it.
-        run_hash: Of everything in it that a run would act on.
+        spec_hash: Hash of the whole content.
+        run_hash: Hash of the content that affects a run.
     """
 
     spec_hash: str
@@ -39,7 +39,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do about one experiment, and why."""
+    """The step for one experiment, and the reason."""
 
     step: Step
     why: str
@@ -49,12 +49,12 @@ def decision(found: Found | None, invalid: bool, known: Known) -> Decision:
     """Decide about one experiment.
 
     Args:
-        found: What its file, or its row, says; None where there is none, or none that can be read.
-        invalid: Whether there is a file that cannot be read.
-        known: What is on record.
+        found: The content of its file or its row; None when there is none, or none that can be read.
+        invalid: Whether its file is invalid.
+        known: The stored state.
     """
     if invalid:
-        return Decision("nothing", "its file is not valid: what is registered stays as it is")
+        return Decision("nothing", "its file is not valid: the registered experiment stays unchanged")
     if found is None:
         if known.active and known.from_file:
             return Decision("retire", "its file is gone")
@@ -64,27 +64,27 @@ def decision(found: Found | None, invalid: bool, known: Known) -> Decision:
     if known.asked_hash != found.run_hash:
         return Decision("run", "it was changed")
     if not known.active:
-        return Decision("register", "it is back, as it was")
+        return Decision("register", "its file is back, unchanged")
     if known.spec_hash != found.spec_hash or not known.from_file:
-        return Decision("register", "what changed in it is for people, and no run would differ")
-    return Decision("nothing", "it is as it was when its run was asked for")
+        return Decision("register", "the change does not affect its runs")
+    return Decision("nothing", "it has not changed since its last run request")
 
 
 def run_key(experiment: str, cause: str, content_hash: str, earlier: int) -> str:
-    """Return the key of a run: Dagster never runs one twice.
+    """Return the run key of a request; Dagster never starts a second run with the same key.
 
     Args:
         experiment: Its name.
-        cause: Why it is asked for.
-        content_hash: Identity of what it is asked for.
-        earlier: How many runs were asked for before, for this experiment and cause: what is changed and changed back
-            is asked for again.
+        cause: The cause of the request.
+        content_hash: Hash of the requested content.
+        earlier: Number of earlier requests for this experiment and cause. With it, content that is changed and changed
+            back gets a new key.
     """
     return f"{cause}:{experiment}:{content_hash[:16]}:{earlier}"
 
 
 def summary(steps: Mapping[str, Decision], invalid: Mapping[str, str], waiting: Collection[str]) -> str:
-    """Return what a tick says for itself: what it did, and otherwise why it did nothing."""
+    """Return the summary of a tick: its steps, or the reason why there are none."""
     named: dict[Step, list[str]] = {}
     for name, one in steps.items():
         named.setdefault(one.step, []).append(f"{name} ({one.why})")
@@ -94,7 +94,7 @@ def summary(steps: Mapping[str, Decision], invalid: Mapping[str, str], waiting: 
         if step in named
     ]
     if waiting and "run" not in named:
-        parts.append(f"asked for and not started yet: {_few(sorted(waiting))}")
+        parts.append(f"requested and not started yet: {_few(sorted(waiting))}")
     if not parts:
         parts.append(f"nothing to do: none of {len(steps)} experiments has changed")
     if invalid:

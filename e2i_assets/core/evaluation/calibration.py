@@ -1,4 +1,4 @@
-"""How far predicted probabilities are from what happens."""
+"""Calibration of predicted probabilities: expected calibration error and calibration slope."""
 
 import warnings
 
@@ -13,9 +13,9 @@ _SURE = 1e-6
 def calibration_error(y_true: Array, scores: Array) -> float:
     """Return the expected calibration error (Naeini et al., 2015): 0 is perfect, 1 is the worst.
 
-    With two classes, rows are put into ten bins of equal width by the probability of class 1, and that probability
-    is compared with the share of class 1. With more classes, it is the probability of the likeliest class, compared
-    with how often that class is the true one (top-label calibration). A bin counts by its share of the rows; a
+    With two classes, rows are binned into ten bins of equal width by the probability of class 1, and the mean
+    probability of a bin is compared with its share of class 1. With more classes, it is the probability of the most
+    probable class, compared with its accuracy (top-label calibration). Bins are weighted by their share of the rows; a
     probability on an edge belongs to the upper bin.
 
     Args:
@@ -33,11 +33,11 @@ def calibration_error(y_true: Array, scores: Array) -> float:
 
 
 def calibration_slope(y_true: Array, scores: Array) -> float | None:
-    """Return the slope of what happens over the log-odds that were predicted (Cox, 1958): 1 is perfect.
+    """Return the calibration slope (Cox, 1958): 1 is perfect.
 
-    Below 1 the probabilities are too extreme, above 1 too timid. It is the coefficient of a logistic regression
-    without a penalty, of the class on the predicted log-odds; where that has no finite solution (one class, constant or
-    perfectly separating scores) there is none.
+    Below 1 the probabilities are too extreme, above 1 not extreme enough. The slope is the coefficient of an
+    unpenalised logistic regression of the class on the predicted log-odds. It is None where that regression has no
+    finite solution (one class, constant or perfectly separating scores).
 
     Args:
         y_true: Class codes 0 and 1, shape (n,).
@@ -51,7 +51,7 @@ def calibration_slope(y_true: Array, scores: Array) -> float | None:
         return None
     odds = logit(np.clip(positive, _SURE, 1 - _SURE)).reshape(-1, 1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what did not converge is no number below
+        warnings.simplefilter("ignore")  # a fit that did not converge returns None below
         fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(odds, y_true)
     slope = float(fitted.coef_[0, 0])
     return slope if np.isfinite(slope) and fitted.n_iter_[0] < 1000 else None

@@ -1,4 +1,4 @@
-"""Counts of true against predicted classes, and every metric that is a ratio of such counts."""
+"""The confusion matrix and every metric that is a ratio of its counts."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,15 +10,15 @@ from e2i_assets.core.metrics import Array
 
 
 class NotComputable(E2iError):
-    """A metric that does not exist on these rows; the message is the reason."""
+    """A metric is undefined on these rows; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How often each class was predicted for each true class.
+    """A confusion matrix.
 
-    A class that is among the rows and never predicted has precision 0, as in the metrics a study optimises. A ratio
-    over a class that is not among the rows does not exist.
+    A class that occurs in the rows and is never predicted has precision 0, as in the metrics that a study optimises. A
+    ratio of a class that does not occur in the rows is undefined.
 
     Attributes:
         counts: Shape (k, k): true class by row, predicted class by column.
@@ -38,7 +38,7 @@ class Confusion:
 
     @property
     def balanced_accuracy(self) -> float:
-        """The mean recall of the classes that are among the rows."""
+        """The mean recall of the classes that occur in the rows."""
         self._needs_two_classes()
         return float(self._by_class("recall")[self._is_true()].mean())
 
@@ -52,12 +52,12 @@ class Confusion:
         return self._of_class("f1", code)
 
     def macro(self, ratio: Literal["precision", "recall", "f1"]) -> float:
-        """Return the plain mean over the classes that occur among the rows or the predictions."""
+        """Return the unweighted mean over the classes that occur in the rows or the predictions."""
         self._needs_two_classes()
         return float(self._by_class(ratio)[self._is_true() | (self.counts.sum(axis=0) > 0)].mean())
 
     def weighted(self, ratio: Literal["precision", "recall", "f1"]) -> float:
-        """Return the mean over classes, each counting by its rows."""
+        """Return the mean over classes, weighted by their rows."""
         return float(np.average(self._by_class(ratio), weights=self.counts.sum(axis=1)))
 
     def _by_class(self, ratio: Literal["precision", "recall", "f1"]) -> Array:

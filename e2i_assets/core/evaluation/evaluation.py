@@ -1,4 +1,4 @@
-"""What is reported about a fitted model: every metric of every split, its interval, and what could not be computed."""
+"""The evaluation of a fitted model: the metrics of every split, their intervals, and the metrics that are undefined."""
 
 from collections.abc import Mapping
 
@@ -19,10 +19,10 @@ class _Reported(BaseModel):
 
 
 class SplitEvaluation(_Reported):
-    """The numbers of one split at one threshold.
+    """The metrics of one split at one threshold.
 
     Attributes:
-        n_rows: How many rows they rest on.
+        n_rows: Number of rows in the split.
         metrics: Finite values by the names of `measures.names`.
         not_computable: Every other name, with the reason.
         confusion: Rows by true class, columns by predicted class; None for a regression.
@@ -35,7 +35,7 @@ class SplitEvaluation(_Reported):
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix | None:
-        """The four counts of two classes, None for anything else."""
+        """The four counts of a binary model; None for any other."""
         if self.confusion is None or len(self.confusion) != 2:
             return None
         (tn, fp), (fn, tp) = self.confusion
@@ -43,17 +43,17 @@ class SplitEvaluation(_Reported):
 
 
 class Evaluation(_Reported):
-    """A model's report card.
+    """The evaluation of a model on all splits.
 
     Attributes:
-        problem_type: Decides which metrics there are.
-        threshold: The binary threshold behind `splits` and `intervals`; None takes the labels as predicted.
-        splits: By role.
+        problem_type: Decides which metrics are computed.
+        threshold: The binary threshold of `splits` and `intervals`; None uses the predicted labels.
+        splits: By name of the split.
         at_predicted_labels: The same splits with the labels as the model predicts them (0.5 for two classes); empty
             without a threshold.
         intervals: 95 % bootstrap intervals around the metrics of `interval_role`, at the same threshold.
         interval_role: The split that the intervals belong to.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
 
     problem_type: ProblemType
@@ -79,19 +79,19 @@ def evaluation(
 
     Args:
         problem_type: Decides the metrics.
-        rows: Class codes 0..k-1 or values, and what the model says about them, by role (train, validation, test).
-        threshold: Binary only: chosen before, on validation (`thresholds.youden_threshold`); it is not chosen here.
+        rows: Class codes 0..k-1 or values, with their predictions, by split (train, validation, test).
+        threshold: Binary only: a threshold that was chosen on validation (`thresholds.youden_threshold`).
         minority_class: The rarer class of the train rows.
-        interval_role: The role in `rows` that gets intervals.
-        seed: Of the bootstrap.
-        n_resamples: Of the bootstrap.
+        interval_role: The split in `rows` that gets intervals.
+        seed: Seed of the bootstrap.
+        n_resamples: Number of resamples of the bootstrap.
 
     Raises:
         E2iError: A prediction does not fit its rows or is not finite, or a threshold does not apply.
     """
 
     def at(cut_off: float | None) -> dict[str, SplitEvaluation]:
-        return {role: split_evaluation(problem_type, *of, cut_off, minority_class) for role, of in rows.items()}
+        return {split: split_evaluation(problem_type, *of, cut_off, minority_class) for split, of in rows.items()}
 
     splits = at(threshold)
     y_true, prediction = rows[interval_role]
@@ -118,8 +118,8 @@ def split_evaluation(
     Args:
         problem_type: Decides the metrics.
         y_true: Shape (n,), n > 0: class codes 0..k-1 or values.
-        prediction: Of the same rows.
-        threshold: Binary only: the probability of class 1 from which a row is called 1; None takes the labels.
+        prediction: The predictions for the same rows.
+        threshold: Binary only: the lowest probability of class 1 that predicts 1; None uses the predicted labels.
         minority_class: Binary only: the rarer class of the train rows.
 
     Raises:
@@ -150,7 +150,7 @@ def split_metrics(
 
 
 def contract_metrics(split: SplitEvaluation) -> ValidationMetrics:
-    """Return a split's numbers under the field names of the output contract."""
+    """Return the metrics of a split under the field names of the output contract."""
     metrics = split.metrics
     headline = ("f1_score", "precision", "recall", "accuracy", "rmse", "mae", "r2")
     return ValidationMetrics(
@@ -178,5 +178,5 @@ def _fitting(
     if threshold is None:
         return labels, scores
     if problem_type != "binary_classification" or scores is None:
-        raise E2iError("a threshold applies to the class probabilities of a binary model, and there are none")
+        raise E2iError("a threshold needs the class probabilities of a binary model, and there are none")
     return labels_at(scores, threshold), scores

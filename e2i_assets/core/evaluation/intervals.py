@@ -1,4 +1,4 @@
-"""Seeded bootstrap intervals around reported metrics, for every resample at once instead of one by one."""
+"""Seeded bootstrap intervals of reported metrics, computed for many resamples at once."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ class Interval(BaseModel):
     Attributes:
         low: 2.5th percentile.
         high: 97.5th percentile.
-        n_resamples: The resamples it rests on: those in which the metric could be computed.
+        n_resamples: Number of resamples in which the metric could be computed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -38,18 +38,18 @@ def bootstrap_intervals(
 ) -> dict[str, Interval]:
     """Return 95 % percentile intervals (Efron, 1979) of the headline metrics.
 
-    Rows are drawn with replacement. A resample in which a metric does not exist, such as an ROC AUC with one class,
-    is left out for that metric, which amounts to drawing again; `Interval.n_resamples` says how many were left.
-    A metric that exists in no resample has no interval.
+    Rows are drawn with replacement. A resample in which a metric is undefined, such as an ROC AUC with one class,
+    is left out for that metric, which is equivalent to drawing again; `Interval.n_resamples` is the number that
+    remains. A metric that is undefined in every resample has no interval.
 
     Args:
         problem_type: Decides the metrics: accuracy, balanced_accuracy, precision, recall, f1_score, roc_auc, pr_auc
             and brier_score; accuracy, balanced_accuracy, f1_macro, f1_weighted and roc_auc; or rmse, mae and r2.
         y_true: Shape (n,): class codes or values.
-        prediction: Of the same rows.
-        threshold: The binary threshold of the point estimate; None takes the predicted labels.
+        prediction: The predictions for the same rows.
+        threshold: The binary threshold of the point estimate; None uses the predicted labels.
         seed: The same seed gives the same intervals.
-        n_resamples: How many resamples to draw.
+        n_resamples: Number of resamples to draw.
     """
     y_true = np.asarray(y_true)
     metrics = weighted_metrics(problem_type, y_true, prediction, threshold)
@@ -68,7 +68,7 @@ def bootstrap_intervals(
 
 
 def drawn_weights(n_rows: int, *, seed: int, n_resamples: int = 1000) -> Iterator[Array]:
-    """Yield how often each row was drawn, shape (r, n), as many resamples at a time as a cache holds."""
+    """Yield how often each row was drawn, shape (r, n), in batches of resamples that fit into a CPU cache."""
     random = np.random.default_rng(seed)
     at_once = max(1, _CELLS_AT_ONCE // n_rows)
     for start in range(0, n_resamples, at_once):

@@ -1,6 +1,6 @@
-"""What an evaluation reports about a split: the names, which way is better, and the range a value can have.
+"""The metrics that an evaluation reports: their names, their direction and their range.
 
-These are the names that success criteria and stored metrics use. What a study may *optimise* is in `metrics`.
+Success criteria and stored metrics use these names. The metrics that a study can *optimise* are in `metrics`.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ PRECISION_AT = (100, 500, 1000)
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One reported number.
+    """One reported metric.
 
     Attributes:
         name: The key in the metrics map.
@@ -92,15 +92,15 @@ _ALIASES: dict[ProblemType, dict[str, str]] = {
 
 
 def names(problem_type: ProblemType) -> tuple[str, ...]:
-    """Return every name that an evaluation of this problem type can report."""
+    """Return every metric that an evaluation of this problem type can report."""
     return tuple(MEASURES[problem_type])
 
 
 def aliases(problem_type: ProblemType) -> tuple[str, ...]:
-    """Return the other names that people use."""
+    """Return the accepted alternative names."""
     return tuple(_ALIASES[problem_type])
 
 
 def measure(name: str, problem_type: ProblemType) -> Measure | None:
-    """Look a measure up by its name, an alias, or the name of the metric that a study optimised."""
+    """Return the measure with this name, alias, or name of an optimised metric; None when there is none."""
     return MEASURES[problem_type].get(_ALIASES[problem_type].get(name, name))

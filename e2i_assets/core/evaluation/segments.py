@@ -1,4 +1,4 @@
-"""How a model does on parts of its rows: each value of a column by itself, and how far the parts lie apart."""
+"""Metrics of segments, the rows with one value in a column, and the gaps between the segments of a column."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ MINIMUM_ROWS_OF_A_CLASS = 5
 
 
 class SegmentEvaluation(BaseModel):
-    """The numbers of the rows that have one value in one column.
+    """The metrics of the rows that have one value in one column.
 
     Attributes:
-        is_small: Too few rows, or too few of a class, to be compared with others: such a part has no intervals.
+        is_small: Too few rows, or too few of a class, to compare it with others: such a segment has no intervals.
         metrics: Finite values by the names of `measures.names`.
         not_computable: Every other name, with the reason.
         intervals: 95 % bootstrap intervals of the headline metrics.
@@ -38,11 +38,11 @@ class SegmentEvaluation(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """How far the best and the worst part of one column lie from each other, in one metric.
+    """The difference in one metric between the best and the worst segment of a column.
 
     Attributes:
         size: Never negative.
-        beyond_chance: Whether the intervals of the two do not overlap. With many parts, some pair does not by chance.
+        beyond_chance: Whether the two intervals do not overlap. With many segments, this happens by chance too.
     """
 
     column: str
@@ -62,16 +62,16 @@ def segment_evaluations(
     minority_class: int | None = None,
     seed: int = 42,
 ) -> list[SegmentEvaluation]:
-    """Evaluate each value of each column by itself, at the threshold of the whole, the largest part of a column first.
+    """Evaluate each segment of each column at the threshold of the whole, the largest segment of a column first.
 
     Args:
         problem_type: Decides the metrics.
         y_true: Shape (n,): class codes or values.
-        prediction: Of the same rows.
-        columns: By name, the text of the value of each row: shape (n,).
-        threshold: Of the whole, see `split_evaluation`.
-        minority_class: Of the whole.
-        seed: Of the intervals.
+        prediction: The predictions for the same rows.
+        columns: By name, the value of each row as text: shape (n,).
+        threshold: The threshold of the whole split, see `split_evaluation`.
+        minority_class: The rarer class of the whole split.
+        seed: Seed of the intervals.
     """
     found = []
     for column, values in columns.items():
@@ -98,12 +98,12 @@ def segment_evaluations(
 
 
 def gaps(segments: Sequence[SegmentEvaluation], metric: str, problem_type: ProblemType) -> list[Gap]:
-    """Compare the parts of each column that are large enough; a column with fewer than two has no gap.
+    """Compare the segments of each column that are large enough; a column with fewer than two has no gap.
 
     Args:
-        segments: Of any number of columns.
+        segments: Segments of any number of columns.
         metric: A name of `measures`.
-        problem_type: Of the model.
+        problem_type: The problem type of the model.
     """
     measure = measures.measure(metric, problem_type)
     if measure is None:

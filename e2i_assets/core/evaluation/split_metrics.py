@@ -1,4 +1,4 @@
-"""The metrics of one split by name; one that does not exist on these rows is left out with its reason, never NaN."""
+"""The metrics of one split by name; an undefined metric is left out with its reason and is never NaN."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,7 +15,7 @@ Formulas = Mapping[str, Callable[[], float]]
 
 
 def computed(formulas: Formulas) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the metrics that exist, and why each other one does not."""
+    """Return the metrics that are defined, and for each other metric the reason why it is not."""
     values: dict[str, float] = {}
     missing: dict[str, str] = {}
     for name, formula in formulas.items():
@@ -31,14 +31,14 @@ def binary(y_true: Array, prediction: Prediction, confusion: Confusion, minority
 
     Args:
         y_true: Class codes 0 and 1.
-        prediction: With the labels that the confusion counts.
-        confusion: Of those labels.
+        prediction: The predictions for the same rows, with the labels that the confusion matrix counts.
+        confusion: The confusion matrix of those labels.
         minority_class: The rarer class of the train rows.
     """
 
     def of_minority(ratio: Callable[[int], float]) -> float:
         if minority_class is None:
-            raise NotComputable("it was not said which class is the rarer one")
+            raise NotComputable("the rarer class is not known")
         return ratio(minority_class)
 
     def top(k: int) -> float:
@@ -89,7 +89,7 @@ def regression(y_true: Array, predicted: Array) -> Formulas:
 
     def mape() -> float:
         if not np.all(y_true):
-            raise NotComputable("a true value is 0, and no error is a share of that")
+            raise NotComputable("a true value is 0, so its relative error is undefined")
         return float(np.mean(np.abs(error / y_true)))
 
     def r2() -> float:

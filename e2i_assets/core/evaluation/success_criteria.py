@@ -1,7 +1,8 @@
-"""What counts as good enough on the test rows: reading an experiment's criteria. Judging them is in `verdict`.
+"""The success criteria of an experiment, read from its file. Their evaluation is in `verdict`.
 
-A bare name, ``roc_auc: 0.8``, asks for what is better in that measure; ``minimum_`` and ``maximum_`` say it. With a
-measure of which less is better, ``minimum_rmse: 10`` can only mean the minimum of quality: it is read as at most 10.
+A plain name, ``roc_auc: 0.8``, is a minimum where higher is better and a maximum where lower is better;
+``minimum_`` and ``maximum_`` state the bound. For a measure where lower is better, ``minimum_rmse: 10`` is read as the
+minimum quality, so at most 10.
 """
 
 import math
@@ -18,7 +19,7 @@ from e2i_assets.core.suggestions import not_one_of
 Bound = Literal["minimum", "maximum"]
 LIFTS = ("lift_over_baseline", "lift_over_defaults")
 PRECISION_AT_K = "precision_at_k"
-# What the stage that writes criteria puts beside the thresholds: not thresholds, and not mistakes.
+# Further keys that the stage that writes criteria adds: neither thresholds nor mistakes.
 _DESCRIPTIONS = ("experiment_id", "baseline_model")
 
 
@@ -27,11 +28,11 @@ class Criterion:
     """One condition on the test rows.
 
     Attributes:
-        name: As the experiment file says it.
+        name: The name in the experiment file.
         metric: A measure of `measures`, one of `LIFTS`, or `PRECISION_AT_K`: the worst precision at any k.
-        bound: Whether the threshold is the least or the most that is allowed.
+        bound: Whether the threshold is the lowest or the highest allowed value.
         threshold: Inclusive.
-        lift_in: What a lift is measured in, None for any other criterion.
+        lift_in: The measure of a lift, None for any other criterion.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Criterion:
     lift_in: Measure | None = None
 
     def met(self, value: float) -> bool:
-        """Judge one measured value; NaN never meets a criterion."""
+        """Return whether a value meets the criterion; NaN never does."""
         return value >= self.threshold if self.bound == "minimum" else value <= self.threshold
 
     def __str__(self) -> str:
@@ -50,7 +51,7 @@ class Criterion:
 
 
 def accepted_names(problem_type: ProblemType) -> tuple[str, ...]:
-    """Return every name that a criterion of this problem type can have, the plainest first."""
+    """Return every name that a criterion of this problem type can have, plain names first."""
     bare = [*measures.names(problem_type), *measures.aliases(problem_type)]
     if problem_type == "binary_classification":
         bare.append(PRECISION_AT_K)
@@ -65,11 +66,11 @@ def criterion(name: str, threshold: object, problem_type: ProblemType, optimised
     Args:
         name: One of `accepted_names`.
         threshold: Inclusive.
-        problem_type: Of the experiment.
+        problem_type: The problem type of the experiment.
         optimised: The metric that the study optimises: a lift is measured in it.
 
     Raises:
-        E2iError: With the rule that the name or the threshold breaks.
+        E2iError: The name or the threshold breaks a rule; the message is the rule.
     """
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not -math.inf < threshold < math.inf:
         raise E2iError("must be a finite number, or null where it does not apply")
@@ -83,28 +84,28 @@ def criterion(name: str, threshold: object, problem_type: ProblemType, optimised
         and f"minimum_{bare}" in accepted_names(problem_type)
         and name not in accepted_names(problem_type)
     ):
-        raise E2iError(f"is a limit that a perfect model would miss: more is better, so write minimum_{bare}")
+        raise E2iError(f"is a limit that a perfect model exceeds: higher is better, so write minimum_{bare}")
     if name not in accepted_names(problem_type):
         raise E2iError(not_one_of(name, accepted_names(problem_type)))
     of = _measured(bare, problem_type)
     if not of.low <= threshold <= of.high:
-        raise E2iError(f"must lie between {of.low:g} and {of.high:g}, where {of.name} can be")
+        raise E2iError(f"must be between {of.low:g} and {of.high:g}, the range of {of.name}")
     return Criterion(name, of.name, "minimum" if of.greater_is_better else "maximum", float(threshold))
 
 
 def violations(raw: Mapping[str, object], problem_type: ProblemType) -> list[Violation]:
-    """Return every mistake in an experiment's criteria, at its name."""
+    """Return every mistake in the criteria of an experiment, each with the name of its criterion."""
     return _read(raw, problem_type, None)[1]
 
 
 def criteria(
     raw: Mapping[str, object], problem_type: ProblemType, optimised: str | None = None
 ) -> tuple[Criterion, ...]:
-    """Read all criteria of an experiment, in the order of the file; null ones do not apply.
+    """Read all criteria of an experiment, in the order of the file; a criterion with null does not apply.
 
     Args:
         raw: Name to threshold or null.
-        problem_type: Of the experiment.
+        problem_type: The problem type of the experiment.
         optimised: The metric that the study optimises: a lift is measured in it.
 
     Raises:

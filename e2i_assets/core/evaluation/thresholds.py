@@ -1,4 +1,4 @@
-"""Turning scores into decisions: the cut-off of a binary model, and how good the top of its list is."""
+"""Decision thresholds of binary models, and the precision of the rows with the highest scores."""
 
 import numpy as np
 
@@ -19,11 +19,11 @@ def labels_at(scores: Array, threshold: float) -> Array:
 
 
 def youden_threshold(y_true: Array, scores: Array) -> float:
-    """Return the cut-off with the largest true positive rate minus false positive rate (Youden, 1950).
+    """Return the threshold with the largest true positive rate minus false positive rate (Youden, 1950).
 
-    To be called with validation rows: a threshold chosen on the test rows makes the test optimistic. The result is
-    always one of the scores, hence finite; of equally good ones the highest. Where no cut-off beats guessing (constant
-    scores, a single class) there is nothing to choose, and `DEFAULT_THRESHOLD` is returned.
+    Call it with validation rows: a threshold that is chosen on the test rows makes the test metrics optimistic. The
+    result is one of the scores, hence finite, and the highest of equally good ones. Where no threshold is better than a
+    random guess (constant scores, a single class), the result is `DEFAULT_THRESHOLD`.
 
     Args:
         y_true: Class codes 0 and 1, shape (n,).
@@ -49,7 +49,7 @@ def youden_threshold(y_true: Array, scores: Array) -> float:
 def precision_at(k: int, y_true: Array, scores: Array) -> float:
     """Return the share of class 1 among the k rows with the highest probability of class 1.
 
-    Rows that tie with the k-th count by their expected share, so that the order of the rows does not matter.
+    Rows with the same score as the k-th row count by their expected share, so the order of the rows does not matter.
 
     Args:
         k: At most the number of rows.

@@ -1,4 +1,4 @@
-"""Judging a model by its success criteria: what cannot be measured is not met, and says why."""
+"""The evaluation of success criteria: a criterion whose value cannot be computed is not met, with the reason."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,18 +11,18 @@ Metrics = Mapping[str, float]
 
 
 class _Unavailable(E2iError):
-    """Nothing to hold against the threshold."""
+    """There is no value to compare with the threshold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One criterion, and how the model did.
+    """The result of one criterion.
 
     Attributes:
-        criterion: What was asked.
-        met: Whether it holds.
-        value: What was measured, None when nothing could be.
-        reason: In words, whether met or not.
+        criterion: The criterion.
+        met: Whether the model meets it.
+        value: The measured value, None when it could not be computed.
+        reason: A human-readable reason, whether met or not.
     """
 
     criterion: Criterion
@@ -38,17 +38,17 @@ def judged(
     defaults: Metrics | None = None,
     not_computable: Mapping[str, str] | None = None,
 ) -> tuple[Judgement, ...]:
-    """Hold measured values against the criteria, thresholds included.
+    """Evaluate the criteria; thresholds are inclusive.
 
-    A lift is the gain over a reference as a share of the reference's own value: 0.10 is 10 % more of a measure of
-    which more is better, 10 % less of one of which less is.
+    A lift is the gain over a reference relative to the reference's value: 0.10 is 10 % more where higher is better and
+    10 % less where lower is better.
 
     Args:
-        criteria: Of the experiment.
-        metrics: Of the test rows, by the names of `measures`.
+        criteria: The criteria of the experiment.
+        metrics: The metrics of the test rows, by the names of `measures`.
         baseline: The same metrics of a dummy model on the same rows.
         defaults: The same metrics of a model with the default parameters.
-        not_computable: Why metrics are missing, for the reasons.
+        not_computable: The reasons why metrics are missing.
     """
     references = {"lift_over_baseline": baseline, "lift_over_defaults": defaults}
     found = []
@@ -72,7 +72,7 @@ def results(
     baseline: Metrics | None = None,
     defaults: Metrics | None = None,
 ) -> dict[str, bool]:
-    """Return whether each criterion is met, by its name; no criteria give no results, and all of none hold."""
+    """Return whether each criterion is met, by its name; without criteria the result is empty."""
     return {one.criterion.name: one.met for one in judged(criteria, metrics, baseline, defaults)}
 
 
@@ -95,5 +95,5 @@ def _lift(criterion: Criterion, metrics: Metrics, reference: Metrics | None) -> 
     value = _value(criterion.lift_in.name, metrics, {})
     against = _value(criterion.lift_in.name, reference, {})
     if against == 0:
-        raise _Unavailable(f"the {criterion.lift_in.name} to compare with is 0, and no gain is a share of that")
+        raise _Unavailable(f"the {criterion.lift_in.name} to compare with is 0, so the relative gain is undefined")
     return (value - against if criterion.lift_in.greater_is_better else against - value) / abs(against)

@@ -1,6 +1,6 @@
-"""Metrics as functions of row weights: what a bootstrap asks for thousands of times.
+"""Metrics as functions of row weights, for the thousands of resamples of a bootstrap.
 
-A resample is a row of weights, how often each data row was drawn; many resamples are a matrix, and cost one product.
+A resample is a vector of weights: how often each row was drawn. Many resamples are a matrix and need one product.
 """
 
 from collections.abc import Callable
@@ -16,13 +16,13 @@ Weighted = Callable[[Array], dict[str, Array]]
 def weighted_metrics(
     problem_type: ProblemType, y_true: Array, prediction: Prediction, threshold: float | None
 ) -> Weighted:
-    """Return the function from weights, shape (r, n), to each metric's r values, NaN where it does not exist.
+    """Return the function from weights, shape (r, n), to the r values of each metric, NaN where it is undefined.
 
     Args:
         problem_type: Decides the metrics.
         y_true: Shape (n,): class codes or values.
-        prediction: Of the same rows.
-        threshold: The binary threshold; None takes the predicted labels.
+        prediction: The predictions for the same rows.
+        threshold: The binary threshold; None uses the predicted labels.
     """
     if problem_type == "regression":
         return _regression(y_true.astype(float), np.asarray(prediction.labels, dtype=float))
@@ -89,7 +89,7 @@ def _regression(y_true: Array, predicted: Array) -> Weighted:
     def metrics(weights: Array) -> dict[str, Array]:
         n = weights.sum(axis=1)
         squared, total = weights @ error**2, weights @ centred**2 - (weights @ centred) ** 2 / n
-        # A resample of one repeated value leaves a rounding error as its variance, not an exact 0.
+        # The variance of a resample with one repeated value is a rounding error, not an exact 0.
         spread = np.where(total > 1e-12 * np.maximum(weights @ centred**2, np.finfo(float).tiny), total, 0.0)
         return {"rmse": np.sqrt(squared / n), "mae": weights @ np.abs(error) / n, "r2": 1 - _ratio(squared, spread)}
 
@@ -97,7 +97,7 @@ def _regression(y_true: Array, predicted: Array) -> Weighted:
 
 
 def _one_against_the_rest(is_one: Array, score: Array) -> Callable[[Array], Array]:
-    """Return a function from weights to ROC AUCs; the rarer side is ranked, which is the same and costs less."""
+    """Return a function from weights to ROC AUCs; ranking the rarer side gives the same values at a lower cost."""
     ranked = _ranking(is_one, score) if is_one.mean() <= 0.5 else _ranking(~is_one, -score)
     return lambda weights: ranked(weights)[0]
 
@@ -107,13 +107,13 @@ def _ranking(positive: Array, score: Array) -> Callable[[Array], tuple[Array, Ar
 
     The rows are sorted once. The ROC AUC is the Mann-Whitney statistic with ties at one half, the average precision
     the step-wise sum over distinct scores: both are scikit-learn's definitions. Both are sums over the distinct scores
-    of positive rows alone, so of the others only their running number at those scores is needed.
+    of the positive rows, so only the running count of the other rows at those scores is needed.
     """
     positives, others = (np.flatnonzero(which) for which in (positive, ~positive))
     positives, others = (rows[np.argsort(-score[rows], kind="stable")] for rows in (positives, others))
     of_positives = score[positives]
     starts = np.flatnonzero(np.append(True, of_positives[1:] != of_positives[:-1])[: len(positives)])
-    # How many of the others have a higher score, and how many one that is as high, at each distinct score.
+    # For each distinct score, the number of other rows with a higher score, and with a score at least as high.
     above, reached = (np.searchsorted(-score[others], -of_positives[starts], side=side) for side in ("left", "right"))
 
     def measured(weights: Array) -> tuple[Array, Array]:

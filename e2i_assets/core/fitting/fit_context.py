@@ -1,4 +1,4 @@
-"""The one way a model is fitted: the search calls it for every trial, and the final training calls it once more."""
+"""The fit context: rows prepared once for many fits. Every trial of a search and the final training fit through it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ from e2i_assets.core.metrics import Array, Prediction
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows to learn from or to judge on.
+    """In-memory rows for fitting or evaluation.
 
     Attributes:
-        features: Shape (n, features), in the columns of the dataset.
+        features: Shape (n, features), with the columns of the dataset.
         target: Shape (n,): labels, or the values of a regression.
     """
 
@@ -33,11 +33,11 @@ class Rows:
 
     @property
     def can_be_read_again(self) -> bool:
-        """They stand in memory: whoever else holds them decides for how long."""
+        """False: the rows are in memory only."""
         return False
 
     def blank(self) -> pd.DataFrame:
-        """Return a table of no rows with the names and types of the features."""
+        """Return an empty table with the names and types of the features."""
         return self.features.iloc[:0]
 
     def columns(self, names: Sequence[str]) -> pd.DataFrame:
@@ -45,12 +45,12 @@ class Rows:
         return self.features[list(names)]
 
     def pieces(self, names: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-        """Return the features, or some of them, some rows at a time and in order."""
+        """Yield the features, or some of them, in batches of rows and in order."""
         return pieces(self.features if names is None else self.columns(names))
 
 
 def target_codes(target: pd.Series, classes: tuple[Any, ...]) -> Array:
-    """Return class codes 0..k-1 in the order of ``classes``, or the float values when there are none.
+    """Return class codes 0..k-1 in the order of ``classes``, or the float values when ``classes`` is empty.
 
     Raises:
         E2iError: A label is not one of the classes.
@@ -64,22 +64,22 @@ def target_codes(target: pd.Series, classes: tuple[Any, ...]) -> Array:
 
 
 def merged(defaults: Mapping[str, Any], tuned: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the full parameter set: defaults, overridden by what was tuned, overridden by what is fixed."""
+    """Return the full parameter set: the defaults, overridden by tuned values, overridden by fixed values."""
     return {**defaults, **tuned, **fixed}
 
 
 @dataclass(frozen=True, slots=True)
 class FitContext:
-    """Train and validation rows, prepared once for all fits of a study; several threads may fit on it at a time.
+    """Train and validation rows, prepared once for all fits of a study; several threads can fit on it concurrently.
 
     Attributes:
-        algorithm: What is fitted.
+        algorithm: The algorithm of the fits.
         preparation: The ColumnTransformer fitted on the train rows.
-        material: The matrices, and their binned form for those who bin; train rows may be resampled there.
+        prepared_data: The matrices, and their binned form for boosters; its train rows may be resampled.
         classes: The labels in the order of their codes, empty for a regression.
-        y_train: Shape (n,): class codes or values of the real train rows.
-        groups: A code per validation row for each feature whose values are compared as groups, shape (n,).
-        balancing: What is done about uneven classes.
+        y_train: Shape (n,): class codes or values of the train rows before resampling.
+        groups: For each feature whose values are compared as groups, a code per validation row, shape (n,).
+        balancing: The treatment of class imbalance.
     """
 
     algorithm: Algorithm
@@ -92,7 +92,7 @@ class FitContext:
 
     @property
     def task(self) -> Task:
-        """What is predicted."""
+        """The prediction task."""
         return self.prepared_data.task
 
     @property
@@ -101,32 +101,32 @@ class FitContext:
         return self.prepared_data.y_validation
 
     def fit(self, parameters: Mapping[str, Any], patience: int | None = None, report: Any = None) -> Fit:
-        """Fit the whole parameter set on the train rows, watched on the validation rows when asked to.
+        """Fit on the train rows, and monitor the fit on the validation rows for early stopping or reports.
 
         Args:
-            parameters: Every parameter of the estimator: nothing is added here.
+            parameters: The full parameter set of the estimator.
             patience: Boosting rounds without improvement before a booster stops; None grows all of them.
-            report: Called with the rounds grown so far and the prediction for the validation rows.
+            report: Called with the number of rounds so far and the prediction for the validation rows.
         """
-        watched = report is not None or (patience is not None and self.algorithm.rounds_parameter is not None)
-        return self.algorithm.fit(parameters, self.prepared_data, FitMonitor(patience, report) if watched else None)
+        monitored = report is not None or (patience is not None and self.algorithm.rounds_parameter is not None)
+        return self.algorithm.fit(parameters, self.prepared_data, FitMonitor(patience, report) if monitored else None)
 
     def on_validation(self, fit: Fit) -> Prediction:
         """Predict the validation rows."""
         return predicted(fit.estimator, self.prepared_data.x_validation, self.task, fit.unit)
 
     def on(self, fit: Fit, rows: RowSource) -> Prediction:
-        """Predict rows that the bench does not hold."""
+        """Predict rows other than the validation rows of this context."""
         x = matrix(self.preparation, rows.pieces(), len(rows.target), precision(self.algorithm.preparation))
         return predicted(fit.estimator, x, self.task, fit.unit)
 
     def used(self, parameters: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
-        """Return the parameters with the rounds that the fit really uses, so that they reproduce it unwatched."""
+        """Return the parameters with the actual rounds of the fit: they reproduce it without early stopping."""
         name = self.algorithm.rounds_parameter
         return dict(parameters) if name is None or fit.rounds is None else {**parameters, name: fit.rounds}
 
     def model(self, fit: Fit, threshold: float | None = None) -> FittedModel:
-        """Join preprocessing and estimator into one model on tables and labels, which decides at the threshold."""
+        """Return preprocessing and estimator as one model, which predicts labels from tables at the threshold."""
         classes = np.asarray(self.classes) if self.classes else None
         return FittedModel(
             self.preparation,
@@ -148,13 +148,13 @@ def fit_context(
     group_columns: Sequence[str] = (),
     balancing: Balancing = AS_THEY_COME,
 ) -> FitContext:
-    """Prepare train and validation rows: everything is fitted on the train rows alone.
+    """Prepare train and validation rows; the preprocessing is fitted on the train rows alone.
 
     Raises:
-        E2iError: A column whose groups are to be compared is no feature, or a class has too few rows to be resampled.
+        E2iError: A group column is not a feature, or a class has too few rows for resampling.
     """
     if missing := [column for column in group_columns if column not in validation.blank().columns]:
-        raise E2iError(f"{missing[0]!r} is no feature of this table, so its groups cannot be compared")
+        raise E2iError(f"{missing[0]!r} is not a feature of this table, so its groups cannot be compared")
     preparation = fitted(algorithm.preparation, train)
     dtype = precision(algorithm.preparation)
     y_train, y_validation = (target_codes(rows.target, classes) for rows in (train, validation))
@@ -177,7 +177,7 @@ def fit_context(
 
 
 def _learnt(train: RowSource, codes: Array, balancing: Balancing, classes: tuple[Any, ...]) -> tuple[RowSource, Array]:
-    """Return the rows that fits learn from, and their class codes."""
+    """Return the train rows after resampling, and their class codes."""
     if balancing.strategy in ("none", "class_weight"):
         return train, codes
     features, chosen = resampled(train.features, codes, balancing.strategy, balancing.seed, classes)
@@ -185,10 +185,10 @@ def _learnt(train: RowSource, codes: Array, balancing: Balancing, classes: tuple
 
 
 def _class_weights(real: Array, learnt: Array, balancing: Balancing, n_classes: int) -> Array:
-    """Return what a row of each class counts for where rounds are decided: as much as for the fit itself.
+    """Return the weight of a row of each class in the loss of early stopping: the same as in the fit itself.
 
-    Shape (n_classes,). A model that learns from rows of which half are rare says of each row that it may well be rare.
-    On rows as they come, unlearning that lowers the loss for hundreds of rounds after the model has begun to overfit.
+    Shape (n_classes,). A model that is fitted on balanced rows overestimates the probability of rare classes. With an
+    unweighted validation loss, correcting this lowers the loss for hundreds of rounds after the model overfits.
     """
     if balancing.strategy == "class_weight":
         return balanced_weights(real, n_classes)
@@ -198,7 +198,7 @@ def _class_weights(real: Array, learnt: Array, balancing: Balancing, n_classes: 
 
 
 def _preparing(algorithm: Algorithm, preparation: Any, rows: RowSource, count: int) -> Callable[[], Matrix]:
-    """Return what gives the train matrix: one that is kept, or one made when a booster bins it, who drops it then."""
+    """Return a function that returns the train matrix, either kept or made anew for the binning of a booster."""
 
     def prepared() -> Matrix:
         return matrix(preparation, rows.pieces(), count, precision(algorithm.preparation))

@@ -1,6 +1,7 @@
-"""The model that is stored and served: a table in, decisions out.
+"""The model that is stored and served: it predicts labels or values from a table.
 
-A stored model carries a copy of this file, so that it loads without `e2i_assets`. The file imports nothing of ours.
+Every stored model includes a copy of this file, so that it loads without `e2i_assets`. Therefore the file imports no
+other module of `e2i_assets`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ Precision = Literal["float32", "float64"]
 ROWS_AT_A_TIME = 16_384
 ARCHIVE = "model.skops"
 METHODS = ("predict", "predict_proba")
-# The only types that are built from an archive, beside numbers, text and arrays. Everything else is refused.
+# The only types that may be loaded from an archive, besides numbers, text and arrays. skops refuses all others.
 TRUSTED_TYPES = (
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMClassifier",
@@ -63,9 +64,9 @@ class FittedModel:
         preprocessing: Fitted ColumnTransformer.
         estimator: Fitted estimator on class codes or values.
         classes: Labels in the order of their codes, None for a regression.
-        threshold: Two classes only: the probability of the second class from which a row is called that; None takes the
-            more probable class.
-        precision: Precision of the matrix that the estimator reads, the same as when it was fitted.
+        threshold: Two classes only: the lowest probability of the second class that predicts it; None predicts the more
+            probable class.
+        precision: Precision of the matrix that the estimator reads, the same as in its fit.
         target_centre, target_scale: The estimator predicts ``(value - target_centre) / target_scale``.
     """
 
@@ -89,7 +90,7 @@ class FittedModel:
 
     @property
     def parts(self) -> dict[str, Any]:
-        """The arguments that make an equal model: what is stored of it."""
+        """The constructor arguments of the model, which are stored."""
         return {
             "preprocessing": self.preprocessing,
             "estimator": self.estimator,
@@ -116,7 +117,7 @@ class FittedModel:
         """Return a class name or a value per row: shape (n,).
 
         Raises:
-            ValueError: A column is missing, or a column of numbers holds something else.
+            ValueError: A column is missing, or a numeric column contains a value that is not a number.
         """
         if self.classes_ is None:
             x = self._matrix(frame)
@@ -130,26 +131,26 @@ class FittedModel:
         """Return class probabilities: shape (n, k), in the order of ``classes_``.
 
         Raises:
-            ValueError: The model is a regression, a column is missing, or a column of numbers holds something else.
+            ValueError: The model is a regression, a column is missing, or a numeric column contains another value.
         """
         if self.classes_ is None:
             raise ValueError("a regression predicts values, not probabilities: call predict")
         x = self._matrix(frame)
         scores = np.zeros((len(x), len(self.classes_)))
-        if not len(x):  # scikit-learn refuses a matrix without rows
+        if not len(x):  # scikit-learn raises for a matrix without rows
             return scores
-        # A class without train rows has no column of its own in what the estimator returns.
+        # The estimator returns no column for a class without train rows.
         scores[:, np.asarray(self.estimator.classes_, dtype=np.int64)] = self.estimator.predict_proba(x)
-        # The probabilities of XGBoost are of single precision and sum to one only within 1e-7.
+        # The probabilities of XGBoost are in single precision and sum to one only within 1e-7.
         return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
     def feature_importances(self) -> dict[str, float]:
         """Return the importance that the estimator gives each column of its matrix, the largest first.
 
-        Trees: the share of the gain; linear models: the size of the coefficient, on average over the classes.
-        Comparable within a model, not between models.
+        Trees: the share of the gain; linear models: the absolute coefficient, averaged over the classes. The values are
+        comparable within a model, not between models.
         """
-        if hasattr(self.estimator, "booster_"):  # LightGBM counts splits of itself, and noise is split on often
+        if hasattr(self.estimator, "booster_"):  # LightGBM counts splits by default, which overrates noise features
             gain = self.estimator.booster_.feature_importance("gain")
             found = gain / (gain.sum() or 1.0)
         elif hasattr(self.estimator, "feature_importances_"):
@@ -176,17 +177,17 @@ class FittedModel:
             yield pd.DataFrame(columns, index=part.index)
 
     def _known_categories(self) -> dict[str, list[Any]]:
-        """Return the categories of each column as its encoder knows them, the one for a missing value among them."""
+        """Return the categories of each column in its encoder, including the one for a missing value."""
         encoder = self.preprocessing.named_transformers_.get("categorical")
         names = [name for name, kind in self.column_kinds.items() if kind == "category"]
         return dict(zip(names, map(list, getattr(encoder, "categories_", ())), strict=False))
 
 
 def matrix(preprocessing: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: Precision) -> Array:
-    """Apply fitted preprocessing to the pieces of a table, of which only one is ever held in double precision.
+    """Apply fitted preprocessing to a table batch by batch; only one batch at a time is in double precision.
 
     Returns:
-        Shape (rows, prepared features), in the order of C.
+        Shape (rows, prepared features), in C order.
     """
     made: Array = np.empty((rows, 0), dtype=dtype)
     start = 0
@@ -200,7 +201,7 @@ def matrix(preprocessing: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: 
 
 
 def _numbers(column: pd.Series) -> pd.Series:
-    """Return a column as numbers, NaN where a value is missing, from whichever type holds numbers."""
+    """Return a column of any numeric type as floats, NaN where a value is missing."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
         return column
     cells = column.astype(object)
@@ -211,9 +212,9 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 
 def _categories(column: pd.Series, known: list[Any]) -> pd.Series:
-    """Return a column in the categories that are known: 1, 1.0, true and "1" are one of them.
+    """Return a column with its values replaced by the known categories: 1, 1.0, true and "1" are the same category.
 
-    A category that is not known becomes text, and what is missing becomes what stood for it in training.
+    An unknown category becomes text, and a missing value becomes the marker that training used for it.
     """
     cells = column.astype(object)
     by_label = {_label(cell): cell for cell in known if not pd.isna(cell)}
@@ -232,13 +233,13 @@ def _label(cell: Any) -> str:
 
 
 class Served:
-    """What MLflow calls."""
+    """The interface that MLflow calls."""
 
     def __init__(self, model: FittedModel) -> None:
         self.model = model
 
     def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> "Array | pd.DataFrame":
-        """Return decisions or values; with ``method`` ``predict_proba`` a column of probabilities for each class."""
+        """Return labels or values; with ``method`` ``predict_proba``, a column of probabilities for each class."""
         method = (params or {}).get("method", METHODS[0])
         if method not in METHODS:
             raise ValueError(f"method: {method!r} is not known, give {' or '.join(map(repr, METHODS))}")
@@ -249,7 +250,7 @@ class Served:
 
 
 def _load_pyfunc(path: str) -> Served:
-    """Called by MLflow, by this name."""
+    """Load the model; MLflow requires this function name."""
     import skops.io
 
     return Served(FittedModel(**skops.io.load(Path(path) / ARCHIVE, trusted=list(TRUSTED_TYPES))))

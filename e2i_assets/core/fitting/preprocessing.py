@@ -1,6 +1,6 @@
-"""From a table to the matrix that an algorithm learns from, fitted on the train rows alone.
+"""Preprocessing of a table into the feature matrix of an algorithm, fitted on the train rows alone.
 
-It holds no tuned parameter, so a study prepares its rows once, and the final model carries the same fitted steps.
+It has no tuned parameter, so a study prepares its rows once, and the final model contains the same fitted steps.
 """
 
 from collections.abc import Collection
@@ -27,14 +27,14 @@ def column_kinds(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
 def preprocessing(frame: pd.DataFrame, preparation: Preparation, fine: Collection[str] = ()) -> Any:
     """Return an unfitted ColumnTransformer for the columns of ``frame``.
 
-    ``ordinal``: categories become codes and missing values stay, for boosters that split on both as they are.
-    ``one_hot``: medians for missing numbers, an indicator for what was missing, a column a category. ``scaled``: the
-    same, standardised. Numbers that trees cannot tell apart are replaced by their place among those of the train rows.
+    ``ordinal``: categories become codes and missing values stay, for boosters that split on both. ``one_hot``: medians
+    replace missing numbers, with an indicator column, and each category becomes a column. ``scaled``: the same,
+    standardised. Numbers that trees cannot distinguish are replaced by their quantiles in the train rows.
 
     Args:
-        frame: Its rows decide nothing but how many places are kept.
-        preparation: Of the algorithm.
-        fine: Columns that `tree_precision.fine_columns` found.
+        frame: A table with these columns; of its rows only the number is used, as a limit of the quantiles.
+        preparation: The preparation of the algorithm.
+        fine: The columns that `tree_precision.fine_columns` found.
     """
     from sklearn.compose import ColumnTransformer
 
@@ -49,7 +49,7 @@ def preprocessing(frame: pd.DataFrame, preparation: Preparation, fine: Collectio
 
 
 def category_positions(preparation: Preparation, frame: pd.DataFrame) -> tuple[int, ...]:
-    """Return where in the prepared matrix codes of categories stand that the algorithm splits on itself."""
+    """Return the positions of category codes in the prepared matrix, for an algorithm that splits on categories."""
     if preparation != "ordinal":
         return ()
     numeric, categorical = column_kinds(frame)
@@ -57,12 +57,12 @@ def category_positions(preparation: Preparation, frame: pd.DataFrame) -> tuple[i
 
 
 def precision(preparation: Preparation) -> Precision:
-    """Return the precision of the matrix: trees read single precision, linear models are solved in double."""
+    """Return the precision of the matrix: single for trees, which read it, double for the solvers of linear models."""
     return "float64" if preparation == "scaled" else "float32"
 
 
 def fitted(preparation: Preparation, rows: RowSource) -> Any:
-    """Return the ColumnTransformer fitted on rows; where categories alone have to be learned, no number is read."""
+    """Return the ColumnTransformer fitted on rows; when only categories must be fitted, no numeric column is read."""
     fine = () if preparation == "scaled" else fine_columns(rows.pieces)
     if preparation != "ordinal" or fine:
         features = rows.features
@@ -74,7 +74,7 @@ def fitted(preparation: Preparation, rows: RowSource) -> Any:
 
 
 def _first_of_each_value(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows in which a column has a value for the first time, and at least one."""
+    """Return the rows with the first occurrence of any value of a column, at least one row."""
     first = np.arange(len(frame)) == 0
     for name in frame:
         first |= ~frame[name].duplicated().to_numpy()
@@ -89,7 +89,7 @@ def _numeric(preparation: Preparation) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    # A column that is empty in the train rows stays, filled with zeros, so that the widths of two fits agree.
+    # A column that is empty in the train rows is kept and filled with zeros, so that all fits have the same width.
     imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     return make_pipeline(imputer, StandardScaler()) if preparation == "scaled" else imputer
 

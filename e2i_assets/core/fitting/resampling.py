@@ -1,7 +1,7 @@
-"""More or fewer train rows of a class, by imbalanced-learn. Whatever a fit is judged on is never resampled.
+"""Resampling of the train rows with imbalanced-learn. Rows for evaluation are never resampled.
 
-Rows are resampled as a table, before the preprocessing, so that what is made between two rows has categories that
-exist; the preprocessing itself is fitted on the real rows.
+Rows are resampled as a table, before the preprocessing, so that interpolated rows have existing categories; the
+preprocessing is fitted on the original rows.
 """
 
 from collections.abc import Mapping
@@ -22,22 +22,22 @@ _COMBINED_SHARE = 0.5
 def resampled(
     features: pd.DataFrame, codes: Array, strategy: Strategy, seed: int, classes: tuple[Any, ...]
 ) -> tuple[pd.DataFrame, Array]:
-    """Resample train rows: ``none`` and ``class_weight`` leave them as they are.
+    """Resample train rows; ``none`` and ``class_weight`` return them unchanged.
 
-    ``random_oversample`` repeats rows until all classes are as large as the largest, ``random_undersample`` leaves rows
-    out until they are as small as the smallest. ``smote`` makes rows between neighbours of a class instead of repeating
-    them (SMOTE, SMOTE-NC and SMOTE-N, by which columns are categories); ``smote_tomek`` then takes out each pair of
-    nearest neighbours of two classes; ``combined`` makes rows only until a class is half as large as the largest.
+    ``random_oversample`` repeats rows until all classes are as large as the largest, ``random_undersample`` drops rows
+    until all are as small as the smallest. ``smote`` interpolates rows between neighbours of a class (SMOTE, SMOTE-NC
+    or SMOTE-N, depending on the categorical columns); ``smote_tomek`` then removes each pair of nearest neighbours from
+    two classes (Tomek links); ``combined`` interpolates rows only until a class is half as large as the largest.
 
     Args:
         features: Shape (n, features).
         codes: Shape (n,): class codes.
-        strategy: What to do.
-        seed: Of what is drawn.
-        classes: The labels, for the message.
+        strategy: The resampling strategy.
+        seed: Seed of the resampling.
+        classes: The labels, for the error message.
 
     Raises:
-        E2iError: A class has too few rows to make others between them.
+        E2iError: A class has too few rows for interpolation.
     """
     if strategy in ("none", "class_weight"):
         return features, codes
@@ -63,7 +63,7 @@ def _interpolated(
     if min(growing) < 2:
         alone = next(classes[code] for code, count in counts.items() if count < 2)
         raise E2iError(
-            f"imbalance: {strategy} makes rows between two of a class, and {alone!r} has 1 train row: "
+            f"imbalance: {strategy} interpolates between two rows of a class, and {alone!r} has 1 train row: "
             "choose random_oversample or class_weight"
         )
     space = _Space.of(features)
@@ -99,10 +99,10 @@ def _outside_tomek_links(points: Array, codes: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Space:
-    """Where rows are points with neighbours: numbers in standard deviations, categories as codes behind them.
+    """The space in which rows are points: standardised numbers, followed by category codes.
 
-    A missing number lies at the median and a missing category is one of its own, in the search for neighbours and in
-    the rows that are made; the real rows keep what they are missing.
+    For the neighbour search and for the interpolated rows, a missing number is the median and a missing category is a
+    separate category; the original rows keep their missing values.
     """
 
     numeric: dict[str, tuple[float, float, float]]  # median, mean, standard deviation
@@ -134,14 +134,14 @@ class _Space:
         return points
 
     def distances(self, points: Array) -> Array:
-        """Return the points with a column a category, so that two different categories are one deviation apart."""
+        """Return the points with one column per category, so that two different categories have the distance 1."""
         parts = [points[:, : len(self.numeric)]]
         for place, values in enumerate(self.categories.values(), start=len(self.numeric)):
             parts.append(np.eye(len(values))[points[:, place].astype(int)] / np.sqrt(2))
         return np.hstack(parts)
 
     def table(self, points: Array) -> pd.DataFrame:
-        """Return the rows that points stand for."""
+        """Return the rows that the points represent."""
         made: dict[str, Any] = {}
         for place, (name, (_, mean, spread)) in enumerate(self.numeric.items()):
             made[name] = points[:, place] * spread + mean

@@ -1,4 +1,4 @@
-"""Rows to learn from or to judge on, whether they stand in memory or are read piece by piece."""
+"""The interface of rows for fitting and evaluation, in memory or read in batches."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -9,31 +9,31 @@ ROWS_AT_A_TIME = 16_384
 
 
 class RowSource(Protocol):
-    """What rows are prepared from; `Rows` in `bench` holds a table, others may read one when they are asked."""
+    """A source of rows; `fit_context.Rows` has a table in memory, other implementations read one on demand."""
 
     @property
     def can_be_read_again(self) -> bool:
-        """Whether the rows are kept elsewhere, so that what was made of them may be dropped and made again."""
+        """Whether the rows can be read again, so that data derived from them can be dropped and recomputed."""
 
     @property
     def features(self) -> pd.DataFrame:
-        """All rows in the columns of the features."""
+        """All rows of the feature columns."""
 
     @property
     def target(self) -> pd.Series:
         """Shape (n,): labels, or the values of a regression."""
 
     def blank(self) -> pd.DataFrame:
-        """Return a table of no rows with the names and types of the features."""
+        """Return an empty table with the names and types of the features."""
 
     def columns(self, names: Sequence[str]) -> pd.DataFrame:
         """Return all rows of some features."""
 
     def pieces(self, names: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-        """Return the features, or some of them, some rows at a time and in order."""
+        """Yield the features, or some of them, in batches of rows and in order."""
 
 
 def pieces(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Part a table into pieces of `ROWS_AT_A_TIME`; a table of no rows is one piece."""
+    """Yield a table in batches of `ROWS_AT_A_TIME` rows; an empty table is one batch."""
     for start in range(0, max(len(frame), 1), ROWS_AT_A_TIME):
         yield frame.iloc[start : start + ROWS_AT_A_TIME]

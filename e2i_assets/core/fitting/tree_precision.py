@@ -1,7 +1,7 @@
-"""Numbers that trees cannot tell apart: closer together than single precision, or than scikit-learn's threshold.
+"""Detection of numeric columns with values that trees cannot distinguish.
 
-Trees read features in single precision, about seven digits: codes of 13 digits that are 100 apart become one number.
-scikit-learn does not split between values that are less than 1e-7 apart, and LightGBM takes what is below 1e-35 for 0.
+Trees read features in single precision, about seven digits: 13-digit codes with a difference of 100 become equal.
+scikit-learn does not split between values that are less than 1e-7 apart, and LightGBM treats values below 1e-35 as 0.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,20 +13,20 @@ from e2i_assets.core.metrics import Array
 
 _SINGLE = 2.0**-23
 _THRESHOLD = 1e-7
-# Closer than this, relative to their size, numbers differ by the rounding of the arithmetic that they come from.
+# A smaller relative difference between numbers is a rounding error of the arithmetic that produced them.
 _ROUNDING = 2.0**-50
 _LARGEST = float(np.finfo(np.float32).max)
-# A value that stands for several ones matters when so many rows have it.
+# Merged values matter when more than this share of the rows has them.
 SHARE_OF_ROWS = 0.005
-# Numbers with fractions are judged by the first rows: sorting all of them would take longer than binning them.
-_ROWS_LOOKED_AT = 65_536
+# Numbers with fractions are checked on the first rows only: sorting all rows would take longer than binning them.
+_CHECKED_ROWS = 65_536
 
 
 def fine_columns(pieces: Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]) -> tuple[str, ...]:
-    """Return the numeric columns with values that trees take for one, in more than `SHARE_OF_ROWS` of a piece's rows.
+    """Return the numeric columns with values that trees merge, in more than `SHARE_OF_ROWS` of the rows of a batch.
 
     Args:
-        pieces: Gives the train rows piece by piece.
+        pieces: Returns the train rows in batches.
     """
     found: dict[str, None] = {}
     seen = 0
@@ -34,7 +34,7 @@ def fine_columns(pieces: Callable[[Sequence[str] | None], Iterator[pd.DataFrame]
         for name in piece.columns:
             if name not in found and pd.api.types.is_numeric_dtype(piece[name]):
                 whole = pd.api.types.is_integer_dtype(piece[name])
-                if _is_fine(piece[name].to_numpy(dtype=np.float64, na_value=np.nan), whole or seen < _ROWS_LOOKED_AT):
+                if _is_fine(piece[name].to_numpy(dtype=np.float64, na_value=np.nan), whole or seen < _CHECKED_ROWS):
                     found[str(name)] = None
         seen += len(piece)
     return tuple(found)
@@ -51,8 +51,8 @@ def _is_fine(values: Array, thoroughly: bool) -> bool:
         return False
     ordered = np.sort(values)
     gaps, sizes = np.diff(ordered), np.maximum(np.abs(ordered[1:]), np.abs(ordered[:-1]))
-    taken_for_one = gaps <= np.maximum(sizes * _SINGLE, _THRESHOLD)
-    different = taken_for_one & (gaps > sizes * _ROUNDING)
-    run = np.concatenate([[0], np.cumsum(~taken_for_one)])
+    merged = gaps <= np.maximum(sizes * _SINGLE, _THRESHOLD)
+    different = merged & (gaps > sizes * _ROUNDING)
+    run = np.concatenate([[0], np.cumsum(~merged)])
     mixed = np.bincount(run[1:], weights=different, minlength=run[-1] + 1) > 0
     return bool((np.bincount(run)[mixed] > SHARE_OF_ROWS * len(values)).any())

@@ -1,4 +1,4 @@
-"""Pictures of how a model does on rows, drawn by scikit-learn's own displays."""
+"""Plots of a model's predictions on rows, drawn by scikit-learn's display classes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from e2i_assets.core.plots.figures import new_figure, png
 MOST_POINTS = 1000
 _MOST_NUMBERS = 12
 _MOST_SIDE_BY_SIDE = 5
-# File to scikit-learn's display and the words at its axes.
+# File name to scikit-learn's display class and the labels of the x and y axes.
 _CURVES = {
     "roc_curve.png": ("RocCurveDisplay", "false positive rate", "true positive rate"),
     "precision_recall_curve.png": ("PrecisionRecallDisplay", "recall", "precision"),
@@ -23,15 +23,15 @@ _CURVES = {
 def pictures(
     y_true: Array, prediction: Prediction, classes: Sequence[object], confusion: Sequence[Sequence[int]] | None
 ) -> dict[str, bytes]:
-    """Return PNGs by file name: curves and the confusion matrix of classes, the residuals of values.
+    """Return PNGs by file name: curves and confusion matrix of a classifier, residuals of a regression.
 
-    A curve that does not exist on these rows, such as an ROC curve with one class, is not among them.
+    A curve that is undefined on these rows, such as an ROC curve with one class, is left out.
 
     Args:
         y_true: Shape (n,): class codes or values.
-        prediction: Of the same rows.
+        prediction: The predictions for the same rows.
         classes: Labels in the order of their codes, empty for a regression.
-        confusion: Counts at the threshold in use, true classes by row.
+        confusion: Counts at the threshold in use, one row per true class.
     """
     if not classes:
         return {"residuals.png": _residuals(y_true, prediction.labels)}
@@ -50,7 +50,7 @@ def pictures(
 
 
 def _with_and_without(y_true: Array, n_classes: int) -> list[int]:
-    """Return the classes that some rows are of and others not, of two classes only the positive one."""
+    """Return the codes of the classes that some but not all rows have; with two classes only the positive one."""
     codes = [1] if n_classes == 2 else range(n_classes)
     return [code for code in codes if 0 < np.count_nonzero(y_true == code) < len(y_true)]
 
@@ -62,31 +62,31 @@ def _curves(
 
     figure = new_figure()
     axes = figure.subplots()
-    display, across, up = curve
+    display, x_label, y_label = curve
     kind: Any = getattr(metrics, display)
     for position, code in enumerate(codes):
         last = position == len(codes) - 1
         kind.from_predictions(
             y_true == code, scores[:, code], ax=axes, name=labels[code], plot_chance_level=last and len(codes) == 1
         )
-    axes.set(xlabel=across, ylabel=up)
+    axes.set(xlabel=x_label, ylabel=y_label)
     axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
     return png(figure)
 
 
 def _calibration(y_true: Array, scores: Array, labels: Sequence[str]) -> bytes | None:
-    """Draw what `calibration_error` measures: of two classes class 1, of more the likeliest one."""
+    """Draw what `calibration_error` measures: with two classes class 1, with more the most probable class."""
     from sklearn.calibration import CalibrationDisplay
 
     if scores.shape[1] == 2:
-        hit, said, name = y_true == 1, scores[:, 1], labels[1]
+        hit, predicted, name = y_true == 1, scores[:, 1], labels[1]
     else:
-        hit, said, name = scores.argmax(axis=1) == y_true, scores.max(axis=1), "the likeliest class"
+        hit, predicted, name = scores.argmax(axis=1) == y_true, scores.max(axis=1), "the most probable class"
     if len(np.unique(hit)) < 2:
         return None
     figure = new_figure()
     axes = figure.subplots()
-    CalibrationDisplay.from_predictions(hit.astype(int), np.clip(said, 0, 1), n_bins=N_BINS, ax=axes, name=name)
+    CalibrationDisplay.from_predictions(hit.astype(int), np.clip(predicted, 0, 1), n_bins=N_BINS, ax=axes, name=name)
     axes.set(xlabel=f"predicted probability of {name}", ylabel=f"share of rows that are {name}")
     axes.legend(fontsize=8, frameon=False)
     return png(figure)
@@ -98,13 +98,13 @@ def _confusion_matrix(confusion: Confusion, labels: Sequence[str]) -> bytes:
     figure = new_figure()
     axes = figure.subplots()
     display = ConfusionMatrixDisplay(confusion.counts, display_labels=labels)
-    turned = "horizontal" if len(labels) <= _MOST_SIDE_BY_SIDE else "vertical"
+    rotation = "horizontal" if len(labels) <= _MOST_SIDE_BY_SIDE else "vertical"
     display.plot(
         ax=axes,
         cmap="Blues",
         values_format="d",
         include_values=len(labels) <= _MOST_NUMBERS,
-        xticks_rotation=turned,
+        xticks_rotation=rotation,
     )
     axes.set(xlabel="predicted", ylabel="true")
     return png(figure)

@@ -1,4 +1,4 @@
-"""How a picture begins and ends: a figure of our own, and a PNG small enough to stand inline in metadata."""
+"""Figures without pyplot's global state, and their PNGs, small enough for inline metadata."""
 
 import io
 import warnings
@@ -13,7 +13,7 @@ _COLOURS = 64
 
 
 def new_figure() -> "Figure":
-    """Make a figure of our own: pyplot keeps global state, which is not safe in a server's threads."""
+    """Return a figure without pyplot, whose global state is not safe in the threads of a server."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 3.6), dpi=_DPI, layout="constrained")
@@ -26,20 +26,20 @@ def png(figure: "Figure") -> bytes:
 
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
-    _write_names_as_they_are(figure)
+    _disable_math_text(figure)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes, and the report beside the picture has it in text.
+        # The font draws boxes for characters that it lacks; the report shows the same names as text.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        # Without the version of the library in it, so that equal figures are equal bytes.
-        # `savefig` draws everything twice, the first time for the size of a tight box that nobody asks for.
+        # Without the version of the library in the metadata, equal figures give equal bytes.
+        # `savefig` draws everything twice, the first time to measure a tight bounding box that is not needed here.
         FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
     drawn = buffer.getvalue()
-    return drawn if len(drawn) <= _SMALL else _of_few_colours(drawn)
+    return drawn if len(drawn) <= _SMALL else _quantized(drawn)
 
 
-def _of_few_colours(drawn: bytes) -> bytes:
-    """Return the same picture from a palette, a third of the size: a plot has few colours, and many shades of edges."""
+def _quantized(drawn: bytes) -> bytes:
+    """Return the same image with a palette, a third of the size: most colours of a plot are shades at edges."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -49,10 +49,10 @@ def _of_few_colours(drawn: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _write_names_as_they_are(figure: "Figure") -> None:
-    r"""Set nothing as a formula but powers of ten: a class named ``$\x$`` would end the training that draws it.
+def _disable_math_text(figure: "Figure") -> None:
+    r"""Disable math text in every label except powers of ten: a class named ``$\x$`` would raise while drawing.
 
-    Labels of numbers hold nothing that could be a formula, and are left to be made when they are drawn.
+    Numeric tick labels cannot contain a formula, so they are still created lazily.
     """
     from matplotlib.text import Text
     from matplotlib.ticker import LogFormatter, NullFormatter, ScalarFormatter
@@ -64,6 +64,6 @@ def _write_names_as_they_are(figure: "Figure") -> None:
             if isinstance(formatter, LogFormatter):
                 formulas.update(map(id, axis.get_ticklabels(which="both")))
             elif not isinstance(formatter, ScalarFormatter | NullFormatter):
-                axis.get_ticklabels(which="both")  # asked for, so that they are there
+                axis.get_ticklabels(which="both")  # this call creates the labels
     for text in figure.findobj(lambda artist: isinstance(artist, Text) and id(artist) not in formulas):
         text.set_parse_math(False)  # type: ignore[attr-defined]

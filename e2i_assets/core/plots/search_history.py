@@ -1,4 +1,4 @@
-"""Pictures of a study as PNG bytes."""
+"""Plots of a study and of its gain over the defaults, as PNG bytes."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,23 +9,23 @@ from e2i_assets.core.search.selection import candidates
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 
-# Who proposed a trial: its colour and the words for it.
+# Origin of a trial: its colour and its label in the legend.
 _KINDS = {
     "default": ("#7a7a7a", "defaults"),
-    "warm_start": ("#d1781c", "warm start, from memory"),
-    "startup": ("#8ec6a0", "start-up, at random"),
-    "sampler": ("#2f6db5", "sampled"),
-    "retry": ("#7b4fa3", "tried again"),
+    "warm_start": ("#d1781c", "warm start (memory)"),
+    "startup": ("#8ec6a0", "random start-up"),
+    "sampler": ("#2f6db5", "sampler"),
+    "retry": ("#7b4fa3", "retry"),
 }
 
 
 def optimisation_history(result: StudyResult, metric: str, startup: int = 0) -> bytes:
-    """Draw the value of each trial, by who proposed it, and the best so far; pruned trials stand at their last report.
+    """Draw the value of each trial by origin, and the best value so far; a pruned trial has its last reported value.
 
     Args:
         result: The study.
-        metric: Name of its first objective, in whose own unit everything is drawn: an RMSE is not negative there.
-        startup: Trials from which on the sampler learns; those that it drew before are told apart.
+        metric: Name of its first objective. Values are drawn in its own unit, so an RMSE is positive.
+        startup: Number of trials after which the sampler uses results; the sampled trials before have another colour.
     """
     greater = next(iter(result.objectives.greater_is_better.values()))
     sign = 1.0 if greater else -1.0
@@ -60,9 +60,9 @@ def _better(greater: bool) -> str:
 
 
 def pareto_front(result: StudyResult) -> bytes:
-    """Draw the completed trials by the first two objectives: the front joined, the chosen one marked, the tolerance.
+    """Draw the completed trials by the first two objectives, with the front, the chosen trial and the tolerance.
 
-    The front is that of all objectives, so with a third one it need not look like one.
+    The front is computed over all objectives, so with a third objective it may not look like a front in this plane.
     """
     greater = result.objectives.greater_is_better
     first, second = list(greater)[:2]
@@ -92,7 +92,7 @@ def pareto_front(result: StudyResult) -> bytes:
 
 
 def parameter_importances(importances: Mapping[str, float]) -> bytes:
-    """Draw how much of the variation among trials each parameter explains."""
+    """Draw the share of the variation among trials that each parameter explains."""
     figure = new_figure()
     axes = figure.subplots()
     names = list(importances)[::-1]
@@ -104,13 +104,13 @@ def parameter_importances(importances: Mapping[str, float]) -> bytes:
 def default_against_tuned(
     measure: Measure, on_test: Mapping[str, float | None], interval: Interval | None, on_validation: Mapping[str, float]
 ) -> bytes:
-    """Draw a guess, the defaults and the trained model beside each other, on test and on validation.
+    """Draw one metric of the baseline, the default parameters and the trained model, on test and on validation.
 
     Args:
-        measure: What is drawn.
-        on_test: Value by model, the trained one last; those without a value are left out.
-        interval: 95 % interval of the trained one.
-        on_validation: The same on the validation rows, where the study compared them.
+        measure: The metric.
+        on_test: Value by model, the trained model last; models without a value are left out.
+        interval: 95 % interval of the trained model.
+        on_validation: Value by model on the validation rows, where the study compared them.
     """
     figure = new_figure()
     axes = figure.subplots()

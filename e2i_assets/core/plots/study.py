@@ -1,4 +1,4 @@
-"""What Optuna draws of a study itself: the course of its trials, and what each parameter had to do with their value."""
+"""Plots of a study that Optuna draws: intermediate values, slices and parallel coordinates."""
 
 import threading
 import warnings
@@ -24,18 +24,18 @@ _PYPLOT = threading.Lock()
 def study_pictures(
     result: StudyResult, space: SearchSpace, importances: Mapping[str, float], metric: str
 ) -> dict[str, bytes]:
-    """Return PNGs by file name; what a study has too little of, such as reports of trials, is not drawn.
+    """Return PNGs by file name; a plot for which the study has too few trials or reports is left out.
 
     Args:
         result: The study.
-        space: What it drew from.
-        importances: By parameter; the most important ones are shown first, unimportant ones beyond eight not at all.
+        space: The search space of the study.
+        importances: By parameter; the eight most important parameters are shown, the most important first.
         metric: Name of the first objective.
     """
     study = _natural_study(result, space)
     drawn: dict[str, bytes] = {}
     if any(trial.intermediate_values for trial in study.trials):
-        drawn["intermediate_values.png"] = _drawn("plot_intermediate_values", (7.2, 3.8), _mend_values(metric), study)
+        drawn["intermediate_values.png"] = _drawn("plot_intermediate_values", (7.2, 3.8), _style_values(metric), study)
     completed = [trial for trial in result.trials if trial.value is not None]
     names = _shown_parameters(completed, importances)
     if len(completed) < _FEWEST_TRIALS or not names:
@@ -44,17 +44,17 @@ def study_pictures(
         some = names[start : start + _SIDE_BY_SIDE]
         size = (2.0 + 2.2 * len(some), 2.9)
         drawn[f"slice_{number}.png"] = _drawn(
-            "plot_slice", size, _mend_slice(size), study, params=some, target_name=metric
+            "plot_slice", size, _style_slice(size), study, params=some, target_name=metric
         )
     if len(names) > 1:
         drawn["parallel_coordinates.png"] = _drawn(
-            "plot_parallel_coordinate", (9.0, 4.2), _mend_parallel, study, params=names, target_name=metric
+            "plot_parallel_coordinate", (9.0, 4.2), _style_parallel, study, params=names, target_name=metric
         )
     return drawn
 
 
 def _natural_study(result: StudyResult, space: SearchSpace) -> "optuna.Study":
-    """Return the finished trials as a study in memory, in the metric's own unit: an RMSE is not negative there."""
+    """Return the finished trials as an in-memory study, in the metric's own unit, so an RMSE is positive."""
     greater = next(iter(result.objectives.greater_is_better.values()))
     sign = 1.0 if greater else -1.0
     study = _silent_study(result.study_name, "maximize" if greater else "minimize")
@@ -63,35 +63,35 @@ def _natural_study(result: StudyResult, space: SearchSpace) -> "optuna.Study":
 
 
 def _silent_study(name: str, direction: Literal["maximize", "minimize"]) -> "optuna.Study":
-    """Make a study without the line that Optuna writes about it: in the log of a run it would be one study too many."""
+    """Create a study without Optuna's log line, which would show a second study in the log of a run."""
     import optuna
 
-    said = optuna.logging.get_verbosity()
+    verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         return optuna.create_study(study_name=name, direction=direction)
     finally:
-        optuna.logging.set_verbosity(said)
+        optuna.logging.set_verbosity(verbosity)
 
 
 def _trial(record: TrialRecord, space: SearchSpace, sign: float) -> "optuna.trial.FrozenTrial":
     import optuna
 
-    asked = optuna.trial.FixedTrial(record.sampled, record.number)
+    fixed = optuna.trial.FixedTrial(record.sampled, record.number)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Fixed parameter", UserWarning)  # drawn from a space that has changed since
-        suggest(asked, {name: one for name, one in space.items() if name in record.sampled})  # type: ignore[arg-type]
+        warnings.filterwarnings("ignore", "Fixed parameter", UserWarning)  # the space may have changed since
+        suggest(fixed, {name: one for name, one in space.items() if name in record.sampled})  # type: ignore[arg-type]
     return optuna.trial.create_trial(
         state=optuna.trial.TrialState[record.state],
         value=None if record.value is None else sign * record.value,
-        params=asked.params,
-        distributions=asked.distributions,
+        params=fixed.params,
+        distributions=fixed.distributions,
         intermediate_values={step: sign * value for step, value in record.intermediate_values.items()},
     )
 
 
 def _shown_parameters(completed: Sequence[TrialRecord], importances: Mapping[str, float]) -> list[str]:
-    """Return the parameters that differ among the trials, the important ones first."""
+    """Return the parameters that differ among the trials, the most important first."""
     values: dict[str, set[Any]] = {}
     for trial in completed:
         for name, value in trial.sampled.items():
@@ -101,17 +101,17 @@ def _shown_parameters(completed: Sequence[TrialRecord], importances: Mapping[str
 
 
 def _drawn(
-    function: str, size: tuple[float, float], mend: Callable[[Any], None], study: "optuna.Study", **options: Any
+    function: str, size: tuple[float, float], style: Callable[[Any], None], study: "optuna.Study", **options: Any
 ) -> bytes:
     import numpy as np
     from optuna.exceptions import ExperimentalWarning
     from optuna.visualization import matplotlib as drawing
 
     with _pyplot(size) as pyplot, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls these so since 2.2; our tests draw each
+        warnings.simplefilter("ignore", ExperimentalWarning)  # experimental since Optuna 2.2; our tests cover each
         axes = getattr(drawing, function)(study, **options)
         figure = np.ravel(axes)[0].figure
-        mend(figure)
+        style(figure)
         try:
             return png(figure)
         finally:
@@ -120,7 +120,7 @@ def _drawn(
 
 @contextmanager
 def _pyplot(size: tuple[float, float]) -> Iterator[Any]:
-    """Lend pyplot, one at a time: Optuna draws with its global state, and with a style that is taken back here."""
+    """Give exclusive access to pyplot, because Optuna draws with its global state; restore the style afterwards."""
     import matplotlib
     from matplotlib import pyplot
 
@@ -141,11 +141,11 @@ def _plain(axes: Any) -> None:
     axes.spines[:].set_color("#999999")
 
 
-def _mend_values(metric: str) -> Callable[[Any], None]:
-    def mend(figure: Any) -> None:
+def _style_values(metric: str) -> Callable[[Any], None]:
+    def style(figure: Any) -> None:
         (axes,) = figure.axes
         _plain(axes)
-        axes.set(title="", xlabel="rounds, trees or folds so far", ylabel=f"{metric} on validation")
+        axes.set(title="", xlabel="boosting rounds, trees or folds", ylabel=f"{metric} on validation")
         if legend := axes.get_legend():
             legend.remove()
         if len(axes.lines) <= _MOST_NAMED_TRIALS:
@@ -153,11 +153,11 @@ def _mend_values(metric: str) -> Callable[[Any], None]:
         for line in axes.lines:
             line.set(marker="", linewidth=1.1)
 
-    return mend
+    return style
 
 
-def _mend_slice(size: tuple[float, float]) -> Callable[[Any], None]:
-    def mend(figure: Any) -> None:
+def _style_slice(size: tuple[float, float]) -> Callable[[Any], None]:
+    def style(figure: Any) -> None:
         from matplotlib.collections import PathCollection
 
         figure.suptitle("")
@@ -170,10 +170,10 @@ def _mend_slice(size: tuple[float, float]) -> Callable[[Any], None]:
                 if isinstance(dots, PathCollection):
                     dots.set_sizes([16])
 
-    return mend
+    return style
 
 
-def _mend_parallel(figure: Any) -> None:
+def _style_parallel(figure: Any) -> None:
     figure.axes[0].set_title("")
     for axes in figure.axes:
         axes.tick_params(which="both", labelsize=7)

@@ -1,4 +1,4 @@
-"""Pictures of a trained model: how it does on test, against the defaults, and what it leans on."""
+"""Plots of a trained model: its metrics on test, the comparison with the defaults, and the feature importance."""
 
 from collections.abc import Sequence
 
@@ -20,10 +20,10 @@ _LONGEST_NAME = 32
 
 
 def validation_importance(experiment: Experiment, rows: TrainingRows, training: Training) -> list[FeatureImportance]:
-    """Return what the model loses without each feature, measured on validation: the test rows are looked at once."""
+    """Return the permutation importance of each feature on the validation rows, so that the test rows are used once."""
     truth = target_codes(rows.validation.target, rows.facts.classes)
-    judged = metric(experiment.metric, experiment.problem_type)
-    return permutation_importances(training.model, rows.validation.features, truth, judged, experiment.hpo.seed)
+    optimised = metric(experiment.metric, experiment.problem_type)
+    return permutation_importances(training.model, rows.validation.features, truth, optimised, experiment.hpo.seed)
 
 
 def model_pictures(
@@ -43,7 +43,7 @@ def model_pictures(
         return drawn
     trained = "tuned" if hpo.hpo_completed else "defaults"
     on_test = {
-        "a guess": training.baseline_metrics.get(measure.name),
+        "baseline": training.baseline_metrics.get(measure.name),
         "defaults": training.default_metrics.get(measure.name),
         trained: test.metrics[measure.name],
     }
@@ -56,14 +56,14 @@ def model_pictures(
 
 
 def permutation_picture(importances: Sequence[FeatureImportance], metric: str) -> bytes:
-    """Draw the columns that the model leans on most, as a PNG."""
+    """Draw the most important columns, as a PNG."""
     shown = list(importances[:_MOST_SHOWN])[::-1]
     figure = new_figure()
     axes = figure.subplots()
     axes.barh(range(len(shown)), [one.loss for one in shown], xerr=[one.spread for one in shown], color="#2f6db5")
     axes.set_yticks(range(len(shown)), [_short(one.feature) for one in shown], fontsize=8)
     axes.axvline(0, color="#999999", linewidth=0.8)
-    axes.set(xlabel=f"{metric} lost on validation when the column is shuffled")
+    axes.set(xlabel=f"{metric} on validation worse by, when the column is shuffled")
     return png(figure)
 
 

@@ -1,4 +1,4 @@
-"""What a report is written from: the record of a training, and where its parts are stored."""
+"""The input of a report: the record of a training and the places where its parts are stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from e2i_assets.core.training_record import TrainingRecord
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is stored: an id or a path, and an address where it can be opened."""
+    """The place where something is stored: an id or a path, and a URL that opens it."""
 
     what: str
     where: str
@@ -18,13 +18,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ReportFacts:
-    """A training with what its report adds.
+    """A training and the further facts that its report shows.
 
     Attributes:
         record: The training.
-        places: Where its parts are stored, in the order in which they are shown.
-        missing: What could not be done, such as the log in MLflow, each as a sentence.
-        made_at: When the report is written, in UTC.
+        places: The places where its parts are stored, in display order.
+        missing: Steps that failed, such as the log in MLflow, each as a sentence.
+        made_at: The time of the report, in UTC.
     """
 
     record: TrainingRecord
@@ -34,5 +34,5 @@ class ReportFacts:
 
 
 def number(value: float | None) -> str:
-    """Return a number as a person reads it."""
+    """Return a number as human-readable text."""
     return "" if value is None else f"{value:,.4g}" if abs(value) < 1e6 else f"{value:.4g}"

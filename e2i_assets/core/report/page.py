@@ -1,4 +1,4 @@
-"""A training as one page of HTML: everything in it, nothing fetched, and no script; what people named is text."""
+"""A training as one self-contained HTML page: it fetches nothing, runs no script, and escapes every user-given text."""
 
 import base64
 from collections.abc import Callable
@@ -6,57 +6,56 @@ from collections.abc import Callable
 from e2i_assets.core.report import findings, tables
 from e2i_assets.core.report.facts import ReportFacts, number
 
-# File name to the title of a picture and how to read it.
+# File name of a picture to its title and its caption.
 PICTURES = {
     "default_against_tuned.png": (
-        "Default against tuned",
-        "The model with its default parameters, with the tuned ones, and a guess that has seen no feature. "
-        "The bar is the 95 % interval on the test rows.",
+        "Default and tuned parameters",
+        "The metric of the model with default parameters, of the model with tuned parameters, and of a baseline that "
+        "uses no features. The bar is the 95 % bootstrap interval on the test rows.",
     ),
     "optimisation_history.png": (
-        "The search, trial by trial",
-        "Each dot is one configuration that was tried; the line is the best so far. A cross was ended early because it "
-        "lagged behind.",
+        "Optimisation history",
+        "Each dot is a completed trial; the line is the best value so far. A cross is a trial that the pruner stopped.",
     ),
     "intermediate_values.png": (
-        "How each trial grew",
-        "A line is one trial while its model grew. Lines that end early were ended by the pruner.",
+        "Intermediate values",
+        "Each line is a trial: the metric while its model grows. The pruner stopped the trials whose lines end early.",
     ),
     "parameter_importances.png": (
-        "Which parameters mattered",
-        "How much of the difference between good and other trials each parameter explains, in this study.",
+        "Hyperparameter importance",
+        "The share of the difference between good and other trials that each parameter explains in this study.",
     ),
-    "slice_1.png": ("What was tried of each parameter", "A dot is a trial, the darker the later."),
-    "slice_2.png": ("What was tried of further parameters", "A dot is a trial, the darker the later."),
+    "slice_1.png": ("Values of each parameter", "Each dot is a trial; darker dots are later trials."),
+    "slice_2.png": ("Values of further parameters", "Each dot is a trial; darker dots are later trials."),
     "parallel_coordinates.png": (
-        "Trials across their parameters",
-        "A line is a trial: where the dark lines bundle, good values lie.",
+        "Parallel coordinates",
+        "Each line is a trial. Good values lie where the dark lines come together.",
     ),
     "pareto_front.png": (
-        "What the objectives cost each other",
-        "On the front nothing gets better in one without getting worse in the other; the ringed trial was trained.",
+        "Pareto front of the objectives",
+        "On the front, no trial improves one objective without making another worse. The model was trained with the "
+        "parameters of the circled trial.",
     ),
     "roc_curve.png": (
         "ROC curve",
-        "How many of the cases are found (up) for how many false alarms (across), for every threshold. The diagonal is "
-        "guessing.",
+        "True positive rate against false positive rate, for every threshold. The diagonal is a random classifier.",
     ),
-    "precision_recall_curve.png": (
-        "Precision and recall",
-        "Of the rows that are called, how many are right (up), when so many of all cases are found (across).",
-    ),
+    "precision_recall_curve.png": ("Precision-recall curve", "Precision against recall, for every threshold."),
     "calibration_curve.png": (
-        "Are probabilities what they say?",
-        "On the diagonal, of the rows that are given 30 % three in ten are cases.",
+        "Calibration curve",
+        "Observed class frequency against predicted probability. The probabilities of a calibrated model lie on the "
+        "diagonal: of the rows with a predicted probability of 30 %, 30 % belong to the class.",
     ),
-    "confusion_matrix.png": ("Who is called what", "Test rows by true class (down) and by what the model says."),
+    "confusion_matrix.png": ("Confusion matrix", "Test rows by true class (rows) and predicted class (columns)."),
     "residuals.png": (
-        "True against predicted",
-        "On the left the closer to the diagonal, on the right the closer to zero, the better.",
+        "Predictions and residuals",
+        "Left: true against predicted values; points on the diagonal are exact. Right: residuals against predicted "
+        "values; points at zero are exact.",
     ),
     "permutation_importance.png": (
-        "Without each column",
-        "What is lost on the validation rows when one column is shuffled; the whisker is the spread over the shuffles.",
+        "Permutation importance",
+        "How much worse the metric on the validation rows is when one column is shuffled. The error bar is the "
+        "standard deviation over the shuffles.",
     ),
 }
 
@@ -65,7 +64,7 @@ def report_page(report: ReportFacts) -> str:
     """Return a training as a self-contained HTML document.
 
     Args:
-        report: The training. Names, columns, labels and descriptions in it come from users and may hold anything.
+        report: The training. Its names, columns, labels and descriptions come from users and may contain any text.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -83,10 +82,10 @@ def report_page(report: ReportFacts) -> str:
         verdict=findings.verdict(report),
         uses=findings.uses(report),
         limits=findings.limits(report),
-        asked=tables.asked(report.record.experiment),
+        task=tables.task(report.record.experiment),
         data=tables.data(report),
-        roles=tables.roles(report),
-        placed=findings.placed(report),
+        splits=tables.splits(report),
+        split_rule=findings.split_rule(report),
         fitting_seconds=sum(one.seconds or 0.0 for one in report.record.study.trials) if report.record.study else 0.0,
         trials=tables.trials(report),
         best_trials=tables.best_trials(report),
