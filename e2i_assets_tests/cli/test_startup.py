@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from e2i_assets.cli.instance import dagster_instance
 
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 from e2i_assets.adapters.processes.services import Service, ServiceEvent, run_services
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.cli.dagster_home import dagster_home
+from e2i_assets.cli.dagster_home import dagster_home, dagster_instance
 from e2i_assets.cli.dagster_ui import add_partitions
 from e2i_assets.cli.service_list import Ports, own_mlflow, service_list
 from e2i_assets.cli.startup import Startup
@@ -32,11 +31,11 @@ def test_failing_program_is_named_with_its_last_words(capsys: pytest.CaptureFixt
     dying = (sys.executable, "-c", "raise SystemExit('the [disk] is on fire')")
     services = [Service("mlflow", dying, f"http://{HOST}:{free_port()}")]
     with Startup(services) as startup:
-        assert run_services(services, tmp_path, startup.told, threading.Event()) == 1
+        assert run_services(services, tmp_path, startup.report, threading.Event()) == 1
     said = capsys.readouterr()
     assert "MLflow failed: it ended by itself with exit status 1\n  the [disk] is on fire\n" in said.err
-    assert "Its whole log is" in said.err
-    assert said.out.splitlines() == ["Starting MLflow ...", "Everything is stopped."]
+    assert "The full log is" in said.err
+    assert said.out.splitlines() == ["Starting MLflow ...", "All services are stopped."]
 
 
 def test_address_is_said_when_it_answers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -50,15 +49,15 @@ def test_address_is_said_when_it_answers(capsys: pytest.CaptureFixture[str], tmp
     with Startup(services) as startup:
 
         def told(event: ServiceEvent) -> None:
-            startup.told(event)
+            startup.report(event)
             if not startup.awaited:
                 stop.set()
 
         assert run_services(services, tmp_path, told, stop) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith(f"Dagster           http://{HOST}:{port} (") for line in lines)
-    assert any(line.startswith("Dagster's daemon  works (") for line in lines)
-    assert lines[-2:] == ["All are ready. Ctrl-C stops everything.", "Everything is stopped."]
+    assert any(line.startswith("Dagster's daemon  running (") for line in lines)
+    assert lines[-2:] == ["All services are ready. Ctrl-C stops everything.", "All services are stopped."]
 
 
 def test_taken_port_is_replaced_by_the_next_free_one_and_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +68,7 @@ def test_taken_port_is_replaced_by_the_next_free_one_and_said(capsys: pytest.Cap
         chosen = free_ports(port, port, port)
     assert port < chosen.dagster < chosen.mlflow < chosen.optuna
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"Port {port} is taken: Dagster comes to {chosen.dagster}."
+    assert said[0] == f"Port {port} is in use: Dagster uses port {chosen.dagster}."
     assert len(said) == 3
 
 
@@ -114,7 +113,7 @@ def test_experiments_become_partitions_and_a_bad_file_keeps_nobody_else_out(
     written("bad", "name: bad\n")
     make_experiments_known(project)
     assert registered(project, ["churn"]) == ["churn"]
-    assert "Left out: experiment file" in capsys.readouterr().err
+    assert "Skipped: experiment file" in capsys.readouterr().err
     with dagster_instance(project.settings) as instance:
         for _ in range(2):
             add_partitions(instance, project.database)

@@ -1,11 +1,11 @@
-"""What follows from a failed run: somebody is told, what may heal is tried again, and bad data is not."""
+"""The effects of a failed run: an alert is sent, a transient error is retried, invalid data is not."""
 
 import dagster as dg
 from webhook_receiver import webhook_receiver
 
 from e2i_assets.adapters.postgres.database import DatabaseUnreachable
 from e2i_assets.core.errors import E2iError
-from e2i_assets.defs.experiment_asset import patient, wait_seconds
+from e2i_assets.defs.experiment_asset import wait_seconds, with_retries
 from e2i_assets.defs.failures import run_failures
 from e2i_assets.defs.resources import ProjectResource
 
@@ -31,7 +31,7 @@ def test_a_failed_run_is_told_with_experiment_asset_error_and_link(project, monk
     with webhook_receiver() as webhook:
         monkeypatch.setenv("E2I_ALERT_WEBHOOK", webhook.address)
         monkeypatch.setenv("E2I_DAGSTER_URL", "https://dagster.example.org/")
-        assert told(project, result, {"dagster/will_retry": "true"}) == "it is tried again"
+        assert told(project, result, {"dagster/will_retry": "true"}) == "the run is retried"
         assert webhook.messages == []
         assert told(project, result, {"dagster/will_retry": "false"}).startswith("told: cells failed in dataset")
         (message,) = webhook.messages
@@ -47,7 +47,7 @@ def executed(error: Exception, failures: int) -> tuple[bool, int]:
     tries: list[int] = []
 
     @dg.asset
-    @patient
+    @with_retries
     def shaky(context: dg.AssetExecutionContext) -> None:
         tries.append(1)
         if len(tries) <= failures:
