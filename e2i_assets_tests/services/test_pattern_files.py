@@ -95,7 +95,7 @@ def test_the_same_patterns_make_the_same_file(tables: Database, examples: Any, t
 def test_a_file_that_is_there_is_replaced_only_when_told(tables: Database, tmp_path: Path) -> None:
     path = tmp_path / "memory.jsonl"
     path.write_text("mine")
-    with pytest.raises(PatternFileUnusable, match=r"there already.*--force"):
+    with pytest.raises(PatternFileUnusable, match=r"exists already.*--force"):
         write_patterns(tables, path)
     assert path.read_text() == "mine"
     assert write_patterns(tables, path, force=True) == 0
@@ -164,7 +164,7 @@ def test_mistakes_of_all_lines_are_told_at_once_until_they_are_many(tables: Data
 
 
 def test_a_file_that_is_none_is_refused(tables: Database, exported: Path, tmp_path: Path) -> None:
-    with pytest.raises(PatternFileUnusable, match="is not there"):
+    with pytest.raises(PatternFileUnusable, match="does not exist"):
         read_patterns(tables, tmp_path / "nowhere.jsonl", "import:north")
     whole = gzip.compress(exported.read_bytes())
     for content, complaint in ((b"", "has no patterns"), (b"\xff\xfe", "damaged"), (whole[:-9], "damaged")):
