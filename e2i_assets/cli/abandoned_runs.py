@@ -1,6 +1,6 @@
-"""Runs of Dagster whose process is gone: closed, and what they held given back, before another run waits for it.
+"""Abandoned Dagster runs, whose process died: they are marked as failed and their pool slots are freed.
 
-Dagster's daemon does so, too, a minute later; `e2i run` works without one.
+Dagster's daemon does the same about a minute later, but `e2i run` works without a daemon.
 """
 
 from typing import TYPE_CHECKING
@@ -20,13 +20,13 @@ def run_lock(name: str) -> str:
 
 
 def close_abandoned(project: Project, instance: "dg.DagsterInstance", name: str) -> set[str]:
-    """Mark runs as failed whose process died, and free the slots of pools that ended runs still hold.
+    """Mark the runs whose process died as failed, and free the pool slots that finished runs still hold.
 
-    The caller holds the lock of this experiment, so that none of its runs can be alive. Of other experiments only those
-    count that hold a slot, or wait for one: nobody needs to wait for them.
+    The caller holds the lock of this experiment, so none of its runs is alive. Runs of other experiments are considered
+    only if they hold or wait for a pool slot; the others block nothing.
 
     Returns:
-        The ids of the runs that were marked.
+        The ids of the runs that were marked as failed.
     """
     import dagster as dg
 
@@ -38,7 +38,7 @@ def close_abandoned(project: Project, instance: "dg.DagsterInstance", name: str)
     known = {run.run_id for run in mine}
     abandoned = [*mine, *(run for run in others if run.run_id not in known and _is_dead(project, instance, run))]
     for run in abandoned:
-        instance.report_run_failed(run, "its process ended before it did; the next run of the experiment goes on")
+        instance.report_run_failed(run, "the process of the run ended early; the next run of the experiment resumes")
     for holder in holders:
         run_now = instance.get_run_by_id(holder)
         if run_now is None or run_now.is_finished:

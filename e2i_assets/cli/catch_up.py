@@ -1,4 +1,4 @@
-"""Sending MLflow what it missed, with Dagster told of it: so that the page of the asset leads to the run as well."""
+"""Sends MLflow the trainings that it missed, and reports them to Dagster, so that its asset page links to them."""
 
 from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.services import track_runs
@@ -7,7 +7,7 @@ from e2i_assets.services.track_runs import CaughtUp
 
 
 def caught_up(project: Project, name: str | None = None) -> list[CaughtUp]:
-    """Send what MLflow missed, of every experiment or of one; without anything waiting, Dagster is not even loaded."""
+    """Send what MLflow missed for one or all experiments. Dagster is imported only if something was sent."""
     tried = list(track_runs.catch_up(project, name))
     if sent := [one for one in tried if one.result.status == "logged"]:
         _tell_dagster(project, sent)

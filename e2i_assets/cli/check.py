@@ -1,4 +1,4 @@
-"""`e2i check`: every promise of every asset, judged on what is stored; nothing is trained, nothing is changed."""
+"""`e2i check`: all checks of all assets, evaluated on the stored values. It trains and changes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ from e2i_assets.services.project import Project
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of one promise for one experiment."""
+    """The result of one check for one experiment."""
 
     experiment: str
     check_spec: Check
@@ -28,13 +28,13 @@ class Finding:
 
     @property
     def fails(self) -> bool:
-        """Whether it is broken, and not merely worth a warning."""
+        """Return whether the check failed and is more than a warning."""
         return self.check_result.outcome == "failed" and (
             self.check_spec.blocking or self.check_spec.severity == "ERROR"
         )
 
     def as_document(self) -> dict[str, object]:
-        """Return it as ``--json`` shows it."""
+        """Return the finding as ``--json`` prints it."""
         check_spec = {
             key: getattr(self.check_spec, key) for key in ("asset", "name", "blocking", "severity", "description")
         }
@@ -42,14 +42,14 @@ class Finding:
 
 
 def check(names: Sequence[str] | None = None, json: bool = False, junit: Path | None = None) -> None:
-    """Judge what is stored and leave with 0 when every promise holds (warnings count as held).
+    """Evaluate the checks and exit with 0 if all of them passed (a warning counts as passed).
 
-    Leaves with 1 when one is broken, and with 2 when there was nothing to look at.
+    The exit code is 1 if a check failed, and 2 if a check was not evaluated.
 
     Args:
-        names: Experiments; all registered ones when none is named.
-        json: Print a document for each promise instead of a table.
-        junit: File for the same as JUnit XML.
+        names: Experiments; all registered experiments if empty.
+        json: Print a JSON document with all results instead of a table.
+        junit: File to which the results are also written as JUnit XML.
     """
     try:
         project = opened_project()
@@ -68,12 +68,12 @@ def check(names: Sequence[str] | None = None, json: bool = False, junit: Path | 
 
 
 def found(project: Project, names: Sequence[str]) -> list[Finding]:
-    """Judge every promise for each of these experiments."""
+    """Evaluate all checks for each of these experiments."""
     return [Finding(name, check_spec, evaluated(check_spec, project, name)) for name in names for check_spec in CHECKS]
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """Return 1 when a promise is broken, 2 when one could not be looked at, else 0."""
+    """Return 1 if a check failed, 2 if a check was not evaluated, else 0."""
     if any(finding.fails for finding in findings):
         return FAILED
     unseen = any(finding.check_result.outcome == "not evaluated" for finding in findings)
@@ -81,7 +81,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 
 def as_junit(findings: Sequence[Finding]) -> str:
-    """Return the findings as JUnit XML: a suite for each experiment, a warning as a case that passed with a word."""
+    """Return the findings as JUnit XML: one suite per experiment; a warning is a passed case with a message."""
     root = ElementTree.Element("testsuites", name="e2i check")
     for name in dict.fromkeys(finding.experiment for finding in findings):
         of = [finding for finding in findings if finding.experiment == name]
@@ -108,12 +108,12 @@ def _chosen(project: Project, names: Sequence[str]) -> list[str]:
         if name not in known:
             raise E2iError(f"no experiment {name!r} is registered{did_you_mean(name, known)}: `e2i run` registers them")
     if not known:
-        raise E2iError("no experiment is registered yet: `e2i run` registers them and makes what can be checked")
+        raise E2iError("no experiment is registered yet: `e2i run` registers and runs them")
     return list(dict.fromkeys(names)) or known
 
 
 def _show(findings: Sequence[Finding]) -> None:
-    """Print the promises of one experiment by name, of several as numbers, and why one does not hold as a sentence."""
+    """Print the check names of one experiment, or the counts of several, and the reason for each check not passed."""
     names = list(dict.fromkeys(finding.experiment for finding in findings))
     for name in names:
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
@@ -131,8 +131,8 @@ def _show(findings: Sequence[Finding]) -> None:
         if not finding.check_result.passed:
             head = f"{finding.experiment}: {finding.check_spec.asset} {_marked(finding)}"
             out.print(f"{head}: {escape(finding.check_result.why)}", highlight=False)
-    kept = sum(finding.check_result.passed for finding in findings)
-    out.print(f"{kept} of {len(findings)} checks passed.", highlight=False)
+    passed_count = sum(finding.check_result.passed for finding in findings)
+    out.print(f"{passed_count} of {len(findings)} checks passed.", highlight=False)
 
 
 def _marked(finding: Finding) -> str:

@@ -1,4 +1,4 @@
-"""How the command line speaks: one console, errors without a traceback, and exit codes that mean something."""
+"""The console of the command line: output, errors without a traceback, and exit codes."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from rich.markup import escape
 from e2i_assets.adapters.settings import DATABASE_URL
 from e2i_assets.core.errors import E2iError
 
-AsJson = Annotated[bool, typer.Option("--json", help="For a program instead of for the eye.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -30,17 +30,17 @@ err = Console(stderr=True)
 
 
 def ignore_width_of_zero() -> None:
-    """Take the usual width where COLUMNS is 0, as some terminals say: rich would print nothing at all."""
+    """Use the default width if COLUMNS is 0, which some terminals set: rich would print nothing."""
     if not (out.width and err.width):
         del os.environ["COLUMNS"]
         out.width = err.width = _USUAL_WIDTH
 
 
 @contextmanager
-def for_a_program(asked: bool) -> Iterator[None]:
-    """Have the standard output say nothing but the document that is written with `document`, when that is asked for."""
+def json_output(enabled: bool) -> Iterator[None]:
+    """Limit the standard output to the JSON that `document` writes, if enabled."""
     before = out.quiet
-    out.quiet = asked or before
+    out.quiet = enabled or before
     try:
         yield
     finally:
@@ -48,16 +48,16 @@ def for_a_program(asked: bool) -> Iterator[None]:
 
 
 def document(value: object) -> None:
-    """Write a value as JSON to the standard output; dataclasses in it become objects, and times ISO 8601."""
+    """Write a value as JSON to the standard output. Dataclasses become objects, times ISO 8601 text."""
     typer.echo(json.dumps(value, indent=2, default=_plain))
 
 
-def say(as_json: bool, words: str, **values: Any) -> None:
-    """Print what was done, as a document or in words."""
+def print_result(as_json: bool, text: str, **values: Any) -> None:
+    """Print a result, as JSON or as text."""
     if as_json:
         document(values)
     else:
-        out.print(words, highlight=False)
+        out.print(text, highlight=False)
 
 
 def _plain(value: Any) -> Any:
@@ -67,14 +67,14 @@ def _plain(value: Any) -> Any:
 
 
 def database_errors() -> tuple[type[Exception], ...]:
-    """Return what the drivers raise; asked only when something was raised, as their import takes its time."""
+    """Return the exception types of the database drivers. Their import is slow, so call this only after an error."""
     from e2i_assets.adapters.postgres.trouble import DATABASE_ERRORS
 
     return DATABASE_ERRORS
 
 
-def in_words(error: Any) -> E2iError:
-    """Return what a driver raised as an error that says to a person what is wrong."""
+def readable_error(error: Any) -> E2iError:
+    """Return a driver's exception as an error with a readable message."""
     from e2i_assets.adapters.postgres.trouble import database_failed
 
     return database_failed(error, os.environ.get(DATABASE_URL))
@@ -85,8 +85,8 @@ def _failed(error: E2iError) -> NoReturn:
     raise typer.Exit(FAILED) from None
 
 
-def speaking(command: Callable[P, R]) -> Callable[P, R]:
-    """Print our errors and the database's as one message and leave with 1; Ctrl-C leaves with 130: nothing is lost."""
+def with_error_messages(command: Callable[P, R]) -> Callable[P, R]:
+    """Print errors as one message and exit with 1. Ctrl-C exits with 130."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -95,9 +95,9 @@ def speaking(command: Callable[P, R]) -> Callable[P, R]:
         except E2iError as error:
             return _failed(error)
         except database_errors() as error:
-            return _failed(in_words(error))
+            return _failed(readable_error(error))
         except KeyboardInterrupt:
-            err.print("\nStopped. What was finished is kept: the same command goes on from there.")
+            err.print("\nStopped. Finished work is saved: run the same command to resume.")
             raise typer.Exit(INTERRUPTED) from None
 
     return run

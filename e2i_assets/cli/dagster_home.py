@@ -1,4 +1,4 @@
-"""Dagster's home in the state folder, where its programs find the project's `dagster.yaml`, and the instance in it."""
+"""Dagster's home in the state folder, with the project's `dagster.yaml`, and the Dagster instance in it."""
 
 import tempfile
 from pathlib import Path
@@ -17,10 +17,10 @@ _FILE = "dagster.yaml"
 
 
 def require_dagster_files(settings: Settings, *names: str) -> None:
-    """Check that the project folder has the files that configure Dagster, before a command begins its work.
+    """Check that the project folder has Dagster's configuration files, before a command starts its work.
 
     Raises:
-        E2iError: One of them is missing.
+        E2iError: A file is missing.
     """
     for name in names or (_FILE,):
         if not (settings.root / name).is_file():
@@ -31,9 +31,9 @@ def require_dagster_files(settings: Settings, *names: str) -> None:
 
 
 def dagster_home(settings: Settings) -> Path:
-    """Make Dagster's home what the project's ``dagster.yaml`` says today, and return it.
+    """Create Dagster's home or bring it up to date with the project's ``dagster.yaml``, and return its path.
 
-    The folders in it are the one thing that changes: they lie in the state folder, wherever that is.
+    Only the folders in the file change: they become folders of the state folder.
 
     Raises:
         E2iError: The project folder has no ``dagster.yaml``.
@@ -41,21 +41,21 @@ def dagster_home(settings: Settings) -> Path:
     require_dagster_files(settings)
     home = settings.state / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    settled = yaml.safe_load((settings.root / _FILE).read_text(encoding="utf-8"))
-    settled["local_artifact_storage"]["config"]["base_dir"] = str(home)
-    settled["compute_logs"]["config"]["base_dir"] = str(home / "logs")
-    # Runs that start at once write it at once: each a file of its own, of which the last one stays.
+    configuration = yaml.safe_load((settings.root / _FILE).read_text(encoding="utf-8"))
+    configuration["local_artifact_storage"]["config"]["base_dir"] = str(home)
+    configuration["compute_logs"]["config"]["base_dir"] = str(home / "logs")
+    # Concurrent runs write this file. Each writes a temporary file and renames it, so no run reads a partial file.
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=home, prefix=f".{_FILE}.", delete=False) as partial:
-        yaml.safe_dump(settled, partial)
+        yaml.safe_dump(configuration, partial)
     Path(partial.name).replace(home / _FILE)
     return home
 
 
 def dagster_instance(settings: Settings) -> "dg.DagsterInstance":
-    """Open the instance that `dagster.yaml` describes, with the pool of the studies made.
+    """Open the instance that `dagster.yaml` describes, after creating the concurrency pool of the studies.
 
-    Dagster makes a pool when its first step asks for it, and on PostgreSQL the second of two runs that do so at once
-    fails: the mend that it tries stands in the transaction that has just been broken off.
+    Dagster creates a pool when its first step asks for a slot. On PostgreSQL, the second of two runs that do so
+    concurrently fails, because Dagster handles the conflict inside the transaction that the conflict has aborted.
     """
     import dagster as dg
 

@@ -1,4 +1,4 @@
-"""Dagster's webserver with a doorman: its own answers any page that is open in a browser of this machine."""
+"""Dagster's webserver with a check of the request origin: by itself it answers any web page open in a local browser."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,14 @@ _READS = ("GET", "HEAD", "OPTIONS")
 
 
 class OriginGuard:
-    """An ASGI application before another one: it refuses what `same_origin` refuses, before Dagster sees it."""
+    """ASGI middleware that rejects the requests that `same_origin` does not allow."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self._app = app
         self._pages = same_origin()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or pass it on."""
+        """Reject a request or forward it."""
         if scope["type"] in ("http", "websocket") and (why := self._refusal(scope)):
             for message in _refused(why) if scope["type"] == "http" else ({"type": "websocket.close", "code": 1008},):
                 await send(message)
@@ -35,11 +35,11 @@ class OriginGuard:
 
     def _refusal(self, scope: Scope) -> str:
         headers = lower_case(scope["headers"])
-        if scope["type"] == "websocket":  # one can carry a mutation
+        if scope["type"] == "websocket":  # it can carry a mutation
             return self._pages.refusal(headers, changes=True)
         reads, graphql = scope["method"] in _READS, scope["path"].rstrip("/").endswith("graphql")
         if reads and graphql and scope["query_string"]:
-            # Dagster takes a mutation from an address, too, and an image on a page is one without an origin.
+            # Dagster accepts a mutation in the URL, and an <img> element requests a URL without an Origin header.
             headers.setdefault("sec-fetch-site", "unknown")
         return self._pages.refusal(headers, changes=graphql or not reads)
 
@@ -50,7 +50,7 @@ def _refused(why: str) -> tuple[dict[str, Any], ...]:
 
 
 def add_partitions(instance: "dg.DagsterInstance", database: Database) -> None:
-    """Make a partition of every experiment that is in use; those that are there already stay as they are."""
+    """Add a partition for each active experiment; existing partitions are unchanged."""
     from e2i_assets.defs.partitions import EXPERIMENTS
 
     names = [row.experiment_name for row in ExperimentRepository(database).list()]
@@ -58,7 +58,7 @@ def add_partitions(instance: "dg.DagsterInstance", database: Database) -> None:
 
 
 def main() -> None:
-    """Be `dagster-webserver`, with the same arguments, on an instance that has every experiment as a partition."""
+    """Run `dagster-webserver` with its usual arguments, on an instance that has all experiments as partitions."""
     import dagster as dg
     from dagster_webserver import app, cli
     from dagster_webserver.webserver import DagsterWebserver
@@ -69,7 +69,7 @@ def main() -> None:
 
     with dg.DagsterInstance.get() as instance:
         add_partitions(instance, database(current_settings()))
-    # The command line knows no other way to another server than this name, where it looks its own up.
+    # The command line has no option for another server class; it looks the class up under this name.
     app.DagsterWebserver = Guarded  # type: ignore[attr-defined]
     cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")
 

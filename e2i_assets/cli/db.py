@@ -1,4 +1,4 @@
-"""`e2i db`: the one PostgreSQL database: its address, its tables, and a way in."""
+"""`e2i db`: the PostgreSQL database: its address, tables, accounts and backups."""
 
 import shlex
 import signal
@@ -9,56 +9,56 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from e2i_assets.cli.console import document, err, for_a_program, out, speaking
+from e2i_assets.cli.console import document, err, json_output, out, with_error_messages
 
 if TYPE_CHECKING:
     from e2i_assets.adapters.postgres.database import Database
 
-app = typer.Typer(no_args_is_help=True, help="The PostgreSQL database: its address, its tables, and a way in.")
+app = typer.Typer(no_args_is_help=True, help="The PostgreSQL database: address, tables, accounts, backups.")
 
 
 @app.command()
-@speaking
+@with_error_messages
 def url(
-    export: Annotated[bool, typer.Option("--export", help="As a line for the shell to evaluate.")] = False,
+    export: Annotated[bool, typer.Option("--export", help="Print an export statement for the shell.")] = False,
     owner: Annotated[
         Literal["e2i", "dagster", "optuna", "mlflow"] | None,
-        typer.Option(help="The address at which this owner finds its own schema."),
+        typer.Option(help="Print the address whose default schema belongs to this owner."),
     ] = None,
 ) -> None:
-    """Print the address of the database, with its password.
+    """Print the address of the database, including the password.
 
-    Its tables are prepared. The embedded server runs only while something uses
-    it: e2i run, e2i up, or e2i db serve in another terminal.
+    The tables are created or updated first. The embedded server runs only while
+    a process uses it: e2i run, e2i up, or e2i db serve in another terminal.
 
-    Put it into a variable and not behind a command: whoever is on this machine
-    can read what stands there. For a look at the tables there is e2i db psql.
+    Put the address into a variable, not on a command line, which all users of
+    this machine can read. To inspect the tables, use e2i db psql.
 
     [bold]Examples[/]
 
-      eval "$(e2i db url --export)"      for dagster dev, dg launch and others
+      eval "$(e2i db url --export)"      for dagster dev, dg launch and other tools
       export OPTUNA_STORAGE="$(e2i db url --owner optuna)"
     """
     from e2i_assets.adapters.settings import DATABASE_URL
 
     database, embedded = _prepared()
-    # psql reads the plain spelling; the libraries need the one that names the driver.
+    # psql needs a plain URL; the Python libraries need the name of the driver in it.
     address = database.url_for(owner) if owner else database.url if export else database.libpq_url
     typer.echo(f"export {DATABASE_URL}={shlex.quote(address)}" if export else address)
     if embedded:
-        err.print("The embedded server runs only while something uses it: `e2i db serve` keeps it up.", style="dim")
+        err.print("The embedded server runs only while it is in use: `e2i db serve` keeps it running.", style="dim")
 
 
 @app.command()
-@speaking
+@with_error_messages
 def serve() -> None:
-    """Keep the embedded server up, with its tables prepared, until Ctrl-C."""
+    """Keep the embedded server running, with up-to-date tables, until Ctrl-C."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     database, embedded = _prepared()
     if not embedded:
-        out.print(f"E2I_DATABASE_URL names a server of yours, {database.redacted}: there is nothing to keep up.")
+        out.print(f"E2I_DATABASE_URL is your own server, {database.redacted}: there is nothing to start.")
         return
     out.print(f"[green]PostgreSQL[/] {database.redacted} until Ctrl-C. In another terminal:", highlight=False)
     out.print('  eval "$(e2i db url --export)"', highlight=False)
@@ -66,16 +66,16 @@ def serve() -> None:
 
 
 @app.command()
-@speaking
-def migrate(json: Annotated[bool, typer.Option("--json", help="A document instead of sentences.")] = False) -> None:
-    """Create the tables, or bring them up to date; without anything to do it only looks."""
+@with_error_messages
+def migrate(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Create the tables or update them. Nothing changes if they are up to date."""
     from e2i_assets.adapters.postgres import server
     from e2i_assets.cli.open_project import settings
     from e2i_assets.services.prepare import prepare
 
     found = settings()
     database = server.database(found)
-    with for_a_program(json), out.status("Preparing the tables (the first time takes half a minute) ..."):
+    with json_output(json), out.status("Preparing the tables (half a minute the first time) ..."):
         report = prepare(database, found.sql)
     if json:
         document({"applied": list(report.applied), "prepared": list(report.prepared)})
@@ -89,9 +89,9 @@ def migrate(json: Annotated[bool, typer.Option("--json", help="A document instea
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
-@speaking
+@with_error_messages
 def psql(
-    arguments: Annotated[list[str] | None, typer.Argument(help="For psql; put -- before them.")] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(help="Arguments for psql, after --.")] = None,
 ) -> None:
     """Open psql on the database.
 
@@ -105,7 +105,7 @@ def psql(
 
     database, _ = _prepared()
     program = client_program("psql")
-    # While psql runs, Ctrl-C is for it: it cancels a query and stays.
+    # While psql runs, Ctrl-C cancels a query in psql and does not end this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with client_environment(database) as environment:
         ended = subprocess.run([program, *(arguments or [])], env=environment, check=False)
@@ -113,18 +113,18 @@ def psql(
 
 
 @app.command()
-@speaking
+@with_error_messages
 def login(
-    name: Annotated[str, typer.Argument(help="Of the account; one that is not there yet.")],
+    name: Annotated[str, typer.Argument(help="Name of the new account.")],
     role: Annotated[
         Literal["owner", "worker", "reader"],
-        typer.Option(help="owner may change tables, worker reads and writes rows, reader reads."),
+        typer.Option(help="owner may change tables, worker may write rows, reader may read rows."),
     ],
 ) -> None:
-    """Make an account in the database and print its address, with a new password.
+    """Create a database account and print its address with a new password.
 
-    The password is printed this once and stored nowhere. For a machine that
-    trains, worker is enough; for a dashboard, reader.
+    The password is printed once and not stored. A machine that trains needs
+    worker; a dashboard needs reader.
 
     [bold]Example[/]
 
@@ -137,16 +137,16 @@ def login(
 
 
 @app.command()
-@speaking
+@with_error_messages
 def backup(
-    file: Annotated[Path, typer.Argument(help="Where to; a file that is not there yet.")],
-    json: Annotated[bool, typer.Option("--json", help="A document instead of a sentence.")] = False,
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Back up the database to one file that only you can read.
 
-    Ours, Optuna's, MLflow's and Dagster's tables as of one moment; runs may go
-    on. Models, reports and MLflow's artifacts are files in the state folder:
-    copy that as well (docs/how-to/backup.md).
+    The file has the tables of e2i_assets, Optuna, MLflow and Dagster as of one
+    point in time; runs may continue. Models, reports and MLflow artifacts are
+    files in the state folder: copy it as well (docs/how-to/backup.md).
 
     [bold]Example[/]
 
@@ -157,8 +157,8 @@ def backup(
     from e2i_assets.adapters.postgres.roles import as_worker
     from e2i_assets.cli.open_project import settings
 
-    with for_a_program(json):
-        # Not `_prepared`: it migrates, which refuses the database of another version.
+    with json_output(json):
+        # Not `_prepared`, which migrates, and migration refuses a database of another version.
         database = as_worker(server.database(settings()))
         with out.status("Writing the backup ..."):
             size = write_backup(database, file)
@@ -169,18 +169,18 @@ def backup(
 
 
 @app.command()
-@speaking
+@with_error_messages
 def restore(
-    file: Annotated[Path, typer.Argument(help="A file that e2i db backup wrote.")],
+    file: Annotated[Path, typer.Argument(help="A file written by e2i db backup.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Throw away what the database holds. Without it, it has to be empty.")
+        bool, typer.Option("--replace", help="Delete the current contents. Without it, the database must be empty.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="A document instead of a sentence.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Put a backup into the database: all of it, or nothing.
+    """Restore the database from a backup, completely or not at all.
 
-    A backup of an older version is brought up to date; one of a newer version is
-    refused. Stop e2i up and all runs before.
+    A backup of an older version is updated; one of a newer version is refused.
+    Stop e2i up and all runs first.
 
     [bold]Examples[/]
 
@@ -192,19 +192,19 @@ def restore(
     from e2i_assets.services.prepare import restored
 
     found = settings()
-    database = server.database(found)  # not `_prepared`: its tables would be in the way
-    with for_a_program(json), out.status("Restoring the backup ..."):
+    database = server.database(found)  # not `_prepared`, which would create tables that block the restore
+    with json_output(json), out.status("Restoring the backup ..."):
         rows, report = restored(database, file, found.sql, replace)
     if json:
         document({"rows": rows, "applied": list(report.applied), "prepared": list(report.prepared)})
         return
     out.print(f"[green]Restored[/] {sum(rows.values())} rows in {len(rows)} tables, all counted.", highlight=False)
     for name in (*report.applied, *report.prepared):
-        out.print(f"brought up to date: [green]{name}[/]", highlight=False)
+        out.print(f"updated: [green]{name}[/]", highlight=False)
 
 
 def _prepared() -> tuple["Database", bool]:
-    """Return the database with its tables there, and whether it is the embedded one."""
+    """Return the database with up-to-date tables, and whether it is the embedded one."""
     from e2i_assets.cli.open_project import opened_project, settings
 
     embedded = settings().database_url is None

@@ -1,4 +1,4 @@
-"""The table of `e2i experiment list`: the files, beside what the database knows of them."""
+"""The table of `e2i experiment list`: the experiment files with their state in the database."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,7 +21,7 @@ _WIDTHS = (27, 20, 12, 15)
 
 
 def experiment_documents(settings: Settings, project: Project | None) -> list[dict[str, Any]]:
-    """Return the same as `experiment_table` for a program."""
+    """Return the contents of `experiment_table` as documents for ``--json``."""
     folder, rows, finished = _read(settings, project)
     good = [
         {
@@ -42,7 +42,7 @@ def experiment_documents(settings: Settings, project: Project | None) -> list[di
 
 
 def experiment_table(settings: Settings, project: Project | None) -> Table:
-    """Return the table; without a project nothing was ever registered."""
+    """Return the table. Without a project, no experiment has been registered."""
     folder, rows, finished = _read(settings, project)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column, width in zip(_COLUMNS, _WIDTHS, strict=True):
@@ -53,7 +53,7 @@ def experiment_table(settings: Settings, project: Project | None) -> Table:
         count = len(mistakes.violations)
         table.add_row(_two(path.stem, f"[red]not valid: {count} mistake{'s' if count > 1 else ''}[/]"))
     for name in _gone(folder, rows):
-        table.add_row(_two(name, f"[yellow]its file is gone[/]{_trained(name, finished)}"))
+        table.add_row(_two(name, f"[yellow]file deleted[/]{_trained(name, finished)}"))
     return table
 
 

@@ -1,4 +1,4 @@
-"""`e2i experiment`: the files in `experiments/`: a new one, what is wrong with them, and what came of them."""
+"""`e2i experiment`: create, validate and list the files in `experiments/`, and infer row schemas."""
 
 import json as json_text
 from pathlib import Path
@@ -7,30 +7,30 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.markup import escape
 
-from e2i_assets.cli.console import FAILED, document, err, for_a_program, out, speaking
+from e2i_assets.cli.console import FAILED, document, err, json_output, out, with_error_messages
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
     from e2i_assets.adapters.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="The files in experiments/: one YAML file for each prediction problem.")
+app = typer.Typer(no_args_is_help=True, help="The files in experiments/: one YAML file per prediction problem.")
 
 
 @app.command()
-@speaking
+@with_error_messages
 def new(
-    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and _; also the name of the file.")],
+    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and _; also the file name.")],
     algorithm: Annotated[str, typer.Option(help="XGBoost, LightGBM, RandomForest, Ridge, ...")] = "XGBoost",
     problem: Annotated[
         Literal["binary_classification", "multiclass_classification", "regression"] | None,
-        typer.Option(help="What kind of target it is; default the first that the algorithm can do."),
+        typer.Option(help="Problem type; by default the first that the algorithm supports."),
     ] = None,
-    csv: Annotated[str | None, typer.Option(help="Where the rows are, from the project folder.")] = None,
-    parquet: Annotated[str | None, typer.Option(help="The same for a Parquet file.")] = None,
+    csv: Annotated[str | None, typer.Option(help="CSV file, relative to the project folder.")] = None,
+    parquet: Annotated[str | None, typer.Option(help="Parquet file, relative to the project folder.")] = None,
     target: Annotated[str, typer.Option(help="The column to predict.")] = "my_target",
     owner: Annotated[str, typer.Option(help="A team, such as team:sales, or an e-mail address.")] = "team:my-team",
 ) -> None:
-    """Write experiments/NAME.yaml, explained line by line, for you to fill in.
+    """Write experiments/NAME.yaml with comments, for you to complete.
 
     [bold]Examples[/]
 
@@ -44,7 +44,7 @@ def new(
     found = settings()
     path = found.experiments / f"{name}.yaml"
     if csv and parquet:
-        raise E2iError("an experiment has one source: give --csv or --parquet, not both")
+        raise E2iError("an experiment has one source: use --csv or --parquet, not both")
     source = f"parquet: {json_text.dumps(parquet)}" if parquet else f"csv: {json_text.dumps(csv or 'data/rows.csv')}"
     text = template(name, algorithm, problem, json_text.dumps(owner), source, json_text.dumps(target))
     parse_experiment(text, f"{name}.yaml")
@@ -53,21 +53,21 @@ def new(
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise E2iError(f"{shown(path, found.root)} is there already: choose another name, or edit that file") from None
-    out.print(f"Wrote [green]{shown(path, found.root)}[/]. Fill it in, then:", highlight=False)
+        raise E2iError(f"{shown(path, found.root)} exists already: choose another name or edit the file") from None
+    out.print(f"Wrote [green]{shown(path, found.root)}[/]. Complete it, then:", highlight=False)
     out.print(f"  e2i experiment validate {name} --data\n  e2i run {name}", highlight=False)
     if (rows := parquet or csv) and not (found.root / rows).is_file():
-        err.print(f"[yellow]There is no {escape(rows)} in the project folder yet:[/] its rows are read from there.")
+        err.print(f"[yellow]The project folder has no {escape(rows)} yet:[/] the experiment reads its rows from it.")
 
 
 @app.command()
-@speaking
+@with_error_messages
 def validate(
-    names: Annotated[list[str] | None, typer.Argument(help="Names or files; all when none is given.")] = None,
-    data: Annotated[bool, typer.Option("--data", help="Judge the rows too: are the columns there, and fit?")] = False,
-    json: Annotated[bool, typer.Option("--json", help="A document instead of sentences.")] = False,
+    names: Annotated[list[str] | None, typer.Argument(help="Names or files; by default all.")] = None,
+    data: Annotated[bool, typer.Option("--data", help="Validate the rows too: do the columns exist and fit?")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether experiment files are valid, or everything that is wrong with them. Nothing is registered.
+    """Validate experiment files and print all errors. Nothing is registered.
 
     [bold]Examples[/]
 
@@ -85,27 +85,27 @@ def validate(
         if verdict.mistakes is None:
             out.print(f"[green]ok[/] {verdict.name}", highlight=False)
             for column, why in verdict.unused.items():
-                out.print(f"   [yellow]{escape(column)} is not learnt from[/], {escape(why)}", highlight=False)
+                out.print(f"   [yellow]{escape(column)} is not used as a feature[/], {escape(why)}", highlight=False)
             for note in verdict.notes:
                 out.print(f"   [yellow]note[/] {escape(note)}", highlight=False)
         else:
             err.print(f"[bold red]not valid[/] {escape(verdict.mistakes)}", highlight=False)
     if not found and not json:
-        out.print("There is no experiment yet: `e2i experiment new NAME` writes the first one.")
+        out.print("There are no experiments yet: `e2i experiment new NAME` creates one.")
     if any(verdict.mistakes is not None for verdict in found):
         raise typer.Exit(FAILED)
 
 
 @app.command("list")
-@speaking
-def list_(json: Annotated[bool, typer.Option("--json", help="A document instead of a table.")] = False) -> None:
-    """List the experiments: what they are, and what became of them."""
+@with_error_messages
+def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the experiments with their state."""
     from e2i_assets.cli.experiment_list import experiment_documents, experiment_table
     from e2i_assets.cli.open_project import opened_project, settings
 
     found = settings()
-    # A database that was never made knows of nothing: making one would take half a minute.
-    with for_a_program(json):
+    # Without a database no experiment is registered. Creating one here would take half a minute.
+    with json_output(json):
         project = opened_project() if found.database_url or (found.state / "postgres").is_dir() else None
         if not json:
             out.print(experiment_table(found, project))
@@ -114,22 +114,20 @@ def list_(json: Annotated[bool, typer.Option("--json", help="A document instead 
 
 
 @app.command()
-@speaking
+@with_error_messages
 def schema(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Experiments whose rows to infer a schema from; none: see below.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Infer anew where there is a schema file already.")] = False,
+    names: Annotated[list[str] | None, typer.Argument(help="Experiments whose row schema is inferred.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing schema file.")] = False,
 ) -> None:
-    """Write experiments/schemas/NAME.yaml: what the rows of an experiment must look like, for you to edit.
+    """Infer experiments/schemas/NAME.yaml, the schema that the rows must match, for you to edit.
 
-    The first run of an experiment does the same. Without a name: docs/experiment.schema.json, with which an editor
-    completes and checks experiment files.
+    The first run of an experiment does the same. Without a name, this writes docs/experiment.schema.json, which lets an
+    editor complete and check experiment files.
 
     [bold]Examples[/]
 
       e2i experiment schema churn
-      e2i experiment schema churn --force       after the source has changed for good
+      e2i experiment schema churn --force       after a permanent change of the source
     """
     from e2i_assets.cli.open_project import settings, shown
     from e2i_assets.core.experiments.schema import json_schema_text
@@ -146,7 +144,7 @@ def schema(
 
 
 def _row_schemas(found: "Settings", names: list[str], force: bool) -> list[Path]:
-    """Write the schema files that the rows of experiments have today, and return their paths."""
+    """Infer the schema files from the current rows of experiments, write them and return their paths."""
     from e2i_assets.adapters.files.experiment_files import read_folder, strict
     from e2i_assets.adapters.sources import datasets
     from e2i_assets.core.data.dataset import dataset_of
@@ -158,6 +156,6 @@ def _row_schemas(found: "Settings", names: list[str], force: bool) -> list[Path]
         data = dataset_of(datasets.load(experiment.source, found.root, found.environment), experiment)
         path = data_gates.keep_schema(found, experiment.name, data, replace=force)
         if path is None:
-            raise E2iError(f"experiments/schemas/{experiment.name}.yaml is there already: edit it, or add --force")
+            raise E2iError(f"experiments/schemas/{experiment.name}.yaml exists already: edit it or add --force")
         written.append(path)
     return written

@@ -1,4 +1,4 @@
-"""`e2i holdout`: opens the rows that nobody has looked at, for a reason, and leaves a record of it."""
+"""`e2i holdout`: evaluates the stored model on the unused holdout rows and records the access with its reason."""
 
 from dataclasses import asdict
 from typing import Any
@@ -7,8 +7,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from e2i_assets.adapters.current_user import who as account
-from e2i_assets.cli.console import document, for_a_program, out
+from e2i_assets.adapters.current_user import who as current_user
+from e2i_assets.cli.console import document, json_output, out
 from e2i_assets.cli.open_project import opened_project
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation.shown import shown
@@ -16,24 +16,24 @@ from e2i_assets.services.open_holdout import OpenedHoldout, open_holdout
 
 
 def holdout(name: str, why: str, who: str | None, json: bool = False) -> None:
-    """Judge the stored model of an experiment on its holdout rows and print what came out.
+    """Evaluate the stored model of an experiment on its holdout rows and print the metrics.
 
     Args:
-        name: Of the experiment.
+        name: Name of the experiment.
         why: The reason.
-        who: Opens it; by default the name in the environment, or of the account.
+        who: Name to record; by default E2I_WHO or the user account.
         json: Print a document instead of a table.
 
     Raises:
-        E2iError: There is no reason, or no trained model.
+        E2iError: The reason is empty, or there is no trained model.
     """
     if not why.strip():
-        raise E2iError(f'opening the holdout of {name} needs a reason: e2i holdout {name} --why "..."')
-    with for_a_program(json):
+        raise E2iError(f'opening the holdout of {name} requires a reason: e2i holdout {name} --why "..."')
+    with json_output(json):
         project = opened_project()
-        opened = open_holdout(project, name, who or account(project.settings.environment), why)
+        opened = open_holdout(project, name, who or current_user(project.settings.environment), why)
         out.print(_table(opened))
-        _say(name, opened)
+        _print_access(name, opened)
     if json:
         document(_as_document(opened))
 
@@ -61,15 +61,13 @@ def _table(opened: OpenedHoldout) -> Table:
     return table
 
 
-def _say(name: str, opened: OpenedHoldout) -> None:
+def _print_access(name: str, opened: OpenedHoldout) -> None:
     one = opened.opening
     out.print(f"{one.holdout_rows} holdout rows of {name}, opened by {escape(one.opened_by)}: {escape(one.reason)}")
     if not opened.earlier:
-        out.print(
-            "This was the first time. From now on these rows are known: what is tuned after this is tuned to them."
-        )
+        out.print("This is the first access. The rows are now known: later tuning is no longer independent of them.")
         return
-    out.print(f"[yellow]This was time {one.opening}: these rows are not unseen any more.[/]")
+    out.print(f"[yellow]This is access number {one.opening}: the rows are no longer unseen.[/]")
     for earlier in opened.earlier:
         when = earlier.opened_at.astimezone()
         out.print(f"  {when:%Y-%m-%d %H:%M} {escape(earlier.opened_by)}: {escape(earlier.reason)}", highlight=False)

@@ -1,4 +1,4 @@
-"""What can be typed after `e2i`. The work is in `commands/`, imported by the command that does it: help is instant."""
+"""The commands of `e2i`. Each imports its implementation when it is called, so that the help appears instantly."""
 
 import gc
 from pathlib import Path
@@ -7,25 +7,24 @@ from typing import Annotated
 import typer
 
 from e2i_assets.cli import db, experiments, memory
-from e2i_assets.cli.console import ignore_width_of_zero, speaking
+from e2i_assets.cli.console import ignore_width_of_zero, with_error_messages
 
 app = typer.Typer(
     name="e2i",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Hyperparameter search as Dagster assets: tuned, trained and traceable models, with a memory.
+    help="""Hyperparameter search as Dagster assets, with traceable models and a memory of past studies.
 
     [bold]First steps[/]
 
-      e2i experiment list         what there is to run
-      e2i run                     all of it for every experiment, then a table
-      e2i up                      the results in a browser, until Ctrl-C
-      e2i experiment new churn    a problem of your own
+      e2i experiment list         list the experiments
+      e2i run                     run all experiments, then print a table
+      e2i up                      show the results in a browser, until Ctrl-C
+      e2i experiment new churn    start your own experiment
 
-    PostgreSQL comes with the package and is started when it is needed. To use a
-    server of yours, set E2I_DATABASE_URL, for example to
-    postgresql://user:password@host:5432/e2i
+    PostgreSQL is included and starts when it is needed. To use your own server,
+    set E2I_DATABASE_URL, for example to postgresql://user:password@host:5432/e2i
     """,
 )
 app.add_typer(experiments.app, name="experiment")
@@ -34,24 +33,24 @@ app.add_typer(db.app, name="db")
 
 
 @app.command()
-@speaking
+@with_error_messages
 def run(
-    names: Annotated[list[str] | None, typer.Argument(help="Experiments to run; all when none is named.")] = None,
-    parallel: Annotated[int, typer.Option(help="Experiments at a time; 0 is one for each core.", min=0)] = 0,
-    json: Annotated[bool, typer.Option("--json", help="A document instead of progress and a table.")] = False,
+    names: Annotated[list[str] | None, typer.Argument(help="Experiments to run; by default all.")] = None,
+    parallel: Annotated[int, typer.Option(help="Number of concurrent experiments; 0 for one per core.", min=0)] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of progress and a table.")] = False,
 ) -> None:
-    """Tune, train and check experiments: everything from the rows to the memory.
+    """Tune, train and check experiments: all assets, from the rows to the memory.
 
-    What is done already is kept: run it again after an interruption, a changed
-    file or a larger budget, and only what is missing is made. Ends with a table
-    of results.
+    Finished work is not repeated: after an interruption, a changed file or a
+    larger budget, run it again and only the missing parts are computed. Ends
+    with a table of results.
 
     [bold]Examples[/]
 
       e2i run                         every file in experiments/
-      e2i run rand_visits             one of them
+      e2i run rand_visits             one experiment
       e2i run --parallel 1            one after the other
-      e2i run --json > results.json   for a program
+      e2i run --json > results.json   JSON for a program
     """
     from e2i_assets.cli import run as running
 
@@ -59,24 +58,22 @@ def run(
 
 
 @app.command()
-@speaking
+@with_error_messages
 def check(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Experiments; all registered ones when none is named.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="A document for each promise instead of a table.")] = False,
-    junit: Annotated[Path | None, typer.Option(help="Write the same to this file as JUnit XML.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Experiments; by default all registered ones.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Also write the results to this file as JUnit XML.")] = None,
 ) -> None:
-    """Judge every promise on what is stored; nothing is trained or changed.
+    """Evaluate all checks on the stored values; nothing is trained or changed.
 
-    Leaves with 0 when all hold (a warning counts as held), with 1 when one is
-    broken, and with 2 when there was nothing to look at.
+    Exit code 0: all checks passed (warnings count as passed). 1: a check failed.
+    2: a check was not evaluated, or there was nothing to evaluate.
 
     [bold]Examples[/]
 
       e2i check                       all experiments
-      e2i check rand_visits --json    one of them, for a program
-      e2i check --junit checks.xml    for a build server
+      e2i check rand_visits --json    one experiment, as JSON
+      e2i check --junit checks.xml    JUnit XML for a CI server
     """
     from e2i_assets.cli import check as checking
 
@@ -84,17 +81,17 @@ def check(
 
 
 @app.command()
-@speaking
+@with_error_messages
 def holdout(
     name: Annotated[str, typer.Argument(help="The experiment.")],
-    why: Annotated[str, typer.Option(help="The reason: it is recorded, and without one nothing is opened.")] = "",
-    who: Annotated[str | None, typer.Option(help="Who opens it; default E2I_WHO, else your account.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="A document instead of a table.")] = False,
+    why: Annotated[str, typer.Option(help="The reason, which is recorded; required.")] = "",
+    who: Annotated[str | None, typer.Option(help="Name to record; by default E2I_WHO or your account.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Open the holdout: judge the stored model on the rows that nobody has seen.
+    """Open the holdout: evaluate the stored model on rows that were never used.
 
-    Nothing else ever looks at them. Who opened them, when, why and what came
-    out is kept; rows that were seen once are not unseen a second time.
+    No other command reads these rows. User, time, reason and results of each
+    access are recorded, because rows that were used once are no longer unseen.
 
     [bold]Example[/]
 
@@ -106,24 +103,24 @@ def holdout(
 
 
 @app.command()
-@speaking
+@with_error_messages
 def track(
-    names: Annotated[list[str] | None, typer.Argument(help="Experiments; all when none is named.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Experiments; by default all.")] = None,
     catch_up: Annotated[
-        bool, typer.Option("--catch-up", help="Send what MLflow missed, and close what a crash left open.")
+        bool, typer.Option("--catch-up", help="Send what MLflow missed, and close runs that a crash left open.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="A document instead of a table.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Say which trainings MLflow has, and send it those that it missed.
+    """Show which trainings are in MLflow, and send those that it missed.
 
-    A model is trained and kept whether MLflow is there or not. What it did not
-    take waits; sent twice is sent once. Leaves with 1 when something still waits
-    after a catching up.
+    Models are trained and stored also when MLflow is unavailable. Trainings
+    that are not in MLflow wait; sending one twice has no effect. With
+    --catch-up, the exit code is 1 if a training still waits.
 
     [bold]Examples[/]
 
       e2i track
-      e2i track --catch-up            after MLflow was away
+      e2i track --catch-up            after MLflow was unavailable
     """
     from e2i_assets.cli import track as tracking
 
@@ -131,15 +128,15 @@ def track(
 
 
 @app.command()
-@speaking
+@with_error_messages
 def report(
     name: Annotated[str, typer.Argument(help="The experiment.")],
-    show: Annotated[bool, typer.Option("--open", help="Open it in the browser of this machine.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open the report in a browser on this machine.")] = False,
 ) -> None:
-    """Say where the report of an experiment's latest training is: one HTML file that needs nothing else.
+    """Print the path of the report of an experiment's latest training, a self-contained HTML file.
 
-    What was asked, what data, what was tried, what won, how sure it is and what
-    the model may be used for. Send it to somebody who was not there, or print it.
+    The report has the configuration, the data, the trials, the result with its
+    uncertainty, and the intended use of the model. You can send or print it.
 
     [bold]Examples[/]
 
@@ -152,18 +149,18 @@ def report(
 
 
 @app.command()
-@speaking
+@with_error_messages
 def up(
-    port: Annotated[int, typer.Option(help="Of the Dagster UI.", min=1, max=65535)] = 3000,
-    mlflow_port: Annotated[int, typer.Option(help="Of MLflow.", min=1, max=65535)] = 5000,
-    optuna_port: Annotated[int, typer.Option(help="Of the Optuna dashboard.", min=1, max=65535)] = 8080,
-    host: Annotated[str, typer.Option(help="Address to listen on; nothing asks for a password.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.", min=1, max=65535)] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow.", min=1, max=65535)] = 5000,
+    optuna_port: Annotated[int, typer.Option(help="Port of the Optuna dashboard.", min=1, max=65535)] = 8080,
+    host: Annotated[str, typer.Option(help="Address to listen on. There is no password.")] = "127.0.0.1",
 ) -> None:
     """Serve Dagster, MLflow and the Optuna dashboard on this machine, until Ctrl-C.
 
-    Starts PostgreSQL when it has to, registers the experiments, prints each
-    address as soon as it answers, and leaves no process behind. A port that is
-    taken is replaced by the next free one.
+    Starts PostgreSQL if needed, registers the experiments, prints each address
+    when it answers, and stops all processes at the end. If a port is in use,
+    the next free port is used.
 
     [bold]Examples[/]
 

@@ -1,4 +1,4 @@
-"""`e2i memory`: what past studies taught: look at it, ask it, tidy it, and carry it to another PostgreSQL."""
+"""`e2i memory`: list, query, prune, export and import the patterns of past studies."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -6,31 +6,31 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from e2i_assets.cli import memory_changes
-from e2i_assets.cli.console import AsJson, document, out, speaking
+from e2i_assets.cli.console import AsJson, document, out, with_error_messages
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
     from e2i_assets.adapters.postgres.database import Database
     from e2i_assets.adapters.repositories.pattern_rows import StoredPattern
 
-# Spelt out, for help is instant: where these stand, numpy is imported.
+# Written out, because the module that defines it imports numpy, and the help must appear instantly.
 ProblemType = Literal["binary_classification", "multiclass_classification", "regression"]
 
-app = typer.Typer(no_args_is_help=True, help="What past studies taught: look at it, ask it, tidy it, take it along.")
+app = typer.Typer(no_args_is_help=True, help="The patterns of past studies: list, query, prune, export, import.")
 app.add_typer(memory_changes.app)
 app.add_typer(memory_changes.starter, name="starter")
 
 
 @app.command("list")
-@speaking
+@with_error_messages
 def list_(
-    algorithm: Annotated[str | None, typer.Option(help="Only of this algorithm, XGBoost for example.")] = None,
-    problem: Annotated[ProblemType | None, typer.Option(help="Only of this type of problem.")] = None,
-    source: Annotated[str | None, typer.Option(help="study, starter, or import:NAME.")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 30,
+    algorithm: Annotated[str | None, typer.Option(help="Only this algorithm, for example XGBoost.")] = None,
+    problem: Annotated[ProblemType | None, typer.Option(help="Only this problem type.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only this source: study, starter or import:NAME.")] = None,
+    limit: Annotated[int, typer.Option(help="Maximum number of patterns.", min=1)] = 30,
     json: AsJson = False,
 ) -> None:
-    """List the patterns, newest first and the starter memory last.
+    """List the patterns, newest first, the starter memory last.
 
     [bold]Examples[/]
 
@@ -41,26 +41,26 @@ def list_(
     from e2i_assets.cli.memory_tables import pattern_table
 
     upkeep = PatternMaintenance(_database())
-    chosen: dict[str, Any] = {"algorithm": algorithm, "problem_type": problem, "source": source}
-    found = upkeep.summaries(**chosen, limit=limit + 1)
+    filters: dict[str, Any] = {"algorithm": algorithm, "problem_type": problem, "source": source}
+    found = upkeep.summaries(**filters, limit=limit + 1)
     if json:
         document([asdict(one) for one in found[:limit]])
     elif not found:
-        named = any(value is not None for value in chosen.values())
-        out.print("No pattern is like that." if named else "The memory is empty: each finished study adds a pattern.")
+        is_filtered = any(value is not None for value in filters.values())
+        out.print("No pattern matches." if is_filtered else "The memory is empty: each finished study adds a pattern.")
     else:
         out.print(pattern_table(found[:limit]))
         if len(found) > limit:
-            out.print(f"There are more than these {limit}: --limit shows them.", style="dim")
+            out.print(f"There are more than {limit} patterns: use --limit to show them.", style="dim")
 
 
 @app.command()
-@speaking
+@with_error_messages
 def show(
-    pattern: Annotated[str, typer.Argument(help="Its id, or how that begins.")],
+    pattern: Annotated[str, typer.Argument(help="Pattern id or its beginning.")],
     json: AsJson = False,
 ) -> None:
-    """Show a pattern: its problem, its best configurations, and what came of using it.
+    """Show a pattern: its problem, its best configurations and its uses.
 
     [bold]Examples[/]
 
@@ -80,18 +80,18 @@ def show(
 
 
 @app.command()
-@speaking
+@with_error_messages
 def similar(
-    experiment: Annotated[str, typer.Argument(help="An experiment whose rows were looked at once.")],
+    experiment: Annotated[str, typer.Argument(help="An experiment that has been run once.")],
     min_similarity: Annotated[
-        float | None, typer.Option(help="0 to 1; default what the experiment's warm_start asks for.", min=0, max=1)
+        float | None, typer.Option(help="0 to 1; by default that of the experiment's warm_start.", min=0, max=1)
     ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 10,
+    limit: Annotated[int, typer.Option(help="Maximum number of patterns.", min=1)] = 10,
     json: AsJson = False,
 ) -> None:
-    """Show which past problems are like an experiment's, and in what each differs most.
+    """Show the past problems that are similar to an experiment's, and how they differ most.
 
-    The same rows are left out, as in its warm start.
+    Patterns of the same rows are excluded, as in its warm start.
 
     [bold]Examples[/]
 
@@ -103,25 +103,25 @@ def similar(
     from e2i_assets.services.similar_problems import described, similar_problems
 
     project = opened_project()
-    asked = project.experiment(experiment)
-    least = asked.warm_start.min_similarity if min_similarity is None else min_similarity
-    problem = described(project, asked)
-    found = similar_problems(project, asked, problem, least, limit)
+    target = project.experiment(experiment)
+    least = target.warm_start.min_similarity if min_similarity is None else min_similarity
+    problem = described(project, target)
+    found = similar_problems(project, target, problem, least, limit)
     if json:
         document([{**asdict(one.pattern), "compared": one.compared, "differences": one.differences} for one in found])
         return
-    kind = f"{asked.algorithm} for {asked.problem_type} by {asked.metric}"
+    kind = f"{target.algorithm} for {target.problem_type} by {target.metric}"
     out.print(f"{experiment}, as described by {problem.origin}: patterns of {kind}", highlight=False)
     if found:
         out.print(similar_table(found))
     else:
-        out.print(f"None is at least {least:g} similar: --min-similarity 0 shows the nearest.", highlight=False)
+        out.print(f"No pattern has a similarity of {least:g}: --min-similarity 0 shows the nearest.", highlight=False)
 
 
 @app.command()
-@speaking
+@with_error_messages
 def stats(json: AsJson = False) -> None:
-    """Say how much the memory holds, and how often it has helped."""
+    """Show the size of the memory and how often it has helped."""
     from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
     from e2i_assets.cli.memory_tables import statistics_table
 
@@ -130,14 +130,14 @@ def stats(json: AsJson = False) -> None:
         document(asdict(found))
         return
     out.print(
-        f"{found.patterns} patterns, {found.starter} of them the starter memory; {found.forgotten} forgotten. "
-        f"{found.studies_helped} studies have tried them, in {found.uses} trials.",
+        f"{found.patterns} patterns, {found.starter} of them from the starter memory; {found.forgotten} deleted. "
+        f"{found.studies_helped} studies have used them, in {found.uses} trials.",
         highlight=False,
     )
     if not found.by_vector:
         out.print(
-            "Without pgvector each search looks at every pattern of a kind: install the extension and call "
-            "SELECT e2i.index_hpo_patterns() when there are many thousands.",
+            "Without pgvector, each search scans all patterns of a kind. With many thousands, install it and call "
+            "SELECT e2i.index_hpo_patterns().",
             highlight=False,
         )
     if found.kinds:
@@ -159,5 +159,5 @@ def _pattern(database: "Database", beginning: str) -> "StoredPattern":
         raise E2iError(f"several patterns begin with {beginning}: {', '.join(ids)}")
     found = PatternRepository(database).get(ids[0]) if ids else None
     if found is None:
-        raise E2iError(f"there is no pattern {beginning}: `e2i memory list` shows which there are")
+        raise E2iError(f"there is no pattern {beginning}: `e2i memory list` shows the patterns")
     return found

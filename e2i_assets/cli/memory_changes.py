@@ -1,4 +1,4 @@
-"""The part of `e2i memory` that changes something: forgetting, taking along, and the starter memory."""
+"""The commands of `e2i memory` that write: prune, export, import, and the starter memory."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from e2i_assets.cli.console import AsJson, document, out, say, speaking
+from e2i_assets.cli.console import AsJson, document, out, print_result, with_error_messages
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
     from e2i_assets.adapters.postgres.database import Database
 
 app = typer.Typer()
-starter = typer.Typer(no_args_is_help=True, help="The patterns that came with the product.")
+starter = typer.Typer(no_args_is_help=True, help="The patterns that are included in the package.")
 
 
 @app.command()
-@speaking
+@with_error_messages
 def prune(
-    older_than: Annotated[int, typer.Option(help="Days; younger patterns stay.", min=0)] = 90,
-    max_uses: Annotated[int, typer.Option(help="Patterns that were used more often stay.", min=0)] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing: the default.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Forget them.")] = False,
+    older_than: Annotated[int, typer.Option(help="Minimum age of deleted patterns in days.", min=0)] = 90,
+    max_uses: Annotated[int, typer.Option(help="Maximum number of uses of deleted patterns.", min=0)] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; the default.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete the patterns.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Forget old patterns that nobody used, and of several of one problem all but the best.
+    """Delete old unused patterns, and all but the best of several patterns of one problem.
 
-    Without --yes it only shows what would go. The starter memory goes as a
-    whole: e2i memory starter remove.
+    Without --yes, it only shows what would be deleted. To delete the starter
+    memory, use e2i memory starter remove.
 
     [bold]Examples[/]
 
@@ -40,26 +40,26 @@ def prune(
     from e2i_assets.cli.memory_tables import forgotten_table
 
     if dry_run and yes:
-        raise E2iError("--dry-run changes nothing and --yes forgets: give one of them")
+        raise E2iError("--dry-run changes nothing and --yes deletes: use one of them")
     found = PatternMaintenance(_database()).forget(older_than, max_uses, dry_run=not yes)
     if json:
         document([asdict(one) for one in found])
     elif not found:
-        out.print("There is nothing to forget.")
+        out.print("There is nothing to delete.")
     else:
         out.print(forgotten_table(found))
-        told = f"{len(found)} patterns {'are forgotten' if yes else 'would be forgotten: --yes does it'}."
-        out.print(told, highlight=False)
+        message = f"{len(found)} patterns {'deleted' if yes else 'would be deleted: use --yes'}."
+        out.print(message, highlight=False)
 
 
 @app.command("export")
-@speaking
+@with_error_messages
 def export_(
-    file: Annotated[Path, typer.Argument(help="A line of JSON for each pattern; compressed when it ends in .gz.")],
+    file: Annotated[Path, typer.Argument(help="JSON Lines file; compressed if its name ends in .gz.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Write the patterns to a file, for another PostgreSQL or as a copy; the starter memory is left out.
+    """Write the patterns to a file, as a copy or for another database. The starter memory is not included.
 
     [bold]Example[/]
 
@@ -68,20 +68,20 @@ def export_(
     from e2i_assets.services.memory_files.pattern_files import write_patterns
 
     count = write_patterns(_database(), file, force)
-    say(json, f"Wrote {count} patterns to [green]{escape(str(file))}[/].", patterns=count, file=str(file))
+    print_result(json, f"Wrote {count} patterns to [green]{escape(str(file))}[/].", patterns=count, file=str(file))
 
 
 @app.command("import")
-@speaking
+@with_error_messages
 def import_(
-    file: Annotated[Path, typer.Argument(help="What e2i memory export wrote.")],
-    name: Annotated[str | None, typer.Option(help="What to mark them with; default the name of the file.")] = None,
+    file: Annotated[Path, typer.Argument(help="A file written by e2i memory export.")],
+    name: Annotated[str | None, typer.Option(help="Name of the source; by default the file name.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Take the patterns of a file into the memory: all of them, or none when a line is wrong.
+    """Import the patterns of a file: all of them, or none if a line is not valid.
 
-    Patterns of studies that are known stay as they are, so that importing
-    again changes nothing.
+    Patterns of known studies are unchanged, so repeating an import has no
+    effect.
 
     [bold]Example[/]
 
@@ -91,31 +91,31 @@ def import_(
 
     source = f"import:{name or file.name.removesuffix('.gz').removesuffix('.jsonl')}"
     added, count = read_patterns(_database(), file, source)
-    told = f"{added} of {count} patterns are new, marked [green]{escape(source)}[/]."
-    say(json, told, patterns=count, new=added, source=source)
+    message = f"{added} of {count} patterns are new, with the source [green]{escape(source)}[/]."
+    print_result(json, message, patterns=count, new=added, source=source)
 
 
 @starter.command("load")
-@speaking
+@with_error_messages
 def load(
-    file: Annotated[Path | None, typer.Argument(help="Default the starter memory that ships.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="By default the starter memory of the package.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Put the starter memory in, also after it was removed."""
+    """Load the starter memory, also after it was removed."""
     from e2i_assets.services.memory_files.starter_memory import load_starter
 
     count = load_starter(_database(), file, again=True)
-    say(json, f"The starter memory is in: {count} patterns.", patterns=count)
+    print_result(json, f"Loaded the starter memory: {count} patterns.", patterns=count)
 
 
 @starter.command("remove")
-@speaking
+@with_error_messages
 def remove(json: AsJson = False) -> None:
-    """Take the starter memory out; it stays out until somebody loads it."""
+    """Remove the starter memory. It is not loaded again automatically."""
     from e2i_assets.adapters.repositories.pattern_writes import StarterPatternRepository
 
     count = StarterPatternRepository(_database()).remove()
-    say(json, f"{count} patterns are gone. `e2i memory starter load` brings them back.", removed=count)
+    print_result(json, f"Removed {count} patterns. `e2i memory starter load` restores them.", removed=count)
 
 
 def _database() -> "Database":

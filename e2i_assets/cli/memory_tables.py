@@ -21,7 +21,7 @@ _MOST_DIFFERENCES = 3
 
 
 def pattern_table(patterns: Sequence[PatternSummary]) -> Table:
-    """Return patterns, a block of two lines each."""
+    """Return the table of patterns, two lines per pattern."""
     table = _table("pattern\n  from", "algorithm\n  problem type", "metric\n  best", "rows\n  columns", "used\n  trust")
     for one in patterns:
         table.add_row(*_cells(one))
@@ -29,7 +29,7 @@ def pattern_table(patterns: Sequence[PatternSummary]) -> Table:
 
 
 def forgotten_table(patterns: Sequence[Forgotten]) -> Table:
-    """Return what goes, and why."""
+    """Return the table of deleted patterns with the reasons."""
     table = _table("pattern\n  from", "algorithm\n  problem type", "metric\n  best", "why")
     for one in patterns:
         table.add_row(*_cells(one)[:3], one.reason)
@@ -37,7 +37,7 @@ def forgotten_table(patterns: Sequence[Forgotten]) -> Table:
 
 
 def similar_table(problems: Sequence[SimilarProblem]) -> Table:
-    """Return similar problems, and in what each differs most."""
+    """Return the table of similar problems with their largest differences."""
     table = _table("pattern\n  from", "similarity\n  differs most in", "best\n  rows", "used\n  trust")
     for one in problems:
         pattern = one.pattern
@@ -51,7 +51,7 @@ def similar_table(problems: Sequence[SimilarProblem]) -> Table:
 
 
 def statistics_table(kinds: Sequence[KindStatistics]) -> Table:
-    """Return what the memory holds of each kind, and what came of it."""
+    """Return the table of patterns, uses and improvement per kind of problem."""
     table = _table(
         "algorithm\n  problem type", "metric", "patterns\n  starter", "uses\n  that helped", "mean\nimprovement"
     )
@@ -67,24 +67,24 @@ def statistics_table(kinds: Sequence[KindStatistics]) -> Table:
 
 
 def pattern_card(pattern: StoredPattern, uses: Sequence[PatternUse]) -> RenderableType:
-    """Return everything about a pattern but its trials."""
+    """Return all facts of a pattern except its trials."""
     facts = {
         "from": _origin(pattern.study_name, pattern.source),
-        "kept since": f"{pattern.created_at.astimezone():%Y-%m-%d %H:%M}",
+        "stored at": f"{pattern.created_at.astimezone():%Y-%m-%d %H:%M}",
         "of": f"{pattern.algorithm_name} for {pattern.problem_type} by {pattern.optimization_metric}",
         "rows": f"{_count(pattern.n_samples)} by {_count(pattern.n_features)} columns, hash {pattern.data_hash[:12]}",
         "best": f"{_value(pattern, pattern.best_value)}, defaults {_value(pattern, pattern.default_value)}",
-        "trials": f"{pattern.n_completed} completed, {pattern.n_pruned} pruned; {len(pattern.trials)} kept with values",
+        "trials": f"{pattern.n_completed} completed, {pattern.n_pruned} pruned; {len(pattern.trials)} with values",
         "trust": f"{pattern.trust:.2f}; mean improvement {_number(pattern.warmstart_improvement_avg)}",
     }
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, fact in facts.items():
         grid.add_row(Text(name, style="dim"), Text(fact, overflow="fold"))
     parts: list[RenderableType] = [Text(pattern.pattern_id, style="bold"), grid, "\nbest configurations"]
-    parts += [_configuration(pattern, kept) for kept in pattern.top_configurations]
+    parts += [_configuration(pattern, one) for one in pattern.top_configurations]
     if pattern.meta_features:
         parts += ["\nmeta-features", Text(_named(pattern.meta_features), overflow="fold")]
-    return Group(*parts, "\ntried in", _use_table(pattern, uses)) if uses else Group(*parts, "\nnever tried yet")
+    return Group(*parts, "\nused by", _use_table(pattern, uses)) if uses else Group(*parts, "\nnot used yet")
 
 
 def _use_table(pattern: StoredPattern, uses: Sequence[PatternUse]) -> Table:
@@ -96,8 +96,8 @@ def _use_table(pattern: StoredPattern, uses: Sequence[PatternUse]) -> Table:
     return table
 
 
-def _configuration(pattern: StoredPattern, kept: Mapping[str, Any]) -> Text:
-    return Text(f"{_value(pattern, kept.get('value'))}  {_named(kept.get('values', {}))}", overflow="fold")
+def _configuration(pattern: StoredPattern, stored: Mapping[str, Any]) -> Text:
+    return Text(f"{_value(pattern, stored.get('value'))}  {_named(stored.get('values', {}))}", overflow="fold")
 
 
 def _cells(one: PatternSummary) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ def _origin(study: str | None, source: str) -> str:
 
 
 def _value(pattern: PatternSummary | StoredPattern, value: float | None) -> str:
-    """A value of the metric that the pattern was optimised for; one that we do not know stays as it is stored."""
+    """Return a value in the natural orientation of the pattern's metric; unchanged if the metric is unknown."""
     known = {
         name: one for kind, metrics in METRICS.items() if kind == pattern.problem_type for name, one in metrics.items()
     }

@@ -1,4 +1,4 @@
-"""The project that a command works on: settings from the environment, database started and migrated."""
+"""Opens the project of a command: settings from the environment, a running and migrated database."""
 
 from pathlib import Path
 
@@ -11,24 +11,24 @@ from e2i_assets.services.project import Project, opened
 
 
 def settings() -> Settings:
-    """Read the settings of this process."""
+    """Return the settings of this process."""
     return current_settings()
 
 
-def opened_project(say: bool = False) -> Project:
-    """Return the project with its database up and its tables there.
+def opened_project(verbose: bool = False) -> Project:
+    """Return the project, with its database running and its tables up to date.
 
-    Whatever is done from here on has the rights of a worker, where the database has the roles. Processes that are
-    started for it get `Settings.child_environment`.
+    From here on, the process has the rights of a worker, if the database has the roles. Child processes get
+    `Settings.child_environment`.
     """
     found = settings()
     with out.status("Starting PostgreSQL ..."):
         project = database(found)
         project.require_reachable()
-    with out.status("Preparing the tables (the first time takes half a minute) ..."):
+    with out.status("Preparing the tables (half a minute the first time) ..."):
         report = prepare(project, found.sql)
     project = as_worker(project)
-    if say:
+    if verbose:
         kind = "your server" if found.database_url else f"embedded, in {shown(found.state, found.root)}/postgres"
         news = f", {len(report.applied)} migrations applied" if report.applied else ""
         out.print(f"[green]PostgreSQL[/] {project.redacted} ({kind}){news}")
@@ -36,5 +36,5 @@ def opened_project(say: bool = False) -> Project:
 
 
 def shown(path: Path, root: Path) -> str:
-    """Return a path as a person standing in the project folder would type it."""
+    """Return a path relative to the project folder if it is inside it, else unchanged."""
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

@@ -1,4 +1,4 @@
-"""The Optuna dashboard on an address from the environment: its own command takes the password as an argument."""
+"""The Optuna dashboard, with its storage URL from the environment: its own command has the password as an argument."""
 
 import os
 import sys
@@ -18,11 +18,11 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Handler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing: an open page asks every few seconds, for as long as it is open."""
+        """Log nothing: an open page sends a request every few seconds."""
 
 
 def guarded(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Return the WSGI application behind a doorman: it answers its own pages and programs."""
+    """Return the WSGI application behind the origin guard, which accepts its own pages and programs."""
     pages = same_origin()
 
     def answer(request: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -40,7 +40,7 @@ def guarded(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes
 
 
 def main() -> None:
-    """Serve on the host and the port that the arguments give, until a signal ends this process."""
+    """Serve on the host and port given as arguments, until a signal ends this process."""
     from optuna.storages import RDBStorage
 
     from optuna_dashboard import wsgi

@@ -1,6 +1,6 @@
-"""Whose requests a UI without a login answers: those of its own pages and of programs.
+"""Origin guard for UIs without a login: it accepts requests of their own pages and of programs.
 
-A browser lets any page that somebody has open send requests to 127.0.0.1, and Dagster takes changes from a plain link.
+In a browser, any open page can send requests to 127.0.0.1, and Dagster accepts changes from a plain link.
 """
 
 import os
@@ -18,44 +18,44 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class SameOriginApp:
-    """What a UI accepts.
+    """The hosts and origins that a UI accepts.
 
     Attributes:
-        hosts: Names and addresses, without a port, under which a browser may reach it; ``*`` is any.
-        origins: Where its own pages come from besides, such as ``https://dagster.example.org``: a proxy may call it by
-            another name than the browser does.
+        hosts: Host names and addresses, without a port, under which a browser reaches the UI; ``*`` is any.
+        origins: Additional origins of its own pages, such as ``https://dagster.example.org``, for a reverse proxy that
+            forwards requests under another host name.
     """
 
     hosts: frozenset[str]
     origins: frozenset[str] = frozenset()
 
     def refusal(self, headers: Mapping[str, str], changes: bool) -> str:
-        """Say why a request is not answered; empty when it is.
+        """Return why a request is refused; empty if it is accepted.
 
-        The headers are those that a browser sets and no page can: `Fetch Metadata
-        <https://www.w3.org/TR/fetch-metadata/>`_ where there is any, else the origin. A program sends neither.
+        Decides by headers that a browser sets and a page cannot change: `Fetch Metadata
+        <https://www.w3.org/TR/fetch-metadata/>`_ if present, else Origin. A program sends neither.
 
         Args:
-            headers: Of the request, by their names in lower case.
-            changes: Whether the request may change something. A link may lead from anywhere to what changes nothing.
+            headers: Headers of the request, with names in lower case.
+            changes: Whether the request may change something. Reading requests are accepted from any page.
         """
         host = headers.get("host", "")
         if ANY not in self.hosts and _name(host) not in self.hosts:
-            return f"This is not known as {host[:200]!r}: name the host in {ALLOWED_HOSTS} where a browser calls it so."
+            return f"Unknown host {host[:200]!r}: add it to {ALLOWED_HOSTS} if browsers reach this server under it."
         origin = headers.get("origin")
         if not changes or origin in self.origins:
             return ""
         site = headers.get("sec-fetch-site")
         if site in ("same-origin", "none") or (site is None and (origin is None or _place(origin) == host)):
             return ""
-        return "This changes something, and a page from elsewhere asks for it."
+        return "Refused: a page of another origin requests a change."
 
 
 def same_origin(environment: Mapping[str, str] = os.environ) -> SameOriginApp:
-    """Return what the environment allows: this machine, where links lead, and what a person has named.
+    """Return the allowed hosts: this machine, the host of E2I_DAGSTER_URL, and those of E2I_ALLOWED_HOSTS.
 
     Raises:
-        E2iError: Where links lead is no address.
+        E2iError: E2I_DAGSTER_URL is not a valid address.
     """
     named = {host.strip().lower() for host in environment.get(ALLOWED_HOSTS, "").split(",")} - {""}
     parts = urlsplit(shown_address(DAGSTER_URL, environment.get(DAGSTER_URL) or ""))
@@ -64,7 +64,7 @@ def same_origin(environment: Mapping[str, str] = os.environ) -> SameOriginApp:
 
 
 def reached_as(host: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return what a program that listens on an address is told about its names, unless a person has said it."""
+    """Return the environment that allows the listening address as a host, unless the user has set allowed hosts."""
     if host in _LOOPBACK or environment.get(ALLOWED_HOSTS):
         return {}
     return {ALLOWED_HOSTS: ANY if host in ("0.0.0.0", "::") else host}

@@ -1,4 +1,4 @@
-"""What `e2i run` shows while it works: a bar for each experiment, with the best value so far and the time left."""
+"""The progress display of `e2i run`: a bar per experiment, with the best value so far and the time left."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -20,21 +20,21 @@ CHAIN = (
     *("dataset", "validation_splits", "warm_start", "hpo_study"),
     *("best_hyperparameters", "trained_model", "champion_model", "hpo_pattern_memory"),
 )
-# Where there is no terminal, so that a build server does not take silence for death.
+# Without a terminal, so that a CI server does not assume that the run hangs.
 _SIGN_OF_LIFE_SECONDS = 60.0
-_WORDS = {"done": "[green]done[/]", "kept": "[green]kept[/]", "failed": "[bold red]failed[/]"}
+_WORDS = {"done": "[green]done[/]", "kept": "[green]up to date[/]", "failed": "[bold red]failed[/]"}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far an experiment has come: assets made and the share of the one being made, and the words for it."""
+    """Progress of an experiment: finished assets, including the fraction of the current one, and its description."""
 
     done: float
     words: str
 
 
 class ProgressDisplay:
-    """A bar for each experiment on a terminal; almost nothing where there is none."""
+    """A progress bar per experiment on a terminal; without a terminal, a line per minute."""
 
     def __init__(self, project: Project, names: Sequence[str], console: Console = out) -> None:
         self._project = project
@@ -61,10 +61,10 @@ class ProgressDisplay:
         self._bars.stop()
 
     def show(self, running: Mapping[str, float]) -> None:
-        """Bring the running experiments up to date.
+        """Update the bars of the running experiments.
 
         Args:
-            running: Name to the moment it was started, in seconds since the epoch.
+            running: Start time of each experiment, in seconds since the epoch.
         """
         is_due = self._bars.disable and time.monotonic() - self._last_sign > _SIGN_OF_LIFE_SECONDS
         if self._bars.disable and not is_due:
@@ -78,7 +78,7 @@ class ProgressDisplay:
                 self._console.print(f"{name}: {place.words}", highlight=False)
 
     def ended(self, name: str, outcome: Mapping[str, Any]) -> None:
-        """Show how an experiment ended."""
+        """Show the outcome of an experiment."""
         word = _WORDS[outcome["status"]]
         if self._bars.disable:
             self._console.print(f"{name}: {word}", highlight=False)
@@ -98,7 +98,7 @@ class ProgressDisplay:
         return Place(number + study.share, f"{words}: {study_words(study)}")
 
     def _asset(self, name: str, since: float) -> str:
-        """Return the asset being made: the first of the chain that was not written since the run began."""
+        """Return the current asset: the first in the chain that was not written since the run began."""
         for asset in CHAIN:
             if last_written(self._project.asset_folder(asset, name)) < since:
                 return asset
@@ -106,7 +106,7 @@ class ProgressDisplay:
 
 
 def study_words(study: StudyProgress) -> str:
-    """Return a running study in words, the best value as a person knows the metric: an R² may be negative."""
+    """Return the progress of a running study as text, with the best value in the natural orientation of its metric."""
     trial = f"trial {min(study.finished + 1, study.n_trials)} of {study.n_trials}"
     natural = metric(study.metric, study.problem_type).oriented
     best = "" if study.best is None else f", best {study.metric} {natural(study.best):.5g}"
@@ -115,7 +115,7 @@ def study_words(study: StudyProgress) -> str:
 
 
 class _Words(ProgressColumn):
-    """What is being made; it may hold markup, and is cut where the terminal ends."""
+    """The description column: it may have markup and is truncated at the edge of the terminal."""
 
     def render(self, task: Any) -> Text:
         return Text.from_markup(task.description, overflow="ellipsis")

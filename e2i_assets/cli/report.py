@@ -1,4 +1,4 @@
-"""`e2i report`: where the report of a training is; with a browser at hand, the report itself."""
+"""`e2i report`: prints the path of a training report, and opens it in a browser."""
 
 import webbrowser
 
@@ -11,15 +11,15 @@ from e2i_assets.services.report import latest_report
 
 
 def report(name: str, show: bool) -> None:
-    """Print the path of an experiment's latest report, alone on its line so that a script can take it.
+    """Print the path of an experiment's latest report on a line of its own, for use in scripts.
 
     Args:
-        name: Of the experiment.
-        show: Open it as well.
+        name: Name of the experiment.
+        show: Whether to open the report in a browser.
 
     Raises:
-        ReportMissing: There is none.
-        E2iError: There is no such experiment, but one of nearly that name.
+        ReportMissing: There is no report.
+        E2iError: The experiment does not exist, but one with a similar name does.
     """
     settings = current_settings()
     try:
@@ -27,8 +27,8 @@ def report(name: str, show: bool) -> None:
     except ReportMissing:
         folder = read_folder(settings.experiments)
         if name not in folder.experiments and did_you_mean(name, folder.experiments):
-            folder.experiment(name)  # raises: a name that was mistyped is the better reason
+            folder.experiment(name)  # raises: a mistyped name is the more likely cause
         raise
     print(path)
     if show and not webbrowser.open(path.as_uri()):
-        err.print("[yellow]There is no browser that could be started here:[/] open the file above in yours.")
+        err.print("[yellow]No browser could be started:[/] open the file above yourself.")

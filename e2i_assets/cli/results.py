@@ -1,4 +1,4 @@
-"""What `e2i run` ends with: a table of what came out, and how to look at it."""
+"""The output of `e2i run`: a table of results and the commands to inspect them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,13 +22,13 @@ _HEADERS = (
     *("experiment,\nalgorithm", "\nmetric", "defaults on\nvalidation", "tuned on\nvalidation", "tuned\non test"),
     "trials run /\npruned / failed",
 )
-# 78 columns with the gaps: whole where nobody knows the width of the terminal. Longer words are folded.
+# 78 columns with the gaps, to fit an unknown terminal width of 80. Longer words are folded.
 _WIDTHS = (18, 11, 11, 10, 8, 15)
 _NONE = "-"
 
 
 def results(project: Project, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the same as `results_table`, by experiment, for a program."""
+    """Return the contents of `results_table` by experiment, as documents for ``--json``."""
     experiments, found = _found(project, names)
     documents: dict[str, dict[str, Any]] = {}
     for name, row in found.items():
@@ -47,7 +47,7 @@ def results(project: Project, names: Sequence[str]) -> dict[str, dict[str, Any]]
 
 
 def results_table(project: Project, names: Sequence[str]) -> Table:
-    """Return what came of the experiments as they stand today; metrics in their natural orientation."""
+    """Return the table of the experiments' current results, with metrics in their natural orientation."""
     experiments, found = _found(project, names)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_lines=True)
     table.add_column(_line(_HEADERS), no_wrap=False)
@@ -59,7 +59,7 @@ def results_table(project: Project, names: Sequence[str]) -> Table:
 def next_commands() -> str:
     """Return the commands that open the results."""
     return (
-        "\nLook at these results in a browser with [bold]make dev[/] (the same as [bold].venv/bin/e2i up[/]):\n"
+        "\nView these results in a browser with [bold]make dev[/] (the same as [bold].venv/bin/e2i up[/]):\n"
         "  Dagster            http://127.0.0.1:3000\n"
         "  MLflow             http://127.0.0.1:5000\n"
         "  Optuna dashboard   http://127.0.0.1:8080\n"
@@ -91,12 +91,12 @@ def _block(experiment: Experiment, row: ResultRow | None) -> Group:
 
 
 def _values(experiment: Experiment, row: ResultRow) -> tuple[float | None, float | None, float | None]:
-    """Return the metric with the defaults and tuned, both on validation, and on test."""
+    """Return the metric of the defaults and the tuned model on validation, and of the tuned model on test."""
     natural = metric(experiment.metric, experiment.problem_type).oriented
     reported = measures.measure(experiment.metric, experiment.problem_type)
     name = reported.name if reported else experiment.metric
     test = row.test_metrics.get(name)
-    if row.study_name is None:  # nothing was searched: the model is the one of the defaults
+    if row.study_name is None:  # without a search the model has the default hyperparameters
         return row.validation_metrics.get(name), None, test
     default, tuned = (None if one is None else natural(one) for one in (row.default_value, row.best_value))
     return default, tuned, test

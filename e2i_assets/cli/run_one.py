@@ -1,4 +1,4 @@
-"""One experiment in a process of its own: started by `e2i run`, ends with it, and leaves its outcome in a file."""
+"""The process of one experiment: `e2i run` starts it, it exits with `e2i run`, and writes its outcome to a file."""
 
 import gc
 import json
@@ -13,7 +13,7 @@ from e2i_assets.adapters.processes.parent import end_with_input
 from e2i_assets.adapters.settings import current_settings
 from e2i_assets.cli.abandoned_runs import LAUNCHER, close_abandoned, run_lock
 from e2i_assets.cli.catch_up import caught_up
-from e2i_assets.cli.console import in_words
+from e2i_assets.cli.console import readable_error
 from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.core.errors import E2iError
 from e2i_assets.services import track_runs
@@ -23,12 +23,13 @@ from e2i_assets.services.project import Project
 if TYPE_CHECKING:
     import dagster as dg
 
-# By default Python collects garbage after 700 new objects: a thousand times in the imports, a fifth of their CPU time.
+# Python's default collects garbage every 700 new objects: a thousand times during the imports, a fifth of their CPU
+# time.
 _OBJECTS_BEFORE_COLLECTION = 50_000
 
 
 def main() -> None:
-    """Run the experiment that the first argument names and write the outcome to the file that the second names."""
+    """Run the experiment named by the first argument and write the outcome to the file named by the second."""
     end_with_input()
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
     name, outcome_file = sys.argv[1], Path(sys.argv[2])
@@ -38,17 +39,17 @@ def main() -> None:
     except E2iError as error:
         outcome = {"status": "failed", "error": str(error)}
     except DATABASE_ERRORS as error:
-        traceback.print_exc()  # for the log, which a person is pointed to
-        outcome = {"status": "failed", "error": str(in_words(error))}
+        traceback.print_exc()  # for the log, to which the error message refers
+        outcome = {"status": "failed", "error": str(readable_error(error))}
     partial = outcome_file.with_suffix(".partial")
     partial.write_text(json.dumps(outcome), encoding="utf-8")
     partial.replace(outcome_file)
 
 
 def outcome_of(project: Project, name: str) -> dict[str, Any]:
-    """Run the graph for an experiment, unless everything that it would make is there already."""
+    """Run the graph for an experiment unless all its assets are up to date."""
     with project.database.advisory_lock(run_lock(name)):
-        # What MLflow missed while it was away is sent, not trained again.
+        # Trainings that MLflow missed are sent, not repeated.
         sent = [one for one in caught_up(project, name) if one.result.status == "logged"]
         if is_complete(project, project.experiment(name)):
             outcome: dict[str, Any] = {"status": "kept", "missing": []}
@@ -70,7 +71,7 @@ def _run(instance: "dg.DagsterInstance", name: str) -> dict[str, Any]:
     instance.add_dynamic_partitions(EXPERIMENTS, [name])
     job = defs().resolve_job_def("tune_and_train")
     result = job.execute_in_process(instance=instance, partition_key=name, raise_on_error=False, tags=LAUNCHER)
-    broken = [
+    not_passed = [
         {
             "check": one.check_name,
             "asset": one.asset_key.to_user_string(),
@@ -83,12 +84,12 @@ def _run(instance: "dg.DagsterInstance", name: str) -> dict[str, Any]:
     run = instance.get_run_by_id(result.run_id)
     lost = run.tags.get(LOST_TRACES) if run else None
     missing = [f"traces: {lost}"] if lost else []
-    outcome = {"status": "done", "run_id": result.run_id, "checks": broken, "missing": missing}
+    outcome = {"status": "done", "run_id": result.run_id, "checks": not_passed, "missing": missing}
     return outcome if result.success else {**outcome, "status": "failed", "error": _reason(result)}
 
 
 def _reason(result: Any) -> str:
-    """Return what a person can act on: the message of the step that failed, of its cause where Dagster wrapped it."""
+    """Return the message of the failed step, or of its cause where Dagster wrapped it."""
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error

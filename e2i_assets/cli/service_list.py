@@ -1,4 +1,4 @@
-"""The programs that `e2i up` serves: how each is started, with telemetry off and no secret in its arguments."""
+"""The services of `e2i up`: their commands and environments, with telemetry off and no secrets in the arguments."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ from e2i_assets.cli.optuna_dashboard import STORAGE_URL
 from e2i_assets.cli.origin_guard import reached_as
 from e2i_assets.services.project import Project
 
-_PATIENCE = "DAGSTER_GRPC_TIMEOUT_SECONDS"
+_GRPC_TIMEOUT = "DAGSTER_GRPC_TIMEOUT_SECONDS"
 _HEARTBEATS = json.dumps(
     {"query": "{ instance { daemonHealth { allDaemonStatuses { lastHeartbeatTime } } } }"}
 ).encode()
@@ -29,7 +29,7 @@ _EVERYWHERE = ("0.0.0.0", "::")
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the three that answer over HTTP are."""
+    """The ports of the three HTTP services."""
 
     dagster: int
     mlflow: int
@@ -37,23 +37,23 @@ class Ports:
 
 
 def service_list(project: Project, host: str, ports: Ports) -> list[Service]:
-    """Return what to start; no MLflow where a server of one's own is configured."""
-    # The slowest first.
+    """Return the services to start. MLflow is not started if the user's own server is configured."""
+    # The slowest to start is first.
     mlflow = [] if own_mlflow(project) else [_mlflow(project, host, ports.mlflow)]
     services = [*mlflow, *_dagster(project, host, ports), _optuna(project, host, ports.optuna)]
-    # Each works with the rights of this process, whatever the address was that a person gave it.
+    # Each service has the rights of this process, even if the user's address has more.
     shared = {DATABASE_URL: project.database.url, HOME: str(project.settings.root), STATE: str(project.settings.state)}
     return [replace(service, environment={**shared, **service.environment}) for service in services]
 
 
 def own_mlflow(project: Project) -> str | None:
-    """Return the address of the person's own MLflow server, without a password, if there is one."""
+    """Return the address of the user's own MLflow server without its password, or None."""
     uri = project.settings.mlflow_tracking_uri
     return shown_address(MLFLOW_TRACKING_URI, uri) if uri and is_server(uri) else None
 
 
 def traced_to(project: Project, host: str, ports: Ports, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what has runs of the UI send their traces to the MLflow at hand, unless a person asks for another way."""
+    """Return the environment that sends the traces of runs to this MLflow, unless the user configures tracing."""
     if environment.get(TRACING_ENDPOINT) or environment.get(TRACING_RECEIVER):
         return {}
     own = project.settings.mlflow_tracking_uri if own_mlflow(project) else None
@@ -67,9 +67,9 @@ def _dagster(project: Project, host: str, ports: Ports) -> list[Service]:
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
         "GIT_PYTHON_REFRESH": "quiet",
-        # Searches take every core there is: what answers after more than Dagster's own minute is busy, and not dead.
-        _PATIENCE: given.get(_PATIENCE) or "300",
-        # Where the links lead that a run writes down, unless a browser has another way.
+        # Searches use all cores: a code server that exceeds Dagster's default of one minute is busy, not dead.
+        _GRPC_TIMEOUT: given.get(_GRPC_TIMEOUT) or "300",
+        # The base URLs of the links that runs store, unless a browser uses other addresses.
         DAGSTER_URL: given.get(DAGSTER_URL) or _address(host, port),
         MLFLOW_URL: given.get(MLFLOW_URL) or own_mlflow(project) or _address(host, ports.mlflow),
         **reached_as(host),
@@ -88,11 +88,11 @@ def _dagster(project: Project, host: str, ports: Ports) -> list[Service]:
 
 
 def daemon_beats(dagster: str, since: float) -> bool:
-    """Return whether Dagster's webserver knows of a heartbeat of the daemon, which itself listens on no port.
+    """Return whether Dagster's webserver knows a heartbeat of the daemon, which itself listens on no port.
 
     Args:
         dagster: The address of the webserver.
-        since: Seconds since 1970; an earlier heartbeat is that of an earlier daemon.
+        since: Seconds since 1970; an earlier heartbeat is from a previous daemon.
     """
     request = urllib.request.Request(f"{dagster}/graphql", _HEARTBEATS, {"Content-Type": "application/json"})
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -112,7 +112,7 @@ def _mlflow(project: Project, host: str, port: int) -> Service:
         "DO_NOT_TRACK": "1",
         "GIT_PYTHON_REFRESH": "quiet",
         "MLFLOW_BACKEND_STORE_URI": project.settings.mlflow_tracking_uri or project.database.url_for("mlflow"),
-        # Jobs are for its evaluation of language models: fifteen processes that nobody here needs.
+        # MLflow's jobs evaluate language models: fifteen processes that are not needed here.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     listening = ("--host", host, "--port", str(port), "--workers", "1")
@@ -127,6 +127,6 @@ def _optuna(project: Project, host: str, port: int) -> Service:
 
 
 def _address(host: str, port: int) -> str:
-    """Return where a program that listens on `host` can be reached from this machine."""
+    """Return the address at which this machine reaches a program that listens on `host`."""
     reached = "127.0.0.1" if host in _EVERYWHERE else host
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"

@@ -1,4 +1,4 @@
-"""What `e2i up` says while its programs start, run and stop."""
+"""The output of `e2i up` while its services start, run and stop."""
 
 import threading
 import time
@@ -21,10 +21,10 @@ _SLOW_SECONDS = 20.0
 
 
 class Startup:
-    """Prints each address when it answers, and every now and then what is still awaited.
+    """Prints the address of each service when it is ready, and regularly the services that are still starting.
 
     Attributes:
-        awaited: Names of the programs that are not ready yet.
+        awaited: Names of the services that are not ready yet.
     """
 
     def __init__(self, services: Sequence[Service]) -> None:
@@ -35,34 +35,34 @@ class Startup:
 
     def __enter__(self) -> Self:
         out.print(f"Starting {', '.join(_TITLES[name] for name in sorted(self.awaited))} ...", highlight=False)
-        threading.Thread(target=self._patience, daemon=True, name="patience").start()
+        threading.Thread(target=self._report_waiting, daemon=True, name="startup-progress").start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._over.set()
 
-    def told(self, event: ServiceEvent) -> None:
-        """Say what happened to a program."""
+    def report(self, event: ServiceEvent) -> None:
+        """Print an event of a service."""
         title = _TITLES[event.service.name]
         if event.kind == "ready":
             self.awaited.discard(event.service.name)
-            where = event.service.address or "works"
+            where = event.service.address or "running"
             out.print(f"[green]{title:<18}[/]{where} [dim]({self._seconds()} s)[/]", highlight=False)
             if not self.awaited:
                 self._over.set()
-                out.print("All are ready. Ctrl-C stops everything.")
+                out.print("All services are ready. Ctrl-C stops everything.")
         elif event.kind == "failed":
             self._over.set()
             err.print(f"[bold red]{title} failed:[/] {escape(event.detail)}", highlight=False)
             for line in event.log_lines:
                 err.print(f"  {escape(line)}", highlight=False)
-            err.print(f"Its whole log is {escape(str(event.log))}.", highlight=False)
+            err.print(f"The full log is {escape(str(event.log))}.", highlight=False)
         elif event.kind == "stopped" and not self._stopping:
             self._stopping = True
             self._over.set()
-            out.print("Everything is stopped.")
+            out.print("All services are stopped.")
 
-    def _patience(self) -> None:
+    def _report_waiting(self) -> None:
         while not self._over.wait(_SLOW_SECONDS):
             names = ", ".join(_TITLES[name] for name in sorted(self.awaited))
             out.print(f"[dim]Still starting after {self._seconds()} s: {names}[/]", highlight=False)

@@ -1,4 +1,4 @@
-"""The assets from rows to remember, one partition an experiment: each makes one call, and shows what came of it."""
+"""The assets from `dataset` to `hpo_pattern_memory`, partitioned by experiment. Each one calls one service."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -25,15 +25,16 @@ from e2i_assets.services.automation.retuning import as_asked
 from e2i_assets.services.ingest import read_rows
 from e2i_assets.services.study_plots import drawn_study
 
-# A study takes all cores that it may use: `dagster.yaml` says how many go on at a time.
+# A study uses all cores that it is allowed to use; the pool limit in `dagster.yaml` bounds the concurrent studies.
 STUDIES = "studies"
-# Of the newest model, since Dagster does not judge partitions: `retune_old_models` asks for the age of each one.
+# Applies to the newest model only, because Dagster does not evaluate freshness per partition. The schedule
+# `retune_old_models` checks the age of each model.
 MODELS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=30))
 
 
 @experiment_asset("data", "pandas", "parquet", code=("core/data", "adapters/sources", "services/ingest.py"))
 def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.MaterializeResult[Dataset]:
-    """The experiment's rows as a typed table, with the reason for every column that is not a feature."""
+    """The rows of the experiment as a typed table, with the reason for each column that is not used as a feature."""
     project = e2i.open()
     experiment = project.current_experiment(context.partition_key)
     table = dataset_of(read_rows(project, experiment), experiment)
@@ -45,11 +46,11 @@ def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.Mater
             "dagster/row_count": len(table.frame),
             "dagster/column_schema": metadata.column_schema(table.frame),
             "features": len(table.features),
-            "left_out": metadata.table({"column": name, "why": why} for name, why in table.left_out.items()),
+            "excluded_columns": metadata.table({"column": name, "reason": why} for name, why in table.left_out.items()),
             "data_hash": table.data_hash,
             "rows_without_target": table.rows_without_target,
-            "notes": metadata.table({"noted while reading": note} for note in table.notes),
-            "schema_file": f"experiments/schemas/{experiment.name}.yaml ({'inferred now' if schema else 'as it was'})",
+            "notes": metadata.table({"note": note} for note in table.notes),
+            "schema_file": f"experiments/schemas/{experiment.name}.yaml ({'inferred now' if schema else 'unchanged'})",
         },
     )
 
@@ -58,7 +59,7 @@ def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.Mater
 def validation_splits(
     context: dg.AssetExecutionContext, e2i: ProjectResource, dataset: Dataset
 ) -> dg.MaterializeResult[SplitTables]:
-    """Train 60, validation 20, test 15, holdout 5: no entity in two roles, and a row once placed stays."""
+    """Splits: train 60, validation 20, test 15, holdout 5 %. An entity is in one split; stored rows stay in theirs."""
     project = e2i.open()
     experiment = project.experiment(context.partition_key)
     tables = split.split(project, experiment, dataset)
@@ -66,12 +67,12 @@ def validation_splits(
         value=tables,
         data_version=dg.DataVersion(tables.facts.split_hash),
         metadata={
-            "roles": metadata.table(split.role_rows(tables)),
+            "splits": metadata.table(split.role_rows(tables)),
             "strategy": tables.facts.strategy,
             "split_hash": tables.facts.split_hash,
             **metadata.class_balance(experiment, tables),
-            "rows_left_out": tables.facts.left_out,
-            "why_left_out": metadata.table(
+            "excluded_rows": tables.facts.left_out,
+            "exclusion_reasons": metadata.table(
                 {"reason": why, "rows": rows} for why, rows in tables.facts.why_left_out.items()
             ),
         },
@@ -82,18 +83,18 @@ def validation_splits(
 def warm_start(
     context: dg.AssetExecutionContext, e2i: ProjectResource, validation_splits: SearchRows
 ) -> dg.MaterializeResult[WarmStart]:
-    """What the study tries first: configurations that did well on similar past problems, then the defaults."""
+    """The first configurations of the study: the best ones of similar past studies, then the defaults."""
     project = e2i.open()
     found = remember.warm_start(project, project.experiment(context.partition_key), validation_splits)
     return dg.MaterializeResult(
         value=found,
         data_version=dg.DataVersion(content_hash(found.model_dump(mode="json"))),
         metadata={
-            "tried_first": metadata.table(metadata.tried_first(found)),
-            "if_results_ask_for_them": metadata.table(metadata.alternatives(found)),
-            "past_problems": metadata.table(metadata.past_problems(found)),
+            "initial_configurations": metadata.table(metadata.initial_configurations(found)),
+            "alternative_configurations": metadata.table(metadata.alternative_configurations(found)),
+            "similar_studies": metadata.table(metadata.similar_studies(found)),
             "patterns_considered": found.considered,
-            "why": found.reason,
+            "reason": found.reason,
             "meta_features": metadata.table(
                 {"name": name, "value": value} for name, value in found.meta_features.items()
             ),
@@ -102,7 +103,7 @@ def warm_start(
 
 
 def _asked_at(context: dg.AssetExecutionContext) -> datetime:
-    """When the run began that this one is an attempt of."""
+    """Return the creation time of the root run, of which this run may be a retry."""
     root = context.instance.get_run_record_by_id(context.run.root_run_id or context.run.run_id)
     assert root is not None
     moment: datetime = root.create_timestamp
@@ -123,7 +124,7 @@ def hpo_study(
     validation_splits: SearchRows,
     warm_start: WarmStart,
 ) -> dg.MaterializeResult[tuning.Tuned]:
-    """The search on train and validation rows: there is no test row in what it is given."""
+    """The hyperparameter search on train and validation rows. It does not receive any test rows."""
     project = e2i.open()
     experiment = project.experiment(context.partition_key)
     experiment = as_asked(
@@ -150,7 +151,7 @@ def hpo_study(
 def best_hyperparameters(
     context: dg.AssetExecutionContext, e2i: ProjectResource, hpo_study: tuning.Tuned
 ) -> dg.MaterializeResult[HpoOutput]:
-    """The output contract: defaults, overridden by the study's best trial, then by what is fixed."""
+    """The output contract: the defaults, overridden by the study's best trial, overridden by the fixed parameters."""
     experiment = e2i.open().experiment(context.partition_key)
     output = tuning.hpo_output(experiment, hpo_study.identity, hpo_study.result, hpo_study.failure)
     return dg.MaterializeResult(
@@ -185,7 +186,7 @@ def trained_model(
     hpo_study: tuning.Tuned,
     best_hyperparameters: HpoOutput,
 ) -> dg.MaterializeResult[TrainingOutput]:
-    """The model, fitted once more from exactly the contract and judged once on the test rows."""
+    """The final model: fitted from the hyperparameters in the contract and evaluated once on the test rows."""
     project = e2i.open()
     experiment = project.experiment(context.partition_key)
     since = began(context.instance, context.run)
@@ -202,7 +203,7 @@ def trained_model(
         value=done.output,
         data_version=dg.DataVersion(done.record.model_key),
         metadata={
-            "in_words": " ".join(done.report.verdict),
+            "summary": " ".join(done.report.verdict),
             **metadata.headline(experiment, done),
             "metrics": metadata.table(done.metric_rows()),
             "criteria": metadata.table(done.record.criteria_rows()),
@@ -230,17 +231,17 @@ def hpo_pattern_memory(
     warm_start: WarmStart,
     hpo_study: tuning.Tuned,
 ) -> dg.MaterializeResult[remember.Remembered]:
-    """What was learnt, kept for the next similar study, and what the head start brought to this one."""
+    """The pattern stored for future similar studies, and how much the warm start improved this study."""
     project = e2i.open()
     experiment = project.experiment(context.partition_key)
-    kept = remember.remember(project, experiment, validation_splits, warm_start, hpo_study)
+    stored = remember.remember(project, experiment, validation_splits, warm_start, hpo_study)
     return dg.MaterializeResult(
-        value=kept,
-        data_version=dg.DataVersion(content_hash(kept.model_dump(mode="json"))),
+        value=stored,
+        data_version=dg.DataVersion(content_hash(stored.model_dump(mode="json"))),
         metadata={
-            "pattern": kept.pattern_id or kept.reason,
-            "uses": metadata.table(use.model_dump() for use in kept.uses),
-            **({"head_start": metadata.table([kept.head_start.model_dump()])} if kept.head_start else {}),
+            "pattern": stored.pattern_id or stored.reason,
+            "uses": metadata.table(use.model_dump() for use in stored.uses),
+            **({"warm_start_benefit": metadata.table([stored.head_start.model_dump()])} if stored.head_start else {}),
         },
     )
 
@@ -248,7 +249,7 @@ def hpo_pattern_memory(
 def _study_metadata(tuned: tuning.Tuned, pictures: Mapping[str, bytes]) -> dict[str, Any]:
     result: StudyResult | None = tuned.result
     if result is None:
-        why = f"failed: {tuned.failure.error}" if tuned.failure else "off: the experiment trains the defaults"
+        why = f"failed: {tuned.failure.error}" if tuned.failure else "off: the default hyperparameters are used"
         return {"status": why}
     return {
         "study": result.study_name,

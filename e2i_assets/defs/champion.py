@@ -1,4 +1,4 @@
-"""The model in use: the trained one, unless the one that was in use before is better on the same test rows."""
+"""The asset `champion_model`: the model in use."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def champion_model(
     validation_splits: TrainingRows,
     trained_model: TrainingOutput,
 ) -> dg.MaterializeResult[ChampionModel]:
-    """Champion and challenger on the same test rows: the old model stays until a new one is not worse."""
+    """The model in use. A new model replaces it unless it is worse on the same test rows."""
     project = e2i.open()
     failed = failed_in_run(context.instance, context.run.run_id)
     found = promote(project, project.experiment(context.partition_key), validation_splits, failed)
@@ -42,9 +42,9 @@ def champion_model(
 
 
 def failed_in_run(instance: dg.DagsterInstance, run_id: str) -> list[str] | None:
-    """Return the required checks that the model failed in a run, with the reasons.
+    """Return the required checks that failed for the model in this run, with the reasons.
 
-    None unless the run evaluated all of them: one of `champion_model` alone does not.
+    Return None unless the run evaluated all required checks, which a run of `champion_model` alone does not.
     """
     logs = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     events = [entry.dagster_event for entry in logs if entry.dagster_event is not None]

@@ -1,4 +1,4 @@
-"""The promises of the assets as asset checks: one step an asset, judged on what is stored."""
+"""The checks of the assets as Dagster asset checks: one step per asset, evaluated on the stored values."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ _SEVERITIES = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeveri
 
 
 def _checks_of(asset: str) -> dg.AssetChecksDefinition:
-    """Make the checks of an asset: in the run of an experiment for that one, else for every experiment that has it."""
+    """Return the checks of an asset, for the experiment of the run, or for every experiment that has the asset."""
     check_specs = {check_spec.name: check_spec for check_spec in CHECKS if check_spec.asset == asset}
 
     @dg.multi_asset_check(
@@ -32,11 +32,11 @@ def _checks_of(asset: str) -> dg.AssetChecksDefinition:
             check_spec = check_specs[key.name]
             verdicts = {name: evaluated(check_spec, project, name) for name in names}
             away = [f"{check_spec.name}: {one.why}" for one in verdicts.values() if one.outcome == "not evaluated"]
-            unseen += away or [f"{check_spec.name}: {asset} is not there yet for any experiment"] * (not verdicts)
+            unseen += away or [f"{check_spec.name}: no experiment has a stored {asset} yet"] * (not verdicts)
             if any(one.outcome == "failed" for one in verdicts.values()) or (verdicts and not away):
                 yield _result(check_spec, verdicts)
         if unseen:
-            # Neither passed nor failed: Dagster shows a check that raised as one that could not be executed.
+            # Neither passed nor failed: Dagster shows a check whose step raised as "execution failed".
             raise dg.Failure("not evaluated: " + "; ".join(unseen), allow_retries=False)
 
     return checks

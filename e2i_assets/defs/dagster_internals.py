@@ -1,6 +1,6 @@
-"""The names of Dagster that are no part of its public interface. An upgrade of Dagster is checked here first.
+"""Names that Dagster does not document as public. After an upgrade of Dagster, check this module first.
 
-The rest of the package imports Dagster's private modules nowhere, which a test of the layers checks.
+No other module imports Dagster's private modules; a test enforces this.
 """
 
 from dagster._config import UserConfigSchema

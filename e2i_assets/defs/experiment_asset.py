@@ -1,4 +1,4 @@
-"""What every asset of the graph has in common: parted by experiment, owned, versioned, patient with what may heal."""
+"""The decorator for all assets of the graph: partitions, owners, code version, retries of transient errors."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -12,9 +12,9 @@ from e2i_assets.defs.partitions import experiments
 
 MOST_RETRIES = 4
 _FIRST_WAIT_SECONDS = 5
-# Both take seconds, and without them the model would stand beside an older champion and an older memory. In a run of
-# the whole graph they are made anyway, and nothing is due. Nothing here asks again for what failed.
-AFTER_TRAINING = dg.AutomationCondition.eager().with_label("after its model")
+# Both assets take seconds. Without this condition, a new model would have an outdated champion decision and memory.
+# In a run of the whole graph nothing is requested, as both are materialized anyway. A failure is not requested again.
+AFTER_TRAINING = dg.AutomationCondition.eager().with_label("after the model")
 
 
 def experiment_asset(
@@ -26,16 +26,16 @@ def experiment_asset(
     automation: dg.AutomationCondition[Any] | None = None,
     freshness: dg.FreshnessPolicy | None = None,
 ) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
-    """Make an asset of the graph.
+    """Return a decorator that makes a function an asset of the graph.
 
     Args:
-        group: Stage of the graph that it belongs to.
-        kinds: Shown beside it.
-        code: Folders and files of the package that decide its value: its code version changes with them.
-        deps: Assets that come before it without handing it their value.
-        pool: Of which only so many run at a time, whatever experiment they belong to.
-        automation: When it is made without being asked for.
-        freshness: How old it may be.
+        group: Group (stage) of the asset.
+        kinds: Kinds that the Dagster UI shows for the asset.
+        code: Folders and files of the package that determine its value; the code version changes with them.
+        deps: Upstream assets whose values are not inputs.
+        pool: Concurrency pool, which limits the concurrent steps of all experiments.
+        automation: Condition for automatic materialization.
+        freshness: Freshness policy.
     """
     made = dg.asset(
         partitions_def=experiments,
@@ -53,12 +53,12 @@ def experiment_asset(
 
 
 def wait_seconds(retry: int) -> int:
-    """Return how long to wait before a retry, counted from 0: 5, 20, 80 and 320 seconds, seven minutes in all."""
+    """Return the delay before a retry (counted from 0): 5, 20, 80 and 320 seconds, about seven minutes in all."""
     return int(_FIRST_WAIT_SECONDS * 4**retry)
 
 
 def with_retries(compute: Callable[..., object]) -> Callable[..., object]:
-    """Ask Dagster for another try of an asset when what failed may heal."""
+    """Wrap an asset function: a transient error requests a retry from Dagster."""
 
     @wraps(compute)
     def tried(context: dg.AssetExecutionContext, *args: Any, **inputs: Any) -> object:
@@ -68,7 +68,7 @@ def with_retries(compute: Callable[..., object]) -> Callable[..., object]:
             if not is_transient(error):
                 raise
             wait = wait_seconds(min(context.op_execution_context.retry_number, MOST_RETRIES))
-            context.log.warning(f"{type(error).__name__}, which may heal: tried again in {wait} s. {error}")
+            context.log.warning(f"{type(error).__name__} is transient: retry in {wait} s. {error}")
             raise dg.RetryRequested(max_retries=MOST_RETRIES, seconds_to_wait=wait) from error
 
     return tried

@@ -1,4 +1,4 @@
-"""Failed runs are told to somebody: what failed, where, why, and where to look."""
+"""The sensor that sends an alert for a failed run."""
 
 from urllib.parse import quote
 
@@ -15,18 +15,18 @@ _WILL_RETRY_TAG = "dagster/will_retry"
 
 @dg.run_failure_sensor(name="run_failures", default_status=dg.DefaultSensorStatus.RUNNING)
 def run_failures(context: dg.RunFailureSensorContext, e2i: ProjectResource) -> dg.SkipReason:
-    """Tell of a failed run, at most once an hour for each cause; not of one that is tried again."""
+    """Send an alert for a failed run, at most once an hour for each cause. Runs that are retried are skipped."""
     if context.dagster_run.tags.get(_WILL_RETRY_TAG) == "true":
-        return dg.SkipReason("it is tried again")
+        return dg.SkipReason("the run is retried")
     project = e2i.open()
     settings = alert_settings(project.settings.environment)
-    said = tell(settings, AlertRepository(project.database), failure_of(context, settings.ui))
-    context.log.info(said)
-    return dg.SkipReason(said)
+    message = tell(settings, AlertRepository(project.database), failure_of(context, settings.ui))
+    context.log.info(message)
+    return dg.SkipReason(message)
 
 
 def failure_of(context: dg.RunFailureSensorContext, ui: str) -> Failure:
-    """Return what is known of a failed run: the innermost error of its first step that failed."""
+    """Return the facts of a failed run: the innermost error of its first failed step."""
     run, steps = context.dagster_run, context.get_step_failure_events()
     asset, kind, message = None, "the run failed", context.failure_event.message
     if steps:

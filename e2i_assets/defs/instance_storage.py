@@ -1,4 +1,4 @@
-"""Dagster's own tables on the project's database, so that one address (or none at all) is all a person configures."""
+"""Dagster's storage in the project's database, so that the database address is configured in one place only."""
 
 import os
 from typing import Any
@@ -15,21 +15,21 @@ from e2i_assets.services.prepare import require_prepared
 
 
 class ProjectPostgresStorage(DagsterPostgresStorage):
-    """dagster-postgres on schema ``dagster`` of the project's database; `dagster.yaml` names this class."""
+    """dagster-postgres in the schema ``dagster`` of the project's database. `dagster.yaml` names this class."""
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
-        """Nothing but a note: the address is the project's."""
+        """Return the configuration schema. It has only a note: the address is that of the project."""
         return {"note": dg.Field(str, is_required=False)}
 
     @classmethod
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: object
     ) -> "ProjectPostgresStorage":
-        """Open the storage; without an address in the environment this starts and holds the embedded server.
+        """Open the storage. Without a configured address, this starts the embedded server and holds a lease on it.
 
         Raises:
-            NotPrepared: The tables are missing or out of date: opening a storage changes nothing.
+            NotPrepared: The tables are missing or outdated. Opening a storage does not change them.
         """
         settings = current_settings()
         project = database(settings)
@@ -37,7 +37,7 @@ class ProjectPostgresStorage(DagsterPostgresStorage):
         url = as_worker(project).url_for("dagster")
         storage = cls(postgres_url=url, should_autocreate_tables=False, inst_data=inst_data)
         engine = dagster_engine(url, os.getpid())
-        # Dagster has a pool for its webserver alone, which it makes later and in the place of this one.
+        # Dagster replaces this pool for its webserver later.
         parts: tuple[Any, ...] = (storage.event_log_storage, storage.run_storage, storage.schedule_storage)
         for part in parts:
             part._engine = engine

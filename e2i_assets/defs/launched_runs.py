@@ -1,4 +1,4 @@
-"""Between the requests on record and Dagster: what it is asked for, and what it has taken."""
+"""Run requests: which recorded requests Dagster has launched, and which to submit next."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ import dagster as dg
 from e2i_assets.adapters.repositories.run_requests import RunRequest
 from e2i_assets.services.project import Project
 
-# Tags that Dagster documents and gives no public name.
+# Tags that Dagster documents without a public constant.
 RUN_KEY_TAG = "dagster/run_key"
 PARTITION_TAG = "dagster/partition"
 CAUSE_TAG = "e2i/cause"
-# Dagster makes the runs of a tick one after the other, half a second each, since each asset and check is an event:
-# so many, which is what four runs at a time use up, and the next look goes on with the rest.
+# Dagster creates the runs of a tick sequentially, half a second each, because each asset and check adds an event.
+# This limit covers what four concurrent runs consume between two scans; the next scan submits the rest.
 PER_TICK = 3
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -24,7 +24,7 @@ _UNFINISHED = [
 
 
 def sync_launched_runs(instance: dg.DagsterInstance, project: Project) -> None:
-    """Put on record which of the requests Dagster has a run of."""
+    """Record which requests Dagster has launched a run for."""
     store = project.run_requests
     keys = store.waiting_keys()
     if keys:
@@ -33,16 +33,16 @@ def sync_launched_runs(instance: dg.DagsterInstance, project: Project) -> None:
 
 
 def run_requests(requests: Sequence[RunRequest]) -> list[dg.RunRequest]:
-    """Return what to ask Dagster for now: a request that it has taken already is one that it takes no second time."""
+    """Return the run requests to submit now. Dagster ignores a request whose run key it has seen."""
     return [run_request(one) for one in requests[:PER_TICK]]
 
 
 def run_request(one: RunRequest) -> dg.RunRequest:
-    """Return a request as Dagster takes it."""
+    """Return a recorded request as Dagster's RunRequest."""
     return dg.RunRequest(run_key=one.run_key, partition_key=one.experiment, tags={CAUSE_TAG: one.cause})
 
 
 def under_way(instance: dg.DagsterInstance) -> set[str]:
-    """Return the experiments of which a run waits or goes on."""
+    """Return the experiments that have a queued or running run."""
     runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
     return {run.tags[PARTITION_TAG] for run in runs if PARTITION_TAG in run.tags}

@@ -1,4 +1,4 @@
-"""What an asset shows of itself in the Dagster UI: tables, inline pictures and links instead of raw values."""
+"""Metadata that assets show in the Dagster UI: tables, inline images and links instead of raw values."""
 
 import base64
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ _MOST_ALTERNATIVES = 20
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """Return rows as a table; every cell becomes text, a number or a truth value, and long tables are cut."""
+    """Return rows as a table. Cells become text, numbers or Booleans; long tables are truncated."""
     records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows][:_MOST_ROWS]
     columns = [dg.TableColumn(name) for name in (records[0].data if records else {})]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
@@ -35,25 +35,25 @@ def column_schema(frame: pd.DataFrame) -> dg.TableSchema:
 
 
 def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """Return a PNG that the UI shows inline."""
+    """Return a PNG image that the UI shows inline."""
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
 def pictures(files: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
-    """Return PNGs by file name as pictures by title."""
+    """Return PNG images (by file name) as inline images by title."""
     names = {name: name.removesuffix(".png") for name in files}
     return {name: picture(files[file], name.replace("_", " ")) for file, name in names.items()}
 
 
 def found(result: StudyResult) -> dict[str, float]:
-    """Return the best value and that of the defaults, in the metric's own unit; the UI draws both over time."""
+    """Return the best and the default value in the natural orientation of the metric; the UI plots both over time."""
     metric, greater = next(iter(result.objectives.greater_is_better.items()))
     values = {f"best_{metric}": result.best.value if result.best else None, f"default_{metric}": result.default_value}
     return {name: value if greater else -value for name, value in values.items() if value is not None}
 
 
 def trial_rows(result: StudyResult) -> list[dict[str, Any]]:
-    """Return trials as rows of a table, the best first, those without a value last."""
+    """Return the trials as table rows, the best first, trials without a value last."""
     front = {trial.number for trial in result.pareto_front}
     weighs = len(result.objectives.greater_is_better) > 1 or any(trial.constraint_values for trial in result.trials)
     ordered = sorted(result.trials, key=lambda one: (one.value is None, -(one.value or 0.0), one.number))
@@ -74,27 +74,27 @@ def trial_rows(result: StudyResult) -> list[dict[str, Any]]:
 
 
 def class_balance(experiment: Experiment, tables: SplitTables) -> dict[str, Any]:
-    """Return how the train rows are spread over the classes, and what is recommended and done about it."""
+    """Return the class counts of the train rows, and the recommended and the configured treatment of imbalance."""
     facts = tables.facts
     if not facts.classes:
         return {}
     found = tuning.found_imbalance(experiment, facts, facts.rows(tables.tables["train"]))
-    recommended = f"recommended is {found.recommended}, because {found.rationale}"
+    recommended = f"recommended: {found.recommended}, because {found.rationale}"
     return {
         "train_classes": table({"class": name, "rows": rows} for name, rows in found.class_distribution.items()),
-        "imbalance": f"{found.severity}: {recommended}; the experiment asks for {experiment.imbalance}",
+        "imbalance": f"{found.severity}: {recommended}; configured: {experiment.imbalance}",
     }
 
 
 def headline(experiment: Experiment, done: KeptTraining) -> dict[str, float]:
-    """Return what the study optimised, on test, under a name of its own: the UI draws it over time."""
+    """Return the optimized metric on the test rows under its own key, which the UI plots over time."""
     reported = measures.measure(experiment.metric, experiment.problem_type)
     value = done.record.training.report.splits["test"].metrics.get(reported.name) if reported else None
     return {} if reported is None or value is None else {f"test_{reported.name}": value}
 
 
 def links_to_mlflow(done: KeptTraining) -> dict[str, dg.UrlMetadataValue]:
-    """Return where MLflow shows the run and its report; none without the run."""
+    """Return links to the MLflow run and its report; empty without a run."""
     if done.mlflow_url is None:
         return {}
     report = f"{done.mlflow_url}/artifacts/{done.report.path.name}"
@@ -102,7 +102,7 @@ def links_to_mlflow(done: KeptTraining) -> dict[str, dg.UrlMetadataValue]:
 
 
 def evaluation(experiment: Experiment, done: KeptTraining) -> dict[str, Any]:
-    """Return the pictures of the test rows, and how the model does for each segment and how far these lie apart."""
+    """Return the plots of the test rows, the metrics for each segment and the gaps between segments."""
     shown: dict[str, Any] = dict(pictures(done.record.model_pictures))
     if done.record.training.segments:
         reported = measures.measure(experiment.metric, experiment.problem_type)
@@ -127,26 +127,26 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def tried_first(start: WarmStart) -> list[dict[str, Any]]:
-    """Return the planned configurations as rows of a table; without a memory, the defaults."""
+def initial_configurations(start: WarmStart) -> list[dict[str, Any]]:
+    """Return the configurations that the study tries first as table rows; without a memory, the defaults."""
     return _rows(start, range(start.tries or min(1, len(start.configurations))))
 
 
-def alternatives(start: WarmStart) -> list[dict[str, Any]]:
-    """Return those that the first results may bring forward, the most promising ones first."""
+def alternative_configurations(start: WarmStart) -> list[dict[str, Any]]:
+    """Return the configurations that the first results may move forward, the most promising ones first."""
     rest = range(start.tries, len(start.configurations)) if start.tries else range(0)
     return sorted(_rows(start, rest), key=lambda row: row["expected_regret"])[:_MOST_ALTERNATIVES]
 
 
-def past_problems(start: WarmStart) -> list[dict[str, Any]]:
-    """Return the stored studies that decide, with how much each says before anything was tried."""
+def similar_studies(start: WarmStart) -> list[dict[str, Any]]:
+    """Return the similar stored studies with their initial weight in the choice of configurations."""
     shares = weights(start.problems, {}) if start.problems else ()
     return [
         {
             "study": one.study_name,
             "similarity": round(one.similarity, 3),
             "trust": round(one.trust, 3),
-            "says": f"{share:.1%}",
+            "weight": f"{share:.1%}",
             "pattern": one.pattern_id,
         }
         for one, share in zip(start.problems, shares, strict=True)
@@ -160,7 +160,7 @@ def _rows(start: WarmStart, places: range) -> list[dict[str, Any]]:
             "origin": one.origin,
             "similarity": one.similarity,
             "study": one.study_name,
-            # 0 is the best that past problems know, 1 a typical configuration of the space.
+            # 0 is the best known configuration of past problems, 1 a typical configuration of the space.
             "expected_regret": round(
                 float(sum(s * past.regrets[place] for s, past in zip(shares, start.problems, strict=True))), 3
             ),

@@ -1,4 +1,4 @@
-"""How the graph is parted: one partition an experiment, added when an experiment is registered, never deleted."""
+"""The dynamic partitions: one per experiment, added when the experiment is registered, never deleted."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""The resources under the names by which assets ask for them, with the addresses that the environment gives."""
+"""The resources by name, configured from the environment."""
 
 import os
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ from e2i_assets.defs.tracing_resource import TracingResource
 
 
 def from_environment(name: str) -> dg.EnvVar | None:
-    """Return a reference to an environment variable, None where it is not set: the default then applies."""
+    """Return a reference to an environment variable, or None when it is not set, so that the default applies."""
     return dg.EnvVar(name) if os.environ.get(name) else None
 
 
-@dg.resource(description="dagster-mlflow's own resource, for assets of one's own: the global mlflow API in a run.")
+@dg.resource(description="dagster-mlflow's resource, for your own assets: the global mlflow API within a run.")
 def mlflow(context: dg.InitResourceContext) -> Iterator[Any]:
-    """Yield dagster-mlflow's resource on the project's MLflow.
+    """Yield dagster-mlflow's resource, connected to the project's MLflow.
 
-    Our own links do not go through it: it keeps one active run per process. Its runs carry the tag ``dagster_run_id``,
-    as ours do, so that one search finds both.
+    The assets of this package do not use it, because it keeps one active run per process. Its runs have the tag
+    ``dagster_run_id`` like those of this package, so one search finds both.
     """
     from dagster_mlflow import mlflow_tracking
 
@@ -37,20 +37,20 @@ def mlflow(context: dg.InitResourceContext) -> Iterator[Any]:
 
     own = context.replace_config(config)
     yield from mlflow_tracking.resource_fn(own)  # type: ignore[call-arg]  # typed as if it took no context
-    # Of itself it leaves the run active for whoever comes next in this process; a failed one has ended by now.
+    # The resource leaves the run active for the next code in this process; a failed run has ended by now.
     fluent.end_run()
 
 
 def _own_mlflow() -> dg.EnvVar | None:
-    """Return the person's own MLflow server as the receiver, where that is asked for and no other address is given."""
-    asked = os.environ.get(TRACING_RECEIVER) == "mlflow"
-    return from_environment(project_settings.MLFLOW_TRACKING_URI) if asked else None
+    """Return the configured MLflow server as trace receiver, if the receiver is mlflow and has no other address."""
+    is_mlflow = os.environ.get(TRACING_RECEIVER) == "mlflow"
+    return from_environment(project_settings.MLFLOW_TRACKING_URI) if is_mlflow else None
 
 
 def _artifacts() -> str | None:
-    """Return where an MLflow experiment keeps artifacts that is made for its traces first; None: as its server says.
+    """Return the artifact location for an MLflow experiment that a trace creates; None for the server's default.
 
-    The same folder as for its trainings, which write there without a server.
+    It is the same folder as for trainings, which write to it without a server.
     """
     found = project_settings.current_settings()
     return None if is_server(found.mlflow_tracking_uri or "") else found.artifacts.resolve().as_uri()
@@ -58,7 +58,7 @@ def _artifacts() -> str | None:
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    """Make the resources: an address that is set in the environment is referred to, not read."""
+    """Return the resources. Addresses are references to environment variables, so their values are not read here."""
     e2i = ProjectResource(
         database_url=from_environment(project_settings.DATABASE_URL),
         mlflow_tracking_uri=from_environment(project_settings.MLFLOW_TRACKING_URI),

@@ -1,4 +1,4 @@
-"""The project as a resource: what the assets reach the world through. Nothing is opened before it is used."""
+"""The project as a Dagster resource. Connections are opened on first use."""
 
 import os
 from functools import lru_cache
@@ -14,15 +14,15 @@ from e2i_assets.services.project import Project, opened
 
 
 class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic in itself
-    """The project: its folders, and its PostgreSQL, which is the embedded one unless an address is given."""
+    """The project: its folders and its PostgreSQL database, which is the embedded server unless an address is set."""
 
-    database_url: str | None = Field(None, description="A PostgreSQL of one's own.", json_schema_extra=SECRET)
+    database_url: str | None = Field(None, description="Address of your own PostgreSQL.", json_schema_extra=SECRET)
     mlflow_tracking_uri: str | None = Field(
-        None, description="An MLflow server; default is the same PostgreSQL.", json_schema_extra=SECRET
+        None, description="Address of an MLflow server; by default the same PostgreSQL.", json_schema_extra=SECRET
     )
 
     def open(self) -> Project:
-        """Return the project with its database up, which is looked for once in a process."""
+        """Return the project with its database running. It is opened once per process."""
         given = {
             project_settings.DATABASE_URL: self.database_url or "",
             project_settings.MLFLOW_TRACKING_URI: self.mlflow_tracking_uri or "",
@@ -32,5 +32,5 @@ class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
 
 @lru_cache(maxsize=8)
 def _opened(found: project_settings.Settings, process_id: int) -> Project:
-    """Set the project up once per process: a forked process opens connections of its own."""
+    """Open the project once per process: a forked process opens its own connections."""
     return opened(found, as_worker(database(found)))

@@ -1,4 +1,4 @@
-"""Dagster's own launcher, which can also tell whether the process of a run is still there; `dagster.yaml` names it."""
+"""The run launcher: Dagster's default one, extended by a health check of run processes. `dagster.yaml` names it."""
 
 import dagster as dg
 
@@ -15,37 +15,37 @@ _SECONDS = 20
 
 
 class ProjectRunLauncher(dg.DefaultRunLauncher):
-    """Runs are processes of a code server. When both are gone, nobody is left who would say that the run has failed.
+    """Runs are processes of a code server. If the run and its server both die, no process reports the failure.
 
-    A server that lives says so of its own runs. So only a server that is not there, or that has never heard of the
-    run, counts as dead; run monitoring then fails the run, which frees its slots, and run retries start it again.
+    A live server reports the failures of its own runs. Only a run whose server is gone, or whose server does not know
+    it, is therefore dead. Run monitoring then fails the run, which frees its slots, and run retries start it again.
     """
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """It does, which makes Dagster's run monitoring ask."""
+        """Return True: Dagster's run monitoring calls the health check."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Ask the server that started a run whether it goes on."""
+        """Ask the code server that started a run whether the process of the run is alive."""
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]  # Dagster's own
         if client is None:
-            # Started by `e2i run`, say, which looks after its own.
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "it is no process of a code server")
+            # For example a run of `e2i run`, which monitors its own processes.
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "the run is not a process of a code server")
         try:
             answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id), timeout=_SECONDS)
         except DagsterUserCodeUnreachableError as error:
             if _was_late(error.__cause__):
-                # It is there, and starved by a search that has every core. Called dead, its run would be started a
-                # second time beside the first.
+                # The server is alive, but a search uses all cores. If the run counted as dead, a second copy would be
+                # started beside it.
                 return CheckRunHealthResult(WorkerStatus.RUNNING, "the code server is too busy to answer")
-            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server that started it is gone")
+            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server that started the run is gone")
         if deserialize_value(answer, CanCancelExecutionResult).can_cancel:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server does not know of its process")
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server does not know the process of the run")
 
 
 def _was_late(error: BaseException | None) -> bool:
-    """Whether a gRPC call was given up for its time, which Dagster reports like one that nobody took."""
+    """Return whether a gRPC call exceeded its deadline. Dagster reports this like an unreachable server."""
     code = getattr(error, "code", None)
     return callable(code) and code().name == "DEADLINE_EXCEEDED"

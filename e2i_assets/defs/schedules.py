@@ -1,4 +1,4 @@
-"""What is done by the clock."""
+"""The schedules, and the job that prunes the memory."""
 
 import dagster as dg
 
@@ -16,11 +16,11 @@ from e2i_assets.services.project import Project
     job=check_everything,
     cron_schedule="0 3 * * *",
     execution_timezone=current_settings().time_zone,
-    # It trains nothing and changes nothing, so that it is on unless somebody turns it off.
+    # It trains nothing and changes nothing, so it is on by default.
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def nightly_checks(e2i: ProjectResource) -> dg.RunRequest | dg.SkipReason:
-    """Judge every promise at night, as soon as there is something to judge."""
+    """Evaluate all checks every night, once an experiment has a dataset."""
     if not experiments_with(e2i.open(), "dataset"):
         return dg.SkipReason("no experiment has a dataset yet, so there is nothing to check")
     return dg.RunRequest()
@@ -30,35 +30,35 @@ def nightly_checks(e2i: ProjectResource) -> dg.RunRequest | dg.SkipReason:
     job=tune_and_train,
     cron_schedule="0 1 * * 0",
     execution_timezone=current_settings().time_zone,
-    # It trains, so somebody has to want it.
+    # It trains models, so it is off by default.
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )
 def retune_old_models(
     context: dg.ScheduleEvaluationContext, e2i: ProjectResource
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """Tune once a week, for a short while, what was trained longer ago than its experiment allows."""
+    """Start a short weekly study for models that are older than their experiment allows."""
     return old_models(context.instance, e2i.open())
 
 
 def old_models(instance: dg.DagsterInstance, project: Project) -> list[dg.RunRequest] | dg.SkipReason:
-    """Return a run for each old model, or why there is none."""
+    """Return a run request for each outdated model, or the reason why there is none."""
     sync_launched_runs(instance, project)
     requests, whys = due(project, under_way(instance))
     if requests:
         return [run_request(one) for one in requests]
-    return dg.SkipReason("; ".join(f"{name}: {why}" for name, why in whys.items()) or "there is no experiment")
+    return dg.SkipReason("; ".join(f"{name}: {why}" for name, why in whys.items()) or "there are no experiments")
 
 
-@dg.op(description="Forget patterns that are old and were never started from, and doubles of better ones.")
+@dg.op(description="Delete patterns that are old and unused, and patterns that duplicate a better one.")
 def forget_patterns(context: dg.OpExecutionContext, e2i: ProjectResource) -> None:
-    """Forget, and say how many went for which reason."""
-    gone = PatternMaintenance(e2i.open().database).forget(dry_run=False)
-    context.log.info(f"{len(gone)} patterns are forgotten; ml_hpo_forgotten_patterns says which, and why")
+    """Delete patterns and log how many."""
+    forgotten = PatternMaintenance(e2i.open().database).forget(dry_run=False)
+    context.log.info(f"{len(forgotten)} patterns deleted; ml_hpo_forgotten_patterns lists them with the reasons")
 
 
-@dg.job(executor_def=dg.in_process_executor, description="The memory without what nobody starts from any more.")
+@dg.job(executor_def=dg.in_process_executor, description="Delete old, unused and duplicate patterns from the memory.")
 def prune_memory() -> None:
-    """Forget what may go."""
+    """Delete old, unused and duplicate patterns."""
     forget_patterns()
 
 
@@ -67,6 +67,6 @@ monthly_memory_pruning = dg.ScheduleDefinition(
     job=prune_memory,
     cron_schedule="0 4 1 * *",
     execution_timezone=current_settings().time_zone,
-    # What is forgotten does not come back by itself.
+    # Deleted patterns cannot be restored, so it is off by default.
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )

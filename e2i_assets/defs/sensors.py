@@ -1,4 +1,4 @@
-"""Sensors: new and changed files and rows, what follows a model, and MLflow runs that a failed run left open."""
+"""The sensors for new or changed experiments, changed or drifted rows, and MLflow runs of failed Dagster runs."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -32,17 +32,17 @@ follow_ups = dg.AutomationConditionSensorDefinition(
 
 @dg.sensor(job=tune_and_train, minimum_interval_seconds=current_settings().scan_seconds, default_status=ON)
 def new_experiments(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
-    """A new or changed file in experiments/, or row in ml_experiments, is a partition and one run."""
+    """Add a partition and start one run for each new or changed experiment file or row of ml_experiments."""
     project = e2i.open()
     sync_launched_runs(context.instance, project)
-    look = _experiments_watch().look(project)
-    missing = sorted(set(look.active) - set(context.instance.get_dynamic_partitions(EXPERIMENTS)))
-    reported = files_evaluation(look.invalid)
+    scan = _experiments_watch().look(project)
+    missing = sorted(set(scan.active) - set(context.instance.get_dynamic_partitions(EXPERIMENTS)))
+    reported = files_evaluation(scan.invalid)
     return dg.SensorResult(
-        run_requests=run_requests(look.requests),
-        skip_reason=None if look.requests else look.why,
+        run_requests=run_requests(scan.requests),
+        skip_reason=None if scan.requests else scan.why,
         dynamic_partitions_requests=[experiments.build_add_request(missing)] if missing else [],
-        # Told once, and not again at each tick.
+        # Reported once, not at each tick.
         asset_events=[] if context.cursor == reported.description else [reported],
         cursor=reported.description,
     )
@@ -50,20 +50,20 @@ def new_experiments(context: dg.SensorEvaluationContext, e2i: ProjectResource) -
 
 @dg.sensor(job=tune_and_train, minimum_interval_seconds=current_settings().scan_seconds, default_status=ON)
 def changed_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
-    """Other rows behind an experiment, told by their content, are a run from its dataset on."""
+    """Start a run from `dataset` on when the content of an experiment's rows has changed."""
     project = e2i.open()
     sync_launched_runs(context.instance, project)
-    look = _data_watch(project).look(project, under_way(context.instance), context.cursor or "")
+    scan = _data_watch(project).look(project, under_way(context.instance), context.cursor or "")
     return dg.SensorResult(
-        run_requests=run_requests(look.requests),
-        skip_reason=None if look.requests else look.why,
-        cursor=look.last,
+        run_requests=run_requests(scan.requests),
+        skip_reason=None if scan.requests else scan.why,
+        cursor=scan.last,
     )
 
 
 @dg.sensor(job=tune_and_train, minimum_interval_seconds=10 * current_settings().scan_seconds, default_status=ON)
 def drifted_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
-    """Newer rows (watch.recent) that are not like the train rows are a warning, and a re-tune with a cool-down."""
+    """Compare newer rows (watch.recent) with the train rows: drift is a warning and, after a cool-down, a re-tune."""
     project = e2i.open()
     sync_launched_runs(context.instance, project)
     fingerprints = _data_watch(project).fingerprints
@@ -89,7 +89,7 @@ def _drift_evaluation(reports: Mapping[str, DriftRow]) -> dg.AssetCheckEvaluatio
 
 @cache
 def _experiments_watch() -> ExperimentsWatch:
-    """One for the process: it remembers what it has read."""
+    """Return the one instance of this process, which caches the files it has read."""
     return ExperimentsWatch()
 
 
@@ -101,16 +101,16 @@ def _data_watch(project: Project) -> DataWatch:
 def _close(context: dg.RunStatusSensorContext, e2i: ProjectResource) -> None:
     run_id = context.dagster_run.run_id
     for closed in track_runs.close_stale(e2i.open(), {run_id}.__contains__):
-        context.log.info(f"MLflow run {closed} said RUNNING of Dagster run {run_id}, which is over: closed as FAILED")
+        context.log.info(f"MLflow run {closed} was RUNNING after its Dagster run {run_id} had ended: set to FAILED")
 
 
 @dg.run_status_sensor(run_status=dg.DagsterRunStatus.FAILURE, default_status=dg.DefaultSensorStatus.RUNNING)
 def mlflow_runs_of_failed_runs(context: dg.RunStatusSensorContext, e2i: ProjectResource) -> None:
-    """Close the MLflow runs that a run left open whose process died; a retry opens them again."""
+    """Close the MLflow runs that a failed Dagster run left open. A retry reopens them."""
     _close(context, e2i)
 
 
 @dg.run_status_sensor(run_status=dg.DagsterRunStatus.CANCELED, default_status=dg.DefaultSensorStatus.RUNNING)
 def mlflow_runs_of_canceled_runs(context: dg.RunStatusSensorContext, e2i: ProjectResource) -> None:
-    """Close the MLflow runs that a run left open which somebody ended."""
+    """Close the MLflow runs that a canceled Dagster run left open."""
     _close(context, e2i)

@@ -1,4 +1,4 @@
-"""What the spans of a run say about themselves, from the values that the assets have at hand."""
+"""The attributes of the spans of a run, from the values that the assets have."""
 
 import dagster as dg
 
@@ -11,7 +11,7 @@ from e2i_assets.services.train import KeptTraining
 
 
 def training(experiment: Experiment) -> dict[str, object]:
-    """What is known of a training when it begins."""
+    """Return the attributes of a training span at its start."""
     return training_attributes(
         experiment_id=experiment.name,
         algorithm_name=experiment.algorithm,
@@ -22,13 +22,13 @@ def training(experiment: Experiment) -> dict[str, object]:
 
 
 def any_training(run: dg.DagsterRun) -> dict[str, object]:
-    """What is known of a training of which no step has told anything."""
+    """Return the attributes of a training span when no step has provided any."""
     facts = {"tier": 0, "experiment_id": run.tags.get("dagster/partition"), "dagster.run_id": run.run_id}
     return {**facts, "tags": ["model_trainer", "tier_0", "model_training"]}
 
 
 def trained(done: KeptTraining, hpo: HpoOutput) -> dict[str, object]:
-    """What is known of it when it has ended."""
+    """Return the attributes of a training span at its end."""
     facts = {
         "training_run_id": done.record.start.training_run_id,
         "model_id": done.output.trained_model.model_id,
@@ -39,7 +39,7 @@ def trained(done: KeptTraining, hpo: HpoOutput) -> dict[str, object]:
 
 
 def search(experiment: Experiment) -> dict[str, object]:
-    """What is known of a search when it begins."""
+    """Return the attributes of a search span at its start."""
     return search_attributes(
         algorithm_name=experiment.algorithm,
         problem_type=experiment.problem_type,
@@ -51,7 +51,7 @@ def search(experiment: Experiment) -> dict[str, object]:
 
 
 def searched(tuned: tuning.Tuned) -> dict[str, object]:
-    """What is known of it when it has ended."""
+    """Return the attributes of a search span at its end."""
     result = tuned.result
     if result is None:
         return {}
@@ -66,7 +66,7 @@ def searched(tuned: tuning.Tuned) -> dict[str, object]:
 
 
 def search_error(tuned: tuning.Tuned) -> tuple[str, str] | None:
-    """Return the type and the message of what ended a search by failure; None where none did."""
+    """Return the type and message of the error that ended a search, or None."""
     if tuned.failure:
         return tuned.failure.error_type, tuned.failure.error
     if tuned.result is None or tuned.result.failure is None:
@@ -76,7 +76,7 @@ def search_error(tuned: tuning.Tuned) -> tuple[str, str] | None:
 
 
 def trial(record: TrialRecord) -> dict[str, object]:
-    """What is known of a trial when it has ended."""
+    """Return the attributes of the span of a finished trial."""
     return trial_attributes(
         trial_number=record.number,
         state=record.state,

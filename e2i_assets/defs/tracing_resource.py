@@ -1,4 +1,4 @@
-"""The spans of a run as a resource: opened with it, and closed so that a run that fails leaves a whole trace too."""
+"""The tracing resource: it opens the trace of a run and closes it completely, also when the run fails."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -15,42 +15,42 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.defs import spans
 
-# A tag of the Dagster run: what of its trace did not arrive, and why.
+# Tag of the Dagster run: which part of its trace was not delivered, and why.
 LOST_TRACES = "e2i/lost_traces"
 SECRET: dict[str, Any] = {"dagster__is_secret": True}
 _LAST = dg.AssetKey("trained_model")
 
 
 class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic in itself
-    """OpenTelemetry spans of a run, off unless an endpoint is given; a receiver that is away costs under a second."""
+    """OpenTelemetry spans of a run. Off without an endpoint; an unreachable receiver costs less than a second."""
 
-    endpoint: str | None = Field(None, description="Base address of an OTLP/HTTP receiver.", json_schema_extra=SECRET)
+    endpoint: str | None = Field(None, description="Base URL of an OTLP/HTTP receiver.", json_schema_extra=SECRET)
     receiver: str = Field("otlp", description="otlp for any collector, opik, mlflow, or none.")
-    project: str | None = Field(None, description="Opik's project.")
-    workspace_name: str | None = Field(None, description="Opik's workspace.")
-    api_key: str | None = Field(None, description="Sent as Authorization.", json_schema_extra=SECRET)
-    headers: str | None = Field(None, description="Further headers, name=value,name=value.", json_schema_extra=SECRET)
-    mlflow_experiment_id: str | None = Field(None, description="Where MLflow files the traces; else the experiment's.")
-    mlflow_artifacts: str | None = Field(None, description="Where an MLflow experiment that is made keeps artifacts.")
-    trials: str = Field("0", description="Share of the trials that get a span, 0 to 1.")
+    project: str | None = Field(None, description="Opik project.")
+    workspace_name: str | None = Field(None, description="Opik workspace.")
+    api_key: str | None = Field(None, description="Value of the Authorization header.", json_schema_extra=SECRET)
+    headers: str | None = Field(None, description="Headers: name=value,name=value.", json_schema_extra=SECRET)
+    mlflow_experiment_id: str | None = Field(None, description="MLflow experiment of the traces; default by name.")
+    mlflow_artifacts: str | None = Field(None, description="Artifact location of new MLflow experiments.")
+    trials: str = Field("0", description="Fraction of the trials that get a span, 0 to 1.")
 
     _tracing: Tracing = PrivateAttr()
     _facts: Mapping[str, object] = PrivateAttr(default_factory=dict)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["TracingResource"]:
-        """Open the connection for a run; when it ends, close its trace and send what is left."""
+        """Open the trace of a run; at its end, close the trace and send the remaining spans."""
         run = context.run
         self._tracing = Tracing(self._settings(run))
-        broken_off: BaseException | None = None
+        interruption: BaseException | None = None
         try:
             yield self
         except BaseException as error:
-            broken_off = error
+            interruption = error
             raise
         finally:
             if self._tracing.is_on and run and context.instance:
-                self._close_training(context.instance, run, broken_off)
+                self._close_training(context.instance, run, interruption)
             result = self._tracing.shutdown()
             if result.status == "unavailable" and run and context.instance:
                 context.instance.add_run_tags(run.run_id, {LOST_TRACES: str(result.reason)})
@@ -58,15 +58,15 @@ class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
                     context.log.warning(f"tracing: {result.reason}")
 
     def span(self, name: str, run: dg.DagsterRun, **options: Any) -> AbstractContextManager[TracedSpan]:
-        """Record a span of a Dagster run around what is done inside (see `Tracing.span`)."""
+        """Record a span of a Dagster run around the enclosed code (see `Tracing.span`)."""
         return self._tracing.span(name, run_id=run.run_id, **options)
 
     def trains(self, facts: Mapping[str, object]) -> None:
-        """Say what the span of the training is to say of itself, whichever step it ends in."""
+        """Set the attributes that the training span has, whichever step it ends in."""
         self._facts = facts
 
     def trial(self, run: dg.DagsterRun, record: TrialRecord) -> None:
-        """Record a trial that has ended below the search, if it is one of those that are asked for."""
+        """Record a finished trial as a child of the search span, if the trial is sampled."""
         key = f"trial {record.number}"
         failed = record.state == "FAIL"
         if record.started_at and record.completed_at and self._tracing.is_sampled(run.run_id, key, failed):
@@ -82,15 +82,15 @@ class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
             )
 
     def belongs_to(self, mlflow_run_id: str | None) -> None:
-        """Have an MLflow receiver show the trace with this run of its own."""
+        """Link the trace to an MLflow run, which an MLflow receiver shows with it."""
         if mlflow_run_id:
             self._tracing.belongs_to(mlflow_run_id)
 
     def _settings(self, run: dg.DagsterRun | None) -> TracingSettings:
         experiment = run.tags.get("dagster/partition") if run else None
-        # The one that its trainings are logged to.
+        # The MLflow experiment of the trainings.
         mlflow_experiment = f"e2i_{experiment}" if experiment else "e2i_traces"
-        asked: dict[str, object] = {
+        options: dict[str, object] = {
             "endpoint": self.endpoint,
             "receiver": self.receiver,
             "project": self.project,
@@ -103,19 +103,19 @@ class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
             "trials": self.trials,
         }
         try:
-            return TracingSettings.model_validate(asked)
+            return TracingSettings.model_validate(options)
         except ValidationError as error:
             mistakes = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}" for one in error.errors())
             raise E2iError(
-                f"traces cannot be sent as the environment asks: {mistakes.strip()}. Correct the variables "
-                "E2I_TRACING_*, which .env.example explains, or set E2I_TRACING_RECEIVER=none"
+                f"the tracing settings are not valid: {mistakes.strip()}. Correct the variables "
+                "E2I_TRACING_*, which are explained in .env.example, or set E2I_TRACING_RECEIVER=none"
             ) from None
 
     def _close_training(
-        self, instance: dg.DagsterInstance, run: dg.DagsterRun, broken_off: BaseException | None
+        self, instance: dg.DagsterInstance, run: dg.DagsterRun, interruption: BaseException | None
     ) -> None:
-        """Record the span of the training where no step has: another step failed, or the run was to train nothing."""
-        error = _why_failed(instance, run) or (_of(broken_off) if broken_off else None)
+        """Record the training span if no step has: another step failed, or the run did not include the training."""
+        error = _why_failed(instance, run) or (_of(interruption) if interruption else None)
         is_over = error or (run.asset_selection is not None and _LAST not in run.asset_selection)
         if self._tracing.has(TRAINING) or not (is_over and (error or self._tracing.has(SEARCH))):
             return
@@ -131,13 +131,13 @@ class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
 
 
 def began(instance: dg.DagsterInstance, run: dg.DagsterRun) -> datetime:
-    """Return when a run started."""
+    """Return the start time of a run."""
     started = instance.get_run_stats(run.run_id).start_time
     return datetime.fromtimestamp(started, UTC) if started else datetime.now(UTC)
 
 
 def _why_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, str] | None:
-    """Return type and message of what failed a step of this run, of its cause where Dagster wrapped it."""
+    """Return the type and message of the first step failure of a run (of its cause, where Dagster wrapped it)."""
     records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1).records
     event = records[0].event_log_entry.dagster_event if records else None
     if event is None:
@@ -147,7 +147,7 @@ def _why_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[str, 
         error = error.cause
     kind = error.cls_name if error and error.cls_name else "Error"
     message = error.message.strip() if error else ""
-    # Dagster puts the whole name of the type in front.
+    # Dagster prepends the qualified name of the type.
     return kind, f"{event.step_key}: {message.partition(f'{kind}: ')[2] or message}"
 
 

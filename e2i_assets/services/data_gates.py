@@ -1,4 +1,4 @@
-"""What stands between a table and a training: its schema file, and the quality report, brought or made."""
+"""The gates between a dataset and its training: the schema file and the quality report."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +16,15 @@ from e2i_assets.core.leakage import shifted_target
 
 
 def schema_file(settings: Settings, name: str) -> Path:
-    """Return where the schema of an experiment's rows is kept: beside the experiment, to be versioned with it."""
+    """Return the path of the schema file of an experiment's rows, which is versioned with the experiment."""
     return settings.experiments / "schemas" / f"{name}.yaml"
 
 
 def keep_schema(settings: Settings, name: str, data: Dataset, replace: bool = False) -> Path | None:
-    """Write the schema file of a table that has none yet; return its path if it was written.
+    """Write the schema file of a table if it has none; return its path if it was written.
 
     Raises:
-        E2iError: The folder cannot be written to.
+        E2iError: The folder is not writable.
     """
     path = schema_file(settings, name)
     if path.is_file() and not replace:
@@ -43,10 +43,10 @@ def keep_schema(settings: Settings, name: str, data: Dataset, replace: bool = Fa
 
 
 def schema_mistakes(settings: Settings, experiment: Experiment, data: Dataset) -> list[str] | None:
-    """Return what breaks the schema file, None where there is no such file.
+    """Return the violations of the schema file, or None if there is no file.
 
     Raises:
-        TableSchemaInvalid: The file is no schema.
+        TableSchemaInvalid: The file is not a valid schema.
     """
     path = schema_file(settings, experiment.name)
     if not path.is_file():
@@ -56,10 +56,10 @@ def schema_mistakes(settings: Settings, experiment: Experiment, data: Dataset) -
 
 
 def quality(settings: Settings, experiment: Experiment, data: Dataset) -> tuple[QualityReport, GateDecision]:
-    """Return the quality report that counts, and what follows from it.
+    """Return the applicable quality report and the decision of the gate.
 
     Raises:
-        DataInvalid: A report that is brought is not there, or is no report.
+        DataInvalid: The configured report file is missing or not valid.
     """
     if experiment.quality_report is None:
         report = assess(data, experiment.name, datetime.now(UTC))
@@ -67,24 +67,24 @@ def quality(settings: Settings, experiment: Experiment, data: Dataset) -> tuple[
     limits = source_limits(settings.environment)
     path = limits.allowed_file(settings.root, experiment.quality_report, "quality_report")
     if not path.is_file():
-        rule = f"is not a file in {settings.root}: take the key out to have the quality measured"
+        rule = f"is not a file in {settings.root}: remove the key to have the quality measured"
         raise DataInvalid("data", [Violation("quality_report", experiment.quality_report, rule)])
     report = given_quality.parsed(text_of(path), experiment.quality_report)
     return report, given_quality.decided(report, len(data.frame))
 
 
 def gate_message(report: QualityReport, decision: GateDecision) -> str:
-    """Return what a person reads of the gate: the same in a run and in ``e2i experiment validate``."""
+    """Return the message of the gate, which is the same in a run and in ``e2i experiment validate``."""
     steps = () if decision.passed else report.remediation_steps
     return "; ".join((decision.reason, *steps))
 
 
 def require_open(settings: Settings, experiment: Experiment, data: Dataset) -> None:
-    """Accept a table only if nothing stands in its way.
+    """Check that a table passes all gates.
 
     Raises:
-        DataInvalid: With the reason.
-        TableSchemaInvalid: The schema file is no schema.
+        DataInvalid: A gate is closed; it has the reasons.
+        TableSchemaInvalid: The schema file is not a valid schema.
     """
     mistakes = [Violation("rows", experiment.name, one) for one in schema_mistakes(settings, experiment, data) or ()]
     mistakes += shifted_target.violations(data, experiment.leakage.accepted)

@@ -1,4 +1,4 @@
-"""Whether everything that an experiment would make is there, so that a second run makes only what is missing."""
+"""Whether all assets of an experiment are up to date, so that a second run makes only the missing parts."""
 
 from collections.abc import Collection
 
@@ -17,9 +17,9 @@ from e2i_assets.services.track_runs import is_waiting
 
 
 def is_complete(project: Project, experiment: Experiment) -> bool:
-    """Return whether the rows of today, with the experiment of today, lead to a finished training that is kept.
+    """Return whether the current rows and the current experiment have a finished, stored training.
 
-    The source is read: unchanged content counts, not unchanged time stamps. A larger budget is not complete.
+    Reads the source, because content decides, not time stamps. With a larger budget the experiment is not complete.
     """
     try:
         facts: SplitFacts = project.read(SplitFacts, "validation_splits", experiment.name)
@@ -33,7 +33,7 @@ def is_complete(project: Project, experiment: Experiment) -> bool:
 
 
 def is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> bool:
-    """Return whether the experiment of today leads to a finished training on the rows that were split."""
+    """Return whether the current experiment has a finished training on these splits."""
     identity = tuning.spec_hash(experiment, facts)
     run = project.training_runs.by_spec_hash(identity)
     if run is None or run.status != "finished" or not project.model_folder(experiment.name, identity).is_dir():
@@ -55,7 +55,7 @@ def is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> b
 
 
 def _gates_open(project: Project, experiment: Experiment, data: Dataset) -> bool:
-    """Return whether the table passes its schema file and quality report as they are today; a run says why not."""
+    """Return whether the table passes its current schema file and quality report; a run reports why not."""
     try:
         data_gates.require_open(project.settings, experiment, data)
     except E2iError:
@@ -64,7 +64,7 @@ def _gates_open(project: Project, experiment: Experiment, data: Dataset) -> bool
 
 
 def _searched_to_its_end(study: StoredStudy, pareto_set: Collection[int], experiment: Experiment) -> bool:
-    """Return whether another call would add no trial to a study: its end is the one that the experiment asks for."""
+    """Return whether another call would add no trial, because the study ended as the experiment configures."""
     spent = study.n_completed + study.n_pruned + study.n_failed
     if spent >= experiment.hpo.trials or (experiment.hpo.sampler == "grid" and study.stop_reason == "grid exhausted"):
         return True

@@ -1,4 +1,4 @@
-"""Reading the rows of an experiment in a run, and putting on record what their source held then."""
+"""Reads the rows of an experiment in a run, and records the state of their source."""
 
 from contextlib import suppress
 
@@ -14,14 +14,14 @@ from e2i_assets.services.project import Project
 def read_rows(project: Project, experiment: Experiment) -> pd.DataFrame:
     """Read the rows of a registered experiment.
 
-    What the source held is recorded before they are read: should it change in between, the next look sees that.
+    The source's fingerprint is recorded first: if the source changes while it is read, the next scan detects that.
 
     Raises:
-        DataInvalid: There is no such file, it is not what it should be, or there are no rows.
-        E2iError: The database cannot be reached or refuses the query.
+        DataInvalid: The file is missing or not valid, or there are no rows.
+        E2iError: The database is unreachable or rejects the query.
     """
     root, environment = project.settings.root, project.settings.environment
-    # A source that cannot be read is told about by the reading itself, which says more.
+    # Reading an unreadable source raises the more specific error below.
     with suppress(E2iError):
         fingerprint = Fingerprints(root, environment).fingerprint(experiment.source)
         project.source_states.read(experiment.name, fingerprint)

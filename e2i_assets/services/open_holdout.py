@@ -1,4 +1,4 @@
-"""Opening the holdout: the only place that reads its rows to judge a model, and each time leaves a record."""
+"""Opens the holdout. Only this module evaluates a model on holdout rows, and it records each access."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,7 +20,7 @@ from e2i_assets.services.training_records import interval_documents
 
 @dataclass(frozen=True, slots=True)
 class OpenedHoldout:
-    """What was seen in the holdout, and who had seen it before."""
+    """The results of an access to the holdout, and the earlier accesses."""
 
     opening: HoldoutOpening
     earlier: tuple[HoldoutOpening, ...]
@@ -30,21 +30,21 @@ class OpenedHoldout:
 
 
 def open_holdout(project: Project, name: str, who: str, why: str) -> OpenedHoldout:
-    """Judge the stored model of an experiment on its holdout rows, and record it before anybody sees a figure.
+    """Evaluate the stored model of an experiment on its holdout rows. The access is recorded before results are shown.
 
     Args:
-        workspace: The project.
-        name: Of the experiment.
-        who: Opens it.
-        why: The reason, for those who read the record.
+        project: The project.
+        name: Name of the experiment.
+        who: User that opens the holdout.
+        why: The recorded reason.
 
     Raises:
-        E2iError: There is no reason, or no trained model of today's rows.
+        E2iError: The reason is empty, or there is no trained model of the current rows.
     """
     if not why.strip():
         raise E2iError(
-            f"the holdout of {name} stays closed: give a reason with --why. It can be unseen only once, and who opened "
-            "it, when and why is recorded"
+            f"the holdout of {name} is not opened: give a reason with --why. The rows are unseen only once, and user, "
+            "time and reason are recorded"
         )
     experiment = project.experiment(name)
     run = _finished(project, name)
@@ -52,7 +52,7 @@ def open_holdout(project: Project, name: str, who: str, why: str) -> OpenedHoldo
     experiment_id = project.experiments.id_of(name)
     split_id = project.splits.id_of(experiment_id, sealed.facts.split_hash)
     if split_id is None or split_id != run.split_id:
-        raise E2iError(f"the trained model of {name} is not of today's split: `e2i run {name}` trains it, then open it")
+        raise E2iError(f"the model of {name} was trained on another split: run `e2i run {name}` first")
     truth, prediction = predicted_rows(project, name, run, sealed.facts, sealed.holdout)
     seen: TrainingRows = project.read(TrainingRows, "validation_splits", name)
     report = judged_rows(sealed.facts, run, seen.train, truth, prediction)
@@ -82,5 +82,5 @@ def _finished(project: Project, name: str) -> StoredRun:
         hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", name)
         run = project.training_runs.by_spec_hash(str(hpo.hpo_spec_hash))
     if run is None or run.status != "finished":
-        raise E2iError(f"{name} has no trained model, so there is nothing to judge: `e2i run {name}` makes one")
+        raise E2iError(f"{name} has no trained model, so there is nothing to evaluate: `e2i run {name}` trains one")
     return run

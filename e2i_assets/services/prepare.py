@@ -1,4 +1,4 @@
-"""What a database needs before anything can run on it: all tables, and the memory that an installation starts with."""
+"""Prepares a database: creates or updates all tables, and loads the starter memory."""
 
 from pathlib import Path
 
@@ -16,16 +16,16 @@ _INDEX = sa.text("SELECT e2i.index_hpo_patterns()")
 
 
 class NotPrepared(E2iError):
-    """A database whose tables are missing or out of date."""
+    """The tables of the database are missing or outdated."""
 
 
 def require_prepared(database: Database, sql_folder: Path) -> None:
-    """Check that `prepare` has nothing to do for the tables. It changes nothing and waits for no lock.
+    """Check that all tables are up to date. Changes nothing and waits for no lock.
 
     Raises:
-        DatabaseUnreachable: When no connection can be made.
-        NotPrepared: A table is missing or out of date.
-        MigrationRefused: When an applied file was changed since, or the database is newer than this program.
+        DatabaseUnreachable: No connection can be made.
+        NotPrepared: A table is missing or outdated.
+        MigrationRefused: An applied file has been changed, or the database is newer than this program.
     """
     database = database.acting_as(None)
     database.require_reachable()
@@ -37,13 +37,13 @@ def require_prepared(database: Database, sql_folder: Path) -> None:
 
 
 def prepare(database: Database, sql_folder: Path) -> MigrationReport:
-    """Bring all tables up to date, and put the starter memory in unless somebody took it out.
+    """Update all tables, and load the starter memory unless the user removed it.
 
-    Safe to call at any time, from any number of processes; when nothing is to do it costs a few queries.
+    Safe to call at any time from any number of processes. If nothing is to do, it costs a few queries.
 
     Raises:
-        DatabaseUnreachable: When no connection can be made.
-        MigrationRefused: When an applied file was changed since, or the database is newer than this program.
+        DatabaseUnreachable: No connection can be made.
+        MigrationRefused: An applied file has been changed, or the database is newer than this program.
     """
     report = migrate(database, sql_folder)
     load_starter(database)
@@ -53,13 +53,13 @@ def prepare(database: Database, sql_folder: Path) -> MigrationReport:
 def restored(
     database: Database, source: Path, sql_folder: Path, replace: bool
 ) -> tuple[dict[str, int], MigrationReport]:
-    """Put a backup into the database and bring it up to date, as `restore` and `prepare` do.
+    """Restore a backup into the database and update it, like `restore` followed by `prepare`.
 
     Returns:
-        The rows of each table that came from the backup, and what brought it up to date.
+        The number of restored rows of each table, and the migrations that updated it.
 
     Raises:
-        E2iError: Nothing was restored; or it was, and could not be brought up to date, which `e2i db migrate` repeats.
+        E2iError: Nothing was restored; or the update after the restore failed, which `e2i db migrate` repeats.
     """
     database = database.acting_as(None)
     rows = restore(database, source, sql_folder, replace)

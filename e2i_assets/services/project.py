@@ -1,4 +1,4 @@
-"""One project as the code above it sees it: its settings, its database, and where the values of its assets are."""
+"""A project: its settings, its database with the repositories, and the folders of its asset values."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,18 +26,18 @@ from e2i_assets.core.experiments.file import experiment_from
 
 
 class ExperimentRetired(E2iError):
-    """An experiment that is not in use any more, and is asked for all the same."""
+    """The experiment is retired."""
 
 
-# What holds rows, or models with a few of them, or says what was done with them.
+# Folders that contain rows, models with some of them, or logs about them.
 _PRIVATE = ("assets", "models", "champions", "reports", "mlflow-artifacts", "mlflow-outbox", "logs")
 
 
 def opened(settings: Settings, database: Database) -> "Project":
-    """Return the project, with the folders that hold rows readable by this account alone.
+    """Return the project, after creating the folders with rows so that only this account can read them.
 
-    A folder that is there already keeps its mode: somebody may have opened it on purpose. The one above them is not
-    closed, since the embedded server of root works in it under an account of its own.
+    The mode of an existing folder is unchanged, because the user may have set it. The parent folder stays readable,
+    because an embedded server started by root runs under another account.
     """
     for name in _PRIVATE:
         (settings.state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -58,12 +58,12 @@ class Project:
 
     @property
     def splits(self) -> SplitRepository:
-        """Splits, and the split that each entity keeps."""
+        """Splits, and the assignments of the entities."""
         return SplitRepository(self.database)
 
     @property
     def leakage_audit(self) -> LeakageAuditRepository:
-        """What was checked for leakage, for each split."""
+        """Results of the leakage audit of each split."""
         return LeakageAuditRepository(self.database)
 
     @property
@@ -98,7 +98,7 @@ class Project:
 
     @property
     def starter_patterns(self) -> StarterPatternRepository:
-        """The patterns that ship with the product."""
+        """The starter memory."""
         return StarterPatternRepository(self.database)
 
     @property
@@ -113,18 +113,18 @@ class Project:
 
     @property
     def source_states(self) -> SourceStateRepository:
-        """What each source held when it was last read."""
+        """Fingerprint of each source when it was last read."""
         return SourceStateRepository(self.database)
 
     def asset_folder(self, asset: str, experiment: str) -> Path:
-        """Return where the value of an asset is kept for an experiment."""
+        """Return the folder of an asset's value for an experiment."""
         return self.settings.assets / asset / experiment
 
     def read(self, kind: type[Any], asset: str, experiment: str) -> Any:
         """Read the stored value of an asset as ``kind``.
 
         Raises:
-            AssetMissing: It has not been made yet.
+            AssetMissing: The asset has not been materialized.
         """
         return asset_values.read(kind, self.asset_folder(asset, experiment))
 
@@ -132,22 +132,22 @@ class Project:
         """Return a registered experiment.
 
         Raises:
-            ExperimentNotRegistered: There is none of that name.
+            ExperimentNotRegistered: No experiment has this name.
         """
         row = self.experiments.get(name)
         if row is None:
             raise ExperimentNotRegistered(
-                f"experiment {name!r} is not registered: `e2i experiment list` shows which are"
+                f"experiment {name!r} is not registered: `e2i experiment list` shows the registered ones"
             )
         return experiment_from(row.spec, f"registered experiment {name}")
 
     def current_experiment(self, name: str) -> Experiment:
-        """Return an experiment as its file says today, and register it so; without a file, as it is registered.
+        """Return an experiment from its current file and register it; without a file, return the registered one.
 
         Raises:
-            ExperimentInvalid: The file has mistakes; what was registered stays.
-            ExperimentNotRegistered: There is neither a file nor a registered experiment of that name.
-            ExperimentRetired: Its file was removed.
+            ExperimentInvalid: The file is not valid; the registered experiment is unchanged.
+            ExperimentNotRegistered: There is neither a file nor a registered experiment with this name.
+            ExperimentRetired: The file was deleted.
         """
         path = self.settings.experiments / f"{name}.yaml"
         if not path.is_file():
@@ -165,14 +165,14 @@ class Project:
         return experiment
 
     def tracker(self) -> Tracker:
-        """Return MLflow: a server of one's own, else the schema ``mlflow`` of the database."""
+        """Return the tracker: the user's MLflow server, or the schema ``mlflow`` of the database."""
         uri = self.settings.mlflow_tracking_uri or self.database.url_for("mlflow")
         return Tracker(uri, self.settings.artifacts, self.database.advisory_lock)
 
     def model_folder(self, experiment: str, identity: str) -> Path:
-        """Return where the model of a training is kept."""
+        """Return the folder of the model of a training."""
         return self.settings.state / "models" / experiment / identity[:12]
 
     def champion_folder(self, experiment: str, model_key: str) -> Path:
-        """Return where a model that became champion is kept, whatever is trained later."""
+        """Return the folder of a promoted model, which later trainings do not change."""
         return self.settings.state / "champions" / experiment / model_key[:12]

@@ -1,4 +1,4 @@
-"""Champion and challenger: a new model stands beside the one in use on the same test rows, and the better one stays."""
+"""Champion and challenger: compares a new model with the champion on the same test rows and promotes the better one."""
 
 import shutil
 from collections.abc import Sequence
@@ -27,17 +27,17 @@ REQUIRED_CHECKS = tuple(one for one in CHECKS if one.asset == "trained_model" an
 def promote(
     project: Project, experiment: Experiment, rows: TrainingRows, failed: Sequence[str] | None = None
 ) -> ChampionModel:
-    """Decide whether the stored model of an experiment is its champion from now on, once for each model.
+    """Decide whether the stored model of an experiment becomes its champion, once per model.
 
-    One at a time: two that were compared with the same champion would both take its place, the worse one perhaps last.
+    A lock serializes this: of two models compared with the same champion, the worse one could win otherwise.
 
     Args:
-        workspace: The project.
-        experiment: Whose model.
-        failed: Those of `REQUIRED_CHECKS` that this model failed, each with the reason; None: they are evaluated here.
+        project: The project.
+        experiment: Experiment of the model.
+        failed: The `REQUIRED_CHECKS` that the model failed, with reasons; None to evaluate them here.
 
     Raises:
-        E2iError: There is no trained model of today's rows.
+        E2iError: There is no trained model of the current rows.
     """
     with project.database.advisory_lock(f"champion of {experiment.name}"):
         return _promoted(project, experiment, rows, failed)
@@ -58,7 +58,7 @@ def _promoted(
         champion, known = store.current(experiment_id), store.about(experiment_id, challenger)
     assert known is not None
     if champion is not None and champion.challenger_key == challenger:
-        _kept_apart(project, experiment.name, run)  # again, where a lost state folder took it along
+        _kept_apart(project, experiment.name, run)  # repeated, because the state folder may have been lost
     aliases = _point_aliases(project, run, champion)
     return ChampionModel(
         model_key=champion.challenger_key if champion else None,
@@ -78,7 +78,7 @@ def _promoted(
 
 
 def _is_due_again(known: StoredDecision, champion: StoredDecision | None, run: StoredRun) -> bool:
-    """Return whether a model that was judged before is judged again: not in use, and not beaten here by who is."""
+    """Return whether an evaluated model is evaluated again: it is not in use and did not lose to this champion."""
     if champion is None:
         return True
     if champion.challenger_key == known.challenger_key:
@@ -129,7 +129,7 @@ def _decide(
 
 
 class _NotComparableError(E2iError):
-    """Why a champion cannot be judged on today's test rows."""
+    """The champion cannot be evaluated on the current test rows."""
 
 
 def _compared(
@@ -141,15 +141,17 @@ def _compared(
     counted: Measure,
 ) -> Comparison:
     if project.champions.config_hash(run.split_id) != champion.config_hash:
-        raise _NotComparableError("the rows are split in another way, and it may have learnt from these")
+        raise _NotComparableError("the rows are split differently, and it may have been trained on these")
     truth, new = predicted_rows(project, experiment.name, run, rows.facts, rows.test)
     try:
         model = load_model(Path(champion.model_folder) / ARCHIVE)
         if missing := sorted(set(model.feature_names_in_) - set(rows.facts.features)):
-            raise _NotComparableError(f"it needs {', '.join(missing)}, which the rows do not have any more")
+            raise _NotComparableError(f"it requires {', '.join(missing)}, which the rows no longer have")
         labels = () if model.classes_ is None else tuple(str(label) for label in model.classes_)
         if labels != tuple(rows.facts.classes):
-            raise _NotComparableError(f"it tells {', '.join(labels) or 'numbers'} apart, and they are others now")
+            raise _NotComparableError(
+                f"its classes are {', '.join(labels) or 'numbers'}, which differ from the current ones"
+            )
         old = predicted_by(model, rows.facts, rows.test)
     except ModelInvalid as error:
         raise _NotComparableError(str(error)) from error
@@ -180,7 +182,7 @@ def _folder(project: Project, run: StoredRun, name: str) -> Path:
 
 
 def _kept_apart(project: Project, name: str, run: StoredRun) -> Path:
-    """Copy the model to where no later training of the same study writes, and return that place."""
+    """Copy the model to a folder that no later training of the same study overwrites, and return it."""
     place = project.champion_folder(name, run.fitted_model_key)
     if not place.is_dir():
         with replacing(place) as fresh:
@@ -189,7 +191,7 @@ def _kept_apart(project: Project, name: str, run: StoredRun) -> Path:
 
 
 def _point_aliases(project: Project, run: StoredRun, champion: StoredDecision | None) -> str:
-    """Have MLflow's aliases say who is who; best effort, as everything there."""
+    """Set the aliases in MLflow to the champion and the challenger. Best effort, like all of MLflow."""
     version = version_of(project.database, run.id)
     if version is None or run.mlflow_run_id is None or not version.model_version.isdigit():
         return "MLflow does not have the model"

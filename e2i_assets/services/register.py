@@ -1,4 +1,4 @@
-"""From experiment files to registered experiments: the chosen ones all, or none of them."""
+"""Registers experiment files: all of the chosen ones or none."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from e2i_assets.services.project import Project
 
 
 def registered(project: Project, names: Sequence[str]) -> list[str]:
-    """Register the experiments of these names, all files when there is none, and return the names.
+    """Register the named experiments, or all files if no name is given, and return the names.
 
     Raises:
         ExperimentInvalid: A chosen file is not valid; nothing was registered.
-        E2iError: Several are not, or there is no experiment of a name, or none at all.
+        E2iError: Several are not valid, a name does not exist, or there are no experiments.
     """
     chosen = chosen_experiments(strict(read_folder(project.settings.experiments)), names)
     register(project, chosen)
@@ -21,16 +21,16 @@ def registered(project: Project, names: Sequence[str]) -> list[str]:
 
 
 def chosen_experiments(folder: ExperimentFolder, names: Sequence[str]) -> list[Experiment]:
-    """Return the experiments of these names, each once, in this order; all when there is none.
+    """Return the named experiments without duplicates in this order; all if no name is given.
 
     Raises:
         ExperimentInvalid: A chosen file is not valid.
-        E2iError: Several are not, or there is no experiment of a name, or none at all.
+        E2iError: Several are not valid, a name does not exist, or there are no experiments.
     """
     if not names:
         folder.require_valid()
         if not folder.experiments:
-            raise E2iError("there is no experiment yet: `e2i experiment new NAME` writes the first one")
+            raise E2iError("there are no experiments yet: `e2i experiment new NAME` creates one")
         return list(folder.experiments.values())
     chosen: list[Experiment] = []
     mistakes: list[E2iError] = []
@@ -47,7 +47,7 @@ def chosen_experiments(folder: ExperimentFolder, names: Sequence[str]) -> list[E
 
 
 def register(project: Project, experiments: Sequence[Experiment]) -> None:
-    """Insert experiments or bring them up to date."""
+    """Insert or update experiments."""
     store = project.experiments
     for experiment in experiments:
         store.register_experiment(experiment)

@@ -1,4 +1,4 @@
-"""The HPO pattern memory at work: asked before a study, told after it."""
+"""The HPO pattern memory: queried before a study, updated after it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,16 +19,16 @@ from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search_space.space import as_documents
 from e2i_assets.services.project import Project
 
-# Enough that most kinds of problem are among them; more would say little that these do not.
+# Covers most kinds of problems; more would add little.
 _PATTERNS_ASKED_FOR = 50
 _LONGEST_REASON = 500
 
 
 class Remembered(BaseModel):
-    """What the memory keeps of a study, and what it brought to it.
+    """The stored pattern of a study, and the effect of its warm start.
 
     Attributes:
-        error: Why something could not be kept. The training run does not depend on it.
+        error: Why storing failed. The training run does not depend on it.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -41,10 +41,10 @@ class Remembered(BaseModel):
 
 
 def warm_start(project: Project, experiment: Experiment, rows: SearchRows) -> WarmStart:
-    """Return what the experiment's study may try first, by what similar patterns say of it.
+    """Return the first configurations for the study, chosen from similar patterns.
 
-    Patterns of the same train and validation rows are left out: a study would warm-start from itself, and other test
-    rows would change it.
+    Patterns of the same train and validation rows are excluded: a study would warm-start from itself, and a change of
+    only the test rows would change it.
     """
     features = meta_features(
         rows.train.features, target_codes(rows.train.target, rows.facts.classes), experiment.problem_type
@@ -57,7 +57,7 @@ def warm_start(project: Project, experiment: Experiment, rows: SearchRows) -> Wa
         reason = f"{len(found)} patterns of {experiment.algorithm} for {experiment.problem_type} by {experiment.metric}"
         reason += f" are at least {settings.min_similarity:g} similar"
         return _started(experiment, found, features, reason)
-    except Exception as error:  # noqa: BLE001  # whatever is wrong with the memory, a study can do without it
+    except Exception as error:  # noqa: BLE001  # a study does not depend on the memory
         why = _in_words(error)
         cold = _started(experiment, [], features, f"the study starts cold, as the memory could not be read: {why}")
         return cold.model_copy(update={"error": why})
@@ -75,7 +75,7 @@ def _started(experiment: Experiment, found: Sequence[Pattern], features: Mapping
 
 
 def _in_words(error: Exception) -> str:
-    """Return the first line of an exception: the others hold the statement and its values."""
+    """Return the first line of an exception; the other lines have the statement with its values."""
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"[:_LONGEST_REASON]
 
@@ -83,7 +83,7 @@ def _in_words(error: Exception) -> str:
 def remember(
     project: Project, experiment: Experiment, facts: SplitFacts, start: WarmStart, tuned: tuning.Tuned
 ) -> Remembered:
-    """Keep a finished study as a pattern, once, and say what its warm start brought."""
+    """Store a finished study as a pattern, once, and return the effect of its warm start."""
     result = tuned.result
     if result is None or result.best is None:
         return Remembered(pattern_id=None, reason="no trial to train, so nothing to remember", uses=())
@@ -98,14 +98,14 @@ def remember(
             recorded.append(use)
         doing = "linking the training run to it"
         project.training_runs.link_pattern(tuned.identity, pattern_id)
-    except Exception as error:  # noqa: BLE001  # the model is kept: what the memory lacks, the next call adds
+    except Exception as error:  # noqa: BLE001  # the model is stored; the next call adds what is missing
         why = f"{doing} failed: {_in_words(error)}"
         return Remembered(pattern_id=pattern_id, reason=why, uses=tuple(recorded), error=why)
     return Remembered(pattern_id=pattern_id, reason="stored", uses=tuple(recorded), head_start=uses.head_start(result))
 
 
 def _recorded_uses(project: Project, identity: str, result: StudyResult) -> Iterator[WarmStartUse]:
-    """Record each use of a pattern, and return those that are on record."""
+    """Record the uses of patterns in this study, and return all recorded ones."""
     study = project.studies.by_spec_hash(identity)
     if study is None:
         raise E2iError(f"study {result.study_name} is not in ml_hpo_studies: materialise hpo_study again")
@@ -134,7 +134,7 @@ def patterns_like(
     min_similarity: float,
     limit: int,
 ) -> list[SimilarPattern]:
-    """Return the patterns at least so similar to rows with these meta-features, but for those of the same rows."""
+    """Return the patterns with at least this similarity to the meta-features, except those of the same rows."""
     return project.patterns.similar(
         algorithm=experiment.algorithm,
         problem_type=experiment.problem_type,
@@ -168,7 +168,7 @@ def _patterns(project: Project, experiment: Experiment, features: dict[str, floa
 
 
 def _once_for_each_problem(similar: list[SimilarPattern]) -> list[SimilarPattern]:
-    """Keep the better of two patterns of the same rows: together they would count twice."""
+    """Drop the worse of two patterns of the same rows, which would otherwise count twice."""
     best: dict[str, SimilarPattern] = {}
     for one in similar:
         known = best.get(one.data_hash)

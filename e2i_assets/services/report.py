@@ -1,4 +1,4 @@
-"""The report of a training, as a file."""
+"""Writes the report of a training as a file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,19 +34,19 @@ from e2i_assets.services.track_runs import mlflow_url
 
 @dataclass(frozen=True, slots=True)
 class WrittenReport:
-    """A report as it stands on disk, and what it says at its top."""
+    """A written report and its summary."""
 
     path: Path
     verdict: Sequence[str]
 
 
 def study_pictures_of(project: Project, start: TrainingStart) -> dict[str, bytes]:
-    """Return the pictures of the study of this training, by file name."""
+    """Return the plots of the training's study, by file name."""
     return kept_pictures(report_folder(project.settings, start.experiment.name, start.study_key) / STUDY)
 
 
 def written_report(project: Project, record: TrainingRecord, tracked: TrackingResult) -> WrittenReport:
-    """Write the report of a training and the pictures of its model as files."""
+    """Write the report of a training and the plots of its model as files."""
     folder = report_folder(project.settings, record.experiment.name, record.start.study_key)
     missing = [] if tracked.status == "logged" else [f"the log in MLflow is {tracked.status}: {tracked.reason}"]
     report = ReportFacts(record, _places(project, record, tracked), missing, made_at=datetime.now(UTC))
@@ -56,7 +56,7 @@ def written_report(project: Project, record: TrainingRecord, tracked: TrackingRe
 
 
 def unused_columns(project: Project, experiment: Experiment) -> dict[str, str]:
-    """Return the columns that nobody asked to keep out of the features and that are none, with the reason."""
+    """Return the columns that were excluded automatically from the features, with the reasons."""
     try:
         known: DatasetFacts = project.read(DatasetFacts, "dataset", experiment.name)
     except AssetMissing:
@@ -65,7 +65,7 @@ def unused_columns(project: Project, experiment: Experiment) -> dict[str, str]:
 
 
 def pointed_out(project: Project, experiment: Experiment) -> tuple[str, ...]:
-    """Return what a person should know of the rows of an experiment, each a sentence."""
+    """Return notes about the rows of an experiment, one sentence each."""
     try:
         facts: SplitFacts = project.read(SplitFacts, "validation_splits", experiment.name)
     except AssetMissing:
@@ -74,7 +74,7 @@ def pointed_out(project: Project, experiment: Experiment) -> tuple[str, ...]:
 
 
 def _places(project: Project, record: TrainingRecord, tracked: TrackingResult) -> list[Place]:
-    """Return where a person finds each part of a training."""
+    """Return the locations of the parts of a training."""
     start, hpo = record.start, record.hpo
     version = f"{tracked.registered_model_name}, version {tracked.version}" if tracked.version is not None else "none"
     dagster = f"{project.settings.dagster_url}/runs/{start.dagster_run_id}"
@@ -92,16 +92,18 @@ def _places(project: Project, record: TrainingRecord, tracked: TrackingResult) -
 
 
 def latest_report(settings: Settings, experiment: str) -> Path:
-    """Return where the report of an experiment's latest training is; this needs no database.
+    """Return the path of the report of an experiment's latest training. Needs no database.
 
     Raises:
-        ReportMissing: It was not trained yet, or before there were reports.
+        ReportMissing: The experiment has not been trained, or its training has no report.
     """
     folder = settings.assets / "best_hyperparameters" / experiment
     try:
         hpo: HpoOutput = asset_values.read(HpoOutput, folder)
     except AssetMissing:
-        raise ReportMissing(f"{experiment} was not trained yet, so there is no report: e2i run {experiment}") from None
+        raise ReportMissing(
+            f"{experiment} has not been trained yet, so there is no report: e2i run {experiment}"
+        ) from None
     path = report_folder(settings, experiment, str(hpo.hpo_spec_hash)) / REPORT
     if not path.is_file():
         raise ReportMissing(

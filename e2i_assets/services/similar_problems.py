@@ -1,4 +1,4 @@
-"""Which patterns of the memory are like the problem of an experiment, and in what each is different."""
+"""The patterns that are similar to an experiment's problem, and their differences from it."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from e2i_assets.services.remember import patterns_like
 
 @dataclass(frozen=True, slots=True)
 class SimilarProblem:
-    """A pattern with its similarity; `differences` is empty where only the sizes could be compared."""
+    """A pattern with its similarity; `differences` is empty if only the sizes could be compared."""
 
     pattern: SimilarPattern
     differences: tuple[Difference, ...]
@@ -26,7 +26,7 @@ class SimilarProblem:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A problem as its experiment was last seen, and where that was read."""
+    """The latest meta-features of an experiment's rows, and their origin."""
 
     meta_features: dict[str, float]
     data_hash: str | None
@@ -34,16 +34,16 @@ class Described:
 
 
 class _Seen(BaseModel):
-    """What is read of a stored warm start."""
+    """The fields that are read from a stored warm start."""
 
     meta_features: dict[str, float]
 
 
 def described(project: Project, experiment: Experiment) -> Described:
-    """Return what is known of an experiment's rows.
+    """Return the meta-features of an experiment's rows.
 
     Raises:
-        E2iError: Nothing is: neither `warm_start` was made nor a pattern left.
+        E2iError: There is neither a stored warm start nor a pattern.
     """
     try:
         seen: _Seen = project.read(_Seen, "warm_start", experiment.name)
@@ -54,8 +54,8 @@ def described(project: Project, experiment: Experiment) -> Described:
         pattern = project.patterns.get(pattern_id) if pattern_id else None
     if pattern is None:
         raise E2iError(
-            f"nothing is known yet of the rows of {experiment.name}: `e2i run {experiment.name}` looks at them, "
-            "or materialise its warm_start in Dagster"
+            f"the rows of {experiment.name} have not been described yet: run `e2i run {experiment.name}` "
+            "or materialize its warm_start in Dagster"
         )
     return Described(dict(pattern.meta_features), pattern.data_hash, f"its pattern {pattern.pattern_id}")
 
@@ -63,7 +63,7 @@ def described(project: Project, experiment: Experiment) -> Described:
 def similar_problems(
     project: Project, experiment: Experiment, problem: Described, min_similarity: float, limit: int
 ) -> list[SimilarProblem]:
-    """Return the patterns at least so similar to an experiment's problem, as its warm start would find them."""
+    """Return the patterns with at least this similarity to an experiment's problem, as its warm start finds them."""
     found = patterns_like(project, experiment, problem.meta_features, problem.data_hash, min_similarity, limit)
     vector = meta_vector.meta_vector(problem.meta_features)
     return [_compared(pattern, vector) for pattern in found]

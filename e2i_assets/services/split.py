@@ -1,4 +1,4 @@
-"""Places the rows of a dataset, remembering in the database where each entity went: it never moves again."""
+"""Splits the rows of a dataset. The split of each entity is stored in the database and never changes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,17 +31,17 @@ from e2i_assets.services.project import Project
 
 
 def split(project: Project, experiment: Experiment, dataset: Dataset) -> SplitTables:
-    """Place every row, look for leakage, store who went where and what was found, and return the tables by role.
+    """Split the rows, audit them for leakage, store the assignments and the findings, and return the tables by split.
 
     Raises:
-        DataInvalid: The rows cannot be split by the policy; the split is not stored, what was found is.
+        DataInvalid: The policy cannot split the rows. The findings are stored, the split is not.
     """
     store = project.splits
     experiment_id = project.experiments.id_of(experiment.name)
     times = dataset.frame[dataset.time] if dataset.time else None
     config = _config(experiment)
     assignment = _assignment(store, experiment, dataset, (experiment_id, config))
-    # What keeps rows together goes with them, because folds must not tear them apart either; it is no feature.
+    # The grouping columns are kept, because folds must keep groups together too; they are not features.
     columns_kept = list(dict.fromkeys([*dataset.features, dataset.target, *_entity(dataset), *dataset.segments]))
     tables = {role: dataset.frame.loc[assignment.roles == role, columns_kept] for role in ROLES}
     facts = _facts(experiment, dataset, assignment, tables)
@@ -59,7 +59,7 @@ def split(project: Project, experiment: Experiment, dataset: Dataset) -> SplitTa
 
 
 def _optimised(experiment: Experiment) -> list[str]:
-    """Return the metrics that every trial computes on the validation rows; folds have rules of their own."""
+    """Return the metrics that each trial computes on the validation rows; folds have their own rules."""
     if experiment.hpo.objective != "validation":
         return []
     hpo = experiment.hpo
@@ -67,7 +67,7 @@ def _optimised(experiment: Experiment) -> list[str]:
 
 
 def _config(experiment: Experiment) -> str:
-    """Return the identity of a way of splitting: with another one, rows are placed anew."""
+    """Return the hash of the splitting method: another method splits all rows anew."""
     columns, how = experiment.columns, experiment.split
     way = {
         "strategy": _strategy(experiment),
@@ -86,7 +86,7 @@ def _strategy(experiment: Experiment) -> Strategy:
 
 def _assignment(store: SplitRepository, experiment: Experiment, dataset: Dataset, way: tuple[str, str]) -> Assignment:
     how, boundaries = _strategy(experiment), store.boundaries(*way)
-    # Without a name a row is known by its position, and where time decides, the kept periods say more than that.
+    # Rows without an id are identified by position; with a time split, the stored periods are more reliable.
     unnamed = how == "time" and not dataset.ids
     entities = entity_keys(dataset.frame, dataset.group, dataset.ids)
     previous = None if unnamed else store.previous(*way)
@@ -108,7 +108,7 @@ def _entity(dataset: Dataset) -> tuple[str, ...]:
 
 
 def role_rows(tables: SplitTables) -> list[dict[str, Any]]:
-    """Return a row for each role but the holdout, whose rows are counted and not looked at."""
+    """Return a table row for each split. Of the holdout, only the number of rows is read."""
     total = sum(tables.facts.counts.values())
     found = []
     for role, count in tables.facts.counts.items():

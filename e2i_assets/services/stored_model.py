@@ -1,4 +1,4 @@
-"""A model as it is stored, judged on rows of its split."""
+"""Evaluates a stored model on rows of its split."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,28 +19,28 @@ from e2i_assets.services.project import Project
 if TYPE_CHECKING:
     from e2i_assets.core.fitting.fitted_model import FittedModel
 
-ARCHIVE = Path("data", "model")  # where an MLflow folder of ours has the model itself
+ARCHIVE = Path("data", "model")  # the model in an MLflow model folder of this package
 
 
 def predicted_rows(
     project: Project, experiment: str, run: StoredRun, facts: SplitFacts, rows: RowSource
 ) -> tuple[Array, Prediction]:
-    """Return the truth and the stored model's prediction of rows.
+    """Return the true values and the stored model's predictions for rows.
 
     Raises:
-        ModelInvalid: It is not there any more, or not the one that was stored.
+        ModelInvalid: The model is missing or differs from the one that was stored.
     """
     model = load_model(project.model_folder(experiment, run.spec_hash) / ARCHIVE)
     return target_codes(rows.target, facts.classes), predicted_by(model, facts, rows)
 
 
 def predicted_by(model: "FittedModel", facts: SplitFacts, rows: RowSource) -> Prediction:
-    """Return what a model predicts of rows."""
+    """Return a model's predictions for rows."""
     return predicted_frame(model, facts.problem_type, rows.features)
 
 
 def predicted_frame(model: "FittedModel", problem_type: ProblemType, features: pd.DataFrame) -> Prediction:
-    """Return what a model predicts of a table of features."""
+    """Return a model's predictions for a table of features."""
     if problem_type == "regression":
         return Prediction(labels=model.predict(features))
     return from_scores(model.predict_proba(features))
@@ -49,7 +49,7 @@ def predicted_frame(model: "FittedModel", problem_type: ProblemType, features: p
 def judged_rows(
     facts: SplitFacts, run: StoredRun, train: RowSource, truth: Array, prediction: Prediction
 ) -> SplitEvaluation:
-    """Evaluate a prediction as the training did: at its threshold, with the rarer class of its train rows."""
+    """Evaluate a prediction like the training: with its threshold, and the minority class of its train rows."""
     rarer = None
     if len(facts.classes) == 2:
         rarer = int(np.bincount(target_codes(train.target, facts.classes), minlength=2).argmin())

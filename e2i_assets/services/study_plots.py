@@ -1,4 +1,4 @@
-"""The pictures of an experiment's study: drawn once, when it ends, and kept for the report and for MLflow."""
+"""The plots of a study: drawn once at its end, and stored for the report and MLflow."""
 
 from e2i_assets.adapters.files.report_files import STUDY, keep_pictures, report_folder
 from e2i_assets.core.experiments.experiment import Experiment
@@ -13,7 +13,7 @@ from e2i_assets.services.tune import importances
 
 
 def drawn_study(project: Project, experiment: Experiment, tuned: Tuned, warm_start: WarmStart) -> dict[str, bytes]:
-    """Draw a study and keep the pictures: PNGs by file name, none without a study or with the pictures switched off."""
+    """Draw and store the plots: PNGs by file name, empty without a study or if plots are switched off."""
     result = tuned.result
     if result is None:
         return {}

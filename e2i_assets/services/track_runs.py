@@ -1,4 +1,4 @@
-"""Trainings in MLflow, now or later: what it does not take waits in the outbox, and is sent when it is back."""
+"""Logs trainings in MLflow. If MLflow is unavailable, they wait in the outbox and are sent later."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,19 +13,19 @@ from e2i_assets.adapters.repositories.training_runs import Alongside, StoredRun
 from e2i_assets.core.contracts.contract import MlflowInfo
 from e2i_assets.services.project import Project
 
-_BEING_SENT = "the process that was sending it ended before it had done so"
+_BEING_SENT = "the process that was sending it ended too early"
 
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """What became of a training that MLflow had missed."""
+    """The result of sending a training that MLflow had missed."""
 
     experiment: str
     result: TrackingResult
 
 
 def log(project: Project, experiment: str, identity: str, tracked: TrackedRun) -> TrackingResult:
-    """Tell MLflow of a training; what it does not take waits, and so does what a killed process was sending."""
+    """Log a training in MLflow. On failure, or if the process is killed meanwhile, it waits in the outbox."""
     outbox = Outbox(project.settings.outbox)
     trouble = _put(outbox, experiment, identity, tracked, _BEING_SENT)
     result = project.tracker().log(tracked)
@@ -37,12 +37,12 @@ def log(project: Project, experiment: str, identity: str, tracked: TrackedRun) -
 
 
 def attach(project: Project, experiment: str, identity: str, files: Mapping[str, bytes]) -> TrackingResult:
-    """Add files to the MLflow run of a finished training, now, or with the training when that is sent later.
+    """Add files to the MLflow run of a finished training, now or when the training is sent.
 
     Args:
-        workspace: The project.
+        project: The project.
         experiment: Name of the experiment.
-        identity: Of its study: the spec hash.
+        identity: Study key of the training.
         files: File name to content: a figure, a table, an HTML page.
     """
     run = project.training_runs.by_spec_hash(identity)
@@ -54,24 +54,24 @@ def attach(project: Project, experiment: str, identity: str, files: Mapping[str,
 
 
 def waiting(project: Project, experiment: str | None = None) -> list[Pending]:
-    """Return the trainings that MLflow has not taken yet, of every experiment or of one."""
+    """Return the trainings that wait to be sent to MLflow, for one or all experiments."""
     return list(Outbox(project.settings.outbox).pending(experiment))
 
 
 def is_waiting(project: Project, experiment: str, identity: str) -> bool:
-    """Whether the training of a study is kept, and waits to be sent to MLflow."""
+    """Return whether the training of a study waits to be sent to MLflow."""
     return Outbox(project.settings.outbox).get(experiment, identity) is not None
 
 
 def catch_up(project: Project, experiment: str | None = None) -> Iterator[CaughtUp]:
-    """Send what MLflow has missed, and bring every link up to date; a second time there is nothing left to do."""
+    """Send what MLflow has missed, and update the links. Repeating it has no effect."""
     for one in waiting(project, experiment):
         with project.database.advisory_lock(f"catch up {one.identity}"):
             yield CaughtUp(one.experiment, _sent(project, one))
 
 
 def close_stale(project: Project, has_ended: Callable[[str], bool]) -> list[str]:
-    """Close the MLflow runs that a crash left open, if MLflow is there: the next sweep finds them otherwise."""
+    """Close the MLflow runs that a crash left open. If MLflow is unavailable, a later sweep closes them."""
     try:
         return project.tracker().close_stale(has_ended)
     except tracking_failures():
@@ -79,7 +79,7 @@ def close_stale(project: Project, has_ended: Callable[[str], bool]) -> list[str]
 
 
 def said(result: TrackingResult) -> str:
-    """Return in words why MLflow does not have a training."""
+    """Return the reason why MLflow does not have a training."""
     return f"{result.status}: {result.reason}"
 
 
@@ -87,7 +87,7 @@ def _sent(project: Project, pending: Pending) -> TrackingResult:
     outbox, store = Outbox(project.settings.outbox), project.training_runs
     run = store.by_spec_hash(pending.identity)
     if run is None or run.status != "finished" or run.model_key != pending.run.run_key:
-        # A later training of the same study took its place, or it never came to its end: `e2i run` logs that one.
+        # A later training of the same study replaced it, or it did not finish: `e2i run` logs that training.
         outbox.drop(pending.experiment, pending.identity)
         return TrackingResult("refused", reason="its training did not finish, or was replaced by another: e2i run")
     folder = project.model_folder(pending.experiment, pending.identity)
@@ -101,7 +101,7 @@ def _sent(project: Project, pending: Pending) -> TrackingResult:
 
 
 def _put(outbox: Outbox, experiment: str, identity: str, tracked: TrackedRun, reason: str) -> str:
-    """Keep a training for later; a full disk costs it that, and not the model. Returns what is to be said of it."""
+    """Store a training in the outbox. If that fails (full disk), return a message; the model is not affected."""
     try:
         outbox.put(experiment, identity, tracked, reason)
     except OSError as error:
@@ -110,7 +110,7 @@ def _put(outbox: Outbox, experiment: str, identity: str, tracked: TrackedRun, re
 
 
 def _renumbered(project: Project, run: StoredRun, result: TrackingResult) -> Alongside:
-    """Return what gives the registered version of a model the number that MLflow gave it, keeping its stage."""
+    """Return the write that sets the model version to the number from MLflow, keeping its stage."""
     known = version_of(project.database, run.id)
 
     def write(connection: sa.Connection, run_id: str) -> None:
@@ -123,14 +123,14 @@ def _renumbered(project: Project, run: StoredRun, result: TrackingResult) -> Alo
 
 
 def mlflow_url(project: Project, tracked: TrackingResult) -> str | None:
-    """Return where a person can open the run, None where there is none."""
+    """Return the URL of the MLflow run, or None."""
     if tracked.run_id is None:
         return None
     return f"{project.settings.mlflow_url}/#/experiments/{tracked.experiment_id}/runs/{tracked.run_id}"
 
 
 def mlflow_info(tracked: TrackingResult) -> MlflowInfo:
-    """Return where the model is in MLflow, in the words of the contract."""
+    """Return the MLflow part of the output contract."""
     return MlflowInfo(
         mlflow_status="unavailable" if tracked.status == "refused" else tracked.status,
         run_id=tracked.run_id,

@@ -95,7 +95,7 @@ def train(
     runs = project.training_runs
     start = replace(start, training_run_id=runs.start(_row(project, start, rows)))
     with _failure_recorded(project, start):
-        # What the outbox holds of this study is another model, which this one replaces.
+        # What the outbox has of this study is an older model, which this one replaces.
         Outbox(project.settings.outbox).drop(experiment.name, start.study_key)
         record = _fitted(project, start, data, rows, study)
         run = tracked_training(record, project.settings.dagster_url)
@@ -110,7 +110,7 @@ def train(
 def _fitted(
     project: Project, start: TrainingStart, data: DatasetFacts, rows: TrainingRows, study: Tuned
 ) -> TrainingRecord:
-    """Fit the model, save it, and draw what is shown of it."""
+    """Fit the model, save it and draw its plots."""
     experiment, hpo = start.experiment, start.hpo
     training = trained(experiment, rows, hpo)
     folder = project.model_folder(experiment.name, start.study_key)
@@ -131,13 +131,13 @@ def _fitted(
 
 @contextmanager
 def _failure_recorded(project: Project, start: TrainingStart) -> Iterator[None]:
-    """Mark the row of a training that fails, and log what was tried in MLflow."""
+    """Mark the row of a failed training, and log the failed run in MLflow."""
     try:
         yield
     except BaseException as error:
         failure = f"{type(error).__name__}: {error}"
         project.training_runs.fail(start.training_run_id, failure)
-        if isinstance(error, Exception):  # an interrupt leaves no time for a log
+        if isinstance(error, Exception):  # an interrupt leaves no time for logging
             project.tracker().log(failed_training(start, failure, project.settings.dagster_url))
         raise
 

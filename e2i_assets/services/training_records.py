@@ -1,4 +1,4 @@
-"""A training as rows: its own, its version, its segments, and its access to the test set."""
+"""The database rows of a training: its run, model version, segments, and test-set access."""
 
 import os
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _WITHOUT_MLFLOW = "development"
 
 
 def training_values(record: TrainingRecord, tracked: TrackingResult) -> dict[str, Any]:
-    """Return the columns of ``ml_training_runs`` that a finished training fills in."""
+    """Return the columns of ``ml_training_runs`` of a finished training."""
     training, report = record.training, record.training.report
     return {
         "hyperparameters": training.parameters,
@@ -40,7 +40,7 @@ def training_values(record: TrainingRecord, tracked: TrackingResult) -> dict[str
 
 
 def training_records(record: TrainingRecord, tracked: TrackingResult) -> tuple[Alongside, ...]:
-    """Return what writes the rows of other tables that belong to a training, in the transaction of its own row."""
+    """Return the writes to other tables that are part of the training's transaction."""
     version = _version(record, tracked)
     segments = [_segment(one) for one in record.training.segments]
     return (
@@ -57,7 +57,7 @@ def training_records(record: TrainingRecord, tracked: TrackingResult) -> tuple[A
 
 
 def interval_documents(intervals: Mapping[str, Interval]) -> dict[str, Any]:
-    """Return intervals as they are stored."""
+    """Return intervals in their stored form."""
     return {name: interval.model_dump() for name, interval in intervals.items()}
 
 

@@ -1,4 +1,4 @@
-"""The trials of a study as MLflow shows them: curves over the search, and a table."""
+"""The trials of a study for MLflow: metric histories and a table."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from e2i_assets.core.search.trials import TrialRecord
 
 
 def history(experiment: Experiment, trials: Sequence[TrialRecord]) -> list[Point]:
-    """Return the value of each completed trial and the best so far, in the metric's own orientation."""
+    """Return the value of each completed trial and the best so far, in the natural orientation of the metric."""
     optimised = metric(experiment.metric, experiment.problem_type)
     points: list[Point] = []
     best: float | None = None
@@ -28,7 +28,7 @@ def history(experiment: Experiment, trials: Sequence[TrialRecord]) -> list[Point
 
 
 def trial_rows(experiment: Experiment, trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
-    """Return a row for each trial; pruned and failed ones carry their reason."""
+    """Return a table row for each trial; pruned and failed ones have a reason."""
     optimised = metric(experiment.metric, experiment.problem_type)
     return [
         {

@@ -1,4 +1,4 @@
-"""A study that lives in the database: Optuna's tables for the search, ours for everybody who wants to look at it."""
+"""Runs a study in the database: Optuna's tables for the search, the ml_hpo tables for readers."""
 
 import time
 import warnings
@@ -42,15 +42,15 @@ def tuned(
     say: Callable[[str], object],
     on_trial: OnTrial = lambda trial, best: None,
 ) -> tuning.Tuned:
-    """Search as the experiment asks; with the search off, or nothing to tune, there is no study.
+    """Run the search of the experiment. If it is off, or there is nothing to tune, there is no study.
 
     Args:
-        workspace: The project.
-        experiment: What to search.
+        project: The project.
+        experiment: The experiment to tune.
         rows: Train and validation rows.
-        warm_start: What to try first.
-        say: Takes a line of progress, at a human pace.
-        on_trial: Told each finished trial, and the best value so far.
+        warm_start: The first configurations.
+        say: Called with a line of progress every few seconds.
+        on_trial: Called with each finished trial and the best value so far.
     """
     identity = tuning.spec_hash(experiment, rows.facts)
     if not experiment.hpo.enabled or not experiment.search_space():
@@ -66,13 +66,13 @@ def tuned(
     except MissingHpoData as error:
         failure = SearchFailure(error=str(error), error_type=error_type(type(error).__name__))
         return tuning.Tuned(identity=identity, result=None, failure=failure)
-    if result.resumed_from:  # else a study that was complete already would say nothing at all
-        say(f"{result.resumed_from} of {result.n_trials} trials were there from an earlier run; {result.stop_reason}")
+    if result.resumed_from:  # otherwise a complete study would report nothing
+        say(f"{result.resumed_from} of {result.n_trials} trials are from an earlier run; {result.stop_reason}")
     return tuning.Tuned(identity=identity, result=result)
 
 
 class _Pace:
-    """Lets a line of progress through every few seconds, and the last one always."""
+    """Limits progress lines to one every few seconds; the last one is always reported."""
 
     def __init__(self, experiment: Experiment, say: Callable[[str], object]) -> None:
         self._budget = experiment.hpo.trials
@@ -96,11 +96,11 @@ def durable_search(
     on_trial: OnTrial,
     say: Callable[[str], object] = lambda line: None,
 ) -> StudyResult:
-    """Run or resume the experiment's study, beside other processes maybe; the tables follow it trial by trial.
+    """Run or resume the experiment's study, possibly beside other processes. The tables are updated after each trial.
 
     Raises:
-        MissingHpoData: There is no train or no validation row; the study's row names the cause too.
-        E2iError: The engine that the experiment names cannot be used.
+        MissingHpoData: There are no train or no validation rows; the study's row has the cause too.
+        E2iError: The engine of the experiment cannot be used.
     """
     try:
         require_rows(rows)
@@ -113,7 +113,7 @@ def durable_search(
     database = project.database
     identity = tuning.spec_hash(experiment, rows.facts)
     plan = tuning.plan(experiment, identity, project.settings.cores)
-    if warm_start.tries:  # what the memory proposes is better to learn from than what chance draws
+    if warm_start.tries:  # proposals of the memory are better start-up trials than random ones
         plan = replace(plan, startup_trials=warm_start.tries)
     store = StudyRepository(database)
     with objective_within_limits(experiment, rows) as objective_until:
@@ -129,24 +129,24 @@ def durable_search(
 
 @contextmanager
 def _broken_off(store: StudyRepository, study_id: str) -> Iterator[None]:
-    """Say of a study that ends by an exception that it did, and why: the row must not say "running" of what ended."""
+    """Mark a study that ends by an exception as failed with the reason, so that its row is not left as "running"."""
     try:
         yield
     except BaseException as error:
-        with suppress(SQLAlchemyError):  # where the database is the reason, the next call mends the row
+        with suppress(SQLAlchemyError):  # if the database is the cause, the next call corrects the row
             store.fail(study_id, str(error) if isinstance(error, E2iError) else f"{type(error).__name__}: {error}")
         raise
 
 
 def storage(project: Project) -> "RDBStorage":
-    """Return Optuna's storage; its tables are made by `migrations`."""
+    """Return Optuna's storage; `migrations` creates its tables."""
     from e2i_assets.adapters.optuna_storage.study_session import optuna_storage
 
     return optuna_storage(project.database)
 
 
 def importances(project: Project, result: StudyResult) -> dict[str, float]:
-    """Return how much each parameter matters to the first objective (PED-ANOVA), empty while too few trials say so."""
+    """Return the importance of each parameter for the first objective (PED-ANOVA); empty with too few trials."""
     import optuna
 
     if result.count("COMPLETE") < _TRIALS_FOR_IMPORTANCES:
@@ -155,13 +155,13 @@ def importances(project: Project, result: StudyResult) -> dict[str, float]:
     if len(result.objectives.greater_is_better) == 1:
         return dict(optuna.importance.get_param_importances(study))
     with warnings.catch_warnings():
-        # With a target, the evaluator asks what makes it low, and says so: hence the sign.
+        # With a target, the evaluator minimizes and warns about it; hence the sign.
         warnings.filterwarnings("ignore", "PedAnovaImportanceEvaluator computes the importances")
         return dict(optuna.importance.get_param_importances(study, target=lambda trial: -trial.values[0]))
 
 
 def finish(store: StudyRepository, study_id: str, result: StudyResult) -> None:
-    """Bring the study's row to how the study ended."""
+    """Update the study's row with the outcome of the study."""
     best = result.best
     store.finish(
         study_id,

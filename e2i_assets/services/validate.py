@@ -1,4 +1,4 @@
-"""What is wrong with experiment files, and, when asked, with the rows that they name."""
+"""Validates experiment files and, on request, the rows that they name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ from e2i_assets.core.experiments.experiment import Experiment
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong with one experiment; ``error`` is None when nothing is.
+    """The validation result of one experiment; ``error`` is None if it is valid.
 
     Attributes:
-        unused: Columns that nobody asked to keep out of the features and that are none, with the reason.
-        notes: What a person should know of the rows, each a sentence.
+        unused: Columns that are automatically excluded from the features, with the reasons.
+        notes: Notes about the rows, one sentence each.
     """
 
     name: str
@@ -26,11 +26,11 @@ class Verdict:
 
     @property
     def mistakes(self) -> str | None:
-        """All of it, in words."""
+        """Return all errors as text."""
         return None if self.error is None else str(self.error)
 
     def as_document(self) -> dict[str, object]:
-        """Return it as ``--json`` shows it: each mistake with its place, the value and the rule."""
+        """Return the result as ``--json`` prints it: each error with its location, value and rule."""
         found = self.error.violations if isinstance(self.error, Violations) else ()
         mistakes = [{"where": one.where, "value": one.value, "rule": one.rule} for one in found]
         return {
@@ -44,11 +44,11 @@ class Verdict:
 
 
 def verdicts(settings: Settings, names: Sequence[str], with_rows: bool) -> list[Verdict]:
-    """Judge experiments, all in the folder when none is named.
+    """Validate experiments; all in the folder if no name is given.
 
     Args:
-        settings: Of the project.
-        names: Names of experiments, or paths of files anywhere.
+        settings: Settings of the project.
+        names: Names of experiments or paths of files.
         with_rows: Whether to read the rows too.
     """
     folder = strict(read_folder(settings.experiments))
@@ -68,10 +68,10 @@ def _verdict(name: str, folder: ExperimentFolder, settings: Settings, with_rows:
 
 
 def _with_rows(name: str, experiment: Experiment, settings: Settings) -> Verdict:
-    """Return the verdict on an experiment and its rows.
+    """Return the result for an experiment and its rows.
 
     Raises:
-        E2iError: The rows cannot be read, or stand in the way of a training.
+        E2iError: The rows cannot be read, or a gate rejects them.
     """
     from e2i_assets.adapters.sources import datasets
     from e2i_assets.core.data.dataset import dataset_of, pointed_out

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import typer
 from click.testing import Result
 
-from e2i_assets.cli.console import err, speaking
+from e2i_assets.cli.console import err, with_error_messages
 from e2i_assets.core.errors import E2iError
 from e2i_assets.services.project import Project
 
@@ -50,7 +50,7 @@ def test_usage_error_leaves_with_2(said: Said, words: tuple[str, ...]) -> None:
 
 
 def test_error_is_one_message_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    @speaking
+    @with_error_messages
     def command() -> None:
         raise E2iError("column [b]age[/b] is missing")
 
@@ -67,7 +67,7 @@ def test_a_database_that_went_away_is_one_message_that_says_what_to_do(
     address = "postgresql+psycopg2://ada:hidden@127.0.0.1:9/e2i"
     monkeypatch.setenv("E2I_DATABASE_URL", address)
 
-    @speaking
+    @with_error_messages
     def command() -> None:
         sa.create_engine(address).connect()
 
@@ -82,7 +82,7 @@ def test_a_database_that_went_away_is_one_message_that_says_what_to_do(
 
 
 def test_interruption_leaves_with_130_and_says_that_nothing_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
-    @speaking
+    @with_error_messages
     def command() -> None:
         raise KeyboardInterrupt
 

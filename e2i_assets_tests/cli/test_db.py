@@ -142,7 +142,7 @@ def test_psql_shows_no_password_to_who_lists_the_processes(project: Project) -> 
 def test_serve_has_nothing_to_keep_up_on_a_server_of_ones_own(said: Said, project: Project) -> None:
     answer = said("db", "serve")
     assert answer.exit_code == 0
-    assert "there is nothing to keep up" in answer.stdout
+    assert "there is nothing to start" in answer.stdout
     assert str(sa.make_url(project.database.url).password) not in answer.stdout
 
 

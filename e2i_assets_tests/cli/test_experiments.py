@@ -41,7 +41,7 @@ def test_new_never_overwrites(said: Said, root: Path) -> None:
     path.write_text("mine")
     answer = said("experiment", "new", "churn")
     assert answer.exit_code == 1
-    assert "experiments/churn.yaml is there already" in answer.stderr
+    assert "experiments/churn.yaml exists already" in answer.stderr
     assert path.read_text() == "mine"
 
 
@@ -116,7 +116,7 @@ def test_validate_names_the_columns_that_will_not_be_learnt_from(said: Said, wri
     rows = "".join(f"{number},place {number % 60},{number % 2}\n" for number in range(400))
     (root / "data" / "rows.csv").write_text(f"age,place,left\n{rows}")
     answer = said("experiment", "validate", "--data")
-    assert "place is not learnt from, free text: 60 distinct values, and a category has up to 50" in answer.output
+    assert "place is not used as a feature, free text: 60 distinct values, and a category has up to 50" in answer.output
 
 
 def test_list_needs_no_database_before_there_is_one(said: Said, written: Written, root: Path) -> None:
@@ -146,7 +146,7 @@ def test_list_says_what_became_of_each(said: Said, written: Written, project: Pr
     assert state_of("kept").startswith("registered, not trained")
     assert state_of("changed").startswith("changed, not trained")
     assert "7 trials" in state_of("changed")
-    assert state_of("gone") == "its file is gone, not trained"
+    assert state_of("gone") == "file deleted, not trained"
     assert state_of("broken") == "not valid: 1 mistake"
     assert state_of("fresh").startswith("new: not registered")
     assert "fresh" not in {row.experiment_name for row in project.experiments.list()}
@@ -169,6 +169,6 @@ def test_the_schema_of_the_rows_is_written_once_and_anew_only_when_asked_for(sai
     assert "a breaks" not in said("experiment", "validate", "sums", "--data").stderr
     assert "b breaks less_than_or_equal_to(5.0) in " in said("experiment", "validate", "sums", "--data").stderr
     again = said("experiment", "schema", "sums")
-    assert (again.exit_code, "edit it, or add --force" in again.stderr) == (1, True)
+    assert (again.exit_code, "edit it or add --force" in again.stderr) == (1, True)
     assert said("experiment", "schema", "sums", "--force").exit_code == 0
     assert said("experiment", "validate", "sums", "--data").exit_code == 0

@@ -36,7 +36,7 @@ def test_opening_is_refused_without_a_reason_and_nothing_is_recorded(finished: P
     for words in (("holdout", "plain"), ("holdout", "plain", "--why", "  ")):
         refused = said(*words)
         assert refused.exit_code == 1
-        assert "needs a reason: e2i holdout plain --why" in one_line(refused.output)
+        assert "requires a reason: e2i holdout plain --why" in one_line(refused.output)
     assert openings(finished) == []
     assert unseen(finished).why == "nobody has opened the holdout"
 
@@ -45,7 +45,7 @@ def test_an_experiment_without_a_model_says_how_to_get_one(project: Project, sai
     registered(project)
     refused = said("holdout", "plain", "--why", "the pilot")
     assert refused.exit_code == 1
-    assert "plain has no trained model, so there is nothing to judge: `e2i run plain` makes one" in one_line(
+    assert "plain has no trained model, so there is nothing to evaluate: `e2i run plain` trains one" in one_line(
         refused.output
     )
     assert "is not registered" in one_line(said("holdout", "nobody", "--why", "the pilot").output)
@@ -68,7 +68,7 @@ def test_an_opening_shows_and_records_the_figures_of_the_stored_model_with_who_w
     words = one_line(shown.output)
     assert f"roc_auc {_test_auc(finished):.4f} {expected:.4f}" in words
     assert f"{len(rows)} holdout rows of plain, opened by ada: before the pilot" in words
-    assert "This was the first time" in words
+    assert "This is the first access" in words
     check_result = unseen(finished)
     assert (check_result.outcome, check_result.facts) == ("passed", {"openings": 1})
 
@@ -82,7 +82,7 @@ def _test_auc(project: Project) -> float:
 def test_a_later_opening_is_counted_names_the_earlier_ones_and_is_a_warning(finished: Project, said: Said) -> None:
     said("holdout", "plain", "--why", "before the pilot", "--who", "ada")
     again = one_line(said("holdout", "plain", "--why", "curious", "--who", "grace").output)
-    assert "This was time 2: these rows are not unseen any more." in again
+    assert "This is access number 2: the rows are no longer unseen." in again
     assert "ada: before the pilot" in again
     assert [one.opening for one in openings(finished)] == [1, 2]
     assert unseen(finished).why.startswith("grace opened it once more at ")
@@ -96,7 +96,7 @@ def test_a_model_of_other_rows_is_not_judged_on_these(finished: Project, said: S
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "split_hash": "another"}))
     refused = said("holdout", "plain", "--why", "the pilot")
     assert refused.exit_code == 1
-    assert "is not of today's split: `e2i run plain` trains it" in one_line(refused.output)
+    assert "was trained on another split: run `e2i run plain` first" in one_line(refused.output)
     assert openings(finished) == []
 
 

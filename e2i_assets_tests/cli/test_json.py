@@ -73,7 +73,7 @@ def test_track_tells_what_mlflow_has_and_what_waits(
     told = said("track", "plain")
     assert told.exit_code == 0
     assert "waits: unavailable" in told.stdout
-    assert "`e2i track --catch-up` sends what waits" in told.stdout
+    assert "`e2i track --catch-up` sends the waiting trainings" in told.stdout
 
     monkeypatch.delenv("E2I_MLFLOW_TRACKING_URI")
     after = said("track", "--catch-up", "--json")

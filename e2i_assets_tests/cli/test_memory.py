@@ -135,8 +135,8 @@ def documents(answer: Result) -> Any:
 def test_an_empty_memory_says_how_it_fills(project: Project, said: Said) -> None:
     assert "The memory is empty: each finished study adds a pattern." in words(said("memory", "list"))
     assert documents(said("memory", "list", "--json")) == []
-    assert "0 patterns, 0 of them the starter memory; 0 forgotten." in words(said("memory", "stats"))
-    assert "There is nothing to forget." in words(said("memory", "prune"))
+    assert "0 patterns, 0 of them from the starter memory; 0 deleted." in words(said("memory", "stats"))
+    assert "There is nothing to delete." in words(said("memory", "prune"))
 
 
 def test_list_shows_the_newest_in_the_orientation_of_their_metric(project: Project, said: Said) -> None:
@@ -155,8 +155,8 @@ def test_list_shows_the_newest_in_the_orientation_of_their_metric(project: Proje
     assert [one["study_name"] for one in documents(said("memory", "list", "--json", "--algorithm", "Ridge"))] == [
         "newer"
     ]
-    assert "There are more than these 1: --limit shows them." in words(said("memory", "list", "--limit", "1"))
-    assert "No pattern is like that." in words(said("memory", "list", "--source", "starter"))
+    assert "There are more than 1 patterns: use --limit to show them." in words(said("memory", "list", "--limit", "1"))
+    assert "No pattern matches." in words(said("memory", "list", "--source", "starter"))
 
 
 def test_show_tells_a_pattern_and_what_came_of_it_by_the_beginning_of_its_id(project: Project, said: Said) -> None:
@@ -168,7 +168,7 @@ def test_show_tells_a_pattern_and_what_came_of_it_by_the_beginning_of_its_id(pro
         "from earlier",
         "of LogisticRegression for binary_classification by roc_auc",
         "best 0.8125, defaults 0.75",
-        "8 completed, 2 pruned; 1 kept with values",
+        "8 completed, 2 pruned; 1 with values",
         "trust 1.00; mean improvement 0.125",
         "0.8125 C 0.5",
         "n_samples 569",
@@ -182,7 +182,7 @@ def test_show_tells_a_pattern_and_what_came_of_it_by_the_beginning_of_its_id(pro
 def test_a_pattern_that_is_not_there_or_not_the_only_one_is_said(project: Project, said: Said) -> None:
     refused = said("memory", "show", "zzz")
     assert refused.exit_code == 1
-    assert "there is no pattern zzz: `e2i memory list` shows which there are" in words(refused)
+    assert "there is no pattern zzz: `e2i memory list` shows the patterns" in words(refused)
     ids = store(project, pattern("a"), pattern("b"))
     refused = said("memory", "show", "")
     assert refused.exit_code == 1
@@ -224,10 +224,10 @@ def test_similar_says_what_to_do_when_nothing_is_known_or_like_it(project: Proje
     registered(project)
     refused = said("memory", "similar", "plain")
     assert refused.exit_code == 1
-    assert "nothing is known yet of the rows of plain: `e2i run plain` looks at them" in words(refused)
+    assert "the rows of plain have not been described yet: run `e2i run plain`" in words(refused)
     assert "'nobody' is not registered: `e2i experiment list`" in words(said("memory", "similar", "nobody"))
     looked_at(project)
-    assert "None is at least 0.2 similar: --min-similarity 0 shows the nearest." in words(
+    assert "No pattern has a similarity of 0.2: --min-similarity 0 shows the nearest." in words(
         said("memory", "similar", "plain")
     )
 
@@ -246,14 +246,14 @@ def test_stats_say_how_much_there_is_and_how_often_it_helped(project: Project, s
     (first, _) = store(project, pattern("a"), pattern("b", source="starter"))
     used(project, first)
     shown = words(said("memory", "stats"))
-    assert "2 patterns, 1 of them the starter memory; 0 forgotten. 1 studies have tried them, in 1 trials." in shown
+    assert "2 patterns, 1 of them from the starter memory; 0 deleted. 1 studies have used them, in 1 trials." in shown
     assert "problem type metric starter that helped improvement" in shown
     assert "LogisticRegression roc_auc 2 1 0.125 binary 1 1 of 1" in shown
     assert "pgvector" not in shown
     assert documents(said("memory", "stats", "--json"))["kinds"][0]["helped"] == 1
     with project.database.begin() as connection:
         connection.exec_driver_sql("DROP EXTENSION vector CASCADE")
-    assert "install the extension and call SELECT e2i.index_hpo_patterns()" in words(said("memory", "stats"))
+    assert "install it and call SELECT e2i.index_hpo_patterns()" in words(said("memory", "stats"))
 
 
 @pytest.mark.parametrize("option", [(), ("--dry-run",)])
@@ -264,10 +264,10 @@ def test_prune_shows_what_would_go_and_forgets_only_with_yes(
     would = words(said("memory", "prune", *option))
     assert "worse" in would
     assert "a better pattern of the same problem is kept" in would
-    assert "1 patterns would be forgotten: --yes does it." in would
+    assert "1 patterns would be deleted: use --yes." in would
     assert len(documents(said("memory", "list", "--json"))) == 2
     assert [one["study_name"] for one in documents(said("memory", "prune", *option, "--json"))] == ["worse"]
-    assert "1 patterns are forgotten." in words(said("memory", "prune", "--yes"))
+    assert "1 patterns deleted." in words(said("memory", "prune", "--yes"))
     assert [one["study_name"] for one in documents(said("memory", "list", "--json"))] == ["better"]
     assert documents(said("memory", "prune", "--older-than", "0", "--yes", "--json"))[0]["study_name"] == "better"
 
@@ -275,7 +275,7 @@ def test_prune_shows_what_would_go_and_forgets_only_with_yes(
 def test_prune_is_not_told_two_things(project: Project, said: Said) -> None:
     refused = said("memory", "prune", "--dry-run", "--yes")
     assert refused.exit_code == 1
-    assert "--dry-run changes nothing and --yes forgets: give one of them" in words(refused)
+    assert "--dry-run changes nothing and --yes deletes: use one of them" in words(refused)
 
 
 def test_patterns_go_from_one_database_to_another(
@@ -289,7 +289,7 @@ def test_patterns_go_from_one_database_to_another(
     assert documents(said("memory", "export", file, "--force", "--json")) == {"patterns": 2, "file": file}
     monkeypatch.setenv("E2I_DATABASE_URL", other_database.url)
     said("memory", "starter", "remove")
-    assert "2 of 2 patterns are new, marked import:north." in words(said("memory", "import", file))
+    assert "2 of 2 patterns are new, with the source import:north." in words(said("memory", "import", file))
     assert {one["pattern_id"] for one in documents(said("memory", "list", "--json"))} == set(ids)
     again = said("memory", "import", file, "--name", "south", "--json")
     assert documents(again) == {"patterns": 2, "new": 0, "source": "import:south"}
@@ -304,7 +304,7 @@ def test_a_wrong_line_is_named_and_nothing_is_imported(project: Project, said: S
     file.write_text(json.dumps(line) + "\n" + json.dumps({**line, "best_value": "x", "spec_hash": "s"}))
     refused = said("memory", "import", str(file))
     assert refused.exit_code == 1
-    assert "(nothing was taken): - line 2, best_value: 'x' Input should be a valid number" in words(refused)
+    assert "(nothing was imported): - line 2, best_value: 'x' Input should be a valid number" in words(refused)
     assert len(documents(said("memory", "list", "--json"))) == 1
 
 
@@ -314,14 +314,12 @@ def test_a_removed_starter_memory_stays_away_until_it_is_loaded(project: Project
     said("memory", "export", file)
     with project.database.begin() as connection:
         connection.exec_driver_sql("DELETE FROM procedural_memories")
-    assert "The starter memory is in: 2 patterns." in words(said("memory", "starter", "load", file))
+    assert "Loaded the starter memory: 2 patterns." in words(said("memory", "starter", "load", file))
     assert {one["source"] for one in documents(said("memory", "list", "--json"))} == {"starter"}
     assert (
         len(documents(said("memory", "list", "--json"))) == 2
     )  # what ships does not take the place of a person's choice
-    assert "2 patterns are gone. `e2i memory starter load` brings them back." in words(
-        said("memory", "starter", "remove")
-    )
+    assert "Removed 2 patterns. `e2i memory starter load` restores them." in words(said("memory", "starter", "remove"))
     assert documents(said("memory", "list", "--json")) == []
     assert documents(said("memory", "starter", "remove", "--json")) == {"removed": 0}
     assert documents(said("memory", "starter", "load", file, "--json")) == {"patterns": 2}

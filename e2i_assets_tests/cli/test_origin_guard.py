@@ -97,7 +97,7 @@ def test_a_mutation_in_the_address_is_taken_from_dagsters_own_pages_alone(asked:
     assert asked("POST", "/graphql")[0] == "answered"
     assert asked("POST", link, origin="https://elsewhere.example.org") == (
         "403",
-        b"This changes something, and a page from elsewhere asks for it.",
+        b"Refused: a page of another origin requests a change.",
     )
     assert asked("GET", "/runs", sec_fetch_site="cross-site")[0] == "answered"
     status, why = asked("GET", "/runs", host="rebound.example.org")

@@ -14,7 +14,7 @@ Said = Callable[..., Result]
 def test_it_says_where_the_report_is_and_what_to_do_when_there_is_none(project: Project, said: Said) -> None:
     early = said("report", "plain")
     assert early.exit_code == 1
-    assert "plain was not trained yet, so there is no report: e2i run plain" in early.output
+    assert "plain has not been trained yet, so there is no report: e2i run plain" in early.output
     made(project)
     shown = said("report", "plain")
     assert shown.exit_code == 0

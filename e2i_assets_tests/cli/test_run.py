@@ -114,7 +114,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_goes_on(started, projec
     third = started()
     said, _ = third.communicate(timeout=60)
     assert third.returncode == 0, said
-    assert "Already there" in said
+    assert "Already up to date" in said
 
 
 def test_a_failed_experiment_fails_the_command_and_says_why_and_where(started, project: Project) -> None:

@@ -31,11 +31,13 @@ def test_failing_program_is_named_with_its_last_words(capsys: pytest.CaptureFixt
     dying = (sys.executable, "-c", "raise SystemExit('the [disk] is on fire')")
     services = [Service("mlflow", dying, f"http://{HOST}:{free_port()}")]
     with Startup(services) as startup:
-        assert run_services(services, tmp_path, startup.told, threading.Event()) == 1
+        assert run_services(services, tmp_path, startup.report, threading.Event()) == 1
     said = capsys.readouterr()
-    assert "MLflow failed: it ended with exit status 1\n  the [disk] is on fire\n" in said.err
-    assert "Its whole log is" in said.err
-    assert said.out.splitlines() == ["Starting MLflow ...", "Everything is stopped."]
+    assert "MLflow failed: it ended with exit status 1
+  the [disk] is on fire
+" in said.err
+    assert "The full log is" in said.err
+    assert said.out.splitlines() == ["Starting MLflow ...", "All services are stopped."]
 
 
 def test_address_is_said_when_it_answers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -49,15 +51,15 @@ def test_address_is_said_when_it_answers(capsys: pytest.CaptureFixture[str], tmp
     with Startup(services) as startup:
 
         def told(event: ServiceEvent) -> None:
-            startup.told(event)
+            startup.report(event)
             if not startup.awaited:
                 stop.set()
 
         assert run_services(services, tmp_path, told, stop) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith(f"Dagster           http://{HOST}:{port} (") for line in lines)
-    assert any(line.startswith("Dagster's daemon  works (") for line in lines)
-    assert lines[-2:] == ["All are ready. Ctrl-C stops everything.", "Everything is stopped."]
+    assert any(line.startswith("Dagster's daemon  running (") for line in lines)
+    assert lines[-2:] == ["All services are ready. Ctrl-C stops everything.", "All services are stopped."]
 
 
 def test_taken_port_is_replaced_by_the_next_free_one_and_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,7 +70,7 @@ def test_taken_port_is_replaced_by_the_next_free_one_and_said(capsys: pytest.Cap
         chosen = free_ports(port, port, port)
     assert port < chosen.dagster < chosen.mlflow < chosen.optuna
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"Port {port} is taken: Dagster comes to {chosen.dagster}."
+    assert said[0] == f"Port {port} is in use: Dagster uses port {chosen.dagster}."
     assert len(said) == 3
 
 
@@ -113,7 +115,7 @@ def test_experiments_become_partitions_and_a_bad_file_keeps_nobody_else_out(
     written("bad", "name: bad\n")
     make_experiments_known(project)
     assert registered(project, ["churn"]) == ["churn"]
-    assert "Left out: experiment file" in capsys.readouterr().err
+    assert "Skipped: experiment file" in capsys.readouterr().err
     with dagster_instance(project.settings) as instance:
         for _ in range(2):
             add_partitions(instance, project.database)

@@ -224,11 +224,11 @@ def test_address_of_the_embedded_server_says_how_to_keep_it_up(project: Project)
 
 def test_everything_answers_until_ctrl_c_and_then_nothing_is_left(project: Project) -> None:
     with Up(project) as up:
-        up.wait_for("All are ready", 250)
-        (news,) = [line for line in up.lines if "is taken" in line]
-        assert f"Port {up.wanted['--port']} is taken: Dagster comes to " in news
+        up.wait_for("All services are ready", 250)
+        (news,) = [line for line in up.lines if "is in use" in line]
+        assert f"Port {up.wanted['--port']} is in use: Dagster uses port " in news
         assert up.address("Dagster").rpartition(":")[2] == news.rstrip(".").split()[-1]
-        assert any(re.match("Dagster's daemon +works", line) for line in up.lines)
+        assert any(re.match("Dagster's daemon +running", line) for line in up.lines)
         assert fetched(f"{up.address('MLflow')}/health") == "OK"
         assert "experiments" in fetched(f"{up.address('MLflow')}/api/2.0/mlflow/experiments/search?max_results=5")
         assert "study_summaries" in fetched(f"{up.address('Optuna dashboard')}/api/studies")
@@ -249,7 +249,7 @@ def test_everything_answers_until_ctrl_c_and_then_nothing_is_left(project: Proje
         assert refused(link, {"Origin": "https://elsewhere.example.org", "Content-Type": "text/plain"}, b"{}") == 403
         up.process.send_signal(signal.SIGINT)
         assert up.ended() == 0
-        assert up.lines[-1] == "Everything is stopped."
+        assert up.lines[-1] == "All services are stopped."
         assert project.nothing_left(5)
 
 

@@ -114,7 +114,7 @@ def test_a_champion_that_may_have_learnt_from_the_test_rows_is_not_compared_on_t
     found, checks = ran(project, PLAIN + "split: {seed: 7}\n")
     assert found.promoted
     assert found.model_key != first.model_key
-    assert "split in another way" in checks["challenger_is_not_worse"].description
+    assert "split differently" in checks["challenger_is_not_worse"].description
 
 
 def test_a_champion_outlives_a_later_training_of_its_own_study(project):

@@ -1,4 +1,4 @@
-"""What follows from a failed run: somebody is told, what may heal is tried again, and bad data is not."""
+"""The effects of a failed run: an alert is sent, a transient error is retried, invalid data is not."""
 
 import dagster as dg
 from webhook_receiver import webhook_receiver
@@ -31,7 +31,7 @@ def test_a_failed_run_is_told_with_experiment_asset_error_and_link(project, monk
     with webhook_receiver() as webhook:
         monkeypatch.setenv("E2I_ALERT_WEBHOOK", webhook.address)
         monkeypatch.setenv("E2I_DAGSTER_URL", "https://dagster.example.org/")
-        assert told(project, result, {"dagster/will_retry": "true"}) == "it is tried again"
+        assert told(project, result, {"dagster/will_retry": "true"}) == "the run is retried"
         assert webhook.messages == []
         assert told(project, result, {"dagster/will_retry": "false"}).startswith("alert sent: cells failed in dataset")
         (message,) = webhook.messages

@@ -171,8 +171,8 @@ def test_uneven_classes_are_treated_alike_in_every_fit_and_the_contract_says_how
     assert after == {max(balance.class_distribution.values())} if strategy == "smote" else len(after) == 2
     (split,) = (one for one in result.get_asset_materialization_events() if one.asset_key.path[-1].endswith("splits"))
     shown = split.materialization.metadata["imbalance"].text
-    assert shown.startswith("moderate: recommended is class_weight, because 'malignant' has ")
-    assert shown.endswith(f"the experiment asks for {asked}")
+    assert shown.startswith("moderate: recommended: class_weight, because 'malignant' has ")
+    assert shown.endswith(f"configured: {asked}")
 
 
 def test_without_a_search_the_defaults_are_trained_and_it_says_so(project):

@@ -559,7 +559,7 @@ def test_a_search_that_was_complete_already_says_so_and_tries_nothing(made: Made
     again = tune.tuned(made.project, experiment, rows, start, said.append)
     assert again.result is not None
     trials = again.result.n_trials
-    assert said == [f"{trials} of {trials} trials were there from an earlier run; budget spent"]
+    assert said == [f"{trials} of {trials} trials are from an earlier run; budget spent"]
 
 
 def test_rows_that_leave_the_order_of_time_are_found(made: Made) -> None:

@@ -95,7 +95,7 @@ def test_the_same_patterns_make_the_same_file(tables: Database, examples: Any, t
 def test_a_file_that_is_there_is_replaced_only_when_told(tables: Database, tmp_path: Path) -> None:
     path = tmp_path / "memory.jsonl"
     path.write_text("mine")
-    with pytest.raises(PatternFileUnusable, match=r"there already.*--force"):
+    with pytest.raises(PatternFileUnusable, match=r"exists already.*--force"):
         write_patterns(tables, path)
     assert path.read_text() == "mine"
     assert write_patterns(tables, path, force=True) == 0
@@ -113,7 +113,7 @@ def test_a_place_that_cannot_be_written_is_named(tables: Database, tmp_path: Pat
     [
         ({"best_value": "high"}, "line 2, best_value: 'high' Input should be a valid number"),
         ({"best_value": True}, "line 2, best_value: True Input should be a valid number"),
-        ({"best_value": float("nan")}, "line 2, text: .* is not a JSON document: NaN is no number"),
+        ({"best_value": float("nan")}, "line 2, text: .* is not a JSON document: NaN is not a number"),
         ({"n_samples": 10.5}, "line 2, n_samples: 10.5 Input should be a valid integer"),
         ({"n_samples": 2**63}, "line 2, n_samples"),
         ({"class_balance": 1.5}, "line 2, class_balance: 1.5 Input should be less than or equal to 1"),
@@ -124,13 +124,13 @@ def test_a_place_that_cannot_be_written_is_named(tables: Database, tmp_path: Pat
         ({"trials": [{"values": 3, "value": 1.0}]}, r"line 2, trials\.0\.values: 3"),
         ({"meta_features": {"n_samples": "many"}}, r"line 2, meta_features\.n_samples"),
         ({"meta_vector": [0.5]}, "line 2, meta_vector"),
-        ({"meta_vector": None}, "line 2, pattern: None Value error, meta_vector and meta_version go together"),
+        ({"meta_vector": None}, "line 2, pattern: None Value error, meta_vector and meta_version require each other"),
         ({"meta_vector": [1e39, *[0.0] * 15]}, r"line 2, meta_vector\.0"),
-        ({"n_completed": 99}, "n_completed and n_pruned are more than n_trials"),
+        ({"n_completed": 99}, "n_completed plus n_pruned exceeds n_trials"),
         ({"pattern_id": "00000000-0000-0000-0000-000000000000"}, "pattern_id is not the id that follows"),
         ({"format": 2}, "line 2, format: 2 Input should be 1"),
         ({"password": "x"}, "line 2, password: 'x' Extra inputs are not permitted"),
-        ({"study_name": "a\x00b"}, "is a character that PostgreSQL does not keep"),
+        ({"study_name": "a\x00b"}, "is a character that PostgreSQL cannot store"),
     ],
 )
 def test_a_wrong_line_is_named_with_its_number_and_nothing_is_taken(
@@ -146,7 +146,7 @@ def test_a_wrong_line_is_named_with_its_number_and_nothing_is_taken(
 @pytest.mark.parametrize("text", ["{", "[1]", "3", '{"best_value": 1e999}', "[" * 100_000])
 def test_a_line_that_is_no_pattern_is_named(tables: Database, exported: Path, text: str) -> None:
     exported.write_text(exported.read_text() + "\n" + text + "\n")
-    with pytest.raises(PatternFileInvalid, match=r"memory\.jsonl \(nothing was taken\):\n  - line 4, "):
+    with pytest.raises(PatternFileInvalid, match=r"memory\.jsonl \(nothing was imported\):\n  - line 4, "):
         read_patterns(tables, exported, "import:north")
     assert kept(tables) == {}
 
@@ -164,14 +164,14 @@ def test_mistakes_of_all_lines_are_told_at_once_until_they_are_many(tables: Data
 
 
 def test_a_file_that_is_none_is_refused(tables: Database, exported: Path, tmp_path: Path) -> None:
-    with pytest.raises(PatternFileUnusable, match="is not there"):
+    with pytest.raises(PatternFileUnusable, match="does not exist"):
         read_patterns(tables, tmp_path / "nowhere.jsonl", "import:north")
     whole = gzip.compress(exported.read_bytes())
     for content, complaint in ((b"", "has no patterns"), (b"\xff\xfe", "damaged"), (whole[:-9], "damaged")):
         exported.write_bytes(content)
         with pytest.raises(PatternFileUnusable, match=complaint):
             read_patterns(tables, exported, "import:north")
-    with pytest.raises(PatternFileUnusable, match="damaged or no file"):
+    with pytest.raises(PatternFileUnusable, match="damaged or not a pattern file"):
         read_patterns(tables, tmp_path, "import:north")
     assert kept(tables) == {}
 

@@ -139,6 +139,6 @@ def test_a_file_that_is_none_says_so_and_leaves_what_is_there(
     with pytest.raises(PatternFileUnusable, match="cannot be read: No such file"):
         load_starter(tables, tmp_path / "nowhere.jsonl")
     monkeypatch.setattr(starter_memory, "SHIPPED", tmp_path / "nothing.jsonl.gz")
-    with pytest.raises(PatternFileUnusable, match="this installation ships no starter memory"):
+    with pytest.raises(PatternFileUnusable, match="this installation has no starter memory"):
         load_starter(tables)
     assert by_source(tables) == {"starter": 1}

@@ -67,12 +67,12 @@ def test_a_worker_that_would_judge_otherwise_or_elsewhere_refuses(
         work(other, rows, 1, {DATABASE_URL: database.url})
     with pytest.raises(VersionsDiffer, match="instead of other form"):
         work_with('{"versions": {"python": "other form"}}', {}, 1)
-    with pytest.raises(WrongPlace, match="knows no database: set E2I_DATABASE_URL"):
+    with pytest.raises(WrongPlace, match="has no database: set E2I_DATABASE_URL"):
         work(told(study), rows, 1, {})
-    with pytest.raises(WrongPlace, match="another database than the leader"):
+    with pytest.raises(WrongPlace, match="another database than the coordinator"):
         work(told(study), rows, 1, {DATABASE_URL: other_database.url})
     others = {**packed(study.rows), "train.parquet": packed(study.rows)["validation.parquet"]}
-    with pytest.raises(WrongPlace, match="not those of the study"):
+    with pytest.raises(WrongPlace, match="other rows than those of the study"):
         work_with(told(study).model_dump_json(), others, 1)
     assert study.trials() == []
 
@@ -126,7 +126,7 @@ def test_a_dask_worker_that_came_to_an_end_is_asked_again(database: Database, tm
             place.started_at -= 60
             worker_pool.dispatch()
             assert place.future is not ended
-    assert any("has come to an end while the study goes on: it is asked again" in line for line in said)
+    assert any("has ended before the study: it is started again" in line for line in said)
 
 
 @pytest.mark.processes
@@ -160,7 +160,7 @@ def test_two_studies_on_one_cluster_have_their_own_rows_each(
             hpo = f"{{trials: 6, engine: dask, pruner: none, seed: {seed}}}\nsplit: {{seed: {seed}}}"
             study = prepared(home, tmp_path / str(seed), hpo).with_settings(dask_address=dask.address)
             made.append((study, study.searched()))
-            assert any("another database than the leader" in line for line in study.said)
+            assert any("another database than the coordinator" in line for line in study.said)
     for study, result in made:
         judged = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
         assert {one.number: value_again(judged, one.params) for one in result.trials} == {

@@ -75,7 +75,7 @@ def served(folder: Path, *, automation: str = "on") -> Iterator[Served]:
     reader.start()
     try:
         deadline = time.monotonic() + _READY_SECONDS
-        while not any("All are ready" in line for line in lines):
+        while not any("All services are ready" in line for line in lines):
             assert process.poll() is None, lines
             assert time.monotonic() < deadline, lines
             time.sleep(0.2)

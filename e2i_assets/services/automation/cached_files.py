@@ -1,4 +1,4 @@
-"""Experiment files as a process that looks often reads them: one whose text is the same is not judged again."""
+"""A cache of experiment files for processes that scan the folder often: unchanged text is not validated again."""
 
 import time
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from e2i_assets.core.experiments.experiment import Experiment
 
 @dataclass(frozen=True, slots=True)
 class SeenFolder:
-    """What was seen of a folder.
+    """The result of a scan of the folder.
 
     Attributes:
         folder: The files that were read.
-        unread: Files for which there was no time yet.
+        unread: Files that were not read for lack of time.
     """
 
     folder: ExperimentFolder
@@ -25,15 +25,15 @@ class SeenFolder:
 
 @dataclass(slots=True)
 class RememberedFiles:
-    """Judges a file once for each text that it has: parsing one takes milliseconds, comparing its text does not."""
+    """Validates a file once per text: parsing takes milliseconds, comparing the text does not."""
 
     _judged: dict[Path, tuple[bytes, Experiment | ExperimentInvalid]] = field(default_factory=dict)
 
     def look(self, folder: Path, seconds: float) -> SeenFolder:
-        """Read a folder, for about so many seconds; what is left over is read by the next look.
+        """Read a folder for at most about this many seconds. The next scan reads the remaining files.
 
         Raises:
-            E2iError: There is no such folder.
+            E2iError: The folder does not exist.
         """
         paths = files_in(folder)
         self._judged = {path: self._judged[path] for path in paths if path in self._judged}
@@ -43,7 +43,7 @@ class RememberedFiles:
             if not self._is_known(path):
                 if time.monotonic() > until:
                     continue
-                self._judge(path)
+                self._validate(path)
             read.append(path)
         left = set(read)
         return SeenFolder(strict(read_files(read, self._read)), [path for path in paths if path not in left])
@@ -51,7 +51,7 @@ class RememberedFiles:
     def _is_known(self, path: Path) -> bool:
         return path in self._judged and self._judged[path][0] == _text(path)
 
-    def _judge(self, path: Path) -> None:
+    def _validate(self, path: Path) -> None:
         text = _text(path)
         try:
             self._judged[path] = (text, read_experiment(path))
@@ -68,5 +68,5 @@ class RememberedFiles:
 def _text(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:  # gone, or closed to us: what is known of it, if anything, is not what it says
+    except OSError:  # deleted or unreadable: what the cache has of it is outdated
         return b""

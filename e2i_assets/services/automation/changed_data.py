@@ -1,4 +1,4 @@
-"""One look at the sources of the experiments: whose rows have changed, and the runs that are due because of it."""
+"""One scan of the experiments' sources: records which rows have changed and returns the due runs."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -18,12 +18,12 @@ CAUSE: Cause = "changed_data"
 
 @dataclass(frozen=True, slots=True)
 class DataScan:
-    """What came of one look.
+    """The result of a scan.
 
     Attributes:
-        requests: The runs that Dagster is not known to have yet.
-        why: For the tick.
-        last: The experiment that was looked at last: the next look begins behind it. Empty: at the beginning.
+        requests: The requests that Dagster has not yet launched, as far as known.
+        why: The reason shown for the tick.
+        last: The experiment that was scanned last, after which the next scan continues. Empty: at the beginning.
     """
 
     requests: Sequence[RunRequest]
@@ -33,22 +33,22 @@ class DataScan:
 
 @dataclass(slots=True)
 class DataWatch:
-    """Looks at the sources again and again, within bounded time each."""
+    """Scans the sources repeatedly, in bounded time per scan."""
 
     fingerprints: Fingerprints
     _sources: dict[str, tuple[str, Source]] = field(default_factory=dict)
 
     def look(self, project: Project, under_way: Collection[str], after: str = "", seconds: float = 1.0) -> DataScan:
-        """Put on record whose rows have changed, and return what is to run.
+        """Record which rows have changed, and return the due runs.
 
         Args:
-            workspace: The project.
-            under_way: Experiments of which a run waits or goes on.
-            after: Where the last look stopped.
-            seconds: About how long this one may take.
+            project: The project.
+            under_way: Experiments with a queued or running run.
+            after: The experiment after which this scan continues.
+            seconds: Approximate time limit of this scan.
         """
         requests, states = project.run_requests, project.source_states
-        asked, read = requests.last(CAUSE), states.last()
+        requested, read = requests.last(CAUSE), states.last()
         busy = {*under_way, *requests.waiting_experiments()}
         rows = [row for row in project.experiments.list() if row.experiment_name > after]
         until = time.monotonic() + seconds
@@ -65,9 +65,9 @@ class DataWatch:
             except E2iError as error:
                 unreadable[name] = str(error)
                 continue
-            before = asked.get(name)
+            before = requested.get(name)
             state = read.get(name)
-            # A run that has read the rows since has answered the request, also where they were others again by then.
+            # A run that has read the rows since then satisfies the request, even if the rows have changed again since.
             unanswered = before and not (state and state.read_at > before.requested_at)
             one = decision(
                 now,

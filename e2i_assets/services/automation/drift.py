@@ -1,4 +1,4 @@
-"""One look at the newer rows of the experiments: what has drifted, put on record, and the re-tunes that are due."""
+"""One scan of the experiments' newer rows: records which have drifted and returns the due re-tunes."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -34,13 +34,13 @@ CAUSE: Cause = "drifted_data"
 
 @dataclass(frozen=True, slots=True)
 class DriftScan:
-    """What came of one look.
+    """The result of a scan.
 
     Attributes:
-        requests: The runs that Dagster is not known to have yet.
-        reports: What was found in newer rows that were not looked at before, by experiment.
-        why: For the tick.
-        last: The experiment that was looked at last: the next look begins behind it. Empty: at the beginning.
+        requests: The requests that Dagster has not yet launched, as far as known.
+        reports: The result for newer rows that had not been evaluated before, by experiment.
+        why: The reason shown for the tick.
+        last: The experiment that was scanned last, after which the next scan continues. Empty: at the beginning.
     """
 
     requests: Sequence[RunRequest]
@@ -52,60 +52,60 @@ class DriftScan:
 def look(
     project: Project, fingerprints: Fingerprints, under_way: Collection[str], after: str = "", seconds: float = 10.0
 ) -> DriftScan:
-    """Compare newer rows with those that the champions learnt from, put it on record, and return what is to run.
+    """Compare newer rows with those that the champions were trained on, record the results, and return the due runs.
 
-    A run is due by the recorded drift, new or not: also after a run, a cool-down or a death of this process.
+    Recorded drift makes a run due, whether it is new or not: also after a run, a cool-down or a crash of this process.
 
     Args:
-        workspace: The project.
-        fingerprints: Of sources.
-        under_way: Experiments of which a run waits or goes on.
-        after: Where the last look stopped.
-        seconds: About how long this look may take; what is left over is for the next one.
+        project: The project.
+        fingerprints: Fingerprints of the sources.
+        under_way: Experiments with a queued or running run.
+        after: The experiment after which this scan continues.
+        seconds: Approximate time limit; the next scan continues with the remaining experiments.
     """
     store, seen = project.run_requests, project.drift_reports.last()
     busy = {*under_way, *store.waiting_experiments()}
-    asked = store.last(CAUSE)
+    requested = store.last(CAUSE)
     until = time.monotonic() + seconds
     reports: dict[str, DriftRow] = {}
-    said: list[str] = []
+    reasons: list[str] = []
     last = ""
     for row in _watched(project, after):
         name, known = row.experiment_name, seen.get(row.id)
         if last and time.monotonic() > until:
-            said.append("the others are left for the next look")
+            reasons.append("the next scan continues with the other experiments")
             break
         last = name
         try:
             experiment = experiment_from(row.spec, f"experiment {name}")
             found = _report(project, experiment, row, fingerprints, known)
         except E2iError as error:
-            said.append(f"not evaluated at {name}: {error}")
+            reasons.append(f"{name} not evaluated: {error}")
             continue
         if found is None:
-            said.append(f"{name}: no model yet")
+            reasons.append(f"{name}: no model yet")
             continue
         is_new = found is not known
-        said.append(f"{name}: {found.reason if is_new else 'the newer rows are those that were looked at last'}")
+        reasons.append(f"{name}: {found.reason if is_new else 'no newer rows since the last scan'}")
         if is_new:
             reports[name] = found
             project.drift_reports.save(found)
-        if name not in busy and (request := _retune(experiment, found, asked.get(name))):
+        if name not in busy and (request := _retune(experiment, found, requested.get(name))):
             store.ask([request])
     else:
         last = ""
-    said = said or ["no experiment says where newer rows are (watch.recent)"]
-    return DriftScan(store.waiting(CAUSE), reports, "; ".join(said), last)
+    reasons = reasons or ["no experiment has a source of newer rows (watch.recent)"]
+    return DriftScan(store.waiting(CAUSE), reports, "; ".join(reasons), last)
 
 
 def _watched(project: Project, after: str) -> list[ExperimentRow]:
-    """Return the experiments after a name that say where newer rows are."""
+    """Return the experiments after a name that have a source of newer rows."""
     rows = (row for row in project.experiments.list() if row.experiment_name > after)
     return [row for row in rows if (row.spec.get("watch") or {}).get("recent")]
 
 
 def _retune(experiment: Experiment, found: DriftRow, before: LastRequest | None) -> RunRequest | None:
-    """Return the re-tune that a drift asks for, unless it was asked for already or is within the cool-down."""
+    """Return the re-tune that is due because of drift, unless it was requested before or the cool-down applies."""
     is_due = retune_is_due(
         found.drifted and not (before and before.content_hash == found.fingerprint),
         before.requested_at if before else None,
@@ -127,7 +127,7 @@ def _report(
     fingerprints: Fingerprints,
     seen: StoredReport | None,
 ) -> DriftRow | None:
-    """Return what is to be said of newer rows: `seen` where it is of them and of this model; None without a model."""
+    """Return the drift report: `seen` if it is for these rows and this model; None without a model."""
     champion = project.champions.current(row.id)
     assert experiment.watch.recent is not None
     if champion is None:

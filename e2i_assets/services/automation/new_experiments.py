@@ -1,4 +1,4 @@
-"""One look at the experiments: what is new, changed, broken or gone, put on record, and the runs that are due."""
+"""One scan of the experiments: records new, changed, invalid and deleted ones, and returns the due runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,13 +22,13 @@ CAUSE: Cause = "new_experiment"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What came of one look.
+    """The result of a scan.
 
     Attributes:
-        active: Every experiment in use, each a partition of the graph.
-        requests: The runs that Dagster is not known to have yet.
-        invalid: What is wrong with each file that is not valid.
-        why: For the tick.
+        active: All experiments in use; each is a partition of the graph.
+        requests: The requests that Dagster has not yet launched, as far as known.
+        invalid: The errors of each file that is not valid.
+        why: The reason shown for the tick.
     """
 
     active: Sequence[str]
@@ -39,21 +39,21 @@ class Look:
 
 @dataclass(slots=True)
 class ExperimentsWatch:
-    """Looks at the experiments again and again, within bounded time each."""
+    """Scans the experiments repeatedly, in bounded time per scan."""
 
     _files: RememberedFiles = field(default_factory=RememberedFiles)
     _rows: dict[str, tuple[str, Experiment | ExperimentInvalid]] = field(default_factory=dict)
     _hashes: dict[str, tuple[Experiment, Found]] = field(default_factory=dict)
 
     def look(self, project: Project, seconds: float = 1.0) -> Look:
-        """Put on record what is new, and return what is to run.
+        """Record changes and return the due runs.
 
         Args:
-            workspace: The project.
-            seconds: About how long files that were never seen may be read.
+            project: The project.
+            seconds: Approximate time limit for reading new files.
 
         Raises:
-            E2iError: There is no folder of experiments.
+            E2iError: The folder of experiments does not exist.
         """
         seen = self._files.look(project.settings.experiments, seconds)
         rows = {row.experiment_name: row for row in project.experiments.list(retired_too=True)}
@@ -68,13 +68,13 @@ class ExperimentsWatch:
         waiting = [one for one in waiting if one.experiment in active]
         why = summary(steps, invalid, [one.experiment for one in waiting])
         if seen.unread:
-            why += f"; {len(seen.unread)} files are still to be read: the next look goes on with them"
+            why += f"; {len(seen.unread)} files are not read yet: the next scan continues with them"
         return Look(sorted(active), waiting, invalid, why)
 
     def _found(
         self, seen: SeenFolder, rows: Mapping[str, ExperimentRow]
     ) -> tuple[dict[str, Experiment], dict[str, str]]:
-        """Return every experiment that can be read, of a file or else of a row, and what is wrong with the others."""
+        """Return all readable experiments (from files, else from rows) and the errors of the others."""
         experiments = dict(seen.folder.experiments)
         invalid = mistakes_by_file(seen.folder)
         for name, row in rows.items():
@@ -98,7 +98,7 @@ class ExperimentsWatch:
         return known[1]
 
     def _hashed(self, experiment: Experiment) -> Found:
-        """Return the identities of an experiment; one that is the same object as before is not hashed again."""
+        """Return the hashes of an experiment, cached by object identity."""
         known = self._hashes.get(experiment.name)
         if known is None or known[0] is not experiment:
             found = Found(spec_hash=content_hash(experiment.model_dump(mode="json")), run_hash=experiment.run_hash)
@@ -113,19 +113,19 @@ def _steps(
     experiments: Mapping[str, Found],
     invalid: Mapping[str, str],
 ) -> dict[str, Decision]:
-    """Decide about every experiment that is, or was, there; not about files that were not read yet."""
+    """Decide the step for each current and former experiment, except for files that were not read yet."""
     broken = {path.stem for path in seen.folder.invalid} | {
         name for name in rows if f"row {name} of ml_experiments" in invalid
     }
     unread = {path.stem for path in seen.unread}
     steps = {}
     for name in sorted((experiments.keys() | rows.keys()) - unread):
-        found, row, asked = experiments.get(name), rows.get(name), last.get(name)
+        found, row, requested = experiments.get(name), rows.get(name), last.get(name)
         of_a_row = found is not None and name not in seen.folder.experiments
         known = Known(
-            # A row is registered as it is.
+            # An experiment that exists only as a row is registered already.
             spec_hash=found.spec_hash if found and of_a_row else row.spec_hash if row else None,
-            asked_hash=asked.content_hash if asked else None,
+            asked_hash=requested.content_hash if requested else None,
             active=row is not None and row.is_active,
             from_file=of_a_row or (row is not None and row.from_file),
         )
@@ -149,7 +149,7 @@ def _put_on_record(
     store.register_experiments([experiments[name] for name in registered if name in seen.folder.experiments])
     to_run = [name for name, one in steps.items() if one.step == "run"]
     done = {name for name in to_run if name not in last and _is_done(project, experiments[name])}
-    asked = {
+    requests_by_name = {
         name: RunRequest(
             run_key=run_key(name, CAUSE, experiments[name].run_hash, last[name].times if name in last else 0),
             experiment=name,
@@ -159,12 +159,12 @@ def _put_on_record(
         )
         for name in to_run
     }
-    requests.ask([asked[name] for name in to_run if name in done], needed=False)
-    requests.ask([asked[name] for name in to_run if name not in done])
+    requests.ask([requests_by_name[name] for name in to_run if name in done], needed=False)
+    requests.ask([requests_by_name[name] for name in to_run if name not in done])
 
 
 def _is_done(project: Project, experiment: Experiment) -> bool:
-    """Return whether somebody trained it before anybody looked: with `e2i run`, say."""
+    """Return whether it was trained before this scan, for example with `e2i run`."""
     try:
         facts: SplitFacts = project.read(SplitFacts, "validation_splits", experiment.name)
     except (AssetMissing, AssetDamaged):

@@ -1,4 +1,4 @@
-"""Tuning again: the models that are due for it, and the experiment as it is then searched."""
+"""Re-tuning: which models are due, and the search budget of a re-tune."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,14 +18,14 @@ from e2i_assets.core.search.trials import has_cost
 from e2i_assets.services.project import Project
 
 CAUSE: Cause = "age"
-# What a run is asked for because of, that is no ordinary run.
+# Causes of runs that are re-tunes.
 RETUNES: frozenset[str] = frozenset({"age", "drifted_data"})
 
 
 def due(project: Project, under_way: Collection[str]) -> tuple[Sequence[RunRequest], Mapping[str, str]]:
-    """Put on record which models are old, and return the runs that are due, and of each other experiment why not."""
+    """Record which models are outdated; return the due runs, and for each other experiment why it has none."""
     store, trained = project.run_requests, last_finished(project.database)
-    busy, asked = {*under_way, *store.waiting_experiments()}, store.last(CAUSE)
+    busy, requested = {*under_way, *store.waiting_experiments()}, store.last(CAUSE)
     whys: dict[str, str] = {}
     for row in project.experiments.list():
         name = row.experiment_name
@@ -34,7 +34,7 @@ def due(project: Project, under_way: Collection[str]) -> tuple[Sequence[RunReque
         except ExperimentInvalid as mistakes:
             whys[name] = str(mistakes)
             continue
-        moment, before = trained.get(name), asked.get(name)
+        moment, before = trained.get(name), requested.get(name)
         found = content_hash({"trained": moment.isoformat() if moment else None})
         one = decision(
             moment,
@@ -55,10 +55,10 @@ def due(project: Project, under_way: Collection[str]) -> tuple[Sequence[RunReque
 def as_asked(
     project: Project, experiment: Experiment, facts: SplitFacts, cause: str | None, asked_at: datetime
 ) -> Experiment:
-    """Return an experiment as a run of this cause searches it.
+    """Return an experiment with the search budget for a run of this cause.
 
-    A re-tune has a budget of its own: what the study of these rows had spent when the run was asked for, and a little
-    more. A later attempt of the same run has the same, whatever the earlier ones have spent of it.
+    The budget of a re-tune is what the study of these rows had spent when the run was requested, plus a small addition.
+    A retry of the run has the same budget, whatever earlier attempts have spent.
     """
     if cause not in RETUNES:
         return experiment
@@ -70,6 +70,6 @@ def as_asked(
 
 
 def _had_cost(trial: TrialRow, moment: datetime) -> bool:
-    """Whether a trial had cost some of the budget by then."""
+    """Return whether a trial had used part of the budget at this time."""
     ended = trial.datetime_complete
     return has_cost(trial.state, trial.error_type) and ended is not None and ended <= moment

@@ -1,4 +1,4 @@
-"""What `best_hyperparameters` promises: the contract, nothing but the study's best trial, and the constraints."""
+"""The checks of `best_hyperparameters`: a valid contract, the study's best trial, and the constraints."""
 
 import math
 import warnings
@@ -24,7 +24,7 @@ from e2i_assets.services.project import Project
 
 @of_asset("best_hyperparameters", blocking=True, answers_for_the_file=True)
 def output_contract_is_valid(project: Project, name: str) -> CheckResult:
-    """Every field has its type and range; parameters are legal, fixed ones kept, none missing or extra."""
+    """All fields have valid types and values; parameters are valid, complete, and include the fixed ones unchanged."""
     raw = document(project, "best_hyperparameters", name)
     experiment = project.experiment(name)
     algorithm = registry.algorithm(experiment.algorithm)
@@ -39,12 +39,12 @@ def output_contract_is_valid(project: Project, name: str) -> CheckResult:
     values = raw.get("best_hyperparameters") if isinstance(raw, dict) else None
     unread = algorithm.unread(values, experiment.problem_type) if isinstance(values, dict) else []
     mistakes += [replace(one, where=f"best_hyperparameters.{one.where}") for one in unread]
-    return every_mistake(mistakes, "every field keeps the output contract")
+    return every_mistake(mistakes, "every field satisfies the output contract")
 
 
 @of_asset("best_hyperparameters", blocking=True)
 def parameters_equal_the_best_trial(project: Project, name: str) -> CheckResult:
-    """What will be trained is what was tuned: field by field what the stored study says."""
+    """The hyperparameters to train with equal those of the stored study's best trial, field by field."""
     output: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
     expected = tuning.hpo_output(project.experiment(name), tuned.identity, tuned.result, tuned.failure).model_dump()
@@ -61,32 +61,32 @@ def parameters_equal_the_best_trial(project: Project, name: str) -> CheckResult:
 
 @of_asset("best_hyperparameters", blocking=True)
 def constraints_are_satisfied(project: Project, name: str) -> CheckResult:
-    """What will be trained keeps to every constraint of the search, defaults included."""
+    """The hyperparameters to train with satisfy all constraints of the search, also if they are the defaults."""
     experiment = project.experiment(name)
     output: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
-    kept = limits(experiment)
-    if not kept:
+    constraints = limits(experiment)
+    if not constraints:
         return passed("the experiment sets no constraints")
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
     best = tuned.result.best if tuned.result else None
     whose = f"trial {best.number}" if best else "the model of the defaults, no trial being within them,"
     values = best.constraint_values if best else _of_the_defaults(project, name, output)
     mistakes = []
-    for limit in kept:
+    for limit in constraints:
         value = values.get(limit.goal.name)
         if value is None:
             mistakes.append(f"{limit} is asked for, and the study did not measure it: materialise hpo_study again")
         elif limit.excess(value) > 0:
             mistakes.append(f"{limit} is asked for, and {whose} has {value:g}")
-    return check_result(mistakes, f"{', '.join(map(str, kept))}: {whose} keeps to it", **values)
+    return check_result(mistakes, f"{', '.join(map(str, constraints))}: {whose} keeps to it", **values)
 
 
 def _of_the_defaults(project: Project, name: str, output: HpoOutput) -> dict[str, float]:
-    """Measure what would be trained, judged as a trial is; no study has done it."""
+    """Measure the defaults like a trial, because no study has done so."""
     rows: SearchRows = stored(project, SearchRows, "validation_splits", name)
     objective = tuning.objective(project.experiment(name), rows)(math.inf)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the training says them again
+        warnings.simplefilter("ignore")  # the training repeats these warnings
         wanted = [limit.goal for limit in objective.limits]
         return objective.scheme.outcome(output.best_hyperparameters, wanted, objective.patience).measures
 

@@ -1,4 +1,4 @@
-"""Every promise of every asset, in the order of the graph, and which experiments they can be judged for."""
+"""All checks in the order of the graph, and the experiments for which they can be evaluated."""
 
 from e2i_assets.services.checks import (
     best_hyperparameters,

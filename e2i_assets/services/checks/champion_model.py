@@ -1,4 +1,4 @@
-"""What `champion_model` promises: the model in use is no worse than the new one, loads, and is called so in MLflow."""
+"""The checks of `champion_model`: it is not worse than the new model, loads, and has the alias in MLflow."""
 
 from pathlib import Path
 
@@ -19,14 +19,14 @@ def _output(project: Project, name: str) -> ChampionModel:
 
 
 def _decisions(project: Project, name: str) -> tuple[ChampionModel, StoredDecision | None]:
-    """Return the stored value, and the decision that made the present champion."""
+    """Return the stored value, and the decision that promoted the current champion."""
     output = _output(project, name)
     return output, project.champions.current(project.experiments.id_of(name))
 
 
 @of_asset("champion_model", severity="WARN")
 def challenger_is_not_worse(project: Project, name: str) -> CheckResult:
-    """The new model is not worse than the one in use on the same test rows; else the old one stays."""
+    """The new model is not worse on the same test rows than the model in use, which otherwise stays in use."""
     output = _output(project, name)
     experiment_id = project.experiments.id_of(name)
     found = project.champions.about(experiment_id, output.challenger_key)
@@ -48,10 +48,10 @@ def challenger_is_not_worse(project: Project, name: str) -> CheckResult:
 
 @of_asset("champion_model", answers_for_the_file=True)
 def champion_model_loads(project: Project, name: str) -> CheckResult:
-    """The model in use is the one that was decided on, and its files load."""
+    """The model in use is the one of the latest promotion, and its files load."""
     output, champion = _decisions(project, name)
     if champion is None:
-        return passed("no model has kept its promises yet, so none is in use")
+        return passed("no model has passed its checks yet, so none is in use")
     mistakes = []
     registered = project.champions.registered_champion(champion.challenger_key)
     for where, key in {"the stored value": output.model_key, "ml_model_registry": registered}.items():
@@ -61,20 +61,20 @@ def champion_model_loads(project: Project, name: str) -> CheckResult:
         load_model(Path(champion.model_folder) / ARCHIVE)
     except ModelInvalid as error:
         mistakes.append(str(error))
-    said = f"{champion.challenger_key[:12]} is the champion, and loads"
-    return check_result(mistakes, said, model_folder=champion.model_folder)
+    why = f"{champion.challenger_key[:12]} is the champion, and loads"
+    return check_result(mistakes, why, model_folder=champion.model_folder)
 
 
 @of_asset("champion_model", severity="WARN")
 def mlflow_alias_points_to_the_champion(project: Project, name: str) -> CheckResult:
-    """In MLflow the alias champion points at the version of the model in use."""
+    """In MLflow, the alias champion refers to the version of the model in use."""
     _, champion = _decisions(project, name)
     if champion is None or champion.mlflow_model_version is None:
         return passed("the champion is not in MLflow")
     try:
         found = project.tracker().champion(f"e2i_{name}")
     except (TrackingUnreachable, TrackingFailed) as error:
-        return check_result([f"MLflow could not be asked: {error}"], "")
+        return check_result([f"MLflow did not answer: {error}"], "")
     wrong = [f"the alias champion points at {found}, and the champion is version {champion.mlflow_model_version}"]
     return check_result(
         [] if found == champion.mlflow_model_version else wrong, f"the alias champion points at version {found}"
@@ -83,7 +83,7 @@ def mlflow_alias_points_to_the_champion(project: Project, name: str) -> CheckRes
 
 @of_asset("champion_model", severity="WARN")
 def newer_rows_have_not_drifted(project: Project, name: str) -> CheckResult:
-    """Newer rows are like those that were learnt from, and the model in use does as well on them."""
+    """Newer rows have the distribution of the training rows, and the model in use is as good on them."""
     _output(project, name)
     found = project.drift_reports.last().get(project.experiments.id_of(name))
     if found is None:

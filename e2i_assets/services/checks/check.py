@@ -1,4 +1,4 @@
-"""What a promise of an asset is, and how it is judged: on what is stored, never on what was computed just now."""
+"""What a check is, and its evaluation, which uses stored values only."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +15,11 @@ _MOST_MISTAKES = 5
 
 
 class NotEvaluated(E2iError):
-    """There is nothing to judge a promise on."""
+    """The check has no data to evaluate."""
 
 
 class ValueDamaged(NotEvaluated):
-    """A stored value that is not what its asset writes."""
+    """A stored value differs from the format that its asset writes."""
 
     def __init__(self, asset: str, message: str) -> None:
         self.asset = asset
@@ -27,17 +27,17 @@ class ValueDamaged(NotEvaluated):
 
 
 class CheckFailed(E2iError):
-    """A promise that is broken before it comes to details: what it is about is not there."""
+    """The check fails because the object that it examines is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """Whether a promise holds.
+    """The result of a check.
 
     Attributes:
-        outcome: A promise that could not be looked at is neither kept nor broken.
-        why: One sentence for a person.
-        facts: The numbers behind it: JSON values.
+        outcome: "not evaluated" is neither passed nor failed.
+        why: One sentence for the user.
+        facts: The supporting values, as JSON.
     """
 
     outcome: Outcome
@@ -46,21 +46,21 @@ class CheckResult:
 
     @property
     def passed(self) -> bool:
-        """Whether it was looked at and is kept."""
+        """Return whether the check was evaluated and passed."""
         return self.outcome == "passed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """Something that is true of an asset whenever it is stored.
+    """A condition that a stored asset must satisfy.
 
     Attributes:
-        name: Says what is true.
-        blocking: Whether nothing may be made from an asset that breaks it.
-        judge: Takes the project and the name of an experiment. It may raise `CheckFailed`,
+        name: Name, which states the condition.
+        blocking: Whether a failure prevents downstream assets from being made.
+        judge: Takes the project and the experiment name. It may raise `CheckFailed`,
             `NotEvaluated` or `AssetMissing`.
-        answers_for_the_file: Whether a stored value that cannot be read breaks this promise; the other promises of the
-            asset cannot be looked at then.
+        answers_for_the_file: Whether this check fails if the stored value is unreadable; the asset's other checks are
+            then not evaluated.
     """
 
     asset: str
@@ -75,7 +75,7 @@ class Check:
 def of_asset(
     asset: str, *, blocking: bool = False, severity: Severity = "ERROR", answers_for_the_file: bool = False
 ) -> Callable[[Callable[[Project, str], CheckResult]], Check]:
-    """Turn a function into the `Promise` that it judges: its name is the promise's, its docstring the description."""
+    """Return a decorator that makes a function a `Check`: its name is the check's, its docstring the description."""
 
     def made(evaluate: Callable[[Project, str], CheckResult]) -> Check:
         return Check(
@@ -92,7 +92,7 @@ def of_asset(
 
 
 def evaluated(check_spec: Check, project: Project, experiment: str) -> CheckResult:
-    """Judge a promise for an experiment.
+    """Evaluate a check for an experiment.
 
     Raises:
         E2iError: The experiment is not registered, or the database does not answer.
@@ -109,7 +109,7 @@ def evaluated(check_spec: Check, project: Project, experiment: str) -> CheckResu
 
 
 def passed(why: str, **facts: Any) -> CheckResult:
-    """Return that a promise holds."""
+    """Return a passed result."""
     return CheckResult("passed", why, facts)
 
 
@@ -117,9 +117,9 @@ def check_result(mistakes: Sequence[object], why: str, /, **facts: Any) -> Check
     """Return passed because of ``why``, or failed with the first mistakes where there are any.
 
     Args:
-        mistakes: What is wrong.
-        why: The reason of a passed check.
-        facts: The numbers behind it.
+        mistakes: The errors found.
+        why: Reason if the check passed.
+        facts: The supporting values.
     """
     rest = len(mistakes) - _MOST_MISTAKES
     shown = [*mistakes[:_MOST_MISTAKES], f"and {rest} more"] if rest > 0 else mistakes
@@ -143,8 +143,8 @@ def stored(project: Project, kind: type[Any], asset: str, experiment: str) -> An
     """Return the stored value of an asset.
 
     Raises:
-        AssetMissing: It has not been made yet.
-        ValueDamaged: Its files are not what the asset writes.
+        AssetMissing: The asset has not been materialized.
+        ValueDamaged: The files differ from the format that the asset writes.
     """
     try:
         return project.read(kind, asset, experiment)
@@ -153,7 +153,7 @@ def stored(project: Project, kind: type[Any], asset: str, experiment: str) -> An
 
 
 def document(project: Project, asset: str, experiment: str) -> Any:
-    """Return the stored JSON of an asset as it is, to be judged by rules of one's own; raises as `stored` does."""
+    """Return the stored JSON of an asset without parsing it as the asset's type. Raises the errors of `stored`."""
     file = project.asset_folder(asset, experiment) / "value.json"
     if not file.parent.is_dir():
         raise AssetMissing(f"{asset} of {experiment} is not there yet: materialise it first")

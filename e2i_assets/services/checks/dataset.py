@@ -1,4 +1,4 @@
-"""What `dataset` promises: a table as its experiment declares it, fit to learn from, without the answer in it."""
+"""The checks of `dataset`: a table as the experiment declares it, of sufficient quality, without target leakage."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ _FEATURE_TYPES = ("int64", "float64", "category")
 
 @of_asset("dataset", answers_for_the_file=True)
 def schema_is_valid(project: Project, name: str) -> CheckResult:
-    """Every column has the type and the values that the experiment's table may have."""
+    """All columns have the types and values that the experiment's table may have."""
     from pandera.errors import SchemaErrors
 
     data: Dataset = stored(project, Dataset, "dataset", name)
@@ -41,7 +41,7 @@ def schema_is_valid(project: Project, name: str) -> CheckResult:
 
 @of_asset("dataset")
 def rows_match_the_data_hash(project: Project, name: str) -> CheckResult:
-    """The content hash that splits, studies and models refer to is the hash of the stored rows."""
+    """The stored rows have the content hash to which splits, studies and models refer."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     found = frame_hash(data.frame)
     mistakes = [] if found == data.data_hash else [f"the rows have the hash {found[:12]}, not {data.data_hash[:12]}"]
@@ -52,7 +52,7 @@ def rows_match_the_data_hash(project: Project, name: str) -> CheckResult:
 
 @of_asset("dataset", blocking=True)
 def quality_gate_passes(project: Project, name: str) -> CheckResult:
-    """Completeness, validity, consistency, uniqueness and timeliness are good enough to train on."""
+    """Completeness, validity, consistency, uniqueness and timeliness are sufficient for training."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     try:
         report, decision = data_gates.quality(project.settings, project.experiment(name), data)
@@ -64,7 +64,7 @@ def quality_gate_passes(project: Project, name: str) -> CheckResult:
 
 @of_asset("dataset", blocking=True)
 def rows_match_the_schema_file(project: Project, name: str) -> CheckResult:
-    """Every row is as experiments/schemas says, which is inferred once and then yours to edit."""
+    """All rows match the schema in experiments/schemas, which is inferred once and which you can edit."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     try:
         mistakes = data_gates.schema_mistakes(project.settings, project.experiment(name), data)
@@ -77,7 +77,7 @@ def rows_match_the_schema_file(project: Project, name: str) -> CheckResult:
 
 @of_asset("dataset", blocking=True)
 def no_feature_is_the_target_of_another_row(project: Project, name: str) -> CheckResult:
-    """No feature is the target of a row before or after it, in the order of group and time."""
+    """No feature equals the target of a previous or following row, ordered by group and time."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     found = audit.shifted(data, project.experiment(name).leakage)
     return check_result(found.mistakes, f"nothing found in {found.looked_at}")
@@ -85,7 +85,7 @@ def no_feature_is_the_target_of_another_row(project: Project, name: str) -> Chec
 
 @of_asset("dataset", blocking=True)
 def excluded_columns_are_not_features(project: Project, name: str) -> CheckResult:
-    """What the experiment drops, or names as id, group or time, is not learnt from."""
+    """Columns that are dropped, or are id, group or time, are not used as features."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     experiment = project.experiment(name)
     reasons = {column: why for column, why in roles(experiment).items() if column != experiment.target.column}
@@ -97,24 +97,24 @@ def excluded_columns_are_not_features(project: Project, name: str) -> CheckResul
 
 @of_asset("dataset", severity="WARN")
 def every_row_has_a_target(project: Project, name: str) -> CheckResult:
-    """No row of the source is left out because its target is missing."""
+    """No row of the source is excluded for a missing target."""
     data: Dataset = stored(project, Dataset, "dataset", name)
-    missing, kept = data.rows_without_target, len(data.frame)
-    complete = f"each of the {kept:,} rows has a value of {data.target}"
-    return check_result(without_target(missing, kept, data.target), complete, rows_without_target=missing)
+    missing, complete_rows = data.rows_without_target, len(data.frame)
+    complete = f"each of the {complete_rows:,} rows has a value of {data.target}"
+    return check_result(without_target(missing, complete_rows, data.target), complete, rows_without_target=missing)
 
 
 @of_asset("dataset", blocking=True)
 def target_is_not_a_feature(project: Project, name: str) -> CheckResult:
-    """Neither under its name, nor as what it was cut from, nor in disguise."""
+    """No feature is the target, the source from which the target was derived, or a disguised copy of it."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     features = {column: data.frame[column] for column in data.features}
     target = data.frame[data.target]
     named = list(name_violations(features, project.experiment(name)))
     equal = list(_equal_to_target(features, target))
     hidden = list(target_leaks.violations(features, target, data.classes))
-    told = {violation.value for violation in named} | {column for column, _ in equal}
-    mistakes = [*named, *(why for _, why in equal), *(one for one in hidden if one.value not in told)]
+    reported = {violation.value for violation in named} | {column for column, _ in equal}
+    mistakes = [*named, *(why for _, why in equal), *(one for one in hidden if one.value not in reported)]
     return check_result(mistakes, f"none of {len(features)} features is or settles the target {data.target}")
 
 

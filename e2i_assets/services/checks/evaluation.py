@@ -1,4 +1,4 @@
-"""What `trained_model` promises of how it was judged: on enough rows, once, no worse than before. All of it warns."""
+"""The checks of how `trained_model` was evaluated: on enough rows, once, no worse than before. All are warnings."""
 
 from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.core.evaluation import measures
@@ -9,7 +9,7 @@ from e2i_assets.services.checks import model_links
 from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, passed
 from e2i_assets.services.project import Project
 
-# How wide an interval may be: of a share its points, of an error its part of the value.
+# Maximum width of an interval: in points for a share, relative to the value for an error.
 WIDEST = 0.10
 WIDEST_OF_AN_ERROR = 0.25
 _OLDER = "the model was trained before this was recorded"
@@ -17,7 +17,7 @@ _OLDER = "the model was trained before this was recorded"
 
 @of_asset("trained_model", severity="WARN")
 def test_rows_are_enough(project: Project, name: str) -> CheckResult:
-    """The interval of the metric on test is narrow, and no criterion is met by chance."""
+    """The confidence interval of the metric on the test rows is narrow, and no criterion is met by chance."""
     run, experiment = model_links.training_run(project, name), project.experiment(name)
     measure = _measure(experiment)
     interval, value = run.test_intervals.get(measure.name), run.test_metrics.get(measure.name)
@@ -37,7 +37,7 @@ def test_rows_are_enough(project: Project, name: str) -> CheckResult:
 
 
 def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
-    """Return the criteria that are met, and would not be at the worse end of the interval."""
+    """Return the criteria that are met, but not at the worse end of the interval."""
     found = []
     for one in criteria(experiment.success_criteria, experiment.problem_type, experiment.metric):
         interval, value = run.test_intervals.get(one.metric), run.test_metrics.get(one.metric)
@@ -51,7 +51,7 @@ def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
 
 @of_asset("trained_model", severity="WARN")
 def test_set_was_accessed_once(project: Project, name: str) -> CheckResult:
-    """The test rows have judged this model once; who looked again, when and why is said."""
+    """The test rows were used once to evaluate this model. Further accesses are listed with user, time and reason."""
     run = model_links.training_run(project, name)
     looks = project.test_access.looks(run.model_key) if run.model_key else []
     if not looks:
@@ -63,7 +63,7 @@ def test_set_was_accessed_once(project: Project, name: str) -> CheckResult:
 
 @of_asset("trained_model", severity="WARN")
 def holdout_is_unopened(project: Project, name: str) -> CheckResult:
-    """Nobody opened the holdout before this model was trained, and at most once since."""
+    """The holdout was not opened before this model was trained, and at most once since."""
     run, store = model_links.training_run(project, name), project.test_access
     openings = store.openings(name)
     if not openings:
@@ -81,13 +81,13 @@ def holdout_is_unopened(project: Project, name: str) -> CheckResult:
         if one not in before
     ]
     first = openings[0]
-    said = f"{first.opened_by} opened it once, after this model was trained: {first.reason}"
-    return check_result(mistakes, said, openings=len(openings))
+    why = f"{first.opened_by} opened it once, after this model was trained: {first.reason}"
+    return check_result(mistakes, why, openings=len(openings))
 
 
 @of_asset("trained_model", severity="WARN")
 def metric_has_not_drifted(project: Project, name: str) -> CheckResult:
-    """The model is not worse than the one trained before it, beyond what chance explains."""
+    """The model is not significantly worse than the previously trained one."""
     run, measure = model_links.training_run(project, name), _measure(project.experiment(name))
     earlier = project.training_runs.before(run)
     now, interval = run.test_metrics.get(measure.name), run.test_intervals.get(measure.name)

@@ -1,4 +1,4 @@
-"""What `hpo_pattern_memory` promises: a finished study is remembered once, can be found, and is made of numbers."""
+"""The checks of `hpo_pattern_memory`: a finished study is stored once, is retrievable, and has finite values."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _NOTHING = "the study has no trial to train, so there is nothing to remember"
 
 @of_asset("hpo_pattern_memory", answers_for_the_file=True)
 def pattern_is_stored_once_and_retrievable(project: Project, name: str) -> CheckResult:
-    """The study is one pattern of the memory, found when its own problem is asked for."""
+    """The study is stored as exactly one pattern, which a query with its own problem finds."""
     remembered: Remembered = stored(project, Remembered, "hpo_pattern_memory", name)
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
     if tuned.result is None or tuned.result.best is None:
@@ -70,7 +70,7 @@ def _found(project: Project, pattern: StoredPattern, at_most: int) -> bool:
 
 @of_asset("hpo_pattern_memory")
 def values_are_finite(project: Project, name: str) -> CheckResult:
-    """Sizes, shares and values of the pattern are finite numbers, and its parameters lie in its space."""
+    """Sizes, shares and values of the pattern are finite, and its parameters are in its search space."""
     remembered: Remembered = stored(project, Remembered, "hpo_pattern_memory", name)
     if remembered.pattern_id is None:
         return passed(f"not evaluated: {remembered.error}" if remembered.error else _NOTHING)
@@ -85,10 +85,10 @@ def values_are_finite(project: Project, name: str) -> CheckResult:
         *_not_numbers(pattern.feature_types or {}, "feature_types."),
     ]
     space = parse_space(pattern.search_space)
-    for position, kept in enumerate(pattern.top_configurations):
+    for position, configuration in enumerate(pattern.top_configurations):
         where = f"top_configurations.{position}"
-        mistakes += _not_numbers({"value": kept.get("value")}, f"{where}.")
-        mistakes += [f"{where}: {note}" for note in brought_into(kept.get("values", {}), space)[1]]
+        mistakes += _not_numbers({"value": configuration.get("value")}, f"{where}.")
+        mistakes += [f"{where}: {note}" for note in brought_into(configuration.get("values", {}), space)[1]]
     mistakes += [f"best_hyperparameters: {note}" for note in brought_into(pattern.best_hyperparameters, space)[1]]
     return check_result(
         mistakes, f"every number of pattern {pattern.pattern_id} is finite, and its parameters were searched"
@@ -103,7 +103,7 @@ def _not_numbers(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
 
 @of_asset("hpo_pattern_memory", severity="WARN")
 def memory_was_written(project: Project, name: str) -> CheckResult:
-    """Storing the pattern and recording the uses of others raised no error; the model is kept anyway."""
+    """The pattern and the uses of other patterns were stored without an error. A failure does not affect the model."""
     remembered: Remembered = stored(project, Remembered, "hpo_pattern_memory", name)
     again = "materialise hpo_pattern_memory again"
     mistakes = [f"{remembered.error}: {again}"] if remembered.error else []

@@ -1,4 +1,4 @@
-"""What `hpo_study` promises: the same study in the file and in the tables, and a best value that can be had again."""
+"""The checks of `hpo_study`: the file and the tables have the same study, and its best value is reproducible."""
 
 import math
 import warnings
@@ -24,7 +24,7 @@ _STATES = {"COMPLETE": "n_completed", "PRUNED": "n_pruned", "FAIL": "n_failed"}
 
 @of_asset("hpo_study")
 def study_matches_rows_and_experiment(project: Project, name: str) -> CheckResult:
-    """Its identity is that of the stored splits and of the registered experiment."""
+    """The study key matches the stored splits and the registered experiment."""
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
     expected = tuning.spec_hash(project.experiment(name), facts)
@@ -39,16 +39,16 @@ def study_matches_rows_and_experiment(project: Project, name: str) -> CheckResul
 
 @of_asset("hpo_study")
 def counts_add_up(project: Project, name: str) -> CheckResult:
-    """Completed, pruned and failed trials are as many in the result as in both tables."""
+    """The result and both tables have the same numbers of completed, pruned and failed trials."""
     result = _result(project, name)
     if result is None:
         return passed(_NO_SEARCH)
     row, trials = _rows(project, name)
-    told = Counter(trial.state for trial in trials if trial.error_type not in TRIED_AGAIN)
+    in_table = Counter(trial.state for trial in trials if trial.error_type not in TRIED_AGAIN)
     spent = sum(result.count(state) for state in _STATES)
     mistakes = []
     for state, column in _STATES.items():
-        counts = (result.count(state), getattr(row, column), told[state])
+        counts = (result.count(state), getattr(row, column), in_table[state])
         if len(set(counts)) > 1:
             mistakes.append(
                 f"{state}: {counts[0]} in the result, {counts[1]} in ml_hpo_studies, {counts[2]} in ml_hpo_trials"
@@ -56,7 +56,7 @@ def counts_add_up(project: Project, name: str) -> CheckResult:
     if row.n_trials != max(result.n_trials, spent):
         mistakes.append(f"a budget of {result.n_trials} trials in the result, and of {row.n_trials} in ml_hpo_studies")
     if result.stop_reason == "budget spent" and spent < result.n_trials:
-        mistakes.append(f"the budget of {result.n_trials} trials is said to be spent, and {spent} ended")
+        mistakes.append(f"the budget of {result.n_trials} trials is recorded as spent, but {spent} trials ended")
     facts = {column: result.count(state) for state, column in _STATES.items()}
     return check_result(
         mistakes, f"{spent} of {result.n_trials} trials, the same in the result and in both tables", **facts
@@ -65,7 +65,7 @@ def counts_add_up(project: Project, name: str) -> CheckResult:
 
 @of_asset("hpo_study")
 def tables_match_the_study(project: Project, name: str) -> CheckResult:
-    """Best trial, values and parameters are the same in the result, ml_hpo_studies and ml_hpo_trials."""
+    """Best trial, values and parameters are equal in the result, ml_hpo_studies and ml_hpo_trials."""
     result = _result(project, name)
     if result is None:
         return passed(_NO_SEARCH)
@@ -89,21 +89,21 @@ def tables_match_the_study(project: Project, name: str) -> CheckResult:
     ]
     if front != (marked := project.studies.pareto_set(row.id)):
         mistakes.append(f"the Pareto front is {front} in the result, and {marked} in ml_hpo_trials")
-    kept = {trial.trial_number: _said(trial) for trial in trials}
+    rows = {trial.trial_number: _compared(trial) for trial in trials}
     for trial in result.trials:
-        if kept.get(trial.number) != _said(trial):
+        if rows.get(trial.number) != _compared(trial):
             mistakes.append(f"trial {trial.number} is not the same in ml_hpo_trials")
     return check_result(mistakes, f"{len(result.trials)} trials and the best of them are the same in the tables")
 
 
-def _said(trial: TrialRecord | TrialRow) -> tuple[object, ...]:
+def _compared(trial: TrialRecord | TrialRow) -> tuple[object, ...]:
     values = dict(trial.objective_values), dict(trial.constraint_values)
     return trial.state, trial.value, trial.params, *values, trial.is_feasible
 
 
 @of_asset("hpo_study", blocking=True, answers_for_the_file=True)
 def best_value_is_finite(project: Project, name: str) -> CheckResult:
-    """A study has a finite best value, or says that it has none."""
+    """The study has a finite best value, or records that it has none."""
     result = _result(project, name)
     if result is None:
         return passed(_NO_SEARCH)
@@ -116,7 +116,7 @@ def best_value_is_finite(project: Project, name: str) -> CheckResult:
 
 @of_asset("hpo_study", severity="WARN")
 def no_failure_ended_the_search(project: Project, name: str) -> CheckResult:
-    """Failed trials neither broke the search off nor left it without a trial to train."""
+    """Failed trials did not abort the search, and at least one trial can be trained."""
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
     cause = tuned.failure.error if tuned.failure else tuned.result.failure if tuned.result else None
     trained = "the best trial is trained" if tuned.result and tuned.result.best else "the defaults are trained"
@@ -125,8 +125,8 @@ def no_failure_ended_the_search(project: Project, name: str) -> CheckResult:
 
 @of_asset("hpo_study")
 def best_value_is_reproducible_from_train_and_validation(project: Project, name: str) -> CheckResult:
-    """Fitting the best trial again gives its values, to 1e-9, but for those of a clock: on the train rows
-    for the validation rows, or on folds of the two.
+    """Refitting the best trial gives the same values to 1e-9, except for measured times. It uses the train and
+    validation rows only, or folds of them.
     """
     result = _result(project, name)
     if result is None:
@@ -134,13 +134,13 @@ def best_value_is_reproducible_from_train_and_validation(project: Project, name:
     best = result.best
     if best is None or best.value is None:
         return passed(f"there is no trial to train ({result.stop_reason}), so there is no best value")
-    # This type opens the files of train and validation and no other.
+    # This type reads only the files of train and validation.
     rows: SearchRows = stored(project, SearchRows, "validation_splits", name)
     experiment = project.experiment(name)
     again_on = _FITTED_AGAIN[experiment.hpo.objective]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they were kept with the trial
+            warnings.simplefilter("ignore")  # they are stored with the trial
             objective = tuning.objective(experiment, rows)(math.inf)
             again = objective.measures_again(best.params, best.fold_rounds)
     except (E2iError, ValueError, TypeError) as error:
@@ -150,18 +150,18 @@ def best_value_is_reproducible_from_train_and_validation(project: Project, name:
     mistakes = []
     if _differs(value, best.value):
         mistakes.append(f"trial {best.number} has {best.value!r}, and {again_on} it has {value!r}")
-    said = {**best.constraint_values, **best.objective_values}
+    expected = {**best.constraint_values, **best.objective_values}
     mistakes += [
-        f"trial {best.number} has the {name} {said[name]!r}, and {again_on} it has {measured!r}"
+        f"trial {best.number} has the {name} {expected[name]!r}, and {again_on} it has {measured!r}"
         for name, measured in again.items()
-        if name in said and _differs(measured, said[name])
+        if name in expected and _differs(measured, expected[name])
     ]
     why = f"trial {best.number} {again_on} has the same {best.value:.6g}"
     return check_result(mistakes, why, best_value=best.value, again=value)
 
 
-def _differs(value: float, said: float) -> bool:
-    return not math.isclose(value, said, rel_tol=TOLERANCE, abs_tol=1e-300)
+def _differs(value: float, expected: float) -> bool:
+    return not math.isclose(value, expected, rel_tol=TOLERANCE, abs_tol=1e-300)
 
 
 def _result(project: Project, name: str) -> StudyResult | None:

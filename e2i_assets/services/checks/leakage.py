@@ -1,4 +1,4 @@
-"""What else `validation_splits` promises: nothing gives the target away, no row is in two roles, all is on record."""
+"""Checks of `validation_splits` against leakage: no target leakage, no rows in two splits, and a complete audit."""
 
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, TrainingRows
 from e2i_assets.core.data.splits import Role
@@ -9,13 +9,13 @@ from e2i_assets.core.leakage.one_feature import Part
 from e2i_assets.services.checks.check import CheckResult, NotEvaluated, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
 
-# What is left out is lost to learning: more than this should be somebody's decision.
+# Excluded rows are lost for training: a larger share needs a decision by the user.
 MOST_LEFT_OUT = 0.25
 
 
 @of_asset("validation_splits", blocking=True)
 def no_feature_reveals_the_target(project: Project, name: str) -> CheckResult:
-    """No feature alone is nearly right on the validation rows, but for those the experiment accepts."""
+    """No single feature almost predicts the target on the validation rows, except those that the experiment accepts."""
     rows: SearchRows = stored(project, SearchRows, "validation_splits", name)
     train, validation = (Part(of.features, of.target) for of in (rows.train, rows.validation))
     found = audit.given_away(train, validation, rows.facts.classes, project.experiment(name).leakage)
@@ -24,28 +24,28 @@ def no_feature_reveals_the_target(project: Project, name: str) -> CheckResult:
 
 def _copies(project: Project, name: str) -> Finding:
     rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
-    roles: dict[Role, RowSource] = {"train": rows.train, "validation": rows.validation, "test": rows.test}
-    tables = {role: of.features.assign(**{rows.facts.target: of.target}) for role, of in roles.items()}
+    splits: dict[Role, RowSource] = {"train": rows.train, "validation": rows.validation, "test": rows.test}
+    tables = {split: of.features.assign(**{rows.facts.target: of.target}) for split, of in splits.items()}
     return audit.copied(tables, project.experiment(name).leakage)
 
 
 @of_asset("validation_splits", blocking=True)
 def no_duplicate_rows_across_splits(project: Project, name: str) -> CheckResult:
-    """Not more than a fifth of a role's rows are also in another one, beyond what chance explains."""
+    """At most a fifth of a split's rows are also in another split, beyond what chance explains."""
     found = _copies(project, name)
     return check_result(found.mistakes if found.severity == "critical" else (), found.looked_at)
 
 
 @of_asset("validation_splits", severity="WARN")
 def few_similar_rows_across_splits(project: Project, name: str) -> CheckResult:
-    """At most one row in a hundred has its like in another role: scores on such rows are memory."""
+    """At most 1 % of the rows have a near-duplicate in another split, which would make scores too optimistic."""
     found = _copies(project, name)
     return check_result(found.mistakes if found.severity == "warning" else (), found.looked_at)
 
 
 @of_asset("validation_splits")
 def leakage_audit_is_recorded(project: Project, name: str) -> CheckResult:
-    """Each kind of leakage was looked for in these rows, and ml_leakage_audit says what was found."""
+    """These rows were examined for each kind of leakage, and ml_leakage_audit has the results."""
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
     experiment_id = project.experiments.id_of(name)
     lines = {one.check_type: one for one in project.leakage_audit.of_split(experiment_id, facts.split_hash)}
@@ -65,7 +65,7 @@ def leakage_audit_is_recorded(project: Project, name: str) -> CheckResult:
 
 @of_asset("validation_splits", severity="WARN")
 def few_rows_are_unassigned(project: Project, name: str) -> CheckResult:
-    """At most a quarter of the rows lies in a gap, after the end of the split, or outside its period."""
+    """At most a quarter of the rows have no split: rows in a gap, after the end of the split or outside its period."""
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
     total = facts.left_out + sum(facts.counts.values())
     if not facts.left_out:

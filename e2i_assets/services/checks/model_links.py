@@ -1,4 +1,4 @@
-"""Following a training back: its row, its study, the best trial of that, and its run in MLflow."""
+"""The links of a training: to its row, its study, the best trial and the MLflow run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from e2i_assets.services.project import Project
 
 
 def identity(project: Project, name: str) -> str:
-    """Return the identity of the study that the stored training belongs to."""
+    """Return the study key of the stored training."""
     hpo: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     return str(hpo.hpo_spec_hash)
 
@@ -22,7 +22,7 @@ def training_run(project: Project, name: str) -> StoredRun:
     """Return the row of the stored training.
 
     Raises:
-        CheckFailed: There is none.
+        CheckFailed: There is no row.
     """
     stored(project, TrainingOutput, "trained_model", name)
     found = project.training_runs.by_spec_hash(identity(project, name))
@@ -32,7 +32,7 @@ def training_run(project: Project, name: str) -> StoredRun:
 
 
 def linked(project: Project, name: str) -> CheckResult:
-    """Judge whether the links of the stored training lead to things that say the same."""
+    """Check whether the links of the stored training lead to objects with the same parameters."""
     output: TrainingOutput = stored(project, TrainingOutput, "trained_model", name)
     hpo: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
@@ -56,7 +56,7 @@ def linked(project: Project, name: str) -> CheckResult:
 
 
 def kept_in_mlflow(project: Project, name: str) -> CheckResult:
-    """Judge whether MLflow has the run of the stored training."""
+    """Check whether MLflow has the run of the stored training."""
     output: TrainingOutput = stored(project, TrainingOutput, "trained_model", name)
     run, info = training_run(project, name), output.mlflow_info
     params, away = _mlflow_params(project, run.mlflow_run_id)
@@ -91,7 +91,7 @@ def _mistakes(
 
 
 def _mlflow_params(project: Project, run_id: str | None) -> tuple[Mapping[str, str] | None, str]:
-    """Return the parameters of an MLflow run, or None and why they cannot be had."""
+    """Return the parameters of an MLflow run, or None and the reason why they are unavailable."""
     if run_id is None:
         return None, "there is no run"
     try:

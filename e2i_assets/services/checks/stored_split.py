@@ -1,4 +1,4 @@
-"""The split that is stored: its row in the registry, who was assigned where, and the rows of each role."""
+"""The stored split: its row in the registry, the assignments of the entities, and the rows of each split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ _ASSIGNED = sa.text("SELECT entity_key, role FROM ml_split_assignments WHERE spl
 
 @dataclass(frozen=True, slots=True)
 class StoredRows:
-    """The stored rows of all roles.
+    """The stored rows of all splits.
 
     Attributes:
-        known: A line for each row that is one of the dataset: its ``role``, ``entity``, the role ``assigned`` to the
-            entity (missing without one) and, with a time column, its ``time``.
-        foreign: By role, how many rows are none of the dataset's.
-        written: A line for each stored row whose table names its entity: its ``role``, ``entity`` and the role
-            ``assigned`` to that entity, missing where it has none.
+        known: One line per stored row that is in the dataset: its ``role``, ``entity``, the role ``assigned`` to
+            the entity (missing without an assignment) and, with a time column, its ``time``.
+        foreign: Number of rows by role that are not in the dataset.
+        written: One line per stored row whose table has its entity: its ``role``, ``entity`` and the ``assigned`` role
+            (missing without an assignment).
     """
 
     known: pd.DataFrame
@@ -41,11 +41,11 @@ class StoredRows:
 
 
 def recognised(project: Project, name: str) -> tuple[Dataset, StoredRows]:
-    """Return the dataset, and where each of its rows stands in the stored split.
+    """Return the dataset, and the location of each of its rows in the stored split.
 
     Raises:
-        NotEvaluated: The split is of other rows than the dataset, or is not in the registry.
-        ValueDamaged: Its files are not what `validation_splits` writes.
+        NotEvaluated: The split has other rows than the dataset, or is not in the registry.
+        ValueDamaged: The files differ from the format of `validation_splits`.
     """
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
     data: Dataset = stored(project, Dataset, "dataset", name)
@@ -71,7 +71,7 @@ def recognised(project: Project, name: str) -> tuple[Dataset, StoredRows]:
 
 
 def registered(project: Project, name: str, facts: SplitFacts) -> Mapping[str, Any] | None:
-    """Return the id of the split and its rows by role as the registry has them."""
+    """Return the split's id and row counts in the registry."""
     with project.database.connect() as connection:
         found = connection.execute(_REGISTERED, {"name": name, "split_hash": facts.split_hash}).mappings().one_or_none()
     return None if found is None else dict(found)
@@ -85,7 +85,7 @@ def _table(project: Project, name: str, role: Role) -> pd.DataFrame:
 
 
 def row_count(project: Project, name: str, role: Role) -> int:
-    """Return how many rows of a role are stored; the rows themselves are not read."""
+    """Return the number of stored rows of a split, without reading them."""
     import pyarrow.parquet
 
     file = project.asset_folder("validation_splits", name) / f"{role}.parquet"
@@ -96,7 +96,7 @@ def row_count(project: Project, name: str, role: Role) -> int:
 
 
 def stored_rows(data: Dataset, tables: Mapping[Role, pd.DataFrame], assigned: Mapping[str, Role]) -> StoredRows:
-    """Recognise rows by their content; of rows that are alike, first by the role that their entity was assigned."""
+    """Match rows by content. Identical rows are first matched by the split that is assigned to their entity."""
     columns = [*data.features, data.target]
     entities = entity_keys(data.frame, data.group, data.ids)
     rows = pd.DataFrame({"content": _hashes(data.frame[columns]), "role": entities.map(assigned).fillna("")})
@@ -123,7 +123,7 @@ def stored_rows(data: Dataset, tables: Mapping[Role, pd.DataFrame], assigned: Ma
 
 
 def _written(data: Dataset, tables: Mapping[Role, pd.DataFrame]) -> pd.DataFrame:
-    """Return the entity that each stored row names itself; no line where nothing groups or names rows."""
+    """Return the entity of each stored row; empty if rows have neither group nor id."""
     columns = [data.group] if data.group else list(data.ids)
     lines = [
         pd.DataFrame({"role": role, "entity": entity_keys(table, data.group, data.ids)})

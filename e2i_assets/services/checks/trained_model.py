@@ -1,4 +1,4 @@
-"""What `trained_model` promises: its contract, links that lead somewhere, and a model that is what its numbers say."""
+"""The checks of `trained_model`: its contract, its links, and a model that reproduces its metrics."""
 
 import math
 from collections.abc import Iterator
@@ -34,16 +34,16 @@ TOLERANCE = 1e-9
 
 @of_asset("trained_model", blocking=True, answers_for_the_file=True)
 def training_contract_is_valid(project: Project, name: str) -> CheckResult:
-    """Every field has its type and range, and parameters and best trial are those of the study."""
+    """All fields have valid types and values, and parameters and best trial equal those of the study."""
     raw = document(project, "trained_model", name)
     hpo: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     mistakes = training_violations_of(raw, hpo)
-    return every_mistake(mistakes, "every field keeps the output contract, and is what the study said")
+    return every_mistake(mistakes, "every field is valid and equals that of the study")
 
 
 @of_asset("trained_model")
 def training_run_row_is_complete(project: Project, name: str) -> CheckResult:
-    """Its row in ml_training_runs is finished, with the rows, features, parameters and metrics."""
+    """Its row in ml_training_runs is finished and has the rows, features, parameters and metrics."""
     output: TrainingOutput = stored(project, TrainingOutput, "trained_model", name)
     rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
     run = model_links.training_run(project, name)
@@ -63,7 +63,7 @@ def training_run_row_is_complete(project: Project, name: str) -> CheckResult:
 
 
 def _version_mistakes(project: Project, run: StoredRun) -> Iterator[str]:
-    """Hold the registered version of the model against its training run."""
+    """Compare the registered model version with its training run."""
     version = version_of(project.database, run.id)
     if version is None:
         yield "it names no version in ml_model_registry"
@@ -81,7 +81,7 @@ def _version_mistakes(project: Project, run: StoredRun) -> Iterator[str]:
 
 @of_asset("trained_model")
 def model_reloads_with_the_same_metrics(project: Project, name: str) -> CheckResult:
-    """Loaded from its folder, the model has the test metrics that were kept of it, to 1e-9."""
+    """The model, loaded from its folder, reproduces its stored test metrics to 1e-9."""
     rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
     run = model_links.training_run(project, name)
     try:
@@ -101,16 +101,16 @@ def _test_metrics(project: Project, name: str, run: StoredRun, rows: TrainingRow
     return judged_rows(rows.facts, run, rows.train, truth, prediction).metrics
 
 
-def _same(kept: object, again: object) -> bool:
-    if not isinstance(kept, int | float) or not isinstance(again, int | float):
+def _same(stored: object, again: object) -> bool:
+    if not isinstance(stored, int | float) or not isinstance(again, int | float):
         return False
-    # Relative: an error of 6e-9 is as much a figure as one of 6e12. What is left of a difference to 0 is rounding.
-    return math.isclose(kept, again, rel_tol=TOLERANCE, abs_tol=1e-300)
+    # Relative, because 6e-9 is as meaningful as 6e12. The absolute tolerance covers rounding of differences to 0.
+    return math.isclose(stored, again, rel_tol=TOLERANCE, abs_tol=1e-300)
 
 
 @of_asset("trained_model")
 def model_uses_its_features(project: Project, name: str) -> CheckResult:
-    """Its predictions of the test rows differ: a model whose trees never split has learnt nothing."""
+    """The predictions for the test rows differ: a model without any split in its trees has learned nothing."""
     rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
     run = model_links.training_run(project, name)
     try:
@@ -129,15 +129,15 @@ def model_uses_its_features(project: Project, name: str) -> CheckResult:
 
 @of_asset("trained_model", severity="WARN")
 def success_criteria_are_met(project: Project, name: str) -> CheckResult:
-    """The model is as good on the test rows as the experiment asks."""
+    """The model meets the experiment's success criteria on the test rows."""
     output: TrainingOutput = stored(project, TrainingOutput, "trained_model", name)
     experiment = project.experiment(name)
     if not output.success_criteria_results:
         return passed("the experiment asks for nothing: it has no success criteria")
     run = project.training_runs.by_spec_hash(model_links.identity(project, name))
-    asked = criteria(experiment.success_criteria, experiment.problem_type, experiment.metric)
+    required = criteria(experiment.success_criteria, experiment.problem_type, experiment.metric)
     references = (run.baseline_test_metrics, run.default_test_metrics) if run else (None, None)
-    again = judged(asked, run.test_metrics if run else {}, *references)
+    again = judged(required, run.test_metrics if run else {}, *references)
     reasons = {one.criterion.name: one.reason for one in again if one.value is not None}
     mistakes = [
         reasons.get(criterion, f"{criterion}: not met")
@@ -154,13 +154,13 @@ CHECKS = (
     Check(
         asset="trained_model",
         name="links_resolve_to_study_and_trial",
-        description="Best trial, training run and MLflow run, followed by their ids, have the same parameters.",
+        description="Best trial, training run and MLflow run are linked by their ids and have the same parameters.",
         evaluate=model_links.linked,
     ),
     Check(
         asset="trained_model",
         name="mlflow_has_the_run",
-        description="The training is in MLflow, under the id that the row has.",
+        description="MLflow has the training under the run id of its row.",
         evaluate=model_links.kept_in_mlflow,
         severity="WARN",
     ),

@@ -1,4 +1,4 @@
-"""What `validation_splits` promises: shares, no entity in two roles, time in order, classes alike in every role."""
+"""The checks of `validation_splits`: shares, entities in one split, order of time, stratified classes."""
 
 import itertools
 import math
@@ -18,7 +18,7 @@ _STANDARD_ERRORS = 3.0
 
 @of_asset("validation_splits", answers_for_the_file=True)
 def shares_are_within_two_points(project: Project, name: str) -> CheckResult:
-    """Train 60, validation 20, test 15, holdout 5 percent, each with enough rows, as the registry says."""
+    """Train 60, validation 20, test 15, holdout 5 %, within 2 points, with enough rows, as recorded in the registry."""
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
     counts = {role: row_count(project, name, role) for role in ROLES}
     total = sum(counts.values())
@@ -30,9 +30,9 @@ def shares_are_within_two_points(project: Project, name: str) -> CheckResult:
             mistakes.append(f"{role} has {share} of the rows, not within 2 points of {SHARES[role]:.0%}")
         if count < MINIMUM_ROWS[role]:
             mistakes.append(f"{role} has {count} rows, and needs {MINIMUM_ROWS[role]}")
-        for where, said in (("its facts", facts.counts.get(role)), ("ml_split_registry", (split or {}).get(role))):
-            if said != count:
-                mistakes.append(f"{role} has {count} stored rows, and {said} in {where}")
+        for where, recorded in (("its facts", facts.counts.get(role)), ("ml_split_registry", (split or {}).get(role))):
+            if recorded != count:
+                mistakes.append(f"{role} has {count} stored rows, and {recorded} in {where}")
     return check_result(
         mistakes, " / ".join(f"{role} {count / max(total, 1):.1%}" for role, count in counts.items()), **counts
     )
@@ -40,7 +40,7 @@ def shares_are_within_two_points(project: Project, name: str) -> CheckResult:
 
 @of_asset("validation_splits", blocking=True)
 def no_entity_in_two_splits(project: Project, name: str) -> CheckResult:
-    """All rows of one entity (a person, or a row where there is no group) have the role assigned to it."""
+    """All rows of an entity (the group, or the row if there is no group) are in the split assigned to it."""
     data, found = recognised(project, name)
     entity = data.group or " and ".join(data.ids) or "row"
     mistakes = [f"{count} rows of {role} are not rows of the dataset" for role, count in found.foreign.items()]
@@ -68,7 +68,7 @@ def no_entity_in_two_splits(project: Project, name: str) -> CheckResult:
 
 
 def _wrongly_named(written: pd.DataFrame, entity: str) -> Iterator[str]:
-    """Judge the keys in the stored tables themselves, whatever the rest of their rows says."""
+    """Check the keys in the stored tables, independently of the other columns."""
     unknown = written[written["assigned"].isna()]
     if len(unknown):
         examples = ", ".join(f"{one.entity} in {one.role}" for one in unknown.head(3).itertuples())
@@ -83,7 +83,7 @@ def _wrongly_named(written: pd.DataFrame, entity: str) -> Iterator[str]:
 
 @of_asset("validation_splits", blocking=True)
 def time_is_in_order(project: Project, name: str) -> CheckResult:
-    """With a time column, no row of an earlier role is as late as one of a later role."""
+    """With a time column, all rows of an earlier split precede the rows of a later split."""
     if project.experiment(name).columns.time is None:
         stored(project, SplitFacts, "validation_splits", name)
         return passed("there is no time column, so there is no order to keep")
@@ -102,11 +102,11 @@ def time_is_in_order(project: Project, name: str) -> CheckResult:
 
 @of_asset("validation_splits", severity="WARN")
 def classes_are_stratified(project: Project, name: str) -> CheckResult:
-    """A class has the same share of every role: within 2 points, or what chance explains."""
+    """Each class has the same share in all splits, within 2 points or what chance explains."""
     rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
     if not rows.facts.classes:
         return passed("a regression has no classes")
-    # The holdout is not opened for this: nobody looks at it before its time.
+    # The holdout is not read for this check.
     targets = {"train": rows.train.target, "validation": rows.validation.target, "test": rows.test.target}
     overall = pd.concat([*targets.values()]).value_counts(normalize=True)
     mistakes, facts = [], {}

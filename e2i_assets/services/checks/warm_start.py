@@ -1,4 +1,4 @@
-"""What `warm_start` promises: configurations that today's space allows, each from a pattern that the memory has."""
+"""The checks of `warm_start`: valid configurations, each from a pattern in the memory."""
 
 from e2i_assets.core.memory.warm_start import WarmStart, illegal_values
 from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, stored
@@ -7,7 +7,7 @@ from e2i_assets.services.project import Project
 
 @of_asset("warm_start", blocking=True, answers_for_the_file=True)
 def values_are_in_the_search_space(project: Project, name: str) -> CheckResult:
-    """What the study tries first lies in the search space of today."""
+    """The first configurations of the study are in the current search space."""
     start: WarmStart = stored(project, WarmStart, "warm_start", name)
     mistakes = illegal_values(start, project.experiment(name).search_space())
     count = len(start.configurations)
@@ -18,7 +18,7 @@ def values_are_in_the_search_space(project: Project, name: str) -> CheckResult:
 
 @of_asset("warm_start", severity="WARN")
 def patterns_are_in_the_memory(project: Project, name: str) -> CheckResult:
-    """Every configuration that is not the defaults can be followed back to its pattern."""
+    """All configurations except the defaults refer to a pattern in the memory."""
     start: WarmStart = stored(project, WarmStart, "warm_start", name)
     if start.error:
         return check_result([start.reason], "")

@@ -1,4 +1,4 @@
-"""A pattern as one line of a file, from one PostgreSQL to another: what a line must be, and what is wrong with it."""
+"""The file format of a pattern, one JSON document per line, and its validation."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ _LARGEST = 2**31 - 1
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(min_length=1, max_length=255)]
-# The numbers of a vector have single precision in the database.
+# The database stores vectors in single precision.
 Coordinate = Annotated[float, Field(ge=-1e30, le=1e30)]
 
 
@@ -27,7 +27,7 @@ class _Strict(BaseModel):
 
 
 class JudgedConfiguration(_Strict):
-    """A configuration with what it came to, higher is better; how it was found may be said beside it."""
+    """A configuration and its value (higher is better), optionally with its origin."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -36,7 +36,7 @@ class JudgedConfiguration(_Strict):
 
 
 class PatternDocument(_Strict):
-    """A line of a file of patterns; how often a pattern has helped stays where it was measured."""
+    """One line of a pattern file. The use counts of a pattern are not exported."""
 
     format: Literal[1]
     pattern_id: Text
@@ -71,33 +71,33 @@ class PatternDocument(_Strict):
         if self.pattern_id != pattern_id(self.spec_hash):
             raise ValueError("pattern_id is not the id that follows from spec_hash")
         if self.n_completed + self.n_pruned > self.n_trials:
-            raise ValueError("n_completed and n_pruned are more than n_trials")
+            raise ValueError("n_completed plus n_pruned exceeds n_trials")
         if (self.meta_vector is None) != (self.meta_version is None):
-            raise ValueError("meta_vector and meta_version go together")
+            raise ValueError("meta_vector and meta_version require each other")
         return self
 
     def row(self, source: str) -> PatternRow:
-        """Return it as the memory keeps it, marked by where it comes from."""
+        """Return the row of the memory table, with its source."""
         given = self.model_dump(exclude={"format", "pattern_id"})
         return PatternRow(**given | {"source": source})
 
 
 def line(pattern: Mapping[str, Any]) -> str:
-    """Return the line of a pattern, given its id and the fields of its row.
+    """Return the line of a pattern, from its id and the fields of its row.
 
     Raises:
-        ValueError: A number in it is not finite.
+        ValueError: A number is not finite.
     """
     return json.dumps({"format": FORMAT, **pattern}, allow_nan=False, separators=(",", ":"))
 
 
 def parsed(text: str) -> PatternDocument | list[Violation]:
-    """Return the pattern of a line, or everything that is wrong with it."""
+    """Return the pattern of a line, or all its errors."""
     try:
         raw = json.loads(text, parse_constant=_refused)
-        # A number beyond the largest becomes an infinity without a word, and a zero byte has no place in PostgreSQL.
+        # JSON parses a too large number as infinity without an error, and PostgreSQL text cannot contain a zero byte.
         if "\\u0000" in json.dumps(raw, allow_nan=False):
-            return [Violation("text", "\\u0000", "is a character that PostgreSQL does not keep")]
+            return [Violation("text", "\\u0000", "is a character that PostgreSQL cannot store")]
         found = PatternDocument.model_validate(raw)
         parse_space(found.search_space)
     except ValidationError as error:
@@ -110,7 +110,7 @@ def parsed(text: str) -> PatternDocument | list[Violation]:
 
 
 def _refused(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def _violations(error: ValidationError) -> Iterator[Violation]:

@@ -1,4 +1,4 @@
-"""The memory in a file: a line of JSON for each pattern, compressed where the name ends in .gz."""
+"""Export and import of the memory as JSON Lines, compressed if the file name ends in .gz."""
 
 import gzip
 import io
@@ -22,7 +22,7 @@ from e2i_assets.services.memory_files.pattern_documents import line, parsed
 
 _GZIP = b"\x1f\x8b"
 _MOST_MISTAKES = 20
-# Every installation has its starter memory: what comes back from it must not lose its mark.
+# Every installation has the starter memory. Exporting it would lose its source on import.
 _EXPORTED = sa.text(f"""
     SELECT CAST(pattern_id AS text) AS pattern_id, {columns(PatternRow)} FROM ml_hpo_patterns
     WHERE source <> '{STARTER}' ORDER BY created_at, pattern_id
@@ -30,21 +30,21 @@ _EXPORTED = sa.text(f"""
 
 
 class PatternFileInvalid(Violations):
-    """A file of patterns with mistakes, of which nothing was taken."""
+    """A pattern file has errors; nothing was imported."""
 
 
 class PatternFileUnusable(E2iError):
-    """A file of patterns that cannot be read or written, with what to do about it."""
+    """A pattern file cannot be read or written."""
 
 
 def write_patterns(database: Database, path: Path, force: bool = False) -> int:
-    """Write all patterns but the starter memory to a file, whole or not at all, and return how many.
+    """Write all patterns except the starter memory to a file atomically, and return their number.
 
     Raises:
-        PatternFileUnusable: The file is there already and not to be replaced, or cannot be written.
+        PatternFileUnusable: The file exists and may not be replaced, or cannot be written.
     """
     if path.exists() and not force:
-        raise PatternFileUnusable(f"{path} is there already: choose another name, or replace it with --force")
+        raise PatternFileUnusable(f"{path} exists already: choose another name or replace it with --force")
     try:
         with _whole(path) as file, database.connect() as connection:
             count = 0
@@ -57,19 +57,19 @@ def write_patterns(database: Database, path: Path, force: bool = False) -> int:
 
 
 def read_patterns(database: Database, path: Path, source: str) -> tuple[int, int]:
-    """Take the patterns of a file into the memory, all or none; those of studies that it knows stay as they are.
+    """Import the patterns of a file, all or none. Patterns of known studies are unchanged.
 
     Args:
-        database: Whose memory.
-        path: The file.
-        source: What the new patterns are marked with.
+        database: Database of the memory.
+        path: Pattern file.
+        source: Source of the new patterns.
 
     Returns:
-        How many were new, and how many the file has.
+        The number of new patterns, and the number of patterns in the file.
 
     Raises:
-        PatternFileInvalid: With the mistakes of each line.
-        PatternFileUnusable: The file is not there or cannot be read, or the database refuses what is in it.
+        PatternFileInvalid: Lines are not valid; it lists the errors of each.
+        PatternFileUnusable: The file is missing or unreadable, or the database rejects a pattern.
     """
     lines = _Lines(path)
     try:
@@ -78,7 +78,7 @@ def read_patterns(database: Database, path: Path, source: str) -> tuple[int, int
             lines.require_valid()
     except (IntegrityError, DataError) as error:
         reason = str(error.orig).strip().splitlines()[0]
-        raise PatternFileUnusable(f"{path}: the database refuses a pattern, and nothing was taken: {reason}") from error
+        raise PatternFileUnusable(f"{path}: nothing imported, the database rejects a pattern: {reason}") from error
     return added, lines.count
 
 
@@ -86,8 +86,8 @@ def file_rows(path: Path, source: str) -> list[PatternRow]:
     """Return the patterns of a file.
 
     Raises:
-        PatternFileInvalid: With the mistakes of each line.
-        PatternFileUnusable: The file is not there or cannot be read.
+        PatternFileInvalid: Lines are not valid; it lists the errors of each.
+        PatternFileUnusable: The file is missing or unreadable.
     """
     lines = _Lines(path)
     rows = list(lines.rows(source))
@@ -96,14 +96,14 @@ def file_rows(path: Path, source: str) -> list[PatternRow]:
 
 
 class _Lines:
-    """The lines of a file as they are read, with their mistakes."""
+    """The lines of a file, read incrementally, with their errors."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.count = path, 0
         self.mistakes: list[Violation] = []
 
     def rows(self, source: str) -> Iterator[PatternRow]:
-        """Yield the patterns of the valid lines; after many mistakes no more is read."""
+        """Yield the patterns of the valid lines. Reading stops after many errors."""
         for number, text in self._numbered():
             found = parsed(text)
             if isinstance(found, list):
@@ -116,19 +116,19 @@ class _Lines:
 
     def require_valid(self) -> None:
         if self.mistakes:
-            raise PatternFileInvalid(f"{self.path} (nothing was taken)", self.mistakes[:_MOST_MISTAKES])
+            raise PatternFileInvalid(f"{self.path} (nothing was imported)", self.mistakes[:_MOST_MISTAKES])
         if not self.count:
-            raise PatternFileUnusable(f"{self.path} has no patterns: e2i memory export writes a file that has")
+            raise PatternFileUnusable(f"{self.path} has no patterns: use a file written by e2i memory export")
 
     def _numbered(self) -> Iterator[tuple[int, str]]:
         try:
             with _opened(self.path) as file:
                 yield from ((number, text) for number, text in enumerate(file, start=1) if text.strip())
         except FileNotFoundError:
-            raise PatternFileUnusable(f"{self.path} is not there: give the file that e2i memory export wrote") from None
+            raise PatternFileUnusable(f"{self.path} does not exist: use a file written by e2i memory export") from None
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
             raise PatternFileUnusable(
-                f"{self.path} is damaged or no file of patterns, and nothing was taken: {error}"
+                f"{self.path} is damaged or not a pattern file; nothing was imported: {error}"
             ) from error
 
 
@@ -140,13 +140,13 @@ def _opened(path: Path) -> IO[str]:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[IO[str]]:
-    """Write beside the place, and move there what is complete."""
+    """Write to a temporary file and rename it when it is complete."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as raw:
             if path.suffix == ".gz":
                 with (
-                    # Without a name and a time in it, so that the same patterns are the same file.
+                    # Without name and time in the gzip header, equal patterns give equal files.
                     gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as compressed,
                     io.TextIOWrapper(compressed, encoding="utf-8") as file,
                 ):

@@ -1,4 +1,4 @@
-"""The starter memory that ships with the product: a file of studies of public tables beside this module."""
+"""The starter memory: patterns of studies of public data sets, in a file in this package."""
 
 import gzip
 import hashlib
@@ -18,40 +18,40 @@ SHIPPED = Path(__file__).with_name("starter_memory.json.gz")
 
 
 def load_starter(database: Database, path: Path | None = None, again: bool = False) -> int | None:
-    """Put a starter memory into the memory unless it is there, or somebody took one out.
+    """Load a starter memory unless one is loaded or was removed by the user.
 
     Args:
-        database: Whose memory.
-        path: A file of patterns, as `e2i memory export` writes them; default the studies that ship.
+        database: Database of the memory.
+        path: A file written by `e2i memory export`; by default the file of the package.
         again: Load it in any case.
 
     Returns:
-        How many patterns it has; None when nothing was loaded.
+        The number of loaded patterns; None if nothing was loaded.
 
     Raises:
-        PatternFileInvalid: With the mistakes of each line.
-        PatternFileUnusable: The file is not there or cannot be read.
+        PatternFileInvalid: Lines are not valid; it lists the errors of each.
+        PatternFileUnusable: The file is missing or unreadable.
     """
     if path is None and not SHIPPED.is_file():
-        raise PatternFileUnusable("this installation ships no starter memory: name a file that e2i memory export wrote")
+        raise PatternFileUnusable("this installation has no starter memory: use a file written by e2i memory export")
     found = path or SHIPPED
     try:
         content = found.read_bytes()
     except OSError as error:
         raise PatternFileUnusable(f"{found} cannot be read: {error.strerror or error}") from error
-    # The scales of the vectors are part of what is loaded: patterns of an older version would be found by nobody.
+    # The vector scaling is part of the version: a search would never find patterns with an older scaling.
     digest = hashlib.sha256(content + str(meta_vector.VERSION).encode()).hexdigest()
     store = StarterPatternRepository(database)
     if path is not None:
         return store.load(f"{_OF_A_PERSON}{digest}", lambda: file_rows(path, STARTER), again)
     last = store.last()
     if last is not None and last.starter_hash.startswith(_OF_A_PERSON) and not again:
-        return None  # somebody's own choice is not replaced by what ships
+        return None  # the user's own starter memory is not replaced
     return store.load(digest, lambda: shipped_rows(content), again)
 
 
 def shipped_rows(content: bytes) -> Iterator[PatternRow]:
-    """Return the patterns of the file that ships: one for each study and metric."""
+    """Return the patterns of the package's file: one per study and metric."""
     for study in StarterFile.model_validate_json(gzip.decompress(content)).studies:
         for pattern in patterns(study):
             yield _row(pattern)

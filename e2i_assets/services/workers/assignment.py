@@ -1,4 +1,4 @@
-"""What a process is told that searches a study for another one: values in JSON, and the rows as files."""
+"""The assignment of a worker process: the study to search as JSON, and the rows as files."""
 
 import hashlib
 from dataclasses import replace
@@ -22,18 +22,18 @@ Files = dict[str, bytes]
 
 
 class Assignment(BaseModel):
-    """A study to search beside others, until it ends or whoever leads it is gone.
+    """A study to search together with other workers, until it ends or its coordinator is gone.
 
     Attributes:
-        experiment: The experiment, as it is registered.
-        identity: Identity of the study.
-        study_id: Its id in our tables, by which it is told that the database is the same.
-        warm_start: What it may try first.
-        leader: Name of the lock of the process that leads.
+        experiment: The registered experiment.
+        identity: Study key.
+        study_id: Id of the study in ml_hpo_studies, which verifies that the worker has the same database.
+        warm_start: The first configurations to try.
+        leader: Name of the coordinator's lock.
         lease_seconds: See `Settings`.
-        versions: What the leader runs with; whoever has others must not judge a trial.
-        rows: Digest of the rows' files: whoever has others must not either.
-        timeout_seconds: What is left of the study's time, None for no limit.
+        versions: Versions of the coordinator; a worker with other versions must not evaluate trials.
+        rows: Digest of the files with the rows; the same applies to a worker with other rows.
+        timeout_seconds: Remaining time of the study; None for no limit.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -49,28 +49,28 @@ class Assignment(BaseModel):
     timeout_seconds: float | None = None
 
     def plan(self, experiment: Experiment, threads: int) -> StudyPlan:
-        """Return how the study is searched, with so many trials at a time in this process."""
+        """Return the search plan for this many concurrent trials in this process."""
         planned = replace(tuning.plan(experiment, self.identity, threads), workers=threads)
         planned = replace(planned, timeout_seconds=self.timeout_seconds)
         return planned if not self.warm_start.tries else replace(planned, startup_trials=self.warm_start.tries)
 
 
 def packed(rows: SearchRows) -> Files:
-    """Return train and validation rows as the files that `asset_files.read` reads, and no others.
+    """Return the files of the train and validation rows, as `asset_files.read` reads them.
 
     Raises:
-        E2iError: They stand in memory alone.
+        E2iError: The rows exist in memory only.
     """
     files = {VALUE: rows.facts.model_dump_json().encode()}
-    for role, part in zip(SEARCHED, (rows.train, rows.validation), strict=True):
+    for split, part in zip(SEARCHED, (rows.train, rows.validation), strict=True):
         if not isinstance(part, StoredRows):
-            raise E2iError("rows that are not stored cannot be sent to other processes: materialise validation_splits")
-        files[f"{role}.parquet"] = part.content()
+            raise E2iError("only stored rows can be sent to other processes: materialize validation_splits")
+        files[f"{split}.parquet"] = part.content()
     return files
 
 
 def digest(files: Files) -> str:
-    """Return the identity of files: their names and what is in them."""
+    """Return the digest of file names and contents."""
     found = hashlib.sha256()
     for name, content in sorted(files.items()):
         found.update(f"{name}\0{len(content)}\0".encode())
@@ -79,7 +79,7 @@ def digest(files: Files) -> str:
 
 
 def unpacked(files: Files, folder: Path) -> Path:
-    """Write the files into an empty folder and return it."""
+    """Write the files to an empty folder and return the folder."""
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return folder

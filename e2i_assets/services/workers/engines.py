@@ -1,4 +1,4 @@
-"""From the engine that an experiment names to those who run its trials."""
+"""Creates the worker pool for the engine of an experiment."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -29,10 +29,10 @@ def worker_pool(
     coordinator: "StudySession",
     say: Callable[[str], object],
 ) -> Iterator[WorkerPool | None]:
-    """Have those at hand who run the trials of a study; None where the process itself does, in threads.
+    """Return a context with the worker pool that runs the trials; None if they run as threads of this process.
 
     Raises:
-        E2iError: The engine cannot be used, and what to do about it.
+        E2iError: The engine cannot be used.
     """
     hpo = experiment.hpo
     if hpo.engine == "threads":
@@ -56,15 +56,15 @@ def worker_pool(
 def dask_address(project: Project) -> str:
     """Return the address of the Dask scheduler.
 
-    It is no key of an experiment file: whoever may write one could else have the rows sent anywhere.
+    It is not part of an experiment file, because its author could then send the rows anywhere.
 
     Raises:
-        E2iError: None is configured.
+        E2iError: No address is configured.
     """
     if project.settings.dask_address is None:
         raise E2iError(
-            f"hpo.engine: dask needs a cluster: set {DASK_ADDRESS} to the address of its scheduler, such as "
-            "tcp://HOST:8786, or use hpo.engine: processes on this machine alone"
+            f"hpo.engine: dask requires a cluster: set {DASK_ADDRESS} to the address of its scheduler, such as "
+            "tcp://HOST:8786, or use hpo.engine: processes on this machine"
         )
     return project.settings.dask_address
 
@@ -78,7 +78,7 @@ def _assigned(
     rows_digest: str,
 ) -> Callable[[], Assignment]:
     identity = tuning.spec_hash(experiment, rows.facts)
-    told = Assignment(
+    assignment = Assignment(
         experiment=experiment.model_dump(mode="json"),
         identity=identity,
         study_id=coordinator.study_id,
@@ -93,6 +93,6 @@ def _assigned(
 
     def now() -> Assignment:
         left = None if seconds is None else max(0.0, seconds - (time.monotonic() - began))
-        return told.model_copy(update={"timeout_seconds": left})
+        return assignment.model_copy(update={"timeout_seconds": left})
 
     return now

@@ -1,4 +1,4 @@
-"""One process of a `ProcessPool`: it ends with whoever started it, and says on its log why it could not work."""
+"""A process of a `ProcessPool`: it exits with the process that started it, and logs why it could not work."""
 
 import sys
 from pathlib import Path
@@ -10,11 +10,11 @@ from e2i_assets.services.workers.work import work
 
 
 def main() -> None:
-    """Work on the study of the first argument, a file, with the rows in the second, a folder."""
+    """Work on the study in the file of the first argument, with the rows in the folder of the second."""
     end_with_input()
-    told, rows = (Path(argument) for argument in sys.argv[1:])
+    assignment, rows = (Path(argument) for argument in sys.argv[1:])
     try:
-        work(Assignment.model_validate_json(told.read_text(encoding="utf-8")), rows, threads=1)
+        work(Assignment.model_validate_json(assignment.read_text(encoding="utf-8")), rows, threads=1)
     except E2iError as error:
         sys.exit(str(error))
 

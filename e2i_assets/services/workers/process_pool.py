@@ -1,4 +1,4 @@
-"""A crew of processes on this machine: for fits that hold Python's lock, or whose memory should end with them."""
+"""A worker pool of local processes: for fits that hold Python's GIL or whose memory should be freed afterwards."""
 
 import math
 import os
@@ -21,14 +21,14 @@ from e2i_assets.services.workers.assignment import Assignment, Files, unpacked
 _PROGRAM = "e2i_assets.services.workers.pool_process"
 _STARTS = 3
 _END_SECONDS = 5.0
-# Who ends in good order while the study goes on took the leader for gone, or was told of less time. It is asked again,
-# but one that ends as soon as it has begun not all the time.
+# A process that ends normally before the study assumed that the coordinator was gone, or had less time left. It is
+# started again, but not indefinitely if it ends right after its start.
 PAUSE_SECONDS = 30.0
 
 
 @dataclass(slots=True)
 class _Place:
-    """One process after the other, should they die."""
+    """A process and its replacements."""
 
     log: Path
     process: "subprocess.Popen[bytes] | None" = None
@@ -51,13 +51,13 @@ class _Place:
 
 
 class ProcessPool:
-    """So many processes that search a study, each one trial at a time, for as long as it is entered.
+    """Processes that search a study, one trial at a time each, while this context is entered.
 
     Args:
-        assignment: Returns what each is told, with the time that is left.
+        assignment: Returns the assignment with the remaining time.
         files: The rows.
-        database_url: The database, which they are told in their environment: no list of processes shows it.
-        size: How many.
+        database_url: Address of the database. It is passed in the environment, which process lists do not show.
+        size: Number of processes.
     """
 
     def __init__(self, assignment: Callable[[], Assignment], files: Files, database_url: str, size: int) -> None:
@@ -82,41 +82,41 @@ class ProcessPool:
         processes = [place.process for place in self._places if place.process is not None]
         for process in processes:
             if process.stdin is not None:
-                process.stdin.close()  # they end with it
+                process.stdin.close()  # they exit when it closes
         for process in processes:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_END_SECONDS)
-            process.kill()  # one that is frozen hears nothing else
+            process.kill()  # a frozen process does not react to anything else
             process.wait()
         self._stack.close()
 
     def dispatch(self) -> None:
-        """Start those who are not there; see `Crew`."""
+        """Start the missing processes; see `WorkerPool`."""
         for place in self._places:
             if place.may_start:
                 self._start(place)
         if not any(place.is_at_work or place.has_come_to_an_end for place in self._places):
-            said = "\n".join(sorted({line for place in self._places for line in last_lines(place.log, count=3)}))
-            raise NoWorkers(f"none of the {self.size} processes of the study stays alive:\n{said}")
+            log = "\n".join(sorted({line for place in self._places for line in last_lines(place.log, count=3)}))
+            raise NoWorkers(f"none of the {self.size} processes of the study stays alive:\n{log}")
 
     @property
     def is_at_work(self) -> bool:
-        """Whether a process lives; see `Crew`."""
+        """Return whether a process is alive; see `WorkerPool`."""
         return any(place.is_at_work for place in self._places)
 
     def _start(self, place: _Place) -> None:
         if place.process is not None and place.process.stdin is not None:
             place.process.stdin.close()
-        # What is counted are ends that nobody could want.
+        # Only unwanted ends are counted.
         place.starts = 1 if place.has_come_to_an_end else place.starts + 1
         place.started_at = time.monotonic()
-        told = place.log.with_suffix(".json")
-        told.write_text(self._assignment().model_dump_json(), encoding="utf-8")
+        assignment_file = place.log.with_suffix(".json")
+        assignment_file.write_text(self._assignment().model_dump_json(), encoding="utf-8")
         command = [
             sys.executable,
             "-m",
             _PROGRAM,
-            str(told),
+            str(assignment_file),
             str(self._folder / "rows"),
         ]
         with place.log.open("ab") as log:

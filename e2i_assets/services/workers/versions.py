@@ -1,4 +1,4 @@
-"""What decides a trial's value besides its parameters and rows: the versions of the code that fits and judges it."""
+"""The versions that determine a trial's value besides parameters and rows: those of the fitting and evaluating code."""
 
 import platform
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ _LIBRARIES = ("optuna", "numpy", "pandas", "scipy", "scikit-learn", "imbalanced-
 
 
 class VersionsDiffer(E2iError):
-    """A process that would judge trials otherwise than the one that leads the study."""
+    """A process would evaluate trials differently from the coordinator of the study."""
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Return the versions of this process: Python's up to the minor one, the libraries', and ours with its sources."""
+    """Return the versions of this process: Python (major and minor), the libraries, and the digest of our sources."""
     found = {"python": ".".join(platform.python_version_tuple()[:2]), "e2i_assets": f"sources {source_digest()}"}
     for library in _LIBRARIES:
         try:
@@ -27,17 +27,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def require_the_same(asked: Mapping[str, str], where: str) -> None:
-    """Compare the versions of this process with those of the leader.
+def require_the_same(expected: Mapping[str, str], where: str) -> None:
+    """Compare the versions of this process with those of the coordinator.
 
     Raises:
-        VersionsDiffer: With each one that is another.
+        VersionsDiffer: Versions differ; it lists them.
     """
     here = versions()
-    others = {name: wanted for name, wanted in asked.items() if here.get(name) != wanted}
+    others = {name: wanted for name, wanted in expected.items() if here.get(name) != wanted}
     differing = [f"{name} {here.get(name)} instead of {wanted}" for name, wanted in others.items()]
     if differing:
         raise VersionsDiffer(
-            f"{where} would not judge trials as the process does that leads the study: it has {', '.join(differing)}. "
-            "Install the same requirements.lock and the same commit on both, or use one image for all"
+            f"{where} would not evaluate trials like the coordinator of the study: it has {', '.join(differing)}. "
+            "Install the same requirements.lock and the same commit on both, or use the same image"
         )

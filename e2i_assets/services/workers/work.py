@@ -1,4 +1,4 @@
-"""What each process of a crew does: search the study beside the others, and say in a few words what became of it."""
+"""The work of each process of a worker pool: search the study with the others, and return why it ended."""
 
 import json
 import os
@@ -21,43 +21,43 @@ from e2i_assets.services.workers.versions import require_the_same
 
 
 class WrongPlace(E2iError):
-    """A process that cannot work on the study at all, however often it is asked."""
+    """A process that can never work on the study, however often it is started."""
 
 
 def work_with(assignment: str, files: Files, threads: int) -> str:
-    """Work on a study with rows that have travelled here; what a Dask worker is asked to do.
+    """Work on a study with transferred rows: the task of a Dask worker.
 
     Args:
         assignment: An `Assignment` in JSON.
         files: The rows.
-        threads: Trials at a time.
+        threads: Number of concurrent trials.
 
     Raises:
-        WrongPlace: What arrived is not what was sent.
-        VersionsDiffer: This process runs with others than the leader.
+        WrongPlace: The files differ from those that were sent.
+        VersionsDiffer: This process has other versions than the coordinator.
     """
-    # Before anything else is read of it: another version may have another form.
+    # Check the versions first: another version may have another format.
     require_the_same(json.loads(assignment)["versions"], _here())
-    asked = Assignment.model_validate_json(assignment)
-    if digest(files) != asked.rows:
-        raise WrongPlace("the rows that arrived at the worker are not those of the study: restart the Dask cluster")
+    received = Assignment.model_validate_json(assignment)
+    if digest(files) != received.rows:
+        raise WrongPlace("the worker received other rows than those of the study: restart the Dask cluster")
     with tempfile.TemporaryDirectory(prefix="e2i-rows-") as folder:
-        return work(asked, unpacked(files, Path(folder)), threads)
+        return work(received, unpacked(files, Path(folder)), threads)
 
 
 def work(assignment: Assignment, folder: Path, threads: int, environment: Mapping[str, str] = os.environ) -> str:
     """Search a study until it ends, and return why it ended.
 
     Raises:
-        WrongPlace: This process has not the leader's database.
-        VersionsDiffer: Or not its versions.
+        WrongPlace: This process has another database than the coordinator.
+        VersionsDiffer: This process has other versions than the coordinator.
     """
     here = _here()
     require_the_same(assignment.versions, here)
     database = _database(environment, here)
     stored = StudyRepository(database).by_spec_hash(assignment.identity)
     if stored is None or stored.id != assignment.study_id:
-        raise WrongPlace(f"{here} has another database than the leader: {DATABASE_URL} must name the same one on both")
+        raise WrongPlace(f"{here} has another database than the coordinator: {DATABASE_URL} must be the same")
     rows: SearchRows = asset_values.read(SearchRows, folder)
     return _searched(database, assignment, rows, threads)
 
@@ -88,7 +88,7 @@ def _searched(database: Database, assignment: Assignment, rows: SearchRows, thre
 
 def _database(environment: Mapping[str, str], here: str) -> Database:
     if not (url := environment.get(DATABASE_URL)):
-        raise WrongPlace(f"{here} knows no database: set {DATABASE_URL} where the worker is started; it is never sent")
+        raise WrongPlace(f"{here} has no database: set {DATABASE_URL} where the worker starts; it is never sent")
     database = Database(url)
     database.require_reachable()
     return database
