@@ -1,4 +1,4 @@
-"""Whether other rows are a run, as a table."""
+"""The decision whether changed rows start a run, as a table."""
 
 import pytest
 
@@ -27,10 +27,10 @@ def test_decision(now: str, read: str | None, asked: str | None, under_way: bool
     assert why in found.why
 
 
-def test_a_tick_says_why_nothing_runs_and_what_could_not_be_looked_at() -> None:
+def test_a_tick_reports_why_nothing_runs_and_what_was_not_evaluated() -> None:
     same = Decision(False, "the rows are those that were read last")
-    said = summary({"a": same, "b": same, "c": Decision(True, "")}, {"d": "d.csv cannot be read"}, left=3)
-    assert said == (
+    message = summary({"a": same, "b": same, "c": Decision(True, "")}, {"d": "d.csv cannot be read"}, left=3)
+    assert message == (
         "the rows of c have changed; the rows are those that were read last: a, b; "
         "not evaluated at d: d.csv cannot be read; 3 experiments are left for the next look"
     )

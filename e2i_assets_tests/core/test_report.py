@@ -1,4 +1,4 @@
-"""The report: self-contained, everything that was asked for is in it, and what people named stays text."""
+"""The report: self-contained and complete, with user-supplied names escaped as text."""
 
 import dataclasses
 from html.parser import HTMLParser
@@ -23,7 +23,7 @@ SECTIONS = ("asked", "data", "tried", "won", "sure", "leans", "use", "where")
 
 
 class Page(HTMLParser):
-    """What a browser would make of a page: its elements, and its text."""
+    """The elements and the text of a page, as a browser parses it."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -51,13 +51,13 @@ def tags(page: Page) -> set[str]:
 
 
 def with_start(report: ReportFacts, study: StudyResult | None = None, **changes: object) -> ReportFacts:
-    """The same report for another start of its training, and without or with its study."""
+    """Return the report with a changed start of its training, and with or without its study."""
     record = report.record
     start = dataclasses.replace(record.start, **changes)  # type: ignore[arg-type]
     return dataclasses.replace(report, record=dataclasses.replace(record, start=start, study=study))
 
 
-def test_what_people_named_is_text_and_adds_no_element_and_no_attribute() -> None:
+def test_user_supplied_names_are_escaped() -> None:
     plain, hostile = Page(report_page(report_facts())), Page(report_page(report_facts(HOSTILE)))
     assert tags(hostile) == tags(plain)
     assert "script" not in tags(hostile)
@@ -69,7 +69,7 @@ def test_what_people_named_is_text_and_adds_no_element_and_no_attribute() -> Non
     assert HOSTILE.description in hostile.text
 
 
-def test_the_page_needs_nothing_from_anywhere_and_forbids_itself_to_ask() -> None:
+def test_the_page_loads_nothing_and_its_content_policy_forbids_requests() -> None:
     page = Page(report_page(report_facts()))
     sources = [attributes["src"] for _, attributes in page.elements if "src" in attributes]
     assert sources
@@ -79,31 +79,31 @@ def test_the_page_needs_nothing_from_anywhere_and_forbids_itself_to_ask() -> Non
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def test_the_page_is_made_for_a_phone_and_for_paper() -> None:
+def test_the_page_has_styles_for_small_screens_and_for_print() -> None:
     html = report_page(report_facts())
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
     assert "@media print" in html
 
 
-def test_it_tells_what_was_asked_what_data_what_was_tried_what_won_how_sure_and_what_for() -> None:
+def test_the_report_has_every_section_with_its_facts() -> None:
     report = report_facts()
     page = Page(report_page(report))
     assert {attributes.get("id") for tag, attributes in page.elements if tag == "h2"} == set(SECTIONS)
     assert report.record.interval is not None
-    for said in (
+    for fact in (
         "Who will leave?", "csv: rows.csv", "12 trials, tpe sampler", "d" * 64, "e" * 64, "3: no target",
         f"Trial {report.record.hpo.hpo_best_trial} of study", "roc_auc: 0.6", "not met: maximum_fpr",
         "Only 60 test rows", "20 holdout rows have not", "Rows were placed by chance, with the same shares",
         f"{report.record.interval.low:.4g} to {report.record.interval.high:.4g}",
         f"measured to the end, {report.record.study.count('PRUNED')} were ended early",  # type: ignore[union-attr]
     ):  # fmt: skip
-        assert said in " ".join(page.text.split()), said
+        assert fact in " ".join(page.text.split()), fact
     for name, value in report.record.training.parameters.items():
         assert name in page.text
         assert (f"{value:.4g}" if isinstance(value, float) else str(value)) in page.text
 
 
-def test_every_picture_that_was_drawn_is_in_it_with_how_to_read_it() -> None:
+def test_every_plot_is_included_with_an_explanation() -> None:
     report = report_facts()
     html = report_page(report)
     assert set(report.record.pictures) <= set(PICTURES)
@@ -112,7 +112,7 @@ def test_every_picture_that_was_drawn_is_in_it_with_how_to_read_it() -> None:
         assert PICTURES[file][0] in html
 
 
-def test_what_is_missing_and_what_is_not_good_enough_is_said_at_the_top() -> None:
+def test_missing_parts_and_failed_criteria_are_at_the_top() -> None:
     gone = dataclasses.replace(report_facts(), missing=["the log in MLflow is unavailable: no <answer>"])
     text = " ".join(Page(report_page(gone)).text.split())
     assert "Missing: the log in MLflow is unavailable: no <answer>" in text
@@ -126,7 +126,7 @@ def test_a_regression_has_a_report_too() -> None:
     assert "True against predicted" in text
 
 
-def test_a_training_without_a_search_says_that_nothing_was_tuned() -> None:
+def test_a_training_without_a_search_reports_that_nothing_was_tuned() -> None:
     report = report_facts()
     hpo = report.record.hpo.model_copy(update={"hpo_completed": False, "hpo_stop_reason": "the search is off"})
     text = Page(report_page(with_start(report, study=None, hpo=hpo))).text
@@ -135,7 +135,7 @@ def test_a_training_without_a_search_says_that_nothing_was_tuned() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["random", "stratified", "group", "time", "group_time", "column"])
-def test_each_way_of_placing_rows_has_its_sentence(strategy: str) -> None:
+def test_each_split_strategy_has_a_description(strategy: str) -> None:
     report = report_facts()
     facts = report.record.facts.model_copy(update={"strategy": strategy})
     assert "Rows were placed" in report_page(with_start(report, facts=facts))
