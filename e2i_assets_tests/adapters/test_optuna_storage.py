@@ -619,8 +619,8 @@ def cut(database: Database) -> None:
 def silent(shared: Shared, name: str) -> None:
     """Expire the lease of a process."""
     with shared.database.begin() as connection:
-        reported = sa.text("UPDATE ml_hpo_workers SET seen_at = seen_at - make_interval(secs => 61) WHERE name = :name")
-        assert connection.execute(reported, {"name": name}).rowcount == 1
+        expire = sa.text("UPDATE ml_hpo_workers SET seen_at = seen_at - make_interval(secs => 61) WHERE name = :name")
+        assert connection.execute(expire, {"name": name}).rowcount == 1
 
 
 def test_a_silent_process_loses_its_trial_and_goes_on_when_it_is_back(shared: Shared) -> None:
@@ -651,8 +651,8 @@ def test_a_process_that_is_frozen_for_more_than_a_day_stays_silent(shared: Share
     """The next process that joins deletes its row, and its lock is still held."""
     with shared.database.advisory_lock("a frozen process"):
         with shared.database.begin() as connection:
-            reported = "INSERT INTO ml_hpo_workers (name, host, process_id, lease_seconds, seen_at) VALUES"
-            connection.execute(sa.text(f"{reported} ('a frozen process', 'h', 1, 60, now() - interval '2 days')"))
+            statement = "INSERT INTO ml_hpo_workers (name, host, process_id, lease_seconds, seen_at) VALUES"
+            connection.execute(sa.text(f"{statement} ('a frozen process', 'h', 1, 60, now() - interval '2 days')"))
         shared.study(shared.storage(lock="a frozen process")).ask()
         assert here(shared).abandoned() == [0]
         with worker(shared.database):
