@@ -1,7 +1,7 @@
-"""Makes .venv hold exactly what requirements.lock names, plus this checkout. Says nothing when that is already so.
+"""Installs requirements.lock and this checkout into .venv. Prints nothing if .venv is up to date.
 
-Standard library only: it runs before anything is installed. How uv is found stands in uv_source.py, which index is
-asked in index_settings.py.
+Standard library only: it runs before anything is installed. uv_source.py finds uv, and index_settings.py selects the
+package index.
 """
 
 import fcntl
@@ -29,11 +29,11 @@ FIRST_TIME = "Installing what requirements.lock names into .venv. The first time
 
 
 def main() -> int:
-    """Brings .venv up to date; an exit code for the shell."""
+    """Update .venv, and return an exit code."""
     with LOCK.open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two calls at once: the second waits, and finds the work done
-        os.set_inheritable(lock.fileno(), True)  # if we are killed, a uv still at work keeps the lock until it is done
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an orderly end, which removes the scratch folder
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a concurrent second call waits and finds .venv up to date
+        os.set_inheritable(lock.fileno(), True)  # a uv that outlives us keeps the lock until it ends
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # exit normally to remove the scratch folder
         if is_current():
             return 0
         started = time.monotonic()
@@ -51,23 +51,23 @@ def main() -> int:
 
 
 def is_current() -> bool:
-    """Whether the last installation finished, and nothing that it depended on has changed since."""
+    """Return whether the last installation finished and its inputs are unchanged."""
     return stamped() == fingerprint() and (VENV / "bin" / "python").exists() and wanted_python_is_there()
 
 
 def stamped() -> str:
-    """What the last installation left: its fingerprint and the path of the checkout, or that it was broken off."""
+    """Return the stamp of the last installation: its fingerprint and checkout path, or a mark of an interruption."""
     return STAMP.read_text() if STAMP.exists() else ""
 
 
 def fingerprint() -> str:
-    """A digest of what decides the content of .venv, and the path of the checkout, which the scripts in .venv hold."""
+    """Return a digest of the inputs of .venv, and the checkout path, which the scripts in .venv contain."""
     digest = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
     return f"{digest} {ROOT}"
 
 
 def wanted_python_is_there() -> bool:
-    """Whether .venv has the Python that PYTHON names; without PYTHON, whichever it was made with will do."""
+    """Return whether .venv has the Python of PYTHON; without PYTHON, any version is accepted."""
     if "PYTHON" not in os.environ:
         return True
     settings = (VENV / "pyvenv.cfg").read_text() if (VENV / "pyvenv.cfg").exists() else ""
@@ -78,7 +78,7 @@ def wanted_python_is_there() -> bool:
 
 
 def install() -> None:
-    """Makes .venv afresh where it cannot be trusted, fills it from the lock and adds this checkout."""
+    """Create .venv anew if it is not usable, install the lock and add this checkout."""
     environment = installer_environment(os.environ)
     with tempfile.TemporaryDirectory(prefix="e2i-bootstrap-") as scratch:
         with step("uv"):
@@ -101,7 +101,7 @@ def install() -> None:
 
 
 def is_usable() -> bool:
-    """Whether .venv can be updated in place: made here, with a Python that runs, and no installation broken off."""
+    """Return whether .venv can be updated in place: made here, working Python, no interrupted installation."""
     python = VENV / "bin" / "python"
     left = stamped()
     if left == UNFINISHED or (left and not left.endswith(f" {ROOT}")):
@@ -113,7 +113,7 @@ def is_usable() -> bool:
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Names what is being done, and afterwards how long it took."""
+    """Print the current step, and its duration afterwards."""
     print(f"  {title} ...", end="", flush=True)
     started = time.monotonic()
     yield
@@ -121,7 +121,7 @@ def step(title: str) -> Iterator[None]:
 
 
 def run(command: list[str], environment: dict[str, str]) -> None:
-    """Runs one command of the installation in the checkout; its own words are shown when it fails."""
+    """Run one command of the installation in the checkout; show its output if it fails."""
     outcome = subprocess.run(command, cwd=ROOT, env=environment, check=False, close_fds=False)
     if outcome.returncode != 0:
         shown = " ".join(["uv", *command[1:]])

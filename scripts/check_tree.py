@@ -1,7 +1,7 @@
-"""Looks for what must stand in no file of the repository: a package registry's host, a path of one machine.
+"""Searches the repository for forbidden text: hosts of package registries and paths of one machine.
 
-Who names a registry takes it away from everybody behind a mirror; who names a home folder has the only machine on
-which that works. Walks the folder itself, as a fresh machine has no git.
+A fixed registry host fails behind a mirror, and a path in a home folder works on one machine only. The script
+walks the folder itself, because a fresh machine has no git.
 """
 
 import os
@@ -25,7 +25,7 @@ RULES = {
 
 
 def main(root: Path) -> int:
-    """Prints each finding as file:line; an exit code for the shell."""
+    """Print each finding as file:line, and return an exit code."""
     findings = list(found(root))
     for finding in findings:
         print(finding)
@@ -37,7 +37,7 @@ def found(root: Path) -> Iterator[str]:
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
-            continue  # not a text
+            continue  # not a text file
         for number, line in enumerate(text.splitlines(), 1):
             for rule, pattern in RULES.items():
                 if hit := pattern.search(line):

@@ -1,4 +1,4 @@
-"""Which package index is asked, and which certificates are trusted: whatever the person has set up for pip or for uv.
+"""The package index and the trusted certificates, as the user has configured them for pip or for uv.
 
 pip and uv read different settings. A machine that is set up for one of them has to work with both.
 """
@@ -14,7 +14,7 @@ SAME_THING = {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE", "trusted
 
 
 def installer_environment(given: Mapping[str, str]) -> dict[str, str]:
-    """The environment for pip and uv: the person's own, with what only one of the two would see told to both."""
+    """Return the user's environment, with the settings of pip and of uv passed to both."""
     environment = dict(given)
     for option, uv_variable in SAME_THING.items():
         pip_variable = "PIP_" + option.upper().replace("-", "_")
@@ -24,12 +24,12 @@ def installer_environment(given: Mapping[str, str]) -> dict[str, str]:
             environment.setdefault(pip_variable, value)
             environment.setdefault(uv_variable, value)
     if SYSTEM_CERTIFICATES.exists() and "SSL_CERT_DIR" not in given:
-        # A company's own certificate authority is installed there, and uv would not look.
+        # A company's certificate authority is installed there, but uv does not read it by default.
         environment.setdefault("SSL_CERT_FILE", str(SYSTEM_CERTIFICATES))
         environment.setdefault("PIP_CERT", environment["SSL_CERT_FILE"])
     return environment | {
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_REQUIRE_VIRTUALENV": "0",  # we install into a folder of our own
+        "PIP_REQUIRE_VIRTUALENV": "0",  # we install into our own folder
         "PIP_USER": "0",
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_PYTHON_PREFERENCE": "only-system",
@@ -37,7 +37,7 @@ def installer_environment(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pip_file_setting(option: str, given: Mapping[str, str]) -> str | None:
-    """An option from pip's configuration files, the most personal file winning, as in pip itself."""
+    """Return an option from pip's configuration files; the most user-specific file has precedence, as in pip."""
     home = Path(given.get("HOME", "/nonexistent"))
     personal = Path(given.get("XDG_CONFIG_HOME", home / ".config")) / "pip" / "pip.conf"
     files = [

@@ -1,4 +1,4 @@
-"""Adds a dependency group that the lock leaves out, such as `browser`, to .venv, until the lock changes next time."""
+"""Adds a dependency group outside the lock, such as `browser`, to .venv until the next change of the lock."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(group: str) -> int:
-    """Installs what is missing of the group; does nothing where all of it is there."""
+    """Install the missing packages of the group."""
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"][group]
     if all(is_there(requirement) for requirement in wanted):
         return 0
@@ -23,7 +23,7 @@ def main(group: str) -> int:
 
 
 def is_there(requirement: str) -> bool:
-    """Whether exactly this version is installed; such a group pins each of its packages."""
+    """Return whether exactly this version is installed; such a group pins each of its packages."""
     name, _, pinned = requirement.partition("==")
     try:
         return version(name) == pinned

@@ -1,6 +1,6 @@
 """Lists the licence of every package in the lock, and fails on one that is not permissive and not allowed here by name.
 
-Reads what the installed packages say of themselves, so it needs no network. `make licences` prints the list.
+Reads the metadata of the installed packages and needs no network. `make licences` prints the list.
 """
 
 import importlib.metadata
@@ -9,12 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Licences that ask for no more than to be named.
+# Licences that require attribution only.
 PERMISSIVE = {
     "0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "MIT-CMU", "PSF-2.0",
     "ZPL-2.1", "Zlib",
 }  # fmt: skip
-# How they are spelled in older metadata.
+# Their names in older metadata.
 SPELLINGS = {
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD",
@@ -27,7 +27,7 @@ SPELLINGS = {
     "GNU General Public License (GPL)": "GPL",
     "Python Software Foundation License": "PSF-2.0",
 }
-# What is not permissive, and why it may be here all the same.
+# Exceptions: packages that are not permissive, with the reason.
 ALLOWED = {
     "certifi": "MPL-2.0: a list of certificates, used unchanged",
     "docutils": "public domain but for a few files (BSD, and one under the GPL that is an editor's mode); docs only",
@@ -36,7 +36,7 @@ ALLOWED = {
     "psycopg2-binary": "LGPL-3.0 with exceptions, used unchanged and loaded at run time",
     "tqdm": "MPL-2.0 and MIT, used unchanged",
 }
-# What says nothing in its metadata, or is installed on other systems alone; read from its source by a person.
+# Packages without licence metadata, or for other systems only; the licence was read from their source.
 SAID_ELSEWHERE = {
     "colorama": "BSD-3-Clause",
     "huey": "MIT",
@@ -45,17 +45,17 @@ SAID_ELSEWHERE = {
     "skops": "MIT",
     "waitress": "ZPL-2.1",
 }
-# Locked with a marker that is never true (see pyproject.toml), so nobody gets it.
+# Locked with a marker that is never true (see pyproject.toml), so it is never installed.
 NEVER_INSTALLED = {"nvidia-nccl-cu12"}
 
 
 def locked(lock: Path) -> list[str]:
-    """The names of the packages in the lock."""
+    """Return the names of the packages in the lock."""
     return re.findall(r"^([a-z0-9][a-z0-9._-]*)==", lock.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def licence(package: str) -> str:
-    """What a package says of its licence; empty when it says nothing."""
+    """Return the licence in a package's metadata, or an empty text."""
     try:
         said = importlib.metadata.metadata(package)
     except importlib.metadata.PackageNotFoundError:
@@ -63,7 +63,7 @@ def licence(package: str) -> str:
     if "License-Expression" in said:
         return str(said["License-Expression"])
     named = [line.split(" :: ") for line in said.get_all("Classifier") or [] if line.startswith("License :: ")]
-    # "DFSG approved" and "OSI Approved" by themselves name none.
+    # "DFSG approved" and "OSI Approved" alone name no licence.
     kinds = [words[-1] for words in named if words[-1] not in ("OSI Approved", "DFSG approved")]
     free_text = str(said["License"] or "") if "License" in said else ""
     free_text = free_text.strip().partition("\n")[0]
@@ -71,7 +71,7 @@ def licence(package: str) -> str:
 
 
 def is_permissive(expression: str) -> bool:
-    """Whether a licence, or one of several to choose from, is permissive."""
+    """Return whether a licence, or one of several alternatives, is permissive."""
     return any(
         all(part in PERMISSIVE for part in choice.split(" AND "))
         for choice in expression.replace("(", "").replace(")", "").split(" OR ")
@@ -80,7 +80,7 @@ def is_permissive(expression: str) -> bool:
 
 
 def findings(packages: list[str]) -> Iterator[str]:
-    """What is wrong with the licences of these packages, and with the lists above."""
+    """Yield the problems of these packages' licences and of the lists above."""
     for package in packages:
         if package in ALLOWED or package in NEVER_INSTALLED:
             continue
@@ -93,15 +93,15 @@ def findings(packages: list[str]) -> Iterator[str]:
 
 
 def spelled(expression: str) -> str:
-    """The same licence in today's spelling."""
-    # A name may hold brackets, so whole parts are replaced before anything is taken apart.
+    """Return the current name of a licence."""
+    # A name may contain brackets, so whole names are replaced before the expression is split.
     return re.sub(
         "|".join(map(re.escape, sorted(SPELLINGS, key=len, reverse=True))), lambda m: SPELLINGS[m[0]], expression
     )
 
 
 def main(lock: Path, every: bool) -> int:
-    """Prints each finding, or every licence; an exit code for the shell."""
+    """Print each finding, or every licence, and return an exit code."""
     packages = locked(lock)
     if every:
         for package in packages:

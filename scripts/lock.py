@@ -1,6 +1,6 @@
-"""Writes requirements.lock from pyproject.toml, or with --check says whether the two belong together.
+"""Writes requirements.lock from pyproject.toml, or checks with --check that the two match.
 
-The first line of the lock holds a digest of everything in pyproject.toml that decides the lock, so that the check needs
+The first line of the lock is a digest of the parts of pyproject.toml that determine the lock, so the check needs
 neither a network nor uv.
 """
 
@@ -19,7 +19,7 @@ OPTIONS += [word for group in GROUPS for word in ("--group", group)]
 
 
 def main(arguments: list[str]) -> int:
-    """Checks or writes; other arguments go to uv (``--upgrade``, ``--upgrade-package NAME``)."""
+    """Check or write the lock; pass other arguments to uv (``--upgrade``, ``--upgrade-package NAME``)."""
     first_line = (
         f"# From pyproject.toml, dependencies {digest()}, by `make lock`; CONTRIBUTING.md says why this form.\n"
     )
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
             "requirements.lock does not belong to the dependencies in pyproject.toml: run `make lock`.", file=sys.stderr
         )
         return 1
-    uv = Path(sys.executable).with_name("uv")  # the locked one: its version decides how the lock reads
+    uv = Path(sys.executable).with_name("uv")  # the locked uv: its version determines the format of the lock
     subprocess.run(
         [uv, "pip", "compile", "pyproject.toml", *OPTIONS, "-o", LOCK.name, *arguments], cwd=ROOT, check=True
     )
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
 
 
 def digest() -> str:
-    """A short digest of the parts of pyproject.toml that decide the lock."""
+    """Return a short digest of the parts of pyproject.toml that determine the lock."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     project = settings["project"]
     deciding = [

@@ -1,6 +1,6 @@
-"""The one shared library that a wheel of ours expects from the system and that a minimal Debian does not have.
+"""The one shared library that a wheel needs from the system and that a minimal Debian lacks.
 
-LightGBM needs libgomp.so.1 (OpenMP). scikit-learn ships the same library under a name of its own. Where the system has
+LightGBM needs libgomp.so.1 (OpenMP). scikit-learn ships the same library under another name. If the system has
 none, a copy of that one gets its usual name back and is loaded when a Python of .venv starts.
 """
 
@@ -13,7 +13,7 @@ LOADER = 'import ctypes, sys; ctypes.CDLL(sys.prefix + "/lib/libgomp.so.1", mode
 
 
 def provide_openmp(venv: Path) -> None:
-    """Puts libgomp.so.1 into the environment, unless this is no Linux or the system has it."""
+    """Put libgomp.so.1 into the environment on Linux, unless the system has it."""
     if sys.platform != "linux" or system_has("libgomp.so.1"):
         return
     shipped = next(venv.glob("lib/python*/site-packages/scikit_learn.libs/libgomp-*.so*"))
@@ -23,7 +23,7 @@ def provide_openmp(venv: Path) -> None:
 
 
 def system_has(library: str) -> bool:
-    """Whether the dynamic linker finds the library."""
+    """Return whether the dynamic linker finds the library."""
     try:
         ctypes.CDLL(library)
     except OSError:
@@ -32,7 +32,7 @@ def system_has(library: str) -> bool:
 
 
 def renamed(content: bytes, old: str, new: str) -> bytes:
-    """An ELF library whose own name (DT_SONAME, a string that ends in a zero byte) is replaced by a shorter one."""
+    """Return an ELF library whose DT_SONAME, a string that ends in a zero byte, is replaced by a shorter name."""
     pattern = re.compile(rb"(?<=\0)" + re.escape(old.encode()) + rb"\0")
     result, count = pattern.subn(new.encode().ljust(len(old), b"\0") + b"\0", content)
     if count != 1:

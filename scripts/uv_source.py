@@ -1,8 +1,8 @@
-"""Where uv comes from on a machine that may have neither uv nor pip nor a venv module that works.
+"""The source of uv on a machine that may lack uv, pip and a working venv module.
 
-From what is already there to what has to be fetched: a uv on the PATH or in .venv, the pip of this Python, the pip
+In this order: a uv on the PATH or in .venv, the pip of this Python, the pip
 that this Python can put into a virtual environment, the pip of Debian's package python3-pip-whl, which `apt-get
-download` fetches for anybody, root or not, without installing it. The version and the hash of uv are in the lock.
+download` fetches without root and without installing it. The version and the hash of uv are in the lock.
 """
 
 import importlib.util
@@ -35,7 +35,7 @@ class BootstrapFailed(Exception):
 
 
 def locked_uv(lock: Path, venv: Path, scratch: Path, environment: dict[str, str]) -> str:
-    """The path of a uv that can install the lock; fetched into the scratch folder when there is none."""
+    """Return the path of a uv that can install the lock; fetch it into the scratch folder if there is none."""
     for candidate in (shutil.which("uv"), str(venv / "bin" / "uv")):
         if candidate and uv_version(candidate) >= OLDEST_UV:
             if candidate.startswith(str(venv)):  # it must outlive the clearing of .venv
@@ -55,7 +55,7 @@ def locked_uv(lock: Path, venv: Path, scratch: Path, environment: dict[str, str]
 
 
 def uv_version(uv: str) -> tuple[int, ...]:
-    """The version of a uv, or nothing at all if it does not run."""
+    """Return the version of a uv, or an empty tuple if it does not run."""
     try:
         said = subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout
     except OSError:
@@ -64,7 +64,7 @@ def uv_version(uv: str) -> tuple[int, ...]:
 
 
 def requirement_of(package: str, lock: str) -> str:
-    """The lines of one package in a lock: its pinned version and its hashes."""
+    """Return the lines of one package in a lock: its pinned version and its hashes."""
     found = re.search(rf"^{package}==.*\\\n(?: +--hash=.*\n)+", lock, re.MULTILINE)
     if found is None:
         raise BootstrapFailed(f"requirements.lock does not name {package}. Restore it from the repository.")
@@ -72,7 +72,7 @@ def requirement_of(package: str, lock: str) -> str:
 
 
 def pips(scratch: Path, environment: dict[str, str], tried: list[str]) -> Iterator[Sequence[str]]:
-    """The ways to run pip, the nearest first; a way is prepared only when those before it did not do."""
+    """Yield the commands that run pip, local ones first; each is prepared only after the ones before it failed."""
     if importlib.util.find_spec("pip"):
         yield [sys.executable, "-m", "pip"]
     else:
@@ -85,7 +85,7 @@ def pips(scratch: Path, environment: dict[str, str], tried: list[str]) -> Iterat
     if shutil.which("apt-get") and shutil.which("dpkg-deb"):
         if wheel := debian_pip(scratch / "debian", environment, tried):
             if not SYSTEM_CERTIFICATES.exists() and "PIP_CERT" not in environment:
-                with zipfile.ZipFile(wheel) as archive:  # Debian's pip trusts the system's certificates alone
+                with zipfile.ZipFile(wheel) as archive:  # Debian's pip trusts the system's certificates only
                     environment["PIP_CERT"] = archive.extract("pip/_vendor/certifi/cacert.pem", scratch)
             yield [sys.executable, str(wheel / "pip")]
     else:
@@ -93,7 +93,7 @@ def pips(scratch: Path, environment: dict[str, str], tried: list[str]) -> Iterat
 
 
 def debian_pip(folder: Path, environment: dict[str, str], tried: list[str]) -> Path | None:
-    """Debian's pip as a wheel, fetched and unpacked in the folder; apt's own lists and the system stay untouched."""
+    """Return Debian's pip as a wheel, unpacked in the folder; apt's own lists and the system are not changed."""
     (folder / "lists" / "partial").mkdir(parents=True)
     (folder / "cache" / "archives" / "partial").mkdir(parents=True)
     private = [f"Dir::State::lists={folder}/lists", f"Dir::Cache={folder}/cache", "APT::Sandbox::User=root"]
@@ -107,7 +107,7 @@ def debian_pip(folder: Path, environment: dict[str, str], tried: list[str]) -> P
 
 
 def attempt(command: Sequence[str], environment: dict[str, str], tried: list[str], folder: Path | None = None) -> bool:
-    """Runs a command that may fail; if it does, what it said last goes on the list of what was tried."""
+    """Run a command that may fail; on failure, append its last output to the list of attempts."""
     outcome = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     if outcome.returncode != 0:
         said = (outcome.stderr or outcome.stdout).strip().splitlines()[-3:] or ["no message"]

@@ -15,7 +15,7 @@ from e2i_assets.core.errors import E2iError
         ("http://me:hunter@2@here", "http://here"),
     ],
 )
-def test_an_address_is_shown_without_who_asks(url: str, shown: str) -> None:
+def test_a_url_is_shown_without_userinfo(url: str, shown: str) -> None:
     assert shown_address("E2I_ANY", url) == shown
 
 
@@ -33,7 +33,7 @@ def test_an_address_is_shown_without_who_asks(url: str, shown: str) -> None:
         "me:hunter2@here",
     ],
 )
-def test_an_address_that_cannot_be_read_is_refused_in_words_that_do_not_repeat_it(url: str) -> None:
+def test_an_invalid_url_is_rejected_without_repeating_it(url: str) -> None:
     with pytest.raises(E2iError, match=r"^E2I_ANY is not a valid address: .*as %2F") as raised:
         shown_address("E2I_ANY", url)
     assert "hunter2" not in str(raised.value)
@@ -53,5 +53,5 @@ def test_an_address_that_cannot_be_read_is_refused_in_words_that_do_not_repeat_i
         ("nothing is taken out", "no address", "nothing is taken out"),
     ],
 )
-def test_a_text_about_an_address_is_left_without_its_userinfo(text: str, url: str, left: str) -> None:
+def test_userinfo_is_removed_from_a_text_about_a_url(text: str, url: str, left: str) -> None:
     assert without_userinfo(text, url) == left

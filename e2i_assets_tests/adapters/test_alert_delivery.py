@@ -1,4 +1,4 @@
-"""Failures on the wire: what a webhook and a mail server get, how often, and what a failed message costs."""
+"""The delivery of alerts: what a webhook and a mail server receive, how often, and the retry of a failed delivery."""
 
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ FAILURE = Failure(
 )
 
 
-def test_a_cause_is_told_once_an_hour_and_then_with_how_often_it_came(tables: Database) -> None:
+def test_a_cause_is_reported_once_an_hour_with_its_count(tables: Database) -> None:
     with webhook_receiver() as webhook:
         settings = AlertSettings(webhook=webhook.address)
         store = AlertRepository(tables)
@@ -44,14 +44,14 @@ def test_a_cause_is_told_once_an_hour_and_then_with_how_often_it_came(tables: Da
         assert "happened 3 times since" in str(webhook.messages[2])
 
 
-def test_of_many_that_fail_at_once_one_is_told(tables: Database) -> None:
+def test_concurrent_failures_of_one_cause_send_one_alert(tables: Database) -> None:
     with webhook_receiver() as webhook, ThreadPoolExecutor(8) as pool:
         settings = AlertSettings(webhook=webhook.address)
         list(pool.map(lambda _: tell(settings, AlertRepository(tables), FAILURE), range(24)))
         assert len(webhook.messages) == 1
 
 
-def test_a_message_that_nobody_took_is_tried_with_the_next_failure_and_names_no_secret(tables: Database) -> None:
+def test_an_undelivered_message_is_retried_with_the_next_failure_and_contains_no_secret(tables: Database) -> None:
     with webhook_receiver() as webhook:
         settings = AlertSettings(webhook=webhook.address)
         webhook.status = 500
@@ -68,7 +68,7 @@ def mailed(smtp: str) -> AlertSettings:
     return alert_settings({"E2I_ALERT_EMAIL": "a@x.org, b@x.org", "E2I_SMTP_URL": smtp})
 
 
-def test_an_email_says_the_same(tables: Database) -> None:
+def test_an_email_has_the_same_content(tables: Database) -> None:
     with mail_receiver() as server:
         tell(mailed(f"smtp://127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
         (message,) = server.messages
@@ -81,7 +81,7 @@ def test_no_password_goes_to_a_mail_server_before_the_connection_is_encrypted(
     tables: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = self_signed(tmp_path / "here.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # somebody does vouch for it
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # the certificate is trusted
     with mail_receiver(certificate) as server:
         tell(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
         assert server.in_clear == ["EHLO", "STARTTLS"]
@@ -90,7 +90,7 @@ def test_no_password_goes_to_a_mail_server_before_the_connection_is_encrypted(
 
 
 @pytest.mark.parametrize(("scheme", "before"), [("smtp", ["EHLO", "STARTTLS"]), ("smtps", [])])
-def test_a_mail_server_that_nobody_vouches_for_gets_no_password_and_no_message(
+def test_an_untrusted_mail_server_gets_no_password_and_no_message(
     tables: Database, tmp_path: Path, scheme: str, before: list[str]
 ) -> None:
     with mail_receiver(self_signed(tmp_path / "here.pem"), is_encrypted=scheme == "smtps") as server:
@@ -100,30 +100,30 @@ def test_a_mail_server_that_nobody_vouches_for_gets_no_password_and_no_message(
         assert (server.in_clear, server.encrypted, server.messages) == (before, [], [])
 
 
-def test_a_password_is_given_in_the_clear_to_a_mail_server_of_this_machine_alone(tables: Database) -> None:
+def test_a_password_is_sent_unencrypted_only_to_a_local_mail_server(tables: Database) -> None:
     with mail_receiver() as server:
         tell(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
         assert server.in_clear == ["EHLO", "AUTH", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
         server.in_clear.clear()
-        # Leads here as well, and is no address of this machine alone.
+        # The name resolves to this machine, but is not a loopback address.
         elsewhere = mailed(f"smtp://me:hunter2@0.0.0.0:{server.port}")
         with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*not offer TLS.*smtps://"):
             tell(elsewhere, AlertRepository(tables), replace(FAILURE, kind="OSError"))
         assert server.in_clear == ["EHLO"]
 
 
-def test_a_mail_server_of_this_machine_is_not_asked_who_vouches_for_it(tables: Database, tmp_path: Path) -> None:
-    """The default: many systems give theirs a certificate that nobody signed."""
+def test_the_certificate_of_a_local_mail_server_is_not_verified(tables: Database, tmp_path: Path) -> None:
+    """This is the default: many systems have a self-signed certificate for the local mail server."""
     with mail_receiver(self_signed(tmp_path / "here.pem")) as server:
         tell(mailed(f"smtp://127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
         assert server.in_clear == ["EHLO", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
 
 
-def test_nobody_to_tell_is_said_and_counts_as_nothing(tables: Database) -> None:
+def test_a_missing_recipient_is_reported_and_is_not_a_failure(tables: Database) -> None:
     assert "no alert is sent" in tell(AlertSettings(), AlertRepository(tables), FAILURE)
 
 
-def test_a_message_that_breaks_in_a_way_that_nobody_foresaw_is_tried_with_the_next_failure(tables: Database) -> None:
+def test_a_message_with_an_unexpected_error_is_retried_with_the_next_failure(tables: Database) -> None:
     broken = AlertSettings(recipients=("a@x.org",), smtp="smtp://here:none")
     for _ in range(2):
         with pytest.raises(ValueError, match="none"):
@@ -132,7 +132,7 @@ def test_a_message_that_breaks_in_a_way_that_nobody_foresaw_is_tried_with_the_ne
 
 @pytest.mark.parametrize("name", ["E2I_ALERT_WEBHOOK", "E2I_SMTP_URL", "E2I_DAGSTER_URL"])
 @pytest.mark.parametrize("value", ["hooks.example.org", "ftp://x.org", "https:/x.org"])
-def test_an_address_that_is_none_is_refused_without_being_shown(name: str, value: str) -> None:
+def test_an_invalid_address_is_rejected_without_being_shown(name: str, value: str) -> None:
     with pytest.raises(E2iError, match=name) as caught:
         alert_settings({name: value})
     assert value not in str(caught.value)
@@ -148,7 +148,7 @@ def test_an_address_that_is_none_is_refused_without_being_shown(name: str, value
     ],
 )
 @pytest.mark.parametrize("name", ["E2I_SMTP_URL", "E2I_DAGSTER_URL"])
-def test_a_password_that_is_not_escaped_is_refused_without_being_shown(name: str, value: str) -> None:
+def test_an_unescaped_password_is_rejected_without_being_shown(name: str, value: str) -> None:
     given = f"{'smtp' if name == 'E2I_SMTP_URL' else 'https'}:{value}"
     with pytest.raises(E2iError, match=rf"{name} .*as %2F") as caught:
         alert_settings({name: given})
@@ -160,7 +160,7 @@ def test_a_webhook_may_have_an_at_sign_in_its_path() -> None:
     assert alert_settings({"E2I_ALERT_WEBHOOK": webhook}).webhook == webhook
 
 
-def test_links_hold_no_password() -> None:
+def test_links_contain_no_password() -> None:
     assert (
         alert_settings({"E2I_DAGSTER_URL": "https://me:hunter2@dagster.example.org"}).ui
         == "https://dagster.example.org"

@@ -1,4 +1,4 @@
-"""Two that do the same, or the opposite, at the same time: it ends as if one had come after the other."""
+"""Concurrent operations: the result is the same as that of a sequential order."""
 
 import threading
 from collections.abc import Callable
@@ -19,7 +19,7 @@ KIND: dict[str, Any] = {"algorithm": "XGBoost", "problem_type": "binary_classifi
 
 
 def together(*actions: Callable[[], Any]) -> list[Any]:
-    """Do all of them at the same moment and return what each returns."""
+    """Run all actions concurrently and return their results."""
     start = threading.Barrier(len(actions))
 
     def after_the_start(action: Callable[[], Any]) -> Any:
@@ -30,8 +30,10 @@ def together(*actions: Callable[[], Any]) -> list[Any]:
         return list(threads.map(after_the_start, actions))
 
 
-def test_registrations_of_one_file_at_once_are_one_experiment(tables: Database, execute: Callable[..., Any]) -> None:
-    """By a run, the daemon and a person: the last one decides, and nobody gets another id."""
+def test_concurrent_registrations_of_one_file_give_one_experiment(
+    tables: Database, execute: Callable[..., Any]
+) -> None:
+    """A run, the daemon and a user register it: the last one wins, and all get the same id."""
     versions = [parse_experiment(PLAIN.replace("roc_auc: 0.6", f"roc_auc: 0.{k}"), "test") for k in range(60, 68)]
     store = ExperimentRepository(tables)
     ids = together(*[lambda one=one: store.register_experiment(one) for one in versions])
@@ -42,7 +44,7 @@ def test_registrations_of_one_file_at_once_are_one_experiment(tables: Database, 
     assert row.spec in [one.model_dump(mode="json") for one in versions]
 
 
-def test_a_prune_during_retrievals_gives_each_the_memory_before_or_after_it(tables: Database, examples: Any) -> None:
+def test_a_retrieval_during_a_prune_sees_the_patterns_before_or_after_it(tables: Database, examples: Any) -> None:
     store, upkeep = PatternRepository(tables), PatternMaintenance(tables)
     ids = {store.store(examples.pattern(data_hash="same rows", best_value=0.5 + k / 100)) for k in range(20)}
 
@@ -53,11 +55,13 @@ def test_a_prune_during_retrievals_gives_each_the_memory_before_or_after_it(tabl
     first, second, gone = together(retrievals, retrievals, lambda: upkeep.forget(dry_run=False))
     (best,) = {one.pattern_id for one in upkeep.summaries()}
     assert {one.pattern_id for one in gone} == ids - {best}
-    # All of it or what is left: never a half, nor a pattern that cannot be read any more.
+    # A retrieval sees all patterns or the remaining ones, never a partial state or an unreadable pattern.
     assert {frozenset(found) for found in first + second} <= {frozenset(ids), frozenset({best})}
 
 
-def test_prunes_at_once_forget_each_pattern_once(tables: Database, examples: Any, execute: Callable[..., Any]) -> None:
+def test_concurrent_prunes_delete_each_pattern_once(
+    tables: Database, examples: Any, execute: Callable[..., Any]
+) -> None:
     ids = {PatternRepository(tables).store(examples.pattern(data_hash="same rows")) for _ in range(10)}
     upkeep = PatternMaintenance(tables)
     told = [one.pattern_id for gone in together(*[lambda: upkeep.forget(dry_run=False)] * 3) for one in gone]
@@ -66,10 +70,10 @@ def test_prunes_at_once_forget_each_pattern_once(tables: Database, examples: Any
     assert len(ids - set(told)) == 1
 
 
-def test_what_a_study_was_given_may_be_forgotten_before_it_says_what_it_brought(
+def test_a_pattern_may_be_deleted_before_its_use_is_recorded(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
-    """The study goes on with the configuration that it has, and its use is of a pattern that is gone."""
+    """The study continues with its configuration, and its use refers to a deleted pattern."""
     store = PatternRepository(tables)
     given = store.store(examples.pattern(data_hash="same rows", best_value=0.1))
     store.store(examples.pattern(data_hash="same rows", best_value=0.9))
@@ -81,7 +85,7 @@ def test_what_a_study_was_given_may_be_forgotten_before_it_says_what_it_brought(
 
 
 @pytest.mark.parametrize("round_", range(5))
-def test_a_use_and_a_prune_at_once_leave_a_pattern_with_its_use_or_neither(
+def test_a_concurrent_use_and_prune_leave_a_pattern_with_its_use_or_neither(
     tables: Database, examples: Any, execute: Callable[..., Any], round_: int
 ) -> None:
     store, upkeep = PatternRepository(tables), PatternMaintenance(tables)
@@ -94,7 +98,7 @@ def test_a_use_and_a_prune_at_once_leave_a_pattern_with_its_use_or_neither(
     assert execute("SELECT count(*) FROM ml_hpo_forgotten_patterns") == 1
 
 
-def test_a_training_is_not_linked_to_a_pattern_that_was_forgotten_meanwhile(tables: Database, examples: Any) -> None:
+def test_a_training_is_not_linked_to_a_deleted_pattern(tables: Database, examples: Any) -> None:
     training = examples.training()
     runs = TrainingRunRepository(tables)
     runs.start(training)

@@ -1,4 +1,4 @@
-"""A folder appears whole or not at all, and what a killed process was writing does not stay for ever."""
+"""A directory appears complete or not at all, and the leftovers of a killed process are removed."""
 
 import os
 import signal
@@ -36,14 +36,14 @@ def writing(folder: Path) -> "subprocess.Popen[str]":
 
 
 def aged(folder: Path) -> list[Path]:
-    """What lies beside a folder, as if it had lain there for a while."""
+    """Age the files beside a directory and return them."""
     beside = [path for path in folder.parent.iterdir() if path != folder]
     for path in beside:
         os.utime(path, (0, 0))
     return beside
 
 
-def test_a_folder_takes_the_place_of_the_old_one_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_directory_replaces_the_old_one_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     place = tmp_path / "asset" / "cells"
     written(place, "old")
     written(place, "new")
@@ -51,7 +51,7 @@ def test_a_folder_takes_the_place_of_the_old_one_and_leaves_nothing(tmp_path: Pa
     assert [(path.name, path.read_text()) for path in place.iterdir()] == [("value", "new")]
 
 
-def test_an_error_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_an_error_keeps_the_old_directory_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     place = tmp_path / "cells"
     written(place, "old")
     with pytest.raises(ValueError, match="broken"), replacing(place):
@@ -60,7 +60,7 @@ def test_an_error_leaves_the_old_one_and_nothing_beside_it(tmp_path: Path) -> No
     assert (place / "value").read_text() == "old"
 
 
-def test_what_a_killed_process_was_writing_goes_with_the_next_write(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_removed_by_the_next_write(tmp_path: Path) -> None:
     place = tmp_path / "cells"
     written(place, "old")
     process = writing(place)
@@ -72,7 +72,7 @@ def test_what_a_killed_process_was_writing_goes_with_the_next_write(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["cells"]
 
 
-def test_what_a_living_process_is_writing_stays(tmp_path: Path) -> None:
+def test_the_files_of_a_running_writer_stay(tmp_path: Path) -> None:
     place = tmp_path / "cells"
     process = writing(place)
     (beside,) = aged(place)
@@ -82,7 +82,7 @@ def test_what_a_living_process_is_writing_stays(tmp_path: Path) -> None:
     process.communicate()
 
 
-def test_a_report_that_a_killed_process_was_writing_goes_with_the_next(tmp_path: Path) -> None:
+def test_an_incomplete_report_of_a_killed_process_is_removed_by_the_next(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     (tmp_path / f".report.html.{gone.pid}").write_text("half")

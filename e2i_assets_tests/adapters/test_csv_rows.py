@@ -1,4 +1,4 @@
-"""CSV files as people and programs write them: read as they were meant, or refused with the line and the key."""
+"""CSV files from users and programs: read correctly, or rejected with the line and the key to set."""
 
 import bz2
 import gzip
@@ -66,7 +66,7 @@ MANY = "a,b,c\n" + "1,2,3\n" * 60
         ("a,b\r1,2\r3\r4,5\r", ["line 3 has 1 (3)"]),
     ],
 )
-def test_rows_that_are_not_like_the_header_are_refused_with_line_and_cells(
+def test_rows_that_do_not_match_the_header_are_rejected_with_line_and_cells(
     tmp_path: Path, content: str, expected: list[str]
 ) -> None:
     said = refusal(tmp_path, content)
@@ -95,7 +95,7 @@ def test_a_legal_file_is_read_cell_by_cell(tmp_path: Path, content: str, column:
     assert read(tmp_path, content)[column].tolist() == cells
 
 
-def test_the_line_of_a_row_is_known_whatever_stands_between(tmp_path: Path) -> None:
+def test_the_line_number_of_a_row_is_correct_after_any_content(tmp_path: Path) -> None:
     for content, lines in (
         ("a,b\n1,2\n3,4\n", [2, 3]),
         ("sep=;\na;b\n1;2\n3;4\n", [3, 4]),
@@ -108,12 +108,12 @@ def test_the_line_of_a_row_is_known_whatever_stands_between(tmp_path: Path) -> N
         assert places.shown([0]) == f"line {lines[0]}"
 
 
-def test_a_file_that_does_not_end_its_last_line_is_noted(tmp_path: Path) -> None:
+def test_a_missing_newline_at_the_end_is_noted(tmp_path: Path) -> None:
     assert notes_of(read(tmp_path, PLAIN)) == ()
     assert "its last line has no line break at its end" in notes_of(read(tmp_path, PLAIN.rstrip()))[0]
 
 
-def test_a_file_that_is_written_while_it_is_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_changes_during_the_read_is_rejected(tmp_path: Path) -> None:
     rows = tmp_path / "rows.csv"
     rows.write_text("a,b\n" + "1,2\n" * 2_000_000)
     going = threading.Event()
@@ -167,7 +167,7 @@ def test_a_compressed_file_is_read_by_its_content_and_not_by_its_name(tmp_path: 
         assert "cannot be unpacked" in refusal(tmp_path, packed[: len(packed) // 2])
 
 
-def test_what_unfolds_into_more_than_a_source_may_bring_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_decompresses_beyond_the_limit_is_rejected(tmp_path: Path) -> None:
     for kind, pack in PACKED.items():
         (tmp_path / "rows.csv").write_bytes(pack(b"a,b\n" + b"1,2\n" * 1_000_000))
         with pytest.raises(DataInvalid, match="raise E2I_SOURCE_MB"):
@@ -189,12 +189,12 @@ def test_another_kind_of_file_is_named(tmp_path: Path, content: bytes, expected:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
-def test_an_encoding_that_the_first_bytes_name_is_taken(tmp_path: Path, encoding: str) -> None:
+def test_a_byte_order_mark_sets_the_encoding(tmp_path: Path, encoding: str) -> None:
     pd.testing.assert_frame_equal(read(tmp_path, PLAIN.encode(encoding)), TABLE)
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "utf-16-le", "utf-16-be", "cp850", "mac-roman", "utf-8"])
-def test_an_encoding_that_the_experiment_names_is_taken(tmp_path: Path, encoding: str) -> None:
+def test_the_encoding_of_the_experiment_is_used(tmp_path: Path, encoding: str) -> None:
     pd.testing.assert_frame_equal(read(tmp_path, PLAIN.encode(encoding), encoding=encoding), TABLE)
 
 
@@ -212,7 +212,7 @@ def test_an_encoding_that_the_experiment_names_is_taken(tmp_path: Path, encoding
         (b"a,b\n1,\x81\n", {"encoding": "cp1252"}, ["is not text in cp1252 (byte 6, line 2)"]),
     ],
 )
-def test_an_encoding_that_is_not_certain_is_asked_for(
+def test_an_ambiguous_encoding_must_be_declared(
     tmp_path: Path, content: bytes, options: dict[str, Any], expected: list[str]
 ) -> None:
     said = refusal(tmp_path, content, **options)
@@ -220,7 +220,7 @@ def test_an_encoding_that_is_not_certain_is_asked_for(
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_a_delimiter_is_found_where_it_is_certain(tmp_path: Path, delimiter: str) -> None:
+def test_an_unambiguous_delimiter_is_detected(tmp_path: Path, delimiter: str) -> None:
     pd.testing.assert_frame_equal(read(tmp_path, PLAIN.replace(",", delimiter)), TABLE)
     pd.testing.assert_frame_equal(read(tmp_path, f"sep={delimiter}\n{PLAIN.replace(',', delimiter)}"), TABLE)
     assert list(read(tmp_path, f'x{delimiter}"y,;|\t"\n1{delimiter}2\n')) == ["x", "y,;|"]
@@ -240,7 +240,7 @@ def test_a_delimiter_is_found_where_it_is_certain(tmp_path: Path, delimiter: str
         ('"sep=|"\nx|y\n1|2\n', {}, {"x": [1], "y": [2]}),
     ],
 )
-def test_a_dialect_is_read_as_the_experiment_says(
+def test_the_dialect_of_the_experiment_is_used(
     tmp_path: Path, content: str, options: dict[str, Any], expected: dict[str, list[Any]]
 ) -> None:
     assert read(tmp_path, content, **options).to_dict("list") == expected
@@ -261,7 +261,7 @@ def test_a_dialect_is_read_as_the_experiment_says(
         ("x;y\n1;2;3\n", ["header (x, y)"]),
     ],
 )
-def test_a_dialect_that_is_not_certain_is_refused_with_the_key_and_the_columns(
+def test_an_ambiguous_dialect_is_rejected_with_the_key_and_the_columns(
     tmp_path: Path, content: str, expected: list[str]
 ) -> None:
     said = refusal(tmp_path, content)
@@ -306,24 +306,24 @@ def test_a_cell_loses_nothing_by_the_type_of_its_column(
         ("a,b,", ["a", "b", "Unnamed: 2"]),
     ],
 )
-def test_names_are_read_as_a_person_would_write_them(tmp_path: Path, header: str, names: list[str]) -> None:
+def test_column_names_are_normalised(tmp_path: Path, header: str, names: list[str]) -> None:
     assert list(read(tmp_path, f"{header}\n1,2,3\n")) == names
 
 
-def test_a_column_without_name_and_values_is_none(tmp_path: Path) -> None:
+def test_a_column_without_name_and_values_is_ignored(tmp_path: Path) -> None:
     assert list(read(tmp_path, "a,b,\n1,2,\n3,4,\n")) == ["a", "b"]
 
 
 @pytest.mark.parametrize("header", ["a,b,a", "a,b, a", "é,b,e\u0301"])
-def test_two_columns_of_one_name_are_refused(tmp_path: Path, header: str) -> None:
+def test_duplicate_column_names_are_rejected(tmp_path: Path, header: str) -> None:
     assert "has more than one column" in refusal(tmp_path, f"{header}\n1,2,3\n")
 
 
-def test_one_word_in_two_spellings_of_unicode_is_one_value(tmp_path: Path) -> None:
+def test_unicode_forms_of_one_word_are_one_value(tmp_path: Path) -> None:
     assert read(tmp_path, "a,b\n1,Zu\u0308rich\n2,Zürich\n")["b"].nunique() == 1
 
 
-def test_the_fingerprint_follows_how_a_file_is_read(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_the_read_options(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(PLAIN)
     prints = Fingerprints(tmp_path, dict(os.environ))
     plain, other, same = (

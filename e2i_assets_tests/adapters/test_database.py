@@ -1,4 +1,4 @@
-"""The database's address, what a person reads when it cannot be reached, and its named locks."""
+"""The database URL, the messages for an unreachable database, and the named locks."""
 
 import contextlib
 import signal
@@ -36,7 +36,7 @@ with Database(sys.stdin.readline()).advisory_lock("shared name"):
         ("postgresql://h/d?sslmode=require", "postgresql+psycopg2://h/d?sslmode=require"),
     ],
 )
-def test_every_spelling_of_an_address_becomes_the_one_that_all_owners_understand(given: str, normalised: str) -> None:
+def test_every_form_of_a_url_is_normalised_to_one_that_all_libraries_accept(given: str, normalised: str) -> None:
     assert normalised_url(given) == normalised
     assert normalised_url(normalised) == normalised
 
@@ -56,7 +56,7 @@ def test_every_spelling_of_an_address_becomes_the_one_that_all_owners_understand
         ("postgresql://", "names no database"),
     ],
 )
-def test_anything_else_is_refused_without_repeating_the_password(given: str, complaint: str) -> None:
+def test_other_urls_are_rejected_without_repeating_the_password(given: str, complaint: str) -> None:
     with pytest.raises(DatabaseAddressInvalid, match=complaint) as raised:
         normalised_url(given)
     assert "hunter2" not in str(raised.value)
@@ -65,7 +65,7 @@ def test_anything_else_is_refused_without_repeating_the_password(given: str, com
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
 
-def test_an_owner_finds_its_schema_and_the_users_own_options_stay() -> None:
+def test_each_library_gets_its_schema_and_the_options_of_the_user_stay() -> None:
     url = "postgres://u:p@h/d?options=-cstatement_timeout%3D5s%20-c%20search_path%3Dother&sslmode=require"
     mine = owner_url(url, "mlflow")
     assert sa.make_url(mine).query == {
@@ -103,7 +103,7 @@ def test_a_database_never_shows_its_password() -> None:
         ({"query": {"sslmode": "nonsense"}}, "cannot be used: .*sslmode"),
     ],
 )
-def test_what_cannot_be_reached_is_told_apart_with_what_to_do(
+def test_each_connection_failure_has_its_own_message_with_a_fix(
     server: Database, change: dict[str, object], complaint: str
 ) -> None:
     url = sa.make_url(server.url).set(**change)
@@ -117,7 +117,7 @@ def test_a_database_that_answers_is_reachable(server: Database) -> None:
     assert server.require_reachable() is None
 
 
-def test_a_lock_is_held_by_one_at_a_time_and_free_afterwards(server: Database) -> None:
+def test_a_lock_is_held_by_one_process_at_a_time_and_released(server: Database) -> None:
     with server.advisory_lock("one"):
         with server.advisory_lock("another", timeout=1):
             pass
@@ -137,7 +137,7 @@ def test_a_lock_is_free_after_an_exception(server: Database) -> None:
         pass
 
 
-def test_whoever_waits_gets_the_lock_when_it_is_released(server: Database) -> None:
+def test_a_waiting_process_gets_the_lock_when_it_is_released(server: Database) -> None:
     order = []
 
     def wait() -> None:
@@ -179,7 +179,7 @@ def test_which_of_some_named_locks_are_held_can_be_asked_without_taking_them(ser
     assert server.held_locks([]) == set()
 
 
-def test_a_connection_that_died_while_nobody_used_it_is_replaced(server: Database) -> None:
+def test_a_connection_that_was_lost_while_idle_is_replaced(server: Database) -> None:
     mine = sa.text("SELECT pg_backend_pid()")
     with server.connect() as connection:
         died = connection.execute(mine).scalar_one()

@@ -28,7 +28,7 @@ def test_the_sample_is_read_without_importing_the_package_that_carries_it() -> N
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_a_csv_file_is_read_whatever_parts_its_columns(tmp_path: Path, delimiter: str, encoding: str) -> None:
+def test_a_csv_file_is_read_with_any_delimiter(tmp_path: Path, delimiter: str, encoding: str) -> None:
     ROWS.to_csv(tmp_path / "rows.csv", sep=delimiter, index=False, encoding=encoding)
     pd.testing.assert_frame_equal(load(Source(csv="rows.csv"), tmp_path, {}).fillna(-1), ROWS.fillna(-1))
 
@@ -88,7 +88,9 @@ def test_a_file_that_is_no_parquet_table_is_refused(tmp_path: Path, content: byt
         ({"csv": "data"}, "'data' is not a file in {root}"),
     ],
 )
-def test_a_file_that_is_not_there_is_said_with_what_is(tmp_path: Path, source: dict[str, Any], expected: str) -> None:
+def test_a_missing_file_is_reported_with_the_existing_ones(
+    tmp_path: Path, source: dict[str, Any], expected: str
+) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "visits.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataInvalid) as caught:
@@ -97,7 +99,7 @@ def test_a_file_that_is_not_there_is_said_with_what_is(tmp_path: Path, source: d
 
 
 def test_a_file_outside_the_project_is_read_only_where_its_folder_is_allowed(tmp_path: Path) -> None:
-    """Whoever may write an experiment file, or a link beside it, shall not read what the account can read."""
+    """A user that can write an experiment file or a link must not read every file that the account can read."""
     project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     (project / "data").mkdir(parents=True)
     elsewhere.mkdir()
@@ -118,7 +120,7 @@ def test_a_file_outside_the_project_is_read_only_where_its_folder_is_allowed(tmp
         load(Source.model_construct(sample=None, csv=outside, parquet=None, sql=None), project, {})
 
 
-def test_a_link_that_leads_to_itself_is_said_to_be_no_path(tmp_path: Path) -> None:
+def test_a_link_to_itself_is_reported_as_an_invalid_path(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").symlink_to(tmp_path / "rows.csv")
     with pytest.raises(DataInvalid, match=r"source\.csv"):
         load(Source(csv="rows.csv"), tmp_path, {})
@@ -154,7 +156,7 @@ def test_a_file_with_more_rows_or_bytes_than_a_source_may_have_is_refused_with_t
     ],
     ids=["texts", "numbers", "lists"],
 )
-def test_a_small_parquet_file_that_unfolds_into_a_huge_table_is_refused_before_it_does(
+def test_a_small_parquet_file_of_a_huge_table_is_rejected_before_it_is_decoded(
     tmp_path: Path, column: pa.Array, columns: int
 ) -> None:
     table = pa.table({f"c{number}": column for number in range(columns)})

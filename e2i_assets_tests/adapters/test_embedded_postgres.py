@@ -1,4 +1,4 @@
-"""The embedded server under the accidents it was built for: each test runs the real one in a folder of its own."""
+"""The embedded server under failures: each test runs a real server in a separate folder."""
 
 import os
 import pwd
@@ -74,7 +74,7 @@ def copied(folder: Path, target: Path) -> Path:
 
 
 def servers_in(folder: Path) -> list[psutil.Process]:
-    """Every live process, keepers included, that names a path in the folder on its command line."""
+    """Return every live process, supervisors included, that has a path in the folder on its command line."""
     return [
         process
         for process in psutil.process_iter(["cmdline", "status"])
@@ -165,7 +165,7 @@ def test_next_start_finds_the_data_on_the_same_port(server: EmbeddedPostgres) ->
         assert answer(hold.url, "select value from kept") == 42
 
 
-def test_new_hold_while_the_server_stops_gets_a_server(server: EmbeddedPostgres) -> None:
+def test_new_lease_during_shutdown_gets_a_server(server: EmbeddedPostgres) -> None:
     for pause in (0.0, 0.1, 0.2, 0.25, 0.3):
         server.hold().close()
         time.sleep(pause)
@@ -193,7 +193,7 @@ def test_killed_holder_leaves_no_process(server: EmbeddedPostgres, number: signa
     assert eventually(lambda: not servers_in(server.folder))
 
 
-def test_killed_keeper_leaves_no_server_and_the_next_hold_works(server: EmbeddedPostgres) -> None:
+def test_killed_supervisor_leaves_no_server_and_the_next_lease_works(server: EmbeddedPostgres) -> None:
     with server.hold() as hold:
         postmaster = psutil.Process(postmaster_pid(server.folder / "data"))
         supervisor = keeper_of(server.folder)
@@ -206,7 +206,7 @@ def test_killed_keeper_leaves_no_server_and_the_next_hold_works(server: Embedded
         assert hold.url
 
 
-def test_killed_server_ends_its_keeper_and_the_next_hold_works(server: EmbeddedPostgres) -> None:
+def test_killed_server_ends_its_supervisor_and_the_next_lease_works(server: EmbeddedPostgres) -> None:
     with server.hold():
         os.kill(postmaster_pid(server.folder / "data"), signal.SIGKILL)
         with server.hold() as again:
@@ -214,7 +214,7 @@ def test_killed_server_ends_its_keeper_and_the_next_hold_works(server: EmbeddedP
 
 
 def test_stale_pid_file_never_harms_the_process_it_names(server: EmbeddedPostgres) -> None:
-    """A pid that was given again belongs to a stranger."""
+    """A reused pid belongs to an unrelated process."""
     account = server.folder.joinpath("data").stat()
     stranger = subprocess.Popen(["sleep", "60"], user=account.st_uid if AS_ROOT else None)
     try:
@@ -289,12 +289,12 @@ def test_password_is_for_its_owner_alone_and_a_wrong_one_is_refused(server: Embe
         assert password not in shown
 
 
-def test_only_this_machine_gets_to_the_door_and_only_with_the_password(server: EmbeddedPostgres) -> None:
+def test_only_local_connections_with_the_password_are_accepted(server: EmbeddedPostgres) -> None:
     with server.hold():
         data = server.folder / "data"
         postmaster = psutil.Process(postmaster_pid(data))
         assert {one.laddr.ip for one in postmaster.net_connections("inet")} == {HOST}
-        # No socket in the file system, at which another account of this machine could knock.
+        # No socket in the file system, to which another account of this machine could connect.
         assert [one.laddr for one in postmaster.net_connections("unix") if one.laddr] == []
         rules = [line.split() for line in (data / "pg_hba.conf").read_text().splitlines() if line.strip()]
         assert {rule[-1] for rule in rules if not rule[0].startswith("#")} == {"scram-sha-256"}
@@ -349,7 +349,7 @@ def test_path_that_is_no_folder_is_a_clear_error(base: Path) -> None:
         EmbeddedPostgres(base / "file" / "postgres").hold()
 
 
-def test_programs_started_by_a_holder_do_not_hold(server: EmbeddedPostgres) -> None:
+def test_programs_started_by_a_holder_have_no_lease(server: EmbeddedPostgres) -> None:
     with server.hold():
         child = subprocess.Popen(["sleep", "60"], close_fds=False)
     try:
@@ -374,7 +374,7 @@ def test_client_programs_are_of_the_servers_version(server: EmbeddedPostgres) ->
         server.binary("psycho")
 
 
-def test_lock_gives_up_in_time(base: Path) -> None:
+def test_lock_times_out(base: Path) -> None:
     first = locked(base / "lock", "exclusive", 0)
     assert first is not None
     assert locked(base / "lock", "shared", 0.1) is None

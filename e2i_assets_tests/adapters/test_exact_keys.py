@@ -73,7 +73,7 @@ DELIVERIES = {
 def test_no_row_changes_its_split_when_its_key_comes_in_another_type(
     splits: SmallSplits, first: str, second: str, columns: dict[str, Any]
 ) -> None:
-    """The second delivery has another order too, so that only the keys say which row is which."""
+    """The second delivery has another row order too: only the keys identify the rows."""
     visit = np.arange(ROWS) % 4
     before = splits.roles(numbered(person=DELIVERIES[first], visit=visit), columns=columns)
     again = numbered(person=DELIVERIES[second], visit=visit).sample(frac=1, random_state=5)
@@ -94,7 +94,7 @@ def test_a_day_and_an_instant_are_the_same_key_in_every_form(splits: SmallSplits
     assert splits.roles(numbered(born=other).iloc[::-1], columns={"group": "born"}) == before
 
 
-def test_one_later_time_of_day_does_not_rename_all_days(splits: SmallSplits) -> None:
+def test_one_later_time_of_day_does_not_change_the_keys_of_days(splits: SmallSplits) -> None:
     days = pd.Series(pd.to_datetime("2026-01-01") + pd.to_timedelta(GROUPS, unit="D"))
     before = splits.roles(numbered(born=days), columns={"group": "born"})
     late = days.where(days.index != 0, pd.Timestamp("2026-01-01 10:00"))
@@ -103,7 +103,7 @@ def test_one_later_time_of_day_does_not_rename_all_days(splits: SmallSplits) -> 
     assert set(moved) <= {numbered()["mark"].iloc[0]}
 
 
-def test_ids_that_hold_the_separator_are_not_the_same(splits: SmallSplits) -> None:
+def test_ids_that_contain_the_separator_stay_different(splits: SmallSplits) -> None:
     first = [f"a|b{row}" if row % 2 else "a" for row in range(ROWS)]
     second = [f"c{row - row % 2}" if row % 2 else f"b{row + 1}|c{row}" for row in range(ROWS)]
     splits.split(numbered(first=first, second=second), columns={"id": ["first", "second"]})
@@ -118,9 +118,7 @@ def test_ids_that_hold_the_separator_are_not_the_same(splits: SmallSplits) -> No
         ((2**60 + GROUPS % 3).astype("float64"), {"categorical": ["person"]}, "columns.categorical: 'person' contains"),
     ],
 )
-def test_names_that_the_reader_has_rounded_are_refused(
-    splits: SmallSplits, cells: Any, columns: dict[str, Any], where: str
-) -> None:
+def test_rounded_ids_are_rejected(splits: SmallSplits, cells: Any, columns: dict[str, Any], where: str) -> None:
     with pytest.raises(DataInvalid, match="as integers, decimals or text") as caught:
         splits.split(numbered(person=cells), columns=columns)
     assert where in str(caught.value)

@@ -12,10 +12,10 @@ from e2i_assets.core.errors import E2iError, ExperimentInvalid
 from e2i_assets.core.experiments.experiment import Experiment
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-# By name: whoever works in a checkout adds experiments to the same folder, and this is not about theirs.
+# By name: users of a checkout add experiments to the same folder, and these are not tested here.
 SHIPPED = ("rand_inpatient", "rand_inpatient_logistic", "rand_visit_level", "rand_visits")
 GOOD = "name: {name}\nowner: team:a\nsource: {{csv: a.csv}}\ntarget: y\nproblem_type: regression\nalgorithm: Ridge\n"
-# What happened in the year that is predicted, or is known at its end only.
+# Columns of the predicted year, or known only at its end.
 OUTCOMES = {
     "outpdol", "drugdol", "suppdol", "mentdol", "inpdol", "meddol", "totadm", "inpmis",
     "mentvis", "mdvis", "notmdvis", "lnmeddol", "binexp", "time",
@@ -40,7 +40,7 @@ def test_a_folder_gives_its_experiments_by_name(tmp_path: Path) -> None:
     folder.require_valid()
 
 
-def test_a_bad_file_hides_no_good_one_and_is_not_passed_over(tmp_path: Path) -> None:
+def test_an_invalid_file_is_reported_and_does_not_hide_valid_ones(tmp_path: Path) -> None:
     write(tmp_path, good=GOOD.format(name="good"), bad=GOOD.format(name="Bad"), worse="a: [")
     (tmp_path / "latin.yaml").write_bytes("name: é".encode("latin-1"))
     folder = read_folder(tmp_path)
@@ -61,7 +61,7 @@ def test_two_files_cannot_have_one_name(tmp_path: Path) -> None:
         folder.require_valid()
 
 
-def test_what_is_not_there_is_said_with_what_is(tmp_path: Path) -> None:
+def test_an_unknown_name_is_reported_with_the_existing_ones(tmp_path: Path) -> None:
     folder = read_folder(write(tmp_path, a=GOOD.format(name="visits")))
     with pytest.raises(E2iError, match=r"there is no experiment 'visit'; did you mean 'visits'\? There are: visits"):
         folder.experiment("visit")
@@ -97,8 +97,7 @@ def people() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_experiment_learns_from_nothing_that_is_known_too_late(name: str, people: pd.DataFrame) -> None:
-    """T24, T25."""
+def test_a_shipped_experiment_uses_no_feature_that_is_known_too_late(name: str, people: pd.DataFrame) -> None:
     experiment = shipped(name)
     made = dataset_of(people, experiment)
     assert not OUTCOMES & set(made.features)

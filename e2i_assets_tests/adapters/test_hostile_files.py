@@ -1,4 +1,4 @@
-"""What the fuzzing found, each with its small test, and that nothing is ever unpickled."""
+"""Regression tests for fuzzing results, and a test that nothing is unpickled."""
 
 import hashlib
 import io
@@ -157,19 +157,19 @@ def test_a_parquet_file_that_contradicts_itself_is_refused_and_the_process_lives
     assert 50 < int(ran.stdout) < 400
 
 
-def test_a_file_name_that_no_file_can_have_is_said_to_be_none(tmp_path: Path) -> None:
+def test_an_impossible_file_name_is_reported(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with pytest.raises(DataInvalid, match=r"is not a valid path: .*name too long"):
         datasets.load(Source(csv="data/" + "a" * 300), tmp_path, {})
 
 
-def test_what_a_message_quotes_does_nothing_to_the_terminal_and_can_be_read() -> None:
+def test_quoted_input_in_a_message_is_escaped_for_the_terminal() -> None:
     strange = Violations("rows", [Violation("column \x1b[2J\0\ud800\u202e", "a", "is strange\n\ttoo")])
     assert str(strange) == "rows:\n  - column \\x1b[2J\\x00\\ud800\\u202e: 'a' is strange\n\ttoo"
     assert len(str(E2iError("x" * 10_000_000))) < 20_000
 
 
-def test_a_memory_of_strange_values_is_refused_and_one_that_is_in_spoils_no_warm_start() -> None:
+def test_invalid_patterns_are_rejected_and_stored_ones_do_not_break_a_warm_start() -> None:
     """An imported pattern with a text for a number ended every later study of its kind in a traceback."""
     seed = fuzz_targets._pattern_seeds()[0]
     assert isinstance(parsed(json.dumps(seed)), PatternDocument)
@@ -208,13 +208,13 @@ def test_an_inferred_schema_takes_the_rows_that_it_was_inferred_from() -> None:
 
 
 @pytest.mark.parametrize("text", ['"\\ud800"', '"a\\0b"', '{csv: "\\udfff"}'])
-def test_a_text_that_nothing_can_keep_is_refused_where_it_stands(text: str) -> None:
+def test_a_text_with_a_lone_surrogate_is_rejected_with_its_place(text: str) -> None:
     """Half a pair of surrogates was accepted, and broke the first hash of the experiment."""
     with pytest.raises(ExperimentInvalid, match=r"description.*has a zero byte or a lone surrogate"):
         parse_experiment(fuzz_targets.PLAIN + f"description: {text}\n", "e.yaml")
 
 
-def test_a_schema_or_a_quality_report_that_is_no_text_is_said_to_be_none(tmp_path: Path) -> None:
+def test_a_binary_schema_or_quality_report_is_reported(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path, state=tmp_path)
     data = fuzz_targets._data()
     experiment = parse_experiment(fuzz_targets.PLAIN + "quality_report: quality.json\n", "e.yaml")
@@ -234,7 +234,7 @@ def test_a_schema_or_a_quality_report_that_is_no_text_is_said_to_be_none(tmp_pat
 
 
 @pytest.mark.parametrize("depth", [900, 5000, 100_000])
-def test_what_is_nested_deeper_than_python_reads_is_damaged_and_no_traceback(tmp_path: Path, depth: int) -> None:
+def test_a_too_deeply_nested_document_is_reported_as_damaged(tmp_path: Path, depth: int) -> None:
     nested = "[" * depth + "]" * depth
     for kind in (Dataset, SplitFacts):
         (tmp_path / "dataset" / "e").mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The memory is help and not a condition: without its tables a study starts cold and a finished run stays finished."""
+"""The pattern memory is optional: without its tables a study starts cold and a finished run stays finished."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def remembered(study: Prepared, start: WarmStart, result: StudyResult) -> Rememb
     return remember.remember(study.project, study.project.experiment("cells"), study.rows.facts, start, tuned)
 
 
-def test_a_lookup_that_fails_is_a_cold_start_that_says_so(study: Prepared) -> None:
+def test_a_failed_lookup_gives_a_cold_start_with_the_reason(study: Prepared) -> None:
     without(study, "ml_hpo_patterns")
     start = looked_up(study)
     assert start.patterns == ()

@@ -29,7 +29,7 @@ def statement(database: Database, text: str) -> None:
 
 
 def test_migrating_again_changes_nothing_and_takes_no_time(database: Database) -> None:
-    """T15: a migration can run twice."""
+    """A migration can run twice."""
     started = time.perf_counter()
     report = migrate(database, SQL)
     assert report == MigrationReport(applied=(), prepared=())

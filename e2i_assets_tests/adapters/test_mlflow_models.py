@@ -17,7 +17,7 @@ class Foreign(BaseEstimator):  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("name", "problem"), PAIRS)
-def test_a_stored_model_predicts_the_same_to_the_last_bit(name: str, problem: str, tmp_path: Path) -> None:
+def test_a_stored_model_predicts_bit_identical_values(name: str, problem: str, tmp_path: Path) -> None:
     model = fitted(name, problem)
     digest = save_model(model, tmp_path)
     again = load_model(tmp_path, digest)
@@ -104,7 +104,7 @@ def test_a_manifest_that_does_not_fit_is_refused(manifest: str, tmp_path: Path) 
         load_model(tmp_path)
 
 
-def test_a_missing_model_is_said_to_be_missing(tmp_path: Path) -> None:
+def test_a_missing_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelInvalid, match="no model can be read"):
         load_model(tmp_path / "nowhere")
 

@@ -86,7 +86,7 @@ def answering(address: str, server: "subprocess.Popen[bytes]", log: Path) -> str
 def test_a_server_takes_a_training_and_its_trace_and_gives_both_back(
     address: str, database: Database, tmp_path: Path
 ) -> None:
-    """T30, T31: on the wire, with the artifacts that it serves and the spans as a person sees them there."""
+    """The test uses HTTP and reads the served artifacts and the spans as the MLflow UI shows them."""
     settings = Settings(tmp_path, tmp_path / "state", mlflow_tracking_uri=address, mlflow_url=address)
     project = Project(settings, database)
     made(project, SEARCHED)
@@ -185,7 +185,7 @@ def test_the_first_trace_of_an_experiment_makes_its_place_where_trainings_can_wr
 def test_a_run_of_the_graph_has_its_trace_beside_its_mlflow_run(
     address: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """T31: what a run does that is started from the UI of `e2i up`: nobody named an experiment to the receiver."""
+    """As for a run started from the UI of `e2i up`: the receiver has no configured experiment."""
     (tmp_path / "sql").symlink_to(REPOSITORY / "sql")
     shutil.copy(REPOSITORY / "dagster.yaml", tmp_path)
     load_breast_cancer(as_frame=True).frame.to_csv(tmp_path / "cells.csv", index=False)

@@ -82,7 +82,7 @@ def run_id_of(uri: str, run_key: str) -> str:
 def test_every_value_arrives_under_its_name_and_the_run_is_finished(
     uri: str, tracker: Tracker, run: TrackedRun
 ) -> None:
-    """T30: metrics really arrive, files are no folders, every id is MLflow's."""
+    """Metrics arrive, files are stored as files, and every id comes from MLflow."""
     result = tracker.log(run)
     assert (result.status, result.reason, result.model_uri, result.version) == ("logged", None, None, None)
     client = mlflow_client(uri)
@@ -101,8 +101,10 @@ def test_every_value_arrives_under_its_name_and_the_run_is_finished(
     assert tracker.run_params(result.run_id) == {name: param_text(value) for name, value in run.params.items()}
 
 
-def test_a_table_is_one_to_mlflow(uri: str, tracker: Tracker, run: TrackedRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    """T30: under its name, and in the form in which MLflow reads tables back."""
+def test_a_table_is_readable_as_an_mlflow_table(
+    uri: str, tracker: Tracker, run: TrackedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under its name, and in the form in which MLflow reads tables back."""
     tables = {"trials.json": [{"trial": 0, "value": 0.5}, {"trial": 1, "value": None, "state": "FAIL"}]}
     result = tracker.log(replace(run, documents={}, figures={}, tables=tables))
     client = mlflow_client(uri)
@@ -210,10 +212,10 @@ def test_what_is_not_legal_is_refused_by_name_before_anything_is_contacted(
     assert named in str(result.reason)
 
 
-def test_a_run_that_breaks_in_the_middle_is_failed_and_the_next_attempt_mends_it(
+def test_an_interrupted_logging_marks_the_run_failed_and_the_next_attempt_completes_it(
     uri: str, tracker: Tracker, run: TrackedRun, model: Path, tmp_path: Path
 ) -> None:
-    """T30: an error of MLflow costs nothing but the log."""
+    """An error of MLflow affects only the log."""
     broken = tracker.log(replace(run, model_folder=tmp_path / "nowhere"))
     assert (broken.status, broken.run_id) == ("unavailable", None)
     left_open = run_id_of(uri, run.run_key)
@@ -250,7 +252,7 @@ def test_a_run_that_somebody_else_has_open_is_left_alone(uri: str, tracker: Trac
     assert client.get_run(theirs).info.status == "RUNNING"
 
 
-def test_two_at_once_are_one_run(uri: str, tracker: Tracker, run: TrackedRun) -> None:
+def test_concurrent_logging_gives_one_run(uri: str, tracker: Tracker, run: TrackedRun) -> None:
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(tracker.log, [run, run])
     assert (first.status, second) == ("logged", first)
@@ -308,7 +310,7 @@ def test_without_an_address_tracking_is_disabled_and_says_so(tmp_path: Path, run
 
 @pytest.mark.parametrize("trouble", ["gone", "errors", "slow", "looks well"])
 def test_a_server_in_trouble_is_unavailable_soon(trouble: Trouble, tmp_path: Path, run: TrackedRun) -> None:
-    """T30: no invented ids. One that answers only to who asks how it is costs a request and its repetition."""
+    """No ids are invented. A server that answers only the health check costs one request and one retry."""
     began = time.monotonic()
     with troubled(trouble) as address:
         result = Tracker(address, tmp_path).log(run)
@@ -318,18 +320,18 @@ def test_a_server_in_trouble_is_unavailable_soon(trouble: Trouble, tmp_path: Pat
 
 
 @pytest.mark.parametrize("trouble", ["refuses", "bad gateway", "hangs up"])
-def test_what_is_told_of_a_server_in_trouble_holds_no_password(
+def test_messages_about_an_unavailable_server_contain_no_password(
     trouble: Trouble, tmp_path: Path, run: TrackedRun
 ) -> None:
     """requests and MLflow write the whole address into what they raise."""
     with troubled(trouble) as address:
         tracker = Tracker(address.replace("://", "://me:hunter2%2Fword@"), tmp_path)
-        told = [str(tracker.log(run).reason), tracker.promote("model", 1, 1)]
+        messages = [str(tracker.log(run).reason), tracker.promote("model", 1, 1)]
         with pytest.raises(E2iError) as asked:
             tracker.run_params("0" * 32)
-    told.append("".join(traceback.format_exception(asked.value)))
-    assert [text for text in told if address.removeprefix("http://") not in text] == []  # it does say where
-    assert [text for text in told if "hunter2" in text] == []
+    messages.append("".join(traceback.format_exception(asked.value)))
+    assert [text for text in messages if address.removeprefix("http://") not in text] == []  # it does say where
+    assert [text for text in messages if "hunter2" in text] == []
 
 
 @pytest.mark.parametrize(
@@ -344,7 +346,7 @@ def test_what_is_told_of_a_server_in_trouble_holds_no_password(
     ],
 )
 def test_an_address_where_nothing_answers_is_unavailable_soon(address: str, tmp_path: Path, run: TrackedRun) -> None:
-    """T30: no invented ids."""
+    """No invented ids."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     began = time.monotonic()

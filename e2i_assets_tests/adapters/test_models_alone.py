@@ -1,4 +1,4 @@
-"""A stored model where nothing of ours is installed: it loads, and predicts the same."""
+"""A stored model in an environment without our package: it loads and predicts the same."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from e2i_assets.core.fitting.fitted_model import FittedModel
 
 PROGRAM = Path(__file__).parents[1] / "support" / "stand_alone.py"
 BOOSTERS = ("lightgbm", "xgboost")
-# What xgboost asks for and one machine never uses: 469 MB.
+# A dependency of xgboost that a single machine does not use: 469 MB.
 OVERRIDE = "nvidia-nccl-cu12 ; sys_platform == 'never'\n"
 
 

@@ -74,7 +74,7 @@ class Shared:
         return StudyRepository(self.database).trials(self.study_id)
 
     def read_by_optuna(self) -> list[FrozenTrial]:
-        """The trials as somebody reads them who knows nothing of us."""
+        """Return the trials as Optuna's own storage reads them."""
         return optuna.load_study(study_name=self.name, storage=RDBStorage(self.database.url_for("optuna"))).trials
 
     def storage_read_anew(self, trial_id: int) -> FrozenTrial:
@@ -143,7 +143,7 @@ def test_a_study_is_found_by_its_name_and_made_once(storage: BaseStorage, study_
         storage.get_all_trials(study_id + 1000)
 
 
-def test_a_trial_holds_what_was_said_of_it(storage: BaseStorage, study_id: int) -> None:
+def test_a_trial_stores_its_reported_values_and_attributes(storage: BaseStorage, study_id: int) -> None:
     first, second = (storage.create_new_trial(study_id) for _ in range(2))
     storage.set_trial_param(first, "x", 0.25, X)
     storage.set_trial_param(first, "kind", 1, CategoricalDistribution(("a", None, "c")))
@@ -240,7 +240,7 @@ def test_a_search_is_the_same_on_every_storage(
             raise ValueError("no")
         return x * n
 
-    def told(study: optuna.Study) -> list[Any]:
+    def reported(study: optuna.Study) -> list[Any]:
         return [(t.number, t.state, t.values, t.params, t.intermediate_values) for t in study.trials]
 
     # Hyperband deals its brackets out by the study's name.
@@ -250,7 +250,7 @@ def test_a_search_is_the_same_on_every_storage(
     for one in (memory, study):
         one.enqueue_trial({"x": 0.5, "n": 3}, user_attrs={ORIGIN: "default"})
         one.optimize(objective, n_trials=16, catch=(ValueError,))
-    assert told(study) == told(memory)
+    assert reported(study) == reported(memory)
     assert study.best_trial.params == memory.best_trial.params
 
 
@@ -325,7 +325,7 @@ def test_our_tables_show_a_running_study(shared: Shared) -> None:
 def test_the_study_is_counted_as_it_goes_and_its_best_is_feasible(shared: Shared) -> None:
     study = shared.study(shared.storage())
 
-    def told(value: float | None, state: TrialState, **attributes: Any) -> tuple[Any, ...]:
+    def reported(value: float | None, state: TrialState, **attributes: Any) -> tuple[Any, ...]:
         trial = study.ask()
         trial.suggest_float("x", 0, 1)
         for key, attribute in attributes.items():
@@ -335,15 +335,15 @@ def test_the_study_is_counted_as_it_goes_and_its_best_is_feasible(shared: Shared
         return (row.n_completed, row.n_pruned, row.n_failed, row.best_trial_number, row.best_value)
 
     fitted = {"parameters": {"x": 1, "depth": 3}, "objectives": {"auc": 0.4}, "constraints": {"size": 5.0}}
-    assert told(None, TrialState.PRUNED) == (0, 1, 0, None, None)
-    assert told(0.4, TrialState.COMPLETE, **{FITTED: {**fitted, "feasible": True}}) == (1, 1, 0, 1, 0.4)
-    assert told(0.9, TrialState.COMPLETE, **{FITTED: {**fitted, "feasible": False}}) == (2, 1, 0, 1, 0.4)
-    assert told(0.4, TrialState.COMPLETE) == (3, 1, 0, 1, 0.4)
-    assert told(None, TrialState.FAIL) == (3, 1, 0, 1, 0.4)
-    assert told(None, TrialState.FAIL, **{FAILURE: {"type": "ValueError", "message": "no"}}) == (3, 1, 1, 1, 0.4)
+    assert reported(None, TrialState.PRUNED) == (0, 1, 0, None, None)
+    assert reported(0.4, TrialState.COMPLETE, **{FITTED: {**fitted, "feasible": True}}) == (1, 1, 0, 1, 0.4)
+    assert reported(0.9, TrialState.COMPLETE, **{FITTED: {**fitted, "feasible": False}}) == (2, 1, 0, 1, 0.4)
+    assert reported(0.4, TrialState.COMPLETE) == (3, 1, 0, 1, 0.4)
+    assert reported(None, TrialState.FAIL) == (3, 1, 0, 1, 0.4)
+    assert reported(None, TrialState.FAIL, **{FAILURE: {"type": "ValueError", "message": "no"}}) == (3, 1, 1, 1, 0.4)
     late = {FAILURE: {"type": "TrialOutOfTime", "message": "time is up"}}
-    assert told(None, TrialState.PRUNED, **late) == (3, 1, 1, 1, 0.4)
-    assert told(0.5, TrialState.COMPLETE) == (4, 1, 1, 7, 0.5)
+    assert reported(None, TrialState.PRUNED, **late) == (3, 1, 1, 1, 0.4)
+    assert reported(0.5, TrialState.COMPLETE) == (4, 1, 1, 7, 0.5)
     stored = shared.rows[2]
     assert (stored.params, stored.is_feasible) == ({"x": 1, "depth": 3}, False)
     assert (stored.objective_values, stored.constraint_values) == ({"auc": 0.4}, {"size": 5.0})
@@ -427,8 +427,8 @@ class OneConnection(Database):
         return sa.create_engine(self.url_for("e2i"), pool_size=1, max_overflow=0, pool_timeout=5)
 
 
-def test_whoever_holds_a_connection_waits_for_no_second_one(shared: Shared) -> None:
-    """Else as many threads as there are connections wait for each other, with the study's row locked."""
+def test_a_thread_with_a_connection_does_not_wait_for_a_second_one(shared: Shared) -> None:
+    """Otherwise all threads with a connection wait for each other while the study's row is locked."""
     narrow = OneConnection(shared.database.url)
     storage = StudyStorage(narrow, shared.plain, shared.study_id, 24)
     study = shared.study(storage)
@@ -478,7 +478,7 @@ def test_a_trial_takes_few_statements_however_much_it_reports(shared: Shared) ->
     assert theirs == []
 
 
-def test_a_trial_that_says_nothing_is_written_while_it_runs(shared: Shared) -> None:
+def test_a_trial_without_reports_is_written_while_it_runs(shared: Shared) -> None:
     storage = shared.storage()
     study = shared.study(storage)
     with written_regularly(storage):
@@ -594,7 +594,7 @@ def test_two_recoveries_at_once_try_an_abandoned_trial_again_once(shared: Shared
     assert (shared.row.n_failed, {row.error_type for row in shared.rows}) == (0, {"Interrupted"})
 
 
-def test_a_process_that_was_taken_for_dead_cannot_end_its_trial(shared: Shared) -> None:
+def test_a_process_with_an_expired_lease_cannot_end_its_trial(shared: Shared) -> None:
     storage = shared.storage()
     study = shared.study(storage)
     trial = study.ask()
@@ -617,10 +617,10 @@ def cut(database: Database) -> None:
 
 
 def silent(shared: Shared, name: str) -> None:
-    """Let the lease of a process be over."""
+    """Expire the lease of a process."""
     with shared.database.begin() as connection:
-        told = sa.text("UPDATE ml_hpo_workers SET seen_at = seen_at - make_interval(secs => 61) WHERE name = :name")
-        assert connection.execute(told, {"name": name}).rowcount == 1
+        expire = sa.text("UPDATE ml_hpo_workers SET seen_at = seen_at - make_interval(secs => 61) WHERE name = :name")
+        assert connection.execute(expire, {"name": name}).rowcount == 1
 
 
 def test_a_silent_process_loses_its_trial_and_goes_on_when_it_is_back(shared: Shared) -> None:
@@ -648,11 +648,11 @@ def test_a_silent_process_loses_its_trial_and_goes_on_when_it_is_back(shared: Sh
 
 
 def test_a_process_that_is_frozen_for_more_than_a_day_stays_silent(shared: Shared) -> None:
-    """Its row is tidied up by whoever joins next, and its lock is held on."""
+    """The next process that joins deletes its row, and its lock is still held."""
     with shared.database.advisory_lock("a frozen process"):
         with shared.database.begin() as connection:
-            told = "INSERT INTO ml_hpo_workers (name, host, process_id, lease_seconds, seen_at) VALUES"
-            connection.execute(sa.text(f"{told} ('a frozen process', 'h', 1, 60, now() - interval '2 days')"))
+            statement = "INSERT INTO ml_hpo_workers (name, host, process_id, lease_seconds, seen_at) VALUES"
+            connection.execute(sa.text(f"{statement} ('a frozen process', 'h', 1, 60, now() - interval '2 days')"))
         shared.study(shared.storage(lock="a frozen process")).ask()
         assert here(shared).abandoned() == [0]
         with worker(shared.database):
@@ -671,7 +671,7 @@ def test_a_trial_that_ended_before_it_could_be_taken_away_is_not_tried_again(sha
         assert [one.state for one in shared.read_by_optuna()] == [TrialState.COMPLETE]
 
 
-def test_a_process_says_that_it_lives_and_takes_its_leave(shared: Shared) -> None:
+def test_a_process_sends_heartbeats_and_ends_its_lease(shared: Shared) -> None:
     with worker(shared.database, lease=0.6) as name:
         for _ in range(4):
             time.sleep(0.3)
@@ -691,7 +691,7 @@ def test_a_process_whose_connections_are_cut_is_known_again_by_the_same_name(sha
 
 
 def test_a_living_process_whose_connections_are_cut_keeps_its_trial(shared: Shared) -> None:
-    """Its lock is free until it has connected again, and nobody may take that for its end."""
+    """Its lock is free until it reconnects, and no other process may take this for its end."""
     with worker(shared.database) as name:
         study = shared.study(shared.storage(lock=name))
         trial = study.ask()

@@ -1,4 +1,4 @@
-"""Forgetting, and what is said of the memory as a whole."""
+"""The pruning of patterns, and the statistics of the pattern memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ def left(tables: Database) -> set[str]:
     return {one.pattern_id for one in PatternMaintenance(tables).summaries()}
 
 
-def test_old_patterns_that_nobody_used_are_forgotten_from_both_tables_on_record(
+def test_old_unused_patterns_are_deleted_from_both_tables_and_recorded(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
     old = stored(tables, examples, days=91)
@@ -47,14 +47,14 @@ def test_old_patterns_that_nobody_used_are_forgotten_from_both_tables_on_record(
     assert PatternMaintenance(tables).forget(dry_run=False) == []
 
 
-def test_age_and_uses_are_for_the_caller_to_say(tables: Database, examples: Any) -> None:
+def test_age_and_uses_are_parameters(tables: Database, examples: Any) -> None:
     young, used = stored(tables, examples, days=8), stored(tables, examples, days=8, uses=2)
     assert {one.pattern_id for one in PatternMaintenance(tables).forget(7, 2)} == {young, used}
     assert {one.pattern_id for one in PatternMaintenance(tables).forget(7, 1)} == {young}
     assert PatternMaintenance(tables).forget(9, 2) == []
 
 
-def test_a_dry_run_says_the_same_and_changes_nothing(
+def test_a_dry_run_returns_the_same_and_changes_nothing(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
     stored(tables, examples, days=100)
@@ -93,7 +93,7 @@ def test_a_pattern_that_goes_for_its_age_is_no_reason_to_forget_a_younger_one_of
     assert left(tables) == {young}
 
 
-def test_forgetting_is_a_function_for_anyone_with_psql_and_harmless_until_told(
+def test_pruning_is_an_sql_function_and_a_dry_run_by_default(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
     stored(tables, examples, days=100)

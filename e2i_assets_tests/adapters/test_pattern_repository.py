@@ -1,4 +1,4 @@
-"""The memory: what is kept, what counts as similar, and how much a pattern has helped."""
+"""The pattern memory: storage, similarity, and the measured improvement of a pattern."""
 
 import threading
 import time
@@ -35,7 +35,7 @@ def similarity(tables: Database, pattern: Any, **asked: Any) -> float | None:
 def test_a_pattern_is_kept_once_with_its_memory_beside_it(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
-    """T17, T20: documents are documents, and a re-run adds no duplicate."""
+    """Documents are stored as JSON, and a re-run adds no duplicate."""
     store = PatternRepository(tables)
     pattern = examples.pattern(
         feature_types={"numeric": 1.0},
@@ -87,7 +87,7 @@ def test_a_pattern_is_kept_once_with_its_memory_beside_it(
 def test_what_is_no_pattern_leaves_no_orphan(
     tables: Database, examples: Any, execute: Callable[..., Any], wrong: dict[str, Any]
 ) -> None:
-    """T20, T22: the second insert fails, and the first one goes with it."""
+    """The second insert fails, and the first one is rolled back."""
     with pytest.raises(IntegrityError):
         PatternRepository(tables).store(examples.pattern(**wrong))
     with pytest.raises(IntegrityError):
@@ -102,7 +102,6 @@ def test_what_is_no_pattern_leaves_no_orphan(
 def test_a_number_that_json_does_not_have_is_refused_inside_documents_too(
     tables: Database, examples: Any, wrong: dict[str, Any]
 ) -> None:
-    """T20."""
     with pytest.raises(ValueError, match="not JSON compliant"):
         PatternRepository(tables).store(examples.pattern(**wrong))
     assert PatternRepository(tables).list() == []
@@ -156,7 +155,7 @@ def test_similarity_falls_with_what_differs(
 
 
 def test_the_threshold_rejects(tables: Database, examples: Any) -> None:
-    """T18: 10 rows by 10,000 columns say nothing about 1,000 rows by 10 columns."""
+    """A problem of 10 rows by 10,000 columns is not similar to one of 1,000 rows by 10 columns."""
     alien = examples.pattern(n_samples=10, n_features=10_000)
     assert similarity(tables, alien, min_similarity=0.6) is None
     score = similarity(tables, alien)
@@ -165,7 +164,6 @@ def test_the_threshold_rejects(tables: Database, examples: Any) -> None:
 
 
 def test_one_part_that_is_far_off_is_not_outvoted_by_the_others(tables: Database, examples: Any) -> None:
-    """T18."""
     assert similarity(tables, examples.pattern(n_samples=1_000_000), min_similarity=0.6) is None
 
 
@@ -182,7 +180,7 @@ def test_one_part_that_is_far_off_is_not_outvoted_by_the_others(tables: Database
 def test_another_kind_of_problem_or_one_of_unknown_size_is_no_candidate(
     tables: Database, examples: Any, other: dict[str, Any]
 ) -> None:
-    """T18: the metric must be the same too."""
+    """The metric must be the same too."""
     assert similarity(tables, examples.pattern(**other)) is None
 
 
@@ -195,7 +193,7 @@ def test_the_same_rows_can_be_left_out(tables: Database, examples: Any) -> None:
 def test_the_most_similar_come_first_and_ties_go_to_the_newest_whatever_its_value(
     tables: Database, examples: Any
 ) -> None:
-    """T20: the best value of another dataset says nothing about this one."""
+    """The best value of another dataset is no information about this one."""
     store = PatternRepository(tables)
     older = store.store(examples.pattern(best_value=0.99))
     distant = store.store(examples.pattern(n_samples=3000, best_value=1.0))
@@ -205,7 +203,7 @@ def test_the_most_similar_come_first_and_ties_go_to_the_newest_whatever_its_valu
 
 
 def test_the_mean_improvement_is_the_mean_of_the_improvements(tables: Database, examples: Any) -> None:
-    """T19: 0.1, 0.2, 0.6 give 0.3; one that could not be measured counts as a use and leaves the mean."""
+    """0.1, 0.2, 0.6 give 0.3; one that could not be measured counts as a use and leaves the mean."""
     store = PatternRepository(tables)
     pattern_id = store.store(examples.pattern())
     expected = [(0.1, 0.1), (0.2, 0.15), (None, 0.15), (0.6, 0.3)]
@@ -259,7 +257,7 @@ def test_what_a_pruned_warm_trial_brought_is_kept_without_a_rank(
 def test_what_a_use_came_to_is_kept_with_what_it_is_measured_against(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
-    """T19: the values are all of the same study."""
+    """The values are all of the same study."""
     store = PatternRepository(tables)
     pattern_id = store.store(examples.pattern())
     study_id, _ = examples.finished_study()
@@ -281,7 +279,6 @@ def test_what_a_use_came_to_is_kept_with_what_it_is_measured_against(
     ],
 )
 def test_a_use_with_impossible_figures_is_rejected(tables: Database, examples: Any, wrong: dict[str, Any]) -> None:
-    """T20."""
     store = PatternRepository(tables)
     pattern_id = store.store(examples.pattern())
     study_id, _ = examples.finished_study()
@@ -303,8 +300,9 @@ def test_trust_falls_with_uses_that_do_not_help_and_rises_with_those_that_do(tab
 
 
 @pytest.mark.parametrize("state", ["FAIL", "WAITING", "RUNNING", None])
-def test_a_warm_trial_that_failed_or_never_ran_is_no_use(tables: Database, examples: Any, state: str | None) -> None:
-    """T22."""
+def test_a_failed_or_unstarted_warm_start_trial_is_not_a_use(
+    tables: Database, examples: Any, state: str | None
+) -> None:
     store, studies = PatternRepository(tables), StudyRepository(tables)
     pattern_id, study_id = store.store(examples.pattern()), studies.start(examples.study())
     if state is not None:
@@ -319,7 +317,6 @@ def test_a_warm_trial_that_failed_or_never_ran_is_no_use(tables: Database, examp
 def test_a_use_without_real_numbers_is_rejected(
     tables: Database, examples: Any, alike: float, improvement: float
 ) -> None:
-    """T20."""
     store = PatternRepository(tables)
     pattern_id = store.store(examples.pattern())
     study_id, _ = examples.finished_study()
@@ -337,7 +334,7 @@ def test_a_use_of_an_unknown_pattern_is_an_error(tables: Database, examples: Any
 
 
 def test_uses_that_are_recorded_at_the_same_time_all_count(tables: Database, examples: Any) -> None:
-    """T19: no update is lost."""
+    """No update is lost."""
     store = PatternRepository(tables)
     pattern_id = store.store(examples.pattern())
     studies = [examples.finished_study()[0] for _ in range(6)]

@@ -65,7 +65,7 @@ def test_similarity_is_what_is_left_of_one_over_the_distance(tables: Database, e
 
 
 def test_the_threshold_rejects_by_distance(tables: Database, examples: Any) -> None:
-    """T18: whatever its sizes are."""
+    """Whatever its sizes are."""
     stored(tables, examples, [{"study_name": str(part), "meta_vector": at(part)} for part in (0.1, 0.5, 0.6, 2.0)])
     assert list(found(tables, min_similarity=0.6)) == ["0.1", "0.5"]
     assert list(found(tables, min_similarity=0.95)) == []
@@ -76,7 +76,6 @@ def test_the_threshold_rejects_by_distance(tables: Database, examples: Any) -> N
     [{"algorithm_name": "LightGBM"}, {"problem_type": "multiclass_classification"}, {"optimization_metric": "f1"}],
 )
 def test_another_kind_is_no_candidate_however_near(tables: Database, examples: Any, other: dict[str, Any]) -> None:
-    """T18."""
     stored(tables, examples, [other])
     assert found(tables) == {}
 
@@ -87,7 +86,6 @@ def test_the_same_rows_are_left_out(tables: Database, examples: Any) -> None:
 
 
 def test_ties_go_to_the_newest_whatever_its_value(tables: Database, examples: Any) -> None:
-    """T20."""
     stored(tables, examples, [{"study_name": name, "best_value": 1 / (2 + len(name))} for name in ("a", "bb", "ccc")])
     assert list(found(tables)) == ["ccc", "bb", "a"]
     assert list(found(tables, limit=1)) == ["ccc"]

@@ -1,4 +1,4 @@
-"""Who may do what in the database: a worker works, a reader reads, and neither can destroy."""
+"""Permissions in the database: a worker writes, a reader reads, and neither can drop or truncate tables."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ def test_an_owner_who_is_no_superuser_migrates(login: Login, database: Database,
     done(as_worker(database), "INSERT INTO newer VALUES (1)")  # what is new is given to the roles at once
 
 
-def test_what_runs_acts_as_a_worker_whoever_it_logs_in_as(database: Database) -> None:
+def test_runs_act_as_the_worker_role_for_any_login(database: Database) -> None:
     worker = as_worker(database)
     assert as_worker(worker) == worker
     with worker.connect() as connection:
@@ -116,7 +116,7 @@ def test_what_runs_acts_as_a_worker_whoever_it_logs_in_as(database: Database) ->
             assert found == ("e2i_worker", owner)
 
 
-def test_where_the_account_may_make_no_roles_everything_goes_on_as_itself(
+def test_without_the_right_to_create_roles_the_account_itself_is_used(
     login: Login, database: Database, empty_database: Database
 ) -> None:
     """A managed server: the account owns its database, and that is all."""
@@ -148,7 +148,7 @@ def test_a_new_account_takes_nothing_along_of_the_one_that_made_it(login: Login,
     done(database, "DROP ROLE grafana")
 
 
-def test_a_role_can_be_let_go_of_by_who_knows_how(database: Database) -> None:
+def test_a_role_can_be_reset_on_purpose(database: Database) -> None:
     """It guards against mistakes: docs/security.md says so."""
     with as_worker(database).connect() as connection:
         connection.exec_driver_sql("RESET ROLE")
@@ -163,6 +163,6 @@ def test_an_account_that_is_there_is_not_made_again(login: Login, database: Data
         make_login(database, "ada", "reader")
 
 
-def test_who_may_make_no_accounts_is_told_so(login: Login) -> None:
+def test_a_missing_right_to_create_accounts_is_reported(login: Login) -> None:
     with pytest.raises(LoginRefused, match="does not let this account create the account ada: permission denied"):
         make_login(login("worker"), "ada", "owner")

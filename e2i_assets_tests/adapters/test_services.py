@@ -1,4 +1,4 @@
-"""Services under the endings that leave processes behind elsewhere: real programs, real signals."""
+"""Services under terminations that could leave processes behind: real programs, real signals."""
 
 import os
 import socket

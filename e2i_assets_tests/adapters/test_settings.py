@@ -1,4 +1,4 @@
-"""Settings: what the environment says, read once and judged."""
+"""Settings: the environment, read once and validated."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who gets the spans, and which: receivers as the environment names them, and the share of the trials."""
+"""The export of spans: receivers from the environment, and the sampled share of trials."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Splits and who plays which role in them."""
+"""Stored splits and the split of each entity."""
 
 import time
 from collections.abc import Callable
@@ -40,8 +40,8 @@ def test_the_newest_split_made_the_same_way_is_the_previous_one(tables: Database
     assert store.id_of(examples.experiment_id, "unknown") is None
 
 
-def test_an_entity_cannot_play_two_roles(split_id: str, execute: Callable[..., Any]) -> None:
-    """T24: the key of the table rules an entity overlap out."""
+def test_an_entity_cannot_be_in_two_splits(split_id: str, execute: Callable[..., Any]) -> None:
+    """The primary key of the table prevents an entity overlap."""
     with pytest.raises(IntegrityError, match="ml_split_assignments_pkey"):
         execute("INSERT INTO ml_split_assignments VALUES (:split, 'p1', 'test')", split=split_id)
     with pytest.raises(IntegrityError, match="role_check"):

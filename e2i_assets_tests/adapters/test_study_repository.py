@@ -54,7 +54,7 @@ def test_a_study_is_read_back_as_it_was_stored(tables: Database, examples: Any, 
 
 @pytest.mark.parametrize("value", [-12345.6, 1.2e-7, 0.1 + 0.2, 1e300, -5e-324])
 def test_a_best_value_comes_back_exactly(tables: Database, examples: Any, value: float) -> None:
-    """T15: neither rejected for its size nor rounded to nothing."""
+    """Neither rejected for its size nor rounded to nothing."""
     store, study = StudyRepository(tables), examples.study()
     study_id = store.start(study)
     record_trials(store.database, study_id, [examples.trial(value=value)])
@@ -68,7 +68,7 @@ def test_a_best_value_comes_back_exactly(tables: Database, examples: Any, value:
 def test_a_resumed_study_keeps_its_row_and_its_start_and_its_budget_covers_what_was_spent(
     tables: Database, examples: Any
 ) -> None:
-    """T8: the same identity is the same study."""
+    """The same study key is the same study."""
     store, study = StudyRepository(tables), examples.study(n_trials=3)
     study_id = store.start(study)
     record_trials(store.database, study_id, [examples.trial(), examples.trial(1, state="PRUNED", value=None)])
@@ -105,8 +105,8 @@ def test_what_was_reported_but_is_no_number_is_stored_as_null(tables: Database, 
     assert store.trials(study_id)[0].intermediate_values == {"1": 0.5, "2": None}
 
 
-def test_a_study_that_breaks_off_says_why_and_counts_what_was_tried(tables: Database, examples: Any) -> None:
-    """T3: an aborted study is a failed row, not a lost one."""
+def test_an_aborted_study_stores_its_reason_and_its_counts(tables: Database, examples: Any) -> None:
+    """An aborted study is a failed row, not a lost one."""
     store, study = StudyRepository(tables), examples.study()
     study_id = store.start(study)
     failed = examples.trial(0, state="FAIL", value=None, error_message="no")
@@ -139,7 +139,7 @@ def test_a_study_that_breaks_off_says_why_and_counts_what_was_tried(tables: Data
 def test_a_trial_that_contradicts_itself_is_rejected_with_all_that_came_with_it(
     tables: Database, examples: Any, wrong: dict[str, Any]
 ) -> None:
-    """T2: a completed trial has a finite value, a failed one has a reason and no value."""
+    """A completed trial has a finite value, a failed one has a reason and no value."""
     store = StudyRepository(tables)
     study_id = store.start(examples.study())
     with pytest.raises(IntegrityError):
@@ -166,7 +166,7 @@ def test_a_trial_that_contradicts_itself_is_rejected_with_all_that_came_with_it(
 def test_a_study_cannot_end_in_contradiction_to_itself_or_its_trials(
     tables: Database, examples: Any, wrong: dict[str, Any]
 ) -> None:
-    """T13, T15: the counts add up and the best trial is there, or the row does not change."""
+    """The counts add up and the best trial is there, or the row does not change."""
     store, study = StudyRepository(tables), examples.study()
     study_id = store.start(study)
     record_trials(store.database, study_id, [examples.trial()])
@@ -198,14 +198,13 @@ def test_json_columns_hold_documents_and_reject_text(
 
 
 def test_a_study_cannot_end_before_it_started(tables: Database, examples: Any, execute: Callable[..., Any]) -> None:
-    """T15."""
     study_id, _ = examples.finished_study()
     with pytest.raises(IntegrityError, match="ends_after_start"):
         execute("UPDATE ml_hpo_studies SET completed_at = started_at - interval '1 s' WHERE id = :id", id=study_id)
 
 
 def test_the_counts_of_a_study_are_those_of_its_trials(tables: Database, examples: Any) -> None:
-    """T13: whoever finishes it, and whatever else was still running then."""
+    """The counts do not depend on the process that finishes it, or on trials that are still running."""
     store, study = StudyRepository(tables), examples.study(n_trials=2)
     study_id = store.start(study)
     cut = [examples.trial(number, state="PRUNED", value=None) for number in (1, 2)]

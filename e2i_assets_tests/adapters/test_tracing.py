@@ -17,7 +17,6 @@ from e2i_assets.adapters.tracing.tracing import Tracing
 
 
 def test_the_search_is_a_child_of_the_training_and_a_trial_of_the_search(receiver: Receiver) -> None:
-    """T31"""
     tracing = Tracing(TracingSettings(endpoint=receiver.url))
     with (
         tracing.span(TRAINING, run_id="r1", parent=None),
@@ -38,7 +37,6 @@ def test_the_search_is_a_child_of_the_training_and_a_trial_of_the_search(receive
 
 
 def test_steps_in_different_processes_meet_in_one_trace(receiver: Receiver) -> None:
-    """T31"""
     step = (
         "from e2i_assets.adapters.tracing.span_attributes import SEARCH\n"
         "from e2i_assets.adapters.tracing.tracing import Tracing\n"
@@ -109,7 +107,7 @@ def test_the_training_span_says_what_is_trained(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("no rows"), KeyboardInterrupt()])
 def test_an_exception_marks_the_span_and_passes_on(receiver: Receiver, error: BaseException) -> None:
-    """T31: a failure leaves a span that tells of it."""
+    """A failure leaves a span with the error."""
     tracing = Tracing(TracingSettings(endpoint=receiver.url))
     with pytest.raises(type(error)), tracing.span(SEARCH, run_id="r1"):
         raise error
@@ -195,7 +193,7 @@ def test_a_process_does_not_wait_for_a_dead_receiver_when_it_ends(receiver: Rece
         "tracing.shutdown()\n"
     )
     ended = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    # The second that is promised, and what an interpreter on a busy machine needs to go.
+    # One second for the export timeout, and the rest for the exit of an interpreter on a busy machine.
     assert time.time() - float(ended.stdout) < 1.8
 
 

@@ -28,7 +28,7 @@ def linked(examples: Any, **changes: Any) -> Any:
 
 
 def test_a_complete_lineage_is_one_row_without_a_null(tables: Database, examples: Any, split_id: str) -> None:
-    """T14, T16: the study, the trial, the pattern, the split, the data and the runs are all there."""
+    """The study, the trial, the pattern, the split, the data and the runs are all there."""
     store, run = TrainingRunRepository(tables), linked(examples, split_id=split_id)
     run_id = store.start(run)
     store.finish(run_id, **examples.trained())
@@ -61,7 +61,7 @@ def test_a_run_is_read_back_as_it_was_stored(tables: Database, examples: Any) ->
 
 
 def test_a_repeated_training_reuses_its_row(tables: Database, examples: Any) -> None:
-    """T16: no second row, and a run that ended is not left running."""
+    """No second row, and a run that ended is not left running."""
     store, run = TrainingRunRepository(tables), linked(examples)
     first = store.start(run)
     store.fail(first, "out of memory")
@@ -77,7 +77,7 @@ def test_a_repeated_training_reuses_its_row(tables: Database, examples: Any) -> 
 
 
 def test_a_run_without_a_study_is_allowed_and_says_so(tables: Database, examples: Any) -> None:
-    """T3: a training on the defaults."""
+    """A training on the defaults."""
     store = TrainingRunRepository(tables)
     store.finish(store.start(examples.training()), **examples.trained())
     (link,) = store.links()
@@ -101,7 +101,7 @@ def test_a_run_without_a_study_is_allowed_and_says_so(tables: Database, examples
     ],
 )
 def test_a_link_cannot_dangle(tables: Database, examples: Any, wrong: dict[str, Any], constraint: str) -> None:
-    """T14, T16: is_best_trial without its study and trial, an invented id, zero samples."""
+    """Is_best_trial without its study and trial, an invented id, zero samples."""
     run = linked(examples, **wrong)
     with pytest.raises(IntegrityError, match=constraint):
         TrainingRunRepository(tables).start(run)
@@ -118,7 +118,7 @@ def test_a_link_cannot_dangle(tables: Database, examples: Any, wrong: dict[str, 
     ],
 )
 def test_a_run_cannot_finish_with_what_is_no_result(tables: Database, examples: Any, wrong: dict[str, Any]) -> None:
-    """T27: an infinite decision threshold among them."""
+    """An infinite decision threshold among them."""
     store, run = TrainingRunRepository(tables), linked(examples)
     run_id = store.start(run)
     with pytest.raises(IntegrityError):
@@ -136,7 +136,6 @@ def test_metrics_that_are_no_numbers_never_reach_the_database(tables: Database, 
 
 
 def test_a_finished_run_names_its_features(tables: Database, examples: Any) -> None:
-    """T16."""
     store = TrainingRunRepository(tables)
     run_id = store.start(linked(examples, feature_names=[]))
     with pytest.raises(IntegrityError, match="finished_has_features"):
@@ -144,7 +143,6 @@ def test_a_finished_run_names_its_features(tables: Database, examples: Any) -> N
 
 
 def test_a_metric_can_be_asked_for_in_sql(tables: Database, examples: Any, execute: Callable[..., Any]) -> None:
-    """T17."""
     store = TrainingRunRepository(tables)
     store.finish(store.start(linked(examples)), **examples.trained())
     assert execute("SELECT test_metrics->>'roc_auc' FROM training_run_links") == "0.77"

@@ -1,4 +1,4 @@
-"""What is tried again and what is not, as a table."""
+"""Errors that are retried and errors that are not, as a table."""
 
 import pytest
 import requests
@@ -13,7 +13,7 @@ from e2i_assets.core.errors import DataInvalid, E2iError, Violation
 
 
 @pytest.mark.parametrize(
-    ("error", "heals"),
+    ("error", "transient"),
     [
         (DatabaseUnreachable("no answer"), True),
         (TrackingUnreachable("no answer"), True),
@@ -31,8 +31,8 @@ from e2i_assets.core.errors import DataInvalid, E2iError, Violation
         (ValueError("no"), False),
     ],
 )
-def test_what_may_heal(error: Exception, heals: bool) -> None:
-    assert is_transient(error) is heals
+def test_transient_errors_are_recognised(error: Exception, transient: bool) -> None:
+    assert is_transient(error) is transient
 
 
 def test_the_cause_of_an_error_counts_too() -> None:
@@ -41,21 +41,21 @@ def test_the_cause_of_an_error_counts_too() -> None:
     assert is_transient(error)
 
 
-def test_an_assertion_of_optuna_does_not_hide_that_the_database_was_away() -> None:
+def test_an_assertion_of_optuna_does_not_hide_a_lost_database_connection() -> None:
     """Found by a drill: "AssertionError: Should not reach." ended a run whose PostgreSQL was back a second later."""
 
-    def told() -> None:
+    def report() -> None:
         try:
             raise OperationalError("UPDATE", {}, postgres.AdminShutdown())
         finally:
             raise AssertionError("Should not reach.")
 
     with pytest.raises(AssertionError) as caught:
-        told()
+        report()
     assert is_transient(caught.value)
 
 
-def test_a_connection_that_the_server_ended_may_heal(database: Database) -> None:
+def test_a_connection_ended_by_the_server_is_transient(database: Database) -> None:
     with pytest.raises(sa.exc.DBAPIError) as caught, database.connect() as connection:
         connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
     assert is_transient(caught.value)

@@ -1,4 +1,4 @@
-"""Trials with a limit: ended where a thread could not be, failed with the reason, and otherwise the same trials."""
+"""Trials with limits: terminated, failed with the reason, and otherwise the same as without limits."""
 
 import contextlib
 import math
@@ -110,7 +110,7 @@ def test_a_study_with_limits_is_the_same_study(tmp_path: Path, algorithm: str, h
     assert any(one.state == "PRUNED" for one in limited.trials) or algorithm != "XGBoost"
 
 
-def test_a_limit_changes_no_identity(tmp_path: Path) -> None:
+def test_a_limit_does_not_change_the_study_key(tmp_path: Path) -> None:
     """A study that met a limit goes on with another one: what a trial's value is does not depend on it."""
     facts = rows_in(tmp_path).facts
     hashes = {tuning.spec_hash(experiment_of(hpo), facts) for hpo in ("seed: 42", LIMITED, "trial_seconds: 0.5")}
@@ -118,7 +118,7 @@ def test_a_limit_changes_no_identity(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
-def test_what_goes_wrong_in_a_trial_is_told_as_it_would_be_without_limits(tmp_path: Path) -> None:
+def test_errors_of_a_trial_are_reported_as_without_limits(tmp_path: Path) -> None:
     rows, broken = rows_in(tmp_path), "fixed: {max_depth: -5}"
     free = searched(experiment_of("seed: 1", more=broken), rows)
     limited = searched(experiment_of(LIMITED, more=broken), rows)
@@ -143,7 +143,7 @@ def test_a_process_that_died_between_two_trials_costs_none(tmp_path: Path) -> No
 
 
 @pytest.mark.processes
-def test_rows_that_cannot_be_judged_are_said_before_the_study_begins(tmp_path: Path) -> None:
+def test_rows_that_cannot_be_evaluated_are_reported_before_the_study_begins(tmp_path: Path) -> None:
     rows = rows_in(tmp_path)
     impossible = experiment_of(f"objective: cross_validation, folds: 400, {LIMITED}")
     with pytest.raises(E2iError, match="folds"), objective_within_limits(impossible, rows):
@@ -240,7 +240,7 @@ def watch(most: list[float], ended: threading.Event) -> None:
 
 @pytest.mark.processes
 def test_the_process_of_a_trial_ends_with_the_search_however_that_ended(tmp_path: Path) -> None:
-    """Also in the middle of a fit that listens to nobody."""
+    """Also during a fit that ignores signals."""
     rows_in(tmp_path)
     program = subprocess.Popen(
         [sys.executable, limited_program.__file__, str(tmp_path)],

@@ -1,4 +1,4 @@
-"""The keys that are written in the stored tables of a split are judged, and not only the content of their rows."""
+"""The keys that are written in the stored tables of a split are checked, and not only the content of their rows."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ COLUMNS = {"group": "columns: {group: patient}", "id": "columns: {id: [patient]}
 
 @pytest.mark.parametrize("kind", COLUMNS)
 @pytest.mark.parametrize("role", ROLES)
-def test_a_key_of_another_role_or_of_nobody_is_found(kind: str, role: str) -> None:
+def test_a_key_of_another_split_or_of_no_entity_is_found(kind: str, role: str) -> None:
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"patient": [f"p{n}" for n in range(80)], "a": random.normal(size=80), "y": np.arange(80) % 2})
     text = "name: a\nowner: team:t\nsource: {csv: a.csv}\ntarget: y\nproblem_type: binary_classification\n"

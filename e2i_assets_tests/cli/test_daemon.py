@@ -60,11 +60,11 @@ def test_a_folder_is_looked_after_from_the_first_file_to_a_broken_one(programs: 
     # Touched, and not changed: nothing, and the ticks say why.
     os.utime(path)
     os.utime(root / "cells.csv")
-    looked = programs.looks("changed_data")
+    looked = programs.scans("changed_data")
     assert all(
         "its rows have not changed since they were last read: cells" in str(one["skipReason"]) for one in looked
     ), looked
-    looked = programs.looks("new_experiments", times=1)
+    looked = programs.scans("new_experiments", times=1)
     assert all("none of 1 experiments has changed" in str(one["skipReason"]) for one in looked), looked
     assert len(programs.runs()) == 1
 
@@ -88,7 +88,7 @@ def test_a_folder_is_looked_after_from_the_first_file_to_a_broken_one(programs: 
 
     # Broken: reported by the tick and by the check, and nothing is trained.
     path.write_text(CELLS.format(name="cells", trials=3, seed=44).replace("LogisticRegression", "Logistics"))
-    looked = programs.looks("new_experiments")
+    looked = programs.scans("new_experiments")
     assert all("cells.yaml: algorithm: 'Logistics'" in str(one["skipReason"]) for one in looked), looked
     checks_now = programs.ask(FAILED_CHECKS)["assetNodeOrError"]["assetChecksOrError"]["checks"]
     (told,) = [one for one in checks_now if one["name"] == "experiment_files_are_valid"]
@@ -151,7 +151,7 @@ def test_bad_rows_fail_once_and_are_told_once_and_good_ones_are_a_run_again(prog
     failed = programs.finished(2)[-1]
     assert failed.status == dg.DagsterRunStatus.FAILURE
     programs.wait(lambda: webhook.messages, 900, "the message")
-    programs.looks("changed_data")
+    programs.scans("changed_data")
     assert len(programs.runs()) == 2
     (message,) = webhook.messages
     assert message["text"] == "cells failed in dataset: DataInvalid"

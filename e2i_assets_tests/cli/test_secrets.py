@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import alert_program
 import pytest
 import sqlalchemy as sa
-import tell_program
 from sklearn.datasets import load_breast_cancer
 from trace_receiver import Receiver
 from troubled_server import troubled
@@ -117,7 +117,7 @@ def dumped(database: Database) -> bytes:
 
 def telling(environment: dict[str, str]) -> bytes:
     """Have the failed run told, and return what the process says."""
-    command = [sys.executable, tell_program.__file__]
+    command = [sys.executable, alert_program.__file__]
     ended = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
     return ended.stdout + ended.stderr
 

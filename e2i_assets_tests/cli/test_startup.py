@@ -33,9 +33,7 @@ def test_failing_program_is_named_with_its_last_words(capsys: pytest.CaptureFixt
     with Startup(services) as startup:
         assert run_services(services, tmp_path, startup.report, threading.Event()) == 1
     said = capsys.readouterr()
-    assert "MLflow failed: it ended with exit status 1
-  the [disk] is on fire
-" in said.err
+    assert "MLflow failed: it ended with exit status 1\n  the [disk] is on fire\n" in said.err
     assert "The full log is" in said.err
     assert said.out.splitlines() == ["Starting MLflow ...", "All services are stopped."]
 

@@ -1,4 +1,4 @@
-"""Which failures are one cause, and what is said of them."""
+"""The grouping of failures by cause, and the text of an alert."""
 
 from dataclasses import replace
 from typing import Any
@@ -35,22 +35,22 @@ FAILURE = Failure(
         pytest.param({"job": "check_everything"}, False, id="another job"),
     ],
 )
-def test_what_is_the_same_cause(change: dict[str, Any], same: bool) -> None:
+def test_failures_are_grouped_by_cause(change: dict[str, Any], same: bool) -> None:
     assert (cause(replace(FAILURE, **change)) == cause(FAILURE)) is same
 
 
 def test_message_names_experiment_asset_error_and_link() -> None:
-    said = text(FAILURE, unsynced=4)
+    message = text(FAILURE, unsynced=4)
     for part in ("visits", "dataset", "DatabaseUnreachable", "No database answers", FAILURE.link, "4 times"):
-        assert part in said
+        assert part in message
     assert "times" not in text(FAILURE, unsynced=0)
     assert headline(replace(FAILURE, experiment=None, asset=None)) == "tune_and_train failed: DatabaseUnreachable"
 
 
-def test_slack_takes_no_mark_from_an_error_and_no_endless_text() -> None:
+def test_slack_message_escapes_markup_and_is_truncated() -> None:
     message = slack_message(replace(FAILURE, message="<!channel> a & b ```" + "x" * 5000), unsynced=0)
     shown = str(message)
     assert "<!channel>" not in shown
     assert "&lt;!channel&gt; a &amp; b '''" in shown
     section = message["blocks"][2]["text"]["text"]
-    assert len(section) < MOST_CHARACTERS + 100 < 3000  # what Slack takes at most
+    assert len(section) < MOST_CHARACTERS + 100 < 3000  # the limit of Slack

@@ -1,4 +1,4 @@
-"""The eight algorithms: every drawn configuration fits, and a refit with the reported parameters is the same model."""
+"""The eight algorithms: every sampled configuration fits, and a refit with its parameters gives the same model."""
 
 import numpy as np
 import optuna
@@ -44,8 +44,8 @@ def configurations(name, problem_type, count):
     return [merged(algorithm.default_values, values, algorithm.fixed_values) for values in drawn]
 
 
-def test_all_eight_are_there():
-    """T11: every algorithm that is named has defaults, a space and a fit."""
+def test_all_eight_algorithms_are_registered():
+    """Every registered algorithm has defaults, a search space and a fit function."""
     assert set(registry.names()) == {
         *("XGBoost", "LightGBM", "RandomForest", "ExtraTrees"),
         *("GradientBoosting", "LogisticRegression", "Ridge", "Lasso"),
@@ -56,10 +56,10 @@ def test_all_eight_are_there():
         assert all(algorithm.search_space(kind) for kind in algorithm.problem_types), name
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # a drawn C may need more iterations
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # a sampled C may need more iterations
 @pytest.mark.parametrize(("name", "problem_type"), PAIRS)
 def test_refitting_with_the_reported_parameters_gives_the_same_value(name, problem_type):
-    """T7, T9, T10: what was tuned is what is trained, with the round at which it stopped."""
+    """The tuned parameters, with the round at which early stopping ended, are those that are trained."""
     rows = prepared(name, problem_type)
     algorithm = registry.algorithm(name)
     for parameters in configurations(name, problem_type, 3):
@@ -74,7 +74,7 @@ def test_refitting_with_the_reported_parameters_gives_the_same_value(name, probl
 
 @pytest.mark.parametrize(("name", "problem_type"), ROUNDED)
 def test_boosters_stop_early(name, problem_type):
-    """T7: a booster that overfits ends long before its cap."""
+    """A booster that overfits stops long before its maximum number of rounds."""
     rows = prepared(name, problem_type)
     algorithm = registry.algorithm(name)
     parameters = merged(algorithm.default_values, {"n_estimators": 300, "learning_rate": 0.3}, algorithm.fixed_values)
@@ -86,8 +86,8 @@ def test_boosters_stop_early(name, problem_type):
 
 
 @pytest.mark.parametrize(("name", "problem_type"), REPORTING)
-def test_reports_stand_on_the_ladder_and_say_what_a_model_of_that_size_predicts(name, problem_type):
-    """T1: what is reported during the fit is the value of the model as grown so far."""
+def test_reports_follow_the_schedule_and_hold_the_predictions_of_a_model_of_that_size(name, problem_type):
+    """Each report during the fit holds the value of the model at that round."""
     rows = prepared(name, problem_type)
     algorithm = registry.algorithm(name)
     parameters = merged(algorithm.default_values, {"n_estimators": 30}, algorithm.fixed_values)
@@ -100,8 +100,8 @@ def test_reports_stand_on_the_ladder_and_say_what_a_model_of_that_size_predicts(
 
 
 @pytest.mark.parametrize(("name", "problem_type"), REPORTING)
-def test_a_fit_can_be_cut_short_at_a_report(name, problem_type):
-    """T1: pruning ends the work, not only the count."""
+def test_a_fit_can_be_pruned_at_a_report(name, problem_type):
+    """Pruning stops the computation and does not only mark the trial."""
 
     class CutShort(Exception):
         pass
@@ -120,14 +120,14 @@ def test_a_fit_can_be_cut_short_at_a_report(name, problem_type):
     assert seen == [5, 8]
 
 
-def test_a_parameter_that_is_not_consumed_is_an_error():
-    """T9: nothing is dropped on the way to the estimator."""
+def test_an_unused_parameter_is_an_error():
+    """No parameter is dropped before it reaches the estimator."""
     with pytest.raises(E2iError, match="XGBoost does not take num_leaves"):
         registry.algorithm("XGBoost").estimator({"num_leaves": 31}, "regression")
 
 
-def test_lightgbm_receives_its_own_names():
-    """T9: fractions and bagging reach the booster under LightGBM's names."""
+def test_lightgbm_receives_its_native_parameter_names():
+    """Fractions and bagging reach the booster under LightGBM's names."""
     algorithm = registry.algorithm("LightGBM")
     tuned = {"feature_fraction": 0.55, "bagging_fraction": 0.65, "n_estimators": 20}
     rows = prepared("LightGBM", "regression")
@@ -137,7 +137,7 @@ def test_lightgbm_receives_its_own_names():
         assert line in text
 
 
-def test_an_algorithm_refuses_a_problem_that_it_cannot_do():
+def test_an_algorithm_rejects_an_unsupported_problem_type():
     with pytest.raises(E2iError, match="Ridge does not support binary_classification"):
         registry.algorithm("Ridge").estimator({}, "binary_classification")
 
@@ -148,7 +148,7 @@ def test_an_unknown_algorithm_is_an_error():
 
 
 @pytest.mark.parametrize("cap", [1, 5, 6, 100, 500])
-def test_the_ladder_ends_below_the_cap_and_stays_short(cap):
+def test_the_report_schedule_ends_below_the_maximum_and_stays_short(cap):
     found = report_rounds(cap)
     assert list(found) == sorted(set(found))
     assert all(report_round < cap for report_round in found)

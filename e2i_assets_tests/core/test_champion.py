@@ -1,4 +1,4 @@
-"""Champion and challenger: who is in use afterwards, and the numbers that say so."""
+"""Champion and challenger: which model is in use after a comparison, and the figures behind the verdict."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_verdict(
     assert why in found.reason
 
 
-def test_gain_of_an_error_counts_downwards_and_has_a_paired_interval() -> None:
+def test_gain_in_an_error_metric_is_its_decrease_and_has_a_paired_interval() -> None:
     draws = np.random.default_rng(0)
     truth = draws.normal(size=400)
     noise = draws.normal(size=400)
@@ -45,7 +45,7 @@ def test_gain_of_an_error_counts_downwards_and_has_a_paired_interval() -> None:
     new, old = Contender(Prediction(truth + 0.5 * noise)), Contender(Prediction(truth + 0.6 * noise))
     found = compared("regression", rmse, truth, new, old, seed=1)
     assert found is not None
-    # Both err in the same rows, so the gain is far surer than either error is.
+    # Both models are wrong in the same rows, so the interval of the gain is much narrower than that of either error.
     assert found.gain == pytest.approx(0.1 * np.sqrt(np.mean(noise**2)))
     assert found.gain_low is not None
     assert found.gain_high is not None
@@ -55,7 +55,7 @@ def test_gain_of_an_error_counts_downwards_and_has_a_paired_interval() -> None:
     assert turned.gain == -found.gain
 
 
-def test_equal_models_gain_nothing_in_every_resample() -> None:
+def test_equal_models_have_no_gain_in_any_resample() -> None:
     truth = np.array([0, 1, 1, 0, 1, 0] * 20)
     scores = np.random.default_rng(3).uniform(size=120)
     same = Contender(Prediction((scores > 0.5).astype(int), np.column_stack([1 - scores, scores])), 0.4)
@@ -64,7 +64,7 @@ def test_equal_models_gain_nothing_in_every_resample() -> None:
     assert (found.gain, found.gain_low, found.gain_high) == (0.0, 0.0, 0.0)
 
 
-def test_a_metric_that_no_resample_has_is_compared_without_an_interval() -> None:
+def test_a_metric_undefined_in_every_resample_is_compared_without_an_interval() -> None:
     truth = np.array([0, 1, 1, 0, 1, 0] * 20)
     scores = np.random.default_rng(3).uniform(0.1, 0.9, size=120)
     one = Contender(Prediction((scores > 0.5).astype(int), np.column_stack([1 - scores, scores])))
@@ -73,6 +73,6 @@ def test_a_metric_that_no_resample_has_is_compared_without_an_interval() -> None
     assert found.gain_low is None
 
 
-def test_models_cannot_be_compared_in_a_metric_that_these_rows_do_not_have() -> None:
+def test_models_cannot_be_compared_by_a_metric_that_is_undefined_on_the_rows() -> None:
     one = Contender(Prediction(np.ones(5, dtype=int), np.full((5, 2), 0.5)))
     assert compared("binary_classification", Measure("roc_auc"), np.ones(5, dtype=int), one, one, seed=1) is None

@@ -1,4 +1,4 @@
-"""Whether other rows are a run, as a table."""
+"""The decision whether changed rows start a run, as a table."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_decision(now: str, read: str | None, asked: str | None, under_way: bool
     assert why in found.why
 
 
-def test_a_tick_says_why_nothing_runs_and_what_could_not_be_looked_at() -> None:
+def test_a_tick_reports_why_nothing_runs_and_what_was_not_evaluated() -> None:
     same = Decision(False, "its rows have not changed since they were last read")
     said = summary({"a": same, "b": same, "c": Decision(True, "")}, {"d": "d.csv cannot be read"}, left=3)
     assert said == (

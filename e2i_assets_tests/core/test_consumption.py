@@ -1,4 +1,4 @@
-"""Every parameter that an algorithm accepts changes the fitted model; what a fit would not read is a violation."""
+"""Every parameter of an algorithm changes the fitted model; a parameter that a fit would not read is a violation."""
 
 import functools
 from typing import Any
@@ -19,9 +19,9 @@ PAIRS = [(name, kind) for name in registry.names() for kind in registry.algorith
 CLASSES: dict[str, tuple[int, ...]] = {
     "binary_classification": (0, 1), "multiclass_classification": (0, 1, 2), "regression": (),
 }  # fmt: skip
-# How a model is computed, and not which: the same model comes out, but for the last digits.
+# Parameters of the computation only: the model is the same except for rounding.
 COMPUTING = {"n_jobs", "verbosity", "verbose", "deterministic", "force_row_wise", "force_col_wise"}
-# Another value of each parameter, and what must be set besides for it to be read.
+# A different value of each parameter, and the other settings that it needs to take effect.
 OTHER: dict[str, Any] = {
     "n_estimators": 17, "max_depth": 2, "learning_rate": 0.31, "subsample": 0.55, "colsample_bytree": 0.5,
     "min_child_weight": 100, "reg_alpha": 3.0, "reg_lambda": 9.0, "gamma": 2.0, "max_bin": 9, "max_leaves": 3,
@@ -59,7 +59,7 @@ BASE_OF_BESIDES = {"l1_ratio": {"l1_ratio": 0.9}}
 
 @functools.cache
 def prepared(name: str, kind: Any) -> FitContext:
-    """Numbers, two categorical columns and uneven classes."""
+    """Return a fit context with numbers, two categorical columns and imbalanced classes."""
     random, n = np.random.default_rng(0), 900
     table = pd.DataFrame({f"x{i}": random.normal(size=n) for i in range(6)})
     table["x6"] = table["x0"] * 0.9 + random.normal(size=n) * 0.1
@@ -101,7 +101,9 @@ def refused(name: str, kind: str, more: str) -> list[str]:
 READ = [(n, k, p) for n, k in PAIRS for p in sorted(registry.algorithm(n).parameters - COMPUTING)]
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # max_iter is among what is changed
+@pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)  # max_iter is one of the changed parameters
 @pytest.mark.parametrize(("name", "kind", "parameter"), READ)
 def test_a_parameter_changes_the_fitted_model_or_is_a_violation(name: str, kind: str, parameter: str) -> None:
     algorithm = registry.algorithm(name)
@@ -127,7 +129,7 @@ NOT_READ = [
 
 
 @pytest.mark.parametrize(("name", "parameter", "kind"), NOT_READ)
-def test_what_no_fit_of_the_problem_type_reads_is_refused_fixed_and_searched(
+def test_a_parameter_unused_by_the_problem_type_is_rejected_fixed_and_searched(
     name: str, parameter: str, kind: str
 ) -> None:
     assert refused(name, kind, f"fixed: {{{parameter}: {other(parameter, kind)}}}") == [f"fixed.{parameter}"]
@@ -137,21 +139,21 @@ def test_what_no_fit_of_the_problem_type_reads_is_refused_fixed_and_searched(
 
 @pytest.mark.parametrize("kind", ["binary_classification", "multiclass_classification"])
 @pytest.mark.parametrize("more", ["search_space: {l1_ratio: null}", "hpo: {enabled: false}"])
-def test_elasticnet_without_a_ratio_is_refused(kind: str, more: str) -> None:
+def test_elasticnet_without_l1_ratio_is_rejected(kind: str, more: str) -> None:
     fixed = "fixed: {solver: saga, penalty: elasticnet}\n"
     assert refused("LogisticRegression", kind, fixed + more) == ["fixed.penalty"]
     with pytest.raises(E2iError, match="'elasticnet' has no effect without l1_ratio"):
         predicted("LogisticRegression", kind, {"solver": "saga", "penalty": "elasticnet"})
 
 
-def test_a_search_that_draws_elasticnet_without_a_ratio_is_refused() -> None:
+def test_a_search_that_samples_elasticnet_without_l1_ratio_is_rejected() -> None:
     assert refused("LogisticRegression", "binary_classification", "search_space: {l1_ratio: null}") == [
         "search_space.penalty"
     ]
 
 
-def test_the_defaults_of_a_fixed_elasticnet_have_a_ratio() -> None:
-    """They are judged before the first trial, and trained where no trial completed."""
+def test_the_defaults_of_a_fixed_elasticnet_have_l1_ratio() -> None:
+    """The defaults are evaluated before the first trial, and trained if no trial completes."""
     asked = experiment("LogisticRegression", "binary_classification", "fixed: {solver: saga, penalty: elasticnet}")
     defaults = merged(tuning.defaults(asked), {}, tuning.fixed(asked))
     assert defaults["l1_ratio"] == 0.5
@@ -177,7 +179,9 @@ def test_the_defaults_of_a_fixed_elasticnet_have_a_ratio() -> None:
         ),
     ],
 )  # fmt: skip
-def test_a_parameter_that_needs_another_one_is_refused_without_it(name: str, kind: str, more: str, where: str) -> None:
+def test_a_parameter_is_rejected_without_the_parameter_that_it_needs(
+    name: str, kind: str, more: str, where: str
+) -> None:
     assert refused(name, kind, more) == [where]
 
 
@@ -195,5 +199,5 @@ def test_a_parameter_that_needs_another_one_is_refused_without_it(name: str, kin
         ("RandomForest", "fixed: {max_samples: 0.5}"),
     ],
 )
-def test_with_what_it_needs_it_is_accepted(name: str, more: str) -> None:
+def test_a_parameter_is_accepted_with_the_parameter_that_it_needs(name: str, more: str) -> None:
     assert experiment(name, "regression", more).name == "a"

@@ -24,11 +24,11 @@ DOCUMENTS = st.recursive(
 
 
 @given(DOCUMENTS)
-def test_a_value_keeps_its_identity_when_it_has_been_written_and_read(document: object) -> None:
+def test_a_value_keeps_its_hash_through_json(document: object) -> None:
     assert content_hash(json.loads(canonical_json(document))) == content_hash(document)
 
 
-def test_the_order_of_keys_and_the_kind_of_sequence_do_not_count() -> None:
+def test_key_order_and_sequence_type_do_not_change_the_hash() -> None:
     assert canonical_json({"b": (1, 2.5), "a": None}) == '{"a":null,"b":[1,2.5]}'
     assert content_hash({"b": [1, 2.5], "a": None}) == content_hash({"a": None, "b": (1, 2.5)})
 
@@ -36,11 +36,11 @@ def test_the_order_of_keys_and_the_kind_of_sequence_do_not_count() -> None:
 @pytest.mark.parametrize(
     ("left", "right"), [(1, 1.0), (1, True), (1, "1"), (None, "null"), ([1, [2]], [1, 2]), ({}, []), ("é", "e")]
 )
-def test_different_values_have_different_identities(left: object, right: object) -> None:
+def test_different_values_have_different_hashes(left: object, right: object) -> None:
     assert content_hash(left) != content_hash(right)
 
 
-def test_a_model_and_a_numpy_number_have_the_identity_of_what_they_hold() -> None:
+def test_a_model_and_a_numpy_number_hash_as_their_plain_values() -> None:
     assert content_hash(Hpo()) == content_hash(Hpo().model_dump())
     assert canonical_json([np.int64(3), np.float64(0.5), np.bool_(True)]) == "[3,0.5,true]"
 
@@ -55,7 +55,7 @@ def test_a_model_and_a_numpy_number_have_the_identity_of_what_they_hold() -> Non
         ({"a": Decimal("1.5")}, r"value\.a is a Decimal"),
     ],
 )
-def test_what_json_cannot_say_exactly_has_no_identity(value: object, message: str) -> None:
+def test_a_value_that_json_cannot_represent_exactly_has_no_hash(value: object, message: str) -> None:
     with pytest.raises(E2iError, match=message):
         content_hash(value)
 
@@ -73,11 +73,11 @@ def table() -> pd.DataFrame:
     )
 
 
-# Written down once: a hash that differed on another day or machine would start every study anew.
+# A stored constant: a hash that differs between days or machines would restart every study.
 EXPECTED = "3ea5229eaa98660517e117d2683fd3a9db2a097f809fca644bb4583e3b5e75f9"
 
 
-def test_the_hash_of_a_table_is_the_same_everywhere_and_always() -> None:
+def test_the_hash_of_a_table_equals_its_stored_value() -> None:
     assert frame_hash(table()) == EXPECTED
 
 
@@ -110,12 +110,12 @@ def test_the_hash_of_a_table_is_the_same_in_another_process() -> None:
         lambda frame: frame.assign(mixed=["1", "1", None]),
     ],
 )
-def test_any_change_of_a_table_changes_its_hash(changed: object) -> None:
+def test_every_change_of_a_table_changes_its_hash(changed: object) -> None:
     assert callable(changed)
     assert frame_hash(changed(table())) != frame_hash(table())
 
 
-def test_the_index_and_the_order_of_the_categories_do_not_count(tmp_path: Path) -> None:
+def test_the_index_and_the_category_order_do_not_change_the_hash(tmp_path: Path) -> None:
     moved = table().set_index(pd.Index([7, 8, 9]))
     moved["category"] = moved["category"].cat.reorder_categories(["y", "x"]).cat.add_categories("z")
     assert frame_hash(moved) == frame_hash(table())

@@ -1,4 +1,4 @@
-"""The contract of a study's output: what is right is accepted, what is wrong is refused with the name of its field."""
+"""The contract of a study output: valid output is accepted, invalid output is rejected with the name of the field."""
 
 import copy
 import json
@@ -104,7 +104,7 @@ def valid_outputs(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(deadline=None)
 @given(valid_outputs())
-def test_every_right_output_is_accepted_and_survives_json(raw: dict[str, Any]) -> None:
+def test_every_valid_output_is_accepted_and_survives_json(raw: dict[str, Any]) -> None:
     output = hpo_output(raw, SPACE, FIXED, DEFAULTS, EXEMPT)
     assert HpoOutput.model_validate(json.loads(output.model_dump_json())) == output
 
@@ -133,16 +133,15 @@ FIELDS = st.dictionaries(st.sampled_from([*HpoOutput.model_fields, *TrainingOutp
 
 @settings(deadline=None)
 @given(ANYTHING | FIELDS)
-def test_no_input_crashes_the_judgement(raw: object) -> None:
-    """T13"""
+def test_no_input_crashes_the_validation(raw: object) -> None:
     assert violations_of(raw, SPACE, FIXED, DEFAULTS)
     assert all(str(violation) for violation in training_violations_of(raw))
 
 
 @settings(deadline=None)
 @given(st.sampled_from(sorted(HpoOutput.model_fields)), ANYTHING)
-def test_any_single_wrong_field_is_found(field: str, value: object) -> None:
-    """T13: a replaced field is refused, unless the replacement is right as well."""
+def test_every_single_invalid_field_is_found(field: str, value: object) -> None:
+    """A replaced field is rejected unless the replacement is valid too."""
     raw = changed({**completed(), "error": None}, field, value)
     if violations_of(raw, SPACE, FIXED, DEFAULTS):
         with pytest.raises(ContractBroken):
@@ -218,8 +217,7 @@ def test_any_single_wrong_field_is_found(field: str, value: object) -> None:
         ("hpo_trials", 12),
     ],
 )
-def test_a_single_mistake_is_refused_with_the_name_of_its_field(where: str, value: object) -> None:
-    """T13, T9"""
+def test_a_single_mistake_is_rejected_with_the_name_of_its_field(where: str, value: object) -> None:
     raw = changed({**completed(), "validation_warnings": ["fine"]}, where, value)
     found = violations_of(raw, SPACE, FIXED, DEFAULTS)
     assert any(name == where or name.startswith(f"{where}.") for name in named(found))
@@ -227,8 +225,8 @@ def test_a_single_mistake_is_refused_with_the_name_of_its_field(where: str, valu
         hpo_output(raw, SPACE, FIXED, DEFAULTS)
 
 
-def test_every_mistake_is_named_at_once_and_none_hides_another() -> None:
-    """T13: a wrong field does not keep the rules between the other fields from being judged."""
+def test_all_mistakes_are_reported_at_once() -> None:
+    """An invalid field does not prevent the evaluation of the rules between the other fields."""
     raw = completed() | {"hpo_completed": True, "hpo_best_value": math.nan, "hpo_best_trial": None, "typo": 1}
     raw["hpo_trials_run"] = -1
     raw["best_hyperparameters"] = {"n_estimators": 260, "random_state": 1}
@@ -249,31 +247,30 @@ def test_every_mistake_is_named_at_once_and_none_hides_another() -> None:
 
 
 @pytest.mark.parametrize("raw", [None, "completed", 3, [], [("hpo_completed", True)], True])
-def test_what_is_no_mapping_is_refused_as_such(raw: object) -> None:
-    """T13"""
+def test_a_value_that_is_not_a_mapping_is_rejected(raw: object) -> None:
     (violation,) = violations_of(raw, SPACE, FIXED, DEFAULTS)
     assert str(violation).startswith("hpo_output: ")
     assert violation.rule == "must be a mapping"
 
 
 @pytest.mark.parametrize("rounds", [1, 41, 500])
-def test_a_stopped_round_may_leave_the_grid_below_its_cap(rounds: int) -> None:
+def test_an_early_stopped_round_may_be_off_the_grid_below_its_maximum(rounds: int) -> None:
     raw = changed(completed(), "best_hyperparameters.n_estimators", rounds) | {"hpo_best_stopped_early": True}
     assert violations_of(raw, SPACE, FIXED, DEFAULTS, EXEMPT) == []
 
 
 @pytest.mark.parametrize("rounds", [0, 501, 41.0, True])
-def test_a_stopped_round_above_its_cap_or_below_one_is_refused(rounds: object) -> None:
+def test_an_early_stopped_round_above_its_maximum_or_below_one_is_rejected(rounds: object) -> None:
     raw = changed(completed(), "best_hyperparameters.n_estimators", rounds) | {"hpo_best_stopped_early": True}
     assert named(violations_of(raw, SPACE, FIXED, DEFAULTS, EXEMPT)) == ["best_hyperparameters.n_estimators"]
 
 
-def test_rounds_off_the_grid_are_refused_where_nothing_stopped_early() -> None:
+def test_rounds_off_the_grid_are_rejected_without_early_stopping() -> None:
     raw = changed(completed(), "best_hyperparameters.n_estimators", 41)
     assert named(violations_of(raw, SPACE, FIXED, DEFAULTS, EXEMPT)) == ["best_hyperparameters.n_estimators"]
 
 
-def test_a_fixed_cap_may_be_shortened_by_early_stopping() -> None:
+def test_early_stopping_may_reduce_a_fixed_maximum() -> None:
     fixed = {**FIXED, "n_estimators": 1000}
     raw = changed(completed(), "best_hyperparameters.n_estimators", 612) | {"hpo_best_stopped_early": True}
     assert violations_of(raw, SPACE, fixed, DEFAULTS, EXEMPT) == []
@@ -281,7 +278,7 @@ def test_a_fixed_cap_may_be_shortened_by_early_stopping() -> None:
     assert named(violations_of(raw, SPACE, fixed, DEFAULTS, EXEMPT)) == ["best_hyperparameters.n_estimators"]
 
 
-def test_a_parameter_whose_condition_does_not_hold_must_be_absent_and_may_be() -> None:
+def test_a_parameter_with_an_unmet_condition_must_be_absent() -> None:
     raw = changed(changed(completed(), "best_hyperparameters.solver", "lbfgs"), "best_hyperparameters.penalty", ...)
     assert violations_of(raw, SPACE, FIXED, DEFAULTS) == []
     raw["best_hyperparameters"]["penalty"] = "l1"
@@ -292,7 +289,7 @@ def not_completed(**fields: object) -> dict[str, Any]:
     return {"hpo_completed": False, "best_hyperparameters": {**DEFAULTS, **FIXED}, **fields}
 
 
-def test_a_search_that_was_off_is_right_with_the_defaults() -> None:
+def test_a_disabled_search_is_valid_with_the_defaults() -> None:
     assert hpo_output(not_completed(), {}, FIXED, DEFAULTS).hpo_trials_run == 0
 
 
@@ -315,31 +312,29 @@ def test_a_search_that_was_off_is_right_with_the_defaults() -> None:
         ({"best_hyperparameters": {**DEFAULTS, **FIXED, "subsample": 0.8}}, "best_hyperparameters.subsample"),
     ],
 )
-def test_a_study_that_did_not_complete_claims_nothing_and_says_why(fields: dict[str, object], where: str) -> None:
-    """T3, T13"""
+def test_an_incomplete_study_has_a_reason_and_no_best_trial(fields: dict[str, object], where: str) -> None:
     assert named(violations_of(not_completed(**fields), SPACE, FIXED, DEFAULTS)) == [where]
 
 
 @pytest.mark.parametrize(("begun", "right"), [(None, 12), (13, 12), (20, 19)])
-def test_the_best_trial_is_one_of_those_that_the_study_began(begun: int | None, right: int) -> None:
+def test_the_best_trial_is_one_of_the_started_trials(begun: int | None, right: int) -> None:
     raw = completed() | {"hpo_trials_begun": begun}
     assert violations_of(raw | {"hpo_best_trial": right}, SPACE, FIXED, DEFAULTS) == []
     for number in (right + 1, 999):
         assert named(violations_of(raw | {"hpo_best_trial": number}, SPACE, FIXED, DEFAULTS)) == ["hpo_best_trial"]
 
 
-def test_a_partial_study_with_its_reason_is_right() -> None:
-    """T3"""
+def test_a_partial_study_with_a_reason_is_valid() -> None:
     failed = {"error": "3 of 3 trials failed", "error_type": "hpo_error"}
     raw = not_completed(hpo_trials_failed=3, hpo_study_name="s", hpo_stop_reason="no trial completed", **failed)
     assert violations_of(raw, SPACE, FIXED, DEFAULTS) == []
 
 
-def test_nothing_is_completed_where_nothing_was_searched() -> None:
+def test_no_trial_is_completed_without_a_search() -> None:
     assert "hpo_completed" in named(violations_of(completed(), {}, FIXED, DEFAULTS))
 
 
-def test_an_unknown_search_space_is_not_judged() -> None:
+def test_an_unknown_search_space_is_not_evaluated() -> None:
     raw = changed(completed(), "best_hyperparameters.n_estimators", 260)
     assert violations_of(raw, None, FIXED, DEFAULTS) == []
     assert named(violations_of(changed(raw, "best_hyperparameters.random_state", 1), None, FIXED, DEFAULTS)) == [

@@ -1,7 +1,7 @@
-"""The contract against random spaces, studies and trainings: no right output is refused, and no wrong one accepted.
+"""The contract on random spaces, studies and trainings: valid output is accepted, and invalid output is rejected.
 
-What is right and what is wrong is said here once more and in another way than in the contract: right outputs are built,
-wrong ones are right ones with one thing changed for something that these few lines know to be wrong.
+This module defines validity a second time, independently of the contract: it builds valid outputs, and derives
+invalid ones by replacing one value with a value that is known to be invalid.
 """
 
 import copy
@@ -22,7 +22,7 @@ from e2i_assets.core.search_space.space import active as drawn_of
 Document = dict[str, Any]
 Case = tuple[SearchSpace, Document, Document, Document]
 MANY = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
-FEW = settings(MANY, max_examples=15)  # each tries every mistake
+FEW = settings(MANY, max_examples=15)  # each example tries every mistake
 TEXTS = st.sampled_from(["a", "visits:1f2e", " x ", "é", "0"])
 FINITE = st.floats(-1e12, 1e12)
 COUNTS = st.integers(0, 10**6)
@@ -55,7 +55,7 @@ def categories(draw: st.DrawFn) -> Document:
 
 @st.composite
 def spaces(draw: st.DrawFn) -> SearchSpace:
-    """A search space in which some parameters wait for a category, and some of these say what they are otherwise."""
+    """Return a search space with conditional parameters, some of which have an `otherwise` value."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique=True))
     raw: dict[str, Document] = {}
     for name in names:
@@ -83,7 +83,7 @@ def legal_value(draw: st.DrawFn, definition: Mapping[str, Any]) -> Any:
 
 @st.composite
 def cases(draw: st.DrawFn, completed: bool | None = None) -> Case:
-    """A space, the fixed and default values beside it, and a right output of a study of it."""
+    """Return a search space, its fixed and default values, and a valid study output for it."""
     space = draw(spaces())
     documents = {name: of.document() for name, of in space.items()}
     drawn: Document = {}
@@ -120,7 +120,7 @@ def cases(draw: st.DrawFn, completed: bool | None = None) -> Case:
 
 @MANY
 @given(cases())
-def test_no_right_study_is_refused(case: Case) -> None:
+def test_no_valid_study_is_rejected(case: Case) -> None:
     space, fixed, defaults, raw = case
     assert [str(one) for one in violations_of(raw, space, fixed, defaults)] == []
     output = hpo_output(raw, space, fixed, defaults)
@@ -129,7 +129,7 @@ def test_no_right_study_is_refused(case: Case) -> None:
 
 @st.composite
 def illegal_values(draw: st.DrawFn, definition: Mapping[str, Any]) -> Any:
-    """Something that this parameter cannot be."""
+    """Return an illegal value of this parameter."""
     if definition["type"] == "categorical":
         known = {(type(one), one) for one in definition["choices"]}
         return draw(
@@ -147,18 +147,18 @@ def illegal_values(draw: st.DrawFn, definition: Mapping[str, Any]) -> Any:
 
 
 def parameter_mistakes(draw: st.DrawFn, case: Case) -> tuple[str, Any]:
-    """One wrong parameter of a completed study, by its name; ``...`` stands for leaving it out."""
+    """Return one wrong parameter of a completed study as its name and value; ``...`` leaves the parameter out."""
     space, fixed, _, raw = case
     values = raw["best_hyperparameters"]
     drawn = drawn_of(values, space)
-    # Another legal category may only make other parameters wait: that is judged at those.
+    # Another legal category may only disable conditional parameters; the rule is tested on those parameters.
     searched = [name for name in drawn if name not in fixed]
     settled_ones = [name for name in values if name not in drawn]
     kinds = ["extra", *(["searched", "missing"] if searched else []), *(["settled"] if settled_ones else [])]
     kind = draw(st.sampled_from(kinds))
     if kind == "extra":
         return "unheard_of", draw(st.sampled_from([1, 0.5, "a", None, True]))
-    if kind == "settled":  # fixed, a default, or what a parameter is while it is not drawn
+    if kind == "settled":  # fixed, a default, or the `otherwise` value of a parameter that is not sampled
         name = draw(st.sampled_from(settled_ones))
         other = draw(CHOICES | st.just(-7.25) | st.just(...) | NOT_A_VALUE)
         if other is ... and name in space and not space[name].has_otherwise:
@@ -193,7 +193,7 @@ STUDY_MISTAKES: dict[str, list[Any]] = {
     "validation_warnings": [None, "one", [1], [""], {}],
     "hpo_trials": [3],
 }
-# With a study that did not complete.
+# Values for a study that did not complete.
 EMPTY_MISTAKES: dict[str, list[Any]] = {
     "hpo_completed": [True, 0, "false", None, ...],
     "hpo_best_trial": [0, 3],
@@ -219,8 +219,7 @@ def changed(document: Document, path: tuple[str, ...], value: object) -> Documen
 
 @MANY
 @given(st.data(), cases(completed=True))
-def test_no_wrong_parameter_is_accepted(data: st.DataObject, case: Case) -> None:
-    """T9, T13"""
+def test_no_invalid_parameter_is_accepted(data: st.DataObject, case: Case) -> None:
     space, fixed, defaults, raw = case
     name, value = parameter_mistakes(data.draw, case)
     wrong = changed(raw, ("best_hyperparameters", name), value)
@@ -229,20 +228,19 @@ def test_no_wrong_parameter_is_accepted(data: st.DataObject, case: Case) -> None
 
 @FEW
 @given(cases())
-def test_no_wrong_field_of_a_study_is_accepted_and_it_is_named(case: Case) -> None:
-    """T13"""
+def test_every_invalid_field_of_a_study_is_rejected_by_name(case: Case) -> None:
     space, fixed, defaults, raw = case
     for field, values in (STUDY_MISTAKES if raw["hpo_completed"] else EMPTY_MISTAKES).items():
         for value in values:
             found = {one.where for one in violations_of(changed(raw, (field,), value), space, fixed, defaults)}
             assert found, (field, value)
-            if field != "hpo_completed":  # then it is the other fields that no longer fit
+            if field != "hpo_completed":  # in this case the other fields are inconsistent
                 assert {one.split(".")[0] for one in found} & {field, "error_type"}, (field, value, found)
 
 
 @st.composite
 def class_metrics(draw: st.DrawFn) -> Document:
-    """Counts of two classes, and the metrics that follow from them."""
+    """Return the counts of two classes, and the metrics computed from them."""
     cell = st.integers(0, 10**4)
     tp, fn, fp, tn = draw(cell) + 1, draw(cell), draw(cell), draw(cell) + 1
     confusion = Confusion.of(2, *_pairs(tp, fn, fp, tn)) if tp + fn + fp + tn < 10**5 else None
@@ -279,7 +277,7 @@ LOGGED = ("run_id", "model_uri", "registered_model_name", "version", "stage")
 
 @st.composite
 def trainings(draw: st.DrawFn) -> tuple[HpoOutput, Document]:
-    """A study's output, and the right output of a training from it."""
+    """Return a study's output, and a valid output of a training from it."""
     space, fixed, defaults, raw = draw(cases())
     hpo = hpo_output(raw, space, fixed, defaults)
     run, logged, stopped = draw(st.from_regex(r"[0-9a-f]{8}", fullmatch=True)), draw(st.booleans()), draw(st.booleans())
@@ -310,7 +308,7 @@ def trainings(draw: st.DrawFn) -> tuple[HpoOutput, Document]:
 
 @MANY
 @given(trainings())
-def test_no_right_training_is_refused(made: tuple[HpoOutput, Document]) -> None:
+def test_no_valid_training_is_rejected(made: tuple[HpoOutput, Document]) -> None:
     hpo, raw = made
     assert [str(one) for one in training_violations_of(raw, hpo)] == []
     assert training_violations_of(json.loads(json.dumps(raw)), hpo) == []
@@ -338,7 +336,7 @@ def _of_classes(raw: Document) -> bool:
 def _counted(name: str, by: int) -> Callable[[Document], list[Any]]:
     def values(raw: Document) -> list[Any]:
         counts = raw["validation_metrics"].get("confusion_matrix", {"FP": 0, "FN": 0})
-        # More rows that were called right change no rate of a model that is never wrong.
+        # More correctly predicted rows change no rate of a model without errors.
         return [counts[name] + by] if counts["FP"] + counts["FN"] else []
 
     return values
@@ -384,8 +382,7 @@ TRAINING_MISTAKES: list[Mistake] = [
 
 @FEW
 @given(trainings())
-def test_no_wrong_training_is_accepted(made: tuple[HpoOutput, Document]) -> None:
-    """T13, T14, T29, T30"""
+def test_no_invalid_training_is_accepted(made: tuple[HpoOutput, Document]) -> None:
     hpo, raw = made
     accepted = [
         (path, value)

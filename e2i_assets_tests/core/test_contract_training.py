@@ -86,14 +86,14 @@ def named(found: list[Any]) -> list[str]:
     return [violation.where for violation in found]
 
 
-def test_a_right_training_output_is_accepted_and_survives_json() -> None:
+def test_a_valid_training_output_is_accepted_and_survives_json() -> None:
     output = training_output(training(), STUDY)
     assert TrainingOutput.model_validate(json.loads(output.model_dump_json())) == output
 
 
 @pytest.mark.parametrize("strategy", ["none", "class_weight"])
-def test_weights_are_no_resampling(strategy: str) -> None:
-    """T26: one of the two, and the counts say which."""
+def test_class_weights_and_resampling_exclude_each_other(strategy: str) -> None:
+    """The counts of rows show which of the two is used."""
     document = changed(training(), "class_balance.strategy", strategy)
     assert named(training_violations_of(document)) == ["class_balance.resampling_applied"]
     document = changed(document, "class_balance.resampling_applied", False)
@@ -153,8 +153,9 @@ def test_weights_are_no_resampling(strategy: str) -> None:
         ("extra", 1),
     ],
 )
-def test_a_single_mistake_in_a_training_output_is_refused_with_the_name_of_its_field(where: str, value: object) -> None:
-    """T13, T30"""
+def test_a_single_mistake_in_a_training_output_is_rejected_with_the_name_of_its_field(
+    where: str, value: object
+) -> None:
     found = training_violations_of(changed(training(), where, value))
     assert where in named(found)
     with pytest.raises(ContractBroken, match=where.rpartition(".")[2]):
@@ -162,8 +163,7 @@ def test_a_single_mistake_in_a_training_output_is_refused_with_the_name_of_its_f
 
 
 @pytest.mark.parametrize("status", ["unavailable", "disabled"])
-def test_without_mlflow_every_id_is_null_and_none_is_invented(status: str) -> None:
-    """T30"""
+def test_without_mlflow_every_id_is_null(status: str) -> None:
     raw = training()
     raw["mlflow_info"] |= {"mlflow_status": status}
     ids = ["run_id", "model_uri", "registered_model_name", "version", "stage"]
@@ -172,7 +172,7 @@ def test_without_mlflow_every_id_is_null_and_none_is_invented(status: str) -> No
     assert training_violations_of(raw) == []
 
 
-def test_rules_of_a_part_are_judged_while_another_part_is_wrong() -> None:
+def test_rules_of_one_section_are_evaluated_while_another_section_is_invalid() -> None:
     raw = changed(changed(training(), "trained_model.final_epoch", None), "success_criteria_met", True)
     raw = changed(raw, "mlflow_info.version", 0)
     assert set(named(training_violations_of(raw))) == {
@@ -186,8 +186,7 @@ def test_rules_of_a_part_are_judged_while_another_part_is_wrong() -> None:
     ("where", "value"),
     [("trained_model.hyperparameters.learning_rate", 0.2), ("hpo_best_trial", 8), ("hpo_completed", False)],
 )
-def test_a_model_that_was_not_trained_from_its_study_is_refused(where: str, value: object) -> None:
-    """T9, T14"""
+def test_a_model_not_trained_from_its_study_is_rejected(where: str, value: object) -> None:
     raw = changed(training(), where, value)
     if where == "hpo_completed":
         raw["hpo_best_trial"] = None
@@ -196,13 +195,13 @@ def test_a_model_that_was_not_trained_from_its_study_is_refused(where: str, valu
 
 
 @pytest.mark.parametrize(("cap", "right"), [(300, True), (41, True), (40, False), ("41", False)])
-def test_defaults_may_be_trained_up_to_the_round_that_early_stopping_chose(cap: object, right: bool) -> None:
+def test_defaults_may_be_trained_up_to_the_early_stopping_round(cap: object, right: bool) -> None:
     hpo = HpoOutput(hpo_completed=False, best_hyperparameters={**PARAMETERS, "n_estimators": cap})
     raw = training() | {"hpo_completed": False, "hpo_best_trial": None}
     assert (training_violations_of(raw, hpo) == []) is right
 
 
-def test_the_schema_in_docs_is_the_one_that_the_models_have() -> None:
+def test_the_schema_in_docs_matches_the_models() -> None:
     stored = Path(__file__).parents[2] / "docs" / "contract.schema.json"
     assert stored.read_text() == json_schema_text(), (
         "write json_schema_text() of core/contracts/contract.py to that file"

@@ -51,8 +51,8 @@ def mistakes(table: pd.DataFrame = TABLE, **changes: Any) -> list[str]:
     return [str(violation) for violation in caught.value.violations]
 
 
-def test_every_column_is_a_feature_or_left_out_for_a_reason() -> None:
-    """T25: no id, no date and no raw text reaches a model."""
+def test_every_column_is_a_feature_or_excluded_with_a_reason() -> None:
+    """No id, no date and no raw text reaches a model."""
     columns = {"group": "person", "time": "day", "drop": ["cost"], "categorical": ["site"]}
     made = dataset(columns=columns)
     assert made.features == ("visits", "age", "smoker", "plan", "site")
@@ -95,7 +95,7 @@ def test_features_have_plain_types() -> None:
         (["a", 1, None], "category", "a"),
     ],
 )
-def test_what_a_reader_makes_of_a_column_does_not_matter(cells: Any, dtype: str, first: object) -> None:
+def test_the_column_type_of_the_reader_does_not_matter(cells: Any, dtype: str, first: object) -> None:
     table = TABLE.assign(extra=pd.Series(cells).repeat(67).reset_index(drop=True)[:ROWS])
     column = dataset(table).frame["extra"]
     assert (str(column.dtype), column.iloc[0]) == (dtype, first)
@@ -117,7 +117,7 @@ def test_what_a_reader_makes_of_a_column_does_not_matter(cells: Any, dtype: str,
         ("count", np.arange(ROWS)[::-1], None),
     ],
 )
-def test_what_is_no_feature_is_left_out(name: str, cells: Any, reason: str | None) -> None:
+def test_a_column_that_cannot_be_a_feature_is_excluded(name: str, cells: Any, reason: str | None) -> None:
     made = dataset(TABLE.assign(**{name: cells}))
     assert made.left_out.get(name) == reason
     assert (name in made.features) == (reason is None)
@@ -138,7 +138,7 @@ def test_numbers_as_classes_are_ordered_by_size() -> None:
     assert set(made.frame["outcome"]) == {"9", "10", "100"}
 
 
-def test_a_target_is_cut_with_its_edges_on_the_left() -> None:
+def test_target_bins_include_their_left_edge() -> None:
     cut = {"name": "level", "column": "visits", "bins": [0, 2], "labels": ["none", "few", "many"]}
     made = dataset(target=cut, problem_type="multiclass_classification")
     expected = ["none" if visits <= 0 else "few" if visits <= 2 else "many" for visits in TABLE["visits"]]
@@ -147,14 +147,14 @@ def test_a_target_is_cut_with_its_edges_on_the_left() -> None:
     assert made.left_out["visits"] == "the target is cut from it"
 
 
-def test_rows_without_a_target_are_left_out_and_counted() -> None:
+def test_rows_without_a_target_are_excluded_and_counted() -> None:
     table = TABLE.assign(cost=TABLE["cost"].where(TABLE.index % 10 != 0))
     made = dataset(table, target="cost", problem_type="regression")
     assert (made.rows_without_target, len(made.frame), made.classes) == (20, 180, ())
     assert list(made.frame.index) == list(range(180))
 
 
-def test_the_hash_follows_the_content_alone(tmp_path: Path) -> None:
+def test_the_hash_depends_on_the_content_only(tmp_path: Path) -> None:
     plain = dataset()
     TABLE.to_parquet(tmp_path / "t.parquet")
     assert dataset(pd.read_parquet(tmp_path / "t.parquet")).data_hash == plain.data_hash
@@ -164,7 +164,7 @@ def test_the_hash_follows_the_content_alone(tmp_path: Path) -> None:
     assert dataset(columns={"drop": ["cost"]}).data_hash != plain.data_hash
 
 
-def test_a_table_holds_what_its_schema_promises() -> None:
+def test_a_table_conforms_to_its_schema() -> None:
     made = dataset(columns={"group": "person", "time": "day", "id": ["person", "day"]})
     schema_of(made).validate(made.frame)
     number = dataset(target="cost", problem_type="regression")
@@ -183,7 +183,7 @@ def test_a_table_holds_what_its_schema_promises() -> None:
         lambda frame: frame.assign(more=1),
     ],
 )
-def test_a_table_that_changed_behind_our_back_breaks_the_schema(broken: Any) -> None:
+def test_a_modified_table_violates_its_schema(broken: Any) -> None:
     made = dataset(columns={"group": "person"})
     with pytest.raises(pandera.errors.SchemaErrors):
         schema_of(made).validate(broken(made.frame), lazy=True)
@@ -243,7 +243,7 @@ def test_a_table_that_changed_behind_our_back_breaks_the_schema(broken: Any) -> 
         ),
     ],
 )
-def test_what_is_wrong_with_the_rows_is_said(table: pd.DataFrame, changes: dict[str, Any], expected: str) -> None:
+def test_invalid_rows_are_reported(table: pd.DataFrame, changes: dict[str, Any], expected: str) -> None:
     assert any(expected in mistake for mistake in mistakes(table, **changes))
 
 
@@ -259,18 +259,18 @@ CUT = {"name": "any", "column": "visits", "bins": [0], "labels": ["no", "yes"]}
         (TABLE.assign(VISITS=TABLE["plan"]), CUT, "columns: 'VISITS' is the target 'any' among the features"),
     ],
 )
-def test_what_cannot_be_cut_is_said(table: pd.DataFrame, target: dict[str, Any], expected: str) -> None:
+def test_a_target_that_cannot_be_binned_is_reported(table: pd.DataFrame, target: dict[str, Any], expected: str) -> None:
     assert any(expected in mistake for mistake in mistakes(table, target=target))
 
 
-def test_a_label_without_rows_is_said() -> None:
+def test_a_label_without_rows_is_reported() -> None:
     cut = {"name": "level", "column": "visits", "bins": [0, 2, 500], "labels": ["none", "few", "many", "most"]}
     assert mistakes(target=cut, problem_type="multiclass_classification") == [
         "target.labels: 'most' has no row: change target.bins"
     ]
 
 
-def test_everything_is_said_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     table = TABLE.assign(age=np.inf, cost=np.nan, person=None).assign(age=TABLE["age"].where(TABLE.index > 0, np.inf))
     found = mistakes(table, target="plan", columns={"group": "person", "categorical": ["note"]})
     assert [mistake.split(":")[0] for mistake in found] == ["target", "columns", "columns.categorical", "columns.group"]
@@ -293,28 +293,26 @@ def test_everything_is_said_at_once() -> None:
         ),
     ],
 )
-def test_a_feature_that_settles_the_class_stops_the_run(leak: Any, expected: str) -> None:
-    """T24."""
+def test_a_feature_that_determines_the_class_stops_the_run(leak: Any, expected: str) -> None:
     (found,) = mistakes(TABLE.assign(leak=leak))
     assert expected in found
     assert "drop it under columns.drop" in found
 
 
 @pytest.mark.parametrize("leak", [TABLE["cost"], np.log1p(TABLE["cost"]), -3 * TABLE["cost"] + 1])
-def test_a_feature_that_rises_or_falls_with_the_number_stops_the_run(leak: pd.Series) -> None:
-    """T24."""
+def test_a_monotonic_function_of_the_target_stops_the_run(leak: pd.Series) -> None:
     (found,) = mistakes(TABLE.assign(leak=leak), target="cost", problem_type="regression")
     assert "columns: 'leak' rises or falls exactly with the target" in found
 
 
-def test_an_honest_feature_is_not_accused() -> None:
+def test_a_legitimate_feature_is_accepted() -> None:
     wrong_once = (TABLE["outcome"] == "yes") ^ (TABLE.index == 0)
     noisy = TABLE["cost"] + RANDOM.normal(0, 0.1, ROWS)
     assert "guess" in dataset(TABLE.assign(guess=wrong_once)).features
     assert "noisy" in dataset(TABLE.assign(noisy=noisy), target="cost", problem_type="regression").features
 
 
-def test_a_time_may_be_a_number_or_a_written_date() -> None:
+def test_a_time_may_be_a_number_or_a_date_string() -> None:
     written = TABLE.assign(day=TABLE["day"].dt.strftime("%Y-%m-%d"))
     assert str(dataset(written, columns={"time": "day"}).frame["day"].dtype) == "datetime64[ns]"
     assert str(dataset(columns={"time": "visits"}).frame["visits"].dtype) == "int64"

@@ -1,4 +1,4 @@
-"""NSGA-II repeats no point of its own while the space has others."""
+"""NSGA-II does not repeat its own points while the search space has others."""
 
 import optuna
 import pytest
@@ -9,7 +9,7 @@ from e2i_assets.core.search_space.space import parse_space, suggest
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("goals", [1, 2])
-def test_no_point_is_drawn_twice(seed: int, goals: int) -> None:
+def test_no_point_is_sampled_twice(seed: int, goals: int) -> None:
     space = parse_space(
         {
             "depth": {"type": "int", "low": 1, "high": 12},

@@ -1,4 +1,4 @@
-"""Drift is found where it is, and not where it is not: on rows that were drawn with and without it."""
+"""Drift is found in rows generated with drift, and not in rows generated without it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,14 +26,14 @@ def numbers(rows: int, seed: int, columns: int = 30) -> pd.DataFrame:
     return pd.DataFrame(draws, columns=[f"x{n}" for n in range(columns)])
 
 
-def test_of_thirty_features_that_did_not_drift_none_is_said_to() -> None:
-    """T: without a correction thirty tests at 1 % cry wolf every fourth time."""
+def test_thirty_features_without_drift_give_no_false_alarm() -> None:
+    """Without a correction, thirty tests at 1 % give a false alarm in one case of four."""
     for seed in range(20):
         found = feature_drift(numbers(800, seed), numbers(300, seed + 100), 0.2)
         assert [one.feature for one in found if one.drifted] == []
 
 
-def test_the_one_feature_that_drifted_is_named_and_comes_first() -> None:
+def test_the_drifted_feature_is_named_first() -> None:
     train, recent = numbers(800, 1), numbers(300, 2)
     recent["x7"] += 1.0
     found = feature_drift(train, recent, 0.2)
@@ -43,7 +43,7 @@ def test_the_one_feature_that_drifted_is_named_and_comes_first() -> None:
     assert found[0].p_adjusted >= found[0].p_value
 
 
-def test_a_small_difference_that_is_sure_is_no_drift_and_a_large_one_that_is_not_sure_neither() -> None:
+def test_drift_needs_a_difference_that_is_both_large_and_significant() -> None:
     train, recent = numbers(40_000, 1, 2), numbers(40_000, 2, 2)
     recent["x0"] += 0.08
     sure = feature_drift(train, recent, 0.2)[0]
@@ -54,7 +54,7 @@ def test_a_small_difference_that_is_sure_is_no_drift_and_a_large_one_that_is_not
     assert [one.feature for one in few if one.drifted] == []
 
 
-def test_other_shares_of_categories_are_drift_and_a_new_category_counts() -> None:
+def test_changed_category_shares_and_a_new_category_are_drift() -> None:
     train = pd.DataFrame({"site": pd.Series(["a"] * 500 + ["b"] * 500, dtype="category")})
     same = pd.DataFrame({"site": pd.Series(["a"] * 103 + ["b"] * 97, dtype="category")})
     other = pd.DataFrame({"site": pd.Series(["a"] * 100 + ["c"] * 100, dtype="category")})
@@ -64,7 +64,7 @@ def test_other_shares_of_categories_are_drift_and_a_new_category_counts() -> Non
     assert found.p_value == pytest.approx(chi2_contingency([[500, 500, 0], [100, 0, 100]]).pvalue)
 
 
-def test_values_that_went_missing_are_drift() -> None:
+def test_a_rise_of_missing_values_is_drift() -> None:
     train, recent = numbers(800, 1, 1), numbers(300, 2, 1)
     recent.loc[:150, "x0"] = np.nan
     assert feature_drift(train, recent, 0.2)[0].drifted
@@ -72,9 +72,9 @@ def test_values_that_went_missing_are_drift() -> None:
     assert not feature_drift(train, recent, 0.2)[0].drifted
 
 
-def test_stability_index_is_the_sum_over_tenths() -> None:
+def test_population_stability_index_is_the_sum_over_deciles() -> None:
     train = pd.Series(np.arange(1000.0))
-    # Half of the rows in the first tenth, the others evenly in all: shares 0.55 and nine times 0.05.
+    # Half of the rows are in the first decile, the others uniform over all: shares 0.55 and nine times 0.05.
     recent = pd.Series([*np.linspace(0, 90, 500), *np.linspace(0, 999, 500)])
     p, q = np.full(10, 0.1), np.array([0.55, *[0.05] * 9])
     assert stability_index(train, recent) == pytest.approx(np.sum((q - p) * np.log(q / p)), rel=0.02)
@@ -112,7 +112,7 @@ def test_without_labels_there_is_no_decay(missing: tuple[float | None, float | N
 
 
 @pytest.mark.parametrize(
-    ("rows", "decayed", "drifted", "said"),
+    ("rows", "decayed", "drifted", "message"),
     [
         (49, None, False, "49 newer rows are too few"),
         (500, None, False, "do not differ from the train rows in any of 0 features"),
@@ -120,18 +120,16 @@ def test_without_labels_there_is_no_decay(missing: tuple[float | None, float | N
         (500, Decay("r2", 0.5, 0.4, False), False, "and r2 is 0.4 on 60 of them"),
     ],
 )
-def test_what_is_said_of_newer_rows(rows: int, decayed: Decay | None, drifted: bool, said: str) -> None:
+def test_the_summary_of_newer_rows(rows: int, decayed: Decay | None, drifted: bool, message: str) -> None:
     found, why = conclusion(rows, [], decayed, 60)
     assert found is drifted
-    assert said in why
+    assert message in why
 
 
 @pytest.mark.parametrize(
     ("drifted", "days_ago", "due"),
     [(False, None, False), (True, None, True), (True, 6.9, False), (True, 7.0, True), (False, 30.0, False)],
 )
-def test_a_retune_is_due_when_something_drifted_and_the_last_one_has_cooled_down(
-    drifted: bool, days_ago: float | None, due: bool
-) -> None:
+def test_a_retune_is_due_after_drift_and_the_cooldown(drifted: bool, days_ago: float | None, due: bool) -> None:
     last = None if days_ago is None else NOW - timedelta(days=days_ago)
     assert retune_is_due(drifted, last, NOW, 7.0) is due

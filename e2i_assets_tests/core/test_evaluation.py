@@ -1,4 +1,4 @@
-"""Evaluation: the numbers are what their names say, and one that does not exist is absent with its reason."""
+"""Evaluation: each metric has its textbook definition, and an undefined metric is absent with its reason."""
 
 import json
 import math
@@ -35,8 +35,8 @@ def rows(problem_type: ProblemType, seed: int = 0, n: int = 600) -> tuple[Array,
 
 
 @pytest.mark.parametrize("problem_type", PROBLEM_TYPES)
-def test_every_metric_of_a_study_has_the_same_value_in_the_evaluation(problem_type: ProblemType) -> None:
-    """T4: one name, one number."""
+def test_a_metric_has_the_same_value_in_the_study_and_the_evaluation(problem_type: ProblemType) -> None:
+    """A metric name has one definition."""
     y, prediction = rows(problem_type)
     reported = split_metrics(problem_type, y, prediction)
     for name, metric in METRICS[problem_type].items():
@@ -68,7 +68,7 @@ def test_the_binary_metrics_are_the_textbook_ones() -> None:
 
 
 def test_the_multiclass_metrics_are_the_textbook_ones() -> None:
-    """T5: one-vs-rest on the whole matrix."""
+    """One-vs-rest over the whole probability matrix."""
     y, prediction = rows("multiclass_classification")
     reported = split_metrics("multiclass_classification", y, prediction)
     expected = {
@@ -80,8 +80,7 @@ def test_the_multiclass_metrics_are_the_textbook_ones() -> None:
     assert {name: reported[name] for name in expected} == pytest.approx(expected)
 
 
-def test_a_constant_classifier_has_the_roc_auc_of_a_coin() -> None:
-    """T4"""
+def test_a_constant_classifier_has_a_roc_auc_of_one_half() -> None:
     y = np.array([0, 1] * 50)
     constant = Prediction(np.ones(100, dtype=int), np.tile([0.1, 0.9], (100, 1)))
     assert split_metrics("binary_classification", y, constant)["roc_auc"] == 0.5
@@ -109,14 +108,14 @@ def test_the_calibration_error_is_the_gap_to_the_observed_share() -> None:
     assert calibration_error(y, prediction.scores) == pytest.approx(expected)  # type: ignore[arg-type]
 
 
-def test_a_sure_model_that_is_right_is_calibrated_and_one_that_is_wrong_is_not() -> None:
+def test_a_confident_model_is_calibrated_only_if_it_is_right() -> None:
     y = np.array([0, 1, 2, 1])
     assert calibration_error(y, np.eye(3)[y]) == 0
     assert calibration_error(y, np.eye(3)[(y + 1) % 3]) == 1
 
 
-def test_the_calibration_slope_is_the_one_of_an_unpenalised_regression_on_the_log_odds() -> None:
-    """Cox (1958); statsmodels fits it in another way."""
+def test_the_calibration_slope_is_that_of_an_unpenalised_regression_on_the_log_odds() -> None:
+    """Cox (1958); statsmodels fits the same model by another method."""
     from statsmodels.api import Logit, add_constant
 
     y, prediction = rows("binary_classification")
@@ -126,7 +125,7 @@ def test_the_calibration_slope_is_the_one_of_an_unpenalised_regression_on_the_lo
     assert calibration_slope(y, prediction.scores) == pytest.approx(expected, rel=1e-3)  # type: ignore[arg-type]
 
 
-def test_probabilities_that_are_right_have_slope_one_and_doubled_log_odds_half_of_it() -> None:
+def test_calibrated_probabilities_have_slope_one_and_doubled_log_odds_slope_one_half() -> None:
     random = np.random.default_rng(0)
     odds = random.normal(0, 1.5, 50_000)
     y = (random.random(50_000) < 1 / (1 + np.exp(-odds))).astype(int)
@@ -139,12 +138,12 @@ def test_probabilities_that_are_right_have_slope_one_and_doubled_log_odds_half_o
     ("y", "positive"),
     [([0, 0, 0], [0.1, 0.2, 0.3]), ([0, 1, 1], [0.5, 0.5, 0.5]), ([0, 1, 1], [0.1, 0.8, 0.9]), ([1, 0], [0.0, 1.0])],
 )
-def test_where_there_is_no_finite_slope_there_is_none(y: list[int], positive: list[float]) -> None:
+def test_without_a_finite_slope_the_calibration_slope_is_absent(y: list[int], positive: list[float]) -> None:
     scores = np.column_stack([1 - np.array(positive), positive])
     assert calibration_slope(np.array(y), scores) is None
 
 
-def test_minority_recall_at_one_half_stays_beside_the_one_at_the_threshold() -> None:
+def test_minority_recall_is_reported_at_one_half_and_at_the_threshold() -> None:
     y, prediction = rows("binary_classification")
     split = split_evaluation("binary_classification", y, prediction, threshold=0.2, minority_class=1)
     at_half = split_evaluation("binary_classification", y, prediction, minority_class=1)
@@ -171,10 +170,10 @@ def edge_cases() -> list[tuple[str, ProblemType, Array, Prediction]]:
 
 
 @pytest.mark.parametrize(("case", "problem_type", "y", "prediction"), edge_cases())
-def test_each_name_is_a_finite_number_or_has_a_reason(
+def test_each_metric_is_a_finite_number_or_has_a_reason(
     case: str, problem_type: ProblemType, y: Array, prediction: Prediction
 ) -> None:
-    """T28: never NaN, never a silent gap."""
+    """No metric is NaN or missing without a reason."""
     split = split_evaluation(problem_type, y, prediction)
     assert split.metrics.keys() | split.not_computable.keys() == set(measures.names(problem_type))
     assert not split.metrics.keys() & split.not_computable.keys()
@@ -183,26 +182,26 @@ def test_each_name_is_a_finite_number_or_has_a_reason(
     assert all(split.not_computable.values()), case
 
 
-def test_what_needs_both_classes_is_not_computed_on_one() -> None:
+def test_metrics_that_need_both_classes_are_not_computed_on_one() -> None:
     split = split_evaluation("binary_classification", *edge_cases()[0][2:])
     assert {"roc_auc", "pr_auc", "recall", "balanced_accuracy", "f1_macro"} <= split.not_computable.keys()
     assert {"accuracy", "brier_score", "log_loss", "false_positive_rate"} <= split.metrics.keys()
     assert split.not_computable["recall"] == "no row is of class 1"
 
 
-def test_precision_at_k_is_skipped_where_there_are_fewer_rows() -> None:
+def test_precision_at_k_is_skipped_with_fewer_than_k_rows() -> None:
     split = split_evaluation("binary_classification", *rows("binary_classification", n=500))
     assert {"precision_at_100", "precision_at_500"} <= split.metrics.keys()
     assert split.not_computable["precision_at_1000"] == "there are only 500 rows"
 
 
-def test_the_minority_is_the_class_that_the_train_rows_say() -> None:
+def test_the_minority_class_is_defined_by_the_train_rows() -> None:
     y, prediction = rows("binary_classification")
     split = split_evaluation("binary_classification", y, prediction, minority_class=0)
     assert split.metrics["minority_recall"] == split.metrics["recall_class_0"]
 
 
-def test_the_confusion_matrix_counts_at_the_threshold() -> None:
+def test_the_confusion_matrix_uses_the_threshold() -> None:
     y = np.array([0, 0, 0, 1, 1, 1])
     positive = np.array([0.1, 0.4, 0.9, 0.2, 0.4, 0.8])
     prediction = Prediction((positive > 0.5).astype(int), np.column_stack([1 - positive, positive]))
@@ -225,7 +224,7 @@ def test_the_confusion_matrix_counts_at_the_threshold() -> None:
         ("binary_classification", Prediction(np.array([0, 1])), 0.5),
     ],
 )
-def test_a_prediction_that_does_not_fit_is_an_error_and_no_number(
+def test_a_prediction_of_the_wrong_shape_is_an_error(
     problem_type: ProblemType, prediction: Prediction, threshold: float | None
 ) -> None:
     with pytest.raises(E2iError):
@@ -241,7 +240,7 @@ def test_a_report_card_survives_json_and_fits_the_contract(problem_type: Problem
 
 
 def test_the_threshold_of_validation_is_used_unchanged_on_every_split() -> None:
-    """T27: other test rows change no threshold, and the numbers at 0.5 are kept beside."""
+    """Other test rows do not change the threshold, and the metrics at 0.5 are stored as well."""
     of = {role: rows("binary_classification", seed) for seed, role in enumerate(["validation", "test"])}
     y, prediction = of["validation"]
     assert prediction.scores is not None

@@ -21,7 +21,7 @@ algorithm: Ridge
 
 
 def changed(**changes: Any) -> str:
-    """Return the smallest file with other values; None takes a key out."""
+    """Return the smallest file with changed values; None removes a key."""
     document = {**yaml.safe_load(SMALLEST), **changes}
     return yaml.safe_dump({key: value for key, value in document.items() if value is not None}, sort_keys=False)
 
@@ -36,7 +36,7 @@ def mistakes(text: str) -> list[str]:
     return [str(violation) for violation in caught.value.violations]
 
 
-def test_what_a_file_leaves_out_is_what_the_contract_declares() -> None:
+def test_omitted_keys_take_the_defaults_of_the_contract() -> None:
     experiment = parse_experiment(SMALLEST, "visits.yaml")
     assert (experiment.target_name, experiment.metric, experiment.source.kind) == ("count", "rmse", "csv")
     assert (experiment.hpo.enabled, experiment.hpo.trials, experiment.hpo.timeout_hours) == (True, 100, None)
@@ -55,30 +55,29 @@ def test_what_a_file_leaves_out_is_what_the_contract_declares() -> None:
         ("regression", "XGBoost", "rmse"),
     ],
 )
-def test_the_metric_follows_from_the_problem_type(problem_type: str, algorithm: str, metric: str) -> None:
+def test_the_default_metric_depends_on_the_problem_type(problem_type: str, algorithm: str, metric: str) -> None:
     assert parse_experiment(changed(problem_type=problem_type, algorithm=algorithm), "x").metric == metric
 
 
-def test_a_half_hour_is_half_an_hour_and_no_limit_is_none() -> None:
-    """T12."""
+def test_fractional_hours_are_accepted_and_null_is_no_limit() -> None:
     assert parse_experiment(changed(hpo={"timeout_hours": 0.0002}), "x").hpo.timeout_hours == 0.0002
     assert parse_experiment(SMALLEST + "hpo: {timeout_hours: null}\n", "x").hpo.timeout_hours is None
 
 
-def test_a_target_can_be_cut_out_of_a_number() -> None:
+def test_a_target_can_be_binned_from_a_number() -> None:
     cut = {"name": "any", "column": "count", "bins": [0], "labels": ["no", "yes"]}
     experiment = parse_experiment(classified(target=cut), "x")
     assert (experiment.target_name, experiment.target.bins, experiment.target.labels) == ("any", (0.0,), ("no", "yes"))
 
 
-def test_words_that_other_readers_take_for_booleans_are_labels() -> None:
+def test_yaml_1_1_booleans_are_read_as_labels() -> None:
     target = "target: {name: any, column: count, bins: [1e-1], labels: [no, yes]}\n"
     text = classified().replace("target: count\n", target)
     experiment = parse_experiment(text, "x")
     assert (experiment.target.labels, experiment.target.bins) == (("no", "yes"), (0.1,))
 
 
-def test_an_experiment_comes_back_from_its_stored_form() -> None:
+def test_an_experiment_survives_being_stored() -> None:
     text = classified(
         target={"name": "any", "column": "count", "bins": [0], "labels": ["no", "yes"]},
         columns={"group": "person", "drop": ["cost"]},
@@ -92,7 +91,7 @@ def test_an_experiment_comes_back_from_its_stored_form() -> None:
     assert Experiment.model_validate_json(experiment.model_dump_json()) == experiment
 
 
-def test_what_people_read_does_not_change_the_identity_and_everything_else_does() -> None:
+def test_descriptive_fields_do_not_change_the_hash_and_all_others_do() -> None:
     plain = parse_experiment(SMALLEST, "x").spec_hash
     for_people = changed(description="for the board", owner="ada@example.org", tags={"stage": "trial"})
     assert parse_experiment(for_people, "x").spec_hash == plain
@@ -185,7 +184,9 @@ def test_what_people_read_does_not_change_the_identity_and_everything_else_does(
         ({"fixed": {"tol": float("nan")}}, "fixed.tol: nan must be finite"),
     ],
 )
-def test_a_mistake_is_named_with_its_path_its_value_and_what_is_allowed(change: dict[str, Any], expected: str) -> None:
+def test_a_mistake_is_reported_with_its_path_its_value_and_the_allowed_values(
+    change: dict[str, Any], expected: str
+) -> None:
     found = mistakes(changed(**change))
     assert len(found) == 1
     assert expected in found[0]
@@ -201,7 +202,7 @@ def test_a_mistake_is_named_with_its_path_its_value_and_what_is_allowed(change: 
         ({"positive_label": [1]}, "positive_label: [1] must be a single text, number, true or false"),
     ],
 )
-def test_a_classification_has_its_own_vocabulary(change: dict[str, Any], expected: str) -> None:
+def test_a_classification_has_its_own_allowed_values(change: dict[str, Any], expected: str) -> None:
     assert expected in mistakes(classified(**change))[0]
 
 
@@ -232,17 +233,17 @@ CUT = {"name": "any", "column": "count", "bins": [0], "labels": ["no", "yes"]}
         ),
     ],
 )
-def test_a_target_that_cannot_be_cut_is_named(target: dict[str, Any], expected: str) -> None:
+def test_a_target_that_cannot_be_binned_is_reported(target: dict[str, Any], expected: str) -> None:
     assert any(expected in mistake for mistake in mistakes(classified(target=target)))
 
 
-def test_a_cut_target_makes_classes_and_a_positive_label_is_one_of_them() -> None:
+def test_the_positive_label_of_a_binned_target_is_one_of_its_bins() -> None:
     assert "not for regression" in mistakes(changed(target=CUT))[0]
     assert "must be at least 3" in mistakes(classified(target=CUT, problem_type="multiclass_classification"))[0]
     assert "'ys' is not one of no, yes; did you mean 'yes'?" in mistakes(classified(target=CUT, positive_label="ys"))[0]
 
 
-def test_the_column_that_a_target_is_cut_from_may_stand_among_the_drops() -> None:
+def test_the_source_column_of_a_binned_target_may_be_dropped() -> None:
     parse_experiment(classified(target=CUT, columns={"drop": ["count"]}), "x")
 
 
@@ -277,7 +278,7 @@ success_criteria: {r3: 0.1, minimum_r2: 7}
     ]
 
 
-def test_an_address_in_the_wrong_place_is_not_shown() -> None:
+def test_a_url_in_the_wrong_key_is_not_shown() -> None:
     sql = {"query": "SELECT 1", "url_env": "postgresql://me:secret@host/db"}
     (found,) = mistakes(changed(source={"sql": sql}))
     assert "secret" not in found
@@ -301,7 +302,7 @@ SECTIONS = ("hpo", "columns", "source", "target", "search_space", "fixed", "succ
         st.sampled_from(["trials", "sampler", "drop", "id", "csv", "sql", "bins", "labels", "C"]), ANYTHING
     ),
 )
-def test_whatever_stands_in_a_file_it_is_valid_or_refused_with_its_mistakes(
+def test_any_file_is_valid_or_rejected_with_its_mistakes(
     values: dict[str, Any], section: str, inner: dict[str, Any]
 ) -> None:
     raw = {**yaml.safe_load(classified()), **values, section: inner}
@@ -322,8 +323,9 @@ def test_whatever_stands_in_a_file_it_is_valid_or_refused_with_its_mistakes(
     ],
 )
 @pytest.mark.parametrize("choice", ["class_weight", "smote", "recommended"])
-def test_classes_are_weighed_once_and_never_on_top_of_resampled_rows(where: str, change: Any, choice: str) -> None:
-    """T26"""
+def test_class_weights_are_not_combined_with_each_other_or_with_resampling(
+    where: str, change: Any, choice: str
+) -> None:
     (found,) = mistakes(classified(imbalance=choice, **change))
     assert found.startswith(where)
     assert f"weights the classes, and so does imbalance: {choice}: remove one of the two" in found

@@ -14,13 +14,13 @@ from e2i_assets.core.metrics import PROBLEM_TYPES
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_schema_that_editors_read_is_the_one_of_the_code() -> None:
+def test_the_schema_for_editors_matches_the_code() -> None:
     stored = (ROOT / "docs" / "experiment.schema.json").read_text(encoding="utf-8")
     write = "from e2i_assets.core.experiments.schema import json_schema_text; print(json_schema_text(), end='')"
     assert stored == json_schema_text(), f'write it anew: python -c "{write}" > docs/experiment.schema.json'
 
 
-def test_the_schema_knows_every_key_and_every_closed_vocabulary() -> None:
+def test_the_schema_has_every_key_and_every_closed_set_of_values() -> None:
     schema = json_schema()
     properties = schema["properties"]
     assert set(schema["required"]) == {"name", "owner", "source", "target", "problem_type", "algorithm"}
@@ -39,7 +39,7 @@ PAIRS = [(name, one) for name, one in itertools.product(registry.names(), PROBLE
 @pytest.mark.parametrize(
     ("algorithm", "problem_type"), [pair for pair in PAIRS if pair[1] in registry.algorithm(pair[0]).problem_types]
 )
-def test_a_new_file_is_valid_as_it_stands(algorithm: str, problem_type: object) -> None:
+def test_a_generated_file_is_valid_unchanged(algorithm: str, problem_type: object) -> None:
     assert problem_type in PROBLEM_TYPES
     text = template("my_problem", algorithm, problem_type)
     experiment = parse_experiment(text, "new.yaml")
@@ -48,7 +48,7 @@ def test_a_new_file_is_valid_as_it_stands(algorithm: str, problem_type: object) 
     assert max(map(len, text.splitlines())) <= 120
 
 
-def test_the_lines_that_a_new_file_offers_can_be_taken_over() -> None:
+def test_the_commented_lines_of_a_generated_file_can_be_enabled() -> None:
     text = template("my_problem", "LogisticRegression")
     offered = text.replace("search_space: {}\n", "search_space:\n").replace("\n#   ", "\n  ")
     assert set(yaml.safe_load(offered)["search_space"]) == {"C", "solver", "penalty", "l1_ratio"}
@@ -63,7 +63,7 @@ def test_the_lines_that_a_new_file_offers_can_be_taken_over() -> None:
         ("Ridge", "binary_classification", "problem type 'binary_classification' is not one of regression"),
     ],
 )
-def test_a_file_that_could_not_run_is_not_begun(algorithm: str, problem_type: object, expected: str) -> None:
+def test_a_file_that_could_not_run_is_not_generated(algorithm: str, problem_type: object, expected: str) -> None:
     assert problem_type is None or problem_type in PROBLEM_TYPES
     with pytest.raises(E2iError, match=expected):
         template("my_problem", algorithm, problem_type)

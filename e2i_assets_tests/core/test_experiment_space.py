@@ -23,17 +23,17 @@ def experiment(algorithm: str, search_space: dict[str, Any], fixed: dict[str, An
 
 
 @pytest.mark.parametrize("name", registry.names())
-def test_without_changes_the_space_is_the_algorithms_own(name: str) -> None:
+def test_without_changes_the_space_is_the_default_of_the_algorithm(name: str) -> None:
     algorithm = registry.algorithm(name)
     for problem_type in algorithm.problem_types:
         plain = experiment(name, {}).model_copy(update={"problem_type": problem_type})
         own = dict(algorithm.search_space(problem_type))
-        if plain.stops_rounds:  # then the search does not draw them
+        if plain.stops_rounds:  # with early stopping, the search does not sample the rounds
             own.pop(algorithm.rounds_parameter)
         assert plain.search_space() == own
 
 
-def test_one_key_changes_one_key() -> None:
+def test_an_override_of_one_key_changes_only_that_key() -> None:
     space = experiment("XGBoost", {"max_depth": {"high": 6}, "learning_rate": {"low": 0.05}}).search_space()
     assert space["max_depth"].document() == {
         "type": "int",
@@ -46,12 +46,12 @@ def test_one_key_changes_one_key() -> None:
     assert space["learning_rate"].model_dump()["low"] == 0.05
 
 
-def test_a_type_defines_the_parameter_anew() -> None:
+def test_an_override_with_a_type_redefines_the_parameter() -> None:
     space = experiment("XGBoost", {"learning_rate": {"type": "float", "low": 0.1, "high": 0.2}}).search_space()
     assert space["learning_rate"].model_dump()["log"] is False
 
 
-def test_null_takes_a_parameter_out_and_a_new_one_comes_in() -> None:
+def test_null_removes_a_parameter_and_a_new_name_adds_one() -> None:
     space = experiment("XGBoost", {"subsample": None, "gamma": {"low": 0.0, "high": 2.0}}).search_space()
     assert "subsample" not in space
     assert space["gamma"].model_dump()["type"] == "float"
@@ -75,10 +75,10 @@ def test_a_fixed_parameter_is_not_searched() -> None:
         ({"penalty": {"choices": ["l1", "l2"]}}, {}, {"C", "solver", "penalty"}),
     ],
 )
-def test_no_parameter_is_left_that_could_not_apply(
+def test_no_parameter_is_left_whose_condition_can_never_hold(
     search_space: dict[str, Any], fixed: dict[str, Any], left: set[str]
 ) -> None:
-    """T10: what depends on a parameter that has one value now is decided, here and not in a failing trial."""
+    """A condition on a parameter with one value is resolved when the space is built, not in a failing trial."""
     assert set(experiment("LogisticRegression", search_space, fixed).search_space()) == left
 
 
@@ -122,17 +122,15 @@ def test_no_parameter_is_left_that_could_not_apply(
         ("LogisticRegression", {"penalty": {"choices": ["l1"]}}, {"solver": "lbfgs"}, "can never apply"),
     ],
 )
-def test_a_space_in_which_a_trial_could_fail_is_refused(
+def test_a_space_in_which_a_trial_could_fail_is_rejected(
     algorithm: str, search_space: dict[str, Any], fixed: dict[str, Any], expected: str
 ) -> None:
-    """T6, T10."""
     with pytest.raises(ExperimentInvalid) as caught:
         experiment(algorithm, search_space, fixed)
     assert expected in str(caught.value)
 
 
 def test_every_mistake_of_a_space_is_reported_at_once() -> None:
-    """T6."""
     space = {"max_depth": {"low": 20}, "subsample": {"high": "a"}, "depth": {"low": 1, "high": 2}}
     with pytest.raises(ExperimentInvalid) as caught:
         experiment("XGBoost", space, {"njobs": 1})

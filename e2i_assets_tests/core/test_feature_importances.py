@@ -1,4 +1,4 @@
-"""What a fitted model itself says its columns are worth, for every algorithm there is."""
+"""The native feature importances of a fitted model, for every algorithm."""
 
 import math
 
@@ -16,12 +16,12 @@ SEVERAL: ProblemType = "multiclass_classification"
 
 
 def fitted(name: str, problem: ProblemType) -> FittedModel:
-    """A model of a target that follows `told` and has nothing to do with the rest."""
+    """Return a model of a target that depends on the column `informative` only."""
     random = np.random.default_rng(5)
     frame = pd.DataFrame(
         {
             "noise": random.normal(size=300),
-            "told": random.normal(size=300),
+            "informative": random.normal(size=300),
             "where": pd.Categorical(random.choice(["north", "south"], 300)),
         }
     )
@@ -29,7 +29,9 @@ def fitted(name: str, problem: ProblemType) -> FittedModel:
     edges = [-0.5, 0.5] if problem == SEVERAL else [0.0]
     labels = ("low", "middle", "high") if problem == SEVERAL else ("low", "high")
     target = (
-        10 * frame.told if problem == "regression" else pd.Series([labels[np.digitize(x, edges)] for x in frame.told])
+        10 * frame.informative
+        if problem == "regression"
+        else pd.Series([labels[np.digitize(x, edges)] for x in frame.informative])
     )
     rows, chosen = Rows(frame, target), algorithm(name)
     on_bench = fit_context(chosen, Task(problem, len(classes)), rows, rows, classes)
@@ -46,9 +48,9 @@ def fitted(name: str, problem: ProblemType) -> FittedModel:
         ("LightGBM", SEVERAL),
     ],
 )
-def test_the_column_that_tells_the_target_is_worth_most(name: str, problem: ProblemType) -> None:
+def test_the_column_that_determines_the_target_has_the_largest_importance(name: str, problem: ProblemType) -> None:
     worth = fitted(name, problem).feature_importances()
-    assert next(iter(worth)).rpartition("__")[2] == "told"
+    assert next(iter(worth)).rpartition("__")[2] == "informative"
     assert list(worth.values()) == sorted(worth.values(), reverse=True)
     assert all(math.isfinite(value) and value >= 0 for value in worth.values())
     assert any("where" in column for column in worth)

@@ -1,4 +1,4 @@
-"""What an experiment may ask of folds, and what it is told when that makes no sense."""
+"""The fold settings of an experiment, and the messages for invalid combinations."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def text(**changes: Any) -> str:
         ({"hpo": {**FOLDED, "repeats": 0}}, "hpo.repeats: 0 must be at least 1"),
     ],
 )
-def test_folds_that_make_no_sense_are_refused_with_what_to_do(changes: dict[str, Any], mistake: str) -> None:
+def test_invalid_fold_settings_are_rejected_with_a_fix(changes: dict[str, Any], mistake: str) -> None:
     with pytest.raises(ExperimentInvalid) as caught:
         parse_experiment(text(**changes), "visits.yaml")
     assert [str(violation) for violation in caught.value.violations] == [mistake]
@@ -60,11 +60,11 @@ def test_folds_that_make_no_sense_are_refused_with_what_to_do(changes: dict[str,
         {"hpo": {"folds": 5, "repeats": 1}},
     ],
 )
-def test_folds_that_make_sense_are_taken_also_from_the_register(changes: dict[str, Any]) -> None:
+def test_valid_fold_settings_are_accepted_also_from_the_registry(changes: dict[str, Any]) -> None:
     experiment = parse_experiment(text(**changes), "visits.yaml")
     assert experiment_from(experiment.model_dump(mode="json"), "registered") == experiment
 
 
-def test_folds_are_part_of_what_an_experiment_is() -> None:
+def test_fold_settings_are_part_of_the_experiment_hash() -> None:
     hashes = {parse_experiment(text(hpo=hpo), "x").spec_hash for hpo in ({}, FOLDED, {**FOLDED, "repeats": 2})}
     assert len(hashes) == 3

@@ -1,4 +1,4 @@
-"""Judging on folds: whole groups, classes on both sides, numbers that can be had again, and pruning that saves fits."""
+"""Evaluation on folds: whole groups, classes on both sides, reproducible values, and pruning that saves fits."""
 
 import itertools
 import math
@@ -31,7 +31,7 @@ BINARY = "binary_classification"
 def search_rows(
     frame: pd.DataFrame, kind: Any, groups: Any = None, classes: tuple[Any, ...] | None = None
 ) -> SearchRows:
-    """Rows whose last column is the target, three quarters of them for train."""
+    """Return rows whose last column is the target; three quarters of them are train rows."""
     labels = () if kind == "regression" else tuple(sorted(frame["target"].unique().tolist()))
     facts = SplitFacts(
         experiment="small",
@@ -73,12 +73,12 @@ def one_class_with_three_rows() -> pd.DataFrame:
 
 
 def persons(count: int) -> list[str]:
-    """Three rows a person, whose numbers say nothing of the order."""
+    """Return person ids for three rows each, unrelated to the row order."""
     return [f"p{row // 3 * 7919 % 1000}" for row in range(count)]
 
 
-def scheme(name: str, rows: SearchRows, count: int = 4, repeats: int = 1, told: Any = "mean") -> OnFolds:
-    return on_folds(registry.algorithm(name), rows.facts, folds(rows, count, repeats, 42), told)
+def scheme(name: str, rows: SearchRows, count: int = 4, repeats: int = 1, reporting: Any = "mean") -> OnFolds:
+    return on_folds(registry.algorithm(name), rows.facts, folds(rows, count, repeats, 42), reporting)
 
 
 def goals(kind: Any = BINARY, name: str = "roc_auc") -> list[Any]:
@@ -109,7 +109,7 @@ def test_repetitions_have_other_folds() -> None:
     assert len({frozenset(content(fold.held_out)) for fold in made}) == 12
 
 
-def test_no_group_stands_on_both_sides_of_a_fold() -> None:
+def test_no_group_is_on_both_sides_of_a_fold() -> None:
     frame = cells()
     group_of = dict(zip(content(Rows(frame.drop(columns="target"), frame["target"])), persons(len(frame)), strict=True))
     made = [*folds(search_rows(frame, BINARY, persons(len(frame))), 5, 2, 42)]
@@ -121,8 +121,8 @@ def test_no_group_stands_on_both_sides_of_a_fold() -> None:
         assert held_out
 
 
-def test_groups_of_one_row_each_are_no_groups() -> None:
-    """An id that is unique says of each row what the row says of itself."""
+def test_groups_of_one_row_each_are_ignored() -> None:
+    """A unique id as the group gives the folds of ungrouped rows."""
     frame = cells()
     by_id = [*folds(search_rows(frame, BINARY, range(len(frame))), 4, 1, 42)]
     alone = [*folds(search_rows(frame, BINARY), 4, 1, 42)]
@@ -130,15 +130,15 @@ def test_groups_of_one_row_each_are_no_groups() -> None:
 
 
 @pytest.mark.parametrize("grouped", [False, True])
-def test_classes_have_their_share_of_every_fold(grouped: bool) -> None:
+def test_classes_keep_their_shares_in_every_fold(grouped: bool) -> None:
     frame = cells()
     for fold in folds(search_rows(frame, BINARY, persons(len(frame)) if grouped else None), 4, 2, 42):
         for part in (fold.train, fold.held_out):
             assert part.target.mean() == pytest.approx(frame["target"].mean(), abs=0.05)
 
 
-def test_a_regressions_folds_have_its_range() -> None:
-    """Stratified by ranges of the target: means differ less than chance alone would let them."""
+def test_regression_folds_are_stratified_by_the_target() -> None:
+    """Stratified by ranges of the target: the means of folds differ less than those of random folds."""
     frame = sugar()
     means = [fold.held_out.target.mean() for fold in folds(search_rows(frame, "regression"), 5, 1, 42)]
     standard_error = frame["target"].std() / math.sqrt(len(frame) / 5)
@@ -147,9 +147,7 @@ def test_a_regressions_folds_have_its_range() -> None:
 
 @pytest.mark.parametrize("kind", [BINARY, "regression"])
 @pytest.mark.parametrize("grouped", [False, True])
-def test_the_order_of_the_rows_and_the_cut_between_train_and_validation_change_no_fold(
-    kind: str, grouped: bool
-) -> None:
+def test_folds_do_not_depend_on_row_order_or_on_the_train_validation_boundary(kind: str, grouped: bool) -> None:
     frame = cells() if kind == BINARY else sugar()
     frame = frame.assign(person=persons(len(frame)))
     frame.loc[10, :] = frame.loc[9, :]
@@ -160,13 +158,13 @@ def test_the_order_of_the_rows_and_the_cut_between_train_and_validation_change_n
     assert found[0] == found[1]
 
 
-def test_another_seed_makes_other_folds() -> None:
+def test_another_seed_gives_other_folds() -> None:
     rows = search_rows(cells(), BINARY)
     one, other = ([content(fold.held_out) for fold in folds(rows, 4, 1, seed)] for seed in (1, 2))
     assert one != other
 
 
-def test_categories_that_only_one_part_knows_stay_categories() -> None:
+def test_categories_that_only_one_fold_has_stay_categories() -> None:
     frame = cells().assign(kind=["common"] * 239 + ["rare"])
     rows = search_rows(frame[[*frame.columns.drop("target"), "target"]], BINARY)
     rows = replace(
@@ -204,15 +202,15 @@ def test_categories_that_only_one_part_knows_stay_categories() -> None:
         ),
     ],
 )
-def test_too_few_members_for_so_many_folds_are_an_error_that_says_what_to_do(
+def test_too_few_members_for_the_folds_are_an_error_with_a_fix(
     rows: Any, count: int, repeats: int, sentence: str
 ) -> None:
     with pytest.raises(DataInvalid, match=sentence):
         [*folds(rows(), count, repeats, 42)]
 
 
-def test_a_class_that_large_groups_keep_out_of_a_fold_is_an_error() -> None:
-    """Five groups have the class, but two of them have all of the other one."""
+def test_a_fold_that_lacks_a_class_because_of_large_groups_is_an_error() -> None:
+    """Five groups have the class, but only two of them have the other class."""
     target = [0] * 5 + [1] * 40
     group = ["a", "b", "c", "d", "e", *["a"] * 20, *["b"] * 18, "c", "c"]
     frame = sugar().head(45).assign(target=target)
@@ -227,7 +225,7 @@ def test_a_class_that_large_groups_keep_out_of_a_fold_is_an_error() -> None:
 def test_the_value_is_recomputed_from_its_parameters_and_the_rounds_of_its_folds(
     name: str, patience: int | None
 ) -> None:
-    """T4: to 1e-9, on folds prepared anew."""
+    """Within 1e-9, on newly prepared folds."""
     trees = {"n_estimators": 40} if "n_estimators" in whole(name) else {}
     rows = search_rows(cells(), BINARY)
     outcome = scheme(name, rows).outcome(whole(name, **trees), goals(), patience)
@@ -244,11 +242,11 @@ def test_the_value_is_recomputed_from_its_parameters_and_the_rounds_of_its_folds
     ("kind", "load", "score"),
     [("multiclass_classification", load_iris, "f1_weighted"), ("regression", load_diabetes, "rmse")],
 )
-def test_every_kind_of_problem_is_judged_on_folds(kind: Any, load: Any, score: str) -> None:
+def test_every_problem_type_is_evaluated_on_folds(kind: Any, load: Any, score: str) -> None:
     frame, asked = shuffled(load(as_frame=True).frame), goals(kind, score)
-    judged = scheme("XGBoost", search_rows(frame, kind))
-    outcome = judged.outcome(whole("XGBoost", n_estimators=30), asked, 5)
-    assert judged.again(outcome.parameters, asked, outcome.fold_rounds) == pytest.approx(outcome.measures, abs=1e-9)
+    evaluation = scheme("XGBoost", search_rows(frame, kind))
+    outcome = evaluation.outcome(whole("XGBoost", n_estimators=30), asked, 5)
+    assert evaluation.again(outcome.parameters, asked, outcome.fold_rounds) == pytest.approx(outcome.measures, abs=1e-9)
 
 
 def test_a_value_is_the_mean_over_the_folds() -> None:
@@ -258,43 +256,43 @@ def test_a_value_is_the_mean_over_the_folds() -> None:
     assert outcome.measures["roc_auc"] == pytest.approx(np.mean([one.measures["roc_auc"] for one in singly]), abs=1e-12)
 
 
-def test_preprocessing_knows_only_a_folds_own_train_part() -> None:
-    """A number that only held-out rows have does not move the scale of the others."""
+def test_preprocessing_is_fitted_on_the_train_part_of_the_fold_only() -> None:
+    """A value that only held-out rows have does not change the scaling."""
     frame = cells()
-    judged = scheme("LogisticRegression", search_rows(frame, BINARY))
+    evaluation = scheme("LogisticRegression", search_rows(frame, BINARY))
     parts = [*folds(search_rows(frame, BINARY), 4, 1, 42)]
-    for one, fold in zip(judged.fit_contexts, parts, strict=True):
+    for one, fold in zip(evaluation.fit_contexts, parts, strict=True):
         numeric = one.preparation.named_transformers_["numeric"]
         np.testing.assert_allclose(numeric[-1].mean_, fold.train.features.mean().to_numpy(), rtol=1e-9)
 
 
-def test_rounds_of_another_number_of_folds_are_an_error() -> None:
+def test_rounds_for_another_number_of_folds_are_an_error() -> None:
     judged = scheme("XGBoost", search_rows(cells(), BINARY))
     with pytest.raises(E2iError, match="rounds of 3 folds, but the study has 4"):
         judged.again(whole("XGBoost"), goals(), [5, 6, 7])
 
 
-@pytest.mark.parametrize("told", ["mean", "each"])
-def test_a_report_is_the_mean_so_far_or_the_fold_alone_and_the_last_fold_is_not_reported(told: str) -> None:
-    judged = scheme("LogisticRegression", search_rows(cells(), BINARY), told=told)
-    singly = [OnFolds((one,)).outcome(whole("LogisticRegression"), goals(), None) for one in judged.fit_contexts]
+@pytest.mark.parametrize("reporting", ["mean", "each"])
+def test_a_report_is_the_mean_so_far_or_the_fold_alone_and_the_last_fold_is_not_reported(reporting: str) -> None:
+    evaluation = scheme("LogisticRegression", search_rows(cells(), BINARY), reported=reporting)
+    singly = [OnFolds((one,)).outcome(whole("LogisticRegression"), goals(), None) for one in evaluation.fit_contexts]
     values = [one.measures["roc_auc"] for one in singly]
     seen: dict[int, float] = {}
-    judged.outcome(whole("LogisticRegression"), goals(), None, seen.__setitem__)
-    expected = values if told == "each" else [np.mean(values[: step + 1]) for step in range(4)]
+    evaluation.outcome(whole("LogisticRegression"), goals(), None, seen.__setitem__)
+    expected = values if reporting == "each" else [np.mean(values[: step + 1]) for step in range(4)]
     assert seen == pytest.approx(dict(zip((1, 2, 3), expected, strict=False)))
 
 
 def test_a_fold_without_a_finite_value_fails_the_trial_and_is_named() -> None:
     calls = itertools.count()
     odd = Metric("odd", True, "scores", lambda y_true, scores: math.nan if next(calls) == 2 else 0.5)
-    judged = scheme("LogisticRegression", search_rows(cells(), BINARY))
+    evaluation = scheme("LogisticRegression", search_rows(cells(), BINARY))
     with pytest.raises(E2iError, match="fold 3: odd"):
-        judged.outcome(whole("LogisticRegression"), [metric_goal(odd)], None)
+        evaluation.outcome(whole("LogisticRegression"), [metric_goal(odd)], None)
 
 
 @pytest.mark.parametrize(("rounds", "kept"), [((), None), ((7,), 7), ((10, 12, 400), 12), ((10, 13), 12), ((1, 1), 1)])
-def test_one_fold_that_creeps_on_does_not_decide_the_rounds(rounds: tuple[int, ...], kept: int | None) -> None:
+def test_one_fold_with_many_rounds_does_not_decide_the_rounds(rounds: tuple[int, ...], kept: int | None) -> None:
     assert typical(rounds) == kept
 
 
@@ -302,13 +300,13 @@ SPACE = parse_space({"C": {"low": 1e-4, "high": 10.0, "log": True}})
 
 
 def few_cells() -> SearchRows:
-    """Rows with four features: a study fits more than a hundred models of them."""
+    """Return rows with four features: a study fits more than a hundred models on them."""
     columns = ["mean texture", "mean smoothness", "mean area", "worst concavity", "target"]
     return search_rows(cells(120)[columns], BINARY)
 
 
 def studied(pruner: str, trials: int = 12, folds_of_one: int = 5, repeats: int = 1) -> tuple[Any, list[int]]:
-    """A study on folds, and how often a fold was judged."""
+    """Return a study on folds, and how often a fold was evaluated."""
     calls: list[int] = []
     true = metric("log_loss", BINARY)
 
@@ -317,12 +315,12 @@ def studied(pruner: str, trials: int = 12, folds_of_one: int = 5, repeats: int =
         return float(true.function(y_true, scores))
 
     algorithm = registry.algorithm("LogisticRegression")
-    told = "each" if pruner == "wilcoxon" else "mean"
-    judged = scheme("LogisticRegression", few_cells(), folds_of_one, repeats, told)
+    reporting = "each" if pruner == "wilcoxon" else "mean"
+    evaluation = scheme("LogisticRegression", few_cells(), folds_of_one, repeats, reporting)
 
     def until(deadline: float) -> Objective:
         return Objective(
-            scheme=judged,
+            scheme=evaluation,
             goals=(metric_goal(replace(true, function=counted)),),
             space=SPACE,
             defaults=algorithm.default_values,
@@ -337,16 +335,16 @@ def studied(pruner: str, trials: int = 12, folds_of_one: int = 5, repeats: int =
 
 @pytest.mark.parametrize("name", PRUNERS)
 def test_every_named_pruner_works_with_folds(name: str) -> None:
-    """T11: the budget is met, nothing fails, and whatever completed was judged on all folds."""
+    """The budget is met, no trial fails, and every completed trial was evaluated on all folds."""
     result, calls = studied(name, 12, repeats=2)
     assert (len(result.trials), result.count("FAIL")) == (12, 0)
-    judged_folds = 10  # those of the defaults
+    evaluated_folds = 10  # the evaluation of the defaults
     for trial in result.trials:
         steps = len(trial.intermediate_values)
         assert list(trial.intermediate_values) == list(range(1, steps + 1))
         assert steps == 9 if trial.state == "COMPLETE" else steps < 10
-        judged_folds += 10 if trial.state == "COMPLETE" else steps
-    assert len(calls) == judged_folds
+        evaluated_folds += 10 if trial.state == "COMPLETE" else steps
+    assert len(calls) == evaluated_folds
     assert (result.count("PRUNED") > 0) == (name != "none")
 
 
@@ -359,14 +357,14 @@ def test_the_wilcoxon_pruner_saves_fits_and_finds_the_same_best() -> None:
     assert pruned.best.value == full.best.value
 
 
-def test_a_best_trial_on_folds_is_recomputed_by_its_study() -> None:
+def test_a_study_recomputes_its_best_trial_on_folds() -> None:
     result, _ = studied("median")
-    judged = scheme("LogisticRegression", few_cells(), 5)
+    evaluation = scheme("LogisticRegression", few_cells(), 5)
     goal = metric_goal(metric("log_loss", BINARY))
-    again = judged.again(result.best.params, [goal], result.best.fold_rounds)
+    again = evaluation.again(result.best.params, [goal], result.best.fold_rounds)
     assert goal.oriented(again["log_loss"]) == pytest.approx(result.best.value, abs=1e-9)
 
 
 def test_no_test_or_holdout_row_can_reach_a_fold() -> None:
-    """What folds are made from has no place for one."""
+    """The input of the fold function has no field for test or holdout rows."""
     assert set(SearchRows.__dataclass_fields__) == {"facts", "train", "validation", "groups"}

@@ -1,4 +1,4 @@
-"""What a model is judged by besides the metric: the same numbers for the same fit, as they are defined."""
+"""The objectives other than the metric: defined as documented, and the same for the same fit."""
 
 import numpy as np
 import pandas as pd
@@ -50,23 +50,23 @@ def parameters(name, **changes):
 
 
 @pytest.mark.parametrize("name", registry.names())
-def test_a_fit_has_the_same_size_again_however_it_was_watched(name):
-    """What a trial says of its model is true of the model that is trained from its parameters."""
+def test_a_refit_has_the_same_model_size_with_and_without_early_stopping(name):
+    """The size that a trial reports is that of the model trained from its parameters."""
     prepared = made(name)
     asked = parameters(name)
-    watched = prepared.fit(asked, patience=3, report=lambda step, prediction: None)
-    again = prepared.fit(prepared.used(asked, watched))
-    assert model_size(watched) == model_size(again) > 0
+    stopped = prepared.fit(asked, patience=3, report=lambda step, prediction: None)
+    again = prepared.fit(prepared.used(asked, stopped))
+    assert model_size(stopped) == model_size(again) > 0
 
 
 @pytest.mark.parametrize("name", ["XGBoost", "LightGBM", "RandomForest", "GradientBoosting"])
-def test_more_trees_are_larger(name):
+def test_more_trees_give_a_larger_model_size(name):
     prepared = made(name)
     few, many = (prepared.fit(parameters(name, n_estimators=count)) for count in (5, 50))
     assert model_size(many) > 3 * model_size(few)
 
 
-def test_prediction_time_is_of_a_thousand_rows():
+def test_prediction_time_is_measured_on_a_thousand_rows():
     prepared = made("XGBoost")
     few, many = (prepared.fit(parameters("XGBoost", n_estimators=count, max_depth=9)) for count in (1, 3000))
     assert 0 < prediction_time(prepared, few) < prediction_time(prepared, many)
@@ -87,15 +87,15 @@ def test_a_fairness_gap_is_the_largest_difference_between_groups():
 
 
 def grouped(codes, y):
-    """A bench whose validation rows are in these groups."""
+    """Return a fit context whose validation rows are in these groups."""
     algorithm = registry.algorithm("Ridge" if y.dtype.kind == "f" else "LogisticRegression")
     kind, classes = ("regression", ()) if y.dtype.kind == "f" else ("binary_classification", (0, 1))
     frame = Rows(pd.DataFrame({"x": np.arange(len(y), dtype=float), "group": codes}), pd.Series(y))
     return fit_context(algorithm, Task(kind, len(classes)), frame, frame, classes, ["group"])
 
 
-def test_small_groups_and_groups_of_one_class_are_left_out():
-    """Three rows of a group say nothing about it, and a ranking metric has no value where there is one class."""
+def test_small_groups_and_groups_of_one_class_are_ignored():
+    """Three rows are too few for an estimate, and a ranking metric is undefined for one class."""
     codes = np.array(["a"] * 40 + ["b"] * 40 + ["few"] * (SMALLEST_GROUP - 1) + ["pure"] * 30)
     y = np.array([0, 1] * 40 + [0, 1] * 9 + [1] + [1] * 30)
     labels = np.where(np.arange(len(y)) < 40, y, 1)
@@ -110,7 +110,7 @@ def test_a_missing_value_is_a_group():
     assert fairness_gap(grouped(codes, y), prediction, "group", metric("mae", "regression")) == 2.0
 
 
-def test_groups_that_cannot_be_compared_are_an_error_with_a_way_out():
+def test_groups_that_cannot_be_compared_are_an_error_with_a_fix():
     y = np.arange(60, dtype=float)
     with pytest.raises(E2iError, match="two groups with at least 20 validation rows each; it has 0: choose a column"):
         fairness_gap(grouped(np.arange(60), y), Prediction(y), "group", metric("mae", "regression"))
@@ -118,7 +118,7 @@ def test_groups_that_cannot_be_compared_are_an_error_with_a_way_out():
         made("XGBoost", ["colour"])
 
 
-def test_goals_are_the_metric_and_then_what_the_experiment_names():
+def test_goals_are_the_metric_followed_by_the_named_objectives():
     asked = experiment("{objectives: [model_size, log_loss, {name: fairness_gap, column: sex}]}")
     assert [(goal.name, goal.greater_is_better) for goal in goals(asked)] == [
         *[("roc_auc", True), ("model_size", False), ("log_loss", False), ("fairness_gap_sex", False)]
@@ -126,7 +126,7 @@ def test_goals_are_the_metric_and_then_what_the_experiment_names():
     assert group_columns(asked) == ("sex",)
 
 
-def test_limits_are_least_or_most_by_what_is_better():
+def test_the_direction_of_a_constraint_follows_the_direction_of_its_objective():
     asked = experiment(
         "{constraints: {model_size: 5000, accuracy: 0.7, fairness_gap: {limit: 0.1, column: sex}, prediction_time: 2}}"
     )

@@ -1,4 +1,4 @@
-"""Uneven classes: what is detected, what is done about it, and that it reaches the train rows alone (T26)."""
+"""Imbalanced classes: the detection, the strategies, and their restriction to the train rows."""
 
 import math
 from dataclasses import replace
@@ -29,7 +29,7 @@ CLASSIFIERS = [name for name in registry.names() if "binary_classification" in r
 
 
 def table(rows: int, seed: int = 0) -> pd.DataFrame:
-    """Numbers, a category, a truth value, and gaps in the first two."""
+    """Return a table of numbers, a category and a boolean, with missing values in the first two."""
     draw = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -45,7 +45,7 @@ def table(rows: int, seed: int = 0) -> pd.DataFrame:
 
 
 def rare(rows: int, share: float, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
-    """A table in which a class of some share stands out by age."""
+    """Return a table in which a class with the given share differs by age."""
     frame = table(rows, seed)
     codes = (np.arange(rows) < rows * share).astype(np.int64)
     frame["age"] = frame["age"] + 12 * codes
@@ -76,13 +76,13 @@ def on(name: str, balancing: Balancing, share: float = 0.1, count: int = 400) ->
         ((49, 951), "extreme", "combined", "combined"),
         ((9, 991), "extreme", "random_oversample", "random_oversample"),
         ((4, 996), "extreme", "class_weight", "class_weight"),
-        # T26: three classes of one size are not uneven, although each has a third.
+        # Three classes of equal size are balanced, although each has a third of the rows.
         ((300, 300, 300), "none", "none", "none"),
         ((100, 450, 450), "severe", "smote", "smote"),
         ((0, 700), "degenerate", "none", "none"),
     ],
 )
-def test_severity_and_recommendation_follow_the_table(counts, severity, for_trees, for_others):
+def test_severity_and_recommendation_follow_the_class_counts(counts, severity, for_trees, for_others):
     codes = np.repeat(np.arange(len(counts)), counts)
     labels = tuple(f"class {code}" for code in range(len(counts)))
     trees, others = (imbalance(codes, labels, grows_trees) for grows_trees in (True, False))
@@ -91,7 +91,7 @@ def test_severity_and_recommendation_follow_the_table(counts, severity, for_tree
     assert trees.class_distribution == dict(zip(labels, counts, strict=True))
 
 
-def test_the_rarer_class_is_named_whether_it_is_the_positive_one_or_not():
+def test_the_minority_class_is_named_whether_it_is_positive_or_not():
     for counts, label in (((90, 910), "lapsed"), ((910, 90), "stays")):
         found = imbalance(np.repeat([0, 1], counts), LABELS, grows_trees=True)
         assert found.rationale.startswith(f"{label!r} has 90 of 1000 rows")
@@ -103,8 +103,8 @@ def test_a_regression_has_no_classes():
     assert (found.severity, found.recommended, found.ratio) == ("not_applicable", "none", None)
 
 
-def test_weights_lift_the_rarer_class_also_where_the_positive_one_is_the_majority():
-    """T26: the majority was weighted up when it was the positive class."""
+def test_weights_favour_the_minority_class_also_when_the_majority_is_positive():
+    """An earlier version gave the larger weight to the positive class even if it was the majority."""
     assert balanced_weights(np.repeat([0, 1], [100, 900]), 2) == pytest.approx([5.0, 1000 / 1800])
     assert balanced_weights(np.repeat([0, 1], [900, 100]), 2) == pytest.approx([1000 / 1800, 5.0])
     assert balanced_weights(np.repeat([0, 2], [5, 15]), 3) == pytest.approx([2.0, 1.0, 2 / 3])
@@ -112,7 +112,7 @@ def test_weights_lift_the_rarer_class_also_where_the_positive_one_is_the_majorit
 
 @pytest.mark.parametrize("strategy", RESAMPLING)
 @pytest.mark.parametrize("columns", [["age", "visits"], ["region", "insured"], ["age", "visits", "region", "insured"]])
-def test_resampling_changes_the_counts_and_no_real_row(strategy, columns):
+def test_resampling_changes_the_counts_and_no_original_row(strategy, columns):
     features, codes = rare(300, 0.1)
     features = features[columns]
     table, chosen = resampled(features, codes, strategy, 7, LABELS)
@@ -147,22 +147,22 @@ def test_interpolated_rows_lie_between_rows_of_their_class():
     assert table["age"][300:].nunique() > 200
 
 
-def test_one_row_has_no_neighbour_and_the_message_says_what_else_there_is():
+def test_one_row_has_no_neighbour_and_the_message_names_alternatives():
     features, codes = rare(300, 1 / 300)
     with pytest.raises(E2iError, match="'stays' has 1 train row: choose random_oversample or class_weight"):
         resampled(features, codes, "smote", 7, LABELS)
     assert list(np.bincount(resampled(features, codes, "random_oversample", 7, LABELS)[1])) == [299, 299]
 
 
-def test_few_rows_are_each_others_neighbours():
+def test_few_rows_use_each_other_as_neighbours():
     features, codes = rare(300, 3 / 300)
     assert list(np.bincount(resampled(features, codes, "smote", 7, LABELS)[1])) == [297, 297]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_every_algorithm_takes_every_strategy_with_labels_of_text(name, strategy):
-    """T26: labels of text crashed. Validation rows stay as they are, and the model still speaks in labels."""
+def test_every_algorithm_accepts_every_strategy_with_text_labels(name, strategy):
+    """Text labels crashed once. Validation rows stay unchanged, and the model predicts labels."""
     algorithm = registry.algorithm(name)
     made = on(name, Balancing(strategy, 3))
     assert len(made.y_validation) == len(made.prepared_data.x_validation) == 400
@@ -178,7 +178,7 @@ def test_every_algorithm_takes_every_strategy_with_labels_of_text(name, strategy
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize("strategy", ["class_weight", "random_oversample"])
-def test_the_rarer_class_is_found_more_often(name, strategy):
+def test_recall_of_the_minority_class_rises(name, strategy):
     algorithm = registry.algorithm(name)
     few = {"n_estimators": 40} if "n_estimators" in algorithm.default_values else {}
     parameters = {**algorithm.default_values, **few, **algorithm.fixed_values}
@@ -190,7 +190,7 @@ def test_the_rarer_class_is_found_more_often(name, strategy):
     assert found[strategy] > found["none"]
 
 
-def test_a_weighted_forest_is_the_one_that_scikit_learn_balances():
+def test_a_weighted_forest_equals_the_balanced_forest_of_scikit_learn():
     made = on("RandomForest", Balancing("class_weight"))
     options = {"n_estimators": 20, "max_depth": 6, "random_state": 42, "n_jobs": 1}
     ours = made.fit(options).estimator.predict_proba(made.prepared_data.x_validation)
@@ -199,7 +199,7 @@ def test_a_weighted_forest_is_the_one_that_scikit_learn_balances():
 
 
 @pytest.mark.parametrize("name", ["XGBoost", "LightGBM", "GradientBoosting", "LogisticRegression"])
-def test_weights_are_the_balanced_ones_of_scikit_learn(name):
+def test_weights_equal_the_balanced_weights_of_scikit_learn(name):
     algorithm = registry.algorithm(name)
     few = {"n_estimators": 20} if "n_estimators" in algorithm.default_values else {}
     parameters = {**algorithm.default_values, **algorithm.fixed_values, **few}
@@ -218,8 +218,8 @@ def test_weights_are_the_balanced_ones_of_scikit_learn(name):
 
 @pytest.mark.parametrize("name", ["XGBoost", "LightGBM", "GradientBoosting"])
 @pytest.mark.parametrize("strategy", ["class_weight", "random_oversample", "smote"])
-def test_early_stopping_looks_at_the_loss_that_is_minimised(name, strategy):
-    """On rows as they come, the loss of a balanced model goes on falling while the model is already overfitted."""
+def test_early_stopping_uses_the_minimised_loss(name, strategy):
+    """Without weights, the validation loss of a balanced model still falls when the model already overfits."""
     algorithm = registry.algorithm(name)
     parameters = {**algorithm.default_values, **algorithm.fixed_values, "n_estimators": 400, "learning_rate": 0.05}
     made = on(name, Balancing(strategy), share=0.05, count=4000)
@@ -236,7 +236,7 @@ def watched(made: FitContext, parameters: dict[str, object]) -> tuple[int, float
 
 @pytest.mark.parametrize("strategy", ["class_weight", "smote"])
 @pytest.mark.parametrize("name", ["XGBoost", "LightGBM", "RandomForest", "GradientBoosting"])
-def test_what_a_trial_saw_is_what_the_final_fit_sees(name, strategy):
+def test_a_trial_and_the_final_fit_use_the_same_rows(name, strategy):
     algorithm = registry.algorithm(name)
     space = algorithm.search_space("binary_classification")
     goal = metric_goal(metric("f1", "binary_classification"))

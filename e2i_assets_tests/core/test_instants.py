@@ -1,4 +1,4 @@
-"""Times are ordered as instants, have one content on every read, or are refused with the cell."""
+"""Times are ordered as instants and have the same content on every read; an invalid cell is named."""
 
 import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.experiments.file import experiment_from
 
 ROWS = 400
-# An hour before the clocks of Berlin go forward, every three minutes; and another before they go back.
+# The hour before daylight saving time starts in Berlin, every three minutes, and the hour before it ends.
 SPRING, AUTUMN = "2026-03-28T21:00Z", "2026-10-24T21:00Z"
 
 
@@ -35,7 +35,7 @@ def made(times: Any) -> Dataset:
 
 
 def in_order(data: Dataset) -> bool:
-    """Whether sorting by time gives the order of the instants, and a split by time keeps it."""
+    """Return whether sorting by time gives the order of the instants, and a split by time keeps it."""
     ordered = data.frame.sort_values("at", kind="stable")["order"].is_monotonic_increasing
     split = assign(entity_keys(data.frame, None, []), "time", 1, times=data.frame["at"])
     assert violations(split, data.frame["at"]) == []
@@ -68,7 +68,7 @@ FORMS = {
 
 @pytest.mark.parametrize("start", [SPRING, AUTUMN])
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_the_same_instants_have_one_order_and_one_hash_in_every_form(form: Any, start: str) -> None:
+def test_the_same_instants_have_the_same_order_and_hash_in_every_form(form: Any, start: str) -> None:
     cells = pd.Series(list(form(moments(start))), dtype=object) if form is not FORMS["a column with a zone"] else None
     data = made(form(moments(start)) if cells is None else cells)
     assert in_order(data)
@@ -86,7 +86,7 @@ def test_the_same_instants_have_one_order_and_one_hash_in_every_form(form: Any, 
         1_700_000_000_000_000_000 + np.arange(ROWS),
     ],
 )
-def test_all_years_of_the_calendar_are_times_and_so_are_nanoseconds(cells: Any) -> None:
+def test_all_calendar_years_and_nanoseconds_are_valid_times(cells: Any) -> None:
     assert in_order(made(cells))
 
 
@@ -102,7 +102,7 @@ def test_all_years_of_the_calendar_are_times_and_so_are_nanoseconds(cells: Any) 
         ("2026-03-29T02:30:00", "has no UTC offset in 1 rows ('2026-03-29T02:30:00'), but has one in others"),
     ],
 )
-def test_a_cell_that_is_no_instant_is_named(cell: str | None, message: str) -> None:
+def test_a_cell_that_is_not_an_instant_is_named(cell: str | None, message: str) -> None:
     cells: list[str | None] = [*offsets(moments())]
     cells[7] = cell
     with pytest.raises(DataInvalid) as caught:
@@ -110,7 +110,7 @@ def test_a_cell_that_is_no_instant_is_named(cell: str | None, message: str) -> N
     assert message in str(caught.value)
 
 
-def test_times_without_a_zone_stay_as_they_are_written() -> None:
+def test_times_without_a_zone_stay_unchanged() -> None:
     data = made([one.strftime("%Y-%m-%d %H:%M") for one in moments()])
     assert str(data.frame["at"].dtype) == "datetime64[ns]"
     assert in_order(data)

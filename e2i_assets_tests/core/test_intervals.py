@@ -1,4 +1,4 @@
-"""Bootstrap intervals: seeded, around the reported number, and there when a resample lacks a class."""
+"""Bootstrap intervals: seeded, around the reported value, and defined when a resample lacks a class."""
 
 import math
 import time
@@ -42,8 +42,8 @@ PROBLEMS = {
 
 @pytest.mark.parametrize("problem_type", PROBLEMS)
 @pytest.mark.parametrize("seed", range(3))
-def test_an_undrawn_sample_has_the_reported_metrics(problem_type: ProblemType, seed: int) -> None:
-    """T28: interval and point estimate are the same formula, at the same threshold."""
+def test_the_original_sample_has_the_reported_metrics(problem_type: ProblemType, seed: int) -> None:
+    """Interval and point estimate use the same formula at the same threshold."""
     y, prediction = PROBLEMS[problem_type](seed)
     threshold = 0.37 if problem_type == "binary_classification" else None
     once = weighted_metrics(problem_type, y, prediction, threshold)(np.ones((1, len(y))))
@@ -52,7 +52,7 @@ def test_an_undrawn_sample_has_the_reported_metrics(problem_type: ProblemType, s
 
 
 @pytest.mark.parametrize("problem_type", PROBLEMS)
-def test_weights_mean_repeated_rows(problem_type: ProblemType) -> None:
+def test_a_weight_equals_repeated_rows(problem_type: ProblemType) -> None:
     y, prediction = PROBLEMS[problem_type](5)
     drawn = np.random.default_rng(0).integers(0, len(y), len(y))
     weights = np.bincount(drawn, minlength=len(y)).astype(float)[None]
@@ -64,7 +64,6 @@ def test_weights_mean_repeated_rows(problem_type: ProblemType) -> None:
 
 @pytest.mark.parametrize("problem_type", PROBLEMS)
 def test_intervals_are_around_the_reported_number(problem_type: ProblemType) -> None:
-    """T28"""
     y, prediction = PROBLEMS[problem_type](1)
     threshold = 0.37 if problem_type == "binary_classification" else None
     reported = split_metrics(problem_type, y, prediction, threshold)
@@ -75,22 +74,20 @@ def test_intervals_are_around_the_reported_number(problem_type: ProblemType) -> 
         assert interval.n_resamples == 1000
 
 
-def test_the_threshold_moves_the_intervals() -> None:
-    """T28"""
+def test_intervals_depend_on_the_threshold() -> None:
     y, prediction = binary(1)
     recall = [bootstrap_intervals("binary_classification", y, prediction, at, seed=3)["recall"] for at in (0.2, 0.7)]
     assert recall[1].high < recall[0].low
 
 
-def test_the_seed_decides() -> None:
-    """T28"""
+def test_intervals_depend_on_the_seed_only() -> None:
     y, prediction = binary(2)
     first, again, other = (bootstrap_intervals("binary_classification", y, prediction, seed=s) for s in (1, 1, 2))
     assert first == again != other
 
 
-def test_resamples_without_a_class_are_left_out_and_counted() -> None:
-    """T28: with one positive row, a good third of the resamples has none."""
+def test_resamples_without_a_class_are_excluded_and_counted() -> None:
+    """With one positive row, more than a third of the resamples have none."""
     y = np.zeros(50, dtype=int)
     y[7] = 1
     _, prediction = binary(4, n=50)
@@ -101,8 +98,7 @@ def test_resamples_without_a_class_are_left_out_and_counted() -> None:
 
 
 @pytest.mark.parametrize("code", [0, 1])
-def test_with_one_class_only_what_exists_has_an_interval(code: int) -> None:
-    """T28"""
+def test_with_one_class_only_defined_metrics_have_an_interval(code: int) -> None:
     _, prediction = binary(4, n=50)
     intervals = bootstrap_intervals("binary_classification", np.full(50, code), prediction, seed=0)
     assert {"accuracy", "brier_score"} <= intervals.keys()
@@ -116,7 +112,7 @@ def test_a_constant_target_has_no_r2() -> None:
 
 @pytest.mark.parametrize("problem_type", PROBLEMS)
 def test_thirty_thousand_rows_take_seconds(problem_type: ProblemType) -> None:
-    """The test rows of a table of 200,000: on an idle core 0.8 s for two classes, 2.4 for three, 0.5 without any."""
+    """The test rows of a table of 200,000 rows: 0.8 s for two classes, 2.4 s for three, 0.5 s for regression."""
     y, prediction = PROBLEMS[problem_type](0, n=30_000)
     started = time.process_time()
     bootstrap_intervals(problem_type, y, prediction, seed=0)

@@ -1,4 +1,4 @@
-"""Leakage that is planted is found, with the pair, the number and examples; honest tables are left in peace."""
+"""Planted leakage is found with the pair of splits, the count and examples; clean tables have no findings."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ KINDS = ("binary_classification", "multiclass_classification", "regression")
 
 
 def rows(kind: str) -> pd.DataFrame:
-    """Persons with five days each, in mixed order; two honest features."""
+    """Return persons with five days each in random order, with two legitimate features."""
     frame = pd.DataFrame({"person": np.arange(ROWS) // 5, "day": np.arange(ROWS) % 5 + RANDOM.integers(0, 2) * 10})
     signal = RANDOM.normal(size=ROWS)
     noisy = signal + RANDOM.normal(size=ROWS)
@@ -55,7 +55,7 @@ def parts(made: Dataset) -> tuple[Part, Part]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", [1, -1, 2, -3])
 def test_the_target_of_another_row_is_found_renamed_scaled_and_relabelled(kind: str, steps: int) -> None:
-    """T24: a shifted copy, in the order of person and day, whatever the order of the table."""
+    """A copy shifted in the order of person and day is found for any row order of the table."""
     frame = rows(kind)
     frame["innocent"] = frame.groupby("person")["y"].shift(steps) * -3.5 + 2
     made = data(frame.sample(frac=1, random_state=0), kind)
@@ -67,7 +67,7 @@ def test_the_target_of_another_row_is_found_renamed_scaled_and_relabelled(kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_first_row_filled_with_something_hides_no_copy(kind: str) -> None:
+def test_a_filled_first_row_does_not_hide_a_shifted_copy(kind: str) -> None:
     frame = rows(kind)
     frame["lag"] = frame["y"].shift(1).fillna(0).where(RANDOM.random(ROWS) > 0.002, 1)
     made = data(frame, kind, columns={"drop": ["person", "day"]})
@@ -75,7 +75,7 @@ def test_a_first_row_filled_with_something_hides_no_copy(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_honest_features_are_no_leakage(kind: str) -> None:
+def test_legitimate_features_are_not_reported(kind: str) -> None:
     made = data(rows(kind), kind)
     assert shifted(made, Leakage()).passed
     found = given_away(*parts(made), made.classes, Leakage())
@@ -83,7 +83,7 @@ def test_honest_features_are_no_leakage(kind: str) -> None:
     assert found.details.startswith("the best of 2 features alone is honest with ")
 
 
-def test_a_rare_class_makes_no_feature_suspicious() -> None:
+def test_a_rare_class_causes_no_finding() -> None:
     frame = rows("regression").assign(y=lambda frame: (frame["honest"] > 2.3).astype(int), flag=0)
     frame.loc[frame.sample(20, random_state=1).index, "flag"] = 1
     made = data(frame.drop(columns="honest"), "binary_classification")
@@ -92,8 +92,8 @@ def test_a_rare_class_makes_no_feature_suspicious() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_feature_that_gives_the_target_away_is_found_and_can_be_accepted_with_a_reason(kind: str) -> None:
-    """T24: no copy, and still alone nearly right."""
+def test_a_feature_that_nearly_determines_the_target_is_found_and_can_be_accepted(kind: str) -> None:
+    """The feature is not a copy, but alone it predicts the target almost perfectly."""
     frame = rows(kind)
     frame["known_afterwards"] = frame["y"] * 2.0 + RANDOM.normal(0, 0.05, ROWS)
     made = data(frame, kind)
@@ -103,7 +103,7 @@ def test_a_feature_that_gives_the_target_away_is_found_and_can_be_accepted_with_
     assert given_away(*parts(made), made.classes, Leakage(accepted={"known_afterwards": "so it is"})).passed
 
 
-def test_a_category_and_a_gap_give_a_target_away_too() -> None:
+def test_a_category_or_missing_value_that_determines_the_target_is_found() -> None:
     frame = rows("binary_classification")
     right = RANDOM.random(ROWS) > 0.003
     frame["status"] = np.where((frame["y"] == 1) == right, "transitioning", "stable")
@@ -112,14 +112,14 @@ def test_a_category_and_a_gap_give_a_target_away_too() -> None:
     assert found.examples == ("status", "closed_on")
 
 
-def test_the_thresholds_are_the_experiments() -> None:
+def test_the_thresholds_come_from_the_experiment() -> None:
     made = data(rows("binary_classification"), "binary_classification")
     score = one_feature.scores(*parts(made), made.classes)["honest"]
     assert 0.7 < score < 0.9
     assert not given_away(*parts(made), made.classes, Leakage(maximum_auc=0.7)).passed
 
 
-def test_a_heavy_tail_hides_no_copy() -> None:
+def test_a_heavy_tail_does_not_hide_a_copy() -> None:
     frame = rows("regression").assign(y=lambda frame: np.exp(3 * frame["honest"]))
     frame["paid"] = frame["y"] * RANDOM.uniform(0.97, 1.03, ROWS)
     assert given_away(*parts(data(frame.drop(columns="honest"), "regression")), (), Leakage()).examples == ("paid",)
@@ -132,7 +132,7 @@ def test_the_score_is_the_area_under_the_curve() -> None:
     assert one_feature._auc(wanted, score) == pytest.approx(roc_auc_score(wanted, score), abs=1e-12)
 
 
-def test_too_few_rows_are_not_judged_by_chance() -> None:
+def test_too_few_rows_are_not_evaluated() -> None:
     made = data(rows("binary_classification")[:60], "binary_classification")
     assert given_away(*parts(made), made.classes, Leakage()).details == "too few rows to judge a feature alone"
 
@@ -143,7 +143,7 @@ def roles_of(frame: pd.DataFrame) -> dict[Any, pd.DataFrame]:
 
 
 def test_a_table_that_was_read_twice_is_found() -> None:
-    """T24: which pair, how many, and examples."""
+    """The finding has the pair of splits, the count and examples."""
     frame = pd.concat([rows("regression")] * 2, ignore_index=True)
     found = copied(roles_of(frame), Leakage())
     assert found.severity == "critical"
@@ -154,7 +154,7 @@ def test_a_table_that_was_read_twice_is_found() -> None:
     assert copied(roles_of(frame), Leakage(accepted_copies="two measurements of each")).passed
 
 
-def test_rows_that_are_alike_because_columns_are_coarse_are_a_warning() -> None:
+def test_equal_rows_of_coarse_columns_are_a_warning() -> None:
     frame = rows("regression").drop(columns=["y", "honest", "noise"])
     for name in ("y", "plan", "sex", "region", "smoker"):
         frame[name] = RANDOM.integers(0, 3, ROWS)
@@ -163,7 +163,7 @@ def test_rows_that_are_alike_because_columns_are_coarse_are_a_warning() -> None:
     assert "too small a part to stop for" in found.mistakes[-1]
 
 
-def test_a_few_rows_that_are_alike_are_nothing() -> None:
+def test_a_few_equal_rows_are_not_reported() -> None:
     frame = rows("regression")
     frame = pd.concat([frame, frame[:12]], ignore_index=True)
     found = copied(roles_of(frame), Leakage())
@@ -171,14 +171,14 @@ def test_a_few_rows_that_are_alike_are_nothing() -> None:
     assert 0 < found.affected < 13
 
 
-def test_categories_count_by_their_values() -> None:
+def test_categories_are_compared_by_value() -> None:
     frame = pd.DataFrame({"a": ["x", "y", "z"] * 50, "b": range(150)})
     other = frame[::-1].astype({"a": pd.CategoricalDtype(["z", "q", "y", "x"])})
     (pair,) = copied_rows.pairs({"train": frame.astype({"a": "category"}), "test": other})
     assert (pair.roles, pair.alike, pair.by_chance) == ("train and test", 150, 0)
 
 
-def test_all_kinds_are_looked_for_and_nothing_is_found_in_an_honest_table() -> None:
+def test_every_kind_of_leakage_is_tested_and_a_clean_table_has_none() -> None:
     made = data(rows("binary_classification"), "binary_classification", columns={"group": "person", "drop": ["day"]})
     found = findings(made, assign(entity_keys(made.frame, "person", ()), "group", 42), Leakage())
     assert {one.check_type for one in found if one.passed and one.severity == "info"} == {
@@ -187,8 +187,8 @@ def test_all_kinds_are_looked_for_and_nothing_is_found_in_an_honest_table() -> N
     }
 
 
-def test_a_torn_person_is_counted_with_the_pair_of_roles() -> None:
-    """T24: entities are looked for, not row numbers."""
+def test_a_person_in_two_splits_is_counted_with_the_pair_of_splits() -> None:
+    """The overlap is measured by entity, not by row number."""
     made = data(rows("binary_classification"), "binary_classification")
     torn = assign(entity_keys(made.frame, None, ()), "random", 42).roles
     found = findings(made, assign(entity_keys(made.frame, "person", ()), "column", 42, given=torn), Leakage())
@@ -207,13 +207,13 @@ def test_a_torn_person_is_counted_with_the_pair_of_roles() -> None:
         ),
     ],
 )
-def test_what_a_file_says_of_splits_and_leakage_is_held_to_the_table(changes: dict[str, Any], words: str) -> None:
+def test_the_split_and_leakage_settings_are_validated_against_the_table(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(DataInvalid, match="x") as caught:
         data(rows("regression").assign(fold="a"), "regression", **changes)
     assert words in str(caught.value)
 
 
-def test_the_column_with_the_roles_is_no_feature() -> None:
+def test_the_split_column_is_not_a_feature() -> None:
     made = data(rows("regression").assign(fold="Train "), "regression", split={"column": "fold"})
     assert made.left_out["fold"] == "the role of each row"
     assert set(made.frame["fold"]) == {"train"}

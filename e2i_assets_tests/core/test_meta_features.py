@@ -1,4 +1,4 @@
-"""Meta-features: finite on every table, the documented numbers, and quick."""
+"""Meta-features: finite on every table, as documented, and fast."""
 
 import math
 import time
@@ -28,7 +28,7 @@ def table(n: int = 500) -> pd.DataFrame:
     )
 
 
-def test_the_numbers_are_the_documented_ones() -> None:
+def test_the_values_follow_the_documented_definitions() -> None:
     X = table()
     X.loc[:49, "normal"] = np.nan
     X.loc[:24, "region"] = None
@@ -61,7 +61,6 @@ def test_the_numbers_are_the_documented_ones() -> None:
 
 
 def test_a_balanced_target_of_any_number_of_classes_has_full_entropy() -> None:
-    """T26"""
     for k in (2, 3, 10):
         found = meta_features(table(), np.arange(500) % k, "multiclass_classification")
         assert found["class_entropy"] == pytest.approx(1, abs=1e-4)
@@ -95,23 +94,22 @@ HARD_TARGETS = [np.zeros(6), np.arange(6.0) - 2.5, np.array([1e300, -1e300, 0, 0
 
 @pytest.mark.parametrize("name", HARD_COLUMNS)
 @pytest.mark.parametrize("problem_type", PROBLEM_TYPES)
-def test_every_number_is_finite_on_a_hard_column(name: str, problem_type: ProblemType) -> None:
-    """T20"""
+def test_every_value_is_finite_on_a_difficult_column(name: str, problem_type: ProblemType) -> None:
     X = pd.DataFrame({name: HARD_COLUMNS[name]})
     for y in HARD_TARGETS if problem_type == "regression" else [np.zeros(6, int), np.arange(6) % 2, np.arange(6)]:
         assert all(math.isfinite(value) for value in meta_features(X, y, problem_type).values())
 
 
 @pytest.mark.parametrize("value", [0.1, -7.3, 1e12 + 0.1])
-def test_a_constant_has_no_shape(value: float) -> None:
-    """Rounding in its mean is no variance: a skewness of it would be noise divided by noise."""
+def test_a_constant_has_no_skewness(value: float) -> None:
+    """The rounding error of its mean is not variance: its skewness would be noise divided by noise."""
     found = meta_features(pd.DataFrame({"a": np.full(999, value)}), np.full(999, value), "regression")
     shape = {name: number for name, number in found.items() if "skew" in name or "kurtosis" in name}
     assert shape == dict.fromkeys(shape, 0.0)
 
 
 @pytest.mark.parametrize("problem_type", PROBLEM_TYPES)
-def test_which_numbers_there_are_depends_on_the_problem_type_alone_and_each_is_documented(
+def test_the_set_of_values_depends_on_the_problem_type_only_and_is_documented(
     problem_type: ProblemType,
 ) -> None:
     y = np.arange(6) % 2
@@ -120,7 +118,7 @@ def test_which_numbers_there_are_depends_on_the_problem_type_alone_and_each_is_d
     assert all(name in str(module.__doc__) for name in names.pop())
 
 
-def test_the_table_is_left_as_it_was() -> None:
+def test_the_table_is_not_modified() -> None:
     X = pd.DataFrame({"a": [1.0, np.inf, 3.0], "b": [1.0, 2.0, 3.0]})
     before = X.copy()
     meta_features(X, np.array([0, 1, 0]), "binary_classification")
@@ -128,7 +126,7 @@ def test_the_table_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("X", [pd.DataFrame({"a": []}), pd.DataFrame(index=range(3))])
-def test_nothing_cannot_be_described(X: pd.DataFrame) -> None:
+def test_an_empty_table_is_an_error(X: pd.DataFrame) -> None:
     with pytest.raises(DataInvalid):
         meta_features(X, np.array([]), "regression")
 
@@ -146,7 +144,7 @@ def test_twenty_thousand_rows_by_thirty_columns_take_less_than_a_second() -> Non
     assert min(taken) < 1.0
 
 
-def test_landmarkers_tell_a_straight_problem_from_a_crooked_one() -> None:
+def test_landmarkers_separate_a_linear_problem_from_a_nonlinear_one() -> None:
     random = np.random.default_rng(0)
     X = pd.DataFrame(random.normal(size=(1500, 4)), columns=list("abcd"))
     straight = landmarkers(X, (X["a"] + X["b"] > 0).to_numpy().astype(int), "binary_classification")
@@ -155,7 +153,7 @@ def test_landmarkers_tell_a_straight_problem_from_a_crooked_one() -> None:
     assert crooked["landmark_linear"] < 0.2 < crooked["landmark_tree"]
 
 
-def test_landmarkers_are_the_same_for_any_scale_of_a_number() -> None:
+def test_landmarkers_do_not_depend_on_scale() -> None:
     random = np.random.default_rng(0)
     X = pd.DataFrame(random.normal(size=(300, 3)), columns=list("abc"))
     y = (X["a"] > 0.5).to_numpy().astype(int)

@@ -1,4 +1,4 @@
-"""What follows from the files and rows of today, as a table."""
+"""The next step for an experiment, given its file and its records, as a table."""
 
 import pytest
 
@@ -36,14 +36,14 @@ def test_step_for_an_experiment(found: Found | None, invalid: bool, known: Known
     assert decision(found, invalid, known).step == step
 
 
-def test_a_spec_that_was_changed_and_changed_back_has_another_run_key_each_time() -> None:
+def test_a_spec_that_changes_back_and_forth_has_a_new_run_key_each_time() -> None:
     first, second, back = (run_key("a", "new_experiment", spec, n) for n, spec in enumerate(["x", "y", "x"]))
     assert len({first, second, back}) == 3
     assert run_key("a", "new_experiment", "x", 0) == first
 
 
 @pytest.mark.parametrize(
-    ("steps", "invalid", "waiting", "said"),
+    ("steps", "invalid", "waiting", "message"),
     [
         ({}, {}, [], "nothing to do: none of 0 experiments has changed"),
         ({"a": Decision("nothing", "same")}, {}, [], "nothing to do: none of 1 experiments has changed"),
@@ -53,7 +53,7 @@ def test_a_spec_that_was_changed_and_changed_back_has_another_run_key_each_time(
         ({f"e{n}": Decision("run", "new") for n in range(7)}, {}, [], "e4 (new) and 2 more"),
     ],
 )
-def test_a_tick_says_what_it_did_and_why(
-    steps: dict[str, Decision], invalid: dict[str, str], waiting: list[str], said: str
+def test_a_tick_reports_what_it_did_and_why(
+    steps: dict[str, Decision], invalid: dict[str, str], waiting: list[str], message: str
 ) -> None:
-    assert said in summary(steps, invalid, waiting)
+    assert message in summary(steps, invalid, waiting)

@@ -42,7 +42,7 @@ def report(**fields: Any) -> QualityReport:
             "blocked: the status of the quality report is unknown, neither passed nor warning",
         ),
         ({"overall_score": None}, False, "blocked: the quality report has no overall score"),
-        # Where several rules apply, the first one gives the reason.
+        # If several rules apply, the first one gives the reason.
         (
             {"status": "failed", "blocking_issues": ("no key",), "overall_score": 0.1},
             False,
@@ -57,17 +57,16 @@ def report(**fields: Any) -> QualityReport:
         ),
     ],
 )
-def test_the_gate_looks_at_status_issues_and_score_in_this_order(
+def test_the_gate_evaluates_status_issues_and_score_in_this_order(
     fields: dict[str, Any], passed: bool, reason: str
 ) -> None:
-    """T23: one flag is not enough; a score of 0.10 with a blocking issue does not pass."""
+    """A passing status alone is not enough: a score of 0.10 with a blocking issue does not pass."""
     decision = gate(report(**fields))
     assert decision.passed is passed
     assert decision.reason.startswith(reason)
 
 
 def test_without_a_report_nothing_passes() -> None:
-    """T23."""
     assert not gate(None).passed
 
 
@@ -87,12 +86,12 @@ def test_without_a_report_nothing_passes() -> None:
         ({"overall_score": None, "warnings": ("a",)}, "blocked: the quality report has no overall score; issues: a"),
     ],
 )
-def test_what_blocks_is_said_with_the_score_and_the_first_three_issues(fields: dict[str, Any], message: str) -> None:
+def test_a_failure_names_the_score_and_the_first_three_issues(fields: dict[str, Any], message: str) -> None:
     assert gate(report(**fields)).reason == message
 
 
 @pytest.mark.parametrize(("count", "passes"), [(0, False), (29, False), (30, True), (None, True)])
-def test_the_rows_that_a_report_counts_are_those_of_the_table(count: int | None, passes: bool) -> None:
+def test_the_row_count_of_a_report_must_match_the_table(count: int | None, passes: bool) -> None:
     decision = decided(report(row_count=count), 30)
     assert decision.passed is passes
     assert passes or f"counts {count} rows, but the table has 30" in decision.reason
@@ -108,8 +107,7 @@ def test_the_rows_that_a_report_counts_are_those_of_the_table(count: int | None,
         {"qc_passed": True},
     ],
 )
-def test_a_report_that_is_none_is_not_read(fields: dict[str, Any]) -> None:
-    """T23."""
+def test_an_invalid_report_is_rejected(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         report(**fields)
 
@@ -171,7 +169,7 @@ def first(frame: pd.DataFrame, column: str, cells: list[Any]) -> pd.DataFrame:
         ("timeliness", table(), {"id": ["key"]}, 1.0),
     ],
 )
-def test_each_dimension_is_the_share_that_it_says(
+def test_each_dimension_is_the_documented_share(
     dimension: str, frame: pd.DataFrame, columns: dict[str, Any], score: float
 ) -> None:
     made = assess(dataset(frame, columns), "visits", NOW)
@@ -180,7 +178,7 @@ def test_each_dimension_is_the_share_that_it_says(
     assert made.overall_score == pytest.approx(overall)
 
 
-def test_a_low_dimension_warns_and_says_what_to_do() -> None:
+def test_a_low_dimension_warns_with_a_fix() -> None:
     made = assess(dataset(first(table(), "key", [5] * 12), ALL), "visits", NOW)
     assert made.status == "warning"
     assert made.failed_expectations == ("uniqueness at least 0.80",)
@@ -190,8 +188,7 @@ def test_a_low_dimension_warns_and_says_what_to_do() -> None:
     assert gate(made).passed
 
 
-def test_a_dimension_below_a_half_blocks_whatever_the_score() -> None:
-    """T23."""
+def test_a_dimension_below_one_half_blocks_at_any_score() -> None:
     made = assess(dataset(first(table(), "key", [5] * 30), ALL), "visits", NOW)
     assert (made.status, made.blocking_issues) == ("failed", ("uniqueness 0.2750 < 0.50",))
     assert made.overall_score is not None
@@ -199,7 +196,7 @@ def test_a_dimension_below_a_half_blocks_whatever_the_score() -> None:
     assert not gate(made).passed
 
 
-def test_a_report_comes_back_from_its_stored_form() -> None:
+def test_a_report_survives_being_stored() -> None:
     made = assess(dataset(table(), ALL), "visits", NOW)
     assert QualityReport.model_validate_json(made.model_dump_json()) == made
     assert assess(dataset(table(), ALL), "visits", NOW).report_id == made.report_id

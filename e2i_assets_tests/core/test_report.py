@@ -57,7 +57,7 @@ def with_start(report: ReportFacts, study: StudyResult | None = None, **changes:
     return dataclasses.replace(report, record=dataclasses.replace(record, start=start, study=study))
 
 
-def test_user_given_names_are_escaped_and_add_no_element_and_no_attribute() -> None:
+def test_user_supplied_names_are_escaped() -> None:
     plain, hostile = Page(report_page(report_facts())), Page(report_page(report_facts(HOSTILE)))
     assert tags(hostile) == tags(plain)
     assert "script" not in tags(hostile)
@@ -69,7 +69,7 @@ def test_user_given_names_are_escaped_and_add_no_element_and_no_attribute() -> N
     assert HOSTILE.description in hostile.text
 
 
-def test_the_page_fetches_nothing_and_its_policy_forbids_it() -> None:
+def test_the_page_loads_nothing_and_its_content_policy_forbids_requests() -> None:
     page = Page(report_page(report_facts()))
     sources = [attributes["src"] for _, attributes in page.elements if "src" in attributes]
     assert sources
@@ -79,13 +79,13 @@ def test_the_page_fetches_nothing_and_its_policy_forbids_it() -> None:
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def test_the_page_has_styles_for_small_screens_and_print() -> None:
+def test_the_page_has_styles_for_small_screens_and_for_print() -> None:
     html = report_page(report_facts())
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
     assert "@media print" in html
 
 
-def test_the_page_has_every_section_with_the_facts_of_the_training() -> None:
+def test_the_report_has_every_section_with_its_facts() -> None:
     report = report_facts()
     page = Page(report_page(report))
     assert {attributes.get("id") for tag, attributes in page.elements if tag == "h2"} == set(SECTIONS)
@@ -103,7 +103,7 @@ def test_the_page_has_every_section_with_the_facts_of_the_training() -> None:
         assert (f"{value:.4g}" if isinstance(value, float) else str(value)) in page.text
 
 
-def test_the_page_contains_every_picture_with_its_title() -> None:
+def test_every_plot_is_included_with_an_explanation() -> None:
     report = report_facts()
     html = report_page(report)
     assert set(report.record.pictures) <= set(PICTURES)
@@ -112,7 +112,7 @@ def test_the_page_contains_every_picture_with_its_title() -> None:
         assert PICTURES[file][0] in html
 
 
-def test_the_page_names_failed_steps_and_unmet_criteria() -> None:
+def test_missing_parts_and_failed_criteria_are_at_the_top() -> None:
     gone = dataclasses.replace(report_facts(), missing=["the log in MLflow is unavailable: no <answer>"])
     text = " ".join(Page(report_page(gone)).text.split())
     assert "Missing: the log in MLflow is unavailable: no <answer>" in text
@@ -126,7 +126,7 @@ def test_a_regression_has_a_report_too() -> None:
     assert "Predictions and residuals" in text
 
 
-def test_the_report_of_a_training_without_a_search_says_so() -> None:
+def test_a_training_without_a_search_reports_that_nothing_was_tuned() -> None:
     report = report_facts()
     hpo = report.record.hpo.model_copy(update={"hpo_completed": False, "hpo_stop_reason": "the search is off"})
     text = Page(report_page(with_start(report, study=None, hpo=hpo))).text
@@ -135,7 +135,7 @@ def test_the_report_of_a_training_without_a_search_says_so() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["random", "stratified", "group", "time", "group_time", "column"])
-def test_each_split_strategy_has_its_sentence(strategy: str) -> None:
+def test_each_split_strategy_has_a_description(strategy: str) -> None:
     report = report_facts()
     facts = report.record.facts.model_copy(update={"strategy": strategy})
     assert "Rows were split" in report_page(with_start(report, facts=facts))

@@ -1,4 +1,4 @@
-"""When a model is tuned again, and for how long, as tables."""
+"""The decision to tune a model again, and its budget, as tables."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The scale and the place of features and targets decide nothing about how good a model is, for any algorithm."""
+"""The scale and offset of features and targets do not change the quality of a model, for any algorithm."""
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,7 @@ def quality(name: str, x: pd.DataFrame, y: pd.Series, kind: str = "regression") 
 
 
 @pytest.mark.parametrize("name", REGRESSIONS)
-def test_the_scale_and_the_place_of_the_target_decide_nothing(name: str) -> None:
+def test_the_scale_and_offset_of_the_target_do_not_change_the_quality(name: str) -> None:
     x, y = table()
     expected = quality(name, x, y)
     assert expected > 0.85
@@ -49,7 +49,7 @@ def test_the_scale_and_the_place_of_the_target_decide_nothing(name: str) -> None
 
 
 @pytest.mark.parametrize(("name", "kind"), PAIRS)
-def test_the_scale_and_the_place_of_features_decide_nothing(name: str, kind: str) -> None:
+def test_the_scale_and_offset_of_features_do_not_change_the_quality(name: str, kind: str) -> None:
     x, y = table()
     y = y if kind == "regression" else y > y.median()
     expected = quality(name, x, y, kind)
@@ -58,8 +58,8 @@ def test_the_scale_and_the_place_of_features_decide_nothing(name: str, kind: str
 
 
 @pytest.mark.parametrize("name", [name for name in REGRESSIONS if registry.algorithm(name).family != "linear"])
-def test_codes_of_13_digits_and_clusters_of_them_are_told_apart(name: str) -> None:
-    """Half of the rows have codes that are 100 apart; those of the others, far away, differ enough by themselves."""
+def test_codes_of_13_digits_and_their_clusters_are_separated(name: str) -> None:
+    """Half of the rows have codes that are 100 apart; the codes of the others are far away and differ more."""
     draws = np.random.default_rng(1)
     place = draws.integers(0, 8, N)
     far = draws.random(N) < 0.5
@@ -70,7 +70,7 @@ def test_codes_of_13_digits_and_clusters_of_them_are_told_apart(name: str) -> No
     assert r2_score(y[TRAIN:][far[TRAIN:]], made.predict(x[TRAIN:][far[TRAIN:]])) > 0.9
 
 
-def test_a_model_with_numbers_that_are_close_together_is_stored_and_served(tmp_path) -> None:
+def test_a_model_of_closely_spaced_numbers_is_stored_and_served(tmp_path) -> None:
     x, y = table()
     x = x.assign(a=x["a"] * 1e-9, c=x["c"].where(x.index % 7 > 0))
     for name in ("XGBoost", "RandomForest", "Lasso"):
@@ -85,7 +85,7 @@ def test_a_model_with_numbers_that_are_close_together_is_stored_and_served(tmp_p
 @pytest.mark.parametrize(
     ("name", "parameters"), [("RandomForest", {"criterion": "poisson"}), ("Ridge", {"fit_intercept": False})]
 )
-def test_a_model_with_a_zero_of_its_own_keeps_it(name: str, parameters: dict[str, object]) -> None:
+def test_a_model_whose_loss_depends_on_zero_keeps_the_offset(name: str, parameters: dict[str, object]) -> None:
     x, y = table()
     counts = (y - y.min()).round()
     made = model(name, x, counts, **parameters)
@@ -93,14 +93,14 @@ def test_a_model_with_a_zero_of_its_own_keeps_it(name: str, parameters: dict[str
     assert made.target_scale == pytest.approx(float(counts[:TRAIN].std(ddof=0)))
 
 
-def test_ordinary_columns_are_left_as_they_are() -> None:
+def test_ordinary_columns_are_unchanged() -> None:
     x, y = table()
     whole = x.assign(a=np.arange(N), b=x["b"].round(2), c=x["c"] * 1e6, d=0.1 * np.arange(N) + 0.2)
     steps = model("XGBoost", whole, y).preprocessing.named_transformers_
     assert set(steps) == {"numeric", "categorical"}
 
 
-def test_the_unit_of_a_target_is_its_mean_and_deviation_at_any_size() -> None:
+def test_targets_are_scaled_by_mean_and_deviation_at_any_size() -> None:
     values = np.array([1.0, 2.0, 6.0])
     for size in (1e-300, 1e-5, 1.0, 1e5, 1e300):
         unit = target_unit(values * size)

@@ -1,4 +1,4 @@
-"""A search in which every trial fails: the contract names the cause and gives the defaults, for every algorithm."""
+"""A search in which every trial fails: the contract has the cause and the defaults, for every algorithm."""
 
 from dataclasses import replace
 from typing import Any
@@ -49,7 +49,7 @@ def rows(problem_type: Any, train: int = 40, validation: int = 20) -> SearchRows
 
 
 def searched(asked: Experiment, error: Exception, good: int = 0) -> StudyResult:
-    """Search with a metric that cannot be computed from its call ``good`` on; the first call is for the defaults."""
+    """Search with a metric that raises from call ``good`` on; the first call evaluates the defaults."""
     calls = iter(range(10**6))
 
     def broken(truth: Any, prediction: Any) -> float:
@@ -93,14 +93,14 @@ def test_the_defaults_are_trained_and_the_cause_is_in_the_contract(
         (RuntimeError("no"), "hpo_error"),
     ],
 )
-def test_the_contract_has_a_word_for_the_cause(error: Exception, word: str) -> None:
+def test_the_contract_names_the_cause(error: Exception, word: str) -> None:
     asked = experiment("Ridge", "regression", 3)
     output = tuning.hpo_output(asked, "a" * 64, searched(asked, error))
     assert output.error_type == word
     assert str(error) in str(output.error)
 
 
-def test_a_study_broken_off_after_good_trials_trains_the_best_of_them_and_says_why_it_ended() -> None:
+def test_a_study_aborted_after_completed_trials_trains_the_best_and_reports_why() -> None:
     asked = experiment("Ridge", "regression", 30)
     result = searched(asked, ValueError("no"), good=4)
     output = tuning.hpo_output(asked, "a" * 64, result)
@@ -108,7 +108,7 @@ def test_a_study_broken_off_after_good_trials_trains_the_best_of_them_and_says_w
     assert "too many failures in a row: 10 of 13 trials failed" in str(output.hpo_stop_reason)
 
 
-def test_a_study_without_time_for_a_trial_names_that_and_no_error() -> None:
+def test_a_study_without_time_for_a_trial_reports_a_timeout() -> None:
     asked = experiment("Ridge", "regression", 3, ", timeout_hours: 1.0e-9")
     result = search(
         tuning.objective(asked, rows("regression")), tuning.plan(asked, "a"), optuna.storages.InMemoryStorage()
@@ -119,12 +119,12 @@ def test_a_study_without_time_for_a_trial_names_that_and_no_error() -> None:
 
 
 @pytest.mark.parametrize(("train", "validation", "which"), [(0, 20, "train"), (40, 0, "validation")])
-def test_rows_that_are_not_there_are_named(train: int, validation: int, which: str) -> None:
+def test_an_empty_split_is_named(train: int, validation: int, which: str) -> None:
     asked = experiment("Ridge", "regression", 3)
     with pytest.raises(MissingHpoData, match=f"there are no {which} rows"):
         tuning.scheme(asked, rows("regression", train, validation))
 
 
-def test_an_algorithm_that_cannot_do_the_problem_is_unsupported() -> None:
+def test_an_unsupported_problem_type_is_reported_as_unsupported() -> None:
     with pytest.raises(UnsupportedAlgorithm, match="Ridge cannot do binary_classification"):
         registry.algorithm("Ridge").estimator({}, "binary_classification")

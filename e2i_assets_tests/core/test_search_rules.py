@@ -1,4 +1,4 @@
-"""What may be searched for: every combination that would not work is refused before anything runs, with the reason."""
+"""The rules of search settings: every unsupported combination is rejected with a reason before anything runs."""
 
 from typing import get_args
 
@@ -55,13 +55,13 @@ def broken(hpo, target="y"):
         ("{pruner: median, objectives: [f1]}", "hpo.pruner", "cannot be used with hpo.objectives"),
     ],
 )
-def test_a_search_that_would_not_work_is_refused(hpo, where, rule):
+def test_an_unsupported_search_is_rejected(hpo, where, rule):
     found = broken(hpo)
     assert [place for place, _ in found] == [where]
     assert rule in found[0][1]
 
 
-def test_what_a_target_is_cut_from_has_no_groups():
+def test_the_source_column_of_a_binned_target_cannot_define_groups():
     cut = "{name: long, column: days, bins: [7], labels: [short, long]}"
     found = broken("{objectives: [{name: fairness_gap, column: days}]}", target=cut)
     assert [where for where, _ in found] == ["hpo.objectives.0.column"]
@@ -78,21 +78,20 @@ def test_what_a_target_is_cut_from_has_no_groups():
         "{sampler: cmaes, constraints: {model_size: 5}}",
     ],
 )
-def test_a_search_that_works_is_read_and_survives_being_stored(hpo):
+def test_a_supported_search_is_read_and_survives_being_stored(hpo):
     experiment = read(hpo)
     again = experiment_from(experiment.model_dump(mode="json"), "stored")
     assert again == experiment
     assert again.spec_hash == experiment.spec_hash
 
 
-def test_the_pruner_is_the_one_that_such_a_search_can_have():
-    """Optuna compares trials on their way by one number."""
+def test_the_default_pruner_suits_the_search():
+    """Optuna compares intermediate values by one number only."""
     assert read("{}").hpo.used_pruner == "median"
     assert read("{objectives: [model_size]}").hpo.used_pruner == "none"
     assert read("{pruner: hyperband}").hpo.used_pruner == "hyperband"
 
 
-def test_every_name_that_a_file_may_have_is_one_that_works():
-    """T11."""
+def test_every_allowed_name_works():
     assert set(get_args(Sampler)) == set(SAMPLERS)
     assert set(get_args(Pruner)) == set(PRUNERS)

@@ -1,4 +1,4 @@
-"""Search spaces: judged as a whole before the first trial, and what makes one value legal."""
+"""Search spaces: validated as a whole before the first trial, and the rules for a legal value."""
 
 import json
 
@@ -42,25 +42,25 @@ LEGAL = {"rounds": 100, "rate": 0.1, "share": 0.8, "kind": "a"}
     ],
 )
 def test_a_mistake_is_named_with_its_rule(definition, rule):
-    """T6: an impossible definition is an error, not a warning."""
+    """An impossible definition is an error, not a warning."""
     with pytest.raises(SearchSpaceInvalid, match=rule):
         parse_space({"parameter": definition})
 
 
 def test_all_mistakes_are_named_at_once():
-    """T6: one round of corrections is enough."""
+    """All mistakes can be fixed in one round."""
     with pytest.raises(SearchSpaceInvalid) as error:
         parse_space({"a": {"type": "int", "low": 5, "high": 1}, "b": {"type": "nothing"}, "c": 3})
     assert [violation.where for violation in error.value.violations] == ["a", "b", "c"]
 
 
-def test_a_circle_of_conditions_is_refused():
+def test_a_cycle_of_conditions_is_rejected():
     choice = {"type": "categorical", "choices": ["x"]}
     with pytest.raises(SearchSpaceInvalid, match="depends on itself"):
         parse_space({"a": {**choice, "when": {"b": ["x"]}}, "b": {**choice, "when": {"a": ["x"]}}})
 
 
-def test_a_space_survives_being_written_down():
+def test_a_space_survives_serialisation():
     assert parse_space(as_documents(SPACE)) == SPACE
 
 
@@ -80,7 +80,7 @@ def test_a_space_survives_being_written_down():
     ],
 )
 def test_an_illegal_value_is_named(change, where):
-    """T13: off the grid, out of range, of another type, missing or not applicable."""
+    """The value is off the grid, out of range, of another type, missing or not applicable."""
     assert [violation.where for violation in violations({**LEGAL, **change}, SPACE)] == [where]
 
 
@@ -89,7 +89,7 @@ def test_a_legal_configuration_has_no_violation(change):
     assert violations({**LEGAL, **change}, SPACE) == []
 
 
-def test_rounds_that_early_stopping_left_need_not_lie_on_the_grid():
+def test_rounds_after_early_stopping_may_be_off_the_grid():
     assert violations({**LEGAL, "rounds": 37}, SPACE, exempt_from_grid=frozenset({"rounds"})) == []
     assert violations({**LEGAL, "rounds": 501}, SPACE, exempt_from_grid=frozenset({"rounds"})) != []
 
@@ -109,8 +109,8 @@ def test_rounds_that_early_stopping_left_need_not_lie_on_the_grid():
         ({"rate": "fast"}, {}),
     ],
 )
-def test_a_foreign_configuration_is_clipped_to_the_grid_or_dropped(foreign, legal):
-    """T21: never out of range."""
+def test_a_configuration_of_another_space_is_clipped_to_the_grid_or_dropped(foreign, legal):
+    """The result is never out of range."""
     values, notes = brought_into(foreign, SPACE)
     assert values == legal
     assert bool(notes) == (values != foreign) or "extra" in foreign
@@ -120,7 +120,7 @@ RANGE = {"type": "int", "low": 1, "high": 3}
 
 
 def growers():
-    """Trees that grow by depth have one, trees that grow by leaves have a number of them."""
+    """Return a space in which depth-wise trees have a depth, and leaf-wise trees a number of leaves."""
     return parse_space(
         {
             "grow_policy": {"type": "categorical", "choices": ["depthwise", "lossguide"]},
@@ -133,7 +133,7 @@ def growers():
     )
 
 
-def test_a_parameter_that_is_not_drawn_takes_the_value_that_it_is_otherwise():
+def test_a_parameter_that_is_not_sampled_takes_its_otherwise_value():
     assert settled({"grow_policy": "depthwise", "max_depth": 4}, growers()) == {
         **{"grow_policy": "depthwise", "max_depth": 4},
         **{"max_leaves": 0},
@@ -145,8 +145,8 @@ def test_a_parameter_that_is_not_drawn_takes_the_value_that_it_is_otherwise():
 
 
 @pytest.mark.parametrize("value", [0, None, "none", False])
-def test_what_a_parameter_is_otherwise_survives_being_written_down(value):
-    """Null is a value, and not the absence of one."""
+def test_an_otherwise_value_survives_serialisation(value):
+    """Null is a value and differs from a missing key."""
     space = parse_space(
         {"kind": {"type": "categorical", "choices": ["a", "b"]}, "x": {**RANGE, "when": {"kind": ["b"]}}}
         | {"y": {**RANGE, "when": {"kind": ["b"]}, "otherwise": value}}
@@ -168,13 +168,13 @@ def test_what_a_parameter_is_otherwise_survives_being_written_down(value):
         ({"grow_policy": "depthwise", "max_depth": 4}, ["max_leaves"]),
     ],
 )
-def test_a_parameter_that_is_not_drawn_is_legal_only_as_what_it_is_otherwise(values, wrong):
+def test_a_parameter_that_is_not_sampled_must_have_its_otherwise_value(values, wrong):
     found = violations(values, growers(), defaults={"max_depth": 6})
     assert [violation.where for violation in found] == wrong
 
 
-def test_nothing_waits_for_the_value_that_another_is_otherwise():
-    """A grandchild is drawn when its parent was, not when its parent happens to be what it waits for."""
+def test_a_condition_ignores_the_otherwise_value_of_its_parent():
+    """A grandchild is sampled if its parent was sampled, not if the parent's `otherwise` value meets the condition."""
     space = parse_space(
         {
             "a": {"type": "categorical", "choices": ["x", "y"]},
@@ -194,7 +194,7 @@ def test_nothing_waits_for_the_value_that_another_is_otherwise():
         ({**RANGE, "when": {"kind": [True]}}, "cannot take"),
     ],
 )
-def test_a_condition_that_makes_no_sense_is_refused(definition, rule):
+def test_an_invalid_condition_is_rejected(definition, rule):
     with pytest.raises(SearchSpaceInvalid, match=rule):
         parse_space({"kind": {"type": "categorical", "choices": [1, "b"]}, "x": definition})
 
@@ -204,7 +204,7 @@ numbers = st.integers(-50, 50)
 
 @st.composite
 def definitions(draw):
-    """A legal dimension of any kind: grids that do not meet their top, logarithms, null among the choices."""
+    """Return a legal dimension of any kind: grids that do not reach their maximum, log scales, null as a choice."""
     kind = draw(st.sampled_from(["int", "int_log", "int_step", "float", "float_log", "float_step", "categorical"]))
     if kind == "categorical":
         return {
@@ -225,8 +225,8 @@ def definitions(draw):
 
 @given(st.dictionaries(st.sampled_from("abcdef"), definitions(), min_size=1), st.integers(0, 1000))
 @settings(max_examples=60, deadline=None)
-def test_whatever_is_drawn_is_legal_and_stays_so(raw, seed):
-    """T6: log, step and choices are all kept, and the space that is written down draws the same."""
+def test_every_sampled_value_is_legal_also_after_serialisation(raw, seed):
+    """Log, step and choices are kept, and the serialised space samples the same values."""
     space = parse_space(raw)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Segments: each part has the metrics of its own rows, small ones are marked and compared with nothing."""
+"""Segments: each has the metrics of its own rows; small segments are marked and not compared."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from e2i_assets.core.metrics import Array, Prediction
 
 
 def rows(n: int = 600) -> tuple[Array, Prediction, Array]:
-    """Two large regions, of which the model understands one, and a small one."""
+    """Return the rows of two large regions, one of which the model predicts well, and of a small one."""
     random = np.random.default_rng(0)
     region = np.array(["north"] * (n // 2) + ["south"] * (n // 2 - 10) + ["island"] * 10)
     y = random.integers(0, 2, n)
@@ -24,7 +24,7 @@ def found(threshold: float | None = 0.4) -> dict[str, SegmentEvaluation]:
     return {one.segment: one for one in of}
 
 
-def test_a_segment_has_the_metrics_of_its_own_rows_at_the_threshold_of_the_whole() -> None:
+def test_a_segment_has_the_metrics_of_its_own_rows_at_the_overall_threshold() -> None:
     y, prediction, region = rows()
     south = region == "south"
     own = Prediction(prediction.labels[south], prediction.scores[south])  # type: ignore[index]
@@ -41,7 +41,7 @@ def test_the_largest_segment_comes_first_and_the_same_seed_gives_the_same_interv
     assert north.intervals["roc_auc"].low < north.metrics["roc_auc"] < north.intervals["roc_auc"].high
 
 
-def test_a_small_segment_is_marked_has_no_interval_and_is_compared_with_nothing() -> None:
+def test_a_small_segment_is_marked_and_has_no_interval_and_no_comparison() -> None:
     segments = list(found().values())
     assert [one.is_small for one in segments] == [False, False, True]
     assert segments[2].intervals == {}
@@ -51,7 +51,7 @@ def test_a_small_segment_is_marked_has_no_interval_and_is_compared_with_nothing(
     assert gap.beyond_chance
 
 
-def test_a_large_segment_with_hardly_any_positive_row_is_small() -> None:
+def test_a_large_segment_with_few_positive_rows_is_marked_small() -> None:
     y = np.array([1] * 100 + [0] * 197 + [1] * 3)
     even = Prediction(np.zeros(300, int), np.full((300, 2), 0.5))
     part = np.array(["a"] * 100 + ["b"] * 200)
@@ -61,7 +61,7 @@ def test_a_large_segment_with_hardly_any_positive_row_is_small() -> None:
     ]
 
 
-def test_of_an_error_the_smallest_is_the_best_and_equal_parts_do_not_differ_beyond_chance() -> None:
+def test_an_error_metric_is_best_when_smallest_and_equal_segments_do_not_differ() -> None:
     random = np.random.default_rng(1)
     y, part = random.normal(0, 1, 400), np.array(["a", "b"] * 200)
     of = segment_evaluations("regression", y, Prediction(y + random.normal(0, 1, 400)), {"part": part})
@@ -72,7 +72,7 @@ def test_of_an_error_the_smallest_is_the_best_and_equal_parts_do_not_differ_beyo
 
 
 @pytest.mark.parametrize("size", [MINIMUM_ROWS - 1, MINIMUM_ROWS])
-def test_one_segment_alone_has_no_gap(size: int) -> None:
+def test_a_single_segment_has_no_gap(size: int) -> None:
     y = np.arange(float(size))
     of = segment_evaluations("regression", y, Prediction(y + 1), {"part": np.array(["a"] * size)})
     assert [one.is_small for one in of] == [size < MINIMUM_ROWS]

@@ -1,4 +1,4 @@
-"""Words for nothing, numbers as text, and sentinels: settled by the rows where certain, else by the experiment."""
+"""Missing-value words, numbers as text, and sentinels: resolved from the rows if certain, else by the experiment."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def mistake(column: Any = None, table: pd.DataFrame = TABLE, **changes: Any) -> 
 
 @pytest.mark.parametrize("word", ["?", "unknown", "-", "n.a.", "#DIV/0!", "missing", "."])
 @pytest.mark.parametrize("source", [CSV, PARQUET], ids=["csv", "parquet"])
-def test_a_column_of_numbers_with_other_words_is_refused_until_the_experiment_settles_it(
+def test_a_column_of_numbers_with_other_words_is_rejected_until_the_experiment_declares_it(
     word: str, source: dict[str, Any]
 ) -> None:
     column = WEIGHTS.mask(EVERY_20TH, word)
@@ -68,12 +68,14 @@ def test_a_column_of_numbers_with_other_words_is_refused_until_the_experiment_se
 
 @pytest.mark.parametrize("word", ["NA", "N/A", "NULL", "None", "nan", "#N/A", "<NA>", "", "  ", " NA "])
 @pytest.mark.parametrize("source", [CSV, PARQUET], ids=["csv", "parquet"])
-def test_the_usual_words_for_nothing_need_no_word_in_a_column_of_numbers(word: str, source: dict[str, Any]) -> None:
+def test_the_usual_missing_value_words_need_no_declaration_in_a_column_of_numbers(
+    word: str, source: dict[str, Any]
+) -> None:
     made = dataset(WEIGHTS.mask(EVERY_20TH, word), source=source)
     assert made.frame["w"].isna().tolist() == EVERY_20TH.tolist()
 
 
-def test_few_numbers_with_a_word_may_be_codes() -> None:
+def test_a_few_numbers_with_a_word_may_be_codes() -> None:
     column = pd.Series(RANDOM.choice(["0", "1", "2", "3+"], ROWS))
     assert str(dataset(column).frame["w"].dtype) == "category"
     rare = pd.Series(RANDOM.choice(["1", "2", "3"], ROWS)).mask(EVERY_20TH, "A")
@@ -118,7 +120,7 @@ def test_a_column_that_is_mostly_numbers_is_never_free_text() -> None:
     ],
 )
 @pytest.mark.parametrize("source", [CSV, PARQUET], ids=["csv", "parquet"])
-def test_numbers_are_read_as_people_write_them(
+def test_numbers_are_read_in_common_notations(
     column: pd.Series, first: float, note: str, source: dict[str, Any]
 ) -> None:
     table = TABLE if source == CSV else TABLE.assign(other=WHOLE.map("{:,}.5".format))
@@ -128,7 +130,7 @@ def test_numbers_are_read_as_people_write_them(
 
 
 @pytest.mark.parametrize("source", [CSV, PARQUET], ids=["csv", "parquet"])
-def test_a_sign_that_may_be_the_decimal_sign_or_part_thousands_is_asked_for(source: dict[str, Any]) -> None:
+def test_an_ambiguous_decimal_or_thousands_separator_must_be_declared(source: dict[str, Any]) -> None:
     whole = TABLE.assign(cost=TABLE["cost"].round().astype(int))
     column = WHOLE.map("{:,}".format)
     assert "a comma may separate decimals or thousands" in mistake(column, whole, source=source)
@@ -141,25 +143,25 @@ def test_a_sign_that_may_be_the_decimal_sign_or_part_thousands_is_asked_for(sour
     assert "a dot may separate decimals or thousands" in mistake(column.str.replace(",", "."), dotted, source=source)
 
 
-def test_a_csv_file_says_its_signs_for_all_columns() -> None:
+def test_the_separators_of_a_csv_source_apply_to_all_columns() -> None:
     whole = TABLE.assign(cost=TABLE["cost"].round().astype(int))
     told = {"csv": {"path": "a.csv", "decimal": ",", "thousands": "."}}
     assert dataset(WHOLE.map("{:,}".format).str.replace(",", "."), whole, source=told).frame["w"].iloc[0] == WHOLE[0]
     assert "contains numbers in" in mistake(WEIGHTS.where(np.arange(ROWS) < 10, "7,5"), whole, source=told)
 
 
-def test_mixed_units_are_shown() -> None:
+def test_mixed_units_are_reported() -> None:
     assert "contains numbers with 'kg'" in mistake((WEIGHTS + " kg").mask(EVERY_20TH, "150 lb"))
     assert "'€5' (10:" in mistake(WHOLE.map("${}".format).mask(EVERY_20TH, "€5"))
 
 
 @pytest.mark.parametrize("codes", ["A{:04d}", "{:04d}A{:02d}", "1.2.{}", "10.0.0.{}", "2026-01-{:02d}", "{} Main St"])
-def test_codes_dates_and_addresses_are_no_numbers(codes: str) -> None:
+def test_codes_dates_and_addresses_are_not_numbers(codes: str) -> None:
     column = pd.Series([codes.format(number, number % 90) for number in range(ROWS)])
     assert "w" not in dataset(column).features
 
 
-def test_a_code_keeps_its_leading_zeros_where_it_is_a_category_or_a_key() -> None:
+def test_a_code_keeps_its_leading_zeros_as_a_category_or_a_key() -> None:
     column = pd.Series(RANDOM.choice(["007", "08", "9"], ROWS))
     assert set(dataset(column, columns={"categorical": ["w"]}).frame["w"].cat.categories) == {"007", "08", "9"}
     assert set(dataset(column, columns={"group": "w"}).frame["w"]) == {"007", "08", "9"}
@@ -169,7 +171,7 @@ def test_a_code_keeps_its_leading_zeros_where_it_is_a_category_or_a_key() -> Non
 CLASSES = pd.Series(RANDOM.choice(["None", "NA", "mild", "severe"], ROWS))
 
 
-def test_a_word_for_nothing_is_a_class_unless_the_experiment_says_otherwise() -> None:
+def test_a_missing_value_word_is_a_class_unless_the_experiment_declares_it_missing() -> None:
     table = TABLE.assign(grade=CLASSES)
     multiclass: dict[str, Any] = {"target": "grade", "problem_type": "multiclass_classification"}
     made = dataset(table=table, **multiclass)
@@ -183,14 +185,14 @@ def test_a_word_for_nothing_is_a_class_unless_the_experiment_says_otherwise() ->
     assert dataset(table=rare, source=told, **multiclass).rows_without_target == 10
 
 
-def test_two_classes_and_a_word_are_refused_with_the_line_to_write() -> None:
+def test_two_classes_and_a_missing_value_word_are_rejected_with_the_line_to_add() -> None:
     table = TABLE.assign(kind=TABLE["kind"].mask(EVERY_20TH, "NA"))
     binary: dict[str, Any] = {"target": "kind", "problem_type": "binary_classification"}
     assert "if 'NA' means a missing value, write columns: {missing: {kind: ['NA']}}" in mistake(table=table, **binary)
     assert dataset(table=table, columns={"missing": {"kind": ["NA"]}}, **binary).rows_without_target == 10
 
 
-def test_a_word_is_a_value_of_a_declared_category_and_nothing_in_another_column_of_a_csv() -> None:
+def test_a_word_is_a_value_of_a_declared_category_and_missing_in_other_csv_columns() -> None:
     column = TABLE["plan"].mask(EVERY_20TH, "None")
     declared = dataset(column, columns={"categorical": ["w"]}).frame["w"]
     assert "None" in declared.cat.categories
@@ -200,7 +202,7 @@ def test_a_word_is_a_value_of_a_declared_category_and_nothing_in_another_column_
     assert "None" in dataset(column, columns={"missing": {"w": []}}).frame["w"].cat.categories
 
 
-def test_a_target_of_numbers_with_a_word_is_refused_until_it_is_settled() -> None:
+def test_a_target_of_numbers_with_a_word_is_rejected_until_declared() -> None:
     table = TABLE.assign(cost=TABLE["cost"].round(2).astype(str).mask(EVERY_20TH, "unknown"))
     assert mistake(table=table).startswith("target: 'cost' contains numbers in 190 of 200 cells")
     made = dataset(table=table, columns={"missing": {"cost": ["unknown"]}})
@@ -208,7 +210,7 @@ def test_a_target_of_numbers_with_a_word_is_refused_until_it_is_settled() -> Non
 
 
 @pytest.mark.parametrize("value", [-999, 9999, -9, 99999, 999.0, -99])
-def test_a_number_that_stands_for_nothing_is_pointed_out(value: float) -> None:
+def test_a_sentinel_number_is_reported(value: float) -> None:
     column = pd.Series(RANDOM.normal(0, 1, ROWS)).mask(EVERY_20TH, value)
     notes = dataset(column).notes
     expected = "lies far from the others" if abs(value) > 10 else None
@@ -217,12 +219,12 @@ def test_a_number_that_stands_for_nothing_is_pointed_out(value: float) -> None:
     assert (made.frame["w"].isna().sum(), made.notes) == (10, ())
 
 
-def test_a_number_among_its_like_is_not_pointed_out() -> None:
+def test_a_number_within_the_usual_range_is_not_reported() -> None:
     assert dataset(pd.Series(RANDOM.integers(900, 1100, ROWS)).mask(EVERY_20TH, 999)).notes == ()
     assert dataset(pd.Series(RANDOM.normal(0, 1, ROWS)).mask(np.arange(ROWS) == 7, -999)).notes == ()
 
 
-def test_newer_rows_are_read_in_the_same_way() -> None:
+def test_newer_rows_are_read_with_the_same_rules() -> None:
     asked = experiment(columns={"missing": {"w": ["?"]}}, watch={"recent": {"csv": "new.csv"}})
     raw = TABLE.assign(w=WEIGHTS.str.replace(".", ",").mask(EVERY_20TH, "?"))
     blank = TABLE.assign(w=0.5)[["age", "w"]][:0]

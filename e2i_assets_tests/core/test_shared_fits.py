@@ -1,4 +1,4 @@
-"""Fits share the binned rows, in one thread or in many, and give what the libraries' own interfaces would give."""
+"""Fits share binned rows across threads and give the results of the libraries' own interfaces."""
 
 import importlib
 import threading
@@ -45,7 +45,7 @@ def values(rows, fit):
 
 
 def drawn(name, count=4):
-    """Parameter sets that differ, of which some ask for bins of their own."""
+    """Return different parameter sets, some of which need separate bins."""
     algorithm = registry.algorithm(name)
     sets = []
     for i in range(count):
@@ -63,7 +63,7 @@ def drawn(name, count=4):
 
 
 def with_categories(rows, x):
-    """The matrix as both libraries like it best: a table whose categories say that they are some."""
+    """Return the matrix as a table with categorical columns, the native input of both libraries."""
     frame = pd.DataFrame(x)
     for position in rows.prepared_data.categories:
         codes = frame[position].fillna(-1).astype(int)
@@ -78,7 +78,7 @@ def plain_estimator(name, parameters, problem_type):
 
 @pytest.mark.parametrize(("name", "problem_type"), BOOSTED)
 def test_a_booster_predicts_what_the_librarys_own_interface_predicts(name, problem_type):
-    """T9: sharing the bins changes no result."""
+    """Shared bins do not change the result."""
     rows = prepared(name, problem_type)
     algorithm = registry.algorithm(name)
     parameters = merged(algorithm.default_values, {"n_estimators": 40, "reg_lambda": 0.3}, algorithm.fixed_values)
@@ -99,8 +99,8 @@ def test_a_booster_predicts_what_the_librarys_own_interface_predicts(name, probl
 
 
 @pytest.mark.parametrize("name", BOOSTERS)
-def test_a_booster_parts_categories_that_no_order_of_codes_parts(name):
-    """One split puts every second of twelve categories on one side; codes in their order would need eleven."""
+def test_a_booster_splits_categories_that_no_threshold_on_codes_separates(name):
+    """One categorical split separates alternate categories of twelve; thresholds on codes would need eleven splits."""
     draw = np.random.default_rng(3)
     codes = draw.integers(0, 12, 2000)
     frame = pd.DataFrame({"town": [f"t{code:02d}" for code in codes], "noise": draw.normal(size=2000)})
@@ -121,7 +121,7 @@ def test_a_booster_parts_categories_that_no_order_of_codes_parts(name):
 
 @pytest.mark.parametrize(("name", "problem_type"), BOOSTED)
 def test_early_stopping_ends_at_the_round_that_the_librarys_own_interface_ends_at(name, problem_type):
-    """T7: the shared bins and our own loop stop where the plain estimator stops."""
+    """Shared bins with our own training loop stop at the same round as the plain estimator."""
     rows = prepared(name, problem_type)
     algorithm = registry.algorithm(name)
     parameters = merged(algorithm.default_values, {"n_estimators": 300, "learning_rate": 0.2}, algorithm.fixed_values)
@@ -145,9 +145,9 @@ def test_early_stopping_ends_at_the_round_that_the_librarys_own_interface_ends_a
 
 @pytest.mark.parametrize("workers", [2, 4])
 @pytest.mark.parametrize(("name", "problem_type"), PAIRS)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # what converges is not the point here
-def test_fits_at_the_same_time_are_the_fits_one_after_the_other(name, problem_type, workers):
-    """Threads share one bench: every prediction, at every rung, is the same to the last bit."""
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # convergence does not matter here
+def test_concurrent_fits_equal_sequential_fits(name, problem_type, workers):
+    """Threads share one fit context: every prediction at every report is bit-identical."""
 
     def outcome(rows, parameters):
         seen = []
@@ -181,8 +181,8 @@ def test_the_rows_are_binned_once_for_all_fits_with_the_same_bins(name):
 
 
 @pytest.mark.parametrize("name", BOOSTERS)
-def test_no_setting_of_one_fit_stays_with_the_next(name):
-    """A leaf of at least 300 rows must not take features away from the fit after it."""
+def test_no_setting_of_one_fit_affects_the_next(name):
+    """A minimum leaf size of 300 rows must not remove features from the next fit."""
     algorithm = registry.algorithm(name)
     large = {"LightGBM": {"min_child_samples": 300}, "XGBoost": {"min_child_weight": 300}}[name]
     plain = merged(algorithm.default_values, {"n_estimators": 20}, algorithm.fixed_values)
@@ -200,14 +200,14 @@ def test_no_setting_of_one_fit_stays_with_the_next(name):
         ("LightGBM", {"scale_pos_weight": 3}, "[scale_pos_weight: 3]"),
     ],
 )
-def test_the_weight_of_the_rarer_class_reaches_lightgbm(name, given, expected):
+def test_the_weight_of_the_minority_class_reaches_lightgbm(name, given, expected):
     rows = prepared(name, "binary_classification")
     algorithm = registry.algorithm(name)
     fit = rows.fit(merged(algorithm.default_values, {"n_estimators": 5, **given}, algorithm.fixed_values))
     assert expected in fit.estimator.booster_.model_to_string()
 
 
-def test_the_weight_of_the_rarer_class_reaches_xgboost():
+def test_the_weight_of_the_minority_class_reaches_xgboost():
     rows = prepared("XGBoost", "binary_classification")
     algorithm = registry.algorithm("XGBoost")
     plain = merged(algorithm.default_values, {"n_estimators": 5}, algorithm.fixed_values)
@@ -216,8 +216,8 @@ def test_the_weight_of_the_rarer_class_reaches_xgboost():
 
 
 @pytest.mark.parametrize("name", [name for name in registry.names() if name not in ("Ridge", "Lasso")])
-def test_a_class_that_the_train_rows_lack_keeps_its_column(name):
-    """A fold of a rare class still predicts a probability for each class of the dataset."""
+def test_a_class_missing_in_the_train_rows_keeps_its_column(name):
+    """A fold without a rare class still predicts a probability for each class of the dataset."""
     frame, target = table("multiclass_classification")
     train = target[:600] != 1
     parts = (Rows(frame[:600][train], target[:600][train]), Rows(frame[600:], target[600:]))
@@ -231,7 +231,7 @@ def test_a_class_that_the_train_rows_lack_keeps_its_column(name):
     assert rows.model(fit).predict_proba(frame).shape == (900, 3)
 
 
-def test_a_value_is_made_once_however_many_ask_at_a_time():
+def test_a_cached_value_is_computed_once_for_concurrent_calls():
     binned, made, start = Binned(), [], threading.Barrier(4)
 
     def ask(_):
@@ -243,7 +243,7 @@ def test_a_value_is_made_once_however_many_ask_at_a_time():
     assert len(answers) == len(made) == 1
 
 
-def test_the_value_that_was_unused_for_longest_makes_room():
+def test_the_least_recently_used_value_is_evicted():
     binned, made = Binned(kept=2), []
     for key in (1, 2, 1, 3, 1, 2):
         binned.once(key, lambda key=key: made.append(key))

@@ -1,4 +1,4 @@
-"""Figures of the size 8e-5 and of 1e12 are shown, compared and judged alike."""
+"""Figures of the sizes 8e-5 and 1e12 are formatted, compared and evaluated in the same way."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Splits of any rows: shares, whole entities, order of time, and places that no new row and no correction changes."""
+"""Splits of any rows: shares, whole entities, time order, and assignments that new or corrected rows do not change."""
 
 import itertools
 
@@ -17,7 +17,7 @@ SHAPES = {"seed": st.integers(0, 2**16), "rows": st.integers(200, 900), "new": s
 
 
 def table(rows: int, seed: int, first: int = 0) -> pd.DataFrame:
-    """Rows from number ``first`` on: visits of persons who come for about a tenth of the time."""
+    """Return rows from number ``first`` on: visits of persons, each active for about a tenth of the time."""
     draws = np.random.default_rng([seed, first])
     number = np.arange(first, first + rows)
     when = number + draws.integers(0, 3, rows)
@@ -60,14 +60,14 @@ def test_new_rows_and_corrected_labels_move_no_old_row(how: str, seed: int, rows
 @pytest.mark.parametrize("how", [how for how in STRATEGIES if how != "column"])
 @settings(max_examples=40, deadline=None)
 @given(**SHAPES)
-def test_shares_hold_entities_stay_whole_and_time_runs_forward(how: str, seed: int, rows: int, new: int) -> None:
-    # What lies in several periods is left out in lumps, of which a small table has few.
+def test_shares_entities_and_time_order_are_kept(how: str, seed: int, rows: int, new: int) -> None:
+    # Entities in several periods are left out as a whole, and a small table has few of them.
     frame = table(rows + (1600 if how == "group_time" else 400), seed)
     found = placed(frame, how, seed)
     assert violations(found, frame["when"] if "time" in how else None) == []
 
 
-def test_lumps_that_are_left_out_of_a_small_table_are_named_as_the_reason() -> None:
+def test_large_left_out_entities_of_a_small_table_are_named_as_the_reason() -> None:
     """Found by the test above, once in thousands of tables of such a size."""
     frame = table(686, 662)
     (found,) = violations(placed(frame, "group_time", 662), frame["when"])
@@ -77,15 +77,15 @@ def test_lumps_that_are_left_out_of_a_small_table_are_named_as_the_reason() -> N
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**16), parts=st.lists(st.integers(1, 60), min_size=1, max_size=6))
-def test_large_entities_are_placed_where_there_is_room(seed: int, parts: list[int]) -> None:
-    """Whatever is large, the many small ones make up for it: shares hold whenever train has room for the large ones."""
+def test_large_entities_are_assigned_within_the_shares(seed: int, parts: list[int]) -> None:
+    """Many small entities compensate for large ones: shares are kept if train has room for the large ones."""
     sizes = [*parts, *[1] * (sum(parts) + 100)]
     entities = pd.Series(np.repeat([f"e{number}" for number in range(len(sizes))], sizes))
     found = assign(entities.sample(frac=1, random_state=seed).reset_index(drop=True), "group", seed)
     assert violations(found) == []
 
 
-def test_entities_that_fill_the_roles_exactly_do_so() -> None:
+def test_entities_that_fit_the_shares_exactly_fill_them() -> None:
     entities = pd.Series(np.repeat([f"e{number}" for number in range(20)], 30))
     found = {seed: assign(entities, "group", seed) for seed in range(20)}
     for one in found.values():
@@ -110,8 +110,8 @@ def test_few_different_times_are_named_as_the_reason() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**16), gap=st.integers(0, 30), per_day=st.integers(1, 5))
-@example(seed=1, gap=24, per_day=1)  # here the rows in the gaps leap with where the cuts lie
-def test_between_two_roles_lies_the_gap_and_the_shares_still_hold(seed: int, gap: int, per_day: int) -> None:
+@example(seed=1, gap=24, per_day=1)  # here the number of rows in the gaps changes sharply with the cut positions
+def test_the_gap_separates_two_splits_and_the_shares_are_kept(seed: int, gap: int, per_day: int) -> None:
     days = np.sort(np.random.default_rng(seed).integers(0, 1000, 1000 * per_day))
     times = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D"))
     periods = windows(times, tuple(SHARES.values()), gap)
@@ -124,13 +124,13 @@ def test_between_two_roles_lies_the_gap_and_the_shares_still_hold(seed: int, gap
     assert kept(periods.as_document(), gap) == periods
 
 
-def test_the_gap_counts_in_the_unit_of_numbers() -> None:
+def test_the_gap_of_a_numeric_time_is_in_its_unit() -> None:
     times = pd.Series(np.arange(1000))
     periods = windows(times, tuple(SHARES.values()), 10)
     assert (periods.places(times) == -1).sum() == 30
 
 
-def test_rows_after_the_end_of_the_split_wait_for_the_next_one() -> None:
+def test_rows_after_the_end_of_the_split_are_left_out_until_the_next_one() -> None:
     frame = table(500, 1)
     before = placed(frame, "time", 1)
     later = pd.concat([frame, table(200, 1, 600)], ignore_index=True)
@@ -139,7 +139,7 @@ def test_rows_after_the_end_of_the_split_wait_for_the_next_one() -> None:
     assert after.why_left_out == {"after the end of the split": 200}
 
 
-def test_people_who_stay_all_the_time_are_shared_out_and_keep_one_period() -> None:
+def test_entities_active_in_all_periods_are_distributed_with_one_period_each() -> None:
     frame = pd.DataFrame({"person": np.tile([f"p{n}" for n in range(500)], 40), "day": np.repeat(np.arange(40), 500)})
     found = assign(entity_keys(frame, "person", ()), "group_time", 3, times=frame["day"])
     assert violations(found, frame["day"]) == []
@@ -147,21 +147,21 @@ def test_people_who_stay_all_the_time_are_shared_out_and_keep_one_period() -> No
     assert list(found.why_left_out) == ["of an entity whose role is another period"]
 
 
-def test_far_dates_and_time_zones_are_cut_too() -> None:
+def test_extreme_dates_and_time_zones_can_be_split() -> None:
     zoned = pd.Series(pd.date_range("2024-01-01", periods=400, freq="h", tz="Europe/Berlin"))
     found = assign(entity_keys(zoned.to_frame(), None, ()), "time", 42, times=zoned)
     assert violations(found, zoned) == []
 
 
-def test_shares_of_a_given_split_are_judged_too() -> None:
+def test_shares_of_a_given_split_are_checked() -> None:
     given_roles = pd.Series(["train"] * 300 + ["validation"] * 60 + ["test"] * 30 + ["holdout"] * 10)
     found = violations(assign(entity_keys(given_roles.to_frame(), None, ()), "column", 42, given=given_roles))
     assert abs(0.75 - SHARES["train"]) > TOLERANCE
     assert "correct the column that split.column names" in found[0].rule
 
 
-def test_a_person_torn_by_a_given_split_is_named_with_the_roles() -> None:
-    """T24: which pair, how many, and examples."""
+def test_an_entity_in_two_splits_of_a_given_column_is_named_with_the_splits() -> None:
+    """Which pair, how many, and examples."""
     frame = table(900, 5)
     found = violations(assign(entity_keys(frame, "person", ()), "column", 42, given=frame["role"]))
     rules = [one.rule for one in found if one.where == "entity"]

@@ -1,4 +1,4 @@
-"""Splits: shares that hold, entities that stay whole, and rows that keep their place."""
+"""Splits: shares are kept, entities stay whole, and rows keep their assignment."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ def table(rows=2000, groups=300, seed=0):
 
 @pytest.mark.parametrize("rows", [70, 100, 333, 5000])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_shares_hold_for_rows(rows, seed):
+def test_shares_are_kept(rows, seed):
     assignment = assign(entity_keys(table(rows), None, []), "random", seed)
     assert sum(assignment.counts().values()) == rows
     assert violations(assignment) == []
@@ -36,14 +36,14 @@ def test_classes_are_spread_evenly():
 
 
 def test_a_group_stays_whole():
-    """T24: no person stands in two roles."""
+    """No person is in two splits."""
     frame = table()
     assignment = assign(entity_keys(frame, "person", []), "group", 42, strata=frame.label)
     assert assignment.roles.groupby(frame.person).nunique().max() == 1
     assert violations(assignment) == []
 
 
-def test_same_seed_same_places_and_another_seed_others():
+def test_the_assignment_depends_on_the_seed():
     keys = entity_keys(table(), None, [])
     first, again, other = (assign(keys, "random", seed).roles for seed in (42, 42, 43))
     assert first.equals(again)
@@ -51,7 +51,7 @@ def test_same_seed_same_places_and_another_seed_others():
 
 
 @pytest.mark.parametrize("how", ["random", "stratified"])
-def test_appended_rows_move_nobody(how):
+def test_appended_rows_do_not_change_the_assignment(how):
     frame = table(3000)
     keys = entity_keys(frame, None, [])
     whole = assign(keys, how, 7, strata=frame.label if how == "stratified" else None).roles
@@ -59,7 +59,7 @@ def test_appended_rows_move_nobody(how):
     assert whole[:2000].equals(part)
 
 
-def test_new_rows_of_old_persons_and_new_persons_move_nobody():
+def test_new_rows_and_new_groups_do_not_change_the_assignment():
     frame = table(3000, groups=1500)
     keys = entity_keys(frame, "person", [])
     before = assign(keys[:2000], "group", 7)
@@ -68,7 +68,7 @@ def test_new_rows_of_old_persons_and_new_persons_move_nobody():
     assert violations(after) == []
 
 
-def test_a_row_keeps_its_role_when_its_label_is_corrected():
+def test_a_row_keeps_its_split_when_its_label_is_corrected():
     frame = table()
     keys = entity_keys(frame, None, [])
     before = assign(keys, "stratified", 42, strata=frame.label)
@@ -77,13 +77,13 @@ def test_a_row_keeps_its_role_when_its_label_is_corrected():
     assert after.roles.equals(before.roles)
 
 
-def test_time_runs_forward():
+def test_a_time_split_keeps_the_time_order():
     frame = table()
     assignment = assign(entity_keys(frame, None, []), "time", 42, times=frame.when)
     assert violations(assignment, frame.when) == []
 
 
-def test_a_person_that_time_would_tear_keeps_the_earliest_role_and_loses_the_rest():
+def test_a_group_in_several_periods_keeps_only_its_earliest_split():
     frame = table(3000, groups=2500)
     assignment = assign(entity_keys(frame, "person", []), "group_time", 42, times=frame.when)
     placed = assignment.roles != "left_out"
@@ -93,13 +93,13 @@ def test_a_person_that_time_would_tear_keeps_the_earliest_role_and_loses_the_res
     assert last.max() < first.min()
 
 
-def test_too_few_rows_are_named_by_role():
+def test_too_few_rows_are_reported_by_split():
     found = violations(assign(entity_keys(table(60), None, []), "random", 42))
     assert [(one.where, one.rule) for one in found] == [("test", "needs at least 10 rows")]
 
 
-def test_a_torn_entity_is_named_with_examples():
-    """T24: the check looks at entities, whoever made the assignment."""
+def test_an_entity_in_two_splits_is_reported_with_examples():
+    """The check compares entities, whatever made the assignment."""
     frame = table()
     assignment = assign(entity_keys(frame, None, []), "random", 42)
     found = violations(type(assignment)("random", entity_keys(frame, "person", []), assignment.roles))
@@ -107,7 +107,7 @@ def test_a_torn_entity_is_named_with_examples():
     assert "for example" in found[0].rule
 
 
-def test_time_out_of_order_is_named():
+def test_rows_out_of_time_order_are_reported():
     frame = table()
     found = violations(assign(entity_keys(frame, None, []), "random", 42), frame.when)
     assert [one.where for one in found] == ["train before validation", "validation before test", "test before holdout"]

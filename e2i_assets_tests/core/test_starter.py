@@ -1,4 +1,4 @@
-"""The starter memory's studies: a pattern for each metric, in the orientation that a study maximises."""
+"""The studies of the starter memory: one pattern for each metric, with values to maximise."""
 
 import math
 
@@ -28,7 +28,7 @@ def study(**changes):
     return StarterStudy.model_validate(facts | changes)
 
 
-def test_a_study_is_a_pattern_for_each_metric_that_the_product_knows():
+def test_a_study_gives_one_pattern_for_each_supported_metric():
     assert [one.metric for one in patterns(study())] == ["rmse", "r2"]
 
 
@@ -39,13 +39,12 @@ def test_values_are_higher_the_better_and_the_defaults_come_first():
     assert [one["values"]["alpha"] for one in rmse.top] == [10.0, 1.0, 0.01]
 
 
-def test_what_was_no_number_is_no_trial_of_that_metric():
-    """T20"""
+def test_a_non_finite_value_is_not_a_trial_of_that_metric():
     _, r2 = patterns(study())
     assert len(r2.trials) == 3
     assert all(math.isfinite(trial["value"]) for trial in r2.trials)
 
 
-def test_a_metric_without_any_number_is_no_pattern():
+def test_a_metric_without_finite_values_gives_no_pattern():
     trials = ({"values": {"alpha": 1.0}, "measures": (None, 0.1, 1.0)},)
     assert [one.metric for one in patterns(study(trials=trials))] == ["r2"]

@@ -1,4 +1,4 @@
-"""The study: an exact budget, honest failures, and numbers that can be recomputed."""
+"""The study: an exact budget, failed trials with reasons, and reproducible values."""
 
 import itertools
 import math
@@ -67,7 +67,7 @@ def memory():
 
 
 def broken_after(good):
-    """A metric that fails from its n-th call on."""
+    """Return a metric that raises from its n-th call on."""
     calls = itertools.count()
 
     def function(y_true, scores):
@@ -79,7 +79,7 @@ def broken_after(good):
 
 
 def test_the_best_value_is_recomputed_from_its_parameters():
-    """T4, T9: the stored value is the metric of a model fitted with the stored parameters."""
+    """The stored value is the metric of a model fitted with the stored parameters."""
     made = objective()
     result = search(made, plan(), memory())
     assert result.best is not None
@@ -87,7 +87,7 @@ def test_the_best_value_is_recomputed_from_its_parameters():
 
 
 def test_a_pruned_trial_has_fewer_steps_and_keeps_them():
-    """T1: pruning happens, and a pruned trial cost less than a completed one with as many rounds."""
+    """Trials are pruned, and a pruned trial costs less than a completed one with as many rounds."""
     space = parse_space({"learning_rate": {"low": 1e-4, "high": 0.3, "log": True}})
     made = objective(space=space, patience=None, fixed={"n_estimators": 300})
     result = search(made, plan(25), memory())
@@ -100,7 +100,7 @@ def test_a_pruned_trial_has_fewer_steps_and_keeps_them():
 
 
 def test_a_failed_trial_is_failed_with_its_reason_and_never_best():
-    """T2: no failure becomes a number, and one bad trial does not end the study."""
+    """A failure has no value, and one failed trial does not end the study."""
     calls = itertools.count()
 
     def sometimes(y_true, scores):
@@ -121,8 +121,8 @@ def test_a_failed_trial_is_failed_with_its_reason_and_never_best():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_value_that_is_not_finite_is_a_failure(value):
-    """T2: neither NaN nor an infinity can win."""
+def test_a_non_finite_value_fails_the_trial(value):
+    """Neither NaN nor infinity can be the best value."""
     calls = itertools.count()
 
     def odd(y_true, scores):
@@ -149,7 +149,7 @@ def test_ten_failures_in_a_row_end_the_study_with_the_reason():
     assert len(result.trials) == 10
 
 
-def test_a_study_that_failures_break_off_after_good_trials_is_partial_and_keeps_the_best():
+def test_a_study_aborted_by_failures_after_completed_trials_is_partial_and_keeps_the_best():
     space = registry.algorithm("LogisticRegression").search_space(KIND)
     result = search(objective("LogisticRegression", space, broken_after(4)), plan(40), memory())
     assert (result.status, result.stop_reason) == ("partial", "too many failures in a row")
@@ -163,16 +163,16 @@ def test_a_study_without_time_for_a_trial_is_partial():
     assert result.failure is None
 
 
-def test_a_study_without_a_completed_trial_is_a_result_not_a_crash():
-    """T3: nine failures are an honest, empty study."""
+def test_a_study_without_a_completed_trial_is_a_valid_result():
+    """Nine failures give a valid study without a best trial."""
     space = registry.algorithm("LogisticRegression").search_space(KIND)
     result = search(objective("LogisticRegression", space, broken_after(1)), plan(9), memory())
     assert (result.best, result.status, result.stop_reason) == (None, "failed", "no trial completed")
     assert result.count("FAIL") == 9
 
 
-def test_the_budget_is_exact_over_resumptions():
-    """T8: a second run adds nothing, a larger budget adds the difference, and no point is drawn twice."""
+def test_the_budget_is_exact_across_resumptions():
+    """A second run adds nothing, a larger budget adds the difference, and no point is sampled twice."""
     storage = memory()
     first = search(objective(), plan(5), storage)
     again = search(objective(), plan(5), storage)
@@ -184,7 +184,7 @@ def test_the_budget_is_exact_over_resumptions():
     assert len(set(points)) == len(points)
 
 
-def test_an_interrupted_trial_is_tried_again_and_costs_nothing_of_the_budget():
+def test_an_interrupted_trial_is_retried_outside_the_budget():
     storage = memory()
     study = optuna.create_study(storage=storage, study_name="study", direction="maximize")
     dead = study.ask()
@@ -200,7 +200,7 @@ def test_an_interrupted_trial_is_tried_again_and_costs_nothing_of_the_budget():
 
 
 def test_a_configuration_whose_process_dies_a_second_time_has_failed():
-    """Else one that kills its process would be met by every process that resumes the study, for ever."""
+    """Otherwise every process that resumes the study would retry a configuration that kills its process."""
     study = optuna.create_study(direction="maximize")
     drawn = [study.ask().suggest_float("x", 0, 1)]
     for number in (0, 1):
@@ -218,7 +218,7 @@ def test_a_configuration_whose_process_dies_a_second_time_has_failed():
     assert len(study.trials) == 3
 
 
-def test_a_leader_whose_crew_does_nothing_gives_up():
+def test_a_coordinator_with_a_stalled_worker_pool_gives_up():
     class WorkerPool:
         size, is_at_work = 2, False
 
@@ -230,14 +230,14 @@ def test_a_leader_whose_crew_does_nothing_gives_up():
     stall_detector.require(study)
     trial = study.ask()
     for _ in range(3):
-        stall_detector.require(study)  # somebody runs a trial
+        stall_detector.require(study)  # a worker runs a trial
     study.tell(trial, 1.0)
     stall_detector.require(study)
     with pytest.raises(NoWorkers, match="no worker has run a trial of study for 180 seconds"):
         stall_detector.require(study)
 
 
-def test_what_only_ran_out_of_time_before_its_process_died_is_tried_again_once_more():
+def test_a_timed_out_trial_whose_process_dies_is_retried_once_more():
     study = optuna.create_study(direction="maximize")
     for ends in ("late", "dead", "late", "dead"):
         trial = study.ask()
@@ -257,8 +257,8 @@ def test_what_only_ran_out_of_time_before_its_process_died_is_tried_again_once_m
     assert len({trial.params["x"] for trial in study.trials}) == 1
 
 
-def test_configurations_that_kill_their_process_break_the_study_off():
-    """Each life of the process dies in the next trial: twice as many lives as failures, and no more."""
+def test_configurations_that_kill_their_process_abort_the_study():
+    """Each restarted process dies in its next trial: the number of processes is twice the number of failures."""
     storage, space = memory(), parse_space({"max_depth": {"type": "int", "low": 2, "high": 9}})
     study = optuna.create_study(storage=storage, study_name="study", direction="maximize")
     for _ in range(6):
@@ -270,7 +270,7 @@ def test_configurations_that_kill_their_process_break_the_study_off():
 
 
 def test_a_running_trial_ends_at_its_next_report_once_time_is_up():
-    """T12: fractions count, and the limit is looked at inside a trial."""
+    """Fractions of a second count, and the limit is checked inside a trial."""
     ticks = itertools.count()
 
     def clock():
@@ -282,8 +282,8 @@ def test_a_running_trial_ends_at_its_next_report_once_time_is_up():
     assert all(trial.state == "PRUNED" for trial in late)
 
 
-def test_a_fraction_of_a_second_is_a_limit_and_the_result_says_so():
-    """T12: 1.5 s is not 1 s, not 0 and not an hour."""
+def test_a_fraction_of_a_second_is_a_limit_and_is_in_the_result():
+    """1.5 s is not 1 s, not 0 and not an hour."""
     result = search(objective(patience=None), plan(500, timeout_seconds=1.5), memory())
     assert result.stop_reason == "time is up"
     assert result.status == "partial"
@@ -307,7 +307,7 @@ def test_proposals_are_tried_first_in_order():
     assert len(search(objective(), plan(4), storage, in_order(proposals)).trials) == 4
 
 
-def test_trials_are_told_as_they_finish():
+def test_trials_are_reported_as_they_finish():
     seen = []
     result = search(objective(), plan(5), memory(), on_trial=lambda trial, best: seen.append((trial.number, best)))
     assert [number for number, _ in seen] == [0, 1, 2, 3, 4]
@@ -317,7 +317,7 @@ def test_trials_are_told_as_they_finish():
 
 @pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "gp"])
 def test_every_named_sampler_runs(name):
-    """T11: every option that is named works."""
+    """Every documented option works."""
     result = search(objective(), plan(12, sampler=name), memory())
     assert len(result.trials) == 12
     assert result.count("FAIL") == 0
@@ -325,7 +325,7 @@ def test_every_named_sampler_runs(name):
 
 @pytest.mark.parametrize("name", [name for name in PRUNERS if name != "wilcoxon"])
 def test_every_named_pruner_runs(name):
-    """T11: every option that is named works."""
+    """Every documented option works."""
     result = search(objective(patience=None), plan(10, pruner=name), memory())
     assert len(result.trials) == 10
     assert result.count("FAIL") == 0
@@ -344,7 +344,7 @@ def test_an_unknown_name_is_an_error(make, known):
         make()
 
 
-def test_a_grid_ends_when_it_is_searched_through():
+def test_a_grid_search_ends_when_the_grid_is_exhausted():
     space = parse_space({"max_depth": {"type": "int", "low": 2, "high": 4}})
     result = search(objective(space=space), plan(50, sampler="grid"), memory())
     assert (len(result.trials), result.stop_reason, result.status) == (3, "grid exhausted", "completed")
@@ -355,15 +355,15 @@ def test_several_workers_meet_the_budget_exactly():
     assert len(result.trials) == 9
 
 
-def test_a_late_improvement_in_another_thread_lets_the_study_go_on():
-    """What ended a round is looked at anew: several trials were under way when it ended."""
+def test_a_late_improvement_in_another_thread_continues_the_study():
+    """The stop condition is evaluated again, because several trials were running when it was met."""
     result = search(objective(), plan(16, workers=3, sampler="random", stop_without_improvement=3), memory())
     after = [trial for trial in result.trials if result.best is not None and trial.number > result.best.number]
     assert result.stop_reason in ("no improvement", "budget spent")
     assert result.stop_reason != "no improvement" or len(after) >= 3
 
 
-def test_an_exhausted_grid_repeats_no_point_however_often_it_is_called():
+def test_an_exhausted_grid_repeats_no_point():
     space = parse_space({"max_depth": {"type": "int", "low": 2, "high": 4}})
     storage = memory()
     for _ in range(3):
@@ -371,8 +371,8 @@ def test_an_exhausted_grid_repeats_no_point_however_often_it_is_called():
         assert (len(result.trials), result.stop_reason) == (3, "grid exhausted")
 
 
-def test_a_grid_takes_what_was_queued_although_that_leaves_parameters_open():
-    """The algorithm's defaults may say nothing of a parameter, or be no point of the grid."""
+def test_a_grid_accepts_queued_trials_with_missing_parameters():
+    """The algorithm's defaults may lack a parameter or be off the grid."""
     depths, weights = {"type": "int", "low": 2, "high": 4}, {"type": "int", "low": 1, "high": 2}
     space = parse_space({"max_depth": depths, "min_child_weight": weights})
     result = search(
@@ -383,7 +383,7 @@ def test_a_grid_takes_what_was_queued_although_that_leaves_parameters_open():
 
 
 @pytest.mark.parametrize("finished", [1, 2])
-def test_a_grid_killed_in_one_of_its_last_points_is_searched_through(finished):
+def test_a_grid_killed_near_its_end_is_completed(finished):
     space = parse_space({"max_depth": {"type": "int", "low": 2, "high": 4}})
     storage = memory()
     search(objective(space=space), plan(finished, sampler="grid"), storage)
@@ -394,7 +394,7 @@ def test_a_grid_killed_in_one_of_its_last_points_is_searched_through(finished):
     assert result.stop_reason == "grid exhausted"
 
 
-def test_a_trial_that_was_interrupted_by_hand_is_tried_again():
+def test_a_trial_interrupted_by_the_user_is_retried():
     calls = itertools.count()
 
     def function(y_true, scores):
@@ -413,7 +413,7 @@ def test_a_trial_that_was_interrupted_by_hand_is_tried_again():
     assert sum(trial.counts for trial in result.trials) == 5
 
 
-def test_a_row_of_failures_goes_on_where_it_was_when_the_process_died():
+def test_a_count_of_consecutive_failures_survives_the_process():
     space = registry.algorithm("LogisticRegression").search_space(KIND)
     storage = memory()
     failing = objective("LogisticRegression", space, broken_after(0))
@@ -422,7 +422,7 @@ def test_a_row_of_failures_goes_on_where_it_was_when_the_process_died():
     assert len(optuna.load_study(study_name="study", storage=storage).trials) == 10
 
 
-def test_defaults_that_cannot_be_judged_end_nothing():
+def test_defaults_that_cannot_be_evaluated_do_not_end_the_study():
     calls = itertools.count()
 
     def function(y_true, scores):

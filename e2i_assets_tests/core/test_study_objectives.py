@@ -60,7 +60,7 @@ def searched(asked, rows, storage=None, **changes):
 
 
 @pytest.mark.parametrize("name", [name for name in WITHOUT_TORCH if name != "cmaes"])
-def test_samplers_follow_several_objectives_and_a_constraint(name, rows):
+def test_samplers_support_several_objectives_and_a_constraint(name, rows):
     asked = experiment(
         f"trials: 14, sampler: {name}, objectives: [model_size], tolerance: 0.01, constraints: {{log_loss: 0.5}}"
     )
@@ -73,8 +73,8 @@ def test_samplers_follow_several_objectives_and_a_constraint(name, rows):
     assert result.best.value == result.best.objective_values["roc_auc"]
 
 
-def test_a_tolerance_buys_a_smaller_model(rows):
-    """One study, two rules: what may be given up decides what is trained."""
+def test_a_tolerance_gives_a_smaller_model(rows):
+    """With one study and two rules, the tolerance decides which trial is trained."""
     strict, generous = (
         searched(experiment(f"trials: 14, objectives: [model_size], tolerance: {tolerance}"), rows).best
         for tolerance in (0.0, 0.1)
@@ -83,7 +83,7 @@ def test_a_tolerance_buys_a_smaller_model(rows):
     assert strict.value - 0.1 <= generous.value <= strict.value
 
 
-def test_every_repeatable_value_of_the_best_can_be_had_again(rows):
+def test_every_deterministic_value_of_the_best_is_reproducible(rows):
     asked = experiment(
         "trials: 6, objectives: [model_size, {name: fairness_gap, column: site}, prediction_time], "
         "constraints: {log_loss: 0.9}"
@@ -95,8 +95,8 @@ def test_every_repeatable_value_of_the_best_can_be_had_again(rows):
     assert again == pytest.approx({name: stored[name] for name in again}, abs=1e-9)
 
 
-def test_a_study_outside_its_constraints_has_no_best_and_says_how_near_it_came(rows):
-    """A model that breaks a constraint is not trained, and the defaults are not taken for a result."""
+def test_a_study_without_a_feasible_trial_has_no_best_and_reports_the_nearest(rows):
+    """A model that violates a constraint is not trained, and the defaults do not replace a result."""
     asked = experiment("trials: 4, constraints: {model_size: 10, roc_auc: 0.5}")
     result = searched(asked, rows)
     assert (result.best, result.pareto_front, result.status) == (None, [], "failed")
@@ -117,22 +117,22 @@ def test_a_study_outside_its_constraints_has_no_best_and_says_how_near_it_came(r
         "objectives: [model_size], constraints: {model_size: 10}",
     ],
 )
-def test_a_front_is_drawn_whatever_is_in_it(hpo, rows):
+def test_a_pareto_front_is_drawn_for_any_content(hpo, rows):
     assert search_history.pareto_front(searched(experiment(f"trials: 6, {hpo}"), rows)).startswith(b"\x89PNG")
 
 
-def test_a_trial_outside_a_constraint_does_not_count_as_better(rows):
-    """Neither as the best so far, nor for the patience of the study."""
-    told = []
+def test_an_infeasible_trial_does_not_count_as_better(rows):
+    """It counts neither as the best so far nor as progress of the study."""
+    best_values = []
     asked = experiment("trials: 12, constraints: {model_size: 30000}")
-    result = searched(asked, rows, on_trial=lambda trial, best: told.append(best))
+    result = searched(asked, rows, on_trial=lambda trial, best: best_values.append(best))
     completed = [trial for trial in result.trials if trial.state == "COMPLETE"]
     able = [trial.value for trial in completed if trial.is_feasible]
     assert 0 < len(able) < len(completed)
-    assert told[-1] == result.best.value == max(able)
+    assert best_values[-1] == result.best.value == max(able)
 
 
-def test_the_end_of_the_time_is_looked_at_with_several_objectives_too(rows):
+def test_the_time_limit_applies_with_several_objectives(rows):
     ticks = itertools.count()
     asked = experiment("trials: 3, objectives: [model_size]")
     made = tuning.objective(asked, rows)
@@ -155,8 +155,8 @@ def test_a_study_with_several_objectives_is_resumed(rows):
     assert len(more.trials) == 16
 
 
-def test_both_growers_are_searched_and_the_best_refits(rows):
-    """A depth for the trees that grow by depth, leaves for the others, and 0, no limit, in the place of the other."""
+def test_both_growth_policies_are_searched_and_the_best_refits(rows):
+    """Depth-wise trees have a depth and leaf-wise trees a number of leaves; the other parameter is 0, no limit."""
     asked = experiment("trials: 14", GROWERS)
     result = searched(asked, rows)
     space, fixed, defaults = asked.search_space(), tuning.fixed(asked), tuning.defaults(asked)
@@ -173,7 +173,7 @@ def test_both_growers_are_searched_and_the_best_refits(rows):
     assert violations_of(output.model_dump(), space, fixed, defaults, frozenset({"n_estimators"})) == []
 
 
-def test_a_parameter_that_can_never_be_drawn_is_what_it_is_otherwise():
+def test_a_parameter_that_is_never_sampled_has_its_otherwise_value():
     asked = parse_experiment(
         "name: cells\nowner: team:t\nsource: {csv: rows.csv}\ntarget: y\nproblem_type: regression\nalgorithm: XGBoost\n"
         "search_space: {grow_policy: {type: categorical, choices: [lossguide]}, "
@@ -187,14 +187,14 @@ def test_a_parameter_that_can_never_be_drawn_is_what_it_is_otherwise():
     assert (asked.default_parameters()["max_depth"], fixed.default_parameters()["max_depth"]) == (6, 0)
 
 
-def test_generations_are_small_where_the_budget_is():
+def test_generations_are_small_for_a_small_budget():
     space = parse_space({"x": {"low": 0.0, "high": 1.0}})
     sizes = [sampler("nsga2", 1, space, budget)._population_size for budget in (5, 60, 100, 1000)]
     assert sizes == [10, 12, 20, 50]
 
 
-def test_gaussian_processes_run_or_say_what_they_need(rows):
-    """Before any trial, and not as a traceback from within one."""
+def test_gaussian_processes_run_or_name_their_missing_requirement(rows):
+    """The error comes before any trial, not as a traceback from inside one."""
     asked = experiment("trials: 12, sampler: gp, objectives: [model_size], constraints: {log_loss: 0.5}")
     if find_spec("torch") is None:
         with pytest.raises(E2iError, match="needs torch, which is not installed: install the extra gp"):

@@ -1,4 +1,4 @@
-"""Pictures of a study and of what a model leans on: each that can be drawn is, small, in the metric's own unit."""
+"""Plots of a study and of feature importances: every possible plot is drawn, small, in the unit of the metric."""
 
 import struct
 import sys
@@ -18,11 +18,11 @@ from e2i_assets.core.plots.study import _natural_study, study_pictures
 from e2i_assets.core.search.samplers import STARTUP_TRIALS, startup_trials
 
 OF_A_STUDY = {"intermediate_values.png", "slice_1.png", "slice_2.png", "parallel_coordinates.png"}
-# A value of an asset's metadata stays below 100 kB, a third of which is base64.
+# A value of asset metadata stays below 100 kB, including the base64 overhead of a third.
 LARGEST = 75_000
 
 
-def test_a_study_of_a_booster_has_every_picture_and_each_is_small() -> None:
+def test_a_study_of_a_booster_has_every_plot_and_each_is_small() -> None:
     report = report_facts()
     assert set(report.record.pictures) >= OF_A_STUDY
     sizes = {name: len(content) for name, content in report.record.pictures.items()}
@@ -34,7 +34,7 @@ def test_a_study_of_a_booster_has_every_picture_and_each_is_small() -> None:
         assert 150 < height < 700
 
 
-def test_values_are_in_the_metrics_own_unit_and_direction() -> None:
+def test_values_have_the_unit_and_direction_of_the_metric() -> None:
     report = report_facts(problem_type="regression")
     assert report.record.study is not None
     study = _natural_study(report.record.study, report.record.experiment.search_space())
@@ -45,12 +45,12 @@ def test_values_are_in_the_metrics_own_unit_and_direction() -> None:
     assert min(drawn.values()) > 0
 
 
-def test_a_study_with_several_objectives_is_drawn_by_its_first() -> None:
+def test_a_study_with_several_objectives_is_plotted_by_its_first() -> None:
     report = report_facts(hpo=", objectives: [model_size]")
     assert {"pareto_front.png", "parallel_coordinates.png", "optimisation_history.png"} <= set(report.record.pictures)
 
 
-def test_a_study_that_has_too_little_is_not_drawn() -> None:
+def test_a_study_with_too_few_trials_is_not_plotted() -> None:
     experiment = report_facts().record.experiment
     hpo = experiment.hpo.model_copy(update={"trials": 2})
     short = searched(experiment.model_copy(update={"hpo": hpo}), rows_of(Names(), "binary_classification"))
@@ -59,7 +59,7 @@ def test_a_study_that_has_too_little_is_not_drawn() -> None:
     assert study_pictures(none, experiment.search_space(), {}, "roc_auc") == {}
 
 
-def test_drawing_leaves_no_figure_and_no_style_behind() -> None:
+def test_plotting_leaves_no_open_figure_and_no_style() -> None:
     report = report_facts()
     before = dict(rcParams)
     assert report.record.study is not None
@@ -71,7 +71,7 @@ def test_drawing_leaves_no_figure_and_no_style_behind() -> None:
     assert sys.modules["matplotlib.pyplot"].get_fignums() == []
 
 
-def test_trials_are_told_apart_by_who_proposed_them() -> None:
+def test_trials_are_distinguished_by_their_source() -> None:
     report = report_facts()
     assert report.record.study is not None
     warm = [one.model_copy(update={"origin": "warm_start"}) for one in report.record.study.trials[:3]]
@@ -85,12 +85,12 @@ def test_trials_are_told_apart_by_who_proposed_them() -> None:
 
 
 @pytest.mark.parametrize(("sampler", "expected"), [("tpe", STARTUP_TRIALS), ("random", 0), ("grid", 0), ("nsga2", 20)])
-def test_a_sampler_says_how_long_it_only_begins(sampler: str, expected: int) -> None:
+def test_a_sampler_reports_its_number_of_startup_trials(sampler: str, expected: int) -> None:
     assert startup_trials(sampler, 100) == expected
 
 
 @pytest.mark.parametrize("name", [r"$\x$", "$$", "a_{b", "\\frac", "100 %", "日本語"])
-def test_a_name_is_drawn_as_it_is_written_whatever_it_would_mean_as_a_formula(name: str) -> None:
+def test_a_name_is_not_rendered_as_a_formula(name: str) -> None:
     figure = new_figure()
     axes = figure.subplots()
     axes.barh([name], [1.0], label=name)
@@ -99,7 +99,7 @@ def test_a_name_is_drawn_as_it_is_written_whatever_it_would_mean_as_a_formula(na
     assert png(figure).startswith(b"\x89PNG")
 
 
-def test_powers_of_ten_stay_formulas() -> None:
+def test_powers_of_ten_are_rendered_as_formulas() -> None:
     figure = new_figure()
     axes = figure.subplots()
     axes.plot([1e-3, 1e-1], [1, 2])
@@ -109,26 +109,26 @@ def test_powers_of_ten_stay_formulas() -> None:
     assert not axes.xaxis.label.get_parse_math()
 
 
-def test_the_column_that_says_something_is_the_one_that_the_model_leans_on() -> None:
+def test_the_informative_column_has_the_largest_importance() -> None:
     report = report_facts()
     assert report.record.validation_importance[0].feature == "age"
     assert report.record.validation_importance[0].loss > 0.1
     assert {one.feature for one in report.record.validation_importance} == {"age", "noise", "region"}
 
 
-def test_what_a_regression_loses_is_an_error_that_grows() -> None:
+def test_the_importance_for_a_regression_is_the_increase_of_its_error() -> None:
     report = report_facts(problem_type="regression")
     assert report.record.validation_importance[0].feature == "age"
     assert report.record.validation_importance[0].loss > 0.1
 
 
-def test_more_columns_than_can_be_shuffled_in_time_are_not() -> None:
+def test_too_many_columns_are_not_permuted() -> None:
     wide = pd.DataFrame(np.zeros((5, MOST_FEATURES + 1)))
     model = report_facts().record.training.model
     assert permutation_importances(model, wide, np.zeros(5), metric("roc_auc", "binary_classification"), 0) == []
 
 
-def test_the_importances_can_be_had_again() -> None:
+def test_the_importances_are_reproducible() -> None:
     report = report_facts()
     rows = rows_of(Names(), "binary_classification").validation
     truth = (rows.target == "yes").to_numpy().astype(int)

@@ -1,4 +1,4 @@
-"""Success criteria: the names people use, mistakes named at once, and verdicts that never pass by accident."""
+"""Success criteria: accepted names, mistakes reported at once, and verdicts that never pass by accident."""
 
 import math
 
@@ -37,8 +37,8 @@ PERFECT = {"roc_auc": 1.0, "f1_score": 1.0, "precision": 1.0, "recall": 1.0, "fa
         ("regression", "minimum_lift_over_baseline", "lift_over_baseline", "minimum"),
     ],
 )
-def test_the_names_people_use_are_read(problem_type: ProblemType, name: str, metric: str, bound: str) -> None:
-    """T29: a minimum of something of which less is better is a minimum of quality, hence a maximum."""
+def test_common_names_of_criteria_are_accepted(problem_type: ProblemType, name: str, metric: str, bound: str) -> None:
+    """A minimum for a metric to minimise is a minimum of quality, hence a maximum of the metric."""
     (criterion,) = criteria({name: 0.6}, problem_type)
     assert (criterion.name, criterion.metric, criterion.bound, criterion.threshold) == (name, metric, bound, 0.6)
 
@@ -66,21 +66,19 @@ def test_every_accepted_name_and_every_metric_of_a_study_can_be_a_criterion(prob
         ("minimum_aux", None, "finite number"),
     ],
 )
-def test_a_mistake_is_refused_with_what_is_allowed(name: str, threshold: object, says: str) -> None:
-    """T29"""
+def test_a_mistake_is_rejected_with_the_allowed_values(name: str, threshold: object, says: str) -> None:
     (violation,) = violations({name: threshold}, "binary_classification")
     assert violation.where == name
     assert says in violation.rule
 
 
-def test_all_mistakes_are_named_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     with pytest.raises(ExperimentInvalid) as error:
         criteria({"minimum_auc": 0.8, "sharpness": 1, "maximum_fpr": 2}, "binary_classification")
     assert [violation.where for violation in error.value.violations] == ["sharpness", "maximum_fpr"]
 
 
-def test_what_the_scoping_stage_writes_is_read_and_its_null_entries_do_not_apply() -> None:
-    """T29"""
+def test_the_scoping_stage_output_is_read_and_null_entries_are_ignored() -> None:
     raw = {
         "experiment_id": "exp_1",
         "baseline_model": "majority",
@@ -95,7 +93,7 @@ def test_what_the_scoping_stage_writes_is_read_and_its_null_entries_do_not_apply
 
 
 def test_a_perfect_model_meets_every_criterion() -> None:
-    """T29: through the evaluation's own names, nothing injected."""
+    """The criteria use the metric names of the evaluation."""
     y = np.arange(1200) % 2
     perfect = split_evaluation("binary_classification", y, Prediction(y, np.eye(2)[y]), minority_class=1).metrics
     raw = dict.fromkeys(accepted_names("binary_classification"), 0.5)
@@ -123,19 +121,19 @@ def test_a_metric_that_was_not_computed_fails_its_criterion_with_the_reason() ->
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_number_that_is_not_finite_fails_its_criterion(value: float) -> None:
+def test_a_non_finite_value_fails_its_criterion(value: float) -> None:
     assert results(criteria({"minimum_auc": 0.8}, "binary_classification"), {"roc_auc": value}) == {
         "minimum_auc": False
     }
 
 
-def test_no_criteria_are_met() -> None:
-    """T29: said, and not by a side effect."""
+def test_an_empty_set_of_criteria_is_met() -> None:
+    """The verdict is explicit, not a side effect."""
     assert results((), PERFECT) == {}
     assert all(results((), PERFECT).values())
 
 
-def test_precision_at_k_must_hold_at_every_measured_k() -> None:
+def test_precision_at_k_must_pass_at_every_measured_k() -> None:
     asked = criteria({"minimum_precision_at_k": 0.5}, "binary_classification")
     assert results(asked, {"precision_at_100": 0.9, "precision_at_500": 0.5}) == {"minimum_precision_at_k": True}
     assert results(asked, {"precision_at_100": 0.9, "precision_at_500": 0.4}) == {"minimum_precision_at_k": False}

@@ -1,4 +1,4 @@
-"""The cut-off of a binary model, and precision at the top of its list."""
+"""The decision threshold of a binary model, and precision at k."""
 
 import math
 
@@ -38,33 +38,32 @@ def test_the_threshold_is_where_the_roc_curve_is_furthest_from_chance(seed: int)
         ([1, 1, 0, 0], [0.1, 0.2, 0.3, 0.4]),
     ],
 )
-def test_without_a_cut_off_that_beats_guessing_the_default_stays(y: list[int], positive_scores: list[float]) -> None:
-    """T27: the curve's first threshold is infinite, and an all-negative answer would win ties with it."""
+def test_without_a_threshold_better_than_chance_the_default_stays(y: list[int], positive_scores: list[float]) -> None:
+    """The first threshold of the curve is infinite; with it, an all-negative prediction would win ties."""
     threshold = youden_threshold(np.array(y), both(np.array(positive_scores)))
     assert threshold == DEFAULT_THRESHOLD
     assert math.isfinite(threshold)
 
 
-def test_a_perfect_ranking_is_cut_at_its_lowest_positive_score() -> None:
-    """T27"""
+def test_the_threshold_of_a_perfect_ranking_is_its_lowest_positive_score() -> None:
     assert youden_threshold(np.array([0, 1, 0, 1]), both(np.array([0.1, 0.7, 0.2, 0.9]))) == 0.7
 
 
-def test_scores_that_are_no_numbers_choose_no_threshold() -> None:
+def test_non_finite_scores_give_no_threshold() -> None:
     with pytest.raises(E2iError, match="not finite"):
         youden_threshold(np.array([0, 1]), np.array([[0.5, 0.5], [np.nan, np.nan]]))
 
 
-def test_a_score_on_the_threshold_is_called_positive() -> None:
+def test_a_score_at_the_threshold_is_predicted_positive() -> None:
     assert labels_at(both(np.array([0.2, 0.5, 0.7])), 0.5).tolist() == [0, 1, 1]
 
 
-def test_precision_at_k_counts_the_top_of_the_list() -> None:
+def test_precision_at_k_counts_the_k_highest_scores() -> None:
     y, scores = np.array([1, 0, 1, 0]), both(np.array([0.9, 0.8, 0.7, 0.1]))
     assert [precision_at(k, y, scores) for k in (1, 2, 3, 4)] == pytest.approx([1, 1 / 2, 2 / 3, 1 / 2])
 
 
-def test_rows_that_tie_with_the_last_count_by_their_share_in_any_order() -> None:
+def test_rows_tied_at_rank_k_count_by_their_share_in_any_order() -> None:
     y, scores = np.array([1, 1, 0, 0, 0]), both(np.array([0.9, 0.5, 0.5, 0.5, 0.5]))
     for order in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0]):
         assert precision_at(3, y[order], scores[order]) == pytest.approx((1 + 2 * 1 / 4) / 3)

@@ -1,4 +1,4 @@
-"""From the memory to a head start and back."""
+"""The warm start: from stored patterns to proposals, and from results to new patterns."""
 
 from datetime import UTC, datetime
 
@@ -47,24 +47,24 @@ def result(*trials, default=0.6):
     )
 
 
-def test_configurations_are_brought_into_the_space_and_say_what_was_moved():
-    """T21: n_estimators=12 never runs in a space of 50 to 500."""
+def test_configurations_are_clipped_to_the_space_and_record_the_changes():
+    """A pattern with n_estimators=12 is not used in a space of 50 to 500."""
     first, defaults = started(pattern({"rounds": 12, "rate": 0.1, "other": 3})).configurations
     assert first.values == {"rounds": 50, "rate": 0.1}
     assert ["moved to 50" in note or "dropped" in note for note in first.notes] == [True, True]
     assert (defaults.origin, defaults.values) == ("default", {"rounds": 300, "rate": 0.1})
 
 
-def test_the_same_configuration_is_not_tried_twice_and_the_limit_holds():
+def test_configurations_are_distinct_and_limited_in_number():
     many = [pattern({"rounds": 50 * (1 + i // 2), "rate": 0.1}, name=f"p{i}") for i in range(12)]
     start = started(*many, count=3)
     values = [one.values for one in start.configurations]
-    assert len({tuple(one.items()) for one in values}) == len(values) == 6  # the sixth of them is the defaults
+    assert len({tuple(one.items()) for one in values}) == len(values) == 6  # the sixth is the defaults
     assert start.tries == 3
 
 
-def test_without_a_memory_the_defaults_are_tried_and_then_the_sampler_draws():
-    """A person who deletes the memory still gets a working study."""
+def test_without_patterns_the_defaults_are_tried_first_and_then_the_sampler_proposes():
+    """A study still works after the user deletes all patterns."""
     start = started()
     propose = start.proposer()
     assert start.tries == 0
@@ -88,8 +88,8 @@ def two_kinds():
     )
 
 
-def test_the_second_configuration_follows_from_what_the_first_came_to():
-    """The more similar problem is believed first; the defaults and one trial tell that it misleads."""
+def test_the_second_configuration_depends_on_the_result_of_the_first():
+    """The more similar problem is used first; the results of the defaults and of one trial show that it misleads."""
     start = two_kinds()
     assert start.configurations[0].values == HIGH
     propose = start.proposer()
@@ -98,7 +98,7 @@ def test_the_second_configuration_follows_from_what_the_first_came_to():
     assert propose([Tried(HIGH, 0.5), Tried(LOW, 0.9)], 0.8) is None
 
 
-def test_the_defaults_get_a_trial_when_nothing_of_the_memory_is_as_good():
+def test_the_defaults_get_a_trial_if_no_pattern_is_as_good():
     propose = two_kinds().proposer()
     tried = [Tried(HIGH, 0.5), Tried(LOW, 0.6)]
     assert propose(tried, 0.8).origin == "default"
@@ -106,12 +106,12 @@ def test_the_defaults_get_a_trial_when_nothing_of_the_memory_is_as_good():
     assert propose([Tried(HIGH), Tried(LOW, None, was_pruned=True)], 0.8).origin == "default"
 
 
-def test_a_trial_that_was_interrupted_and_tried_again_counts_once_with_its_value():
+def test_an_interrupted_and_retried_trial_counts_once_with_its_value():
     propose = two_kinds().proposer()
     assert propose([Tried(HIGH), Tried(HIGH, 0.5)], 0.8).values == LOW
 
 
-def test_as_many_wait_as_can_start_and_each_result_brings_one_more():
+def test_one_proposal_is_queued_for_each_free_worker():
     study = optuna.create_study(direction="maximize")
     proposals = Proposals(two_kinds().proposer(), 1, lambda study: 0.4)
     proposals.queue(study)
@@ -122,8 +122,8 @@ def test_as_many_wait_as_can_start_and_each_result_brings_one_more():
     assert [trial.params["rate"] for trial in study.trials[:2]] == [0.28, 0.02]
 
 
-def test_once_there_is_nothing_more_to_propose_nobody_is_asked_again():
-    """Most of a study comes after its proposals, and each question looks at everything that was tried."""
+def test_after_the_last_proposal_the_selection_is_not_called_again():
+    """Most trials come after the proposals, and each call evaluates all earlier trials."""
     asked = []
     study = optuna.create_study(direction="maximize")
     proposals = Proposals(lambda tried, default: asked.append(len(tried)), 1, lambda study: None)
@@ -132,7 +132,7 @@ def test_once_there_is_nothing_more_to_propose_nobody_is_asked_again():
 
 
 @pytest.mark.parametrize(("budget", "expected"), [(1, 1), (3, 1), (8, 2), (60, 10), (1000, 10)])
-def test_the_memory_takes_a_quarter_of_the_budget_at_most(budget, expected):
+def test_warm_start_trials_take_at_most_a_quarter_of_the_budget(budget, expected):
     assert tries(budget, 10) == expected
 
 
@@ -144,29 +144,29 @@ def test_an_illegal_value_in_a_warm_start_is_found():
     assert len(illegal_values(poisoned, SPACE)) == 2
 
 
-def test_a_warm_start_is_the_same_after_it_was_stored():
+def test_a_warm_start_survives_being_stored():
     start = two_kinds()
     assert WarmStart.model_validate_json(start.model_dump_json()) == start
 
 
 def test_a_use_is_measured_against_the_defaults_of_the_same_study():
-    """T19, T22: within the study, and only when the trial ran."""
+    """The comparison is within the study, and only for a trial that ran."""
     warm = {"attributes": {"pattern_id": "p", "similarity": 0.8}, "origin": "warm_start"}
     found = uses(result(trial(0, 0.7, **warm), trial(1, 0.9), trial(2, None, state="PRUNED", **warm)))
-    # The table takes a rank with its count, and none without: one without the other failed every asset after a search.
+    # The table needs a rank and its count together: one without the other failed every asset after a search.
     assert [(one.trial_number, one.rank, one.n_ranked) for one in found] == [(0, 2, 2), (2, None, None)]
     assert abs(found[0].improvement - 0.1) < 1e-12
     assert found[1].improvement is None
 
 
 @pytest.mark.parametrize("error_type", ["Interrupted", "InterruptedAgain", "ValueError", "TrialTooSlow"])
-def test_a_warm_trial_that_failed_is_not_a_use(error_type):
-    """T22: nothing is counted for a trial that never ran to an end."""
+def test_a_failed_warm_start_trial_is_not_a_use(error_type):
+    """A trial that did not run to its end does not count as a use."""
     warm = {"attributes": {"pattern_id": "p", "similarity": 0.8}, "state": "FAIL", "error_type": error_type}
     assert uses(result(trial(0, None, **warm))) == ()
 
 
-def test_the_best_distinct_configurations_are_kept():
+def test_the_best_distinct_configurations_are_stored():
     def fitted(rounds, rate):
         return {"sampled": {"rounds": 500, "rate": rate}, "params": {"rounds": rounds, "rate": rate}}
 
@@ -178,22 +178,21 @@ def test_the_best_distinct_configurations_are_kept():
     assert [one["trial_number"] for one in kept] == [1, 2]
 
 
-def test_kept_configurations_differ_from_each_other():
-    """Neighbours of the best say nothing that the best does not."""
+def test_stored_configurations_differ_from_each_other():
+    """Neighbours of the best configuration add no information."""
     rates = [0.10, 0.101, 0.102, 0.25, 0.02]
     found = result(*[trial(i, 0.9 - i / 100, sampled={"rate": r}, params={"rate": r}) for i, r in enumerate(rates)])
     assert [one["values"]["rate"] for one in top_configurations(found, SPACE)] == [0.10, 0.25, 0.02]
 
 
-def test_of_a_long_study_good_and_bad_trials_are_kept():
+def test_good_and_bad_trials_of_a_long_study_are_stored():
     found = result(*[trial(i, i / 1000) for i in range(400)], trial(400, None, state="FAIL", error_type="X"))
     kept = [one["value"] for one in kept_trials(found, SPACE)]
     assert len(kept) == 100
     assert (kept[0], kept[-1]) == (0.399, 0.0)
 
 
-def test_what_a_head_start_brought_is_measured_inside_the_study():
-    """T19"""
+def test_the_effect_of_a_warm_start_is_measured_within_the_study():
     warm = {"attributes": {"pattern_id": "p", "similarity": 0.8}, "origin": "warm_start"}
     found = head_start(
         result(
@@ -210,6 +209,6 @@ def test_what_a_head_start_brought_is_measured_inside_the_study():
     }
 
 
-def test_a_study_without_a_completed_trial_has_no_head_start_to_speak_of():
+def test_a_study_without_a_completed_trial_has_no_warm_start_effect():
     found = head_start(result(trial(0, None, state="FAIL", error_type="ValueError"), default=None))
     assert (found.warm_trials, found.best_warm_value, found.trials_to_best) == (0, None, None)

@@ -42,7 +42,7 @@ def bomb(levels: int) -> str:
         ("x" * (MAX_CHARACTERS + 1), "characters are too many"),
     ],
 )
-def test_a_text_that_is_no_plain_mapping_is_refused_quickly(text: str, expected: str) -> None:
+def test_a_text_that_is_not_a_plain_mapping_is_rejected_quickly(text: str, expected: str) -> None:
     began = time.monotonic()
     with pytest.raises(ExperimentInvalid) as caught:
         read_mapping(text, "bad.yaml")
@@ -52,7 +52,7 @@ def test_a_text_that_is_no_plain_mapping_is_refused_quickly(text: str, expected:
     assert time.monotonic() - began < 5
 
 
-def test_scalars_are_what_they_look_like() -> None:
+def test_scalars_are_read_by_the_rules_of_yaml_1_2() -> None:
     text = "a: no\nb: on\nc: true\nd: 010\ne: 1e-3\nf: 12:30\ng: ~\nh: 2026-01-01\ni: .5\nj: 1_000\n"
     text += "k: -.inf\nl: '1'\nm: 1.0"
     assert read_mapping(text, "x") == {
@@ -72,7 +72,7 @@ def test_scalars_are_what_they_look_like() -> None:
     }
 
 
-def test_a_few_anchors_are_fine() -> None:
+def test_a_few_anchors_are_accepted() -> None:
     assert read_mapping("a: &x {p: 1}\nb: *x\nc: {<<: *x, q: 2}", "x") == {
         "a": {"p": 1},
         "b": {"p": 1},

@@ -1,7 +1,7 @@
-"""Hostile input: whatever comes in, out comes an error of ours or nothing, in bounded time, and nothing is touched.
+"""Hostile input gives one of our errors or none, in bounded time, without side effects.
 
-The short form is part of the suite; the long one is `make fuzz`, which counts its cases and prints its seed. What it
-has found has a small test each, beside the code that it is about.
+The short form is part of the suite. The long form, `make fuzz`, counts its cases and prints its seed. Each of its
+findings has a regression test.
 """
 
 import os
@@ -28,7 +28,7 @@ def _counted() -> Iterator[None]:
 
 
 def fuzzed(target: Target, cases: int, number: int) -> None:
-    """Try a target on so many cases."""
+    """Run a target on a number of cases."""
     target.before()
 
     @seed(number)
@@ -48,7 +48,7 @@ def fuzzed(target: Target, cases: int, number: int) -> None:
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_a_few_hostile_cases_are_refused_in_words(name: str) -> None:
+def test_a_few_hostile_cases_are_rejected_with_a_message(name: str) -> None:
     fuzzed(BY_NAME[name], SHORT, 20260101)
 
 
@@ -56,6 +56,6 @@ def test_a_few_hostile_cases_are_refused_in_words(name: str) -> None:
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", BY_NAME)
-def test_every_hostile_case_is_refused_in_words(name: str) -> None:
+def test_every_hostile_case_is_rejected_with_a_message(name: str) -> None:
     total = sum(target.share for target in TARGETS)
     fuzzed(BY_NAME[name], round(CASES * BY_NAME[name].share / total), SEED)

@@ -120,7 +120,7 @@ def test_a_killed_a_frozen_and_a_cut_off_worker_cost_no_trial_and_double_none(
             )
         )
         time.sleep(max(0.0, cut_seconds - (time.monotonic() - began)))
-        way.mend()
+        way.restore()
         result = watched.ended()
         assert sorted(watched.study.told) == [row.trial_number for row in study.trials()], "each is told once"
         assert (back.poll(), cut_off.poll()) == (None, None), "who came back goes on"

@@ -1,4 +1,4 @@
-"""Rows in most tables of the baseline: what a user may have who updates to a later migration."""
+"""Rows in most tables of the baseline schema, as a user may have them before a later migration."""
 
 EXPERIMENT = "00000000-0000-0000-0000-00000000000a"
 SPLIT = "00000000-0000-0000-0000-00000000000b"

@@ -16,7 +16,7 @@ _FLAGS = (
 
 
 def chromium() -> str:
-    """The path of the browser; without one these tests have nothing to look with."""
+    """Return the path of the browser, which these tests require."""
     found = next((path for name in _NAMES if (path := shutil.which(name))), None)
     assert found, "make test-ui needs Chromium: apt-get install chromium (.ci/run does it where it may)"
     return found
@@ -24,7 +24,7 @@ def chromium() -> str:
 
 @contextmanager
 def browsing() -> Iterator["Browser"]:
-    """A browser, closed afterwards; nothing but this machine is asked for anything."""
+    """Open a browser that connects to this machine only, and close it afterwards."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -1,4 +1,4 @@
-"""A network to PostgreSQL that can be cut: a TCP proxy on loopback that stops forwarding, and closes nothing."""
+"""A network to PostgreSQL that can be interrupted: a TCP proxy that stops forwarding without closing connections."""
 
 import socket
 import threading
@@ -11,7 +11,7 @@ from e2i_assets.adapters.processes.loopback import HOST
 
 
 class Network:
-    """Forwards what comes to its port, unless it is cut: what was sent then waits.
+    """Forwards its port to the database; while it is cut, data waits.
 
     Args:
         url: The database behind it.
@@ -27,7 +27,7 @@ class Network:
 
     @property
     def url(self) -> str:
-        """The database's address by this way."""
+        """The URL of the database through this proxy."""
         port = self._listening.getsockname()[1]
         changed = self._behind.set(host=HOST, port=port).difference_update_query(["host"])
         return changed.render_as_string(hide_password=False)
@@ -35,7 +35,7 @@ class Network:
     def cut(self) -> None:
         self._flows.clear()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self._flows.set()
 
     def close(self) -> None:
@@ -43,7 +43,7 @@ class Network:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
-        self.mend()
+        self.restore()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -56,7 +56,7 @@ class Network:
 
     def _connected(self) -> socket.socket:
         folder = self._behind.query.get("host")
-        if folder:  # a server that listens on a socket in the file system alone
+        if folder:  # a server that listens on a Unix socket only
             far = socket.socket(socket.AF_UNIX)
             far.connect(f"{folder}/.s.PGSQL.{self._behind.query.get('port', self._behind.port or 5432)}")
             return far
@@ -74,7 +74,7 @@ class Network:
 
 @contextmanager
 def network(url: str) -> Iterator[Network]:
-    """Have a way to the database that can be cut."""
+    """Open a proxy to the database that can be cut."""
     way = Network(url)
     try:
         yield way

@@ -1,4 +1,4 @@
-"""A project that Dagster's real daemon and webserver look after, and what can be seen of it from outside."""
+"""A project run by Dagster's real daemon and webserver, and its observable state."""
 
 import json
 import os
@@ -77,7 +77,7 @@ class Programs:
         }
 
     def start(self, name: str) -> None:
-        """Start the daemon or the webserver, in a process group of its own."""
+        """Start the daemon or the webserver in a separate process group."""
         graph = ["-w", str(self.settings.root / "workspace.yaml")]
         command = {
             "daemon": ["-m", "dagster._daemon", "run", *graph],
@@ -95,7 +95,7 @@ class Programs:
         log.close()
 
     def kill(self, name: str, everything: bool) -> None:
-        """Kill a program as nobody expects it; with everything that came out of it, or alone."""
+        """Kill a program with SIGKILL, with or without its descendants."""
         process = self._running.pop(name)
         if everything:
             end_groups([process.pid], 0)
@@ -104,13 +104,13 @@ class Programs:
         process.wait()
 
     def end(self) -> None:
-        """End whatever runs, with everything that came out of it."""
+        """End all running programs with their descendants."""
         end_groups([process.pid for process in self._running.values()], 5)
         for process in self._running.values():
             process.wait()
 
     def ask(self, query: str, **variables: Any) -> Any:
-        """Put a question to the webserver."""
+        """Send a GraphQL query to the webserver."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(
             f"http://{HOST}:{self.port}/graphql", body, {"Content-Type": "application/json"}
@@ -125,13 +125,13 @@ class Programs:
         """The last ticks of a sensor, the newest first."""
         return list(self.ask(TICKS, name=sensor)["sensorOrError"]["sensorState"]["ticks"])
 
-    def looks(self, sensor: str, times: int = 2, seconds: float = 600) -> list[dict[str, Any]]:
-        """Wait until a sensor has looked again so many times, and return those ticks."""
+    def scans(self, sensor: str, times: int = 2, seconds: float = 600) -> list[dict[str, Any]]:
+        """Wait for the given number of new sensor ticks, and return them."""
         began = time.time()
 
         def since() -> list[dict[str, Any]] | None:
-            # One that is under way began earlier, and may not have seen what was done just now.
-            # On a busy machine a look may run out of time; the next one looks again.
+            # A running tick began earlier and may not include the latest change.
+            # On a busy machine a tick may time out; the next one evaluates again.
             ended = ("SKIPPED", "SUCCESS")
             done = [one for one in self.ticks(sensor) if one["timestamp"] > began and one["status"] in ended]
             return done if len(done) >= times else None
@@ -139,7 +139,7 @@ class Programs:
         return self.wait(since, seconds, f"{times} looks of {sensor}")
 
     def wait(self, ready: Callable[[], T | None], seconds: float, what: str) -> T:
-        """Wait until something is there, and return it."""
+        """Wait until `ready` returns a value, and return that value."""
         deadline = time.monotonic() + seconds
         while not (found := ready()):
             assert time.monotonic() < deadline, f"{what} is not there after {seconds} s: {self.state()}"
@@ -152,7 +152,7 @@ class Programs:
             return list(reversed(instance.get_runs()))
 
     def finished(self, number: int, seconds: float = 900) -> list[dg.DagsterRun]:
-        """Wait until there are so many runs and all have ended."""
+        """Wait until there are `number` runs and all have ended."""
 
         def ended() -> list[dg.DagsterRun] | None:
             runs = self.runs()
@@ -161,14 +161,14 @@ class Programs:
         return self.wait(ended, seconds, f"the end of {number} runs")
 
     def evaluations(self, run_id: str) -> dict[str, bool]:
-        """What the checks of a run said."""
+        """Return the result of each check of a run."""
         with dagster_instance(self.settings) as instance:
             events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
             found = [event.get_dagster_event().asset_check_evaluation_data for event in events]
             return {one.check_name: one.passed for one in found}
 
     def materialised(self, run_id: str) -> list[str]:
-        """What a run made, in its order."""
+        """Return the assets that a run materialised, in order."""
         with dagster_instance(self.settings) as instance:
             events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
             made = [event.asset_materialization for event in events]
@@ -180,20 +180,20 @@ class Programs:
             return list(connection.exec_driver_sql(query))
 
     def state(self) -> str:
-        """What there is to see when something is not as it should be."""
+        """Return the state of the programs for a failure message."""
         runs = [(run.tags.get("dagster/partition"), run.status.value, run.tags.get("e2i/cause")) for run in self.runs()]
         log = (self.settings.root / "daemon.log").read_text(errors="replace")[-3000:]
         return f"runs {runs}\n{log}"
 
 
 def cells(rows: int) -> Any:
-    """Real cells, two rows a patient."""
+    """Return rows of the real cell data, two rows for each patient."""
     frame = load_breast_cancer(as_frame=True).frame.head(rows)
     return frame.assign(patient=[f"p{row // 2}" for row in range(len(frame))])
 
 
 def write_experiment(root: Path, name: str, trials: int = 3, seed: int = 42, rows: int | None = 400) -> Path:
-    """Write an experiment and, unless told otherwise, its rows."""
+    """Write an experiment and, by default, its rows."""
     if rows is not None:
         cells(rows).to_csv(root / f"{name}.csv.new", index=False)
         (root / f"{name}.csv.new").replace(root / f"{name}.csv")
@@ -203,7 +203,7 @@ def write_experiment(root: Path, name: str, trials: int = 3, seed: int = 42, row
 
 
 def project_folder(root: Path) -> Path:
-    """Make a project folder as a person has it, with Dagster's settings in a hurry."""
+    """Make a project folder as a user has it, with short intervals in Dagster's settings."""
     (root / "experiments").mkdir(parents=True)
     (root / "sql").symlink_to(ROOT / "sql")
     (root / "workspace.yaml").write_text((ROOT / "workspace.yaml").read_text())

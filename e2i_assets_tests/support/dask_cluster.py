@@ -1,4 +1,4 @@
-"""A Dask scheduler and its workers as separate processes, on loopback alone; each has a database address of its own."""
+"""A Dask scheduler and its workers as separate processes on loopback, each with a separate database URL."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ class Cluster:
     workers: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     def worker(self, name: str, database_url: str | None, **environment: str) -> "subprocess.Popen[bytes]":
-        """Start a worker of one thread, without a nanny: what is killed stays dead."""
+        """Start a worker of one thread, without a nanny: a killed worker is not restarted."""
         told = {**os.environ, **_QUIET, **environment}
         told.pop(DATABASE_URL, None)
         if database_url is not None:

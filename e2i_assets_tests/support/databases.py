@@ -1,4 +1,4 @@
-"""Databases of the tests on their one server: copies of a template, and originals that one worker makes for all."""
+"""Databases of the tests on their one server: copies of a template, and shared originals that one worker creates."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from e2i_assets.adapters.postgres.database import Database
 
 
 def administer(server: Database, statement: str) -> object:
-    """Execute a statement that PostgreSQL takes outside of a transaction alone; returns its first value."""
+    """Execute a statement outside of a transaction, and return its first value."""
     engine = sa.create_engine(server.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         result = connection.exec_driver_sql(statement)
@@ -37,9 +37,9 @@ def temporary(server: Database, template: str | None) -> Iterator[Database]:
 
 
 def made_once(server: Database, name: str, template: str | None, make: Callable[[Database], object]) -> str:
-    """Return the name of a database that `make` has filled; the first worker that asks makes it, the others wait.
+    """Return the name of a database that `make` has filled; the first worker creates it, and the others wait.
 
-    Nobody can connect to it afterwards, so that copying it is always possible.
+    It accepts no connections afterwards, because PostgreSQL cannot copy a database that is in use.
     """
     with server.advisory_lock(name):
         closed = administer(server, f"SELECT NOT datallowconn FROM pg_database WHERE datname = '{name}'")

@@ -1,4 +1,4 @@
-"""Rows that a test puts into our tables without the search or the import that writes them otherwise."""
+"""Rows that a test writes directly into our tables, without a search or an import."""
 
 from collections.abc import Iterable
 
@@ -19,6 +19,6 @@ def record_trials(database: Database, study_id: str, trials: Iterable[TrialRow])
 
 
 def add_all(database: Database, patterns: Iterable[PatternRow]) -> int:
-    """Add the patterns of studies that the memory does not have, in one transaction, and return how many were added."""
+    """Add the patterns that are not stored yet in one transaction, and return the number of added patterns."""
     with database.begin() as connection:
         return add_patterns(connection, patterns)

@@ -1,4 +1,4 @@
-"""Rows with sensible values, so that a test names only what it is about."""
+"""Rows with valid default values; a test names only the values that it tests."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 @dataclass
 class Examples:
-    """Makes rows of one registered experiment; every call gives a new identity unless it is named."""
+    """Makes rows of one registered experiment; every call gives a new key unless it is passed."""
 
     database: Database
     experiment_id: str
@@ -188,7 +188,7 @@ def examples(tables: Database) -> Examples:
 
 @pytest.fixture
 def examples_of() -> Callable[[Database], Examples]:
-    """Rows of an experiment in a database of the test's own."""
+    """Rows of an experiment in a separate database of the test."""
     return lambda database: Examples(database, ExperimentRepository(database).register("visits", {"target": "mdvis"}))
 
 

@@ -28,7 +28,7 @@ success_criteria: {roc_auc: 0.6}
 
 
 def registered(project: Project, text: str = PLAIN) -> Experiment:
-    """Register an experiment as its file says."""
+    """Register the experiment of a file."""
     experiment = parse_experiment(text, "test")
     project.experiments.register(experiment.name, experiment.model_dump(mode="json"))
     return experiment

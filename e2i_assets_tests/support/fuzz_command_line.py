@@ -1,4 +1,4 @@
-"""What is typed after `e2i`, and what stands in its environment, by somebody who does not mean well."""
+"""Fuzz target: hostile arguments and environment variables of `e2i`."""
 
 import os
 import tempfile
@@ -20,7 +20,7 @@ _SETTINGS = (
 
 
 def _of_a_process(text: str) -> bool:
-    """Say whether a process can be given this text, and a message may repeat it: who typed it has asked for it."""
+    """Return whether a process can receive this text and a message may repeat it."""
     try:
         return b"\0" not in text.encode("utf-8", "surrogateescape") and len(text) < 6000
     except UnicodeEncodeError:
@@ -53,7 +53,7 @@ EXPERIMENT = (
     "algorithm: XGBoost\n"
 )
 ROWS = "y,a\n" + "".join(f"{'ab'[number % 2]},{number * 1.5}\n" for number in range(30))
-# These need the database; the tests of their own give them wrong names.
+# These need the database; separate tests pass them invalid names.
 _WITH_DATABASE = {"run", "check", "holdout", "track", "report", "up", "memory", "db"}
 
 
@@ -74,7 +74,7 @@ def typed(case: tuple[list[str], dict[str, str]], folder: Path) -> int | None:
     (folder / "experiments" / "e.yaml").write_text(EXPERIMENT)
     (folder / "rows.csv").write_text(ROWS)
     ours: dict[str, Any] = {name: None for name in os.environ if name.startswith("E2I_")}
-    # Wide, so that no message is cut where it is shown.
+    # A wide terminal, because messages must not be truncated.
     ours |= {"E2I_HOME": str(folder), "E2I_STATE": str(folder / "state"), "COLUMNS": "200", **settings}
     result = CliRunner().invoke(app, words, env=ours)
     if not isinstance(result.exception, SystemExit | None):
@@ -85,7 +85,7 @@ def typed(case: tuple[list[str], dict[str, str]], folder: Path) -> int | None:
 
 
 def once() -> None:
-    """Import what the commands import, and see that they work when nothing is wrong."""
+    """Import the modules of the commands, and check that they work with valid input."""
     for words in (["new", "f"], ["validate", "--data"], ["schema", "e"], ["list"]):
         with tempfile.TemporaryDirectory() as folder:
             assert typed((["experiment", *words], {}), Path(folder)) == 0

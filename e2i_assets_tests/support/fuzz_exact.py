@@ -1,4 +1,4 @@
-"""Fuzz targets for what must not be rounded: keys in all types, instants in all forms, and the scale of numbers."""
+"""Fuzz targets for values that must not be rounded: keys in all types, instants in all forms, and the scale of numbers."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -34,7 +34,7 @@ KEYS = st.tuples(st.lists(_CELLS | st.none(), min_size=1, max_size=8), st.lists(
 
 
 def keyed(case: tuple[list[Any], list[int]], folder: Path) -> None:
-    """PostgreSQL takes every key, different texts have different ones, and integers have one in every type."""
+    """PostgreSQL accepts every key, different texts have different keys, and an integer has one key in every type."""
     cells, numbers = case
     column = without_zero_bytes(exact(pd.Series(cells, dtype=object)))
     found = row_keys(column.to_frame("a"), ["a"])
@@ -65,7 +65,7 @@ TIMES = st.lists(
 
 
 def timed(cells: list[Any], folder: Path) -> None:
-    """Each cell is an instant in the order of the others, or is named."""
+    """Each cell is an instant in the right order, or is named in the error."""
     column = pd.Series(cells, dtype=object)
     times = times_of(column)
     lost = times.isna()
@@ -82,7 +82,7 @@ SCALES = st.tuples(st.sampled_from(NAMES), st.integers(-120, 120), st.integers(-
 
 
 def scaled(case: tuple[str, int, int, int], folder: Path) -> None:
-    """A model of scaled rows is as good as one of the rows as they are."""
+    """A model of scaled rows is as good as one of unscaled rows."""
     name, of_target, of_feature, away = case
     draws = np.random.default_rng(0)
     x = pd.DataFrame(draws.normal(size=(160, 2)), columns=["a", "b"])
@@ -107,7 +107,7 @@ SPLITS = st.tuples(
 
 
 def judged(case: tuple[list[Any], bool, bool], folder: Path) -> None:
-    """Whatever the target of a split, it is accepted with two classes or values in each, or refused in words."""
+    """Whatever the target of a split, it is accepted with two classes or values in each split, or rejected with a message."""
     cells, by_time, classes = case
     target = pd.Series([str(one) if classes else float(len(str(one))) for one in cells])
     frame = pd.DataFrame({"at": np.arange(len(target))})

@@ -1,6 +1,6 @@
-"""What must hold for every case of every fuzz target: an error of ours or none, in bounded time, and nothing touched.
+"""The rules for every fuzz case: only our own errors, bounded time and memory, and no side effects.
 
-Python itself says (by audit events) which files are opened for writing, what is unpickled, which programs are started.
+Python's audit events show which files are opened for writing, what is unpickled and which programs are started.
 """
 
 import contextlib
@@ -65,14 +65,14 @@ sys.addaudithook(_hook)
 
 @contextlib.contextmanager
 def guarded(target: str, folder: Path) -> Iterator[None]:
-    """Run one case; an error of ours is what a person would read.
+    """Run one case, and check that an error of ours is readable.
 
     Args:
-        target: What it is counted under.
+        target: The name under which the case is counted.
         folder: The one place where it may write.
 
     Raises:
-        AssertionError: It took too long or too much, touched what is not its own, or its message cannot be shown.
+        AssertionError: The case exceeded its time or memory, had a side effect, or its message cannot be shown.
     """
     cases[target] += 1
     watch = _Watch(folder)
@@ -93,7 +93,7 @@ def guarded(target: str, folder: Path) -> Iterator[None]:
 
 
 def readable(message: str) -> None:
-    """Accept a message that a terminal, a log and a table of PostgreSQL can hold, and a person can read.
+    """Accept a message that a terminal, a log and a table of PostgreSQL can hold, and that is readable.
 
     Raises:
         AssertionError: With what is wrong with it.
@@ -109,7 +109,7 @@ def _peak() -> float:
 
 
 def table() -> str:
-    """Return what was run, a line for each target."""
+    """Return the executed cases, one line for each target."""
     lines = [f"{'target':<28}{'cases':>9}{'refused':>9}{'slowest ms':>12}"]
     for target in sorted(cases):
         lines.append(f"{target:<28}{cases[target]:>9,}{refused[target]:>9,}{slowest.get(target, 0.0) * 1000:>12,.0f}")

@@ -1,4 +1,4 @@
-"""What is fuzzed: each place where something comes in that others wrote, with how a hostile form of it is made."""
+"""The fuzz targets: each input from outside, with a generator of hostile cases."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""Projects with finished experiments, made once for all tests and workers; each test gets a copy that it may change."""
+"""Projects with finished experiments, created once for all tests and workers; each test gets its own copy."""
 
 import shutil
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.services.project import Project
 
-# Where MLflow keeps the address of a file.
+# The columns in which MLflow stores file URLs.
 ADDRESSES = (
     ("mlflow.experiments", "artifact_location"),
     ("mlflow.runs", "artifact_uri"),
@@ -35,11 +35,11 @@ class Original:
 
     @property
     def state(self) -> Path:
-        """Where it keeps its values."""
+        """The folder of its stored values."""
         return self.root / "state"
 
     def copy_files(self, project: Project) -> None:
-        """Give a project whose database is a copy of this one the rows and the values as well."""
+        """Copy the rows and the values into a project whose database is a copy of this one."""
         for path in self.root.glob("*.csv"):
             shutil.copy(path, project.settings.root)
         shutil.copytree(self.state, project.settings.state)
@@ -55,7 +55,7 @@ class Original:
 
 
 def original(server: Database, template: str, folder: Path, name: str, make: Callable[[Project], object]) -> Original:
-    """Return the finished project of this name; the first worker that asks makes it.
+    """Return the finished project of this name; the first worker creates it.
 
     Args:
         server: Where its database is created.

@@ -1,4 +1,4 @@
-"""A project with everything that comes before its study, for the tests that search it in several processes."""
+"""A project that is prepared for its study, for tests that search it in several processes."""
 
 import os
 from collections.abc import Callable
@@ -74,7 +74,7 @@ class Prepared:
 
 
 def prepared(database: Database, folder: Path, hpo: str, algorithm: str = "XGBoost") -> Prepared:
-    """Register the experiment, split its rows and look up what it tries first."""
+    """Register the experiment, split its rows and look up its warm start."""
     load_breast_cancer(as_frame=True).frame.to_csv(folder / "cells.csv", index=False)
     project = Project(Settings(root=folder, state=folder), database)
     experiment = parse_experiment(CELLS.format(hpo=hpo, algorithm=algorithm), "test")

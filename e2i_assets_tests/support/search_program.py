@@ -1,6 +1,6 @@
-"""A program that searches an experiment of a project to its end: what the tests kill.
+"""A program that searches an experiment of a project to its end; tests kill it.
 
-Arguments: the database's address, the project's folder, the experiment. It says "searching" when it begins, and the
+Arguments: the database's address, the project's folder, the experiment. It prints "searching" when it begins, and the
 number of each trial that ends.
 """
 

@@ -1,4 +1,4 @@
-"""A project with everything that comes before a study, and the program that searches it, which tests may kill."""
+"""A project that is prepared for a study, and the program that searches it, which tests may kill."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from e2i_assets.adapters.repositories.study_rows import TrialRow
 
 
 class Searched(Prepared):
-    """A prepared project whose study a program of its own searches, to be killed."""
+    """A prepared project whose study is searched by a separate program, which tests kill."""
 
     def started(self) -> subprocess.Popen[str]:
         """Start the program, and return it when it begins to search."""
@@ -32,14 +32,14 @@ class Searched(Prepared):
 
 
 def ready(database: Database, folder: Path, budget: int) -> Searched:
-    """Make everything that comes before the study."""
+    """Prepare the project for its study."""
     made = prepared(database, folder, f"{{trials: {budget}, workers: 1}}")
     asset_values.write(made.start, made.project.asset_folder("warm_start", "cells"))
     return Searched(made.project, made.rows, made.start)
 
 
 def finished(trials: list[TrialRow]) -> dict[int, tuple[object, ...]]:
-    """Return what must never change again: the trials that came to an end by themselves."""
+    """Return the trials that ended normally, which must not change again."""
     return {
         trial.trial_number: (trial.state, trial.value, dict(trial.params), dict(trial.intermediate_values))
         for trial in trials
@@ -48,5 +48,5 @@ def finished(trials: list[TrialRow]) -> dict[int, tuple[object, ...]]:
 
 
 def point(trial: TrialRow) -> tuple[object, ...]:
-    """Return the configuration that was drawn."""
+    """Return the sampled configuration."""
     return tuple(sorted(trial.user_attrs["sampled"].items()))

@@ -1,4 +1,4 @@
-"""A project of one's own served as a person would, by `e2i up`: PostgreSQL, Dagster with its daemon, MLflow."""
+"""A project served by `e2i up` as a user does it: PostgreSQL, Dagster with its daemon, MLflow."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _READY_SECONDS = 240
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Where a person would point the browser."""
+    """The URLs for the browser."""
 
     root: Path
     dagster: str
@@ -45,14 +45,14 @@ def project_folder() -> Iterator[Path]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """What a shell that works on this folder has, and nothing of the person who runs the tests."""
+    """Return the environment of a shell for this folder, without the settings of the user that runs the tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("E2I_")}
     return {**kept, "E2I_HOME": str(folder), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
 
 
 @contextmanager
 def served(folder: Path, *, automation: str = "on") -> Iterator[Served]:
-    """`e2i up` on free ports, until the end of the block; then Ctrl-C."""
+    """Run `e2i up` on free ports until the end of the block, and stop it with Ctrl-C."""
     ports = {"--port": quiet_port(), "--mlflow-port": quiet_port(), "--optuna-port": quiet_port()}
     command = [
         sys.executable,

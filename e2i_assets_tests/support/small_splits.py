@@ -23,7 +23,7 @@ ROWS = 400
 
 
 def numbered(**columns: Any) -> pd.DataFrame:
-    """Rows with a feature ``mark`` that no two of them share, a feature, and a target that follows it."""
+    """Return rows with a unique feature ``mark``, a second feature, and a target that depends on it."""
     draws = np.random.default_rng(3)
     frame = pd.DataFrame({"mark": draws.permutation(ROWS) * 1.5, "age": draws.normal(50, 9, ROWS)})
     frame["cost"] = frame["age"] + draws.normal(0, 5, ROWS)
@@ -56,7 +56,7 @@ class SmallSplits:
         return {name: one.why for name, one in verdicts.items() if not one.passed}
 
     def keys(self) -> dict[str, str]:
-        """Return the stored keys with their roles."""
+        """Return the stored keys with their splits."""
         query = "SELECT entity_key, role FROM ml_split_assignments"
         with self.project.database.connect() as connection:
             return {entity: role for entity, role in connection.exec_driver_sql(query)}

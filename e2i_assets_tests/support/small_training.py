@@ -1,4 +1,4 @@
-"""A small problem searched and trained in memory, under names of the test's choice, with all that its report tells."""
+"""A small problem searched and trained in memory, with names chosen by the test, and the facts of its report."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ success_criteria: {{{criterion}}}
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What people can name; tests put what they like into it."""
+    """The user-supplied names; tests set them."""
 
     feature: str = "age"
     segment: str = "region"
@@ -63,7 +63,7 @@ def problem(names: Names, problem_type: str, algorithm: str, hpo: str) -> Experi
 
 
 def rows_of(names: Names, problem_type: str) -> TrainingRows:
-    """Rows whose first feature says something about the target, and whose third is text."""
+    """Return rows whose first feature is informative about the target, and whose third is text."""
     random = np.random.default_rng(0)
     n = sum(COUNTS.values())
     frame = pd.DataFrame({names.feature: random.normal(size=n), "noise": random.normal(size=n)})
@@ -97,7 +97,7 @@ def report_facts(
     algorithm: str = "LightGBM",
     hpo: str = "",
 ) -> ReportFacts:
-    """Everything that a report of this problem is written from."""
+    """Return the facts from which the report of this problem is written."""
     experiment, rows = problem(names, problem_type, algorithm, hpo), rows_of(names, problem_type)
     study = searched(experiment, rows)
     output = tuning.hpo_output(experiment, "a" * 64, study)

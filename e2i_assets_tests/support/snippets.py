@@ -1,4 +1,4 @@
-"""What stands between fences in README and docs: each block with its language, and the file that it says it is."""
+"""The fenced code blocks in README and docs, with their language and the file name in their first line."""
 
 import re
 from collections.abc import Iterator
@@ -23,18 +23,18 @@ class Snippet:
 
     @property
     def file(self) -> str | None:
-        """The file that its first line says it is."""
+        """The file name in its first line."""
         found = re.match(r"# file: (\S+)\n", self.text)
         return found[1] if found else None
 
     @property
     def lines(self) -> list[str]:
-        """Its commands, one a line, without what is a comment."""
+        """Its commands, one for each line, without comments."""
         return [line.strip() for line in self.text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
 def pages() -> list[Path]:
-    """README, and every page of the docs that a person wrote."""
+    """Return README and every page of the docs that is not generated."""
     written = [path for path in (REPOSITORY / "docs").rglob("*.md") if not {"_site", "made"} & set(path.parts)]
     return [REPOSITORY / "README.md", *sorted(written)]
 

@@ -1,7 +1,7 @@
 """Loads models that MLflow holds, without `e2i_assets`, and compares what they predict with what was expected.
 
 Run as a program with the packages to refuse, and folders that hold `model/`, `rows.parquet` and `expected.json`; it
-prints how many agreed.
+prints the number of models that agreed.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def refuse(*packages: str) -> None:
-    """Have these packages not be there for this process."""
+    """Make these packages unavailable in this process."""
 
     class Refused:
         def find_spec(self, name: str, *_: object) -> None:
@@ -23,7 +23,7 @@ def refuse(*packages: str) -> None:
 
 
 def differences(folder: Path) -> list[str]:
-    """Return what the model of a folder predicts otherwise than expected."""
+    """Return the differences between the predictions of the model in a folder and the expected ones."""
     import mlflow.pyfunc
     import pandas as pd
 

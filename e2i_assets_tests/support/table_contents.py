@@ -1,4 +1,4 @@
-"""What a database holds, table by table: how many rows, and a hash of all of them in whatever order."""
+"""The contents of a database by table: the number of rows, and a hash that does not depend on their order."""
 
 import sqlalchemy as sa
 

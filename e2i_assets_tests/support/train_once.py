@@ -1,4 +1,4 @@
-"""Trains the stored experiment of a project once more, when its input says go; what `test_twice` starts several of."""
+"""Trains the stored experiment of a project again when its input says go; `test_twice` starts several of these."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A server on loopback in trouble: gone, answering with errors, slow by half a minute, or well only to who asks."""
+"""A faulty server on loopback: gone, answering with errors, slow by half a minute, or healthy in health checks only."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _STATUS = {"refuses": 401, "bad gateway": 502}
 
 @contextmanager
 def troubled(trouble: Trouble) -> Iterator[str]:
-    """Serve so, and give the address."""
+    """Run the faulty server, and return its URL."""
     released = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -31,14 +31,14 @@ def troubled(trouble: Trouble) -> Iterator[str]:
         do_POST = do_GET
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing on the terminal."""
+            """Write nothing to the terminal."""
 
     class Quiet(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:
-            """A client that waits no longer is what is tested."""
+            """Ignore a client that disconnects: the tests expect this."""
 
     if trouble == "gone":
-        yield "http://127.0.0.1:9"  # nothing listens below 1024 that is not there for all to see
+        yield "http://127.0.0.1:9"  # no unprivileged process listens below 1024
         return
     with Quiet(("127.0.0.1", 0), Handler) as listening:
         listening.daemon_threads = True

@@ -1,4 +1,4 @@
-"""A webhook that keeps what it is sent."""
+"""A webhook that stores the received requests."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""What can happen to a project in the middle of a run, each as a function that makes it happen and lets it be over."""
+"""The faults of the drills: each function causes a fault during a run and ends it."""
 
 import random
 import signal
@@ -22,11 +22,11 @@ class Scene:
     """Everything that a fault may hit.
 
     Attributes:
-        project: The project, in a folder of its own.
+        project: The project, in a separate folder.
         run: `e2i run`, under way.
         source: Of every random choice.
         server: The project's PostgreSQL where it is not the embedded one.
-        afterwards: What mends the world once the run is over, before the next one.
+        afterwards: Actions that undo the fault after the run, before the next one.
     """
 
     project: DrillProject
@@ -63,7 +63,7 @@ def embedded(template: Path, source: random.Random) -> Iterator[Scene]:
 
 @contextmanager
 def external(template: Path, source: random.Random) -> Iterator[Scene]:
-    """A project on a PostgreSQL of its own."""
+    """A project on a separate PostgreSQL."""
     settings = {"max_connections": str(MOST_CONNECTIONS)}
     with drill_folder() as folder, own_server(template, folder / "server", settings) as server:
         yield Scene(DrillProject(folder, server.url), source, server)
@@ -73,17 +73,17 @@ def external(template: Path, source: random.Random) -> Iterator[Scene]:
 
 
 def run_killed(scene: Scene) -> None:
-    """Kill `e2i run` and all that came out of it, at once."""
+    """Kill `e2i run` and all its descendants at once."""
     kill(scene.under_way.everything())
 
 
 def command_killed(scene: Scene) -> None:
-    """Kill the command alone: the process with the graph has to end by itself."""
+    """Kill the command only: the process with the graph must end without it."""
     kill(scene.under_way.everything()[:1])
 
 
 def process_killed(scene: Scene) -> None:
-    """Kill the process with the graph: the command has to say so."""
+    """Kill the process with the graph: the command must report it."""
     child = scene.under_way.child()
     kill([] if child is None else [child])
 
@@ -96,8 +96,8 @@ def postmaster_killed(scene: Scene) -> None:
     kill([_postmaster(scene.project)])
 
 
-def keeper_killed(scene: Scene) -> None:
-    """Kill the process that keeps the server: the server shuts down in order, under the feet of the run."""
+def supervisor_killed(scene: Scene) -> None:
+    """Kill the supervisor of the server: the server shuts down in order during the run."""
     parent = _postmaster(scene.project).parent()
     assert parent is not None
     kill([parent])
@@ -122,7 +122,7 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-# Of a PostgreSQL of one's own.
+# Of an external PostgreSQL.
 
 
 def server_killed(scene: Scene) -> None:

@@ -1,6 +1,6 @@
-"""What must be true of a project whatever happened to it, asked in SQL and of its folder.
+"""The invariants of a project after any fault, checked in SQL and in its folder.
 
-Each query returns what should not be there, in words.
+Each query returns violations as human-readable text.
 """
 
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ Ended = Mapping[int, tuple[object, ...]]
 
 @dataclass(frozen=True)
 class Findings:
-    """What is not as it should be, in words; nothing in it is the aim."""
+    """The violations as human-readable text; empty if all invariants are kept."""
 
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
@@ -107,13 +107,13 @@ class Findings:
 
 
 def ended_trials(database: Database) -> Ended:
-    """Return what must never change again: the trials that came to an end."""
+    """Return the ended trials, which must not change again."""
     with database.connect() as connection:
         return {row[0]: tuple(row[1:]) for row in connection.execute(sa.text(_ENDED))}
 
 
 def findings(project: Project, before: Ended) -> Findings:
-    """Look at everything once the work is said to be done.
+    """Check all invariants after the work is reported as done.
 
     Args:
         workspace: The project.

@@ -1,4 +1,4 @@
-"""Random moments of a run, by what it has come to rather than by the clock, so that a busy machine changes little."""
+"""Random moments of a run, defined by its progress rather than by time, so a busy machine changes little."""
 
 import random
 import time
@@ -30,7 +30,7 @@ _PATIENCE_SECONDS = 400
 
 @dataclass(frozen=True)
 class Moment:
-    """So many seconds after an asset was made, or after so many trials had ended."""
+    """A number of seconds after an asset was materialised, or after a number of trials had ended."""
 
     after: str | int
     seconds: float
@@ -58,7 +58,7 @@ class Moment:
 
 
 def drawn(source: random.Random) -> Moment:
-    """Draw a moment, more often than not one in the middle of the study."""
+    """Return a random moment, in most cases one during the study."""
     if source.random() < _SHARE_IN_THE_STUDY:
         return Moment(source.randrange(BUDGET), source.uniform(0, _LONGEST_IN_A_TRIAL))
     stage = source.choice(list(_STAGES))
@@ -66,7 +66,7 @@ def drawn(source: random.Random) -> Moment:
 
 
 def drawn_in_the_study(source: random.Random) -> Moment:
-    """Draw a moment at which a trial is running."""
+    """Return a random moment at which a trial is running."""
     return Moment(source.randrange(1, BUDGET - 2), source.uniform(0, _LONGEST_IN_A_TRIAL))
 
 

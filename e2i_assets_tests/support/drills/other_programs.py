@@ -1,4 +1,4 @@
-"""A second process that searches the same study, and Dagster's daemon and webserver: what else may die in a run."""
+"""A second process that searches the same study, and Dagster's daemon and webserver, which faults may kill."""
 
 import os
 import random
@@ -41,7 +41,7 @@ def before_the_study(source: random.Random) -> Moment:
 
 
 class RunByItself(StartedRun):
-    """A run that Dagster's daemon starts for a new experiment, with the programs that look after it."""
+    """A run that Dagster's daemon starts for a new experiment, with the programs that manage it."""
 
     def __init__(self, programs: Programs, process: "subprocess.Popen[bytes]", log: Path) -> None:
         super().__init__(process, log, log, speaks_to_a_person=False)
@@ -69,7 +69,7 @@ class RunByItself(StartedRun):
 
 @dataclass
 class ServedScene(Scene):
-    """A project that Dagster's programs look after."""
+    """A project run by Dagster's programs."""
 
     programs: Programs | None = None
 
@@ -86,7 +86,7 @@ class ServedScene(Scene):
 
 @contextmanager
 def with_daemon(template: Path, source: random.Random) -> Iterator[Scene]:
-    """A project on its PostgreSQL, which Dagster's daemon looks after."""
+    """A project on its PostgreSQL, run by Dagster's daemon."""
     with external(template, source) as scene:
         settings = Settings(scene.project.root, scene.project.state, scene.own.url)
         programs = Programs(settings, Database(scene.own.url), {"E2I_CORES": "2"})
@@ -107,7 +107,7 @@ def with_daemon_and_webserver(template: Path, source: random.Random) -> Iterator
 
 
 def daemon_killed(scene: Scene) -> None:
-    """Kill the daemon, alone or with all that came out of it, the run's own process too; and start it again."""
+    """Kill the daemon, alone or with all its descendants, including the process of the run, and start it again."""
     assert isinstance(scene, ServedScene)
     process = scene.served._running["daemon"]
     with_its_runs = scene.source.random() < 0.5
@@ -118,7 +118,7 @@ def daemon_killed(scene: Scene) -> None:
 
 
 def webserver_killed(scene: Scene) -> None:
-    """Kill the webserver with all that came out of it, and start it again."""
+    """Kill the webserver with all its descendants, and start it again."""
     assert isinstance(scene, ServedScene)
     process = scene.served._running["webserver"]
     webserver = psutil.Process(process.pid)

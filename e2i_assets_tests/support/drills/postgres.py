@@ -1,4 +1,4 @@
-"""A PostgreSQL of a person's own, as far as the product can see, which a drill can hurt."""
+"""A PostgreSQL that the product treats as external, and in which a drill can cause faults."""
 
 import shutil
 import signal
@@ -29,7 +29,7 @@ _SHARED = Path("/var/lib/e2i_assets")
 
 @dataclass
 class OwnServer:
-    """One server on the loopback address, which stays where it is when it is started again.
+    """One server on the loopback address, which keeps its port when it is restarted.
 
     Attributes:
         template: The prepared cluster that it was copied from.

@@ -1,4 +1,4 @@
-"""A small experiment in a project folder of its own, and `e2i run` on it as a person starts it."""
+"""A small experiment in a separate project folder, and `e2i run` on it as a user starts it."""
 
 import os
 import shutil
@@ -42,7 +42,7 @@ hpo: {{trials: {BUDGET}, workers: 2, objective: cross_validation}}
 
 @dataclass
 class StartedRun:
-    """A process of `e2i run`, and what it has said."""
+    """A process of `e2i run`, and its output."""
 
     process: "subprocess.Popen[bytes]"
     said: Path
@@ -55,7 +55,7 @@ class StartedRun:
         return self.process.poll() is not None
 
     def everything(self) -> list[psutil.Process]:
-        """The process and all that came out of it, which lives."""
+        """Return the process and all its living descendants."""
         with suppress(psutil.NoSuchProcess):
             parent = psutil.Process(self.process.pid)
             return [parent, *parent.children(recursive=True)]
@@ -80,7 +80,7 @@ class StartedRun:
         return self.process.returncode
 
     def last_words(self) -> str:
-        """The end of what it said to a person."""
+        """Return the end of its output."""
         return "\n".join(self.complained.read_text(errors="replace").splitlines()[-12:])
 
 
@@ -194,7 +194,7 @@ def copied(cluster: Path, place: Path) -> None:
 
 
 def kill(processes: list[psutil.Process]) -> None:
-    """Kill processes as nobody expects it, and wait until they are gone."""
+    """Kill processes with SIGKILL, and wait until they are gone."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""One round of a drill: a fresh project, a run, something that happens to it, the next run, and what is true then."""
+"""One round of a drill: a fresh project, a run, a fault during it, the next run, and the invariants afterwards."""
 
 import json
 import os
@@ -40,7 +40,7 @@ class Drill:
 
 @dataclass(frozen=True)
 class Record:
-    """What came of a round.
+    """The result of a round.
 
     Attributes:
         went_on: Whether the run that it happened to came to its end by itself, with 0.
@@ -110,7 +110,7 @@ def _struck(drill: Drill, number: int, seed: int, scene: Scene, moment: str, beg
 
 
 def _known(scene: Scene) -> Ended:
-    """The trials that somebody could have seen end before it happened."""
+    """Return the trials whose end was visible before the fault."""
     address = scene.project.address()
     if address is not None:
         database = Database(address)

@@ -1,4 +1,4 @@
-"""What a run tells of itself to others: MLflow's server and a receiver of traces, which can die or fall silent."""
+"""The services to which a run reports: MLflow's server and a trace receiver, which can die or hang."""
 
 import os
 import random
@@ -119,14 +119,14 @@ def mlflow_hangs(scene: Scene) -> None:
     scene.afterwards.append(lambda: server.signalled(signal.SIGCONT))
 
 
-def while_it_is_told(source: random.Random) -> Moment:
+def during_logging(source: random.Random) -> Moment:
     """Draw a moment from the training on, when MLflow is written to."""
     return Moment("best_hyperparameters", source.uniform(0, 9))
 
 
 @dataclass
 class ReceiverScene(Scene):
-    """A project that sends its traces to somebody."""
+    """A project that exports its traces."""
 
     receiver: ThreadingHTTPServer | None = None
     silent: threading.Event | None = None
@@ -147,7 +147,7 @@ def with_receiver(template: Path, source: random.Random) -> Iterator[Scene]:
                 self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing on the terminal."""
+            """Write nothing to the terminal."""
 
     receiver = ThreadingHTTPServer((HOST, 0), Handler)
     receiver.daemon_threads = True
@@ -174,7 +174,7 @@ def receiver_gone(scene: Scene) -> None:
 
 
 def receiver_hangs(scene: Scene) -> None:
-    """Let the receiver of traces take what comes, and say nothing any more."""
+    """Let the receiver of traces accept requests without answering."""
     assert isinstance(scene, ReceiverScene)
     assert scene.silent is not None
     scene.silent.set()

@@ -1,4 +1,4 @@
-"""A PostgreSQL on a disk of its own that can be filled to the last byte: a tmpfs in a mount namespace.
+"""A PostgreSQL on a separate disk that can be filled completely: a tmpfs in a mount namespace.
 
 Needs Linux with `unshare`, and root or user namespaces; nothing is mounted that outlives the drill.
 """

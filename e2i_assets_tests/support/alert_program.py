@@ -1,4 +1,4 @@
-"""A process that tells of the last failed run, as Dagster's daemon would. Everything comes from the environment."""
+"""A process that sends the alert for the last failed run, as Dagster's daemon does; configured by the environment."""
 
 import os
 
