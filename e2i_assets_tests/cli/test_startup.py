@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from e2i_assets.cli.instance import dagster_instance
 
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 from e2i_assets.adapters.processes.services import Service, ServiceEvent, run_services
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.cli.dagster_home import dagster_home
+from e2i_assets.cli.dagster_home import dagster_home, dagster_instance
 from e2i_assets.cli.dagster_ui import add_partitions
 from e2i_assets.cli.service_list import Ports, own_mlflow, service_list
 from e2i_assets.cli.startup import Startup
