@@ -20,9 +20,9 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres, locked
 from e2i_assets.adapters.postgres.migrations import migrate
 
-# The suite uses every core already, and two studies can be compared only when their trials are drawn in turn.
+# The suite uses every core already, and two studies are comparable only if their trials are sampled in sequence.
 os.environ["E2I_CORES"] = "1"
-# Pictures are the largest part of a small run: a test that looks at one takes the fixture `pictures`.
+# Pictures are the largest part of a small run: a test of a picture takes the fixture `pictures`.
 os.environ["E2I_PICTURES"] = "off"
 
 SQL = Path(__file__).parents[1] / "sql"
@@ -32,20 +32,20 @@ SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start what waits for programs first: at the end, such a test would keep one worker while the others are idle."""
+    """Start slow tests of programs first: at the end, they would occupy one worker while the others are idle."""
     items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("ui", "processes")))
 
 
 @pytest.fixture
 def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Studies and trainings of this test draw their pictures. It comes before the fixture that makes the project."""
+    """Enable the pictures of studies and trainings. Request it before the fixture that makes the project."""
     monkeypatch.setenv("E2I_PICTURES", "on")
 
 
 @pytest.fixture(scope="session")
 def shared_folder(testrun_uid: str) -> Iterator[Path]:
     """A folder of all workers, which the last one removes."""
-    # Not in pytest's own temporary folder: root's is closed to the account that the server runs as.
+    # Not in pytest's temporary folder: that of root is closed to the account of the server.
     folder = Path(tempfile.gettempdir()) / f"e2i-tests-{testrun_uid}"
     folder.mkdir(exist_ok=True)
     users = folder.with_suffix(".lock")

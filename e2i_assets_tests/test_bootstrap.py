@@ -1,4 +1,4 @@
-"""The parts of the bootstrap that decide something; the whole of it is what every `make` runs."""
+"""The decisions of the bootstrap; every `make` runs the whole of it."""
 
 import ctypes
 import os
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MIRROR = "https://mirror.example/simple"
 
 
-def test_the_locked_uv_is_asked_for_by_version_and_hash() -> None:
+def test_the_locked_uv_is_required_by_version_and_hash() -> None:
     lines = requirement_of("uv", (ROOT / "requirements.lock").read_text()).splitlines()
     assert lines[0].startswith("uv==")
     assert len(lines) > 5
@@ -42,11 +42,11 @@ def test_a_file_that_is_not_uv_has_no_version(tmp_path: Path) -> None:
         ({"UV_INDEX_URL": MIRROR}, "PIP_INDEX_URL"),
     ],
 )
-def test_an_index_that_is_set_for_one_installer_is_told_to_the_other(given: dict[str, str], variable: str) -> None:
+def test_an_index_of_one_installer_is_passed_to_the_other(given: dict[str, str], variable: str) -> None:
     assert installer_environment(given)[variable] == MIRROR
 
 
-def test_an_index_in_a_file_of_pip_is_told_to_uv(tmp_path: Path) -> None:
+def test_an_index_in_a_file_of_pip_is_passed_to_uv(tmp_path: Path) -> None:
     (tmp_path / "pip").mkdir()
     (tmp_path / "pip" / "pip.conf").write_text(f"[global]\nindex-url = {MIRROR}\n")
     environment = installer_environment({"XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path / "home")})
@@ -69,7 +69,7 @@ def test_no_python_is_downloaded() -> None:
 
 
 @pytest.mark.parametrize("setting", ["/nowhere/python", "false"])
-def test_a_chosen_python_that_does_not_fit_ends_with_one_clear_sentence(setting: str) -> None:
+def test_an_unsuitable_python_is_one_clear_error(setting: str) -> None:
     outcome = subprocess.run(
         ["sh", ROOT / "scripts" / "bootstrap.sh"],
         env=os.environ | {"PYTHON": setting},
@@ -81,9 +81,9 @@ def test_a_chosen_python_that_does_not_fit_ends_with_one_clear_sentence(setting:
     assert outcome.stderr == f"PYTHON={setting} is not a Python 3.11 or newer that runs here.\n"
 
 
-def test_a_machine_with_only_an_old_python_is_told_what_to_install(tmp_path: Path) -> None:
+def test_an_old_python_is_an_error_that_says_what_to_install(tmp_path: Path) -> None:
     old = tmp_path / "python3"
-    old.write_text("#!/bin/sh\nexit 1\n")  # what every Python before 3.11 answers to the question for its version
+    old.write_text("#!/bin/sh\nexit 1\n")  # a Python before 3.11 exits so when its version is checked
     old.chmod(old.stat().st_mode | stat.S_IXUSR)
     (tmp_path / "dirname").symlink_to("/usr/bin/dirname")
     outcome = subprocess.run(
@@ -97,7 +97,7 @@ def test_a_machine_with_only_an_old_python_is_told_what_to_install(tmp_path: Pat
     assert "apt install python3" in outcome.stderr
 
 
-def test_the_shipped_openmp_answers_to_its_usual_name(tmp_path: Path) -> None:
+def test_the_shipped_openmp_loads_under_its_usual_name(tmp_path: Path) -> None:
     shipped = next(Path(sysconfig.get_path("purelib")).glob("scikit_learn.libs/libgomp-*"))
     library = tmp_path / "libgomp.so.1"
     library.write_bytes(renamed(shipped.read_bytes(), shipped.name, library.name))
@@ -105,6 +105,6 @@ def test_the_shipped_openmp_answers_to_its_usual_name(tmp_path: Path) -> None:
     assert ctypes.CDLL(str(library)).omp_get_max_threads() >= 1
 
 
-def test_a_library_that_does_not_name_itself_once_is_left_alone() -> None:
+def test_a_library_that_does_not_name_itself_once_is_refused() -> None:
     with pytest.raises(ValueError, match="0 times"):
         renamed(b"\0other.so.1\0", "libgomp-1234.so.1", "libgomp.so.1")

@@ -1,4 +1,4 @@
-"""What can be judged of deploy/ where there is no Docker and no Helm: nothing here starts a container."""
+"""Checks of deploy/ without Docker and Helm: no test starts a container."""
 
 import json
 import re
@@ -23,7 +23,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "docker-compose.yaml").read_t
 VALUES: dict[str, Any] = yaml.safe_load((DEPLOY / "dagster-values.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == "e2i_assets"}
-# What other programs read, by their own names.
+# Variables of other programs.
 THEIRS = {
     "POSTGRES_PASSWORD",
     "POSTGRES_USER",
@@ -33,7 +33,7 @@ THEIRS = {
 }
 
 
-def test_the_compose_file_is_one_by_the_compose_specification() -> None:
+def test_the_compose_file_is_valid_by_the_compose_specification() -> None:
     vendored = resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
     jsonschema.validate(COMPOSE, json.loads(vendored.read_text()))
     broken = {**COMPOSE, "services": {"a": {"image": "a", "ports": {"3000": "3000"}}}}
@@ -41,7 +41,7 @@ def test_the_compose_file_is_one_by_the_compose_specification() -> None:
         jsonschema.validate(broken, json.loads(vendored.read_text()))
 
 
-def test_all_that_is_ours_is_one_image_and_waits_for_the_tables() -> None:
+def test_our_services_share_one_image_and_wait_for_the_migration() -> None:
     assert set(OURS) == {"migrate", "code", "webserver", "daemon", "mlflow", "dask-scheduler", "dask-worker"}
     assert set(SERVICES) - set(OURS) == {"postgres"}
     for name in OURS:
@@ -56,7 +56,7 @@ def test_all_that_is_ours_is_one_image_and_waits_for_the_tables() -> None:
     assert named == set(COMPOSE["volumes"])
 
 
-def test_nothing_is_published_but_on_loopback_and_a_dask_scheduler_not_at_all() -> None:
+def test_ports_are_published_only_on_loopback_and_dask_not_at_all() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert set(published) == {"webserver", "mlflow"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
@@ -75,7 +75,7 @@ def strings(found: Any) -> Iterator[str]:
         yield found
 
 
-def test_no_secret_stands_in_a_file_and_the_file_for_them_is_ignored() -> None:
+def test_no_file_contains_a_secret_and_the_secrets_file_is_ignored() -> None:
     for text in [*strings(COMPOSE), *strings(VALUES), (DEPLOY / "Dockerfile").read_text()]:
         assert not re.search(r"://[^/\s]*:[^/\s@]+@", text), text
     assert all("PASSWORD" not in key for one in SERVICES.values() for key in one.get("environment", {}))
@@ -89,25 +89,25 @@ def test_no_secret_stands_in_a_file_and_the_file_for_them_is_ignored() -> None:
     assert re.findall(r":(\w+)@", example) == ["PASSWORD", "PASSWORD"]
 
 
-def test_what_runs_for_long_has_the_rights_of_a_worker() -> None:
-    """`E2I_DATABASE_URL` is the owner's: `e2i` migrates with it, and lets go of the rest by itself."""
+def test_long_running_services_have_the_worker_role() -> None:
+    """`E2I_DATABASE_URL` is that of the owner: `e2i` migrates with it, and then drops to the worker role."""
     addresses = (DEPLOY / "secrets.env.example").read_text().splitlines()
     (mlflow,) = [line.partition("=")[2] for line in addresses if line.startswith("MLFLOW_")]
     for options in (sa.make_url(mlflow).query["options"], VALUES["postgresql"]["postgresqlParams"]["options"]):
         assert "-crole=e2i_worker" in options.split()
-    # The account's own password stays on the machine that serves.
+    # The password of the account stays on the server.
     assert "--env-file secrets.env" not in (DEPLOY / "README.md").read_text()
 
 
-def test_every_variable_that_is_set_is_one_that_somebody_reads() -> None:
-    told = "".join(path.read_text() for path in DEPLOY.iterdir())
+def test_every_variable_that_is_set_is_read_by_a_program() -> None:
+    texts = "".join(path.read_text() for path in DEPLOY.iterdir())
     documented = set(re.findall(r"\bE2I_\w+", (ROOT / ".env.example").read_text()))
-    assert set(re.findall(r"\bE2I_[A-Z_]+\b", told)) <= documented
+    assert set(re.findall(r"\bE2I_[A-Z_]+\b", texts)) <= documented
     others = {key for one in SERVICES.values() for key in one.get("environment", {}) if not key.startswith("E2I_")}
     assert others <= THEIRS
 
 
-def test_what_the_image_copies_is_there_and_not_ignored() -> None:
+def test_files_that_the_image_copies_exist_and_are_not_ignored() -> None:
     lines = (DEPLOY / "Dockerfile").read_text().splitlines()
     copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
     assert "requirements.lock" in copied
@@ -117,7 +117,7 @@ def test_what_the_image_copies_is_there_and_not_ignored() -> None:
     assert [line for line in lines if line.startswith("USER ")] == ["USER 10001"]
 
 
-def test_the_code_location_is_where_the_workspace_looks_for_it() -> None:
+def test_the_workspace_has_the_address_of_the_code_location() -> None:
     (server,) = yaml.safe_load((DEPLOY / "workspace.yaml").read_text())["load_from"]
     command = SERVICES["code"]["command"]
     assert server["grpc_server"]["host"] == "code"
@@ -144,22 +144,22 @@ def test_the_chart_runs_the_same_image_with_the_limits_of_dagster_yaml() -> None
 @pytest.mark.drill
 @pytest.mark.processes
 @pytest.mark.timeout(300)
-def test_every_command_and_option_is_one_of_the_installation() -> None:
+def test_every_command_and_option_exists_in_the_installation() -> None:
     installed = Path(sys.executable).parent
     commands = [service["command"] for service in OURS.values()]
     commands += [SERVICES["code"]["healthcheck"]["test"][1:]]
 
-    def judged(command: list[str]) -> str:
+    def checked(command: list[str]) -> str:
         program = shutil.which(command[0], path=str(installed))
         assert program is not None, command[0]
         words = [word for word in command[1:] if re.fullmatch(r"[a-z][a-z-]+", word)]
         path = command[1:3] if command[1] == "-m" else words[: 2 if command[0] in ("dagster", "e2i") else 1]
-        said = subprocess.run([program, *path, "--help"], capture_output=True, text=True, check=True).stdout
+        help_text = subprocess.run([program, *path, "--help"], capture_output=True, text=True, check=True).stdout
         missing = [
-            word for word in command if re.match(r"--?[a-z]", word) and not re.search(rf"(?<![\w-]){word}\b", said)
+            word for word in command if re.match(r"--?[a-z]", word) and not re.search(rf"(?<![\w-]){word}\b", help_text)
         ]
         assert missing == [], command
         return command[0]
 
     with ThreadPoolExecutor(2) as pool:
-        assert len(list(pool.map(judged, commands))) == len(OURS) + 1
+        assert len(list(pool.map(checked, commands))) == len(OURS) + 1

@@ -1,4 +1,4 @@
-"""The arrows between the layers: that the lint refuses an import against them, and the order of the modules in core."""
+"""The dependencies between the layers, enforced by the lint, and the order of the modules in core."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "e2i_assets" / "core"
 
-# The order of the data. A module that is not named here stands wherever its imports allow.
+# The order of the data flow. A module that is not listed may be anywhere that its imports allow.
 ORDER = [
     "errors", "content_hash", "metrics", "search_space", "contracts", "algorithms", "evaluation", "experiments",
     "fitting", "data", "search", "memory", "training", "report",
@@ -61,7 +61,7 @@ HEAVY = ["mlflow", "sklearn", "xgboost", "lightgbm", "matplotlib", "optuna", "st
 
 
 def complaints(place: str, code: str) -> str:
-    """What the project's own lint says of code in a file of the package, without the file being written."""
+    """Return the messages of the project's lint for code at a path of the package, without writing the file."""
     ruff = Path(sys.executable).with_name("ruff")
     name = str(Path("e2i_assets") / place)
     command = [ruff, "check", "--output-format", "concise", "--no-cache", "--stdin-filename", name, "-"]
@@ -75,7 +75,7 @@ def test_the_lint_refuses_an_import_of_a_layer_above(layer: str, above: str, spe
 
 
 @pytest.mark.parametrize(("layer", "code"), OUTSIDE)
-def test_the_lint_refuses_a_library_that_a_layer_does_not_know(layer: str, code: str) -> None:
+def test_the_lint_refuses_a_library_that_a_layer_may_not_import(layer: str, code: str) -> None:
     assert "TID251" in complaints(f"{layer}/planted.py", code)
 
 
@@ -98,7 +98,7 @@ def test_the_lint_refuses_a_heavy_library_at_module_level(layer: str, library: s
 
 
 def core_imports(path: Path) -> set[str]:
-    """The modules of core (its subpackages count as one) that a file imports anywhere, itself left out."""
+    """Return the other modules of core that a file imports; a subpackage counts as one module."""
     own = path.relative_to(CORE).parts[0].removesuffix(".py")
     return set(imported_from_core(ast.parse(path.read_text()))) - {own}
 
@@ -124,7 +124,7 @@ def import_graph() -> dict[str, set[str]]:
 
 
 def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
-    """Everything that a module needs, directly or through others."""
+    """Return all modules that a module imports, directly or indirectly."""
     found: set[str] = set()
     waiting = [start]
     while waiting:
@@ -135,7 +135,7 @@ def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
 
 
 def against_the_order(graph: dict[str, set[str]]) -> list[str]:
-    """The modules that need one which stands after them, or (through others) themselves."""
+    """Return the modules that import a later module, or indirectly themselves."""
     wrong = []
     for module in sorted(graph):
         needs = reachable(graph, module)
@@ -147,21 +147,21 @@ def against_the_order(graph: dict[str, set[str]]) -> list[str]:
     return wrong
 
 
-def test_a_module_of_core_imports_only_what_stands_before_it() -> None:
+def test_a_module_of_core_imports_only_earlier_modules() -> None:
     assert against_the_order(import_graph()) == []
 
 
-def test_an_import_against_the_order_is_seen_directly_and_through_a_module_without_a_place() -> None:
+def test_direct_and_indirect_imports_against_the_order_are_found() -> None:
     assert against_the_order({"metrics": {"report"}}) == ["metrics needs report, which stands after it"]
     assert against_the_order({"data": {"rows"}, "rows": {"search"}}) == ["data needs search, which stands after it"]
 
 
-def test_a_circle_of_imports_is_seen() -> None:
+def test_a_circular_import_is_found() -> None:
     circle = {"a": {"b"}, "b": {"a"}}
     assert against_the_order(circle) == [f"{name} needs itself, through what it imports" for name in "ab"]
 
 
-def test_one_module_imports_the_private_modules_of_dagster_and_nobody_queries_its_tables() -> None:
+def test_one_module_imports_private_modules_of_dagster_and_none_queries_its_tables() -> None:
     private = re.compile(r"^\s*(?:from|import) dagster\w*\._", re.MULTILINE)
     tables = re.compile(r"(?:FROM|INTO|UPDATE|JOIN|TABLE) dagster\.[a-z]", re.IGNORECASE)
     sources = {path.relative_to(ROOT): path.read_text() for path in (ROOT / "e2i_assets").rglob("*.py")}

@@ -1,4 +1,4 @@
-"""What holds for the repository as a whole: the lock, the wheel, the settings that are documented, the clean tree."""
+"""Checks of the repository as a whole: the lock, the wheel, the documented settings, the contents of files."""
 
 import ast
 import os
@@ -22,7 +22,7 @@ def script(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, path, *arguments], capture_output=True, text=True, check=False)
 
 
-def test_the_lock_belongs_to_the_dependencies() -> None:
+def test_the_lock_is_up_to_date_with_the_dependencies() -> None:
     assert script(ROOT / "scripts" / "lock.py", "--check").returncode == 0
 
 
@@ -39,13 +39,13 @@ def test_a_new_dependency_makes_the_lock_stale_and_another_setting_does_not(tmp_
     assert "make lock" in stale.stderr
 
 
-def test_every_locked_package_has_a_licence_that_is_allowed() -> None:
+def test_every_locked_package_has_an_allowed_licence() -> None:
     checked = script(ROOT / "scripts" / "licences.py")
     assert (checked.stdout, checked.stderr, checked.returncode) == ("", "", 0)
 
 
 @pytest.mark.parametrize(
-    ("said", "permissive"),
+    ("licence", "permissive"),
     [
         ("MIT", True),
         ("MPL-2.0", False),
@@ -57,8 +57,8 @@ def test_every_locked_package_has_a_licence_that_is_allowed() -> None:
         ("", False),
     ],
 )
-def test_a_licence_is_permissive_when_one_of_its_choices_is(said: str, permissive: bool) -> None:
-    assert licences.is_permissive(licences.spelled(said)) is permissive
+def test_a_licence_is_permissive_when_one_of_its_choices_is(licence: str, permissive: bool) -> None:
+    assert licences.is_permissive(licences.spelled(licence)) is permissive
 
 
 def test_a_package_without_a_licence_and_a_stale_exception_are_found() -> None:
@@ -148,7 +148,7 @@ def test_the_workflow_runs_what_ci_runs_locally() -> None:
     assert re.findall(r"^ *make ([\w-]+)", local, re.MULTILINE) == ["browser", "lint", "docs", "test"]
 
 
-# In the place of `make`: says what pytest would, and fails for the target that $FAILS names.
+# A substitute for `make`: it prints the last line of pytest, and fails for the target in $FAILS.
 MAKE = """#!/bin/sh
 [ "$1" = test ] && echo "12 passed in 3.45s"
 [ "$1" = lint ] && echo "a line of the lint"

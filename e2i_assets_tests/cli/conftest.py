@@ -1,4 +1,4 @@
-"""A project folder of the test's own, and the command line in it."""
+"""Fixtures of a project folder for each test, and of the command line in it."""
 
 import shutil
 import warnings
@@ -15,7 +15,7 @@ from e2i_assets.adapters.settings import Settings
 from e2i_assets.services.project import Project
 
 with warnings.catch_warnings():
-    # typer before 0.26 imports a name that click has deprecated since 8.5; nothing of ours uses it.
+    # typer before 0.26 imports a name that click has deprecated since 8.5; the package does not use it.
     warnings.filterwarnings("ignore", "'click.utils", DeprecationWarning)
     from typer.testing import CliRunner
 
@@ -30,7 +30,7 @@ problem_type: binary_classification
 algorithm: XGBoost
 """
 
-Said = Callable[..., Result]
+RunCli = Callable[..., Result]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def project(root: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """The project folder on a migrated database of the test's own."""
+    """The project folder with a migrated database for one test."""
     monkeypatch.setenv("E2I_DATABASE_URL", database.url)
     return Project(Settings(root, root / ".e2i", database.url, pictures=False), database)
 
@@ -65,8 +65,8 @@ def finished(root: Path, plain: Original, server: Database, monkeypatch: pytest.
 
 
 @pytest.fixture
-def said(root: Path) -> Iterator[Said]:
-    """Type a command; its words, in lines that are long enough, and its exit status are the result."""
+def run_cli(root: Path) -> Iterator[RunCli]:
+    """Run a command of `e2i` in this process; return its output, without wrapped lines, and its exit status."""
     from e2i_assets.cli.console import err, out
     from e2i_assets.cli.main import app
 

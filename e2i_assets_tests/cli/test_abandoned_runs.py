@@ -1,4 +1,4 @@
-"""What a killed run held in Dagster is free before the next one asks for it, without a daemon."""
+"""Pool slots of dead runs are freed before the next run claims one, without a daemon."""
 
 import shutil
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 
 @pytest.fixture
 def instance(project: Project) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance of a project, whose pool of studies has one slot."""
+    """The Dagster instance of a project, with one slot in the pool of studies."""
     shutil.copy(Path(__file__).parents[2] / "dagster.yaml", project.settings.root)
     with dagster_instance(project.settings) as opened:
         yield opened
 
 
-def holding(instance: dg.DagsterInstance, name: str, status: dg.DagsterRunStatus = STARTED) -> str:
-    """A run of `e2i run` in the middle of its study."""
+def run_with_slot(instance: dg.DagsterInstance, name: str, status: dg.DagsterRunStatus = STARTED) -> str:
+    """Create a run of `e2i run` that holds the slot of its study, and return its id."""
     run = dg.DagsterRun("tune_and_train", run_id=str(uuid4()), tags={**LAUNCHER, "dagster/partition": name})
     instance.add_run(run.with_status(status))
     assert instance.event_log_storage.claim_concurrency_slot(STUDIES, run.run_id, "hpo_study").is_claimed
@@ -37,11 +37,11 @@ def slot_is_free(instance: dg.DagsterInstance) -> bool:
 
 
 @pytest.mark.parametrize("name", ["cells", "others"])
-def test_the_slot_of_a_killed_run_is_free_again_and_the_run_is_closed(
+def test_the_slot_of_a_killed_run_is_freed_and_the_run_is_closed(
     project: Project, instance: dg.DagsterInstance, name: str
 ) -> None:
-    """Found by a drill: with its process killed in the study, every later run waited for that slot for ever."""
-    dead = holding(instance, name)
+    """After the process was killed during its study, every later run waited for that slot forever."""
+    dead = run_with_slot(instance, name)
     assert close_abandoned(project, instance, "cells") == {dead}
     run = instance.get_run_by_id(dead)
     assert run is not None
@@ -49,17 +49,15 @@ def test_the_slot_of_a_killed_run_is_free_again_and_the_run_is_closed(
     assert slot_is_free(instance)
 
 
-def test_a_run_that_ended_without_giving_its_slot_back_holds_up_nobody(
-    project: Project, instance: dg.DagsterInstance
-) -> None:
-    """So does one whose database was away at that moment."""
-    holding(instance, "others", FAILURE)
+def test_the_slot_of_an_ended_run_is_freed(project: Project, instance: dg.DagsterInstance) -> None:
+    """A run ends so if its database is unavailable at its end."""
+    run_with_slot(instance, "others", FAILURE)
     assert close_abandoned(project, instance, "cells") == set()
     assert slot_is_free(instance)
 
 
-def test_a_run_of_another_experiment_that_lives_keeps_its_slot(project: Project, instance: dg.DagsterInstance) -> None:
-    holding(instance, "others")
+def test_a_live_run_of_another_experiment_keeps_its_slot(project: Project, instance: dg.DagsterInstance) -> None:
+    run_with_slot(instance, "others")
     with project.database.advisory_lock(run_lock("others")):
         assert close_abandoned(project, instance, "cells") == set()
     assert not slot_is_free(instance)

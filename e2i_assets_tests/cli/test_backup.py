@@ -1,4 +1,4 @@
-"""`e2i db backup` and `e2i db restore`: what was kept comes back whole, into another database, or nothing happens."""
+"""`e2i db backup` and `e2i db restore`: a restore is complete or changes nothing."""
 
 import hashlib
 import json
@@ -26,9 +26,9 @@ from e2i_assets.adapters.postgres.errors import PostgresUnavailable
 from e2i_assets.services.memory_files.starter_memory import load_starter
 from e2i_assets.services.project import Project
 
-Said = Callable[..., Result]
+RunCli = Callable[..., Result]
 SEARCHED = PLAIN.replace("hpo: {enabled: false}", "hpo: {trials: 3}")
-# What text there is in tables: quotes, tabs, line ends, a backslash, what COPY ends with, and words of SQL.
+# Text that needs escaping: quotes, tabs, line ends, a backslash, the end marker of COPY, and SQL.
 AWKWARD = 'it\'s a "name" \t with\n\\.\nCOPY e2i.ml_experiments (id) FROM stdin;\n$$ ; DROP TABLE x -- 数据'
 
 
@@ -38,8 +38,8 @@ def executed(database: Database, statement: str, **values: object) -> None:
 
 
 @pytest.fixture
-def filled(project: Project) -> Project:
-    """A project with rows in it that are awkward to carry."""
+def with_rows(project: Project) -> Project:
+    """A project with rows whose text needs escaping."""
     load_starter(project.database)  # as the first command would
     key = "INSERT INTO dagster.dynamic_partitions (partitions_def_name, partition) VALUES ('experiment', :key)"
     executed(project.database, key, key=AWKWARD)
@@ -47,55 +47,55 @@ def filled(project: Project) -> Project:
     return project
 
 
-def went_elsewhere(monkeypatch: pytest.MonkeyPatch, database: Database) -> Database:
+def use_database(monkeypatch: pytest.MonkeyPatch, database: Database) -> Database:
     monkeypatch.setenv("E2I_DATABASE_URL", database.url)
     return database
 
 
-def test_everything_comes_back_in_another_database_and_every_promise_still_holds(
-    filled: Project, empty_database: Database, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_restore_into_another_database_is_complete_and_passes_every_check(
+    with_rows: Project, empty_database: Database, run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made(filled, SEARCHED)
-    before, file = contents(filled.database), tmp_path / "kept.dump"
+    made(with_rows, SEARCHED)
+    before, file = contents(with_rows.database), tmp_path / "kept.dump"
     assert before["e2i.ml_hpo_trials"][0] == before["optuna.trials"][0] == 3
     assert before["mlflow.runs"][0] == 1
     assert len(before) > 90
-    answer = said("db", "backup", str(file))
+    answer = run_cli("db", "backup", str(file))
     assert answer.exit_code == 0, answer.output
     assert file.stat().st_mode & 0o777 == 0o600
     assert {path.name for path in tmp_path.iterdir()} == {"project", "kept.dump"}
 
-    other = went_elsewhere(monkeypatch, empty_database)
-    answer = said("db", "restore", str(file))
+    other = use_database(monkeypatch, empty_database)
+    answer = run_cli("db", "restore", str(file))
     assert answer.exit_code == 0, answer.output
     assert f"{sum(count for count, _ in before.values())} rows in {len(before)} tables" in answer.stdout
     assert contents(other) == before
-    assert said("check", "plain").exit_code == 0
+    assert run_cli("check", "plain").exit_code == 0
     index = "SELECT to_regclass('e2i.ml_hpo_patterns_by_vector') IS NOT NULL"
-    with filled.database.connect() as here, other.connect() as there:
+    with with_rows.database.connect() as here, other.connect() as there:
         assert here.exec_driver_sql(index).scalar() is there.exec_driver_sql(index).scalar() is True
-        # Numbers go on where they were, and are not given twice.
+        # Sequences continue from their last value.
         for connection in (here, there):
             connection.exec_driver_sql("INSERT INTO optuna.studies (study_name) VALUES ('the next one')")
         newest = "SELECT max(study_id) FROM optuna.studies"
         assert here.exec_driver_sql(newest).scalar() == there.exec_driver_sql(newest).scalar()
 
 
-def test_a_database_that_is_not_empty_is_left_alone_unless_it_shall_be_replaced(
-    filled: Project, other_database: Database, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_restore_changes_a_database_with_tables_only_with_replace(
+    with_rows: Project, other_database: Database, run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, before = tmp_path / "kept.dump", contents(filled.database)
-    assert said("db", "backup", str(file), "--json").exit_code == 0
-    other = went_elsewhere(monkeypatch, other_database)
+    file, before = tmp_path / "kept.dump", contents(with_rows.database)
+    assert run_cli("db", "backup", str(file), "--json").exit_code == 0
+    other = use_database(monkeypatch, other_database)
     executed(other, "INSERT INTO optuna.studies (study_name) VALUES ('of this one')")
     executed(other, "CREATE TABLE e2i.of_nobody (x int); CREATE TABLE public.of_somebody (x int)")
     there = contents(other)
-    refused = said("db", "restore", str(file))
+    refused = run_cli("db", "restore", str(file))
     assert refused.exit_code == 1
     assert "is not empty" in refused.stderr
     assert "--replace" in refused.stderr
     assert contents(other) == there
-    replaced = said("db", "restore", str(file), "--replace", "--json")
+    replaced = run_cli("db", "restore", str(file), "--replace", "--json")
     assert replaced.exit_code == 0, replaced.output
     assert json.loads(replaced.stdout)["rows"]["optuna.studies"] == 1
     assert contents(other) == before
@@ -115,10 +115,10 @@ def test_a_database_that_is_not_empty_is_left_alone_unless_it_shall_be_replaced(
         ("sslpassword", "of-a-key", ""),
     ],
 )
-def test_what_an_address_demands_is_demanded_by_the_client_programs_too(
+def test_client_programs_use_the_encryption_settings_of_the_address(
     server: Database, demand: str, value: str, refusal: str
 ) -> None:
-    """The embedded server refuses each demand of encryption in its own words."""
+    """The embedded server refuses each required encryption mode with its own message."""
     url = sa.make_url(server.url).difference_update_query([demand]).update_query_dict({demand: value})
     with client_environment(Database(url.render_as_string(hide_password=False))) as environment:
         file = Path(environment["PGSERVICEFILE"])
@@ -132,12 +132,12 @@ def test_what_an_address_demands_is_demanded_by_the_client_programs_too(
 
 def test_a_line_break_in_an_address_cannot_add_a_line_to_the_service_file(server: Database) -> None:
     url = sa.make_url(server.url).update_query_dict({"application_name": "x\nhost=192.0.2.1"})
-    told = client_environment(Database(url.render_as_string(hide_password=False)))
-    with pytest.raises(DatabaseAddressInvalid, match="line break"), told:
+    environment = client_environment(Database(url.render_as_string(hide_password=False)))
+    with pytest.raises(DatabaseAddressInvalid, match="line break"), environment:
         pass
 
 
-def test_a_backup_of_any_size_is_checked_in_little_memory(tmp_path: Path) -> None:
+def test_a_large_backup_is_verified_in_little_memory(tmp_path: Path) -> None:
     file = tmp_path / "large.dump"
     content = bytes(range(256)) * 400_000
     seal = SEAL + hashlib.sha256(content).hexdigest().encode()
@@ -159,17 +159,17 @@ OTHERS = """
 """
 
 
-def test_what_others_have_built_on_our_tables_is_not_thrown_away_with_them(
-    filled: Project, other_database: Database, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_restore_refuses_to_drop_foreign_dependent_objects(
+    with_rows: Project, other_database: Database, run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "kept.dump"
-    assert said("db", "backup", str(file)).exit_code == 0
-    other = went_elsewhere(monkeypatch, other_database)
+    assert run_cli("db", "backup", str(file)).exit_code == 0
+    other = use_database(monkeypatch, other_database)
     executed(other, "CREATE DOMAIN e2i.hstore_like AS text")
     executed(other, OTHERS)
     executed(other, "INSERT INTO team.notes (pattern) VALUES ('kept')")
     there = contents(other)
-    refused = said("db", "restore", str(file), "--replace")
+    refused = run_cli("db", "restore", str(file), "--replace")
     assert refused.exit_code == 1
     for lost in ("column team.studies.study_name", "constraint of_ours of team.notes", "column team.notes.pattern"):
         assert lost in refused.stderr
@@ -179,16 +179,16 @@ def test_what_others_have_built_on_our_tables_is_not_thrown_away_with_them(
 
 
 def test_a_damaged_file_restores_nothing(
-    filled: Project, other_database: Database, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    with_rows: Project, other_database: Database, run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "kept.dump"
-    said("db", "backup", str(file))
+    run_cli("db", "backup", str(file))
     whole = file.read_bytes()
-    other = went_elsewhere(monkeypatch, other_database)
+    other = use_database(monkeypatch, other_database)
     before = contents(other)
     for place in (0.3, 0.6, 0.95):
         file.write_bytes(whole[: int(len(whole) * place)])
-        answer = said("db", "restore", str(file), "--replace")
+        answer = run_cli("db", "restore", str(file), "--replace")
         assert answer.exit_code == 1
         assert "cannot be read as a backup" in answer.stderr
         assert "Traceback" not in answer.output
@@ -196,27 +196,29 @@ def test_a_damaged_file_restores_nothing(
 
 
 @pytest.mark.parametrize("content", [b"", b"no backup\n", b"-- PostgreSQL database dump\n"])
-def test_a_file_that_is_no_backup_is_refused(project: Project, said: Said, tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_backup_is_refused(
+    project: Project, run_cli: RunCli, tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / "file").write_bytes(content)
     for name, words in (("file", "cannot be read as a backup"), ("nothing", "is not a file")):
-        answer = said("db", "restore", str(tmp_path / name), "--replace")
+        answer = run_cli("db", "restore", str(tmp_path / name), "--replace")
         assert answer.exit_code == 1
         assert words in answer.stderr
 
 
-def test_a_backup_of_a_newer_version_is_refused(project: Project, said: Said, tmp_path: Path) -> None:
+def test_a_backup_of_a_newer_version_is_refused(project: Project, run_cli: RunCli, tmp_path: Path) -> None:
     future = "INSERT INTO schema_migrations (version, name, checksum) VALUES (900, '900_future', 'x')"
     executed(project.database, future)
     backup(project.database, tmp_path / "newer.dump")
     executed(project.database, "DELETE FROM schema_migrations WHERE version = 900")
     before = contents(project.database)
-    answer = said("db", "restore", str(tmp_path / "newer.dump"), "--replace")
+    answer = run_cli("db", "restore", str(tmp_path / "newer.dump"), "--replace")
     assert answer.exit_code == 1
     assert "The backup has the migration 900_future, which this program does not know" in answer.stderr
     assert contents(project.database) == before
 
 
-def test_a_backup_is_never_overwritten_and_two_at_once_make_one(project: Project, tmp_path: Path) -> None:
+def test_a_backup_never_overwrites_a_file_even_concurrently(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "kept.dump"
 
     def once(_: int) -> int | str:
@@ -238,8 +240,8 @@ def test_a_backup_is_never_overwritten_and_two_at_once_make_one(project: Project
         backup(project.database, tmp_path / "no folder" / "kept.dump")
 
 
-def test_a_backup_that_fails_leaves_no_file_and_says_no_password(project: Project, tmp_path: Path) -> None:
-    """Somebody without the right to read all of it: half a backup would be worse than none."""
+def test_a_failed_backup_leaves_no_file_and_shows_no_password(project: Project, tmp_path: Path) -> None:
+    """The role of the address cannot read every table: a partial backup would be worse than none."""
     executed(project.database, "CREATE ROLE half_reader LOGIN PASSWORD 'recognisable-secret'")
     try:
         url = sa.make_url(project.database.url).set(username="half_reader", password="recognisable-secret")
@@ -253,7 +255,7 @@ def test_a_backup_that_fails_leaves_no_file_and_says_no_password(project: Projec
         executed(project.database, "DROP ROLE half_reader")
 
 
-def test_programs_that_are_older_than_the_server_are_not_used(tmp_path: Path) -> None:
+def test_client_programs_older_than_the_server_are_not_used(tmp_path: Path) -> None:
     for name in ("pg_dump", "pg_restore", "psql"):
         (tmp_path / name).write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 99.1'\n")
         (tmp_path / name).chmod(0o755)
@@ -266,10 +268,10 @@ def test_programs_that_are_older_than_the_server_are_not_used(tmp_path: Path) ->
 
 @pytest.mark.drill
 @pytest.mark.timeout(900)
-def test_on_a_new_machine_without_the_state_folder_a_run_makes_the_files_again_and_tries_nothing_twice(
+def test_a_run_after_a_restore_without_the_state_folder_repeats_no_trial(
     project: Project, empty_database: Database, tmp_path: Path
 ) -> None:
-    """What docs/how-to/backup.md promises of a backup alone."""
+    """docs/how-to/backup.md guarantees this for a backup without the state folder."""
     root, file = project.settings.root, tmp_path / "kept.dump"
     (root / "experiments" / "cells.yaml").write_text(SEARCHED.replace("plain", "cells"))
     shutil.copy(Path(__file__).parents[2] / "dagster.yaml", root)

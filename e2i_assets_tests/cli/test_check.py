@@ -1,4 +1,4 @@
-"""`e2i check` on a real project: what it prints, what it writes, and how it leaves."""
+"""`e2i check` on a real project: its output, its effects and its exit codes."""
 
 import json
 import os
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project folder without anything in it, as the command finds it."""
+    """An empty project folder, configured by the environment."""
     (tmp_path / "sql").symlink_to(ROOT / "sql")
     monkeypatch.setenv("E2I_HOME", str(tmp_path))
     monkeypatch.setenv("E2I_STATE", str(tmp_path / "state"))
@@ -29,7 +29,7 @@ def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return Project(from_environment(os.environ), database)
 
 
-def left_with(**arguments: Any) -> int:
+def exit_code_of(**arguments: Any) -> int:
     with pytest.raises(typer.Exit) as left:
         check(**arguments)
     return left.value.exit_code
@@ -40,13 +40,13 @@ def stored(project: Project) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
-def test_a_check_says_what_holds_then_what_is_broken_and_changes_nothing(
+def test_check_reports_passed_and_failed_checks_and_changes_nothing(
     finished: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     before = stored(finished)
     capsys.readouterr()
 
-    assert left_with() == 0
+    assert exit_code_of() == 0
     printed = capsys.readouterr().out
     assert f"{len(CHECKS)} of {len(CHECKS)} checks passed." in printed
     assert all(one.name in printed for one in CHECKS)
@@ -54,7 +54,7 @@ def test_a_check_says_what_holds_then_what_is_broken_and_changes_nothing(
 
     file = finished.asset_folder("best_hyperparameters", "plain") / "value.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "hpo_trials_run": -1}))
-    assert left_with(names=["plain"], json=True, junit=tmp_path / "reports" / "check.xml") == 1
+    assert exit_code_of(names=["plain"], json=True, junit=tmp_path / "reports" / "check.xml") == 1
     documents = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
     contract = documents["output_contract_is_valid"]
     assert (contract["outcome"], contract["blocking"], contract["experiment"]) == ("failed", True, "plain")
@@ -66,40 +66,36 @@ def test_a_check_says_what_holds_then_what_is_broken_and_changes_nothing(
     (failed,) = [case for case in suite if case.find("failure") is not None]
     assert (failed.get("classname"), failed.get("name")) == ("plain.best_hyperparameters", "output_contract_is_valid")
 
-    assert left_with() == 1
+    assert exit_code_of() == 1
     assert "best_hyperparameters output_contract_is_valid (failed): hpo_trials_run: -1" in " ".join(
         capsys.readouterr().out.split()
     )
 
 
-def test_nothing_made_yet_is_not_a_failure_and_not_a_success(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_checks_without_stored_values_are_not_evaluated(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     registered(project)
-    assert left_with() == 2
+    assert exit_code_of() == 2
     printed = " ".join(capsys.readouterr().out.split())
     assert "schema_is_valid (not evaluated): dataset of plain is not there yet: materialise it first" in printed
     assert f"0 of {len(CHECKS)} checks passed." in printed
 
 
-def test_a_name_that_nobody_registered_gets_a_suggestion(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_experiment_gets_a_suggestion(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     registered(project)
-    assert left_with(names=["plane"]) == 2
+    assert exit_code_of(names=["plane"]) == 2
     assert "no experiment 'plane' is registered; did you mean 'plain'?" in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_project_without_experiments_could_not_be_looked_at(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert left_with() == 2
+def test_a_project_without_experiments_is_not_evaluated(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code_of() == 2
     assert "no experiment is registered yet: `e2i run`" in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_database_that_does_not_answer_could_not_be_looked_at(
+def test_an_unreachable_database_is_not_evaluated(
     project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("E2I_DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/e2i")
-    assert left_with(junit=None) == 2
-    said = capsys.readouterr()
-    assert "Not evaluated: No database answers at" in said.err
-    assert "secret" not in said.err + said.out
+    assert exit_code_of(junit=None) == 2
+    output = capsys.readouterr()
+    assert "Not evaluated: No database answers at" in output.err
+    assert "secret" not in output.err + output.out

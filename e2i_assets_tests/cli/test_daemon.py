@@ -1,4 +1,4 @@
-"""It runs by itself: Dagster's real daemon and webserver on the embedded PostgreSQL, looked at from outside."""
+"""Automation with Dagster's real daemon and webserver on the embedded PostgreSQL."""
 
 import os
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ SUCCESS = dg.DagsterRunStatus.SUCCESS
 
 @pytest.fixture
 def programs(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Programs]:
-    """A project folder that both programs look after."""
+    """A project folder with a running webserver and daemon."""
     root = project_folder(tmp_path / "project")
     with webhook_receiver() as webhook:
         made = Programs(Settings(root, root / ".e2i", database.url), database, {"E2I_ALERT_WEBHOOK": webhook.address})
@@ -47,7 +47,7 @@ def programs(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             made.end()
 
 
-def test_a_folder_is_looked_after_from_the_first_file_to_a_broken_one(programs: Programs) -> None:
+def test_the_automation_follows_new_changed_and_invalid_files(programs: Programs) -> None:
     root = programs.settings.root
     path = write_experiment(root, "cells")
     (first,) = programs.finished(1)
@@ -57,18 +57,18 @@ def test_a_folder_is_looked_after_from_the_first_file_to_a_broken_one(programs: 
     assert len(checks) > 30
     assert [name for name, passed in checks.items() if not passed] == []
 
-    # Touched, and not changed: nothing, and the ticks say why.
+    # A touched file without a change requests nothing, and the ticks say why.
     os.utime(path)
     os.utime(root / "cells.csv")
-    looked = programs.scans("changed_data")
+    ticks = programs.scans("changed_data")
     assert all(
-        "its rows have not changed since they were last read: cells" in str(one["skipReason"]) for one in looked
-    ), looked
-    looked = programs.scans("new_experiments", times=1)
-    assert all("none of 1 experiments has changed" in str(one["skipReason"]) for one in looked), looked
+        "its rows have not changed since they were last read: cells" in str(one["skipReason"]) for one in ticks
+    ), ticks
+    ticks = programs.scans("new_experiments", times=1)
+    assert all("none of 1 experiments has changed" in str(one["skipReason"]) for one in ticks), ticks
     assert len(programs.runs()) == 1
 
-    # Changed: one run. Its daemon dies in the middle of it, and nothing is lost, and nothing comes twice.
+    # A changed file requests one run. The daemon is killed during the run; nothing is lost or repeated.
     write_experiment(root, "cells", seed=43, rows=None)
     programs.wait(lambda: len(programs.runs()) == 2, 900, "the second run")
     programs.kill("daemon", everything=False)
@@ -77,7 +77,7 @@ def test_a_folder_is_looked_after_from_the_first_file_to_a_broken_one(programs: 
     assert second.status == SUCCESS, programs.state()
     assert second.tags["e2i/cause"] == "new_experiment"
 
-    # More rows: one run, from the dataset on.
+    # More rows request one run of the whole graph.
     write_experiment(root, "cells", seed=43, rows=460)
     third = programs.finished(3)[-1]
     assert third.status == SUCCESS, programs.state()
@@ -86,21 +86,21 @@ def test_a_folder_is_looked_after_from_the_first_file_to_a_broken_one(programs: 
     studies = programs.rows("SELECT n_completed + n_pruned + n_failed FROM ml_hpo_studies ORDER BY started_at")
     assert studies == [(3,), (3,), (3,)]
 
-    # Broken: reported by the tick and by the check, and nothing is trained.
+    # An invalid file is reported by the tick and by the check, and nothing is trained.
     path.write_text(CELLS.format(name="cells", trials=3, seed=44).replace("LogisticRegression", "Logistics"))
-    looked = programs.scans("new_experiments")
-    assert all("cells.yaml: algorithm: 'Logistics'" in str(one["skipReason"]) for one in looked), looked
+    ticks = programs.scans("new_experiments")
+    assert all("cells.yaml: algorithm: 'Logistics'" in str(one["skipReason"]) for one in ticks), ticks
     checks_now = programs.ask(FAILED_CHECKS)["assetNodeOrError"]["assetChecksOrError"]["checks"]
-    (told,) = [one for one in checks_now if one["name"] == "experiment_files_are_valid"]
-    assert told["executionForLatestMaterialization"]["status"] == "FAILED"
-    assert "Logistics" in told["executionForLatestMaterialization"]["evaluation"]["description"]
+    (check,) = [one for one in checks_now if one["name"] == "experiment_files_are_valid"]
+    assert check["executionForLatestMaterialization"]["status"] == "FAILED"
+    assert "Logistics" in check["executionForLatestMaterialization"]["evaluation"]["description"]
     assert len(programs.runs()) == 3
-    asked = programs.rows("SELECT cause, status, count(*) FROM ml_run_requests GROUP BY 1, 2 ORDER BY 1")
-    assert asked == [("changed_data", "launched", 1), ("new_experiment", "launched", 2)]
+    requests = programs.rows("SELECT cause, status, count(*) FROM ml_run_requests GROUP BY 1, 2 ORDER BY 1")
+    assert requests == [("changed_data", "launched", 1), ("new_experiment", "launched", 2)]
 
 
 @pytest.mark.drill
-def test_programs_that_are_killed_with_all_their_runs_lose_nothing_and_do_nothing_twice(programs: Programs) -> None:
+def test_killed_programs_lose_and_repeat_no_run(programs: Programs) -> None:
     root, names = programs.settings.root, ["one", "two", "three"]
     for name in names:
         write_experiment(root, name, trials=25)
@@ -114,13 +114,13 @@ def test_programs_that_are_killed_with_all_their_runs_lose_nothing_and_do_nothin
         return done == set(names) and all(run.is_finished for run in programs.runs())
 
     programs.wait(all_trained, 900, "the training of all three")
-    # What was under way when its process died was tried again, by Dagster, as the same request.
+    # Dagster retries the run of the killed process for the same request.
     keys = [run.tags["dagster/run_key"] for run in programs.runs() if "dagster/parent_run_id" not in run.tags]
     assert len(keys) == len(set(keys)) == 3
     assert programs.rows("SELECT n_completed + n_pruned + n_failed FROM ml_hpo_studies") == [(25,)] * 3
     assert programs.rows("SELECT count(*), count(DISTINCT experiment_id) FROM ml_training_runs") == [(3, 3)]
 
-    # A backfill over all of them, with a daemon that dies half way.
+    # A backfill of all experiments, with a daemon that is killed half way.
     before = len(programs.runs())
     assets = [{"path": [name]} for name in CHAIN]
     launched = programs.ask(BACKFILL, names=names, assets=assets)["launchPartitionBackfill"]
@@ -130,11 +130,11 @@ def test_programs_that_are_killed_with_all_their_runs_lose_nothing_and_do_nothin
     programs.start("daemon")
     status = {"status": ""}
 
-    def over() -> bool:
+    def is_finished() -> bool:
         status.update(programs.ask(BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"])
         return status["status"].startswith("COMPLETED")
 
-    programs.wait(over, 900, "the end of the backfill")
+    programs.wait(is_finished, 900, "the end of the backfill")
     assert status["status"] == "COMPLETED_SUCCESS", status
     later = [run for run in programs.runs() if run.tags.get("dagster/backfill") == launched["backfillId"]]
     assert sorted(run.tags["dagster/partition"] for run in later if run.status == SUCCESS) == sorted(names)
@@ -143,7 +143,7 @@ def test_programs_that_are_killed_with_all_their_runs_lose_nothing_and_do_nothin
 
 
 @pytest.mark.drill
-def test_bad_rows_fail_once_and_are_told_once_and_good_ones_are_a_run_again(programs: Programs) -> None:
+def test_bad_rows_fail_one_run_with_one_alert_and_fixed_rows_request_a_run(programs: Programs) -> None:
     root, webhook = programs.settings.root, programs.webhook  # type: ignore[attr-defined]
     write_experiment(root, "cells")
     assert programs.finished(1)[0].status == SUCCESS, programs.state()

@@ -1,6 +1,6 @@
-"""`e2i run` while MLflow and the receiver of traces are in trouble: it succeeds, and says what is missing.
+"""`e2i run` while MLflow and the trace receiver fail: it succeeds, and reports what is missing.
 
-How soon, is measured where it is not hidden behind the fits: `adapters/test_tracking.py`, `adapters/test_tracing.py`.
+The timeouts are tested without fits in `adapters/test_mlflow_tracker.py` and `adapters/test_tracing.py`.
 """
 
 import json
@@ -42,7 +42,7 @@ def cells(project: Project) -> Project:
 
 
 def ran(**environment: str) -> dict[str, Any]:
-    """What `e2i run --json` says, as a process."""
+    """Run `e2i run --json` as a process, and return its document."""
     command = [sys.executable, "-m", "e2i_assets.cli.main", "run", "--json"]
     process = subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=170
@@ -57,8 +57,8 @@ def stored(project: Project) -> list[Any]:
         return list(connection.exec_driver_sql("SELECT status, mlflow_run_id, model_uri FROM ml_training_runs"))
 
 
-def kept_but_not_followed(project: Project, missing: list[str]) -> None:
-    """The model is there, no id is invented, and both that are missing are named."""
+def assert_stored_without_tracking(project: Project, missing: list[str]) -> None:
+    """Assert that the model is stored, no id is invented, and the missing parts are named."""
     lost, waiting = sorted(missing, key=lambda what: "MLflow" in what)
     assert "traces: 2 of 2 spans were not received" in lost
     assert "not in MLflow yet, unavailable: TrackingUnreachable: no MLflow server answers" in waiting
@@ -68,10 +68,10 @@ def kept_but_not_followed(project: Project, missing: list[str]) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["gone", "errors", "slow"])
-def test_a_run_succeeds_and_says_what_is_missing(
+def test_a_run_succeeds_and_reports_what_is_missing(
     cells: Project, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """T30: an error of MLflow throws no model away."""
+    """An error of MLflow discards no model."""
     ExperimentRepository(cells.database).register_experiment(read_experiment(cells.settings.experiments / "cells.yaml"))
     with troubled(trouble) as address:
         monkeypatch.setenv("E2I_MLFLOW_TRACKING_URI", address)
@@ -80,17 +80,17 @@ def test_a_run_succeeds_and_says_what_is_missing(
         outcome = outcome_of(there, "cells")
     assert outcome["status"] == "done", outcome
     assert [one["check"] for one in outcome["checks"]] == ["mlflow_has_the_run"]
-    kept_but_not_followed(cells, outcome["missing"])
+    assert_stored_without_tracking(cells, outcome["missing"])
 
 
 @pytest.mark.processes
-def test_what_a_run_left_out_the_next_one_makes_up_for(cells: Project) -> None:
-    """Nothing is trained again for it."""
+def test_the_next_run_sends_what_was_missing(cells: Project) -> None:
+    """Nothing is trained again."""
     with troubled("errors") as address:
         found = ran(E2I_MLFLOW_TRACKING_URI=address, E2I_TRACING_ENDPOINT=address)
     assert (found["status"], found["mlflow_run_id"]) == ("done", None)
     assert found["tuned_on_test"] > 0.9
-    kept_but_not_followed(cells, found["missing"])
+    assert_stored_without_tracking(cells, found["missing"])
     again = ran()
     assert (again["status"], again["caught_up"], again["missing"]) == ("kept", 1, [])
     assert [row.mlflow_run_id for row in stored(cells)] == [again["mlflow_run_id"]]

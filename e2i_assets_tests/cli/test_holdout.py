@@ -1,4 +1,4 @@
-"""`e2i holdout`: never without a reason, never without a record, and never without saying who was there before."""
+"""`e2i holdout`: every opening needs a reason, is recorded, and shows the earlier openings."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from e2i_assets.services.checks.check import CheckResult, evaluated
 from e2i_assets.services.checks.evaluation import CHECKS
 from e2i_assets.services.project import Project
 
-Said = Callable[..., Result]
+RunCli = Callable[..., Result]
 
 
 def openings(project: Project) -> list[HoldoutOpening]:
@@ -32,30 +32,30 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_opening_is_refused_without_a_reason_and_nothing_is_recorded(finished: Project, said: Said) -> None:
+def test_opening_without_a_reason_is_refused_and_not_recorded(finished: Project, run_cli: RunCli) -> None:
     for words in (("holdout", "plain"), ("holdout", "plain", "--why", "  ")):
-        refused = said(*words)
+        refused = run_cli(*words)
         assert refused.exit_code == 1
         assert "requires a reason: e2i holdout plain --why" in one_line(refused.output)
     assert openings(finished) == []
     assert unseen(finished).why == "nobody has opened the holdout"
 
 
-def test_an_experiment_without_a_model_says_how_to_get_one(project: Project, said: Said) -> None:
+def test_an_experiment_without_a_model_says_how_to_get_one(project: Project, run_cli: RunCli) -> None:
     registered(project)
-    refused = said("holdout", "plain", "--why", "the pilot")
+    refused = run_cli("holdout", "plain", "--why", "the pilot")
     assert refused.exit_code == 1
     assert "plain has no trained model, so there is nothing to evaluate: `e2i run plain` trains one" in one_line(
         refused.output
     )
-    assert "is not registered" in one_line(said("holdout", "nobody", "--why", "the pilot").output)
+    assert "is not registered" in one_line(run_cli("holdout", "nobody", "--why", "the pilot").output)
 
 
-def test_an_opening_shows_and_records_the_figures_of_the_stored_model_with_who_when_and_why(
-    finished: Project, said: Said, monkeypatch: pytest.MonkeyPatch
+def test_an_opening_shows_and_records_metrics_user_time_and_reason(
+    finished: Project, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("E2I_WHO", "ada")
-    shown = said("holdout", "plain", "--why", "before the pilot")
+    shown = run_cli("holdout", "plain", "--why", "before the pilot")
     assert shown.exit_code == 0, shown.output
     (opening,) = openings(finished)
     assert (opening.opening, opening.opened_by, opening.reason) == (1, "ada", "before the pilot")
@@ -79,29 +79,29 @@ def _test_auc(project: Project) -> float:
     return float(found)
 
 
-def test_a_later_opening_is_counted_names_the_earlier_ones_and_is_a_warning(finished: Project, said: Said) -> None:
-    said("holdout", "plain", "--why", "before the pilot", "--who", "ada")
-    again = one_line(said("holdout", "plain", "--why", "curious", "--who", "grace").output)
+def test_a_later_opening_shows_the_earlier_ones_and_fails_the_check(finished: Project, run_cli: RunCli) -> None:
+    run_cli("holdout", "plain", "--why", "before the pilot", "--who", "ada")
+    again = one_line(run_cli("holdout", "plain", "--why", "curious", "--who", "grace").output)
     assert "This is access number 2: the rows are no longer unseen." in again
     assert "ada: before the pilot" in again
     assert [one.opening for one in openings(finished)] == [1, 2]
     assert unseen(finished).why.startswith("grace opened it once more at ")
-    left = said("check", "plain")
-    assert left.exit_code == 0
-    assert "holdout_is_unopened (warning)" in one_line(left.output)
+    checked = run_cli("check", "plain")
+    assert checked.exit_code == 0
+    assert "holdout_is_unopened (warning)" in one_line(checked.output)
 
 
-def test_a_model_of_other_rows_is_not_judged_on_these(finished: Project, said: Said) -> None:
+def test_a_model_of_other_rows_is_not_evaluated_on_the_holdout(finished: Project, run_cli: RunCli) -> None:
     facts = finished.asset_folder("validation_splits", "plain") / "value.json"
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "split_hash": "another"}))
-    refused = said("holdout", "plain", "--why", "the pilot")
+    refused = run_cli("holdout", "plain", "--why", "the pilot")
     assert refused.exit_code == 1
     assert "was trained on another split: run `e2i run plain` first" in one_line(refused.output)
     assert openings(finished) == []
 
 
-def test_without_the_stored_model_nothing_is_opened(finished: Project, said: Said) -> None:
+def test_without_a_stored_model_nothing_is_opened(finished: Project, run_cli: RunCli) -> None:
     shutil.rmtree(finished.settings.state / "models")
-    refused = said("holdout", "plain", "--why", "the pilot")
+    refused = run_cli("holdout", "plain", "--why", "the pilot")
     assert refused.exit_code == 1
     assert openings(finished) == []

@@ -1,4 +1,4 @@
-"""`e2i memory`: what it shows, what it changes, and what it says when it cannot."""
+"""`e2i memory`: its output, its changes and its errors."""
 
 import json
 import math
@@ -18,19 +18,19 @@ from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.memory import meta_vector
 from e2i_assets.services.project import Project
 
-Said = Callable[..., Result]
+RunCli = Callable[..., Result]
 
 FEATURES = {"n_samples": 569.0, "log_n_samples": math.log10(569), "n_features": 30.0, "log_n_features": math.log10(30)}
 
 
 @pytest.fixture(autouse=True)
 def _no_starter_memory(project: Project) -> None:
-    """What ships stays out: these tests count patterns."""
+    """Remove the shipped starter memory, because these tests count patterns."""
     project.starter_patterns.remove()
 
 
 def pattern(name: str, **changes: Any) -> PatternRow:
-    """A pattern of the kind that the experiment ``plain`` asks for, of a problem exactly like it."""
+    """Return a pattern of a problem identical to the experiment ``plain``."""
     features = FEATURES | changes.pop("features", {})
     values: dict[str, Any] = {
         "spec_hash": f"spec of {name}",
@@ -96,8 +96,8 @@ def used(project: Project, pattern_id: str) -> str:
     return study.study_name
 
 
-def looked_at(project: Project) -> None:
-    """Do as if the warm start of ``plain`` had been made."""
+def store_warm_start(project: Project) -> None:
+    """Store a warm start of ``plain``."""
     registered(project)
     facts = SplitFacts(
         experiment="plain",
@@ -132,14 +132,14 @@ def documents(answer: Result) -> Any:
     return json.loads(answer.stdout)
 
 
-def test_an_empty_memory_says_how_it_fills(project: Project, said: Said) -> None:
-    assert "The memory is empty: each finished study adds a pattern." in words(said("memory", "list"))
-    assert documents(said("memory", "list", "--json")) == []
-    assert "0 patterns, 0 of them from the starter memory; 0 deleted." in words(said("memory", "stats"))
-    assert "There is nothing to delete." in words(said("memory", "prune"))
+def test_an_empty_memory_explains_how_it_fills(project: Project, run_cli: RunCli) -> None:
+    assert "The memory is empty: each finished study adds a pattern." in words(run_cli("memory", "list"))
+    assert documents(run_cli("memory", "list", "--json")) == []
+    assert "0 patterns, 0 of them from the starter memory; 0 deleted." in words(run_cli("memory", "stats"))
+    assert "There is nothing to delete." in words(run_cli("memory", "prune"))
 
 
-def test_list_shows_the_newest_in_the_orientation_of_their_metric(project: Project, said: Said) -> None:
+def test_list_shows_the_newest_patterns_with_values_of_their_metric(project: Project, run_cli: RunCli) -> None:
     first, second = store(
         project,
         pattern("older"),
@@ -147,22 +147,24 @@ def test_list_shows_the_newest_in_the_orientation_of_their_metric(project: Proje
             "newer", problem_type="regression", optimization_metric="rmse", best_value=-2.5, algorithm_name="Ridge"
         ),
     )
-    shown = words(said("memory", "list"))
+    shown = words(run_cli("memory", "list"))
     assert shown.index(second[:8]) < shown.index(first[:8])
     assert "Ridge rmse 569 0 x newer regression 2.5 30 1.00" in shown
     assert "LogisticRegression roc_auc 569 0 x older binary 0.8125 30 1.00" in shown
-    assert [one["pattern_id"] for one in documents(said("memory", "list", "--json"))] == [second, first]
-    assert [one["study_name"] for one in documents(said("memory", "list", "--json", "--algorithm", "Ridge"))] == [
+    assert [one["pattern_id"] for one in documents(run_cli("memory", "list", "--json"))] == [second, first]
+    assert [one["study_name"] for one in documents(run_cli("memory", "list", "--json", "--algorithm", "Ridge"))] == [
         "newer"
     ]
-    assert "There are more than 1 patterns: use --limit to show them." in words(said("memory", "list", "--limit", "1"))
-    assert "No pattern matches." in words(said("memory", "list", "--source", "starter"))
+    assert "There are more than 1 patterns: use --limit to show them." in words(
+        run_cli("memory", "list", "--limit", "1")
+    )
+    assert "No pattern matches." in words(run_cli("memory", "list", "--source", "starter"))
 
 
-def test_show_tells_a_pattern_and_what_came_of_it_by_the_beginning_of_its_id(project: Project, said: Said) -> None:
+def test_show_finds_a_pattern_by_its_id_prefix_and_shows_its_uses(project: Project, run_cli: RunCli) -> None:
     (pattern_id,) = store(project, pattern("earlier"))
     study = used(project, pattern_id)
-    shown = words(said("memory", "show", pattern_id[:6]))
+    shown = words(run_cli("memory", "show", pattern_id[:6]))
     for fact in (
         pattern_id,
         "from earlier",
@@ -175,22 +177,22 @@ def test_show_tells_a_pattern_and_what_came_of_it_by_the_beginning_of_its_id(pro
         f"{study}, 0 0.875 0.75 0.625 0.6875 1 of 3",
     ):
         assert fact in shown, shown
-    document = documents(said("memory", "show", pattern_id, "--json"))
+    document = documents(run_cli("memory", "show", pattern_id, "--json"))
     assert (document["trials"], document["uses"][0]["rank"]) == ([{"value": 0.8125, "values": {"C": 0.5}}], 1)
 
 
-def test_a_pattern_that_is_not_there_or_not_the_only_one_is_said(project: Project, said: Said) -> None:
-    refused = said("memory", "show", "zzz")
+def test_an_unknown_or_ambiguous_id_is_an_error(project: Project, run_cli: RunCli) -> None:
+    refused = run_cli("memory", "show", "zzz")
     assert refused.exit_code == 1
     assert "there is no pattern zzz: `e2i memory list` shows the patterns" in words(refused)
     ids = store(project, pattern("a"), pattern("b"))
-    refused = said("memory", "show", "")
+    refused = run_cli("memory", "show", "")
     assert refused.exit_code == 1
     assert all(one in words(refused) for one in ("several patterns begin with", *ids))
 
 
-def test_similar_shows_what_differs_most_and_leaves_the_same_rows_out(project: Project, said: Said) -> None:
-    looked_at(project)
+def test_similar_shows_the_largest_differences_and_omits_the_same_rows(project: Project, run_cli: RunCli) -> None:
+    store_warm_start(project)
     near = pattern("near", features={"log_n_samples": FEATURES["log_n_samples"] + 0.4, "class_entropy": 0.3})
     (near_id, *_) = store(
         project,
@@ -202,7 +204,7 @@ def test_similar_shows_what_differs_most_and_leaves_the_same_rows_out(project: P
     )
     used(project, near_id)
     registered(project)
-    shown = words(said("memory", "similar", "plain"))
+    shown = words(run_cli("memory", "similar", "plain"))
     assert (
         "plain, as described by its stored warm_start: patterns of LogisticRegression for binary_classification"
         in shown
@@ -210,119 +212,121 @@ def test_similar_shows_what_differs_most_and_leaves_the_same_rows_out(project: P
     assert "near log_n_samples 64%, class_entropy 36%" in shown
     assert "sizes only the sizes were compared" in shown
     assert all(name not in shown for name in (" far ", " plain ", " other "))
-    (sizes, first) = documents(said("memory", "similar", "plain", "--json"))
+    (sizes, first) = documents(run_cli("memory", "similar", "plain", "--json"))
     distance = math.hypot(0.3 * 0.4, 0.3 * 0.3)
     assert first["similarity"] == pytest.approx(math.exp(-distance), abs=1e-6)
     assert first["differences"][0] == {"name": "log_n_samples", "share": pytest.approx(0.64, abs=1e-5)}
     assert (first["trust"], first["times_used_as_warmstart"], sizes["differences"]) == (1, 1, [])
-    all_of_them = documents(said("memory", "similar", "plain", "--json", "--min-similarity", "0"))
+    all_of_them = documents(run_cli("memory", "similar", "plain", "--json", "--min-similarity", "0"))
     assert [one["study_name"] for one in all_of_them] == ["sizes", "near", "far"]
-    assert len(documents(said("memory", "similar", "plain", "--json", "--limit", "1"))) == 1
+    assert len(documents(run_cli("memory", "similar", "plain", "--json", "--limit", "1"))) == 1
 
 
-def test_similar_says_what_to_do_when_nothing_is_known_or_like_it(project: Project, said: Said) -> None:
+def test_similar_says_what_to_do_without_a_similar_pattern(project: Project, run_cli: RunCli) -> None:
     registered(project)
-    refused = said("memory", "similar", "plain")
+    refused = run_cli("memory", "similar", "plain")
     assert refused.exit_code == 1
     assert "the rows of plain have not been described yet: run `e2i run plain`" in words(refused)
-    assert "'nobody' is not registered: `e2i experiment list`" in words(said("memory", "similar", "nobody"))
-    looked_at(project)
+    assert "'nobody' is not registered: `e2i experiment list`" in words(run_cli("memory", "similar", "nobody"))
+    store_warm_start(project)
     assert "No pattern has a similarity of 0.2: --min-similarity 0 shows the nearest." in words(
-        said("memory", "similar", "plain")
+        run_cli("memory", "similar", "plain")
     )
 
 
-def test_similar_knows_an_experiment_by_its_pattern_where_its_files_are_gone(project: Project, said: Said) -> None:
+def test_similar_uses_the_pattern_of_an_experiment_without_files(project: Project, run_cli: RunCli) -> None:
     (other,) = store(project, pattern("other"))
     used(project, other)
     store(project, pattern("later", data_hash="data of plain"), pattern("twin", data_hash="data of plain"))
     registered(project)
-    answer = said("memory", "similar", "plain")
+    answer = run_cli("memory", "similar", "plain")
     assert "plain, as described by its pattern" in words(answer)
-    assert [one["study_name"] for one in documents(said("memory", "similar", "plain", "--json"))] == ["other"]
+    assert [one["study_name"] for one in documents(run_cli("memory", "similar", "plain", "--json"))] == ["other"]
 
 
-def test_stats_say_how_much_there_is_and_how_often_it_helped(project: Project, said: Said) -> None:
+def test_stats_count_patterns_and_successful_uses(project: Project, run_cli: RunCli) -> None:
     (first, _) = store(project, pattern("a"), pattern("b", source="starter"))
     used(project, first)
-    shown = words(said("memory", "stats"))
+    shown = words(run_cli("memory", "stats"))
     assert "2 patterns, 1 of them from the starter memory; 0 deleted. 1 studies have used them, in 1 trials." in shown
     assert "problem type metric starter that helped improvement" in shown
     assert "LogisticRegression roc_auc 2 1 0.125 binary 1 1 of 1" in shown
     assert "pgvector" not in shown
-    assert documents(said("memory", "stats", "--json"))["kinds"][0]["helped"] == 1
+    assert documents(run_cli("memory", "stats", "--json"))["kinds"][0]["helped"] == 1
     with project.database.begin() as connection:
         connection.exec_driver_sql("DROP EXTENSION vector CASCADE")
-    assert "install it and call SELECT e2i.index_hpo_patterns()" in words(said("memory", "stats"))
+    assert "install it and call SELECT e2i.index_hpo_patterns()" in words(run_cli("memory", "stats"))
 
 
 @pytest.mark.parametrize("option", [(), ("--dry-run",)])
-def test_prune_shows_what_would_go_and_forgets_only_with_yes(
-    project: Project, said: Said, option: tuple[str, ...]
-) -> None:
+def test_prune_removes_patterns_only_with_yes(project: Project, run_cli: RunCli, option: tuple[str, ...]) -> None:
     store(project, pattern("worse", data_hash="d", best_value=0.5), pattern("better", data_hash="d"))
-    would = words(said("memory", "prune", *option))
+    would = words(run_cli("memory", "prune", *option))
     assert "worse" in would
     assert "a better pattern of the same problem is kept" in would
     assert "1 patterns would be deleted: use --yes." in would
-    assert len(documents(said("memory", "list", "--json"))) == 2
-    assert [one["study_name"] for one in documents(said("memory", "prune", *option, "--json"))] == ["worse"]
-    assert "1 patterns deleted." in words(said("memory", "prune", "--yes"))
-    assert [one["study_name"] for one in documents(said("memory", "list", "--json"))] == ["better"]
-    assert documents(said("memory", "prune", "--older-than", "0", "--yes", "--json"))[0]["study_name"] == "better"
+    assert len(documents(run_cli("memory", "list", "--json"))) == 2
+    assert [one["study_name"] for one in documents(run_cli("memory", "prune", *option, "--json"))] == ["worse"]
+    assert "1 patterns deleted." in words(run_cli("memory", "prune", "--yes"))
+    assert [one["study_name"] for one in documents(run_cli("memory", "list", "--json"))] == ["better"]
+    assert documents(run_cli("memory", "prune", "--older-than", "0", "--yes", "--json"))[0]["study_name"] == "better"
 
 
-def test_prune_is_not_told_two_things(project: Project, said: Said) -> None:
-    refused = said("memory", "prune", "--dry-run", "--yes")
+def test_prune_refuses_contradictory_options(project: Project, run_cli: RunCli) -> None:
+    refused = run_cli("memory", "prune", "--dry-run", "--yes")
     assert refused.exit_code == 1
     assert "--dry-run changes nothing and --yes deletes: use one of them" in words(refused)
 
 
-def test_patterns_go_from_one_database_to_another(
-    project: Project, other_database: Database, said: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_patterns_are_exported_and_imported_into_another_database(
+    project: Project, other_database: Database, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     ids = store(project, pattern("a"), pattern("b"), pattern("given", source="starter"))[:2]
     file = str(tmp_path / "north.jsonl.gz")
-    assert f"Wrote 2 patterns to {file}." in words(said("memory", "export", file))
-    again = said("memory", "export", file)
+    assert f"Wrote 2 patterns to {file}." in words(run_cli("memory", "export", file))
+    again = run_cli("memory", "export", file)
     assert (again.exit_code, "replace it with --force" in words(again)) == (1, True)
-    assert documents(said("memory", "export", file, "--force", "--json")) == {"patterns": 2, "file": file}
+    assert documents(run_cli("memory", "export", file, "--force", "--json")) == {"patterns": 2, "file": file}
     monkeypatch.setenv("E2I_DATABASE_URL", other_database.url)
-    said("memory", "starter", "remove")
-    assert "2 of 2 patterns are new, with the source import:north." in words(said("memory", "import", file))
-    assert {one["pattern_id"] for one in documents(said("memory", "list", "--json"))} == set(ids)
-    again = said("memory", "import", file, "--name", "south", "--json")
+    run_cli("memory", "starter", "remove")
+    assert "2 of 2 patterns are new, with the source import:north." in words(run_cli("memory", "import", file))
+    assert {one["pattern_id"] for one in documents(run_cli("memory", "list", "--json"))} == set(ids)
+    again = run_cli("memory", "import", file, "--name", "south", "--json")
     assert documents(again) == {"patterns": 2, "new": 0, "source": "import:south"}
-    assert {one["source"] for one in documents(said("memory", "list", "--json"))} == {"import:north"}
+    assert {one["source"] for one in documents(run_cli("memory", "list", "--json"))} == {"import:north"}
 
 
-def test_a_wrong_line_is_named_and_nothing_is_imported(project: Project, said: Said, tmp_path: Path) -> None:
+def test_an_invalid_line_is_an_error_and_nothing_is_imported(project: Project, run_cli: RunCli, tmp_path: Path) -> None:
     store(project, pattern("a"))
     file = tmp_path / "memory.jsonl"
-    said("memory", "export", str(file))
+    run_cli("memory", "export", str(file))
     line = json.loads(file.read_text())
     file.write_text(json.dumps(line) + "\n" + json.dumps({**line, "best_value": "x", "spec_hash": "s"}))
-    refused = said("memory", "import", str(file))
+    refused = run_cli("memory", "import", str(file))
     assert refused.exit_code == 1
     assert "(nothing was imported): - line 2, best_value: 'x' Input should be a valid number" in words(refused)
-    assert len(documents(said("memory", "list", "--json"))) == 1
+    assert len(documents(run_cli("memory", "list", "--json"))) == 1
 
 
-def test_a_removed_starter_memory_stays_away_until_it_is_loaded(project: Project, said: Said, tmp_path: Path) -> None:
+def test_a_removed_starter_memory_stays_removed_until_it_is_loaded(
+    project: Project, run_cli: RunCli, tmp_path: Path
+) -> None:
     store(project, pattern("a"), pattern("b"))
     file = str(tmp_path / "starter.jsonl.gz")
-    said("memory", "export", file)
+    run_cli("memory", "export", file)
     with project.database.begin() as connection:
         connection.exec_driver_sql("DELETE FROM procedural_memories")
-    assert "Loaded the starter memory: 2 patterns." in words(said("memory", "starter", "load", file))
-    assert {one["source"] for one in documents(said("memory", "list", "--json"))} == {"starter"}
+    assert "Loaded the starter memory: 2 patterns." in words(run_cli("memory", "starter", "load", file))
+    assert {one["source"] for one in documents(run_cli("memory", "list", "--json"))} == {"starter"}
     assert (
-        len(documents(said("memory", "list", "--json"))) == 2
-    )  # what ships does not take the place of a person's choice
-    assert "Removed 2 patterns. `e2i memory starter load` restores them." in words(said("memory", "starter", "remove"))
-    assert documents(said("memory", "list", "--json")) == []
-    assert documents(said("memory", "starter", "remove", "--json")) == {"removed": 0}
-    assert documents(said("memory", "starter", "load", file, "--json")) == {"patterns": 2}
+        len(documents(run_cli("memory", "list", "--json"))) == 2
+    )  # the ships does not replace the choice of the person's choice
+    assert "Removed 2 patterns. `e2i memory starter load` restores them." in words(
+        run_cli("memory", "starter", "remove")
+    )
+    assert documents(run_cli("memory", "list", "--json")) == []
+    assert documents(run_cli("memory", "starter", "remove", "--json")) == {"removed": 0}
+    assert documents(run_cli("memory", "starter", "load", file, "--json")) == {"patterns": 2}
 
 
 @pytest.mark.parametrize(
@@ -340,7 +344,7 @@ def test_a_removed_starter_memory_stays_away_until_it_is_loaded(project: Project
         ("starter", "remove"),
     ],
 )
-def test_help_says_what_a_command_does(said: Said, command: tuple[str, ...]) -> None:
-    answer = said("memory", *command, "--help")
+def test_help_describes_the_command(run_cli: RunCli, command: tuple[str, ...]) -> None:
+    answer = run_cli("memory", *command, "--help")
     assert answer.exit_code == 0
     assert "Usage: e2i memory" in answer.output

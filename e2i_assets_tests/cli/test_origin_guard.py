@@ -1,4 +1,4 @@
-"""Who is answered by a UI that asks for no password: its own pages, links, and programs."""
+"""The origin guard of UIs without a password: allowed are their own pages, links to them, and programs."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ PROXIED = {"E2I_DAGSTER_URL": "https://me:secret@dagster.example.org/ui"}
         ({}, {"host": "[::1]:3000"}, True, True),
         ({}, HERE | {"origin": "http://127.0.0.1:3000"}, True, True),
         ({}, HERE | {"origin": "http://127.0.0.1:3000", "sec-fetch-site": "same-origin"}, True, True),
-        ({}, HERE | {"sec-fetch-site": "none"}, True, True),  # typed by a person
+        ({}, HERE | {"sec-fetch-site": "none"}, True, True),  # typed into the address bar
         ({}, HERE | {"sec-fetch-site": "cross-site"}, False, True),  # a link to a page
         ({}, HERE | {"sec-fetch-site": "cross-site"}, True, False),
         ({}, HERE | {"sec-fetch-site": "same-site"}, True, False),  # another port of this machine
@@ -33,32 +33,32 @@ PROXIED = {"E2I_DAGSTER_URL": "https://me:secret@dagster.example.org/ui"}
         ({}, {"host": "[::1"}, False, False),
         ({}, {}, False, False),
         (PROXIED, {"host": "dagster.example.org"}, True, True),
-        (PROXIED, HERE | {"origin": "https://dagster.example.org"}, True, True),  # a proxy that names the host anew
+        (PROXIED, HERE | {"origin": "https://dagster.example.org"}, True, True),  # a proxy that rewrites the host
         (PROXIED, HERE | {"origin": "http://dagster.example.org"}, True, False),
         ({"E2I_ALLOWED_HOSTS": "lab, Tower.local"}, {"host": "tower.local:3000"}, True, True),
         ({"E2I_ALLOWED_HOSTS": "*"}, {"host": "anything"}, True, True),
         ({"E2I_ALLOWED_HOSTS": "*"}, {"host": "a", "origin": "http://b"}, True, False),
     ],
 )
-def test_a_page_from_elsewhere_changes_nothing(
+def test_requests_of_other_origins_are_refused(
     environment: dict[str, str], headers: dict[str, str], changes: bool, answered: bool
 ) -> None:
     assert (same_origin(environment).refusal(headers, changes) == "") is answered
 
 
-def test_what_listens_elsewhere_is_reached_as_that_unless_a_person_has_said_more() -> None:
+def test_the_listen_address_is_an_allowed_host_by_default() -> None:
     assert reached_as("127.0.0.1", {}) == {}
     assert reached_as("10.0.0.5", {}) == {"E2I_ALLOWED_HOSTS": "10.0.0.5"}
     assert reached_as("0.0.0.0", {}) == {"E2I_ALLOWED_HOSTS": "*"}
     assert reached_as("0.0.0.0", {"E2I_ALLOWED_HOSTS": "tower"}) == {}
 
 
-Asked = Callable[..., tuple[str, bytes]]
+Request = Callable[..., tuple[str, bytes]]
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
-    """Ask a server that answers everything, behind the doorman, as ASGI servers do; returns what it sends first."""
+def request_guarded(monkeypatch: pytest.MonkeyPatch) -> Request:
+    """Send a request through the origin guard to an ASGI app; return the status, or the type of the first message."""
     for name in ("E2I_ALLOWED_HOSTS", "E2I_DAGSTER_URL"):
         monkeypatch.delenv(name, raising=False)
 
@@ -89,27 +89,27 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     return ask
 
 
-def test_a_mutation_in_the_address_is_taken_from_dagsters_own_pages_alone(asked: Asked) -> None:
+def test_a_mutation_in_a_url_is_accepted_only_from_dagsters_pages(request_guarded: Request) -> None:
     link = "/graphql?query=mutation{setNuxSeen}"
-    assert asked("GET", link)[0] == "403"
-    assert asked("GET", link, sec_fetch_site="cross-site")[0] == "403"
-    assert asked("GET", link, sec_fetch_site="same-origin")[0] == "answered"
-    assert asked("POST", "/graphql")[0] == "answered"
-    assert asked("POST", link, origin="https://elsewhere.example.org") == (
+    assert request_guarded("GET", link)[0] == "403"
+    assert request_guarded("GET", link, sec_fetch_site="cross-site")[0] == "403"
+    assert request_guarded("GET", link, sec_fetch_site="same-origin")[0] == "answered"
+    assert request_guarded("POST", "/graphql")[0] == "answered"
+    assert request_guarded("POST", link, origin="https://elsewhere.example.org") == (
         "403",
         b"Refused: a page of another origin requests a change.",
     )
-    assert asked("GET", "/runs", sec_fetch_site="cross-site")[0] == "answered"
-    status, why = asked("GET", "/runs", host="rebound.example.org")
+    assert request_guarded("GET", "/runs", sec_fetch_site="cross-site")[0] == "answered"
+    status, why = request_guarded("GET", "/runs", host="rebound.example.org")
     assert (status, b"E2I_ALLOWED_HOSTS" in why) == ("403", True)
 
 
-def test_a_websocket_is_opened_from_dagsters_own_pages_alone(asked: Asked) -> None:
-    assert asked("WEBSOCKET", "/graphql", origin="http://127.0.0.1:3000")[0] == "answered"
-    assert asked("WEBSOCKET", "/graphql", origin="https://elsewhere.example.org")[0] == "websocket.close"
+def test_a_websocket_is_accepted_only_from_dagsters_pages(request_guarded: Request) -> None:
+    assert request_guarded("WEBSOCKET", "/graphql", origin="http://127.0.0.1:3000")[0] == "answered"
+    assert request_guarded("WEBSOCKET", "/graphql", origin="https://elsewhere.example.org")[0] == "websocket.close"
 
 
-def test_the_dashboard_has_the_same_doorman(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dashboard_has_the_same_origin_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("E2I_ALLOWED_HOSTS", "E2I_DAGSTER_URL"):
         monkeypatch.delenv(name, raising=False)
 
@@ -117,9 +117,9 @@ def test_the_dashboard_has_the_same_doorman(monkeypatch: pytest.MonkeyPatch) -> 
         start("200 OK", [])
         return [b"answered"]
 
-    said: list[str] = []
+    statuses: list[str] = []
     for method, headers in (("GET", {}), ("DELETE", {}), ("DELETE", {"HTTP_SEC_FETCH_SITE": "cross-site"})):
         request = {"REQUEST_METHOD": method, "HTTP_HOST": "127.0.0.1:8080", **headers}
-        guarded(app)(request, lambda status, _: said.append(status))
-    guarded(app)({"REQUEST_METHOD": "GET", "HTTP_HOST": "rebound"}, lambda status, _: said.append(status))
-    assert said == ["200 OK", "200 OK", "403 Forbidden", "403 Forbidden"]
+        guarded(app)(request, lambda status, _: statuses.append(status))
+    guarded(app)({"REQUEST_METHOD": "GET", "HTTP_HOST": "rebound"}, lambda status, _: statuses.append(status))
+    assert statuses == ["200 OK", "200 OK", "403 Forbidden", "403 Forbidden"]

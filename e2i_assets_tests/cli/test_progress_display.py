@@ -1,4 +1,4 @@
-"""What a person sees while experiments run: a bar on a terminal, and next to nothing where there is none."""
+"""The progress display: a bar on a terminal, and only results without a terminal."""
 
 import io
 import time
@@ -18,13 +18,13 @@ from e2i_assets.services.project import Project
 
 @pytest.fixture
 def since() -> float:
-    """When the run began."""
+    """The start time of the run."""
     return time.time() - 100
 
 
 @pytest.fixture
 def searching(project: Project, since: float) -> Project:
-    """A project with a regression whose study has run three of ten trials, one of them before this run."""
+    """A project with a regression study of ten trials: three have ended, one of them before this run."""
     experiment_id = project.experiments.register("visits", {"target": "left"})
     store = project.studies
     study_id = store.start(
@@ -76,8 +76,8 @@ def shown(project: Project, is_terminal: bool, then: Callable[[ProgressDisplay],
     return words.getvalue()
 
 
-def test_a_running_study_tells_its_best_value_as_it_is_and_the_time_left(searching: Project, since: float) -> None:
-    """A negative R² stays negative, and trials of an earlier process say nothing about the pace of this one."""
+def test_a_running_study_shows_its_best_value_and_the_time_left(searching: Project, since: float) -> None:
+    """A negative R² stays negative, and trials of an earlier process do not count for the time left."""
     progress = progress_of(searching.database, "visits", since)
     assert progress is not None
     assert (progress.finished, progress.share) == (3, 0.3)
@@ -87,14 +87,14 @@ def test_a_running_study_tells_its_best_value_as_it_is_and_the_time_left(searchi
 
 
 def test_a_terminal_gets_a_bar(searching: Project, since: float) -> None:
-    said = shown(searching, True, lambda progress_display: progress_display.show({"visits": since}))
-    assert "visits" in said
-    assert "━" in said
-    assert "hpo_study (4 of 8): trial 4 of 10, best r2 -0.25" in said
-    assert " s left" in said
+    output = shown(searching, True, lambda progress_display: progress_display.show({"visits": since}))
+    assert "visits" in output
+    assert "━" in output
+    assert "hpo_study (4 of 8): trial 4 of 10, best r2 -0.25" in output
+    assert " s left" in output
 
 
-def test_without_a_terminal_only_the_end_is_said(searching: Project, since: float) -> None:
+def test_without_a_terminal_only_the_result_is_printed(searching: Project, since: float) -> None:
     def then(progress_display: ProgressDisplay) -> None:
         progress_display.show({"visits": since})
         progress_display.ended("visits", {"status": "done"})
@@ -113,8 +113,8 @@ def test_a_failure_does_not_fill_the_bar(searching: Project, since: float) -> No
     assert bar.count("━") < 12
 
 
-def test_an_asset_that_is_being_replaced_is_no_error(searching: Project, since: float) -> None:
-    """A folder may be gone for a moment between being looked for and being looked at."""
+def test_an_asset_that_is_being_replaced_is_not_an_error(searching: Project, since: float) -> None:
+    """A folder may disappear between its listing and its reading."""
     folder: Path = searching.asset_folder("dataset", "visits")
     folder.rmdir()
     assert "dataset (1 of 8)" in shown(

@@ -1,4 +1,4 @@
-"""Registration: the chosen experiments all, or none of them."""
+"""Registration: all selected experiments are registered, or none."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ def known(project: Project) -> list[str]:
     return [row.experiment_name for row in project.experiments.list()]
 
 
-def test_all_files_are_registered_when_none_is_named(project: Project, written: Written) -> None:
+def test_all_files_are_registered_without_names(project: Project, written: Written) -> None:
     written("visits")
     written("churn")
     assert registered(project, []) == ["churn", "visits"]
@@ -27,14 +27,14 @@ def test_all_files_are_registered_when_none_is_named(project: Project, written: 
     assert project.experiment("churn").algorithm == "XGBoost"
 
 
-def test_named_ones_are_registered_once_each_in_the_order_given(project: Project, written: Written) -> None:
+def test_named_experiments_are_registered_once_in_the_given_order(project: Project, written: Written) -> None:
     for name in ("a", "b", "c"):
         written(name)
     assert registered(project, ["c", "a", "c"]) == ["c", "a"]
     assert known(project) == ["a", "c"]
 
 
-def test_registering_twice_keeps_the_id_and_takes_the_changes(project: Project, written: Written) -> None:
+def test_registering_again_keeps_the_id_and_updates_the_row(project: Project, written: Written) -> None:
     path = written("churn")
     registered(project, [])
     store = project.experiments
@@ -47,7 +47,7 @@ def test_registering_twice_keeps_the_id_and_takes_the_changes(project: Project, 
 
 
 @pytest.mark.parametrize("names", [[], ["good", "bad"]])
-def test_one_bad_file_among_the_chosen_registers_nothing(project: Project, written: Written, names: list[str]) -> None:
+def test_one_invalid_selected_file_registers_nothing(project: Project, written: Written, names: list[str]) -> None:
     written("good")
     bad = written("bad")
     bad.write_text(bad.read_text().replace("XGBoost", "XGBost") + "unknown: 1\n")
@@ -57,7 +57,7 @@ def test_one_bad_file_among_the_chosen_registers_nothing(project: Project, writt
     assert known(project) == []
 
 
-def test_several_bad_files_are_all_told(project: Project, written: Written) -> None:
+def test_all_invalid_files_are_reported(project: Project, written: Written) -> None:
     written("one", "name: one\n")
     written("two", "name: two\n")
     for names in ([], ["one", "two"]):
@@ -65,26 +65,26 @@ def test_several_bad_files_are_all_told(project: Project, written: Written) -> N
             registered(project, names)
 
 
-def test_bad_file_that_was_not_chosen_does_not_matter(project: Project, written: Written) -> None:
+def test_an_invalid_file_that_is_not_selected_is_ignored(project: Project, written: Written) -> None:
     written("good")
     written("bad", "a: [")
     assert registered(project, ["good"]) == ["good"]
 
 
-def test_unknown_name_is_answered_with_the_names_there_are(project: Project, written: Written) -> None:
+def test_an_unknown_name_is_an_error_that_lists_the_names(project: Project, written: Written) -> None:
     written("churn")
     with pytest.raises(E2iError, match=r"no experiment 'chrun'; did you mean 'churn'\? There are: churn"):
         registered(project, ["churn", "chrun"])
     assert known(project) == []
 
 
-def test_file_must_be_named_like_its_experiment(project: Project, written: Written) -> None:
+def test_a_file_must_have_the_name_of_its_experiment(project: Project, written: Written) -> None:
     written("churn", file="other.yaml")
     with pytest.raises(ExperimentInvalid, match=r"call the file churn\.yaml"):
         registered(project, [])
     assert known(project) == []
 
 
-def test_empty_folder_says_how_to_begin(project: Project) -> None:
+def test_an_empty_folder_is_an_error_that_says_how_to_begin(project: Project) -> None:
     with pytest.raises(E2iError, match="e2i experiment new NAME"):
         registered(project, [])

@@ -1,4 +1,4 @@
-"""The table at the end of a run: natural orientation, honest gaps, and readable where the terminal is narrow."""
+"""The table at the end of a run: metric values in their orientation, missing values, and narrow terminals."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,8 +32,8 @@ def shown(project: Project, *names: str, width: int = 100) -> str:
     return capture.get()
 
 
-def identity(project: Project, name: str) -> str:
-    """Keep a split of the experiment and return what its study is known by."""
+def study_key(project: Project, name: str) -> str:
+    """Store a split of the experiment and return its study key."""
     experiment = project.experiment(name)
     facts = SplitFacts(
         experiment=name,
@@ -139,27 +139,27 @@ def changed(path: Path, **replaced: str) -> None:
         path.write_text(path.read_text().replace(old, new))
 
 
-def test_loss_is_shown_as_the_positive_number_that_it_is(project: Project, written: Written) -> None:
+def test_a_loss_is_shown_as_a_positive_number(project: Project, written: Written) -> None:
     changed(written("visits"), binary_classification="regression")
     registered(project, [])
-    spec_hash = identity(project, "visits")
+    spec_hash = study_key(project, "visits")
     trained(project, "visits", spec_hash, studied(project, "visits", spec_hash, -2.5, -2.25), test={"rmse": 2.375})
     row = next(line for line in shown(project, "visits").splitlines() if "XGBoost" in line and "rmse" in line)
     assert row.split() == ["XGBoost", "rmse", "2.5", "2.25", "2.375", "7", "/", "2", "/", "1"]
 
 
-def test_metric_is_found_on_test_under_the_name_that_evaluation_gives_it(project: Project, written: Written) -> None:
+def test_the_test_value_has_the_metric_name_of_the_evaluation(project: Project, written: Written) -> None:
     changed(written("churn"), XGBoost="XGBoost\nmetric: f1")
     registered(project, [])
-    spec_hash = identity(project, "churn")
+    spec_hash = study_key(project, "churn")
     trained(project, "churn", spec_hash, studied(project, "churn", spec_hash, None, 0.5), test={"f1_score": 0.4375})
     assert "XGBoost f1 - 0.5 0.4375 7 / 2 / 1" in " ".join(shown(project, "churn").split())
 
 
-def test_links_are_whole_and_a_cold_start_is_a_dash(project: Project, written: Written) -> None:
+def test_links_are_not_truncated_and_a_cold_start_is_a_dash(project: Project, written: Written) -> None:
     written("churn")
     registered(project, [])
-    spec_hash = identity(project, "churn")
+    spec_hash = study_key(project, "churn")
     trained(project, "churn", spec_hash, studied(project, "churn", spec_hash, 0.5, 0.75))
     lines = [line.strip() for line in shown(project, "churn", width=80).splitlines()]
     assert "warm-started from -" in lines
@@ -167,10 +167,12 @@ def test_links_are_whole_and_a_cold_start_is_a_dash(project: Project, written: W
     assert f"MLflow run {MLFLOW_RUN}" in lines
 
 
-def test_warm_start_names_how_many_patterns_and_the_most_similar_study(project: Project, written: Written) -> None:
+def test_a_warm_start_shows_the_number_of_patterns_and_the_most_similar_study(
+    project: Project, written: Written
+) -> None:
     written("churn")
     registered(project, [])
-    spec_hash = identity(project, "churn")
+    spec_hash = study_key(project, "churn")
     study_id = studied(project, "churn", spec_hash, 0.5, 0.75)
     patterns = project.patterns
     for study, similarity in (("far", 0.65), ("near", 0.95)):
@@ -201,35 +203,35 @@ def test_training_without_a_search_shows_the_defaults_alone(project: Project, wr
     path.write_text(path.read_text() + "hpo: {enabled: false}\n")
     registered(project, [])
     metrics: dict[str, dict[str, Any]] = {"validation": {"roc_auc": 0.625}, "test": {"roc_auc": 0.5}}
-    trained(project, "churn", identity(project, "churn"), None, **metrics)
+    trained(project, "churn", study_key(project, "churn"), None, **metrics)
     text = " ".join(shown(project, "churn").split())
     assert "roc_auc 0.625 - 0.5 0 / 0 / 0" in text
     assert "study -" in text
 
 
 @pytest.mark.parametrize("split", [False, True])
-def test_experiment_without_a_training_says_how_to_get_one(project: Project, written: Written, split: bool) -> None:
+def test_an_experiment_without_a_training_says_how_to_get_one(project: Project, written: Written, split: bool) -> None:
     written("churn")
     registered(project, [])
     if split:
-        identity(project, "churn")
+        study_key(project, "churn")
     assert "no finished training yet: e2i run churn" in shown(project, "churn")
 
 
-def test_results_are_those_of_the_experiment_as_it_stands(project: Project, written: Written) -> None:
+def test_results_are_of_the_current_experiment_file(project: Project, written: Written) -> None:
     path = written("churn")
     registered(project, [])
-    old = identity(project, "churn")
+    old = study_key(project, "churn")
     trained(project, "churn", old, studied(project, "churn", old, 0.5, 0.75))
     changed(path, XGBoost="LightGBM")
     registered(project, [])
     assert "no finished training yet" in shown(project, "churn")
 
 
-def test_table_fits_eighty_columns(project: Project, written: Written) -> None:
+def test_the_table_fits_eighty_columns(project: Project, written: Written) -> None:
     changed(written("a_rather_long_name_of_an_experiment"), XGBoost="LogisticRegression")
     registered(project, [])
-    spec_hash = identity(project, "a_rather_long_name_of_an_experiment")
+    spec_hash = study_key(project, "a_rather_long_name_of_an_experiment")
     study_id = studied(project, "a_rather_long_name_of_an_experiment", spec_hash, 0.512345678, 0.7512345678)
     trained(project, "a_rather_long_name_of_an_experiment", spec_hash, study_id, test={"roc_auc": 0.123456789})
     text = shown(project, "a_rather_long_name_of_an_experiment", width=80)

@@ -1,4 +1,4 @@
-"""`e2i run` as a process: it can be stopped in any way at any moment, and the next one goes on from there."""
+"""`e2i run` as a process: it can be stopped at any moment, and the next run continues."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ GONE_WITHIN_SECONDS = 10
 
 @pytest.fixture
 def started(project: Project) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Start `e2i run`; whatever is left of it is ended with the test."""
+    """Start `e2i run`; its remaining processes end with the test."""
     root = project.settings.root
     (root / "experiments" / "cells.yaml").write_text(CELLS)
     shutil.copy(Path(__file__).parents[2] / "dagster.yaml", root)
@@ -43,8 +43,10 @@ def started(project: Project) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     def start() -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "e2i_assets.cli.main", "run"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        # As a terminal starts it: who runs the tests in the background lets them, and their children, ignore Ctrl-C.
-        processes.append(subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=hears_ctrl_c, **pipes))
+        # Background jobs of a shell, and their children, ignore Ctrl-C; a program started by a terminal does not.
+        processes.append(
+            subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=handle_ctrl_c, **pipes)
+        )
         return processes[-1]
 
     yield start
@@ -53,12 +55,12 @@ def started(project: Project) -> Iterator[Callable[[], subprocess.Popen[str]]]:
         process.communicate()
 
 
-def hears_ctrl_c() -> None:
+def handle_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(condition: Callable[[], object], seconds: float) -> bool:
-    """Wait for something to become true."""
+    """Wait until the condition is true; return whether it became true in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -68,7 +70,7 @@ def until(condition: Callable[[], object], seconds: float) -> bool:
 
 
 def finished_trials(project: Project) -> int:
-    """The trials that any process has finished so far."""
+    """Return the number of finished trials of all processes."""
     with project.database.connect() as connection:
         found: int = connection.exec_driver_sql(
             "SELECT count(*) FROM ml_hpo_trials WHERE state IN ('COMPLETE', 'PRUNED')"
@@ -76,8 +78,8 @@ def finished_trials(project: Project) -> int:
     return found
 
 
-def stopped(first: subprocess.Popen[str], project: Project, how: signal.Signals) -> None:
-    """Stop a run in the middle of its study, and see that nothing of it is left."""
+def stop(first: subprocess.Popen[str], project: Project, how: signal.Signals) -> None:
+    """Stop a run during its study, and assert that no process of it is left."""
     assert until(lambda: finished_trials(project) >= 2, 90), first.stdout.read()
     family = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
     assert len(family) >= 2
@@ -88,17 +90,17 @@ def stopped(first: subprocess.Popen[str], project: Project, how: signal.Signals)
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGTERM, 130), (signal.SIGINT, 130)])
 def test_a_stopped_run_leaves_no_process(started, project: Project, how, status) -> None:
     first = started()
-    stopped(first, project, how)
+    stop(first, project, how)
     assert first.returncode == status
 
 
-def test_a_killed_run_leaves_no_process_and_the_next_one_goes_on(started, project: Project) -> None:
-    """T8: the budget is met exactly over both, no finished trial is repeated, and a third run has nothing to do."""
-    stopped(started(), project, signal.SIGKILL)
+def test_a_killed_run_leaves_no_process_and_the_next_one_continues(started, project: Project) -> None:
+    """Both runs together meet the budget, no finished trial is repeated, and a third run does nothing."""
+    stop(started(), project, signal.SIGKILL)
     assert 2 <= finished_trials(project) < 12
     second = started()
-    said, _ = second.communicate(timeout=120)
-    assert second.returncode == 0, said
+    output, _ = second.communicate(timeout=120)
+    assert second.returncode == 0, output
     with project.database.connect() as connection:
         study = connection.exec_driver_sql(
             "SELECT n_trials, n_completed + n_pruned + n_failed, status FROM ml_hpo_studies"
@@ -112,25 +114,25 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_goes_on(started, projec
     assert links == [("finished",)]
 
     third = started()
-    said, _ = third.communicate(timeout=60)
-    assert third.returncode == 0, said
-    assert "Already up to date" in said
+    output, _ = third.communicate(timeout=60)
+    assert third.returncode == 0, output
+    assert "Already up to date" in output
 
 
-def test_a_failed_experiment_fails_the_command_and_says_why_and_where(started, project: Project) -> None:
+def test_a_failed_experiment_fails_the_command_with_cause_and_log_file(started, project: Project) -> None:
     (project.settings.root / "cells.csv").write_text("a,target\n1,0\n")
     process = started()
-    said, _ = process.communicate(timeout=90)
+    output, _ = process.communicate(timeout=90)
     assert process.returncode == 1
-    assert "cells failed." in said
-    assert "target" in said
-    assert "Traceback" not in said
-    assert "run-cells.log" in said
+    assert "cells failed." in output
+    assert "target" in output
+    assert "Traceback" not in output
+    assert "run-cells.log" in output
     assert Path(project.settings.state, "logs", "run-cells.log").is_file()
 
 
-def test_two_runs_that_open_dagster_at_once_find_one_pool(tmp_path: Path, database: Database) -> None:
-    """In a fresh database both would make it, and Dagster's own way of doing so fails the second."""
+def test_two_concurrent_runs_create_one_pool(tmp_path: Path, database: Database) -> None:
+    """In a new database both create the pool, and Dagster's function for this fails in the second process."""
     program = (
         "import os, sys\n"
         "from e2i_assets.adapters.settings import from_environment\n"

@@ -1,4 +1,4 @@
-"""No secret comes out: real runs with passwords that can be recognised, and a look at everything that they leave."""
+"""No secret leaks: real runs with recognisable passwords, and a search of all their outputs."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ from e2i_assets.services.project import Project
 
 pytestmark = pytest.mark.processes
 
-# What is looked for. In an address it stands between characters that have to be escaped there.
+# The secrets. In an address they stand between characters that must be escaped.
 SECRETS = {name: f"recognisable{name}9f3c" for name in ("DATABASE", "SOURCE", "WEBHOOK", "MAIL", "TRACES", "MLFLOW")}
 VISITS = """\
 name: visits
@@ -40,16 +40,16 @@ BROKEN = VISITS.replace("name: visits", "name: broken").replace("FROM visit ", "
 
 @dataclass
 class Place:
-    """Somewhere that secrets could have come to, and all that stands there."""
+    """A place that secrets could leak to, and its texts."""
 
     texts: list[bytes] = field(default_factory=list)
 
-    def holds(self, word: str) -> bool:
+    def contains(self, word: str) -> bool:
         return any(word.encode() in text for text in self.texts)
 
 
 def account(database: Database, name: str, secret: str, *roles: str) -> str:
-    """The address of a new account, whose password has characters that an address must escape."""
+    """Return the address of a new account whose password has characters that an address must escape."""
     password = f"p/{secret}@%:"
     with database.begin() as connection:
         connection.exec_driver_sql(f"DROP ROLE IF EXISTS {name}")
@@ -84,38 +84,38 @@ def accounts(project: Project, empty_database: Database) -> Iterator[dict[str, s
 
 
 @contextmanager
-def watched() -> Iterator[Place]:
+def all_command_lines() -> Iterator[Place]:
     """Collect the command lines of all processes of this machine."""
-    seen: set[bytes] = set()
+    lines: set[bytes] = set()
     stop = threading.Event()
 
-    def look() -> None:
+    def collect() -> None:
         while not stop.wait(0.02):
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
-                    seen.add(path.read_bytes())
+                    lines.add(path.read_bytes())
                 except OSError:
-                    continue  # it has ended meanwhile
+                    continue  # the process has ended
 
-    looking = threading.Thread(target=look)
-    looking.start()
+    collector = threading.Thread(target=collect)
+    collector.start()
     place = Place()
     try:
         yield place
     finally:
         stop.set()
-        looking.join()
-        place.texts.extend(seen)
+        collector.join()
+        place.texts.extend(lines)
 
 
 def dumped(database: Database) -> bytes:
-    """All tables of the database as text: ours, and the event logs, runs and tags of the others."""
+    """Return all tables of the database as text, those of Dagster, Optuna and MLflow included."""
     command = [programs_for(18) / "pg_dump", "--no-owner"]
     with client_environment(database) as environment:
         return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
 
 
-def telling(environment: dict[str, str]) -> bytes:
+def send_alert(environment: dict[str, str]) -> bytes:
     """Have the failed run told, and return what the process says."""
     command = [sys.executable, alert_program.__file__]
     ended = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
@@ -123,12 +123,12 @@ def telling(environment: dict[str, str]) -> bytes:
 
 
 @pytest.mark.parametrize("mlflow", ["here", pytest.param("away", marks=pytest.mark.drill)])
-def test_no_secret_stands_in_what_a_run_writes_says_or_shows(
+def test_no_output_of_a_run_contains_a_secret(
     project: Project, accounts: dict[str, str], receiver: Receiver, refusing: str, mlflow: str
 ) -> None:
-    """One experiment succeeds, one fails, which nobody takes a message of.
+    """One experiment succeeds and one fails, and no receiver accepts the alert.
 
-    MLflow is the database, or a server that refuses the password; the receiver of traces is then one that is away.
+    MLflow is the database, or a server that refuses the password and a trace receiver that does not answer.
     """
     root = project.settings.root
     for name, text in (("visits", VISITS), ("broken", BROKEN)):
@@ -150,29 +150,32 @@ def test_no_secret_stands_in_what_a_run_writes_says_or_shows(
         environment["E2I_MLFLOW_TRACKING_URI"] = refusing.replace("://", f"://me:{SECRETS['MLFLOW']}@")
         environment["E2I_TRACING_ENDPOINT"] = f"http://me:{SECRETS['TRACES']}@127.0.0.1:1"
     command = [sys.executable, "-m", "e2i_assets.cli.main", "run", "visits", "broken", "--json"]
-    with watched() as processes:
+    with all_command_lines() as processes:
         ended = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=170)
-        told = [telling(environment), telling({**environment, "E2I_ALERT_WEBHOOK": ""})]
-    said = ended.stdout + ended.stderr
-    assert ended.returncode == 1, said.decode()  # the broken one
-    assert [b"AlertNotSent: the webhook of" in told[0], b"AlertNotSent: the mail server of" in told[1]] == [True, True]
+        alerts = [send_alert(environment), send_alert({**environment, "E2I_ALERT_WEBHOOK": ""})]
+    output = ended.stdout + ended.stderr
+    assert ended.returncode == 1, output.decode()  # the broken one
+    assert [b"AlertNotSent: the webhook of" in alerts[0], b"AlertNotSent: the mail server of" in alerts[1]] == [
+        True,
+        True,
+    ]
     places = {
         "the command lines": processes,
-        "what was said": Place([said, *told]),
+        "the output": Place([output, *alerts]),
         "the database": Place([dumped(project.database)]),
         "the state folder": Place([path.read_bytes() for path in project.settings.state.rglob("*") if path.is_file()]),
         "the traces": Place([span.SerializeToString() for span in receiver.spans]),
     }
-    # A search that finds nothing anywhere proves nothing.
-    silent = ["the traces"] if mlflow == "away" else []
-    assert [name for name, place in places.items() if not place.holds("visits")] == silent
-    assert [name for name in ("the database", "what was said") if not places[name].holds("nowhere")] == []
+    # The search itself works: words that must be there are found.
+    without = ["the traces"] if mlflow == "away" else []
+    assert [name for name, place in places.items() if not place.contains("visits")] == without
+    assert [name for name in ("the database", "the output") if not places[name].contains("nowhere")] == []
     if mlflow == "away":
-        assert places["the database"].holds("spans were not received by")
-        assert places["the state folder"].holds("401 Client Error: Unauthorized for url")
+        assert places["the database"].contains("spans were not received by")
+        assert places["the state folder"].contains("401 Client Error: Unauthorized for url")
     else:
         assert any(header["authorization"] == SECRETS["TRACES"] for header in receiver.headers)
     found = [
-        f"{name} in {where}" for where, place in places.items() for name, one in SECRETS.items() if place.holds(one)
+        f"{name} in {where}" for where, place in places.items() for name, one in SECRETS.items() if place.contains(one)
     ]
     assert found == []

@@ -1,4 +1,4 @@
-"""What `e2i up` tells the processes that it starts: where links lead, and who takes the traces."""
+"""The environment of the processes that `e2i up` starts: links between them, and the trace receiver."""
 
 import os
 import shutil
@@ -29,14 +29,14 @@ def nothing_set(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_runs_of_the_ui_send_their_traces_to_its_mlflow_and_link_to_where_it_is(project: Project) -> None:
+def test_runs_of_the_ui_send_traces_and_link_to_the_mlflow_of_e2i_up(project: Project) -> None:
     found = environment(project)
     assert found["E2I_TRACING_ENDPOINT"] == found["E2I_MLFLOW_URL"] == "http://127.0.0.1:5050"
     assert found["E2I_TRACING_RECEIVER"] == "mlflow"
     assert found["E2I_DAGSTER_URL"] == "http://127.0.0.1:3000"
 
 
-def test_a_server_of_ones_own_gets_the_traces_and_its_password_stands_in_no_link(project: Project) -> None:
+def test_an_external_mlflow_gets_the_traces_and_links_without_its_password(project: Project) -> None:
     own = "https://me:secret@mlflow.example.org/team"
     found = environment(Project(replace(project.settings, mlflow_tracking_uri=own), project.database))
     assert found["E2I_TRACING_ENDPOINT"] == own
@@ -44,13 +44,13 @@ def test_a_server_of_ones_own_gets_the_traces_and_its_password_stands_in_no_link
 
 
 @pytest.mark.parametrize("name", ["E2I_TRACING_ENDPOINT", "E2I_TRACING_RECEIVER"])
-def test_what_a_person_has_set_stays(project: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_settings_of_the_user_are_kept(project: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "none")
     found = environment(project)
     assert not {"E2I_TRACING_ENDPOINT", "E2I_TRACING_RECEIVER"} & found.keys()
 
 
-def test_dagster_is_patient_with_a_machine_whose_cores_search_unless_a_person_says_how_long(
+def test_the_timeout_of_dagster_is_long_unless_the_user_sets_it(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DAGSTER_GRPC_TIMEOUT_SECONDS", raising=False)

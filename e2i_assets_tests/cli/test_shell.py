@@ -1,4 +1,4 @@
-"""The command line in an unusual shell: no name, no home folder, no width, no Dagster configuration, another server."""
+"""The command line in an unusual shell: no user name, no home, no terminal width, settings of other servers."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from click.testing import Result
 
 ROOT = Path(__file__).parents[2]
 NOBODY_KNOWS = 54321
-# As root, an account that may read what is root's; as an ordinary user, one in a namespace of its own.
+# As root, an account with read access to the files of root; as an ordinary user, an account in a new namespace.
 _AS_ROOT = f"""
     setpriv --reuid={NOBODY_KNOWS} --regid={NOBODY_KNOWS} --clear-groups
     --inh-caps=+dac_override,+dac_read_search --ambient-caps=+dac_override,+dac_read_search
@@ -36,7 +36,7 @@ OF_ANOTHER_SERVER = {
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A project folder that every account may enter and write to."""
+    """A project folder that every account may write to."""
     path = Path(tempfile.mkdtemp(prefix="e2i-shell-"))
     path.chmod(0o777)
     (path / "experiments").mkdir()
@@ -61,7 +61,7 @@ def e2i(folder: Path, environment: Mapping[str, str], *words: str) -> str:
     return ended.stdout
 
 
-def test_nothing_of_an_account_without_a_name_or_of_a_shell_for_another_server_is_in_the_way(folder: Path) -> None:
+def test_commands_work_without_a_user_name_and_with_settings_of_another_server(folder: Path) -> None:
     """`migrate` starts programs of Optuna, MLflow and Dagster, `psql` and `backup` those of PostgreSQL."""
     prepared = e2i(folder, OF_ANOTHER_SERVER, "db", "migrate")
     assert "prepared the tables of dagster" in prepared
@@ -72,18 +72,18 @@ def test_nothing_of_an_account_without_a_name_or_of_a_shell_for_another_server_i
     e2i(folder, OF_ANOTHER_SERVER, "db", "restore", str(folder / "kept.dump"), "--replace")
 
 
-def test_help_is_printed_where_the_terminal_says_that_it_has_no_width(folder: Path) -> None:
+def test_help_is_printed_on_a_terminal_without_a_width(folder: Path) -> None:
     assert "e2i experiment list" in e2i(folder, {}, "--help")
 
 
 @pytest.mark.parametrize(
     ("command", "file"), [("run", "dagster.yaml"), ("up", "dagster.yaml"), ("up", "workspace.yaml")]
 )
-def test_a_project_folder_without_dagsters_files_is_a_message_before_anything_starts(
-    root: Path, said: Callable[..., Result], command: str, file: str
+def test_missing_files_of_dagster_are_an_error_before_anything_starts(
+    root: Path, run_cli: Callable[..., Result], command: str, file: str
 ) -> None:
     (root / file).unlink()
-    answer = said(command)
+    answer = run_cli(command)
     assert answer.exit_code == 1
     assert f"{root} has no {file}" in answer.output
     assert not (root / ".e2i").exists()

@@ -1,4 +1,4 @@
-"""What `e2i up` says, decides and writes around its programs; the programs themselves are in `test_up`."""
+"""The output, ports and files of `e2i up`; its programs are tested in `test_up`."""
 
 import socket
 import sys
@@ -27,18 +27,18 @@ REPOSITORY = Path(__file__).parents[2]
 PORTS = Ports(3000, 5000, 8080)
 
 
-def test_failing_program_is_named_with_its_last_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_failed_program_is_named_with_its_last_output(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     dying = (sys.executable, "-c", "raise SystemExit('the [disk] is on fire')")
     services = [Service("mlflow", dying, f"http://{HOST}:{free_port()}")]
     with Startup(services) as startup:
         assert run_services(services, tmp_path, startup.report, threading.Event()) == 1
-    said = capsys.readouterr()
-    assert "MLflow failed: it ended with exit status 1\n  the [disk] is on fire\n" in said.err
-    assert "The full log is" in said.err
-    assert said.out.splitlines() == ["Starting MLflow ...", "All services are stopped."]
+    output = capsys.readouterr()
+    assert "MLflow failed: it ended with exit status 1\n  the [disk] is on fire\n" in output.err
+    assert "The full log is" in output.err
+    assert output.out.splitlines() == ["Starting MLflow ...", "All services are stopped."]
 
 
-def test_address_is_said_when_it_answers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_an_address_is_printed_when_it_answers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     port, stop = free_port(), threading.Event()
     web = (sys.executable, "-m", "http.server", str(port), "--bind", HOST, "--directory", str(tmp_path))
     still = (sys.executable, "-c", "import time; time.sleep(60)")
@@ -48,28 +48,28 @@ def test_address_is_said_when_it_answers(capsys: pytest.CaptureFixture[str], tmp
     ]
     with Startup(services) as startup:
 
-        def told(event: ServiceEvent) -> None:
+        def on_event(event: ServiceEvent) -> None:
             startup.report(event)
             if not startup.awaited:
                 stop.set()
 
-        assert run_services(services, tmp_path, told, stop) == 0
+        assert run_services(services, tmp_path, on_event, stop) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith(f"Dagster           http://{HOST}:{port} (") for line in lines)
     assert any(line.startswith("Dagster's daemon  running (") for line in lines)
     assert lines[-2:] == ["All services are ready. Ctrl-C stops everything.", "All services are stopped."]
 
 
-def test_taken_port_is_replaced_by_the_next_free_one_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_taken_port_is_replaced_by_the_next_free_one(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         taken.listen()
         port = taken.getsockname()[1]
         chosen = free_ports(port, port, port)
     assert port < chosen.dagster < chosen.mlflow < chosen.optuna
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"Port {port} is in use: Dagster uses port {chosen.dagster}."
-    assert len(said) == 3
+    output = capsys.readouterr().out.splitlines()
+    assert output[0] == f"Port {port} is in use: Dagster uses port {chosen.dagster}."
+    assert len(output) == 3
 
 
 def test_no_secret_is_in_the_arguments_and_telemetry_is_off(project: Project, root: Path) -> None:
@@ -83,7 +83,7 @@ def test_no_secret_is_in_the_arguments_and_telemetry_is_off(project: Project, ro
     assert services["dagster-daemon"].environment["DAGSTER_DISABLE_TELEMETRY"] == "1"
 
 
-def test_mlflow_server_of_ones_own_is_used_and_shown_without_its_password(project: Project, root: Path) -> None:
+def test_an_external_mlflow_is_used_and_shown_without_its_password(project: Project, root: Path) -> None:
     (root / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
     own = replace(project.settings, mlflow_tracking_uri="https://me:secret@mlflow.example.org/team")
     theirs = replace(project, settings=own)
@@ -91,7 +91,7 @@ def test_mlflow_server_of_ones_own_is_used_and_shown_without_its_password(projec
     assert "mlflow" not in [service.name for service in service_list(theirs, HOST, PORTS)]
 
 
-def test_dagsters_home_keeps_its_files_in_the_state_folder_and_follows_the_project(tmp_path: Path) -> None:
+def test_dagsters_home_is_in_the_state_folder_and_follows_the_project(tmp_path: Path) -> None:
     root = tmp_path / "project"
     root.mkdir()
     source = root / "dagster.yaml"
@@ -105,7 +105,7 @@ def test_dagsters_home_keeps_its_files_in_the_state_folder_and_follows_the_proje
     assert yaml.safe_load((home / "dagster.yaml").read_text())["sensors"] == {"use_threads": True}
 
 
-def test_experiments_become_partitions_and_a_bad_file_keeps_nobody_else_out(
+def test_experiments_become_partitions_despite_an_invalid_file(
     project: Project, root: Path, written: Written, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (root / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())

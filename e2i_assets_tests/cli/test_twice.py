@@ -1,4 +1,4 @@
-"""The same work by two processes at the same time: it ends as if one had come after the other."""
+"""The same work in two concurrent processes: the result is that of two successive runs."""
 
 import json
 import os
@@ -40,7 +40,7 @@ EXACTLY_ONE = (
 )
 
 
-def test_two_runs_of_an_experiment_at_once_are_one_study_one_model_and_one_pattern(project: Project) -> None:
+def test_two_concurrent_runs_make_one_study_one_model_and_one_pattern(project: Project) -> None:
     root = project.settings.root
     (root / "experiments" / "cells.yaml").write_text(CELLS)
     shutil.copy(Path(__file__).parents[2] / "dagster.yaml", root)
@@ -55,8 +55,8 @@ def test_two_runs_of_an_experiment_at_once_are_one_study_one_model_and_one_patte
 
 
 @pytest.mark.drill
-def test_two_trainings_at_once_are_one_row_one_mlflow_run_and_a_model_that_loads(project: Project) -> None:
-    """Of one study: by a run of the command line, say, and one that was clicked in the UI."""
+def test_two_concurrent_trainings_make_one_row_one_mlflow_run_and_a_valid_model(project: Project) -> None:
+    """Two trainings of one study, for example by the command line and by the UI."""
     made(project, PLAIN.replace("hpo: {enabled: false}", "hpo: {trials: 4, workers: 1}"))
     both = [started(SUPPORT / "train_once.py", "plain") for _ in range(2)]
     for process in both:
@@ -70,7 +70,7 @@ def test_two_trainings_at_once_are_one_row_one_mlflow_run_and_a_model_that_loads
     assert [process.returncode for process in both] == [0, 0], ended
     assert len({out.split()[0] for out, _ in ended}) == 1
     assert counted(project, *EXACTLY_ONE) == [1] * len(EXACTLY_ONE)
-    # Each of the two has looked at the test rows, which is a warning and breaks nothing.
+    # Each of the two accessed the test rows, which is a warning and fails no blocking check.
     checked = started("-m", "e2i_assets.cli.main", "check", "plain")
-    said, _ = checked.communicate(timeout=120)
-    assert checked.returncode == 0, said
+    output, _ = checked.communicate(timeout=120)
+    assert checked.returncode == 0, output

@@ -1,4 +1,4 @@
-"""`e2i up` and the embedded server it brings: everything answers, and no ending leaves a process behind."""
+"""`e2i up` and its embedded server: every program answers, and no process is left after any end."""
 
 import json
 import os
@@ -45,16 +45,16 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The repository with state of its own; every process that works on it can be found by its environment."""
+    """The repository with a separate state folder; its processes are found by their environment."""
 
     state: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("E2I_")}
-        # What is tested is the programs, and not that they train what ships.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("E2I_")}
+        # These tests are about the programs: the shipped experiments are not trained.
         return {
-            **kept,
+            **inherited,
             "E2I_STATE": str(self.state),
             "E2I_AUTOMATION": "off",
             "COLUMNS": "200",
@@ -67,17 +67,17 @@ class Project:
             command, cwd=REPOSITORY, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
-    def said(self, *words: str) -> tuple[int, str, str]:
+    def run(self, *words: str) -> tuple[int, str, str]:
         process = self.e2i(*words)
         stdout, stderr = process.communicate(timeout=180)
         return process.returncode, stdout, stderr
 
     def processes(self) -> list[str]:
-        """What runs for this project: the server names the folder, everything else has it in its environment."""
+        """Return the processes of this project: PostgreSQL names the folder, the others have it in the environment."""
         return [words for _, words in self._running()]
 
-    def doors(self) -> set[str]:
-        """The addresses of this machine at which anything of this project listens, or takes datagrams."""
+    def addresses(self) -> set[str]:
+        """Return the local addresses at which processes of this project listen or receive datagrams."""
         found = set()
         for process, _ in self._running():
             with suppress(psutil.NoSuchProcess):
@@ -108,7 +108,7 @@ class Project:
 
 
 class Up:
-    """`e2i up` on free ports but one, read line by line; killed when a test leaves it early."""
+    """`e2i up` with its output read line by line; it is killed if a test ends early."""
 
     def __init__(self, project: Project) -> None:
         self.taken = socket.socket()
@@ -149,7 +149,7 @@ class Up:
             time.sleep(0.1)
 
     def _why(self) -> str:
-        """All that it said before it ended."""
+        """Return its output before it ended."""
         self._reader.join(5)
         assert self.process.stderr is not None
         return "\n".join([*self.lines, self.process.stderr.read()])
@@ -173,7 +173,7 @@ def fetched(address: str, query: str | None = None) -> str:
 
 
 def refused(address: str, headers: dict[str, str], body: bytes | None = None) -> int:
-    """The status of an answer that is an error."""
+    """Return the status of a response that is an error."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with pytest.raises(urllib.error.HTTPError) as raised:
         direct.open(urllib.request.Request(address, body, headers), timeout=60)
@@ -183,7 +183,7 @@ def refused(address: str, headers: dict[str, str], body: bytes | None = None) ->
 
 @pytest.fixture(scope="module")
 def project(server: Database, template: str) -> Iterator[Project]:
-    """A project whose embedded server has its tables already: making them is what takes longest."""
+    """A project whose embedded server has its tables already, because migrations are slow."""
     # Not in pytest's own temporary folder: root's is closed to the account that the server runs as.
     folder = Path(tempfile.mkdtemp(prefix="e2i-up-"))
     folder.chmod(0o755)
@@ -213,8 +213,8 @@ def copy_tables(server: Database, template: str, target: Database) -> None:
     assert grant_roles(target)
 
 
-def test_address_of_the_embedded_server_says_how_to_keep_it_up(project: Project) -> None:
-    status, stdout, stderr = project.said("db", "url", "--export")
+def test_the_address_of_the_embedded_server_says_how_to_keep_it_running(project: Project) -> None:
+    status, stdout, stderr = project.run("db", "url", "--export")
     assert status == 0
     word, setting = shlex.split(stdout)  # as a shell reads it
     assert word == "export"
@@ -222,7 +222,7 @@ def test_address_of_the_embedded_server_says_how_to_keep_it_up(project: Project)
     assert "e2i db serve" in stderr
 
 
-def test_everything_answers_until_ctrl_c_and_then_nothing_is_left(project: Project) -> None:
+def test_every_program_answers_until_ctrl_c_and_no_process_is_left(project: Project) -> None:
     with Up(project) as up:
         up.wait_for("All services are ready", 250)
         (news,) = [line for line in up.lines if "is in use" in line]
@@ -239,8 +239,8 @@ def test_everything_answers_until_ctrl_c_and_then_nothing_is_left(project: Proje
         assert {"rand_inpatient", "rand_visits"} <= set(known)
         password = (project.state / "postgres" / "password").read_text()
         assert not any(password in words for words in project.processes())
-        assert project.doors() == {HOST}
-        # Any page that is open in a browser of this machine can reach loopback, and Dagster takes changes from a link.
+        assert project.addresses() == {HOST}
+        # Any page in a local browser can reach loopback, and Dagster accepts mutations in links.
         link = f"{dagster}?query=mutation%7BsetNuxSeen%7D"
         for address in (link, f"{up.address('Optuna dashboard')}/api/studies"):
             assert refused(address, {"Host": "rebound.example.org"}) == 403
@@ -253,7 +253,7 @@ def test_everything_answers_until_ctrl_c_and_then_nothing_is_left(project: Proje
         assert project.nothing_left(5)
 
 
-def test_killed_it_leaves_nothing_behind_and_the_next_start_works(project: Project) -> None:
+def test_a_killed_e2i_up_leaves_no_process_and_the_next_start_works(project: Project) -> None:
     with Up(project) as up:
         up.wait_for("Starting", 60)
         while not all(any(part in words for words in project.processes()) for part in PROGRAMS):
@@ -270,7 +270,7 @@ def test_killed_it_leaves_nothing_behind_and_the_next_start_works(project: Proje
         assert project.nothing_left(5)
 
 
-def test_serve_keeps_the_server_up_until_it_is_told_to_stop(project: Project) -> None:
+def test_serve_keeps_the_server_running_until_it_is_stopped(project: Project) -> None:
     serving = project.e2i("db", "serve")
     assert serving.stdout is not None
     assert serving.stdout.readline().startswith("PostgreSQL postgresql://e2i:***@127.0.0.1")

@@ -1,4 +1,4 @@
-"""A project of the test's own, and its graph run by the real Dagster on the real PostgreSQL and MLflow."""
+"""A project for each test, and its graph run by the real Dagster on the real PostgreSQL and MLflow."""
 
 import os
 from collections.abc import Iterator
@@ -36,14 +36,14 @@ success_criteria: {roc_auc: 0.6}
 
 
 def cells() -> pd.DataFrame:
-    """Real cells, two rows a patient."""
+    """Return the breast cancer data with two rows for each patient."""
     frame = load_breast_cancer(as_frame=True).frame
     return frame.assign(patient=[f"p{row // 2}" for row in range(len(frame))])
 
 
 @dataclass
 class DagsterProject:
-    """A project folder and what can be done with it."""
+    """A project folder with its Dagster instance, and the operations of the tests on it."""
 
     project: Project
     instance: dg.DagsterInstance
@@ -87,7 +87,7 @@ class DagsterProject:
 
 @pytest.fixture
 def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DagsterProject:
-    """A project with the rows of `cells` and an empty memory."""
+    """A project with the rows of `cells` and an empty pattern memory."""
     return _project(database, tmp_path / "project", monkeypatch)
 
 
@@ -117,7 +117,7 @@ def cells_original(server: Database, template: str, shared_folder: Path) -> Orig
 def finished(
     server: Database, cells_original: Original, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[DagsterProject]:
-    """A project after one run of the graph, for one test; Dagster knows nothing of that run."""
+    """A copy of the project after one run of the graph; the Dagster instance has no record of that run."""
     with temporary(server, cells_original.database) as database:
         found = _project(database, tmp_path / "project", monkeypatch)
         cells_original.copy_files(found.project)
@@ -126,7 +126,7 @@ def finished(
 
 @pytest.fixture
 def other_project(project: DagsterProject, other_database: Database, tmp_path: Path) -> Iterator[DagsterProject]:
-    """A second one like it. Only one at a time is the one that the environment names: see `Project.run`."""
+    """A second project. The environment names only one project at a time: see `DagsterProject.run`."""
     with pytest.MonkeyPatch.context() as environment:
         yield _project(other_database, tmp_path / "other", environment)
 
@@ -140,7 +140,7 @@ def _project(database: Database, root: Path, environment: pytest.MonkeyPatch) ->
     _clear(environment)
     root.mkdir()
     (root / "sql").symlink_to(ROOT / "sql")
-    # Trials of two studies can be compared when they are drawn in turn.
+    # Trials of two studies are comparable only if they are sampled one after the other.
     environment.setenv("E2I_CORES", "1")
     environment.setenv("E2I_HOME", str(root))
     environment.setenv("E2I_DATABASE_URL", database.url)

@@ -1,4 +1,4 @@
-"""The old model stays until a new one is not worse on the same test rows: on the real graph, database and MLflow."""
+"""The champion model changes only if the challenger is not worse on the same test rows."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +7,7 @@ import pytest
 
 from e2i_assets.core.automation.champion import ChampionModel
 from e2i_assets.core.data.split_tables import TrainingRows
-from e2i_assets.services import promote as champions_of
+from e2i_assets.services import promote as promotion
 
 PLAIN = """\
 name: cells
@@ -39,8 +39,8 @@ def alias(project) -> str:
 
 
 @pytest.fixture
-def spoilt(project):
-    """The rows with the labels of train and validation drawn anew: what is learnt from them is worth nothing."""
+def shuffled_labels(project):
+    """Return rows whose labels in train and validation are shuffled, so that a model learns nothing useful."""
 
     def make():
         placed = dict(project.all("SELECT entity_key, role FROM ml_split_assignments"))
@@ -53,28 +53,28 @@ def spoilt(project):
     return make
 
 
-def test_a_worse_model_does_not_take_the_place_of_the_champion_and_a_better_one_does(project, spoilt):
+def test_a_worse_model_is_not_promoted_and_a_better_one_is(project, shuffled_labels):
     first, checks = ran(project)
     assert first.promoted
     assert first.model_key == first.challenger_key
     assert checks["challenger_is_not_worse"].passed
     assert champions(project) == [alias(project)] == [first.model_key]
 
-    project.write_rows(spoilt())
+    project.write_rows(shuffled_labels())
     worse, checks = ran(project)
     assert not worse.promoted
     assert worse.model_key == first.model_key != worse.challenger_key
     assert champions(project) == [alias(project)] == [first.model_key]
-    told = checks["challenger_is_not_worse"]
-    assert not told.passed
-    numbers = {name: value.value for name, value in told.metadata.items()}
+    check = checks["challenger_is_not_worse"]
+    assert not check.passed
+    numbers = {name: value.value for name, value in check.metadata.items()}
     assert numbers["metric"] == "roc_auc"
     assert numbers["challenger"] < numbers["champion"]
     assert numbers["gain"] == pytest.approx(numbers["challenger"] - numbers["champion"])
     assert numbers["gain_low"] < numbers["gain"] < numbers["gain_high"] < 0
     assert checks["champion_model_loads"].passed
     assert checks["mlflow_alias_points_to_the_champion"].passed
-    # The champion saw the test rows once more, and that is on record.
+    # The comparison scores the champion on the test rows again, and this access is recorded.
     reasons = project.all(f"SELECT reason FROM ml_test_looks WHERE model_key = '{first.model_key}' ORDER BY look")
     assert [reason for (reason,) in reasons][1].startswith("it was compared with the challenger")
 
@@ -84,32 +84,32 @@ def test_a_worse_model_does_not_take_the_place_of_the_champion_and_a_better_one_
     assert champions(project) == [alias(project)] == [better.model_key]
 
 
-def test_the_same_run_again_decides_nothing_anew(project, spoilt):
+def test_a_repeated_run_repeats_no_promotion_decision(project, shuffled_labels):
     ran(project)
-    project.write_rows(spoilt())
+    project.write_rows(shuffled_labels())
     ran(project)
     before = project.all("SELECT count(*) FROM ml_champion_decisions")
-    looks = project.all("SELECT count(*) FROM ml_test_looks WHERE reason LIKE 'it was compared%%'")
+    accesses = project.all("SELECT count(*) FROM ml_test_looks WHERE reason LIKE 'it was compared%%'")
     again, checks = ran(project)
     assert not again.promoted
     assert not checks["challenger_is_not_worse"].passed
     assert project.all("SELECT count(*) FROM ml_champion_decisions") == before
-    assert project.all("SELECT count(*) FROM ml_test_looks WHERE reason LIKE 'it was compared%%'") == looks
+    assert project.all("SELECT count(*) FROM ml_test_looks WHERE reason LIKE 'it was compared%%'") == accesses
 
 
-def test_two_models_are_not_compared_with_the_same_champion_at_once(project):
+def test_concurrent_promotions_of_one_experiment_wait_for_each_other(project):
     ran(project)
     project = project.project
     with ThreadPoolExecutor(1) as pool:
         with project.database.advisory_lock("champion of cells"):
             rows = project.read(TrainingRows, "validation_splits", "cells")
-            other = pool.submit(champions_of.promote, project, project.experiment("cells"), rows)
+            other = pool.submit(promotion.promote, project, project.experiment("cells"), rows)
             with pytest.raises(TimeoutError):
                 other.result(1)
         assert other.result(30).model_key == champions(project)[0]
 
 
-def test_a_champion_that_may_have_learnt_from_the_test_rows_is_not_compared_on_them(project):
+def test_a_champion_of_another_split_is_not_compared_on_the_test_rows(project):
     first, _ = ran(project)
     found, checks = ran(project, PLAIN + "split: {seed: 7}\n")
     assert found.promoted
@@ -117,10 +117,10 @@ def test_a_champion_that_may_have_learnt_from_the_test_rows_is_not_compared_on_t
     assert "split differently" in checks["challenger_is_not_worse"].description
 
 
-def test_a_champion_outlives_a_later_training_of_its_own_study(project):
-    """The folder of a model belongs to its study: a larger budget writes there again."""
+def test_a_later_training_of_the_study_leaves_the_champion_unchanged(project):
+    """A study with a larger budget writes to the same model folder again."""
     first, _ = ran(project, project.experiment)
     champion = project.project.champion_folder("cells", first.model_key) / "data" / "model" / "model.skops"
-    kept = champion.read_bytes()
+    before = champion.read_bytes()
     ran(project, project.experiment.replace("trials: 6", "trials: 12"))
-    assert champion.read_bytes() == kept
+    assert champion.read_bytes() == before

@@ -1,4 +1,4 @@
-"""The checks as Dagster runs them, on what a real run has stored."""
+"""The asset checks as Dagster runs them, on the stored values of a real run."""
 
 import json
 from collections.abc import Callable
@@ -46,26 +46,26 @@ success_criteria: {roc_auc: 1.0}
 
 
 @dataclass(frozen=True)
-class Poison:
-    """What is done to the stored value of an asset, and the words with which the promise about it breaks."""
+class Damage:
+    """A change to the stored value of an asset, and the message of the check that fails for it."""
 
     asset: str
-    spoil: Callable[[Path], None]
+    apply: Callable[[Path], None]
     words: str
     experiment: str = EXPERIMENT
-    stops_at: str = ""  # where it is not the asset itself
+    stops_at: str = ""  # the asset at which the graph stops, if not `asset`
 
 
-class SpoilingIOManager(FolderIOManager):
-    """What a disk or another process can do to a value between its making and its reading."""
+class DamagingIOManager(FolderIOManager):
+    """Damage a value after it is written and before it is read, as a disk or another process can."""
 
     check_spec: str
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         super().handle_output(context, obj)
-        poison = POISONS[self.check_spec]
-        if context.asset_key.path[-1] == poison.asset:
-            poison.spoil(self.project.open().asset_folder(poison.asset, context.partition_key))
+        damage = DAMAGES[self.check_spec]
+        if context.asset_key.path[-1] == damage.asset:
+            damage.apply(self.project.open().asset_folder(damage.asset, context.partition_key))
 
 
 def outcomes(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
@@ -76,23 +76,23 @@ def materialised(result: dg.ExecuteInProcessResult) -> set[str]:
     return {event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key}
 
 
-def checked_alone(project: Any, asset: str) -> dg.ExecuteInProcessResult:
+def run_checks_of(project: Any, asset: str) -> dg.ExecuteInProcessResult:
     job = dg.define_asset_job("checks", dg.AssetSelection.checks_for_assets(dg.AssetKey(asset)))
     with_checks = dg.Definitions.merge(defs(), dg.Definitions(jobs=[job])).resolve_job_def("checks")
     return with_checks.execute_in_process(instance=project.instance, raise_on_error=False)
 
 
-def test_every_promise_is_a_check_of_its_asset() -> None:
+def test_every_check_of_the_catalogue_is_an_asset_check() -> None:
     graph = defs().resolve_asset_graph()
     found = {
         (key.asset_key.to_user_string(), key.name, graph.get_check_spec(key).blocking) for key in graph.asset_check_keys
     }
-    of_all_files = ("dataset", "experiment_files_are_valid", False)  # of no experiment, so no promise of one
+    of_all_files = ("dataset", "experiment_files_are_valid", False)  # a check of all files, not of one experiment
     assert found == {of_all_files, *((one.asset, one.name, one.blocking) for one in CHECKS)}
 
 
-def test_rows_that_are_not_good_enough_go_no_further(project: Any) -> None:
-    """T23: the gate is a blocking check; nothing is split, searched or trained."""
+def test_rows_that_fail_the_quality_gate_stop_the_graph(project: Any) -> None:
+    """The gate is a blocking check: nothing is split, searched or trained."""
     rows = project.rows()
     emptied = [name for name in rows.columns if name not in ("target", "patient")][:28]
     project.write_rows(rows.assign(**{name: rows[name].where(rows.index < 30) for name in emptied}))
@@ -103,7 +103,7 @@ def test_rows_that_are_not_good_enough_go_no_further(project: Any) -> None:
     assert "blocked" in project.failure(result) or "quality_gate_passes" in project.failure(result)
 
 
-def test_a_warning_is_shown_and_fails_nothing(project: Any) -> None:
+def test_a_failed_warning_check_does_not_fail_the_run(project: Any) -> None:
     result = project.run(DEFAULTS)
     assert result.success
     (criteria,) = [one for one in result.get_asset_check_evaluations() if not one.passed]
@@ -111,22 +111,22 @@ def test_a_warning_is_shown_and_fails_nothing(project: Any) -> None:
     assert str(criteria.description).startswith("roc_auc (roc_auc >= 1): not met with 0.9")
 
 
-def test_without_a_partition_every_experiment_must_keep_the_promise(project: Any) -> None:
+def test_a_check_without_a_partition_evaluates_every_experiment(project: Any) -> None:
     assert project.run(selection=["dataset"]).success
     assert project.run(DEFAULTS, selection=["dataset"]).success
-    assert checked_alone(project, "dataset").success
+    assert run_checks_of(project, "dataset").success
     (project.project.asset_folder("dataset", "plain") / "value.json").write_text("{")
-    result = checked_alone(project, "dataset")
+    result = run_checks_of(project, "dataset")
     (schema,) = [one for one in result.get_asset_check_evaluations() if not one.passed]
     assert schema.check_name == "schema_is_valid"
     assert str(schema.description).startswith("plain: the stored dataset of plain cannot be read")
-    # The other promises cannot be looked at for it: that hides nothing of what was looked at.
+    # The other checks of the experiment cannot be evaluated, and that hides no evaluated check.
     assert "not evaluated: rows_match_the_data_hash" in project.failure(result)
 
 
-def test_a_check_that_cannot_look_is_neither_passed_nor_failed(project: Any) -> None:
+def test_a_check_without_a_stored_value_is_not_evaluated(project: Any) -> None:
     project.register()
-    result = checked_alone(project, "best_hyperparameters")
+    result = run_checks_of(project, "best_hyperparameters")
     assert not result.success
     assert outcomes(result) == {}
     assert "not evaluated: output_contract_is_valid: best_hyperparameters" in project.failure(result)
@@ -136,35 +136,35 @@ def emptied(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{name: float("nan") for name in list(rows.columns)[:28]})
 
 
-def into_two_roles(folder: Path) -> None:
-    """Put a row of test among the rows of train, where its patient is not."""
-    test, train = (pd.read_parquet(folder / f"{role}.parquet") for role in ("test", "train"))
+def share_an_entity(folder: Path) -> None:
+    """Copy a row of test into train, so that its patient is in two splits."""
+    test, train = (pd.read_parquet(folder / f"{split}.parquet") for split in ("test", "train"))
     pd.concat([test[:1], train[1:]]).to_parquet(folder / "train.parquet", index=False)
 
 
-def out_of_order(folder: Path) -> None:
-    """Exchange the first rows of train and holdout: the earliest for one of the latest."""
-    parts = {role: pd.read_parquet(folder / f"{role}.parquet") for role in ("train", "holdout")}
-    pd.concat([parts["holdout"][:1], parts["train"][1:]]).to_parquet(folder / "train.parquet", index=False)
-    pd.concat([parts["train"][:1], parts["holdout"][1:]]).to_parquet(folder / "holdout.parquet", index=False)
+def swap_first_and_last(folder: Path) -> None:
+    """Swap the first rows of train and holdout: the earliest row for one of the latest."""
+    tables = {split: pd.read_parquet(folder / f"{split}.parquet") for split in ("train", "holdout")}
+    pd.concat([tables["holdout"][:1], tables["train"][1:]]).to_parquet(folder / "train.parquet", index=False)
+    pd.concat([tables["train"][:1], tables["holdout"][1:]]).to_parquet(folder / "holdout.parquet", index=False)
 
 
 def value(change: Callable[[Any], object]) -> Callable[[Path], None]:
-    def poison(folder: Path) -> None:
+    def damage(folder: Path) -> None:
         file = folder / "value.json"
         document = json.loads(file.read_text())
         change(document)
         file.write_text(json.dumps(document))
 
-    return poison
+    return damage
 
 
 def table(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], None]:
-    def poison(folder: Path) -> None:
+    def damage(folder: Path) -> None:
         file = folder / "table.parquet"
         change(pd.read_parquet(file)).to_parquet(file, index=False)
 
-    return poison
+    return damage
 
 
 TIMED = EXPERIMENT.replace("columns: {group: patient}", "columns: {id: [patient], time: day}")
@@ -172,60 +172,60 @@ KEPT_OUT = EXPERIMENT.replace("columns: {group: patient}", "columns: {group: pat
 LIMITED = EXPERIMENT.replace("workers: 1}", "workers: 1, constraints: {model_size: 10000000}}")
 
 
-def given_away(folder: Path) -> None:
-    """Have one feature say the class, in train and in validation."""
-    for role in ("train", "validation"):
-        rows = pd.read_parquet(folder / f"{role}.parquet")
-        told = (rows["kind"] == "benign").astype(float)
-        rows.assign(**{"mean area": told}).to_parquet(folder / f"{role}.parquet", index=False)
+def reveal_target(folder: Path) -> None:
+    """Set one feature to the class, in train and in validation."""
+    for split in ("train", "validation"):
+        rows = pd.read_parquet(folder / f"{split}.parquet")
+        is_benign = (rows["kind"] == "benign").astype(float)
+        rows.assign(**{"mean area": is_benign}).to_parquet(folder / f"{split}.parquet", index=False)
 
 
-def brought_back(folder: Path) -> None:
-    """Learn from a column that the experiment drops."""
+def use_dropped_column(folder: Path) -> None:
+    """Make a feature of a column that the experiment drops."""
     table(lambda rows: rows.assign(**{"mean texture": rows["mean area"] ** 0.5}))(folder)
     value(lambda data: data["features"].append("mean texture"))(folder)
 
 
-def copied(folder: Path) -> None:
-    """Have the validation rows be rows of train."""
-    train, validation = (pd.read_parquet(folder / f"{role}.parquet") for role in ("train", "validation"))
+def copy_train_rows(folder: Path) -> None:
+    """Replace the validation rows by rows of train."""
+    train, validation = (pd.read_parquet(folder / f"{split}.parquet") for split in ("train", "validation"))
     train.head(len(validation)).to_parquet(folder / "validation.parquet", index=False)
 
 
-def of_the_row_before(rows: pd.DataFrame) -> pd.DataFrame:
-    known = (rows["kind"] == "benign").astype(float).groupby(rows["patient"]).shift(1)
-    return rows.assign(**{"mean area": known})
+def use_previous_target(rows: pd.DataFrame) -> pd.DataFrame:
+    previous = (rows["kind"] == "benign").astype(float).groupby(rows["patient"]).shift(1)
+    return rows.assign(**{"mean area": previous})
 
 
-POISONS = {
-    "no_feature_is_the_target_of_another_row": Poison("dataset", table(of_the_row_before), "mean area"),
-    "rows_match_the_schema_file": Poison(
+DAMAGES = {
+    "no_feature_is_the_target_of_another_row": Damage("dataset", table(use_previous_target), "mean area"),
+    "rows_match_the_schema_file": Damage(
         "dataset", table(lambda rows: rows.assign(**{"mean area": rows["mean area"] * 1000})), "mean area breaks"
     ),
-    "no_feature_reveals_the_target": Poison("validation_splits", given_away, "mean area"),
-    "no_duplicate_rows_across_splits": Poison("validation_splits", copied, "validation"),
-    "constraints_are_satisfied": Poison(
+    "no_feature_reveals_the_target": Damage("validation_splits", reveal_target, "mean area"),
+    "no_duplicate_rows_across_splits": Damage("validation_splits", copy_train_rows, "validation"),
+    "constraints_are_satisfied": Damage(
         "hpo_study",
         value(lambda tuned: [one["constraint_values"].update(model_size=1e9) for one in tuned["result"]["trials"]]),
         "model_size at most 1e+07 is asked for, and trial",
         LIMITED,
         stops_at="best_hyperparameters",
     ),
-    "quality_gate_passes": Poison("dataset", table(emptied), "blocked"),
-    "target_is_not_a_feature": Poison(
+    "quality_gate_passes": Damage("dataset", table(emptied), "blocked"),
+    "target_is_not_a_feature": Damage(
         "dataset",
         table(lambda rows: rows.assign(**{"mean area": (rows["kind"] == "benign").astype(float)})),
         "mean area",
     ),
-    "excluded_columns_are_not_features": Poison(
+    "excluded_columns_are_not_features": Damage(
         "dataset",
-        brought_back,
+        use_dropped_column,
         "mean texture is a feature and should not be: dropped by the experiment",
         KEPT_OUT,
     ),
-    "no_entity_in_two_splits": Poison("validation_splits", into_two_roles, "stand in two roles, for example p"),
-    "time_is_in_order": Poison("validation_splits", out_of_order, "train lasts until", TIMED),
-    "values_are_in_the_search_space": Poison(
+    "no_entity_in_two_splits": Damage("validation_splits", share_an_entity, "stand in two roles, for example p"),
+    "time_is_in_order": Damage("validation_splits", swap_first_and_last, "train lasts until", TIMED),
+    "values_are_in_the_search_space": Damage(
         "warm_start",
         value(
             lambda start: start["configurations"].append(
@@ -234,22 +234,22 @@ POISONS = {
         ),
         "max_depth: 12 must lie in [2, 3]",
     ),
-    "best_value_is_finite": Poison(
+    "best_value_is_finite": Damage(
         "hpo_study",
         value(lambda tuned: tuned["result"]["trials"][0].update(value=float("nan"))),
         "the stored hpo_study of cells cannot be read, materialise it again",
     ),
-    "output_contract_is_valid": Poison(
+    "output_contract_is_valid": Damage(
         "best_hyperparameters",
         value(lambda output: output.update(hpo_best_value=float("inf"))),
         "hpo_best_value: inf must be a finite number",
     ),
-    "parameters_equal_the_best_trial": Poison(
+    "parameters_equal_the_best_trial": Damage(
         "best_hyperparameters",
         value(lambda output: output.update(hpo_duration_seconds=1e6)),
         "hpo_duration_seconds is 1000000.0, and by the study",
     ),
-    "training_contract_is_valid": Poison(
+    "training_contract_is_valid": Damage(
         "trained_model",
         value(lambda output: output["trained_model"].update(training_samples=0)),
         "trained_model.training_samples: 0 must be greater than or equal to 1",
@@ -257,36 +257,36 @@ POISONS = {
 }
 
 
-@pytest.mark.parametrize("name", POISONS)
-def test_a_blocking_promise_that_breaks_in_storage_stops_the_graph_and_the_merge(
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_failed_blocking_check_stops_the_graph_and_fails_e2i_check(
     project: Any, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """T13, T23, T24: nothing is made of it, and `e2i check` leaves with 1 and says what is wrong."""
-    poison = POISONS[name]
+    """No later asset is materialised, and `e2i check` exits with 1 and reports what is wrong."""
+    damage = DAMAGES[name]
     project.write_rows(project.rows().assign(day=pd.date_range("2024-01-01", periods=569).astype(str)))
-    project.register(poison.experiment)
-    spoiling = SpoilingIOManager(e2i=ProjectResource(database_url=project.project.database.url), check_spec=name)
+    project.register(damage.experiment)
+    damaging = DamagingIOManager(e2i=ProjectResource(database_url=project.project.database.url), check_spec=name)
     result = (
         defs()
         .resolve_job_def("tune_and_train")
         .execute_in_process(
-            instance=project.instance, partition_key="cells", raise_on_error=False, resources={"io_manager": spoiling}
+            instance=project.instance, partition_key="cells", raise_on_error=False, resources={"io_manager": damaging}
         )
     )
     assert not result.success
-    asset = poison.stops_at or poison.asset
+    asset = damage.stops_at or damage.asset
     assert materialised(result) == set(GRAPH[: GRAPH.index(asset) + 1])
-    broken = {one.check_name: one for one in result.get_asset_check_evaluations() if not one.passed}
-    assert broken[name].blocking
-    assert poison.words in str(broken[name].description)
+    failed = {one.check_name: one for one in result.get_asset_check_evaluations() if not one.passed}
+    assert failed[name].blocking
+    assert damage.words in str(failed[name].description)
 
-    with pytest.raises(typer.Exit) as left:
+    with pytest.raises(typer.Exit) as ended:
         check()
-    assert left.value.exit_code == 1
-    said = " ".join(capsys.readouterr().out.split())
-    assert f"{asset} {name} (failed): " in said
-    assert poison.words.split(":")[0] in said
+    assert ended.value.exit_code == 1
+    output = " ".join(capsys.readouterr().out.split())
+    assert f"{asset} {name} (failed): " in output
+    assert damage.words.split(":")[0] in output
 
 
-def test_every_blocking_promise_is_poisoned_once() -> None:
-    assert set(POISONS) == {one.name for one in CHECKS if one.blocking}
+def test_every_blocking_check_has_one_damaged_value() -> None:
+    assert set(DAMAGES) == {one.name for one in CHECKS if one.blocking}

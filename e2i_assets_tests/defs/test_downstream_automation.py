@@ -1,11 +1,14 @@
-"""What is made of its own accord when somebody trains a model alone, decided by Dagster itself."""
+"""The automation conditions, evaluated by Dagster: what is requested after `trained_model` is materialised alone."""
 
 import dagster as dg
 
 from e2i_assets.definitions import defs
 
-FOLLOWERS = ["champion_model", "hpo_pattern_memory"]
-CHAIN = ["dataset", "validation_splits", "warm_start", "hpo_study", "best_hyperparameters", "trained_model", *FOLLOWERS]
+DOWNSTREAM = ["champion_model", "hpo_pattern_memory"]
+CHAIN = [
+    *("dataset", "validation_splits", "warm_start", "hpo_study", "best_hyperparameters", "trained_model"),
+    *DOWNSTREAM,
+]
 
 
 def requested(instance: dg.DagsterInstance, cursor) -> tuple[dict[str, int], object]:
@@ -14,26 +17,26 @@ def requested(instance: dg.DagsterInstance, cursor) -> tuple[dict[str, int], obj
     return {name: result.get_num_requested(dg.AssetKey(name)) for name in CHAIN}, result.cursor
 
 
-def made(instance: dg.DagsterInstance, names: list[str], partition: str = "one") -> None:
+def materialise(instance: dg.DagsterInstance, names: list[str], partition: str = "one") -> None:
     for name in names:
         instance.report_runless_asset_event(dg.AssetMaterialization(name, partition=partition))
 
 
-def test_a_model_that_is_trained_alone_is_followed_once_and_a_whole_run_by_nothing() -> None:
+def test_downstream_assets_are_requested_once_after_a_training_alone_and_never_after_a_full_run() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("experiment", ["one", "two"])
         nothing = dict.fromkeys(CHAIN, 0)
         counts, cursor = requested(instance, None)
         assert counts == nothing
-        made(instance, CHAIN)
+        materialise(instance, CHAIN)
         counts, cursor = requested(instance, cursor)
         assert counts == nothing
-        made(instance, ["trained_model"])
+        materialise(instance, ["trained_model"])
         counts, cursor = requested(instance, cursor)
-        assert counts == nothing | dict.fromkeys(FOLLOWERS, 1)
-        # Asked for, and not again, whatever became of it.
+        assert counts == nothing | dict.fromkeys(DOWNSTREAM, 1)
+        # Requested once, whatever the outcome of the run.
         counts, cursor = requested(instance, cursor)
         assert counts == nothing
-        made(instance, FOLLOWERS)
+        materialise(instance, DOWNSTREAM)
         counts, cursor = requested(instance, cursor)
         assert counts == nothing

@@ -1,4 +1,4 @@
-"""What a run keeps of how its model was judged, and that the holdout has no part in any of it."""
+"""The evaluation records of a run, and the independence of all its outputs from the holdout."""
 
 import json
 import re
@@ -30,7 +30,7 @@ PICTURES = ("roc_curve.png", "precision_recall_curve.png", "calibration_curve.pn
 
 
 def with_sites(frame: pd.DataFrame) -> pd.DataFrame:
-    """Two hospitals, and a third that few patients come from."""
+    """Add a column of two large hospitals and a small one."""
     names = np.array(["north", "south", "north", "south", "north", "island"])
     return frame.assign(site=names[(np.arange(len(frame)) // 2) % 6])
 
@@ -41,7 +41,7 @@ def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]
 
 
 def files_of(project: Any, run_id: str) -> dict[str, bytes]:
-    """Every artifact of an MLflow run by its path."""
+    """Return every artifact of an MLflow run by its path."""
     run = _client(project).get_run(run_id)
     folder = Path(run.info.artifact_uri.removeprefix("file://"))
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -52,8 +52,8 @@ def _client(project: Any) -> Any:
 
 
 @pytest.mark.usefixtures("pictures")
-def test_a_run_keeps_pictures_segments_its_version_and_its_look_at_the_test_rows(project: Any) -> None:
-    """T27, T30: everything under its own name, in the tables, in MLflow and in the asset's metadata."""
+def test_a_run_records_pictures_segments_model_version_and_test_set_access(project: Any) -> None:
+    """The tables, MLflow and the metadata of the asset each contain the records under their names."""
     project.write_rows(with_sites(project.rows()))
     result = project.run(WITH_SEGMENTS)
     assert result.success, project.failure(result)
@@ -92,7 +92,7 @@ def test_a_run_keeps_pictures_segments_its_version_and_its_look_at_the_test_rows
         (1, "trained_model was materialised", result.run_id)
     ]
 
-    # The same model once more is no other model, and a second look at its test rows.
+    # Training again yields the same model, and a second access to its test rows.
     again = project.run(WITH_SEGMENTS, selection=["trained_model"])
     assert again.success, project.failure(again)
     assert project.all("SELECT look, reason FROM ml_test_looks ORDER BY look")[1:] == [
@@ -105,8 +105,8 @@ def test_a_run_keeps_pictures_segments_its_version_and_its_look_at_the_test_rows
     assert "look 2 by" in str(warned.description)
 
 
-def test_without_mlflow_the_model_has_a_version_all_the_same(project: Any, monkeypatch: Any) -> None:
-    """T30: an MLflow that is away costs no row, and its number is put in when it is back."""
+def test_a_model_gets_a_version_without_mlflow(project: Any, monkeypatch: Any) -> None:
+    """The row is written while MLflow is unavailable, and gets its version number later."""
     monkeypatch.setenv("E2I_MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     off = project.experiment.replace("{trials: 6}", "{enabled: false}")
     assert project.run(off).success
@@ -119,8 +119,8 @@ def test_without_mlflow_the_model_has_a_version_all_the_same(project: Any, monke
     assert project.all("SELECT model_version, model_key FROM ml_model_registry") == [("1", key)]
 
 
-# What differs between any two runs: ids, hashes, moments, and how long something took.
-_NAMES_OF_DATA = re.compile(
+# Values that differ between any two runs: ids, hashes, timestamps and durations.
+_IDENTIFIERS = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{12,64}|model_\w+_[0-9a-f]{8}"
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d.+:Z]*|\d{8}_\d{6}|\b\d+(\.\d+)?(ms| ?s)\b|pid: \d+"
     r"|/\S*pytest\S*|test_[0-9a-f]{8}\S*"
@@ -130,17 +130,17 @@ _CLOCK = re.compile(
 )
 
 
-def plain(value: Any) -> Any:
-    """Return a value without ids, hashes, moments and durations."""
+def normalised(value: Any) -> Any:
+    """Return a value without ids, hashes, timestamps and durations."""
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items() if not _CLOCK.search(str(key))}
+        return {key: normalised(one) for key, one in value.items() if not _CLOCK.search(str(key))}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    return _NAMES_OF_DATA.sub("*", value) if isinstance(value, str) else value
+        return [normalised(one) for one in value]
+    return _IDENTIFIERS.sub("*", value) if isinstance(value, str) else value
 
 
-def seen(project: Any, result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """Everything that a run left behind where anybody could look at it: tables, files, MLflow, metadata, log lines."""
+def outputs_of(project: Any, result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """Return every visible output of a run: tables, files, MLflow, metadata, checks and log lines."""
     found: dict[str, Any] = {}
     tables = project.all("SELECT tablename FROM pg_tables WHERE schemaname = 'e2i' AND tablename NOT LIKE 'schema%%'")
     newest = "(SELECT id FROM ml_split_registry ORDER BY created_at DESC LIMIT 1)"
@@ -149,46 +149,46 @@ def seen(project: Any, result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     only["ml_leakage_audit"] = f"WHERE split_hash = {audit}"
     for (name,) in tables:
         rows = project.all(f"SELECT row_to_json(one) FROM {name} AS one {only.get(name, '')}")
-        found[f"table {name}"] = sorted(json.dumps(plain(row[0]), sort_keys=True) for row in rows)
+        found[f"table {name}"] = sorted(json.dumps(normalised(row[0]), sort_keys=True) for row in rows)
     for file in sorted(path for path in project.project.settings.assets.rglob("*") if path.is_file()):
         asset, *_, name = file.relative_to(project.project.settings.assets).parts
         if name == "value.json":
-            found[f"file {asset}"] = plain(json.loads(file.read_text()))
+            found[f"file {asset}"] = normalised(json.loads(file.read_text()))
         elif asset != "dataset" and name != "holdout.parquet":
             found[f"file {asset}/{name}"] = pd.read_parquet(file).to_csv()
     ((run_id,),) = project.all("SELECT mlflow_run_id FROM ml_training_runs")
     run = _client(project).get_run(run_id)
-    found["mlflow values"] = plain([run.data.metrics, run.data.params, run.data.tags])
+    found["mlflow values"] = normalised([run.data.metrics, run.data.params, run.data.tags])
     for name, content in files_of(project, run_id).items():
         if name.endswith(".json"):
-            found[f"mlflow {name}"] = plain(without_clock(json.loads(content)))
+            found[f"mlflow {name}"] = normalised(without_clock(json.loads(content)))
         elif name.endswith(".html"):
-            found[f"mlflow {name}"] = words(content.decode())
+            found[f"mlflow {name}"] = report_text(content.decode())
         elif not name.endswith("MLmodel"):
             found[f"mlflow {name}"] = content
     for event in result.get_asset_materialization_events():
         for key, value in event.materialization.metadata.items():
             if not _CLOCK.search(key):
-                found[f"metadata {event.asset_key.path[-1]} {key}"] = plain(shown(value))
+                found[f"metadata {event.asset_key.path[-1]} {key}"] = normalised(shown(value))
     for one in result.get_asset_check_evaluations():
         facts = {key: str(value.value) for key, value in one.metadata.items()}
-        found[f"check {one.check_name}"] = plain([one.passed, one.description, facts])
+        found[f"check {one.check_name}"] = normalised([one.passed, one.description, facts])
     lines = [record.user_message for record in project.instance.all_logs(result.run_id)]
-    found["log"] = sorted(plain(line) for line in lines)
+    found["log"] = sorted(normalised(line) for line in lines)
     return found
 
 
 def without_clock(document: Any) -> Any:
-    """Return a table, as MLflow keeps it, without the columns that a clock measures; anything else as it is."""
+    """Return a table in MLflow's format without its columns of time; return any other document unchanged."""
     if not isinstance(document, dict) or document.keys() != {"columns", "data"}:
         return document
     kept = [place for place, name in enumerate(document["columns"]) if not _CLOCK.search(name)]
     return {"columns": document["columns"], "data": [[row[place] for place in kept] for row in document["data"]]}
 
 
-def words(page: str) -> str:
-    """Return a report without its pictures and numbers: they are of what is compared elsewhere, and of clocks."""
-    return re.sub(r"[\d.,]+", "#", plain(re.sub(r"data:image/png;base64,[^\"]+", "picture", page)))
+def report_text(page: str) -> str:
+    """Return a report without its pictures and numbers: these are compared elsewhere, or depend on time."""
+    return re.sub(r"[\d.,]+", "#", normalised(re.sub(r"data:image/png;base64,[^\"]+", "picture", page)))
 
 
 def shown(value: Any) -> Any:
@@ -196,31 +196,31 @@ def shown(value: Any) -> Any:
 
 
 def other_holdout(frame: pd.DataFrame, placed: dict[str, str]) -> pd.DataFrame:
-    """Other values and the opposite label in every holdout row."""
-    frame, sealed = frame.copy(), frame.patient.map(placed) == "holdout"
-    assert 0.02 < sealed.mean() < 0.08
+    """Shuffle the values and invert the label of every holdout row."""
+    frame, in_holdout = frame.copy(), frame.patient.map(placed) == "holdout"
+    assert 0.02 < in_holdout.mean() < 0.08
     draws = np.random.default_rng(7)
     for column in frame.columns.drop(["patient", "target"]):
-        frame.loc[sealed, column] = draws.permutation(frame.loc[sealed, column].to_numpy())
-    frame.loc[sealed, "target"] = 1 - frame.loc[sealed, "target"]
+        frame.loc[in_holdout, column] = draws.permutation(frame.loc[in_holdout, column].to_numpy())
+    frame.loc[in_holdout, "target"] = 1 - frame.loc[in_holdout, "target"]
     return frame
 
 
 @pytest.mark.usefixtures("pictures")
-def test_nothing_that_a_run_leaves_behind_depends_on_the_holdout(project: Any, other_project: Any) -> None:
-    """Two projects that differ in the holdout alone: their tables, files, MLflow, metadata, checks and logs agree."""
-    left = []
+def test_no_output_of_a_run_depends_on_the_holdout(project: Any, other_project: Any) -> None:
+    """Two projects that differ only in the holdout have equal tables, files, MLflow runs, metadata, checks and logs."""
+    outputs = []
     for one, change in ((project, False), (other_project, True)):
         frame = with_sites(one.rows())
         one.write_rows(frame)
         assert one.run(WITH_SEGMENTS, selection=["dataset", "validation_splits"]).success
         placed = dict(one.all("SELECT entity_key, role FROM ml_split_assignments"))
-        # The same number of rows in another order of columns would be another table: only cells differ.
+        # Only cell values differ: another order of columns would be another table.
         one.write_rows(other_holdout(frame, placed) if change else frame)
         result = one.run(WITH_SEGMENTS)
         assert result.success, one.failure(result)
-        left.append(seen(one, result))
-    first, second = left
+        outputs.append(outputs_of(one, result))
+    first, second = outputs
     assert len(project.all("SELECT DISTINCT data_hash FROM ml_hpo_studies")) == 1
     assert first["file dataset"] == second["file dataset"]
     assert first.keys() == second.keys()
@@ -228,7 +228,7 @@ def test_nothing_that_a_run_leaves_behind_depends_on_the_holdout(project: Any, o
     assert [(name, first[name], second[name]) for name in different] == []
 
 
-def test_every_promise_is_judged_by_one_job_and_every_night(project: Any) -> None:
+def test_one_job_evaluates_every_check_and_is_scheduled_nightly(project: Any) -> None:
     definitions = defs()
     schedule = definitions.resolve_schedule_def("nightly_checks")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 3 * * *", "UTC")
@@ -239,12 +239,12 @@ def test_every_promise_is_judged_by_one_job_and_every_night(project: Any) -> Non
     job = definitions.resolve_job_def("check_everything")
     result = job.execute_in_process(instance=project.instance, raise_on_error=False)
     assert result.success, project.failure(result)
-    judged = {one.check_name for one in result.get_asset_check_evaluations()}
-    assert judged == {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
+    evaluated = {one.check_name for one in result.get_asset_check_evaluations()}
+    assert evaluated == {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
     file = project.project.asset_folder("best_hyperparameters", "cells") / "value.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "hpo_trials_run": -1}))
-    broken = job.execute_in_process(instance=project.instance, raise_on_error=False)
-    assert not broken.success
-    assert [one.check_name for one in broken.get_asset_check_evaluations() if not one.passed] == [
+    failed = job.execute_in_process(instance=project.instance, raise_on_error=False)
+    assert not failed.success
+    assert [one.check_name for one in failed.get_asset_check_evaluations() if not one.passed] == [
         "output_contract_is_valid"
     ]

@@ -1,11 +1,11 @@
-"""A search without a trial to train, through the whole graph: the defaults are trained and the cause is on record."""
+"""A search without a completed trial: the graph trains the default parameters and records the cause."""
 
 import json
 from typing import Any
 
 import pytest
 
-# One bin: no trial can be fitted, and the defaults, which do not have it, can.
+# With one bin every trial fails; the defaults have more bins and can be fitted.
 ONE_BIN = "max_bin: {type: categorical, choices: [1]}, max_depth: {"
 
 
@@ -20,7 +20,7 @@ def warned(result: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("trials", [5, 10, 14])
-def test_a_search_in_which_every_trial_fails_trains_the_defaults(project: Any, trials: int) -> None:
+def test_the_defaults_are_trained_if_every_trial_fails(project: Any, trials: int) -> None:
     text = project.experiment.replace("max_depth: {", ONE_BIN).replace("{trials: 6", f"{{trials: {trials}")
     result = project.run(text)
     assert result.success, project.failure(result)
@@ -34,7 +34,7 @@ def test_a_search_in_which_every_trial_fails_trains_the_defaults(project: Any, t
     assert output["error"] in warned(result)["no_failure_ended_the_search"]
 
 
-def test_a_search_without_time_for_a_trial_leaves_a_partial_study(project: Any) -> None:
+def test_a_search_that_times_out_before_its_first_trial_is_a_partial_study(project: Any) -> None:
     result = project.run(project.experiment.replace("{trials: 6", "{timeout_hours: 1.0e-9, trials: 6"))
     assert result.success, project.failure(result)
     ((status, reason, trials),) = project.all("SELECT status, stop_reason, n_completed FROM ml_hpo_studies")

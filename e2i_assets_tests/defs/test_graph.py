@@ -1,4 +1,4 @@
-"""The graph from rows to memory: one run makes everything, a second one repeats nothing, and every link holds."""
+"""The graph from the dataset to the pattern memory: one run, repeated runs, and the links between stored records."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ CHAIN = (
     *("dataset", "validation_splits", "warm_start", "hpo_study"),
     *("best_hyperparameters", "trained_model", "champion_model", "hpo_pattern_memory"),
 )
-# Dagster's advice for a value of metadata.
+# The limit that Dagster recommends for a metadata value.
 LARGEST_VALUE = 100_000
 TABLES = (
     *("ml_experiments", "ml_split_registry", "ml_hpo_studies", "ml_hpo_trials", "ml_training_runs"),
@@ -41,8 +41,8 @@ def best_point(project):
 
 
 @pytest.mark.usefixtures("pictures")
-def test_one_run_makes_everything_and_every_link_leads_there_and_back(project):
-    """T14, T15, T16, T30: no null in the links, and one set of parameters everywhere."""
+def test_one_run_materialises_every_asset_and_links_every_record(project):
+    """No link is null, and every record has the same parameters."""
     result = project.run()
     assert result.success, project.failure(result)
     assert {event.asset_key.path[-1] for event in result.get_asset_materialization_events()} == set(CHAIN)
@@ -80,8 +80,8 @@ def test_one_run_makes_everything_and_every_link_leads_there_and_back(project):
     assert max(len(str(value.value)) for of in shown.values() for value in of.values()) < LARGEST_VALUE
 
 
-def test_a_second_run_repeats_nothing(finished):
-    """T8, T20: same identity, same rows in every table, same trials."""
+def test_a_second_run_adds_no_rows_and_no_trials(finished):
+    """The study key, the rows of every table and the trials stay the same."""
     before, point = counts(finished), best_point(finished)
     mlflow_run = finished.all("SELECT mlflow_run_id FROM ml_training_runs")
     second = finished.run()
@@ -92,7 +92,7 @@ def test_a_second_run_repeats_nothing(finished):
 
 
 def test_a_larger_budget_resumes_the_study(finished):
-    """T8: the first six trials stay, and two more are added."""
+    """The first six trials stay, and two more are added."""
     before, _ = best_point(finished)
     result = finished.run(finished.experiment.replace("trials: 6", "trials: 8"))
     assert result.success, finished.failure(result)
@@ -106,16 +106,16 @@ def test_a_larger_budget_resumes_the_study(finished):
 
 
 def test_other_test_and_holdout_rows_change_no_trial_and_no_parameter(finished):
-    """The rows that a model is judged on, labels included, have no say in the search."""
+    """The test and holdout rows, with their labels, do not influence the search."""
     before = best_point(finished)
     placed = dict(finished.all("SELECT entity_key, role FROM ml_split_assignments"))
     frame = finished.rows()
-    unseen = frame.patient.map(placed).isin(["test", "holdout"])
-    assert 0.15 < unseen.mean() < 0.25
+    unused = frame.patient.map(placed).isin(["test", "holdout"])
+    assert 0.15 < unused.mean() < 0.25
     draws = np.random.default_rng(7)
     for column in frame.columns.drop("patient"):
-        frame.loc[unseen, column] = draws.permutation(frame.loc[unseen, column].to_numpy())
-    frame.loc[unseen, "target"] = 1 - frame.loc[unseen, "target"]
+        frame.loc[unused, column] = draws.permutation(frame.loc[unused, column].to_numpy())
+    frame.loc[unused, "target"] = 1 - frame.loc[unused, "target"]
     finished.write_rows(frame)
     result = finished.run()
     assert result.success, finished.failure(result)
@@ -123,20 +123,20 @@ def test_other_test_and_holdout_rows_change_no_trial_and_no_parameter(finished):
     assert best_point(finished) == before
 
 
-def test_the_search_does_not_open_test_and_holdout_rows(project):
-    """Without their files the search runs all the same: they are not an argument."""
+def test_the_search_does_not_read_test_and_holdout_rows(project):
+    """The search runs without the files of these splits, because they are not an argument."""
     assert project.run(selection=["dataset", "validation_splits", "warm_start"]).success
     folder = project.project.asset_folder("validation_splits", "cells")
-    for role in ("test", "holdout"):
-        (folder / f"{role}.parquet").unlink()
+    for split in ("test", "holdout"):
+        (folder / f"{split}.parquet").unlink()
     result = project.run(selection=["hpo_study", "best_hyperparameters"])
     assert "trained_model" not in project.failure(result)
     assert best_point(project)[0]
     assert set(SearchRows.__dataclass_fields__) == {"facts", "train", "validation", "groups"}
 
 
-def test_a_study_on_folds_keeps_every_promise(project):
-    """T4: patients stay whole, rounds are the folds' median, and the value can be had again from the stored rows."""
+def test_a_study_with_cross_validation_passes_every_check(project):
+    """Folds do not divide a patient, and the number of rounds is the median of the folds."""
     asked = "{trials: 6, objective: cross_validation, folds: 3, repeats: 2, pruner: wilcoxon}"
     result = project.run(project.experiment.replace("{trials: 6}", asked))
     assert result.success, project.failure(result)
@@ -157,8 +157,8 @@ def test_a_study_on_folds_keeps_every_promise(project):
         ("smote", "smote", "{trials: 6, objective: cross_validation, folds: 3}"),
     ],
 )
-def test_uneven_classes_are_treated_alike_in_every_fit_and_the_contract_says_how(project, asked, strategy, hpo):
-    """T26: the promise that refits the best trial holds, and the real rows are what is counted everywhere else."""
+def test_every_fit_treats_imbalance_alike_and_the_contract_records_it(project, asked, strategy, hpo):
+    """The check that refits the best trial passes, and all other records count the original rows."""
     result = project.run(project.experiment.replace("{trials: 6}", hpo) + f"imbalance: {asked}\n")
     assert result.success, project.failure(result)
     assert [one.check_name for one in result.get_asset_check_evaluations() if not one.passed] == []
@@ -175,8 +175,8 @@ def test_uneven_classes_are_treated_alike_in_every_fit_and_the_contract_says_how
     assert shown.endswith(f"configured: {asked}")
 
 
-def test_without_a_search_the_defaults_are_trained_and_it_says_so(project):
-    """T3: not completed is said, and the model is there all the same."""
+def test_the_defaults_are_trained_without_a_search(project):
+    """The output says that no search was completed, and the model exists."""
     result = project.run(project.experiment.replace("{trials: 6}", "{enabled: false}"))
     assert result.success, project.failure(result)
     output = project.project.read(HpoOutput, "best_hyperparameters", "cells")
@@ -187,8 +187,8 @@ def test_without_a_search_the_defaults_are_trained_and_it_says_so(project):
     assert project.all("SELECT is_best_trial, study_id FROM ml_training_runs") == [(False, None)]
 
 
-def test_a_similar_problem_starts_from_what_the_first_one_learnt(finished):
-    """T21, T22: the pattern is tried, legal, counted once, and what it brought is measured."""
+def test_a_similar_problem_starts_from_the_pattern_of_the_first_one(finished):
+    """The pattern is tried within the search space, and its use is counted once."""
     other = finished.experiment.replace("name: cells", "name: more_cells").replace("cells.csv", "more.csv")
     frame = finished.rows().sample(frac=0.8, random_state=1)
     frame.to_csv(finished.root / "more.csv", index=False)
@@ -206,8 +206,8 @@ def test_a_similar_problem_starts_from_what_the_first_one_learnt(finished):
     assert used[0] == 1
 
 
-def test_an_edited_file_counts_when_the_graph_is_materialised(project):
-    """Whoever edits the file and clicks on Materialize gets what the file says."""
+def test_a_materialisation_uses_the_edited_experiment_file(project):
+    """A materialisation from the UI uses the current contents of the experiment file."""
     folder = project.root / "experiments"
     folder.mkdir()
     (folder / "cells.yaml").write_text(project.experiment.replace("trials: 6", "trials: 2"))
@@ -216,7 +216,7 @@ def test_an_edited_file_counts_when_the_graph_is_materialised(project):
     assert project.all("SELECT n_trials FROM ml_hpo_studies") == [(2,)]
 
 
-def test_without_a_memory_a_study_works(finished):
+def test_a_study_runs_with_an_empty_pattern_memory(finished):
     with finished.project.database.begin() as connection:
         connection.exec_driver_sql("DELETE FROM procedural_memories")
     result = finished.run()
@@ -225,7 +225,7 @@ def test_without_a_memory_a_study_works(finished):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "sentence"),
+    ("change", "message"),
     [
         (lambda frame: frame.assign(target=1.0), "target"),
         (lambda frame: frame.head(40), "needs at least 10 rows"),
@@ -234,20 +234,20 @@ def test_without_a_memory_a_study_works(finished):
         (lambda frame: frame.assign(kind_copy=np.where(frame.target > 0, 3.5, 1.5)), "kind_copy"),
     ],
 )
-def test_bad_rows_stop_the_run_with_a_sentence_and_leave_nothing(project, spoil, sentence):
-    """T24: leakage and unusable rows stop the graph; nothing is stored of them."""
-    frame = spoil(project.rows())
+def test_unusable_rows_fail_the_run_with_a_message_and_store_nothing(project, change, message):
+    """Leakage and unusable rows stop the graph, and nothing of them is stored."""
+    frame = change(project.rows())
     project.write_rows(frame)
     result = project.run()
     assert not result.success
-    assert sentence in project.failure(result)
+    assert message in project.failure(result)
     for table in ("ml_split_registry", "ml_hpo_studies", "ml_training_runs"):
         assert project.all(f"SELECT count(*) FROM {table}") == [(0,)]
     assert not project.project.asset_folder("validation_splits", "cells").exists()
 
 
-def test_a_search_whose_trials_only_fail_ends_with_the_reason(project):
-    """T2, T3: no failure becomes a number, and the study's row says why it failed."""
+def test_a_run_fails_with_the_cause_if_trials_and_defaults_fail(project):
+    """No failed trial gets a value, and the error names the cause."""
     bad = project.experiment.replace("{trials: 6}", "{trials: 20}").replace(
         "algorithm: XGBoost", "algorithm: XGBoost\nfixed: {max_bin: 1}"
     )

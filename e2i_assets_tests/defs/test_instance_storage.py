@@ -1,4 +1,4 @@
-"""Dagster's storage on the project's database: opening it changes nothing."""
+"""Dagster's storage on the project's database: opening it changes no table."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def tables(database: Database) -> set[str]:
         return set(connection.execute(sa.text("SELECT schemaname || '.' || tablename FROM pg_tables")).scalars())
 
 
-def test_an_empty_database_is_an_error_that_names_the_command_and_stays_empty(
+def test_opening_an_empty_database_fails_and_leaves_it_empty(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("E2I_DATABASE_URL", empty_database.url)
@@ -32,9 +32,7 @@ def test_an_empty_database_is_an_error_that_names_the_command_and_stays_empty(
     assert tables(empty_database) == before
 
 
-def test_tables_of_another_version_of_a_library_are_an_error(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_opening_tables_of_another_library_version_fails(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("E2I_DATABASE_URL", database.url)
     with database.begin() as connection:
         connection.exec_driver_sql("UPDATE e2i.schema_owners SET library_version = '1' WHERE owner = 'dagster'")
@@ -42,7 +40,7 @@ def test_tables_of_another_version_of_a_library_are_an_error(
         ProjectPostgresStorage.from_config_value(None, {})
 
 
-def test_a_prepared_database_is_opened_and_gets_no_starter_memory(
+def test_opening_a_prepared_database_loads_no_starter_memory(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("E2I_DATABASE_URL", database.url)

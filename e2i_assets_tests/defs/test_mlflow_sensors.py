@@ -1,4 +1,4 @@
-"""A run that dies while it tells MLflow of a training: what it leaves open is closed, and the next attempt mends it."""
+"""MLflow runs of dead Dagster runs: the sensors mark them as failed, and the next attempt completes them."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from e2i_assets.definitions import defs
 
 
 def killed_while_logging(project, folder: Path, dagster_run_id: str) -> None:
-    """Kill a process that is in the middle of logging: it waits for the end of a pipe in the place of a model."""
+    """Kill a process while it logs a model: it blocks on a named pipe in place of a file of the model."""
     folder.mkdir()
     os.mkfifo(folder / "MLmodel")
     arguments = [project.project.database.url, str(project.root), str(folder), dagster_run_id]
@@ -35,8 +35,8 @@ def statuses(project) -> list[str]:
     return [row.status for row in project.all("SELECT status FROM mlflow.runs")]
 
 
-def looked(project, sensor: str, dead: dg.DagsterRun) -> None:
-    """Have a sensor look at a run that is over."""
+def run_sensor(project, sensor: str, dead: dg.DagsterRun) -> None:
+    """Run a sensor on a Dagster run that has ended."""
     loaded = defs()
     context = dg.build_run_status_sensor_context(
         sensor_name=sensor,
@@ -48,13 +48,13 @@ def looked(project, sensor: str, dead: dg.DagsterRun) -> None:
     loaded.resolve_sensor_def(sensor)(context)
 
 
-def test_what_a_killed_process_left_running_is_failed_and_a_retry_finishes_it(project, tmp_path):
-    """T16, T30: no run says RUNNING for ever, and the second attempt is the same MLflow run."""
+def test_the_mlflow_run_of_a_killed_process_is_failed_and_a_retry_finishes_it(project, tmp_path):
+    """No MLflow run stays RUNNING, and the retry completes the same MLflow run."""
     dead = dg.DagsterRun(job_name="tune_and_train", status=dg.DagsterRunStatus.FAILURE)
     killed_while_logging(project, tmp_path / "model", dead.run_id)
-    looked(project, "mlflow_runs_of_failed_runs", dg.DagsterRun(job_name="tune_and_train"))
+    run_sensor(project, "mlflow_runs_of_failed_runs", dg.DagsterRun(job_name="tune_and_train"))
     assert statuses(project) == ["RUNNING"]
-    looked(project, "mlflow_runs_of_failed_runs", dead)
+    run_sensor(project, "mlflow_runs_of_failed_runs", dead)
     assert statuses(project) == ["FAILED"]
 
     again = project.project.tracker().log(log_program.run(dagster_run_id="the retry"))
@@ -65,14 +65,14 @@ def test_what_a_killed_process_left_running_is_failed_and_a_retry_finishes_it(pr
     assert stored.data.tags["e2i.dagster_run_id"] == "the retry"
 
 
-def test_what_a_canceled_run_left_running_is_failed(project):
+def test_the_mlflow_run_of_a_canceled_run_is_failed(project):
     canceled = dg.DagsterRun(job_name="tune_and_train", status=dg.DagsterRunStatus.CANCELED)
     logged = project.project.tracker().log(log_program.run(canceled.run_id))
     mlflow_client(project.project.database.url_for("mlflow")).update_run(logged.run_id, status="RUNNING")
-    looked(project, "mlflow_runs_of_canceled_runs", canceled)
+    run_sensor(project, "mlflow_runs_of_canceled_runs", canceled)
     assert statuses(project) == ["FAILED"]
 
 
-def test_the_sensors_look_without_being_turned_on():
+def test_the_sensors_are_running_by_default():
     for name in ("mlflow_runs_of_failed_runs", "mlflow_runs_of_canceled_runs"):
         assert defs().resolve_sensor_def(name).default_status is dg.DefaultSensorStatus.RUNNING

@@ -1,4 +1,4 @@
-"""A search with several objectives and constraints, from the file to the tables."""
+"""A search with several objectives and constraints, from the experiment file to the tables."""
 
 import pytest
 
@@ -13,15 +13,15 @@ def of(project, hpo):
     return project.experiment.replace("{trials: 6}", hpo)
 
 
-def names_of_broken(result):
+def failed_checks(result):
     return [one.check_name for one in result.get_asset_check_evaluations() if not one.passed]
 
 
 @pytest.mark.usefixtures("pictures")
-def test_the_chosen_of_the_pareto_front_is_trained_and_the_tables_say_so(project):
+def test_the_selected_trial_of_the_pareto_front_is_trained_and_recorded(project):
     result = project.run(of(project, SMALLER))
     assert result.success, project.failure(result)
-    assert names_of_broken(result) == []
+    assert failed_checks(result) == []
     study = project.project.read(Tuned, "hpo_study", "cells").result
     output = project.project.read(HpoOutput, "best_hyperparameters", "cells")
     front = [trial.number for trial in study.pareto_front]
@@ -49,10 +49,10 @@ def test_the_chosen_of_the_pareto_front_is_trained_and_the_tables_say_so(project
     assert "data:image/png;base64," in shown["pareto_front"].value
 
 
-def test_a_model_that_breaks_a_constraint_is_not_trained(project):
-    """No trial keeps it and neither do the defaults: the graph stops, and every place says why."""
+def test_a_model_that_violates_a_constraint_is_not_trained(project):
+    """No trial and not the defaults satisfy the constraint: the graph stops, and every record says why."""
     result = project.run(of(project, IMPOSSIBLE))
-    assert names_of_broken(result) == ["constraints_are_satisfied"]
+    assert failed_checks(result) == ["constraints_are_satisfied"]
     assert not project.project.asset_folder("trained_model", "cells").exists()
     output = project.project.read(HpoOutput, "best_hyperparameters", "cells")
     assert output.hpo_completed is False
@@ -63,14 +63,14 @@ def test_a_model_that_breaks_a_constraint_is_not_trained(project):
     assert project.all("SELECT count(*) FROM ml_hpo_trials WHERE is_feasible OR is_pareto") == [(0,)]
 
 
-def test_defaults_within_the_constraints_are_trained_and_said_to_be_defaults(project):
-    """The space holds no model that learns fast enough; the defaults, which it does not hold, do."""
+def test_defaults_that_satisfy_the_constraints_are_trained_as_defaults(project):
+    """No model of the search space satisfies the constraint; the defaults, which are outside it, do."""
     text = of(project, "{trials: 3, constraints: {log_loss: 0.4}}").replace(
         "{n_estimators: {low: 20, high: 60, step: 20}, max_depth: {low: 2, high: 3}}",
         "{learning_rate: {low: 0.001, high: 0.002}}\nfixed: {n_estimators: 20}",
     )
     result = project.run(text)
-    assert names_of_broken(result) == []
+    assert failed_checks(result) == []
     assert result.success, project.failure(result)
     output = project.project.read(HpoOutput, "best_hyperparameters", "cells")
     assert (output.hpo_completed, output.best_hyperparameters["learning_rate"]) == (False, 0.1)

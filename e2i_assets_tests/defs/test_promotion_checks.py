@@ -1,4 +1,4 @@
-"""A promotion takes the checks of its run as evaluated, and evaluates them itself where its run did not."""
+"""A promotion uses the check results of its Dagster run, and evaluates the checks if the run has none."""
 
 from e2i_assets.core.automation.champion import ChampionModel
 from e2i_assets.core.data.split_tables import TrainingRows
@@ -18,7 +18,7 @@ hpo: {enabled: false}
 BEFORE = ["dataset", "validation_splits", "warm_start", "hpo_study", "best_hyperparameters", "trained_model"]
 
 
-def test_a_run_knows_what_its_checks_found_and_a_later_one_evaluates_them_itself(project):
+def test_a_later_run_evaluates_the_checks_that_it_has_no_results_of(project):
     trained = project.run(PLAIN, BEFORE)
     assert trained.success, project.failure(trained)
     assert failed_in_run(project.instance, trained.run_id) == []
@@ -28,7 +28,7 @@ def test_a_run_knows_what_its_checks_found_and_a_later_one_evaluates_them_itself
     assert project.project.read(ChampionModel, "champion_model", "cells").promoted
 
 
-def test_a_damaged_model_is_found_where_nobody_evaluated_it_and_a_failed_check_is_the_reason(project):
+def test_a_failed_check_prevents_a_promotion(project):
     assert project.run(PLAIN, BEFORE).success
     (archive,) = (project.project.settings.state / "models").rglob("model.skops")
     archive.write_bytes(b"damaged")
@@ -37,9 +37,9 @@ def test_a_damaged_model_is_found_where_nobody_evaluated_it_and_a_failed_check_i
     found = promote(project.project, experiment, rows)
     assert not found.promoted
     assert "model_reloads_with_the_same_metrics" in found.reason
-    told = promote(project.project, experiment, rows, ["training_run_row_is_complete: it has no rows"])
-    assert not told.promoted
-    assert "training_run_row_is_complete: it has no rows" in told.reason
+    refused = promote(project.project, experiment, rows, ["training_run_row_is_complete: it has no rows"])
+    assert not refused.promoted
+    assert "training_run_row_is_complete: it has no rows" in refused.reason
     assert promote(project.project, experiment, rows, []).promoted
     experiment_id = project.project.experiments.id_of("cells")
     assert project.project.champions.current(experiment_id) is not None

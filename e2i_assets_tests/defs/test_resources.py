@@ -1,4 +1,4 @@
-"""What the graph reaches the world through: traces that hang together, and dagster-mlflow for assets of one's own."""
+"""The resources of the graph: tracing with one trace for a run, and dagster-mlflow for assets of the user."""
 
 import dagster as dg
 import mlflow
@@ -11,12 +11,12 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.defs.resource_definitions import resources
 from e2i_assets.defs.tracing_resource import LOST_TRACES, TracingResource
 
-# One bin: no trial can be fitted, and the defaults, which do not have it, can.
+# With one bin every trial fails; the defaults have more bins and can be fitted.
 ONE_BIN = "max_bin: {type: categorical, choices: [1]}, max_depth: {"
 
 
-def test_a_run_is_one_trace_with_the_search_below_the_training(project, receiver, monkeypatch):
-    """T31: both spans arrive, with what was tuned and what came of it."""
+def test_the_search_span_is_a_child_of_the_training_span(project, receiver, monkeypatch):
+    """Both spans arrive, with the attributes of the experiment and of the search."""
     monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
     result = project.run()
     assert result.success, project.failure(result)
@@ -24,14 +24,14 @@ def test_a_run_is_one_trace_with_the_search_below_the_training(project, receiver
     assert search.trace_id == training.trace_id
     assert search.parent_span_id == training.span_id
     assert training.start_time_unix_nano <= search.start_time_unix_nano
-    said = values(training.attributes)
-    assert said["experiment_id"] == "cells"
-    assert said["training_run_id"] == str(project.all("SELECT id FROM ml_training_runs")[0][0])
+    attributes = values(training.attributes)
+    assert attributes["experiment_id"] == "cells"
+    assert attributes["training_run_id"] == str(project.all("SELECT id FROM ml_training_runs")[0][0])
     assert values(search.attributes)["n_trials_completed"] >= 1
 
 
-def test_a_search_that_fails_is_an_error_in_the_trace(project, receiver, monkeypatch):
-    """T31: nothing is silent about a failure."""
+def test_a_failed_search_is_an_error_in_the_trace(project, receiver, monkeypatch):
+    """The span of the search has the error, and the span of the training succeeds."""
     monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
     result = project.run(project.experiment.replace("max_depth: {", ONE_BIN).replace("{trials: 6}", "{trials: 20}"))
     assert result.success, project.failure(result)
@@ -40,14 +40,14 @@ def test_a_search_that_fails_is_an_error_in_the_trace(project, receiver, monkeyp
     assert (search.trace_id, search.parent_span_id) == (training.trace_id, training.span_id)
     assert training.start_time_unix_nano <= search.start_time_unix_nano
     assert training.end_time_unix_nano >= search.end_time_unix_nano
-    said = values(training.attributes)
-    assert (said["experiment_id"], said["algorithm_name"]) == ("cells", "XGBoost")
+    attributes = values(training.attributes)
+    assert (attributes["experiment_id"], attributes["algorithm_name"]) == ("cells", "XGBoost")
     assert values(search.attributes)["error.type"] == "XGBoostError"
     assert "10 of 10 trials failed, the last with XGBoostError" in search.status.message
 
 
-def test_a_run_that_fails_before_its_search_leaves_a_trace_that_says_where(project, receiver, monkeypatch):
-    """T31: whatever step fails."""
+def test_the_trace_of_a_run_that_fails_before_its_search_names_the_step(project, receiver, monkeypatch):
+    """A failure of any step is in the span of the training."""
     monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
     project.write_rows(project.rows().drop(columns="target"))
     assert not project.run().success
@@ -58,7 +58,7 @@ def test_a_run_that_fails_before_its_search_leaves_a_trace_that_says_where(proje
     assert values(training.attributes)["experiment_id"] == "cells"
 
 
-def test_a_run_of_the_search_alone_has_its_root_too(project, receiver, monkeypatch):
+def test_a_run_of_the_search_alone_has_a_root_span(project, receiver, monkeypatch):
     assert project.run(selection=["dataset", "validation_splits", "warm_start"]).success
     monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
     result = project.run(selection=["hpo_study"])
@@ -69,7 +69,7 @@ def test_a_run_of_the_search_alone_has_its_root_too(project, receiver, monkeypat
     assert result.dagster_run.tags.get(LOST_TRACES) is None
 
 
-def test_trials_have_spans_when_asked_for_failed_ones_with_their_reason(project, receiver, monkeypatch):
+def test_trials_have_spans_if_enabled(project, receiver, monkeypatch):
     monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
     monkeypatch.setenv("E2I_TRACING_TRIALS", "1")
     result = project.run(selection=["dataset", "validation_splits", "warm_start", "hpo_study"])
@@ -79,18 +79,18 @@ def test_trials_have_spans_when_asked_for_failed_ones_with_their_reason(project,
     assert len(trials) == 6
     assert {span.parent_span_id for span in trials} == {search.span_id}
     for span in trials:
-        said = values(span.attributes)
+        attributes = values(span.attributes)
         assert search.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
         assert span.end_time_unix_nano <= search.end_time_unix_nano
-        assert said["state"] in ("COMPLETE", "PRUNED")
-        assert 2 <= said["hp_max_depth"] <= 3
+        assert attributes["state"] in ("COMPLETE", "PRUNED")
+        assert 2 <= attributes["hp_max_depth"] <= 3
 
 
 @pytest.mark.parametrize(
     ("asked", "named"),
     [({"receiver": "zipkin"}, "receiver"), ({"trials": "some"}, "trials"), ({"headers": "x"}, "headers")],
 )
-def test_a_mistake_in_the_environment_is_named_with_what_to_do(asked, named):
+def test_an_invalid_tracing_setting_is_an_error_that_names_it(asked, named):
     resource = TracingResource(**asked)
     with (
         pytest.raises(E2iError, match=rf"{named}.*E2I_TRACING_RECEIVER=none"),
@@ -99,7 +99,7 @@ def test_a_mistake_in_the_environment_is_named_with_what_to_do(asked, named):
         pass
 
 
-def test_a_dagster_run_says_which_spans_were_lost(project, monkeypatch):
+def test_a_dagster_run_is_tagged_with_its_lost_spans(project, monkeypatch):
     monkeypatch.setenv("E2I_TRACING_ENDPOINT", "http://127.0.0.1:9")
     result = project.run(selection=["dataset", "validation_splits", "warm_start", "hpo_study"])
     assert result.success, project.failure(result)
@@ -108,7 +108,7 @@ def test_a_dagster_run_says_which_spans_were_lost(project, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning")  # dagster-mlflow calls its own resource beta
 @pytest.mark.filterwarnings("ignore:InitResourceContext.run_id is deprecated")  # dagster-mlflow uses it
-def test_dagster_mlflow_serves_an_asset_of_ones_own_and_its_run_is_found_beside_ours(project):
+def test_dagster_mlflow_works_for_an_asset_of_the_user(project):
     @dg.asset(required_resource_keys={"mlflow"})
     def own(context: dg.AssetExecutionContext) -> None:
         context.resources.mlflow.log_metric("answer", 42.0)

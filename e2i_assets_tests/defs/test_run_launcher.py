@@ -1,4 +1,4 @@
-"""Which runs count as dead: those whose code server is gone, and not those whose server is busy."""
+"""The health of a run: a run is dead if its code server is gone, and not if the server is busy."""
 
 import threading
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from e2i_assets.defs.run_launcher import ProjectRunLauncher
 
 @pytest.fixture
 def busy() -> Iterator[int]:
-    """The port of a server that takes questions and does not get round to them."""
+    """The port of a server that accepts requests and never answers."""
     over, port = threading.Event(), quiet_port()
 
     class Waits(grpc.GenericRpcHandler):
@@ -41,9 +41,7 @@ def status(monkeypatch: pytest.MonkeyPatch, port: int) -> WorkerStatus:
     return ProjectRunLauncher().check_run_worker_health(run).status
 
 
-def test_a_run_whose_code_server_is_too_busy_to_answer_is_not_started_a_second_time(
-    monkeypatch: pytest.MonkeyPatch, busy: int
-) -> None:
+def test_a_run_whose_code_server_is_too_busy_to_answer_is_running(monkeypatch: pytest.MonkeyPatch, busy: int) -> None:
     assert status(monkeypatch, busy) is WorkerStatus.RUNNING
 
 

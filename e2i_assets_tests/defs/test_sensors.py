@@ -1,4 +1,4 @@
-"""The sensors on the real PostgreSQL and a real Dagster instance: what a tick asks for, reports and leaves alone."""
+"""The sensors on a real PostgreSQL and Dagster instance: the run requests and reports of their ticks."""
 
 import os
 from datetime import UTC, datetime
@@ -53,7 +53,7 @@ class Folder:
         return path
 
     def tick(self, name: str = "new_experiments") -> dg.SensorResult:
-        """What the daemon does with a tick, but for launching what it asks for."""
+        """Evaluate a tick as the daemon does, without launching the requested runs."""
         sensor = defs().resolve_sensor_def(name)
         given = dg.build_sensor_context(
             instance=self.project.instance,
@@ -72,7 +72,7 @@ class Folder:
         return found
 
     def old_models(self) -> list[dg.RunRequest] | str:
-        """What the weekly schedule asks for, or why it asks for nothing."""
+        """Return the run requests of the weekly schedule, or its skip message."""
         found = old_models(self.project.instance, self.project.project)
         return str(found.skip_message) if isinstance(found, dg.SkipReason) else found
 
@@ -93,7 +93,7 @@ def keys(result: dg.SensorResult) -> list[str]:
     return [str(one.run_key) for one in result.run_requests or []]
 
 
-def test_a_new_file_is_a_partition_and_one_run_and_a_touched_one_nothing(folder: Folder) -> None:
+def test_a_new_file_requests_a_partition_and_one_run_and_a_touched_file_nothing(folder: Folder) -> None:
     path = folder.write("cells")
     folder.write_rows("cells")
     first = folder.tick()
@@ -101,7 +101,7 @@ def test_a_new_file_is_a_partition_and_one_run_and_a_touched_one_nothing(folder:
     assert request.partition_key == "cells"
     assert request.tags["e2i/cause"] == "new_experiment"
     assert folder.project.instance.get_dynamic_partitions(EXPERIMENTS) == ["cells"]
-    # Until Dagster has a run of it, it is asked for under the same key: a daemon that died lost nothing.
+    # The request keeps its run key until Dagster has a run of it, in case the daemon dies before the launch.
     assert keys(folder.tick()) == keys(first)
     assert folder.run(request).success
     assert not folder.tick().run_requests
@@ -112,7 +112,7 @@ def test_a_new_file_is_a_partition_and_one_run_and_a_touched_one_nothing(folder:
     assert "none of 1 experiments has changed" in str(after.skip_reason)
 
 
-def test_a_changed_file_is_one_run_for_each_change_also_back_to_what_it_was(folder: Folder) -> None:
+def test_each_change_of_a_file_requests_one_run_even_back_to_earlier_contents(folder: Folder) -> None:
     folder.write_rows("cells")
     seen = []
     for seed in (42, 43, 42):
@@ -124,7 +124,7 @@ def test_a_changed_file_is_one_run_for_each_change_also_back_to_what_it_was(fold
     assert len(set(seen)) == 3
 
 
-def test_an_invalid_file_is_reported_by_tick_and_check_and_stops_no_other(folder: Folder) -> None:
+def test_an_invalid_file_fails_the_check_and_blocks_no_other_experiment(folder: Folder) -> None:
     folder.write("good")
     folder.write("bad", PLAIN.format(name="bad").replace("LogisticRegression", "LogisticRegresion"))
     result = folder.tick()
@@ -135,12 +135,12 @@ def test_an_invalid_file_is_reported_by_tick_and_check_and_stops_no_other(folder
     assert "did you mean 'LogisticRegression'" in event.description
     assert folder.tick().asset_events == []
     folder.write("bad")
-    mended = folder.tick()
-    assert {one.partition_key for one in mended.run_requests} == {"bad", "good"}
-    assert [one.passed for one in mended.asset_events] == [True]
+    fixed = folder.tick()
+    assert {one.partition_key for one in fixed.run_requests} == {"bad", "good"}
+    assert [one.passed for one in fixed.asset_events] == [True]
 
 
-def test_a_known_file_that_is_broken_trains_nothing_and_keeps_what_is_registered(folder: Folder) -> None:
+def test_a_registered_file_that_becomes_invalid_requests_no_run_and_stays_registered(folder: Folder) -> None:
     folder.write("cells")
     folder.write_rows("cells")
     assert folder.run(folder.tick().run_requests[0]).success
@@ -153,7 +153,7 @@ def test_a_known_file_that_is_broken_trains_nothing_and_keeps_what_is_registered
     assert row.spec["algorithm"] == "LogisticRegression"
 
 
-def test_a_removed_file_retires_its_partition_and_everything_made_for_it_stays(folder: Folder) -> None:
+def test_a_removed_file_retires_its_experiment_and_keeps_its_records(folder: Folder) -> None:
     path = folder.write("cells")
     folder.write_rows("cells")
     assert folder.run(folder.tick().run_requests[0]).success
@@ -168,7 +168,7 @@ def test_a_removed_file_retires_its_partition_and_everything_made_for_it_stays(f
     assert store.get("cells").is_active
 
 
-def test_a_run_of_a_retired_experiment_says_so_and_reads_nothing(folder: Folder) -> None:
+def test_a_run_of_a_retired_experiment_fails_with_the_reason(folder: Folder) -> None:
     path = folder.write("cells")
     folder.write_rows("cells")
     request = folder.tick().run_requests[0]
@@ -179,7 +179,7 @@ def test_a_run_of_a_retired_experiment_says_so_and_reads_nothing(folder: Folder)
     assert "is retired since" in folder.project.failure(result)
 
 
-def test_a_row_without_a_file_is_an_experiment_too_and_never_retires_for_having_none(folder: Folder) -> None:
+def test_an_experiment_registered_without_a_file_is_run_and_not_retired(folder: Folder) -> None:
     spec = parse_experiment(PLAIN.format(name="rowed"), "test").model_dump(mode="json")
     folder.project.project.experiments.register("rowed", spec)
     (request,) = folder.tick().run_requests
@@ -188,7 +188,7 @@ def test_a_row_without_a_file_is_an_experiment_too_and_never_retires_for_having_
     assert folder.project.project.experiments.get("rowed").is_active
 
 
-def test_what_was_trained_by_hand_is_not_trained_again(folder: Folder) -> None:
+def test_an_experiment_that_a_user_has_trained_is_not_requested(folder: Folder) -> None:
     folder.write("cells")
     folder.write_rows("cells")
     assert folder.project.run(PLAIN.format(name="cells")).success
@@ -197,7 +197,7 @@ def test_what_was_trained_by_hand_is_not_trained_again(folder: Folder) -> None:
     assert folder.project.project.run_requests.last("new_experiment")["cells"].status == "not_needed"
 
 
-def test_changed_rows_are_one_run_and_a_touched_file_none(folder: Folder) -> None:
+def test_changed_rows_request_one_run_and_a_touched_file_none(folder: Folder) -> None:
     folder.write("cells")
     path = folder.write_rows("cells", 400)
     assert folder.run(folder.tick().run_requests[0]).success
@@ -215,7 +215,7 @@ def test_changed_rows_are_one_run_and_a_touched_file_none(folder: Folder) -> Non
     assert not folder.tick().run_requests
 
 
-def test_rows_that_cannot_be_used_are_tried_once(folder: Folder) -> None:
+def test_unusable_rows_request_one_run(folder: Folder) -> None:
     folder.write("cells")
     path = folder.write_rows("cells")
     assert folder.run(folder.tick().run_requests[0]).success
@@ -237,7 +237,7 @@ def trials(folder: Folder) -> list[tuple[int]]:
     return folder.project.all("SELECT n_completed + n_pruned + n_failed FROM ml_hpo_studies")
 
 
-def test_rows_that_drift_are_a_warning_and_a_short_retune_with_a_cool_down(folder: Folder) -> None:
+def test_drifted_rows_warn_and_request_a_short_retuning_with_a_cool_down(folder: Folder) -> None:
     path = folder.project.root / "newer.csv"
     folder.write("cells", SEARCHED.format(name="cells") + "watch: {recent: {csv: newer.csv}}\n")
     folder.write_rows("cells")
@@ -252,17 +252,17 @@ def test_rows_that_drift_are_a_warning_and_a_short_retune_with_a_cool_down(folde
     assert [one.passed for one in quiet.asset_events] == [True]
     assert "no newer rows since the last scan" in str(folder.tick("drifted_data").skip_reason)
 
-    # Two features shift, and the labels of these rows have not arrived.
+    # Two features shift, and these rows have no labels yet.
     shifted = rows.drop(columns="target")
     shifted[["mean radius", "mean texture"]] *= 1.6
     shifted.to_csv(path, index=False)
-    told = folder.tick("drifted_data")
-    (event,) = told.asset_events
+    drifted = folder.tick("drifted_data")
+    (event,) = drifted.asset_events
     assert not event.passed
     assert event.severity == dg.AssetCheckSeverity.WARN
     assert "mean radius (PSI" in event.description
     assert "mean texture (PSI" in event.description
-    (request,) = told.run_requests
+    (request,) = drifted.run_requests
     assert request.tags["e2i/cause"] == "drifted_data"
     result = folder.run(request)
     assert result.success, folder.project.failure(result)
@@ -270,12 +270,12 @@ def test_rows_that_drift_are_a_warning_and_a_short_retune_with_a_cool_down(folde
     assert "newer_rows_have_not_drifted" in warned
     assert trials(folder) == [(11,)]
 
-    # Still drifting, and the last re-tune was just now.
+    # The rows still drift, and the last retuning was just now.
     shifted.head(300).to_csv(path, index=False)
     again = folder.tick("drifted_data")
     assert [one.passed for one in again.asset_events] == [False]
     assert not again.run_requests
-    # What was seen then is not forgotten: when the cool-down is over and no run goes on, it is asked for, once.
+    # The drift is remembered: after the cool-down, and with no run in progress, one run is requested.
     project = folder.project.project
     with project.database.begin() as connection:
         connection.exec_driver_sql("UPDATE ml_run_requests SET requested_at = requested_at - interval '60 days'")
@@ -289,44 +289,44 @@ def test_rows_that_drift_are_a_warning_and_a_short_retune_with_a_cool_down(folde
     assert not folder.tick("drifted_data").run_requests
 
 
-def test_every_experiment_with_newer_rows_is_looked_at_however_long_one_look_takes(folder: Folder) -> None:
+def test_slow_scans_take_turns_over_all_experiments_with_recent_rows(folder: Folder) -> None:
     for name in ("cells", "more", "others"):
         folder.write(name, PLAIN.format(name=name) + "watch: {recent: {csv: newer.csv}}\n")
     folder.tick()
     project = folder.project.project
     fingerprints = sensors._data_watch(project).fingerprints
-    looked, after = [], ""
+    scanned, after = [], ""
     for _ in range(4):
         found = drift.look(project, fingerprints, (), after, seconds=0)
-        looked.append(found.why.partition(":")[0])
+        scanned.append(found.why.partition(":")[0])
         after = found.last
-    assert looked == ["cells", "more", "others", "cells"]
+    assert scanned == ["cells", "more", "others", "cells"]
 
 
-def test_rows_that_were_there_before_anybody_read_them_are_run_for_when_they_come_back(folder: Folder) -> None:
+def test_rows_requested_before_and_never_read_are_requested_again(folder: Folder) -> None:
     folder.write("cells")
     folder.write_rows("cells")
     assert folder.run(folder.tick().run_requests[0]).success
     folder.write_rows("cells", 300)
     (request,) = folder.tick("changed_data").run_requests
     folder.write_rows("cells")
-    assert folder.run(request).success  # it read what had been read before
+    assert folder.run(request).success  # it reads the rows of the first run again
     folder.write_rows("cells", 300)
     assert len(folder.tick("changed_data").run_requests) == 1
 
 
-def test_a_metric_that_decays_on_newer_rows_is_a_retune(folder: Folder) -> None:
+def test_a_metric_that_decays_on_recent_rows_requests_a_retuning(folder: Folder) -> None:
     folder.write("cells", SEARCHED.format(name="cells") + "watch: {recent: {csv: newer.csv}}\n")
     folder.write_rows("cells")
     rows = folder.project.rows()
     rows.assign(target=1 - rows["target"]).to_csv(folder.project.root / "newer.csv", index=False)
     assert folder.run(folder.tick().run_requests[0]).success
-    told = folder.tick("drifted_data")
-    assert "roc_auc was" in told.asset_events[0].description
-    assert [one.tags["e2i/cause"] for one in told.run_requests] == ["drifted_data"]
+    drifted = folder.tick("drifted_data")
+    assert "roc_auc was" in drifted.asset_events[0].description
+    assert [one.tags["e2i/cause"] for one in drifted.run_requests] == ["drifted_data"]
 
 
-def test_an_old_model_is_tuned_again_for_a_short_while_once(folder: Folder) -> None:
+def test_an_old_model_requests_one_short_retuning(folder: Folder) -> None:
     folder.write("cells", SEARCHED.format(name="cells"))
     folder.write_rows("cells")
     assert folder.run(folder.tick().run_requests[0]).success
@@ -343,7 +343,7 @@ def test_an_old_model_is_tuned_again_for_a_short_while_once(folder: Folder) -> N
     assert result.success
     assert trials(folder) == [(11,)]
     assert folder.old_models() == "cells: its model is not old enough"
-    # Broken off and tried again it has the same budget: what it has spent already is no reason for more.
+    # A retry of the interrupted run has the same budget: what run has spent already is no reason for more.
     project = folder.project.project
     rows: SearchRows = project.read(SearchRows, "validation_splits", "cells")
     again = as_asked(project, project.experiment("cells"), rows.facts, "age", began)
@@ -351,7 +351,7 @@ def test_an_old_model_is_tuned_again_for_a_short_while_once(folder: Folder) -> N
     assert as_asked(project, again, rows.facts, "age", datetime.now(UTC)).hpo.trials == 16
 
 
-def test_what_trains_by_the_clock_is_off_and_what_checks_is_on() -> None:
+def test_schedules_that_train_are_stopped_and_the_one_that_checks_runs() -> None:
     states = {one.name: one.default_status.value for one in defs().get_repository_def().schedule_defs}
     assert states == {
         "nightly_checks": "RUNNING",
@@ -362,7 +362,7 @@ def test_what_trains_by_the_clock_is_off_and_what_checks_is_on() -> None:
     assert zones == {"UTC"}
 
 
-def test_the_memory_forgets_old_patterns_that_nobody_started_from(folder: Folder) -> None:
+def test_pruning_removes_old_unused_patterns(folder: Folder) -> None:
     assert folder.project.run().success
     with folder.project.project.database.begin() as connection:
         connection.exec_driver_sql("UPDATE ml_hpo_patterns SET created_at = created_at - interval '91 days'")

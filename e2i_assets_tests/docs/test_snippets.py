@@ -1,6 +1,6 @@
-"""Every command and every snippet of README and docs is one that works: run where that is quick, else judged in full.
+"""Every command and snippet of README and docs works: it is run if that is quick, and else only checked.
 
-The tutorial's are run from beginning to end by `test_tutorial`.
+`test_tutorial` runs the snippets of the tutorial from beginning to end.
 """
 
 import re
@@ -22,7 +22,7 @@ from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.metrics import Metric
 
 LANGUAGES = {"", "sh", "yaml", "python", "sql", "text"}
-# What a fragment of an experiment file is put into. XGBoost has what the fragment about grow_policy changes.
+# The experiment that a fragment extends. The fragment about grow_policy needs XGBoost.
 BASE = {
     "name": "fragment",
     "owner": "team:tests",
@@ -31,28 +31,28 @@ BASE = {
     "problem_type": "binary_classification",
     "algorithm": "XGBoost",
 }
-# A fragment that is none of an experiment file: the keys at its top, and what it is.
+# Fragments of other files: their top-level keys, and the kind of file.
 OTHERS = {
     frozenset({"columns", "strict"}): "a schema of rows, in pandera's format",
     frozenset({"e2i_checks"}): "a job of a build server",
 }
-# Programs besides our own, and whether they come with the installation.
+# Other programs: those of the installation, and those of the system.
 INSTALLED = {"dagster", "dask", "dg", "python", "pre-commit", "uv"}
 OF_THE_SYSTEM = {"sed", "tar"}
 
 
-def test_every_block_is_in_a_language_that_is_judged() -> None:
+def test_every_block_is_in_a_language_with_tests() -> None:
     assert {one.language for path in pages() for one in snippets(path)} - {"toctree"} <= LANGUAGES
 
 
 @pytest.mark.parametrize("snippet", all_snippets("yaml"), ids=str)
-def test_yaml_is_an_experiment_or_a_part_of_one(snippet: Snippet) -> None:
-    said = yaml.safe_load(snippet.text)
-    if OTHERS.get(frozenset(said)):
+def test_yaml_is_a_valid_experiment_or_a_part_of_one(snippet: Snippet) -> None:
+    document = yaml.safe_load(snippet.text)
+    if OTHERS.get(frozenset(document)):
         return
     known = set(Experiment.model_fields) | {"search_space"}
-    assert set(said) <= known, f"{snippet} is no part of an experiment file, and not one of {list(OTHERS.values())}"
-    whole = said if "name" in said else {**BASE, **said}
+    assert set(document) <= known, f"{snippet} is no part of an experiment file, and not one of {list(OTHERS.values())}"
+    whole = document if "name" in document else {**BASE, **document}
     experiment = parse_experiment(yaml.safe_dump(whole), str(snippet))
     assert experiment.search_space() is not None
 
@@ -61,7 +61,7 @@ def test_yaml_is_an_experiment_or_a_part_of_one(snippet: Snippet) -> None:
     ("snippet", "line"),
     [pytest.param(one, line, id=f"{one}: {line[:60]}") for one in all_snippets("sh") for line in one.lines],
 )
-def test_a_command_is_one_that_there_is(snippet: Snippet, line: str) -> None:
+def test_a_command_exists(snippet: Snippet, line: str) -> None:
     words = shlex.split(line, comments=True)
     if words[0] == "export":
         (name,) = re.findall(r"^(\w+)=", words[1])
@@ -71,7 +71,7 @@ def test_a_command_is_one_that_there_is(snippet: Snippet, line: str) -> None:
         targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
         assert words[1] in targets
     elif words[0] in (".venv/bin/e2i", "e2i"):
-        understood(words[1:])
+        parse_command(words[1:])
     elif words[0] == ".venv/bin/python" and words[1] == "-m":
         assert (REPOSITORY / f"{words[2].replace('.', '/')}.py").is_file()
     elif words[0] == ".venv/bin/python":
@@ -83,8 +83,8 @@ def test_a_command_is_one_that_there_is(snippet: Snippet, line: str) -> None:
         assert program in (INSTALLED if words[0].startswith(".venv/") else OF_THE_SYSTEM), f"{snippet}: {line}"
 
 
-def understood(words: list[str]) -> None:
-    """Have the command line read these words, and stop before it does anything."""
+def parse_command(words: list[str]) -> None:
+    """Parse the words as a command line, without executing the command."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         import typer
@@ -103,13 +103,13 @@ def understood(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("words", [["rum"], ["run", "--paralel", "2"], ["holdout"], ["experiment", "new"]])
-def test_a_command_that_there_is_not_would_be_seen(words: list[str]) -> None:
+def test_an_unknown_command_is_found(words: list[str]) -> None:
     with pytest.raises((AssertionError, click.UsageError)):
-        understood(words)
+        parse_command(words)
 
 
 @pytest.mark.parametrize("snippet", all_snippets("python"), ids=str)
-def test_python_runs_and_makes_what_the_page_says(snippet: Snippet, tmp_path: Path, monkeypatch: Any) -> None:
+def test_python_runs_and_makes_the_described_objects(snippet: Snippet, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     made: dict[str, Any] = {}
     code = compile(snippet.text, str(snippet), "exec")
@@ -117,12 +117,12 @@ def test_python_runs_and_makes_what_the_page_says(snippet: Snippet, tmp_path: Pa
         return  # it needs a registry with that model: test_mlflow_server loads one so
     exec(code, made)
     if "ALGORITHM" in made:
-        judge_algorithm(made["ALGORITHM"])
+        check_algorithm(made["ALGORITHM"])
     if isinstance(made.get("metric"), Metric):
         assert made["metric"].function([1.0, 2.0, 4.0], [1.0, 3.0, 8.0]) == 1.0
 
 
-def judge_algorithm(algorithm: Algorithm) -> None:
+def check_algorithm(algorithm: Algorithm) -> None:
     for problem_type in algorithm.problem_types:
         assert algorithm.search_space(problem_type)
         estimator = algorithm.estimator({**algorithm.default_values, **algorithm.fixed_values}, problem_type)
@@ -130,7 +130,7 @@ def judge_algorithm(algorithm: Algorithm) -> None:
 
 
 @pytest.mark.parametrize("snippet", all_snippets("sql"), ids=str)
-def test_sql_is_understood_by_the_database(snippet: Snippet, tables: Database) -> None:
+def test_sql_runs_on_the_database(snippet: Snippet, tables: Database) -> None:
     # '...' stands for an id that the reader fills in.
     text = snippet.text.replace("'...'", "gen_random_uuid()")
     with tables.connect() as connection:
@@ -139,7 +139,7 @@ def test_sql_is_understood_by_the_database(snippet: Snippet, tables: Database) -
 
 
 @pytest.mark.parametrize("line", [line for one in all_snippets("sh") for line in one.lines if "psql -- -c" in line])
-def test_a_query_on_the_command_line_is_understood_by_the_database(line: str, tables: Database) -> None:
+def test_a_query_on_the_command_line_runs_on_the_database(line: str, tables: Database) -> None:
     with tables.connect() as connection:
         connection.exec_driver_sql(shlex.split(line, comments=True)[-1])
 
@@ -156,7 +156,7 @@ def links(path: Path) -> Mapping[str, Path]:
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_what_a_page_links_to_is_there(path: Path) -> None:
+def test_the_targets_of_links_exist(path: Path) -> None:
     assert [link for link, target in links(path).items() if not is_there(target)] == []
 
 

@@ -1,4 +1,4 @@
-"""The tutorial, typed by somebody who has only the page: each file written and each command run, in order."""
+"""The tutorial from beginning to end: each file is written and each command is run, in order."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from snippets import REPOSITORY, Snippet, snippets
 
 pytestmark = [pytest.mark.tutorial, pytest.mark.timeout(1800)]
 
-# Each has tests of its own: the installation, and what serves until Ctrl-C.
+# Commands with separate tests: the installation, and the server that runs until Ctrl-C.
 ELSEWHERE = ("make install", ".venv/bin/e2i up")
 
 
@@ -20,7 +20,7 @@ def steps() -> list[Snippet]:
     return [one for one in snippets(REPOSITORY / "docs" / "tutorial.md") if one.language in ("sh", "yaml", "python")]
 
 
-def typed(line: str, folder: Path) -> str:
+def run_line(line: str, folder: Path) -> str:
     ended = subprocess.run(
         ["sh", "-ec", line],
         cwd=folder,
@@ -34,13 +34,13 @@ def typed(line: str, folder: Path) -> str:
     return ended.stdout
 
 
-def test_the_tutorial_leads_from_a_csv_to_a_report_a_longer_search_and_an_opened_holdout() -> None:
-    said: dict[str, str] = {}
+def test_the_commands_of_the_tutorial_give_the_described_results() -> None:
+    outputs: dict[str, str] = {}
     began = time.monotonic()
     with project_folder() as folder:
         (folder / ".venv" / "bin").mkdir(parents=True)
         for program in ("python", "e2i"):
-            # A script and not a link: what is behind a link to Python does not know of its virtual environment.
+            # A script and not a link: a Python started by a link does not find its virtual environment.
             script = folder / ".venv" / "bin" / program
             script.write_text(f'#!/bin/sh\nexec "{Path(sys.executable).with_name(program)}" "$@"\n')
             script.chmod(0o755)
@@ -50,13 +50,13 @@ def test_the_tutorial_leads_from_a_csv_to_a_report_a_longer_search_and_an_opened
                 continue
             for line in step.lines:
                 if line not in ELSEWHERE:
-                    said[line] = said.get(line, "") + typed(line, folder)
-        report = Path(said[".venv/bin/e2i report readmission"].strip())
+                    outputs[line] = outputs.get(line, "") + run_line(line, folder)
+        report = Path(outputs[".venv/bin/e2i report readmission"].strip())
         page = report.read_text()
     print(f"The tutorial took {time.monotonic() - began:.0f} s on {os.cpu_count()} cores.")
     assert "30 trials" in page
     assert "For new values of patient" in page
     assert "All 2 success criteria are met." in page
-    assert "readmission" in said[".venv/bin/e2i run readmission"]
-    assert any(line.endswith('training_run_links"') and "readmission" in text for line, text in said.items())
-    assert "holdout rows of readmission" in said['.venv/bin/e2i holdout readmission --why "before the pilot"']
+    assert "readmission" in outputs[".venv/bin/e2i run readmission"]
+    assert any(line.endswith('training_run_links"') and "readmission" in text for line, text in outputs.items())
+    assert "holdout rows of readmission" in outputs['.venv/bin/e2i holdout readmission --why "before the pilot"']

@@ -1,4 +1,4 @@
-"""The table of a session's rounds, at its end."""
+"""The table of the rounds, printed at the end of a session."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from benchmarks.drills import table
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say what came of each kind of drill."""
+    """Print the results of each kind of drill."""
     if PLAYED:
         shown = table(PLAYED)
         terminalreporter.section(f"drills, seed {PLAYED[0]['seed']}")

@@ -1,4 +1,4 @@
-"""The short form: PostgreSQL crashes, or is stopped, in the middle of a study, and is there again a moment later."""
+"""The short drill: PostgreSQL is killed or stopped during a study, and is restarted a moment later."""
 
 import random
 import signal
@@ -25,7 +25,7 @@ def own_server(server: Database, template: str) -> Iterator[OwnServer]:
 
 @pytest.mark.processes
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "stopped"])
-def test_a_study_goes_on_where_it_was_when_postgresql_went(
+def test_a_study_resumes_after_postgresql_was_killed_or_stopped(
     own_server: OwnServer, tmp_path: Path, number: signal.Signals
 ) -> None:
     seed = random.SystemRandom().randrange(2**32)
@@ -44,8 +44,8 @@ def test_a_study_goes_on_where_it_was_when_postgresql_went(
     assert before.items() <= finished(project.trials()).items()
 
     again = project.started()
-    said = again.communicate(timeout=60)
-    assert again.returncode == 0, said
+    output = again.communicate(timeout=60)
+    assert again.returncode == 0, output
     trials, study = project.trials(), project.study
     assert before.items() <= finished(trials).items()
     counted = [trial for trial in trials if trial.error_type != "Interrupted"]

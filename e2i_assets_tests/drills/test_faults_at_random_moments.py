@@ -1,7 +1,7 @@
-"""Real runs, and what can happen to them at random moments: nothing is lost, doubled or left behind.
+"""Faults at random moments of real runs: no data is lost or doubled, and no process is left.
 
-The seed of a session is printed and kept in each record: `E2I_DRILL_SEED=... make drill ARGS="-k 'run_killed-3'"` plays
-a round again.
+The seed of a session is printed and stored in each record: `E2I_DRILL_SEED=... make drill ARGS="-k 'run_killed-3'"`
+repeats a round.
 """
 
 import os
@@ -51,7 +51,7 @@ ROUNDS = [(drill, number) for drill in DRILLS for number in range(drill.rounds)]
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Path]:
-    """A cluster with all tables, at rest."""
+    """The folder of a stopped cluster with all tables."""
     with prepared() as folder:
         yield folder
 
@@ -62,7 +62,7 @@ def cluster() -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("drill", "number"), ROUNDS, ids=[f"{drill.name.replace(' ', '_')}-{number}" for drill, number in ROUNDS]
 )
-def test_nothing_is_lost_doubled_or_left_behind(drill: Drill, number: int, cluster: Path) -> None:
+def test_no_data_is_lost_or_doubled_and_no_process_is_left(drill: Drill, number: int, cluster: Path) -> None:
     print(f"E2I_DRILL_SEED={SEED}")
     record = round_of(drill, number, SEED, cluster)
     assert record.is_clean, record

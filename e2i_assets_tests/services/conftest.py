@@ -1,3 +1,3 @@
-"""The rows that these tests begin with."""
+"""Shared fixtures of example rows."""
 
 from example_rows import examples, examples_of, execute, finished, split_id  # noqa: F401  # fixtures

@@ -1,4 +1,4 @@
-"""Stored values made by the real functions, then poisoned one by one: exactly the promise about it must break."""
+"""The checks on stored values of the real functions: each damaged value fails only the checks of that value."""
 
 import json
 import os
@@ -58,15 +58,15 @@ success_criteria: {maximum_rmse: 1}
 
 @dataclass(frozen=True)
 class Made:
-    """A project with stored values, and how to change what is stored."""
+    """A project with stored values, and the operations that change them."""
 
     project: Project
 
-    def verdicts(self, experiment: str = "cells") -> dict[str, CheckResult]:
+    def results(self, experiment: str = "cells") -> dict[str, CheckResult]:
         return {one.name: evaluated(one, self.project, experiment) for one in CHECKS}
 
-    def not_held(self, experiment: str = "cells") -> dict[str, str]:
-        return {name: one.outcome for name, one in self.verdicts(experiment).items() if not one.passed}
+    def not_passed(self, experiment: str = "cells") -> dict[str, str]:
+        return {name: one.outcome for name, one in self.results(experiment).items() if not one.passed}
 
     def execute(self, statement: str) -> None:
         with self.project.database.begin() as connection:
@@ -99,28 +99,28 @@ def sources(root: Path) -> None:
 
 
 def make(project: Project, text: str) -> None:
-    """Do what the assets do, values passing through files as they do there."""
+    """Run the steps of the assets, with each value written to its file and read from it."""
     experiment = parse_experiment(text, "test")
     project.experiments.register(experiment.name, experiment.model_dump(mode="json"))
 
-    def passed(asset: str, value: Any, kind: Any) -> Any:
+    def stored(asset: str, value: Any, kind: Any) -> Any:
         asset_values.write(value, project.asset_folder(asset, experiment.name))
         return project.read(kind, asset, experiment.name)
 
     raw = datasets.load(experiment.source, project.settings.root, os.environ)
-    data = passed("dataset", dataset_of(raw, experiment), Dataset)
-    rows = passed("validation_splits", split.split(project, experiment, data), SearchRows)
-    start = passed("warm_start", remember.warm_start(project, experiment, rows), remember.WarmStart)
-    tuned = passed("hpo_study", tune.tuned(project, experiment, rows, start, print), tuning.Tuned)
+    data = stored("dataset", dataset_of(raw, experiment), Dataset)
+    rows = stored("validation_splits", split.split(project, experiment, data), SearchRows)
+    start = stored("warm_start", remember.warm_start(project, experiment, rows), remember.WarmStart)
+    tuned = stored("hpo_study", tune.tuned(project, experiment, rows, start, print), tuning.Tuned)
     output = tuning.hpo_output(experiment, tuned.identity, tuned.result)
-    hpo = passed("best_hyperparameters", output, HpoOutput)
+    hpo = stored("best_hyperparameters", output, HpoOutput)
     facts = project.read(DatasetFacts, "dataset", experiment.name)
-    every_role = project.read(TrainingRows, "validation_splits", experiment.name)
-    done = train.train(project, experiment, facts, every_role, tuned, hpo, uuid4().hex)
-    passed("trained_model", done.output, type(done.output))
-    passed("champion_model", promote.promote(project, experiment, every_role), ChampionModel)
-    kept = remember.remember(project, experiment, rows.facts, start, tuned)
-    passed("hpo_pattern_memory", kept, remember.Remembered)
+    training_rows = project.read(TrainingRows, "validation_splits", experiment.name)
+    done = train.train(project, experiment, facts, training_rows, tuned, hpo, uuid4().hex)
+    stored("trained_model", done.output, type(done.output))
+    stored("champion_model", promote.promote(project, experiment, training_rows), ChampionModel)
+    remembered = remember.remember(project, experiment, rows.facts, start, tuned)
+    stored("hpo_pattern_memory", remembered, remember.Remembered)
 
 
 def make_both(project: Project) -> None:
@@ -131,37 +131,37 @@ def make_both(project: Project) -> None:
 
 @pytest.fixture(scope="session")
 def finished(server: Database, template: str, shared_folder: Path) -> Original:
-    """Two experiments, made once for all tests of this module."""
-    return original(server, template, shared_folder, "e2i_promises", make_both)
+    """Two finished experiments, made once for all tests of this module."""
+    return original(server, template, shared_folder, "e2i_checks", make_both)
 
 
 @pytest.fixture
 def made(finished: Original, server: Database, tmp_path: Path) -> Iterator[Made]:
-    """A copy of them to poison."""
+    """A copy of the finished experiments, which a test may damage."""
     with temporary(server, finished.database) as database:
         project = Project(Settings(root=tmp_path, state=tmp_path / "state"), database)
         finished.copy_files(project)
         yield Made(project)
 
 
-def test_every_promise_of_a_finished_experiment_holds(made: Made) -> None:
-    assert made.not_held() == {}
+def test_every_check_of_a_finished_experiment_passes(made: Made) -> None:
+    assert made.not_passed() == {}
 
 
 def trial(position: int, **fields: object) -> Callable[[Any], object]:
     return lambda tuned: tuned["result"]["trials"][position].update(fields)
 
 
-def swapped(one: str, other: str, experiment: str = "cells") -> Callable[[Made], object]:
-    """Exchange the first rows of two roles: the numbers of rows stay as they are."""
+def swap(one: str, other: str, experiment: str = "cells") -> Callable[[Made], object]:
+    """Swap the first rows of two splits, which keeps the numbers of rows."""
 
-    def poison(made: Made) -> None:
-        files = [made.file("validation_splits", f"{role}.parquet", experiment) for role in (one, other)]
+    def damage(made: Made) -> None:
+        files = [made.file("validation_splits", f"{split_name}.parquet", experiment) for split_name in (one, other)]
         first, second = (pd.read_parquet(file) for file in files)
         pd.concat([second[:1], first[1:]]).to_parquet(files[0], index=False)
         pd.concat([first[:1], second[1:]]).to_parquet(files[1], index=False)
 
-    return poison
+    return damage
 
 
 def spec(path: str, value: str) -> Callable[[Made], object]:
@@ -182,7 +182,7 @@ def table(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Made], ob
 
 
 def opened(*times: str) -> Callable[[Made], object]:
-    """Have somebody open the holdout at these times."""
+    """Record openings of the holdout at these times."""
     rows = ", ".join(f"({number}, timestamptz '{time}')" for number, time in enumerate(times, start=1))
     return sql(
         "INSERT INTO ml_holdout_openings (experiment_id, opening, training_run_id, model_key, opened_by, reason, "
@@ -196,23 +196,23 @@ def interval(low: float, high: float) -> Callable[[Made], object]:
     return sql(f"UPDATE ml_training_runs SET test_intervals = {statement} WHERE is_best_trial")
 
 
-def altered_model(made: Made) -> None:
+def alter_model(made: Made) -> None:
     (archive,) = made.project.settings.state.glob("models/cells/*/data/model/model.skops")
     archive.write_bytes(archive.read_bytes()[:-1] + b"!")
 
 
-def renamed_to_target(made: Made) -> None:
+def rename_to_target(made: Made) -> None:
     made.edit_rows("dataset", "table.parquet", lambda rows: rows.rename(columns={"mean area": " TARGET"}))
     made.edit("dataset", lambda data: data["features"].__setitem__(data["features"].index("mean area"), " TARGET"))
 
 
-DATASET_UNSEEN = (
+DATASET_NOT_EVALUATED = (
     *("rows_match_the_data_hash", "quality_gate_passes", "target_is_not_a_feature", "rows_match_the_schema_file"),
     *("no_feature_is_the_target_of_another_row", "excluded_columns_are_not_features", "no_entity_in_two_splits"),
     "every_row_has_a_target",
 )
 NOT_OF_THE_DATASET = ("rows_match_the_data_hash", "no_entity_in_two_splits")
-MODEL_UNSEEN = (
+MODEL_NOT_EVALUATED = (
     *("training_contract_is_valid", "training_run_row_is_complete", "links_resolve_to_study_and_trial"),
     *(
         "mlflow_has_the_run",
@@ -222,7 +222,7 @@ MODEL_UNSEEN = (
     ),
     *("test_rows_are_enough", "metric_has_not_drifted", "test_set_was_accessed_once", "holdout_is_unopened"),
 )
-STUDY_UNSEEN = (
+STUDY_NOT_EVALUATED = (
     *("study_matches_rows_and_experiment", "counts_add_up", "tables_match_the_study"),
     *(
         "best_value_is_reproducible_from_train_and_validation",
@@ -235,12 +235,12 @@ STUDY_UNSEEN = (
 
 @dataclass(frozen=True)
 class Case:
-    """One thing that is not true any more, which promises say so, and with which words the first of them does."""
+    """A damaged value, the checks that fail for it, the message of the first, and the checks not evaluated."""
 
-    poison: Callable[[Made], object]
-    broken: tuple[str, ...]
+    damage: Callable[[Made], object]
+    failed: tuple[str, ...]
     words: str
-    unseen: tuple[str, ...] = ()
+    not_evaluated: tuple[str, ...] = ()
 
 
 CASES = {
@@ -249,13 +249,13 @@ CASES = {
         ("schema_is_valid", *NOT_OF_THE_DATASET),
         "mean area breaks finite with inf",
     ),
-    "a feature that no column of the table is": Case(
+    "a feature without a column in the table": Case(
         edit("dataset", lambda data: data["features"].append("shoe size")),
         ("schema_is_valid",),
         "the stored dataset of cells cannot be read, materialise it again: its table has no column shoe size",
-        DATASET_UNSEEN,
+        DATASET_NOT_EVALUATED,
     ),
-    "two values exchanged": Case(
+    "two rows swapped": Case(
         table(lambda rows: pd.concat([rows[1:2], rows[:1], rows[2:]], ignore_index=True)),
         ("rows_match_the_data_hash",),
         "the rows have the hash",
@@ -265,23 +265,23 @@ CASES = {
         ("every_row_has_a_target",),
         "31 of 600 rows have no target and are left out",
     ),
-    "most cells empty (T23)": Case(
+    "most cells empty": Case(
         table(lambda rows: rows.assign(**{name: float("nan") for name in rows.columns[:25]})),
         ("quality_gate_passes", *NOT_OF_THE_DATASET),
         "blocked: the status of the quality report is failed; the overall score is 0.7984; issues: completeness 0.1935",
     ),
-    "the target under another spelling (T24)": Case(
-        renamed_to_target,
+    "the target under another spelling": Case(
+        rename_to_target,
         ("target_is_not_a_feature", "rows_match_the_data_hash"),
         "is the target 'target' among the features",
         ("no_entity_in_two_splits",),
     ),
-    "a feature equal to the target (T24)": Case(
+    "a feature equal to the target": Case(
         table(lambda rows: rows.assign(**{"mean area": rows["target"].astype(float)})),
         ("target_is_not_a_feature", *NOT_OF_THE_DATASET),
         "mean area equals the target target in all 569 rows, for example 0, 0, 0",
     ),
-    "what the target is cut from (T24)": Case(
+    "the column that the target is binned from": Case(
         spec("{target}", '{"column": "mean area", "name": "target", "bins": [500], "labels": ["0", "1"]}'),
         ("target_is_not_a_feature",),
         "mean area",
@@ -296,7 +296,7 @@ CASES = {
         ("shares_are_within_two_points",),
         "test has 86 stored rows, and 85 in ml_split_registry",
     ),
-    "a person's role changed (T24)": Case(
+    "another split of an entity": Case(
         sql(
             "UPDATE ml_split_assignments SET role = CASE role WHEN 'test' THEN 'train' ELSE 'test' END "
             "WHERE entity_key = 'p7'"
@@ -304,12 +304,12 @@ CASES = {
         ("no_entity_in_two_splits",),
         "1 values of patient stand in another role than assigned, for example p7 in",
     ),
-    "a person torn (T24)": Case(
-        swapped("test", "holdout"),
+    "an entity in two splits": Case(
+        swap("test", "holdout"),
         ("no_entity_in_two_splits", "model_reloads_with_the_same_metrics"),
         "values of patient stand in two roles, for example p",
     ),
-    "a value that the space forbids (T21)": Case(
+    "a value outside the search space": Case(
         edit("warm_start", lambda start: start["configurations"][0]["values"].update(max_depth=12)),
         ("values_are_in_the_search_space",),
         "configuration 0: max_depth: 12 must lie in [2, 3]",
@@ -319,12 +319,12 @@ CASES = {
         ("patterns_are_in_the_memory",),
         "is no longer in the memory",
     ),
-    "another identity": Case(
+    "another study key": Case(
         spec("{early_stopping, patience}", "11"),
         ("study_matches_rows_and_experiment",),
         "materialise hpo_study again",
     ),
-    "fewer completed trials in the table (T15)": Case(
+    "fewer completed trials in the table": Case(
         sql("UPDATE ml_hpo_studies SET n_completed = 3"),
         ("counts_add_up",),
         "COMPLETE: 4 in the result, 3 in ml_hpo_studies, 4 in ml_hpo_trials",
@@ -344,12 +344,12 @@ CASES = {
         ("tables_match_the_study",),
         "trial 0 is not the same in ml_hpo_trials",
     ),
-    "a constraint that nobody measured": Case(
+    "a constraint that the study did not measure": Case(
         spec("{hpo, constraints}", '{"model_size": {"limit": 10}}'),
         ("constraints_are_satisfied", "study_matches_rows_and_experiment"),
         "model_size at most 10 is asked for, and the study did not measure it: materialise hpo_study again",
     ),
-    "a better best value in the result (T9)": Case(
+    "a better best value in the result": Case(
         edit("hpo_study", trial(0, value=0.99999)),
         (
             "best_value_is_reproducible_from_train_and_validation",
@@ -358,46 +358,46 @@ CASES = {
         ),
         "trial 0 has 0.99999, and fitted again on train and judged on validation it has 0.9",
     ),
-    "NaN as best value (T13)": Case(
+    "NaN as best value": Case(
         edit("hpo_study", trial(0, value=float("nan"))),
         ("best_value_is_finite",),
         "the stored hpo_study of cells cannot be read, materialise it again",
-        STUDY_UNSEEN,
+        STUDY_NOT_EVALUATED,
     ),
-    "infinity as text (T13)": Case(
+    "infinity as text": Case(
         edit("hpo_study", trial(0, value="Infinity")),
         ("best_value_is_finite",),
         "finite number",
-        STUDY_UNSEEN,
+        STUDY_NOT_EVALUATED,
     ),
-    "an infinite best value in the contract (T13)": Case(
+    "an infinite best value in the contract": Case(
         edit("best_hyperparameters", lambda output: output.update(hpo_best_value=float("inf"))),
         ("output_contract_is_valid",),
         "hpo_best_value: inf must be a finite number",
-        ("constraints_are_satisfied", "parameters_equal_the_best_trial", *MODEL_UNSEEN),
+        ("constraints_are_satisfied", "parameters_equal_the_best_trial", *MODEL_NOT_EVALUATED),
     ),
-    "a value off the grid (T13)": Case(
+    "a value off the grid": Case(
         edit("best_hyperparameters", lambda output: output["best_hyperparameters"].update(max_depth=7)),
         ("output_contract_is_valid", "parameters_equal_the_best_trial", "training_contract_is_valid"),
         "best_hyperparameters.max_depth: 7 must lie in [2, 3]",
     ),
-    "another legal value (T9)": Case(
+    "another legal value": Case(
         edit("best_hyperparameters", lambda output: output["best_hyperparameters"].update(subsample=0.75)),
         ("parameters_equal_the_best_trial", "training_contract_is_valid"),
         "best_hyperparameters is",
     ),
-    "a contradiction in the output (T29)": Case(
+    "an inconsistent output": Case(
         edit("trained_model", lambda output: output.update(success_criteria_met=False)),
         ("training_contract_is_valid",),
         "success_criteria_met: False must be true exactly when every criterion is met",
-        tuple(name for name in MODEL_UNSEEN if name != "training_contract_is_valid"),
+        tuple(name for name in MODEL_NOT_EVALUATED if name != "training_contract_is_valid"),
     ),
-    "a row that is still running (T16)": Case(
+    "a row that is still running": Case(
         sql("UPDATE ml_training_runs SET status = 'running', completed_at = NULL, training_samples = 1"),
         ("training_run_row_is_complete", "links_resolve_to_study_and_trial"),
         "status is running, and should be finished; training_samples is 1, and should be 339",
     ),
-    "no study in the row (T14)": Case(
+    "no study in the row": Case(
         sql(
             "UPDATE ml_training_runs SET study_id = NULL, optuna_study_name = NULL, optuna_trial_number = NULL, "
             "is_best_trial = false"
@@ -405,12 +405,12 @@ CASES = {
         ("links_resolve_to_study_and_trial",),
         "study_name is None, and should be e2i_cells_XGBoost_hpo_",
     ),
-    "another trial in the row (T14)": Case(
+    "another trial in the row": Case(
         sql("UPDATE ml_training_runs SET optuna_trial_number = (optuna_trial_number + 1) & 3"),
         ("links_resolve_to_study_and_trial",),
         "optuna_trial_number is",
     ),
-    "another parameter in MLflow (T14)": Case(
+    "another parameter in MLflow": Case(
         sql("UPDATE mlflow.params SET value = '99' WHERE key = 'hp_max_depth'"),
         ("links_resolve_to_study_and_trial",),
         "hp_max_depth is 3 in the row, and 99 in MLflow",
@@ -420,13 +420,13 @@ CASES = {
         ("mlflow_has_the_run",),
         "MlflowException: Run with id=gone",
     ),
-    "another metric in the row (T4)": Case(
+    "another metric in the row": Case(
         sql("UPDATE ml_training_runs SET test_metrics = jsonb_set(test_metrics, '{roc_auc}', '0.5')"),
         ("model_reloads_with_the_same_metrics",),
         "roc_auc on test is 0.5 in ml_training_runs, and 0.9",
     ),
     "a model with another last byte": Case(
-        altered_model,
+        alter_model,
         ("model_reloads_with_the_same_metrics",),
         "the stored model cannot judge the test rows",
         ("model_uses_its_features",),
@@ -447,7 +447,7 @@ CASES = {
         ("training_run_row_is_complete",),
         "it names no version in ml_model_registry",
     ),
-    "a second look at the test rows": Case(
+    "a second access to the test rows": Case(
         sql(
             "INSERT INTO ml_test_looks (model_key, look, training_run_id, looked_by, reason) "
             "SELECT model_key, 2, training_run_id, 'ada', 'another threshold' FROM ml_test_looks"
@@ -470,12 +470,12 @@ CASES = {
         ("test_rows_are_enough",),
         "test rows (95 %: 0.71 to 0.98): too few to tell models apart that differ by less than 0.27",
     ),
-    "a criterion that is met by chance": Case(
+    "a criterion within the confidence interval": Case(
         interval(0.59, 0.65),
         ("test_rows_are_enough",),
         "and not with the 0.59 that chance could make of it",
     ),
-    "a better model before": Case(
+    "a better earlier model": Case(
         sql(
             "INSERT INTO ml_training_runs (spec_hash, experiment_id, run_name, algorithm, data_hash, training_samples, "
             "feature_names, test_metrics, status, started_at, completed_at) SELECT 'earlier', experiment_id, 'spring', "
@@ -495,7 +495,7 @@ CASES = {
         ("challenger_is_not_worse",),
         "the old model stays in use: it is worse",
     ),
-    "newer rows that drift": Case(
+    "recent rows that drift": Case(
         sql(
             "INSERT INTO ml_drift_reports (experiment_id, fingerprint, rows_seen, labelled_rows, drifted, reason) "
             "SELECT id, 'x', 99, 0, true, 'age has drifted' FROM ml_experiments"
@@ -509,12 +509,12 @@ CASES = {
         "is not in the memory: materialise hpo_pattern_memory again",
         ("values_are_finite",),
     ),
-    "a pattern of unknown size (T20)": Case(
+    "a pattern of unknown size": Case(
         sql("UPDATE ml_hpo_patterns SET n_samples = NULL"),
         ("pattern_is_stored_once_and_retrievable",),
         "is not found when its own problem is asked for",
     ),
-    "NaN as text in a pattern (T20)": Case(
+    "NaN as text in a pattern": Case(
         sql("UPDATE ml_hpo_patterns SET feature_types = jsonb_set(feature_types, '{numeric}', '\"NaN\"')"),
         ("values_are_finite",),
         "feature_types.numeric is 'NaN', not a finite number",
@@ -523,99 +523,98 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_exactly_the_promise_breaks_that_is_no_longer_true(made: Made, case: Case) -> None:
-    """T13, T14, T16, T21, T24: whatever is poisoned, the promise about it breaks and says what is wrong."""
-    case.poison(made)
-    found = made.verdicts()
-    assert {name for name, one in found.items() if one.outcome == "failed"} == set(case.broken)
-    assert {name for name, one in found.items() if one.outcome == "not evaluated"} == set(case.unseen)
-    assert case.words in found[case.broken[0]].why
+def test_only_the_checks_of_the_damaged_value_fail(made: Made, case: Case) -> None:
+    case.damage(made)
+    found = made.results()
+    assert {name for name, one in found.items() if one.outcome == "failed"} == set(case.failed)
+    assert {name for name, one in found.items() if one.outcome == "not evaluated"} == set(case.not_evaluated)
+    assert case.words in found[case.failed[0]].why
 
 
-def test_a_pattern_that_was_forgotten_on_purpose_breaks_no_promise(made: Made) -> None:
-    before = made.not_held()
+def test_a_pruned_pattern_fails_no_check(made: Made) -> None:
+    before = made.not_passed()
     made.execute("UPDATE ml_hpo_patterns SET created_at = now() - interval '1 year', times_used_as_warmstart = 0")
     assert len(made.project.pattern_maintenance.forget(dry_run=False)) == 1
-    assert made.not_held() == before
+    assert made.not_passed() == before
     assert (
-        "was forgotten on purpose: older than 90 days" in made.verdicts()["pattern_is_stored_once_and_retrievable"].why
+        "was forgotten on purpose: older than 90 days" in made.results()["pattern_is_stored_once_and_retrievable"].why
     )
 
 
-def test_an_experiment_that_does_not_search_keeps_its_promises_and_says_so(made: Made) -> None:
-    assert made.not_held("sugar") == {"success_criteria_are_met": "failed", "test_rows_are_enough": "failed"}
-    found = made.verdicts("sugar")
+def test_checks_of_an_experiment_without_a_search_say_that_it_has_none(made: Made) -> None:
+    assert made.not_passed("sugar") == {"success_criteria_are_met": "failed", "test_rows_are_enough": "failed"}
+    found = made.results("sugar")
     assert "too few to tell models apart" in found["test_rows_are_enough"].why
     assert found["success_criteria_are_met"].why.startswith("maximum_rmse (rmse <= 1): not met with 5")
     assert found["counts_add_up"].why == "the experiment does not search: it trains the defaults"
     assert found["classes_are_stratified"].why == "a regression has no classes"
 
 
-def test_a_search_that_was_complete_already_says_so_and_tries_nothing(made: Made) -> None:
+def test_a_complete_study_reports_it_and_runs_no_trial(made: Made) -> None:
     experiment = made.project.experiment("cells")
     rows = made.project.read(SearchRows, "validation_splits", "cells")
     start = made.project.read(remember.WarmStart, "warm_start", "cells")
-    said: list[str] = []
-    again = tune.tuned(made.project, experiment, rows, start, said.append)
+    messages: list[str] = []
+    again = tune.tuned(made.project, experiment, rows, start, messages.append)
     assert again.result is not None
     trials = again.result.n_trials
-    assert said == [f"{trials} of {trials} trials are from an earlier run; budget spent"]
+    assert messages == [f"{trials} of {trials} trials are from an earlier run; budget spent"]
 
 
-def test_rows_that_leave_the_order_of_time_are_found(made: Made) -> None:
-    swapped("train", "holdout", "sugar")(made)
-    found = made.verdicts("sugar")
+def test_rows_out_of_time_order_fail_the_check(made: Made) -> None:
+    swap("train", "holdout", "sugar")(made)
+    found = made.results("sugar")
     assert {name for name, one in found.items() if not one.passed} == {
         *("no_entity_in_two_splits", "time_is_in_order", "success_criteria_are_met", "test_rows_are_enough")
     }
     assert found["time_is_in_order"].why.startswith("train lasts until 2025-02-")
 
 
-def test_a_row_copied_into_a_second_role_is_found(made: Made) -> None:
-    """T24: the entity is named, with both roles."""
+def test_a_row_copied_into_a_second_split_fails_the_check(made: Made) -> None:
+    """The check names the entity and both splits."""
     row = pd.read_parquet(made.file("validation_splits", "test.parquet"))[:1]
     made.edit_rows("validation_splits", "holdout.parquet", lambda rows: pd.concat([rows, row]))
-    found = made.verdicts()
+    found = made.results()
     assert {name for name, one in found.items() if not one.passed} == {
         *("shares_are_within_two_points", "no_entity_in_two_splits")
     }
     assert "in holdout and test" in found["no_entity_in_two_splits"].why
 
 
-def test_the_best_value_is_reproduced_without_opening_the_test_rows(made: Made) -> None:
-    for role in ("test", "holdout"):
-        made.file("validation_splits", f"{role}.parquet").unlink()
-    found = made.verdicts()["best_value_is_reproducible_from_train_and_validation"]
+def test_the_best_value_is_reproduced_without_reading_the_test_rows(made: Made) -> None:
+    for name in ("test", "holdout"):
+        made.file("validation_splits", f"{name}.parquet").unlink()
+    found = made.results()["best_value_is_reproducible_from_train_and_validation"]
     assert found.passed
     assert found.facts["again"] == pytest.approx(found.facts["best_value"], abs=1e-9)
 
 
-def test_what_is_not_there_yet_is_neither_kept_nor_broken(made: Made) -> None:
+def test_checks_of_a_missing_value_are_not_evaluated(made: Made) -> None:
     shutil.rmtree(made.project.asset_folder("trained_model", "cells"))
-    found = made.verdicts()
-    assert {name for name, one in found.items() if not one.passed} == set(MODEL_UNSEEN)
-    assert {found[name].outcome for name in MODEL_UNSEEN} == {"not evaluated"}
+    found = made.results()
+    assert {name for name, one in found.items() if not one.passed} == set(MODEL_NOT_EVALUATED)
+    assert {found[name].outcome for name in MODEL_NOT_EVALUATED} == {"not evaluated"}
     assert found["training_contract_is_valid"].why == "trained_model of cells is not there yet: materialise it first"
     assert experiments_with(made.project, "trained_model") == ["sugar"]
 
 
-def test_a_model_without_mlflow_is_a_warning_and_its_links_still_hold(made: Made) -> None:
-    away = replace(made.project.settings, mlflow_tracking_uri="http://127.0.0.1:9")
-    found = Made(replace(made.project, settings=away)).verdicts()
-    of_mlflow = {"mlflow_has_the_run", "mlflow_alias_points_to_the_champion"}
-    assert {name for name, one in found.items() if not one.passed} == of_mlflow
+def test_without_mlflow_only_the_checks_of_mlflow_fail(made: Made) -> None:
+    unreachable = replace(made.project.settings, mlflow_tracking_uri="http://127.0.0.1:9")
+    found = Made(replace(made.project, settings=unreachable)).results()
+    mlflow_checks = {"mlflow_has_the_run", "mlflow_alias_points_to_the_champion"}
+    assert {name for name, one in found.items() if not one.passed} == mlflow_checks
     assert "TrackingUnreachable: no MLflow server answers" in found["mlflow_has_the_run"].why
     assert "not followed into MLflow" in found["links_resolve_to_study_and_trial"].why
 
 
-def test_every_asset_has_one_promise_that_answers_for_its_file() -> None:
-    answering = [one.asset for one in CHECKS if one.answers_for_the_file]
-    assert sorted(answering) == sorted({one.asset for one in CHECKS})
+def test_every_asset_has_one_check_that_its_file_is_readable() -> None:
+    assets = [one.asset for one in CHECKS if one.answers_for_the_file]
+    assert sorted(assets) == sorted({one.asset for one in CHECKS})
     assert len({(one.asset, one.name) for one in CHECKS}) == len(CHECKS)
 
 
 @pytest.mark.parametrize("asset", sorted({one.asset for one in CHECKS}))
-def test_a_value_that_is_half_written_breaks_the_promise_that_answers_for_it(made: Made, asset: str) -> None:
+def test_a_truncated_file_fails_only_the_check_that_it_is_readable(made: Made, asset: str) -> None:
     made.file(asset).write_text('{"hpo_compl')
     found = [(one, evaluated(one, made.project, "cells")) for one in CHECKS if one.asset == asset]
     assert {one.name: check_result.outcome for one, check_result in found} == {

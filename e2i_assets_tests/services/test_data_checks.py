@@ -1,4 +1,4 @@
-"""What is promised of rows and their split, poisoned in what is stored: exactly the promise about it must break."""
+"""The checks of rows and their splits: each damaged value fails only the checks of that value."""
 
 import json
 import os
@@ -49,7 +49,7 @@ class CheckedProject:
     project: Project
 
     def make(self, frame: pd.DataFrame, **changes: Any) -> Experiment:
-        """Do what the first two assets do."""
+        """Run the steps of the first two assets."""
         frame.to_csv(self.project.settings.root / "rows.csv", index=False)
         raw: dict[str, Any] = {
             "name": NAME,
@@ -70,12 +70,12 @@ class CheckedProject:
         asset_values.write(split, self.project.asset_folder("validation_splits", NAME))
         return experiment
 
-    def verdicts(self) -> dict[str, CheckResult]:
+    def results(self) -> dict[str, CheckResult]:
         own = [one for one in CHECKS if one.asset in ("dataset", "validation_splits")]
         return {one.name: evaluated(one, self.project, NAME) for one in own}
 
-    def broken(self) -> dict[str, str]:
-        return {name: one.why for name, one in self.verdicts().items() if one.outcome == "failed"}
+    def failed(self) -> dict[str, str]:
+        return {name: one.why for name, one in self.results().items() if one.outcome == "failed"}
 
     def edit_rows(self, asset: str, names: tuple[str, ...], change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
         for name in names:
@@ -86,12 +86,12 @@ class CheckedProject:
     def schema(self) -> Path:
         return data_gates.schema_file(self.project.settings, NAME)
 
-    def roles(self) -> dict[str, str]:
-        tables = {role: self._table(role) for role in ("train", "validation", "test", "holdout")}
-        return {str(visit): role for role, table in tables.items() for visit in table["income"]}
+    def splits(self) -> dict[str, str]:
+        tables = {split_name: self._table(split_name) for split_name in ("train", "validation", "test", "holdout")}
+        return {str(visit): split_name for split_name, table in tables.items() for visit in table["income"]}
 
-    def _table(self, role: str) -> pd.DataFrame:
-        return pd.read_parquet(self.project.asset_folder("validation_splits", NAME) / f"{role}.parquet")
+    def _table(self, split_name: str) -> pd.DataFrame:
+        return pd.read_parquet(self.project.asset_folder("validation_splits", NAME) / f"{split_name}.parquet")
 
 
 @pytest.fixture
@@ -99,11 +99,11 @@ def project(tables: Database, tmp_path: Path) -> CheckedProject:
     return CheckedProject(Project(Settings(root=tmp_path, state=tmp_path / "state"), tables))
 
 
-def test_all_checks_of_honest_rows_hold_and_the_search_for_leakage_is_on_record(project: CheckedProject) -> None:
+def test_all_checks_of_valid_rows_pass_and_the_leakage_audit_is_recorded(project: CheckedProject) -> None:
     project.make(rows())
-    verdicts = project.verdicts()
-    assert {name: one.why for name, one in verdicts.items() if not one.passed} == {}
-    assert verdicts["rows_match_the_schema_file"].why == "all 2000 rows keep experiments/schemas/visits.yaml"
+    results = project.results()
+    assert {name: one.why for name, one in results.items() if not one.passed} == {}
+    assert results["rows_match_the_schema_file"].why == "all 2000 rows keep experiments/schemas/visits.yaml"
     facts = project.project.read(SplitFacts, "validation_splits", NAME)
     experiment_id = project.project.experiments.id_of(NAME)
     lines = project.project.leakage_audit.of_split(experiment_id, facts.split_hash)
@@ -119,19 +119,19 @@ def lag(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(age=frame["age"].fillna(3))
 
 
-def given_away(frame: pd.DataFrame) -> pd.DataFrame:
+def reveal_target(frame: pd.DataFrame) -> pd.DataFrame:
     right = np.random.default_rng(1).random(len(frame)) > 0.002
     return frame.assign(age=np.where((frame["outcome"] == "yes") == right, 70, 20))
 
 
-POISONED_SPLITS = {
+DAMAGED_SPLITS = {
     "a feature reveals the target": (
         ("train", "validation"),
-        given_away,
+        reveal_target,
         "no_feature_reveals_the_target",
         "columns: 'age' reveals the target: alone it reaches ROC AUC ",
     ),
-    "rows of train also in validation (T24)": (
+    "rows of train also in validation": (
         ("validation",),
         None,
         "no_duplicate_rows_across_splits",
@@ -140,47 +140,47 @@ POISONED_SPLITS = {
 }
 
 
-@pytest.mark.parametrize("case", POISONED_SPLITS.values(), ids=POISONED_SPLITS.keys())
-def test_a_poisoned_split_breaks_the_promise_that_blocks(project: CheckedProject, case: Any) -> None:
+@pytest.mark.parametrize("case", DAMAGED_SPLITS.values(), ids=DAMAGED_SPLITS.keys())
+def test_a_damaged_split_fails_a_blocking_check(project: CheckedProject, case: Any) -> None:
     """T24: it blocks, and says which, how many, and examples; `e2i check` leaves with 1."""
     project.make(rows())
-    roles, change, check_spec, words = case
+    splits, change, check_spec, words = case
     train = pd.read_parquet(project.project.asset_folder("validation_splits", NAME) / "train.parquet")
-    project.edit_rows("validation_splits", roles, change or (lambda table: train[: len(table)]))
-    broken = project.broken()
-    assert words in broken[check_spec]
-    assert {one.name for one in CHECKS if one.name in broken and one.blocking} == {
+    project.edit_rows("validation_splits", splits, change or (lambda table: train[: len(table)]))
+    failed = project.failed()
+    assert words in failed[check_spec]
+    assert {one.name for one in CHECKS if one.name in failed and one.blocking} == {
         check_spec,
         "no_entity_in_two_splits",
     }
     assert exit_code(found(project.project, [NAME])) == 1
 
 
-def test_the_target_of_the_row_before_breaks_the_promise(project: CheckedProject) -> None:
+def test_a_feature_equal_to_the_previous_target_fails_the_check(project: CheckedProject) -> None:
     project.make(rows())
     project.edit_rows("dataset", ("table",), lag)
     words = "columns: 'age' goes with the target 1 row before it in the order of person (in 100.0% of 1500 rows"
-    assert words in project.broken()["no_feature_is_the_target_of_another_row"]
+    assert words in project.failed()["no_feature_is_the_target_of_another_row"]
 
 
-def test_what_is_found_is_on_record_and_what_is_accepted_is_not_found(project: CheckedProject) -> None:
-    leaky = given_away(rows())
+def test_leakage_findings_are_recorded_and_accepted_columns_are_not_findings(project: CheckedProject) -> None:
+    leaky = reveal_target(rows())
     project.make(leaky)
-    broken = project.broken()
-    assert set(broken) == {"no_feature_reveals_the_target", "leakage_audit_is_recorded"}
-    assert "one_feature_model: columns: 'age' reveals the target" in broken["leakage_audit_is_recorded"]
+    failed = project.broken()
+    assert set(failed) == {"no_feature_reveals_the_target", "leakage_audit_is_recorded"}
+    assert "one_feature_model: columns: 'age' reveals the target" in failed["leakage_audit_is_recorded"]
     project.make(leaky, leakage={"accepted": {"age": "asked at the door"}})
-    assert project.broken() == {}
+    assert project.failed() == {}
 
 
-def test_a_line_that_is_gone_from_the_record_breaks_the_promise(project: CheckedProject) -> None:
+def test_a_missing_row_of_the_leakage_audit_fails_the_check(project: CheckedProject) -> None:
     project.make(rows())
     with project.project.database.begin() as connection:
         connection.exec_driver_sql("DELETE FROM ml_leakage_audit WHERE check_type = 'copied_rows'")
-    assert project.broken() == {"leakage_audit_is_recorded": "copied_rows is not in ml_leakage_audit"}
+    assert project.failed() == {"leakage_audit_is_recorded": "copied_rows is not in ml_leakage_audit"}
 
 
-def test_a_split_that_is_refused_is_on_record(project: CheckedProject) -> None:
+def test_a_refused_split_is_recorded_in_the_leakage_audit(project: CheckedProject) -> None:
     """T24: a person torn by the column that says the roles."""
     frame = rows()
     frame["fold"] = np.random.default_rng(0).choice(
@@ -195,7 +195,7 @@ def test_a_split_that_is_refused_is_on_record(project: CheckedProject) -> None:
     assert "entities are in both train and validation, for example p" in details
 
 
-def test_the_schema_file_is_inferred_once_and_then_the_users(project: CheckedProject) -> None:
+def test_the_schema_file_is_inferred_once_and_then_kept(project: CheckedProject) -> None:
     project.make(rows())
     text = project.schema.read_text()
     assert "# What the rows of visits must look like" in text
@@ -205,17 +205,17 @@ def test_the_schema_file_is_inferred_once_and_then_the_users(project: CheckedPro
     )
     edited = project.schema.read_text()
     assert edited.count("less_than: 60") == 1
-    broken = project.broken()
-    assert set(broken) == {"rows_match_the_schema_file"}
-    assert "age breaks less_than(60.0) in " in broken["rows_match_the_schema_file"]
-    assert "plan breaks isin(['basic', 'family']) in " in broken["rows_match_the_schema_file"]
-    assert "(visit " in broken["rows_match_the_schema_file"]
-    assert " has premium" in broken["rows_match_the_schema_file"]
+    failed = project.failed()
+    assert set(failed) == {"rows_match_the_schema_file"}
+    assert "age breaks less_than(60.0) in " in failed["rows_match_the_schema_file"]
+    assert "plan breaks isin(['basic', 'family']) in " in failed["rows_match_the_schema_file"]
+    assert "(visit " in failed["rows_match_the_schema_file"]
+    assert " has premium" in failed["rows_match_the_schema_file"]
     project.make(rows())
     assert project.schema.read_text() == edited
 
 
-SPOILT: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
+DAMAGED_ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "a missing cell": (
         lambda frame: frame.assign(age=frame["age"].where(frame["visit"] != 7)),
         "age breaks not_nullable in 1 rows: row 7 (visit 7) has nan",
@@ -243,28 +243,28 @@ SPOILT: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "words"), SPOILT.values(), ids=SPOILT.keys())
-def test_later_rows_are_held_to_the_schema_file(
+@pytest.mark.parametrize(("change", "words"), DAMAGED_ROWS.values(), ids=DAMAGED_ROWS.keys())
+def test_later_rows_are_checked_against_the_schema_file(
     project: CheckedProject, change: Callable[[pd.DataFrame], pd.DataFrame], words: str
 ) -> None:
     project.make(rows())
     project.make(change(rows()))
-    broken = project.broken()
-    assert words in broken["rows_match_the_schema_file"]
+    failed = project.failed()
+    assert words in failed["rows_match_the_schema_file"]
     assert exit_code(found(project.project, [NAME])) == 1
 
 
-def test_what_the_experiment_itself_drops_is_not_missed(project: CheckedProject) -> None:
+def test_a_column_that_the_experiment_drops_may_be_missing(project: CheckedProject) -> None:
     project.make(rows())
     project.make(rows(), columns={"group": "person", "id": ["visit"], "drop": ["day", "age"]})
-    assert project.broken() == {}
+    assert project.failed() == {}
 
 
 @pytest.mark.parametrize("text", ["columns: [", "columns: {age: {dtype: nonsense}}", "hello", "{}"])
-def test_a_file_that_is_no_schema_breaks_the_promise(project: CheckedProject, text: str) -> None:
+def test_an_invalid_schema_file_fails_the_check(project: CheckedProject, text: str) -> None:
     project.make(rows())
     project.schema.write_text(text)
-    assert project.broken()["rows_match_the_schema_file"].startswith("experiments/schemas/visits.yaml ")
+    assert project.failed()["rows_match_the_schema_file"].startswith("experiments/schemas/visits.yaml ")
 
 
 SCORES = dict.fromkeys(("completeness", "validity", "consistency", "uniqueness", "timeliness"), 0.9)
@@ -291,46 +291,46 @@ GOOD = {
         (None, "blocked: quality_report: 'qc.json' is not a file in "),
     ],
 )
-def test_a_quality_report_of_the_user_decides_instead_of_ours(
+def test_a_quality_report_of_the_user_replaces_the_computed_one(
     project: CheckedProject, change: dict[str, Any] | None, why: str
 ) -> None:
-    """T23: status, blocking issues and score, and T25: what it declares is counted."""
+    """The report of the user decides the status, the blocking issues and the score, and its counts are used."""
     if change is not None:
         (project.project.settings.root / "qc.json").write_text(json.dumps(GOOD | change))
     project.make(rows(), quality_report="qc.json")
-    check_result = project.verdicts()["quality_gate_passes"]
+    check_result = project.results()["quality_gate_passes"]
     assert check_result.why.startswith(why)
     assert check_result.passed == (change == {})
 
 
-def test_rows_keep_their_roles_through_the_database(project: CheckedProject) -> None:
+def test_stored_assignments_keep_rows_in_their_splits(project: CheckedProject) -> None:
     """Taken away, brought back, corrected, and with more rows of other persons: nobody moves."""
     frame = rows()
-    frame["income"] = np.arange(ROWS) * 1.0  # one of its own for each row, to know it by
+    frame["income"] = np.arange(ROWS) * 1.0  # unique, to identify each row
     project.make(frame)
-    first = project.roles()
+    first = project.splits()
     project.make(frame[: ROWS // 2])
     corrected = frame.assign(outcome=frame["outcome"].map({"yes": "no", "no": "yes"}))
     more = corrected.assign(person="q" + frame["person"], visit=frame["visit"] + ROWS, income=frame["income"] + ROWS)
     project.make(pd.concat([corrected, more], ignore_index=True))
-    later = project.roles()
+    later = project.splits()
     assert {visit: later[visit] for visit in first} == first
 
 
-def test_periods_stay_when_later_rows_arrive(project: CheckedProject) -> None:
+def test_time_boundaries_stay_when_later_rows_arrive(project: CheckedProject) -> None:
     frame = rows()
     frame["income"] = np.arange(ROWS) * 1.0
     changes: dict[str, Any] = {"columns": {"time": "day", "drop": ["person", "visit"]}, "split": {"gap": 7}}
     project.make(frame[:1500], **changes)
-    first = project.roles()
+    first = project.splits()
     facts: SplitFacts = project.project.read(SplitFacts, "validation_splits", NAME)
-    assert facts.why_left_out == {"in the gap between two roles": 42}
+    assert facts.why_left_out == {"in the gap between two splits": 42}
     project.make(frame, **changes)
-    assert project.roles() == first
+    assert project.splits() == first
     facts = project.project.read(SplitFacts, "validation_splits", NAME)
-    assert facts.why_left_out == {"in the gap between two roles": 42, "after the end of the split": 500}
-    assert project.verdicts()["few_rows_are_unassigned"].why.startswith("542 of 2000 rows have no role: ")
+    assert facts.why_left_out == {"in the gap between two splits": 42, "after the end of the split": 500}
+    assert project.results()["few_rows_are_unassigned"].why.startswith("542 of 2000 rows have no role: ")
     project.make(frame[::-1], **changes)
-    assert project.roles() == first
+    assert project.splits() == first
     project.make(frame, **{**changes, "split": {"gap": 7, "seed": 43}})
-    assert project.roles() != first
+    assert project.splits() != first

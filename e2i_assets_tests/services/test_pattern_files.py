@@ -1,4 +1,4 @@
-"""The memory in a file, from one PostgreSQL to another."""
+"""Export and import of the pattern memory as a file, between two PostgreSQL databases."""
 
 import gzip
 import json
@@ -22,7 +22,7 @@ from e2i_assets.services.memory_files.pattern_files import (
 
 
 def full(examples: Any, number: int = 0, **changes: Any) -> Any:
-    """A pattern in which every field says something."""
+    """Return a pattern with a value in every field."""
     given = {
         "n_classes": 2,
         "feature_types": {"numeric": 0.5, "categorical": 0.5},
@@ -37,7 +37,7 @@ def full(examples: Any, number: int = 0, **changes: Any) -> Any:
     return examples.pattern(**given | changes)
 
 
-def kept(database: Database) -> dict[str, StoredPattern]:
+def patterns_in(database: Database) -> dict[str, StoredPattern]:
     return {one.pattern_id: one for one in PatternRepository(database).list()}
 
 
@@ -47,7 +47,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def exported(tables: Database, examples: Any, tmp_path: Path) -> Path:
-    """A file of two patterns, after which the memory is as good as empty."""
+    """Export two patterns to a file, and empty the memory."""
     ids = [PatternRepository(tables).store(full(examples, number, spec_hash=f"s{number}")) for number in range(2)]
     write_patterns(tables, tmp_path / "memory.jsonl")
     with tables.begin() as connection:
@@ -57,7 +57,7 @@ def exported(tables: Database, examples: Any, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["memory.jsonl", "memory.jsonl.gz"])
-def test_patterns_arrive_in_another_database_as_they_were_with_their_ids(
+def test_an_import_restores_patterns_unchanged_with_their_ids(
     database: Database, other_database: Database, examples_of: Callable[[Database], Any], tmp_path: Path, name: str
 ) -> None:
     examples = examples_of(database)
@@ -67,32 +67,32 @@ def test_patterns_arrive_in_another_database_as_they_were_with_their_ids(
     assert write_patterns(database, tmp_path / name) == 451
     assert (tmp_path / name).read_bytes().startswith(b"\x1f\x8b") is name.endswith(".gz")
     assert read_patterns(other_database, tmp_path / name, "import:north") == (451, 451)
-    there, here = kept(other_database), kept(database)
+    there, here = patterns_in(other_database), patterns_in(database)
     assert len(there) == 451
     for pattern_id, pattern in there.items():
         arrived = replace(pattern, created_at=here[pattern_id].created_at)
         assert arrived == replace(here[pattern_id], source="import:north")
     assert read_patterns(other_database, tmp_path / name, "import:again") == (0, 451)
-    assert kept(other_database) == there
+    assert patterns_in(other_database) == there
 
 
-def test_what_is_known_stays_as_it_is(tables: Database, examples: Any, tmp_path: Path) -> None:
+def test_an_import_does_not_change_known_patterns(tables: Database, examples: Any, tmp_path: Path) -> None:
     pattern_id = PatternRepository(tables).store(full(examples))
-    before = kept(tables)
+    before = patterns_in(tables)
     write_patterns(tables, tmp_path / "memory.jsonl")
     assert read_patterns(tables, tmp_path / "memory.jsonl", "import:north") == (0, 1)
-    assert kept(tables) == before
+    assert patterns_in(tables) == before
     assert before[pattern_id].source == "study"
 
 
-def test_the_same_patterns_make_the_same_file(tables: Database, examples: Any, tmp_path: Path) -> None:
+def test_equal_patterns_are_exported_to_equal_files(tables: Database, examples: Any, tmp_path: Path) -> None:
     add_all(tables, [full(examples) for _ in range(3)])
     for name in ("one.gz", "two.gz"):
         write_patterns(tables, tmp_path / name)
     assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
 
 
-def test_a_file_that_is_there_is_replaced_only_when_told(tables: Database, tmp_path: Path) -> None:
+def test_an_export_replaces_a_file_only_with_force(tables: Database, tmp_path: Path) -> None:
     path = tmp_path / "memory.jsonl"
     path.write_text("mine")
     with pytest.raises(PatternFileUnusable, match=r"exists already.*--force"):
@@ -103,7 +103,7 @@ def test_a_file_that_is_there_is_replaced_only_when_told(tables: Database, tmp_p
     assert [one.name for one in tmp_path.iterdir()] == ["memory.jsonl"]
 
 
-def test_a_place_that_cannot_be_written_is_named(tables: Database, tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_an_error_that_names_it(tables: Database, tmp_path: Path) -> None:
     with pytest.raises(PatternFileUnusable, match=r"nowhere/memory\.jsonl cannot be written: No such file"):
         write_patterns(tables, tmp_path / "nowhere" / "memory.jsonl")
 
@@ -133,25 +133,25 @@ def test_a_place_that_cannot_be_written_is_named(tables: Database, tmp_path: Pat
         ({"study_name": "a\x00b"}, "is a character that PostgreSQL cannot store"),
     ],
 )
-def test_a_wrong_line_is_named_with_its_number_and_nothing_is_taken(
+def test_an_invalid_line_is_reported_with_its_number_and_nothing_is_imported(
     tables: Database, exported: Path, change: dict[str, Any], complaint: str
 ) -> None:
     first, second = lines(exported)
     exported.write_text(json.dumps(first) + "\n" + json.dumps(second | change) + "\n")
     with pytest.raises(PatternFileInvalid, match=complaint):
         read_patterns(tables, exported, "import:north")
-    assert kept(tables) == {}
+    assert patterns_in(tables) == {}
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "3", '{"best_value": 1e999}', "[" * 100_000])
-def test_a_line_that_is_no_pattern_is_named(tables: Database, exported: Path, text: str) -> None:
+def test_a_line_that_is_not_a_pattern_is_reported(tables: Database, exported: Path, text: str) -> None:
     exported.write_text(exported.read_text() + "\n" + text + "\n")
     with pytest.raises(PatternFileInvalid, match=r"memory\.jsonl \(nothing was imported\):\n  - line 4, "):
         read_patterns(tables, exported, "import:north")
-    assert kept(tables) == {}
+    assert patterns_in(tables) == {}
 
 
-def test_mistakes_of_all_lines_are_told_at_once_until_they_are_many(tables: Database, exported: Path) -> None:
+def test_the_errors_of_all_lines_are_reported_together_up_to_a_limit(tables: Database, exported: Path) -> None:
     wrong = lines(exported)[0] | {"best_value": None, "n_trials": -1}
     exported.write_text((json.dumps(wrong) + "\n") * 3)
     with pytest.raises(PatternFileInvalid) as raised:
@@ -163,7 +163,7 @@ def test_mistakes_of_all_lines_are_told_at_once_until_they_are_many(tables: Data
     assert str(raised.value).count("\n") == 20
 
 
-def test_a_file_that_is_none_is_refused(tables: Database, exported: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_export_is_refused(tables: Database, exported: Path, tmp_path: Path) -> None:
     with pytest.raises(PatternFileUnusable, match="does not exist"):
         read_patterns(tables, tmp_path / "nowhere.jsonl", "import:north")
     whole = gzip.compress(exported.read_bytes())
@@ -173,10 +173,10 @@ def test_a_file_that_is_none_is_refused(tables: Database, exported: Path, tmp_pa
             read_patterns(tables, exported, "import:north")
     with pytest.raises(PatternFileUnusable, match="damaged or not a pattern file"):
         read_patterns(tables, tmp_path, "import:north")
-    assert kept(tables) == {}
+    assert patterns_in(tables) == {}
 
 
-def test_every_field_of_a_pattern_is_in_the_file(tables: Database, examples: Any, tmp_path: Path) -> None:
+def test_every_field_of_a_pattern_is_exported(tables: Database, examples: Any, tmp_path: Path) -> None:
     pattern = full(examples)
     PatternRepository(tables).store(pattern)
     write_patterns(tables, tmp_path / "memory.jsonl")

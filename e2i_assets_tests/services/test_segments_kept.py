@@ -1,4 +1,4 @@
-"""Segments from the experiment file to the tables: which columns they may be, and that new ones are made up for."""
+"""Segments from the experiment file to the tables: the allowed columns, and segments that are added later."""
 
 from pathlib import Path
 
@@ -30,8 +30,8 @@ def columns(project: Project) -> set[str]:
     return {one.column_name for one in segments_of(project.database, run.id)}
 
 
-def test_a_segment_that_is_named_later_is_made_up_for(finished: Project) -> None:
-    """The rows are the same and so is the study: only the training is missing something."""
+def test_a_segment_added_later_is_computed_for_the_same_study(finished: Project) -> None:
+    """The rows and the study stay the same: only the training is repeated."""
     assert is_complete(finished, finished.experiment("plain"))
     assert columns(finished) == set()
     by_site = f"{PLAIN}segments: [site]\n"
@@ -41,12 +41,12 @@ def test_a_segment_that_is_named_later_is_made_up_for(finished: Project) -> None
     assert is_complete(finished, finished.experiment("plain"))
 
 
-def test_the_target_is_no_segment(project: Project) -> None:
+def test_the_target_is_refused_as_a_segment(project: Project) -> None:
     with pytest.raises(ExperimentInvalid, match="segments: 'target' is the target"):
         registered(project, f"{PLAIN}segments: [target]\n")
 
 
-def test_a_column_that_is_not_there_or_has_a_value_for_every_row_is_no_segment(project: Project) -> None:
+def test_a_missing_or_unique_column_is_refused_as_a_segment(project: Project) -> None:
     with pytest.raises(DataInvalid, match="segments: 'size' is not a column of the data"):
         made(project, BY_SIZE)
     with pytest.raises(DataInvalid, match=r"segments: 'mean area' has 539 values: a segment column has at most 50"):

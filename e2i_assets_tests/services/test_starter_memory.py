@@ -1,4 +1,4 @@
-"""The starter memory: in once, marked, and out for good when somebody takes it out."""
+"""The starter memory: it is loaded once and marked, and stays removed after the user removes it."""
 
 import gzip
 import math
@@ -25,7 +25,7 @@ def by_source(tables: Database) -> dict[str, int]:
     return {source: sources.count(source) for source in sources}
 
 
-def test_it_is_loaded_once_and_marked(tables: Database, examples: Any) -> None:
+def test_the_starter_memory_is_loaded_once_and_marked(tables: Database, examples: Any) -> None:
     PatternRepository(tables).store(examples.pattern())
     patterns = [examples.pattern() for _ in range(3)]
     store = StarterPatternRepository(tables)
@@ -37,7 +37,7 @@ def test_it_is_loaded_once_and_marked(tables: Database, examples: Any) -> None:
     assert (last.starter_hash, last.n_patterns, last.removed_at) == ("first", 3, None)
 
 
-def test_removed_it_stays_removed_also_when_a_newer_one_ships(tables: Database, examples: Any) -> None:
+def test_a_removed_starter_memory_stays_removed_with_a_newer_version(tables: Database, examples: Any) -> None:
     PatternRepository(tables).store(examples.pattern())
     store, patterns = StarterPatternRepository(tables), [examples.pattern() for _ in range(3)]
     store.load("first", lambda: patterns)
@@ -47,15 +47,15 @@ def test_removed_it_stays_removed_also_when_a_newer_one_ships(tables: Database, 
         assert store.load(starter_hash, lambda: pytest.fail("nobody wants it")) is None
     assert store.load("first", lambda: patterns, again=True) == 3
     assert by_source(tables) == {"study": 1, "starter": 3}
-    assert store.load("second", lambda: patterns) == 3  # wanted again: newer ones come of themselves
+    assert store.load("second", lambda: patterns) == 3  # after an explicit load, newer versions are loaded again
 
 
-def test_removing_what_was_never_loaded_keeps_it_out(tables: Database) -> None:
+def test_a_starter_memory_removed_before_loading_is_never_loaded(tables: Database) -> None:
     assert StarterPatternRepository(tables).remove() == 0
     assert StarterPatternRepository(tables).load("first", lambda: pytest.fail("nobody wants it")) is None
 
 
-def test_a_newer_one_takes_its_place_and_what_its_patterns_have_earned_is_kept(
+def test_a_newer_starter_memory_replaces_the_old_one_and_keeps_trust(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
     store, dropped, stays = StarterPatternRepository(tables), examples.pattern(), examples.pattern()
@@ -63,22 +63,22 @@ def test_a_newer_one_takes_its_place_and_what_its_patterns_have_earned_is_kept(
     pattern_id = next(one.pattern_id for one in PatternRepository(tables).list() if one.spec_hash == stays.spec_hash)
     PatternRepository(tables).record_use(pattern_id, examples.finished_study()[0], 0, 0.9, -0.2)
     store.load("second", lambda: [replace(stays, best_value=0.9), examples.pattern()])
-    kept = {one.spec_hash: one for one in PatternRepository(tables).list()}
-    assert len(kept) == 2
-    assert (kept[stays.spec_hash].best_value, kept[stays.spec_hash].trust) == (0.9, 0.5)
+    stored = {one.spec_hash: one for one in PatternRepository(tables).list()}
+    assert len(stored) == 2
+    assert (stored[stays.spec_hash].best_value, stored[stays.spec_hash].trust) == (0.9, 0.5)
     assert execute("SELECT count(*) FROM procedural_memories") == 2
 
 
-def test_a_study_of_ones_own_is_never_replaced_by_it(tables: Database, examples: Any) -> None:
+def test_the_starter_memory_never_replaces_the_pattern_of_a_study(tables: Database, examples: Any) -> None:
     own = examples.pattern(best_value=0.5)
     PatternRepository(tables).store(own)
     StarterPatternRepository(tables).load("first", lambda: [replace(own, best_value=0.9)])
-    (kept,) = PatternRepository(tables).list()
-    assert (kept.best_value, kept.source) == (0.5, "study")
+    (stored,) = PatternRepository(tables).list()
+    assert (stored.best_value, stored.source) == (0.5, "study")
     assert StarterPatternRepository(tables).remove() == 0
 
 
-def test_what_ships_is_loaded_with_a_pattern_for_each_metric_and_found_by_what_a_problem_looks_like(
+def test_the_shipped_starter_memory_has_each_metric_and_is_found_by_similarity(
     tables: Database, execute: Callable[..., Any]
 ) -> None:
     count = load_starter(tables)
@@ -102,14 +102,14 @@ def test_what_ships_is_loaded_with_a_pattern_for_each_metric_and_found_by_what_a
     assert load_starter(tables) is None
 
 
-def test_nothing_of_the_experiments_that_ship_is_in_it() -> None:
-    """Or the first thing a person sees would be a memory of itself."""
+def test_the_starter_memory_has_no_pattern_of_a_shipped_experiment() -> None:
+    """Otherwise the first run of a shipped experiment would start from its own result."""
     studies = StarterFile.model_validate_json(gzip.decompress(starter_memory.SHIPPED.read_bytes())).studies
     assert studies
     assert not [one.table for one in studies if "rand" in one.table or "medexp" in one.table]
 
 
-def test_every_configuration_of_it_is_legal_in_its_space_and_every_number_is_one() -> None:
+def test_every_starter_configuration_is_finite_and_within_its_search_space() -> None:
     for row in shipped_rows(starter_memory.SHIPPED.read_bytes()):
         space = parse_space(row.search_space)
         for trial in row.trials:
@@ -117,7 +117,9 @@ def test_every_configuration_of_it_is_legal_in_its_space_and_every_number_is_one
             assert math.isfinite(trial["value"])
 
 
-def test_a_file_of_patterns_is_a_starter_memory(tables: Database, examples: Any, tmp_path: Path) -> None:
+def test_a_file_of_patterns_can_be_loaded_as_the_starter_memory(
+    tables: Database, examples: Any, tmp_path: Path
+) -> None:
     add_all(tables, [examples.pattern() for _ in range(3)])
     path = tmp_path / "starter.jsonl.gz"
     write_patterns(tables, path)
@@ -126,10 +128,10 @@ def test_a_file_of_patterns_is_a_starter_memory(tables: Database, examples: Any,
     assert load_starter(tables, path) == 3
     assert by_source(tables) == {"starter": 3}
     assert load_starter(tables, path) is None
-    assert load_starter(tables) is None  # what ships does not take the place of somebody's own choice
+    assert load_starter(tables) is None  # the shipped memory does not replace the choice of the user
 
 
-def test_a_file_that_is_none_says_so_and_leaves_what_is_there(
+def test_an_invalid_file_is_refused_and_the_starter_memory_stays(
     tables: Database, examples: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     StarterPatternRepository(tables).load("first", lambda: [examples.pattern()])

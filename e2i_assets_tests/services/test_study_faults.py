@@ -1,4 +1,4 @@
-"""One study on three machines of which one dies, one freezes and one is cut off: it ends with exactly its budget."""
+"""A study on three Dask workers, of which one is killed, one is frozen and one loses its connection."""
 
 import math
 import signal
@@ -33,20 +33,20 @@ _WORKER = sa.text("SELECT name FROM ml_hpo_workers WHERE process_id = :process_i
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What can be done to a process, and undone."""
+class Fault:
+    """A fault of a process that can be started and ended."""
 
     process: "subprocess.Popen[bytes]"
     begin: Callable[[], object]
     end: Callable[[], object]
 
 
-def frozen(process: "subprocess.Popen[bytes]") -> Trouble:
-    return Trouble(process, partial(process.send_signal, signal.SIGSTOP), partial(process.send_signal, signal.SIGCONT))
+def frozen(process: "subprocess.Popen[bytes]") -> Fault:
+    return Fault(process, partial(process.send_signal, signal.SIGSTOP), partial(process.send_signal, signal.SIGCONT))
 
 
-class Watched:
-    """A study that is searched in another thread, and what the database says of it meanwhile."""
+class RunningStudy:
+    """A study that runs in another thread, and its state in the database."""
 
     def __init__(self, study: Prepared) -> None:
         self.study = study
@@ -70,20 +70,20 @@ class Watched:
         with self.study.project.database.connect() as connection:
             return str(connection.execute(_WORKER, {"process_id": process.pid}).scalar_one())
 
-    def caught(self, troubles: "list[Trouble]") -> list[int]:
-        """Trouble each process in the middle of a trial, whichever comes to one first, and return which trials."""
+    def start_faults(self, faults: "list[Fault]") -> list[int]:
+        """Start each fault while its process runs a trial; return the numbers of these trials."""
         deadline, numbers = time.monotonic() + PATIENCE, []
-        waiting = list(troubles)
+        waiting = list(faults)
         while waiting:
             assert time.monotonic() < deadline, f"{len(waiting)} were never in a trial"
-            for trouble in [one for one in waiting if self.running(one.process) is not None]:
-                trouble.begin()
-                time.sleep(0.2)  # what was under way to the server has arrived
-                if (number := self.running(trouble.process)) is None:
-                    trouble.end()
+            for fault in [one for one in waiting if self.running(one.process) is not None]:
+                fault.begin()
+                time.sleep(0.2)  # statements already sent have reached the server
+                if (number := self.running(fault.process)) is None:
+                    fault.end()
                 else:
                     numbers.append(number)
-                    waiting.remove(trouble)
+                    waiting.remove(fault)
         return numbers
 
     def until(self, condition: Callable[[dict[int, TrialRow]], bool]) -> None:
@@ -95,40 +95,40 @@ class Watched:
 
 @pytest.mark.processes
 @pytest.mark.timeout(400)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # a trial keeps it as a note
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # the trial records it
 @pytest.mark.parametrize(
     ("budget", "lease", "cut_seconds"),
     [(40, 4.0, 6.0), pytest.param(400, 10.0, 30.0, marks=pytest.mark.drill)],
 )
-def test_a_killed_a_frozen_and_a_cut_off_worker_cost_no_trial_and_double_none(
+def test_a_killed_a_frozen_and_a_disconnected_worker_lose_and_repeat_no_trial(
     database: Database, tmp_path: Path, budget: int, lease: float, cut_seconds: float
 ) -> None:
     study = prepared(database, tmp_path, f"{{trials: {budget}, engine: dask, pruner: none}}", "LogisticRegression")
     with cluster(tmp_path) as dask, network(database.url) as way:
         back, dead = (dask.worker(name, database.url) for name in ("back", "dead"))
         cut_off = dask.worker("cut off", way.url)
-        watched = Watched(study.with_settings(dask_address=dask.address, lease_seconds=lease))
-        lost = watched.caught([frozen(back), frozen(dead), Trouble(cut_off, way.cut, way.mend)])
+        running = RunningStudy(study.with_settings(dask_address=dask.address, lease_seconds=lease))
+        lost = running.start_faults([frozen(back), frozen(dead), Fault(cut_off, way.cut, way.mend)])
         began = time.monotonic()
         dead.kill()
-        name = watched.name(back)
-        watched.until(lambda rows: all(rows[number].state == "FAIL" for number in lost))
+        name = running.name(back)
+        running.until(lambda rows: all(rows[number].state == "FAIL" for number in lost))
         back.send_signal(signal.SIGCONT)
-        watched.until(
+        running.until(
             lambda rows: any(
                 row.worker == name and row.state == "COMPLETE" and row.trial_number > max(lost) for row in rows.values()
             )
         )
         time.sleep(max(0.0, cut_seconds - (time.monotonic() - began)))
         way.restore()
-        result = watched.ended()
-        assert sorted(watched.study.told) == [row.trial_number for row in study.trials()], "each is told once"
+        result = running.ended()
+        assert sorted(running.study.told) == [row.trial_number for row in study.trials()], "each is told once"
         assert (back.poll(), cut_off.poll()) == (None, None), "who came back goes on"
-    assert_whole(study, result, budget, lost)
+    assert_complete(study, result, budget, lost)
 
 
-def assert_whole(study: Prepared, result: StudyResult, budget: int, lost: list[int]) -> None:
-    """Exactly the budget, each lost trial tried again once, nothing twice, and the best the best of these trials."""
+def assert_complete(study: Prepared, result: StudyResult, budget: int, lost: list[int]) -> None:
+    """Assert that the budget is met, each lost trial is retried once, and no point is repeated."""
     rows = study.trials()
     counted = [row for row in rows if row.error_type != "Interrupted"]
     assert (result.stop_reason, study.study.status) == ("budget spent", "completed")
@@ -141,13 +141,13 @@ def assert_whole(study: Prepared, result: StudyResult, budget: int, lost: list[i
     assert again == Counter(row.trial_number for row in rows if row.trial_number in interrupted and row.params)
     assert len({tuple(sorted(row.user_attrs["sampled"].items())) for row in counted}) == budget
     storage = optuna.storages.RDBStorage(study.project.database.url_for("optuna"))
-    there = optuna.load_study(study_name=study.study.study_name, storage=storage)
+    stored = optuna.load_study(study_name=study.study.study_name, storage=storage)
     storage.engine.dispose()
-    assert [(t.number, t.state.name, t.value) for t in there.trials] == [
+    assert [(t.number, t.state.name, t.value) for t in stored.trials] == [
         (r.trial_number, r.state, r.value) for r in rows
     ]
-    judged = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
-    values = {t.number: value_again(judged, t.params, t.fold_rounds) for t in result.trials if t.value is not None}
+    objective = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
+    values = {t.number: value_again(objective, t.params, t.fold_rounds) for t in result.trials if t.value is not None}
     assert values == {t.number: t.value for t in result.trials if t.value is not None}
     assert result.best is not None
     assert (result.best.value, study.study.best_value) == (max(values.values()), max(values.values()))

@@ -1,4 +1,4 @@
-"""A study killed again and again at random moments: nothing that was completed is lost, repeated or counted twice."""
+"""A study that is killed repeatedly at random moments: no completed trial is lost, repeated or counted twice."""
 
 import random
 import signal
@@ -21,14 +21,14 @@ MOST_TRIALS_OF_A_LIFE = 9
 LONGEST_MOMENT = 0.3  # longer than a trial takes
 
 
-UNDER_WAY = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
+ACTIVE_STATEMENTS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
 
 
-def nothing_under_way(database: Database) -> None:
-    """Wait until the server has done what a client asked for before he was killed: it may still be at it."""
+def wait_for_statements(database: Database) -> None:
+    """Wait until the server has finished the statements of the killed client."""
     deadline = time.monotonic() + 20
     with database.connect() as connection:
-        while connection.execute(sa.text(UNDER_WAY)).scalar_one() > 1:  # this question is one
+        while connection.execute(sa.text(ACTIVE_STATEMENTS)).scalar_one() > 1:  # this query itself is active
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
@@ -36,7 +36,7 @@ def nothing_under_way(database: Database) -> None:
 @pytest.mark.processes
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("kills", "budget"), [(3, 50), pytest.param(20, 120, marks=pytest.mark.drill)])
-def test_a_study_killed_at_random_moments_ends_like_one_that_was_never_killed(
+def test_a_study_killed_at_random_moments_ends_like_an_uninterrupted_one(
     database: Database, other_database: Database, tmp_path: Path, kills: int, budget: int
 ) -> None:
     seed = random.SystemRandom().randrange(2**32)
@@ -57,7 +57,7 @@ def test_a_study_killed_at_random_moments_ends_like_one_that_was_never_killed(
         program.kill()
         program.communicate()
         assert program.returncode == -signal.SIGKILL, "it was to be killed while it worked, and ended by itself"
-        nothing_under_way(database)
+        wait_for_statements(database)
         there = killed.trials() if StudyRepository(database).by_spec_hash(killed.identity) else []
         cut_short |= {trial.trial_number for trial in there if trial.state == "RUNNING"}
         after = finished(there)
@@ -76,25 +76,26 @@ def test_a_study_killed_at_random_moments_ends_like_one_that_was_never_killed(
     assert (study.n_completed, study.n_pruned, study.n_failed) == tuple(
         states[state] for state in ("COMPLETE", "PRUNED", "FAIL")
     )
-    # A second kill may have met the same configuration again: that one has failed, and counts.
+    # A second kill may interrupt the retry: that trial has failed, and counts.
     twice = [trial for trial in trials if trial.error_type == "InterruptedAgain"]
     assert states["FAIL"] == len(twice)
     assert set(states) <= {"COMPLETE", "PRUNED", "FAIL"}
     assert all(trial.origin == "retry" for trial in twice)
     assert [trial.trial_number for trial in trials] == list(range(len(trials)))
-    # A configuration is tried a second time only because its first process died, and then exactly once more.
+    # A configuration is retried only if its first process died, and exactly once.
     interrupted = [trial for trial in trials if trial.error_type == "Interrupted"]
     assert {trial.trial_number for trial in [*interrupted, *twice]} == cut_short
     assert len({point(trial) for trial in counted if trial not in twice}) == budget - len(twice)
     assert len({tuple(trial.params.items()) for trial in twice}) == len(twice), "some were killed before they drew"
     retries = Counter(trial.user_attrs["retry_of"] for trial in trials if trial.origin == "retry")
     assert retries == Counter(trial.trial_number for trial in interrupted if trial.params)
-    # Optuna's own tables say the same.
+    # Optuna's tables contain the same trials.
     storage = optuna.storages.RDBStorage(database.url_for("optuna"))
     theirs = optuna.load_study(study_name=study.study_name, storage=storage)
-    kept = [(trial.trial_number, trial.state, trial.value) for trial in trials]
+    expected = [(trial.trial_number, trial.state, trial.value) for trial in trials]
     assert [(trial.number, trial.state.name, trial.value) for trial in theirs.trials] == [
-        (number, state, value if state != "PRUNED" else theirs.trials[number].value) for number, state, value in kept
+        (number, state, value if state != "PRUNED" else theirs.trials[number].value)
+        for number, state, value in expected
     ]
 
     (tmp_path / "whole").mkdir()

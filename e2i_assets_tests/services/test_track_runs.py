@@ -1,4 +1,4 @@
-"""A training while MLflow is away, and what is made up for when it is back."""
+"""The MLflow run of a training, and its later synchronisation if MLflow was unavailable."""
 
 import os
 from collections.abc import Callable
@@ -41,8 +41,8 @@ def drawing(project: Project) -> Project:
 
 
 @pytest.fixture
-def away(project: Project) -> Project:
-    """The same project while its MLflow is not there."""
+def offline(project: Project) -> Project:
+    """The same project with an MLflow server that does not answer."""
     return Project(replace(project.settings, mlflow_tracking_uri=NOBODY), project.database)
 
 
@@ -51,13 +51,13 @@ def client(project: Project) -> MlflowClient:
     return mlflow_client(project.database.url_for("mlflow"))
 
 
-def identity(project: Project) -> str:
+def study_key(project: Project) -> str:
     hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", "plain")
     return str(hpo.hpo_spec_hash)
 
 
 def row(project: Project) -> StoredRun:
-    found = project.training_runs.by_spec_hash(identity(project))
+    found = project.training_runs.by_spec_hash(study_key(project))
     assert found is not None
     return found
 
@@ -67,10 +67,10 @@ def artifacts(client: MlflowClient, run_id: str | None) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_run_says_where_everything_came_from_and_how_the_search_went(
+def test_a_run_links_its_records_and_summarises_the_search(
     project: Project, drawing: Project, client: MlflowClient
 ) -> None:
-    """T14, T16, T30: every link, in both directions, and nothing that is not so."""
+    """The run has every link, in both directions, and no wrong value."""
     made(drawing, SEARCHED)
     stored = row(project)
     run = client.get_run(str(stored.mlflow_run_id))
@@ -85,10 +85,10 @@ def test_a_run_says_where_everything_came_from_and_how_the_search_went(
     }
     assert f"/runs/{stored.dagster_run_id}" in run.data.tags["mlflow.note.content"]
     assert {key for key in run.data.params if key.startswith("hp_")} == {f"hp_{key}" for key in stored.hyperparameters}
-    for role in ("train", "validation", "test"):
-        kept = getattr(stored, f"{role}_metrics")
-        assert kept
-        assert {name: run.data.metrics[f"{role}_{name}"] for name in kept} == kept
+    for split in ("train", "validation", "test"):
+        metrics = getattr(stored, f"{split}_metrics")
+        assert metrics
+        assert {name: run.data.metrics[f"{split}_{name}"] for name in metrics} == metrics
     assert run.data.metrics["success_criteria_met"] == 1.0
     (dataset,) = run.inputs.dataset_inputs
     assert stored.data_hash.startswith(dataset.dataset.digest)
@@ -103,7 +103,7 @@ def test_a_run_says_where_everything_came_from_and_how_the_search_went(
     assert not list(project.settings.outbox.rglob("*"))
 
 
-def test_logging_the_same_training_again_adds_no_point_to_its_curves(project: Project, client: MlflowClient) -> None:
+def test_logging_a_training_twice_adds_no_metric_steps(project: Project, client: MlflowClient) -> None:
     made(project, SEARCHED)
     before = client.get_metric_history(str(row(project).mlflow_run_id), "trial_seconds")
     made(project, SEARCHED)
@@ -111,10 +111,8 @@ def test_logging_the_same_training_again_adds_no_point_to_its_curves(project: Pr
     assert len(after) == len(before) == 4
 
 
-def test_two_experiments_that_ask_the_same_of_the_same_rows_have_a_study_and_a_model_each(
-    project: Project, client: MlflowClient
-) -> None:
-    """They shared a row, which said that the budget of the second was spent, and the second waited for ever."""
+def test_equal_experiments_have_separate_studies_and_models(project: Project, client: MlflowClient) -> None:
+    """With a shared row, the budget of the second counted as spent, and the second waited forever."""
     made(project, SEARCHED)
     made(project, SEARCHED.replace("name: plain", "name: twin"))
     with project.database.connect() as connection:
@@ -129,10 +127,10 @@ def test_two_experiments_that_ask_the_same_of_the_same_rows_have_a_study_and_a_m
     assert {"e2i_plain", "e2i_twin"} <= names
 
 
-def test_a_training_that_fails_is_a_failed_run_and_the_next_one_stands_beside_it(
+def test_a_failed_training_is_a_failed_run_and_the_next_one_is_a_new_run(
     finished: Project,
 ) -> None:
-    """Seen in MLflow, and not only in Dagster: what was tried, and why it came to nothing."""
+    """MLflow, and not only Dagster, shows the failed training and its error."""
     client = mlflow_client(finished.database.url_for("mlflow"))
     hpo: HpoOutput = finished.read(HpoOutput, "best_hyperparameters", "plain")
     impossible = hpo.model_copy(update={"best_hyperparameters": {**hpo.best_hyperparameters, "C": -1.0}})
@@ -153,10 +151,10 @@ def test_a_training_that_fails_is_a_failed_run_and_the_next_one_stands_beside_it
 
 
 @pytest.mark.parametrize("place", ["validation_importance", "model_pictures", "training_records"])
-def test_a_training_that_breaks_off_after_the_fit_is_no_running_one(
+def test_a_training_interrupted_after_the_fit_does_not_stay_running(
     project: Project, drawing: Project, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    """T16: stopped by a person while its pictures were drawn, it said "running" for ever."""
+    """A training that a user stopped while it drew pictures stayed "running" forever."""
 
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
@@ -170,27 +168,30 @@ def test_a_training_that_breaks_off_after_the_fit_is_no_running_one(
     assert (row(project).status, row(project).error_message) == ("finished", None)
 
 
-def test_while_mlflow_is_away_the_model_is_trained_kept_and_complete(away: Project) -> None:
-    """T30: no invented id, nothing thrown away, and nothing is trained again for it."""
-    made(away)
-    stored = row(away)
+def test_a_model_is_trained_and_stored_without_mlflow(offline: Project) -> None:
+    """No id is invented, nothing is discarded, and nothing is trained again."""
+    made(offline)
+    stored = row(offline)
     assert (stored.status, stored.mlflow_run_id) == ("finished", None)
-    output: TrainingOutput = away.read(TrainingOutput, "trained_model", "plain")
+    output: TrainingOutput = offline.read(TrainingOutput, "trained_model", "plain")
     assert (output.mlflow_info.mlflow_status, output.mlflow_info.run_id) == ("unavailable", None)
-    (pending,) = track_runs.waiting(away)
-    assert (pending.experiment, pending.identity) == ("plain", identity(away))
+    (pending,) = track_runs.waiting(offline)
+    assert (pending.experiment, pending.identity) == ("plain", study_key(offline))
     assert "no MLflow server answers" in pending.reason
-    assert is_complete(away, away.experiment("plain"))
+    assert is_complete(offline, offline.experiment("plain"))
 
 
-def test_what_was_missed_is_sent_later_once_and_every_link_is_mended(
-    away: Project, project: Project, client: MlflowClient
+def test_an_unsynced_training_is_sent_once_and_every_link_is_completed(
+    offline: Project, project: Project, client: MlflowClient
 ) -> None:
-    made(away, SEARCHED)
-    value = away.asset_folder("trained_model", "plain") / "value.json"
+    made(offline, SEARCHED)
+    value = offline.asset_folder("trained_model", "plain") / "value.json"
     materialised = value.read_bytes()
-    assert track_runs.attach(away, "plain", identity(away), {"report.html": b"<p>later</p>"}).status == "unavailable"
-    assert [one.result.status for one in track_runs.catch_up(away)] == ["unavailable"]
+    assert (
+        track_runs.attach(offline, "plain", study_key(offline), {"report.html": b"<p>later</p>"}).status
+        == "unavailable"
+    )
+    assert [one.result.status for one in track_runs.catch_up(offline)] == ["unavailable"]
 
     (caught,) = track_runs.catch_up(project)
     assert (caught.experiment, caught.result.status) == ("plain", "logged")
@@ -209,14 +210,14 @@ def test_what_was_missed_is_sent_later_once_and_every_link_is_mended(
     assert (version.model_version, version.mlflow_run_id) == ("1", stored.mlflow_run_id)
     assert client.get_model_version_by_alias("e2i_plain", "staging").run_id == stored.mlflow_run_id
     for check_spec in (linked, kept_in_mlflow):
-        verdict = check_spec(project, "plain")
-        assert verdict.outcome == "passed", verdict.why
+        check_result = check_spec(project, "plain")
+        assert check_result.outcome == "passed", check_result.why
 
 
-def test_a_model_that_is_sent_late_does_not_take_the_alias_from_a_newer_one(
-    away: Project, project: Project, client: MlflowClient
+def test_a_late_model_does_not_take_the_alias_from_a_newer_one(
+    offline: Project, project: Project, client: MlflowClient
 ) -> None:
-    made(away)
+    made(offline)
     made(project, PLAIN.replace("hpo: {enabled", "fixed: {C: 0.5}\nhpo: {enabled"))
     newer = client.get_model_version_by_alias("e2i_plain", "staging").run_id
     assert [one.result.status for one in track_runs.catch_up(project)] == ["logged"]
@@ -224,52 +225,54 @@ def test_a_model_that_is_sent_late_does_not_take_the_alias_from_a_newer_one(
     assert client.get_model_version_by_alias("e2i_plain", "staging").run_id == newer
 
 
-def test_a_training_that_was_replaced_is_not_sent(away: Project, project: Project, client: MlflowClient) -> None:
-    made(away)
-    (pending,) = track_runs.waiting(away)
+def test_a_replaced_training_is_not_sent(offline: Project, project: Project, client: MlflowClient) -> None:
+    made(offline)
+    (pending,) = track_runs.waiting(offline)
     made(project)
     assert track_runs.waiting(project) == []
-    Outbox(project.settings.outbox).put("plain", pending.identity, replace(pending.run, run_key="another"), "away")
+    Outbox(project.settings.outbox).put(
+        "plain", pending.identity, replace(pending.run, run_key="another"), "unavailable"
+    )
     (caught,) = track_runs.catch_up(project)
     assert caught.result.status == "refused"
     assert track_runs.waiting(project) == []
     assert len(client.search_runs([client.get_experiment_by_name("e2i_plain").experiment_id])) == 1
 
 
-def test_a_file_joins_the_run_of_a_finished_training(project: Project, client: MlflowClient) -> None:
+def test_a_file_is_added_to_the_run_of_a_finished_training(project: Project, client: MlflowClient) -> None:
     made(project)
-    assert track_runs.attach(project, "plain", identity(project), {"report.html": b"<p>"}).status == "logged"
+    assert track_runs.attach(project, "plain", study_key(project), {"report.html": b"<p>"}).status == "logged"
     assert "report.html" in artifacts(client, row(project).mlflow_run_id)
     assert track_runs.attach(project, "plain", "unknown", {"report.html": b"<p>"}).status == "refused"
 
 
-def spoil_json(place: Path) -> None:
+def damage_json(place: Path) -> None:
     (place / "run.json").write_text("{")
 
 
-def spoil_fields(place: Path) -> None:
+def damage_fields(place: Path) -> None:
     (place / "run.json").write_text('{"since": "2026-01-01", "reason": "", "run": {}}')
 
 
-@pytest.mark.parametrize("spoil", [spoil_json, spoil_fields])
-def test_a_damaged_folder_is_named_with_what_to_do(away: Project, spoil: Callable[[Path], None]) -> None:
-    made(away)
-    (found,) = away.settings.outbox.glob("plain/*")
-    spoil(found)
+@pytest.mark.parametrize("damage", [damage_json, damage_fields])
+def test_a_damaged_folder_is_an_error_that_says_what_to_do(offline: Project, damage: Callable[[Path], None]) -> None:
+    made(offline)
+    (found,) = offline.settings.outbox.glob("plain/*")
+    damage(found)
     with pytest.raises(E2iError, match=r"remove the folder and run `e2i run plain`"):
-        track_runs.waiting(away)
+        track_runs.waiting(offline)
 
 
-def test_what_a_killed_process_was_keeping_for_later_holds_up_nobody(away: Project) -> None:
-    """Half a folder was taken for a damaged one, and every later run of the experiment failed until it was removed."""
-    made(away)
-    (pending,) = track_runs.waiting(away)
-    half = away.settings.outbox / "plain" / f".{pending.identity[:12]}-killed" / "new"
+def test_an_incomplete_folder_of_a_killed_process_blocks_no_run(offline: Project) -> None:
+    """An incomplete folder counted as damaged, and every later run of the experiment failed until it was removed."""
+    made(offline)
+    (pending,) = track_runs.waiting(offline)
+    half = offline.settings.outbox / "plain" / f".{pending.identity[:12]}-killed" / "new"
     half.mkdir(parents=True)
     (half / "run.json").write_text('{"since": ')
     os.utime(half.parent, (0, 0))
-    assert [one.identity for one in track_runs.waiting(away)] == [pending.identity]
-    Outbox(away.settings.outbox).put("plain", pending.identity, pending.run, "still away")
+    assert [one.identity for one in track_runs.waiting(offline)] == [pending.identity]
+    Outbox(offline.settings.outbox).put("plain", pending.identity, pending.run, "still unavailable")
     assert not half.exists()
-    Outbox(away.settings.outbox).drop("plain", pending.identity)
-    assert not (away.settings.outbox / "plain").exists()
+    Outbox(offline.settings.outbox).drop("plain", pending.identity)
+    assert not (offline.settings.outbox / "plain").exists()

@@ -1,4 +1,4 @@
-"""One study in several processes: values as in threads, an exact budget, and a clear word where it cannot be."""
+"""One study in several processes: values as with threads, an exact budget, and clear errors."""
 
 import math
 import subprocess
@@ -22,7 +22,7 @@ from e2i_assets.services.workers.versions import VersionsDiffer, versions
 from e2i_assets.services.workers.work import WrongPlace, work, work_with
 
 
-def test_where_trials_run_is_no_part_of_what_is_searched(database: Database, tmp_path: Path) -> None:
+def test_the_engine_is_not_part_of_the_study_key(database: Database, tmp_path: Path) -> None:
     study = prepared(database, tmp_path, "{trials: 3, engine: threads}", "LogisticRegression")
     there = study.project.experiment("cells")
     here = there.model_copy(update={"hpo": there.hpo.model_copy(update={"engine": "dask"})})
@@ -30,7 +30,7 @@ def test_where_trials_run_is_no_part_of_what_is_searched(database: Database, tmp
     assert (here.run_hash, here.spec_hash) == (there.run_hash, there.spec_hash)
 
 
-def test_a_cluster_that_is_not_named_or_does_not_answer_is_said_so(database: Database, tmp_path: Path) -> None:
+def test_a_missing_or_unreachable_cluster_is_an_error(database: Database, tmp_path: Path) -> None:
     study = prepared(database, tmp_path, "{trials: 3, engine: dask}", "LogisticRegression")
     with pytest.raises(E2iError, match="set E2I_DASK_ADDRESS"):
         study.searched()
@@ -40,7 +40,7 @@ def test_a_cluster_that_is_not_named_or_does_not_answer_is_said_so(database: Dat
     assert (study.study.status, "no Dask scheduler" in str(study.study.error_message)) == ("failed", True)
 
 
-def told(study: Prepared, **changes: object) -> Assignment:
+def assignment_of(study: Prepared, **changes: object) -> Assignment:
     experiment = study.project.experiment("cells")
     start = study.project.studies.start(tune._row(study.project, experiment, study.rows, study.identity))
     made = Assignment(
@@ -56,42 +56,42 @@ def told(study: Prepared, **changes: object) -> Assignment:
     return made.model_copy(update=changes)
 
 
-def test_a_worker_that_would_judge_otherwise_or_elsewhere_refuses(
+def test_a_worker_with_other_versions_rows_or_database_refuses(
     database: Database, other_database: Database, tmp_path: Path
 ) -> None:
     study = prepared(database, tmp_path, "{trials: 3}", "LogisticRegression")
     (tmp_path / "rows").mkdir()
     rows = unpacked(packed(study.rows), tmp_path / "rows")
-    other = told(study, versions={**versions(), "xgboost": "1.0"})
+    other = assignment_of(study, versions={**versions(), "xgboost": "1.0"})
     with pytest.raises(VersionsDiffer, match=r"it has xgboost \S+ instead of 1\.0\. Install the same"):
         work(other, rows, 1, {DATABASE_URL: database.url})
     with pytest.raises(VersionsDiffer, match="instead of other form"):
         work_with('{"versions": {"python": "other form"}}', {}, 1)
     with pytest.raises(WrongPlace, match="has no database: set E2I_DATABASE_URL"):
-        work(told(study), rows, 1, {})
+        work(assignment_of(study), rows, 1, {})
     with pytest.raises(WrongPlace, match="another database than the coordinator"):
-        work(told(study), rows, 1, {DATABASE_URL: other_database.url})
+        work(assignment_of(study), rows, 1, {DATABASE_URL: other_database.url})
     others = {**packed(study.rows), "train.parquet": packed(study.rows)["validation.parquet"]}
     with pytest.raises(WrongPlace, match="other rows than those of the study"):
-        work_with(told(study).model_dump_json(), others, 1)
+        work_with(assignment_of(study).model_dump_json(), others, 1)
     assert study.trials() == []
 
 
-def test_a_worker_whose_leader_is_gone_leaves_the_rest_to_the_next_one(database: Database, tmp_path: Path) -> None:
+def test_a_worker_stops_if_its_coordinator_is_gone(database: Database, tmp_path: Path) -> None:
     study = prepared(database, tmp_path, "{trials: 40}", "LogisticRegression")
     (tmp_path / "rows").mkdir()
     rows = unpacked(packed(study.rows), tmp_path / "rows")
-    assert "the coordinator is gone" in work(told(study, lease_seconds=0.6), rows, 1, {DATABASE_URL: database.url})
+    assert "the coordinator is gone" in work(
+        assignment_of(study, lease_seconds=0.6), rows, 1, {DATABASE_URL: database.url}
+    )
     assert {row.state for row in study.trials()} <= {"COMPLETE", "PRUNED", "WAITING"}
     assert len(study.trials()) < 40
 
 
-def test_a_process_that_came_to_an_end_is_started_again_while_the_study_goes_on(
-    database: Database, tmp_path: Path
-) -> None:
-    """It had taken the leader for gone, or ended the study by itself."""
+def test_an_ended_worker_process_is_restarted_while_the_study_runs(database: Database, tmp_path: Path) -> None:
+    """A worker ends by itself if it finds its coordinator gone or the study finished."""
     study = prepared(database, tmp_path, "{trials: 3}", "LogisticRegression")
-    with ProcessPool(lambda: told(study), packed(study.rows), database.url, 2) as worker_pool:
+    with ProcessPool(lambda: assignment_of(study), packed(study.rows), database.url, 2) as worker_pool:
         for place in worker_pool._places:
             place.process = subprocess.Popen(["true"], stdin=subprocess.PIPE)
             place.process.wait()
@@ -111,12 +111,12 @@ def test_a_process_that_came_to_an_end_is_started_again_while_the_study_goes_on(
 
 
 @pytest.mark.processes
-def test_a_dask_worker_that_came_to_an_end_is_asked_again(database: Database, tmp_path: Path) -> None:
-    study, said = prepared(database, tmp_path, "{trials: 3}", "LogisticRegression"), []
+def test_an_ended_dask_task_is_submitted_again(database: Database, tmp_path: Path) -> None:
+    study, messages = prepared(database, tmp_path, "{trials: 3}", "LogisticRegression"), []
     with cluster(tmp_path) as dask:
         dask.worker("one", database.url)
-        assignment = told(study, lease_seconds=0.6)
-        with DaskPool(lambda: assignment, packed(study.rows), dask.address, None, said.append) as worker_pool:
+        assignment = assignment_of(study, lease_seconds=0.6)
+        with DaskPool(lambda: assignment, packed(study.rows), dask.address, None, messages.append) as worker_pool:
             worker_pool.dispatch()
             (place,) = worker_pool._places.values()
             ended = place.future
@@ -126,20 +126,18 @@ def test_a_dask_worker_that_came_to_an_end_is_asked_again(database: Database, tm
             place.started_at -= 60
             worker_pool.dispatch()
             assert place.future is not ended
-    assert any("has ended before the study: it is started again" in line for line in said)
+    assert any("has ended before the study: it is started again" in line for line in messages)
 
 
 @pytest.mark.processes
-def test_local_processes_meet_the_budget_with_the_values_that_threads_would_find(
-    database: Database, tmp_path: Path
-) -> None:
+def test_worker_processes_meet_the_budget_with_the_values_of_threads(database: Database, tmp_path: Path) -> None:
     study = prepared(database, tmp_path, "{trials: 12, workers: 2, pruner: none, engine: processes}")
     result = study.searched()
     assert (result.stop_reason, study.study.status, study.study.n_completed) == ("budget spent", "completed", 12)
     assert sorted(study.told) == list(range(12))
-    judged = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
+    objective = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
     for trial in result.trials:
-        assert value_again(judged, trial.params) == trial.value
+        assert value_again(objective, trial.params) == trial.value
     assert len({row.worker for row in study.trials()} - {None}) in (1, 2), (
         "one may have had its rest before the other came"
     )
@@ -148,7 +146,7 @@ def test_local_processes_meet_the_budget_with_the_values_that_threads_would_find
 @pytest.mark.drill
 @pytest.mark.processes
 @pytest.mark.timeout(400)
-def test_two_studies_on_one_cluster_have_their_own_rows_each(
+def test_two_studies_on_one_cluster_use_their_own_rows(
     database: Database, other_database: Database, tmp_path: Path
 ) -> None:
     made = []
@@ -162,17 +160,17 @@ def test_two_studies_on_one_cluster_have_their_own_rows_each(
             made.append((study, study.searched()))
             assert any("another database than the coordinator" in line for line in study.said)
     for study, result in made:
-        judged = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
-        assert {one.number: value_again(judged, one.params) for one in result.trials} == {
+        objective = tuning.objective(study.project.experiment("cells"), study.rows)(math.inf)
+        assert {one.number: value_again(objective, one.params) for one in result.trials} == {
             one.number: one.value for one in result.trials
         }
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
-def test_one_process_draws_the_points_that_one_thread_draws(
+def test_one_process_samples_the_points_of_one_thread(
     database: Database, other_database: Database, tmp_path: Path, sampler: str
 ) -> None:
-    """The engine is no part of a study's identity, so it must not decide what the study tries."""
+    """The engine is not part of the study key, so it must not change the sampled points."""
     drawn = {}
     for engine, where in (("threads", database), ("processes", other_database)):
         (folder := tmp_path / engine).mkdir()

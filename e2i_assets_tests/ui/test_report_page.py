@@ -1,4 +1,4 @@
-"""The report as browsers show it: on a phone, on paper, and with names that would like to be more than text."""
+"""The report in a browser: on a phone, on paper, and with names that contain HTML."""
 
 from pathlib import Path
 
@@ -19,21 +19,21 @@ HOSTILE = Names(
 
 
 @pytest.mark.parametrize("names", [Names(), HOSTILE], ids=["plain", "hostile"])
-def test_a_report_asks_for_nothing_runs_nothing_and_fits_a_phone_and_a_page(names: Names, tmp_path: Path) -> None:
+def test_a_report_loads_and_executes_nothing_and_fits_a_phone_and_a_page(names: Names, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(report_page(report_facts(names)))
-    asked, said = [], []
+    requests, messages = [], []
     with browsing() as browser:
         page = browser.new_page(viewport={"width": 375, "height": 700})
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-        page.on("console", lambda message: said.append(message.text))
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("dialog", lambda dialog: (messages.append(dialog.message), dialog.dismiss()))
+        page.on("console", lambda message: messages.append(message.text))
         page.goto(file.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
         assert page.evaluate("[...document.images].every(one => one.complete && one.naturalWidth > 0)")
         assert page.locator("h1").inner_text() == "small"
         assert page.locator("img").count() == len(report_facts(names).record.pictures)
         paper = page.pdf(format="A4")
-    assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
-    assert said == []
+    assert [url for url in requests if not url.startswith("data:")] == [file.as_uri()]
+    assert messages == []
     assert paper.startswith(b"%PDF")

@@ -1,4 +1,4 @@
-"""The pictures of README and docs, taken from the product as it is: `make screenshots`. Look at them afterwards."""
+"""The pictures of README and docs, taken by `make screenshots`. Review them before a commit."""
 
 import subprocess
 import sys
@@ -18,20 +18,20 @@ PICTURES = REPOSITORY / "docs" / "pictures"
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[tuple[Served, Path]]:
-    """One shipped experiment, run and served; with the path of its report."""
+    """A running `e2i up` with one finished shipped experiment, and the path of its report."""
     with project_folder() as folder:
         (folder / "experiments" / f"{NAME}.yaml").write_text((REPOSITORY / "experiments" / f"{NAME}.yaml").read_text())
         e2i = [sys.executable, "-m", "e2i_assets.cli.main"]
         subprocess.run([*e2i, "run", NAME], cwd=folder, env=environment(folder), check=True, capture_output=True)
-        said = subprocess.run(
+        printed = subprocess.run(
             [*e2i, "report", NAME], cwd=folder, env=environment(folder), check=True, capture_output=True, text=True
         )
         with served(folder, automation="off") as running:
-            yield running, Path(said.stdout.strip())
+            yield running, Path(printed.stdout.strip())
 
 
 def keep(page: Any, name: str, **options: Any) -> None:
-    """Take a picture, from a palette: what a repository keeps should be small."""
+    """Save a picture with a palette, so that the file is small."""
     from PIL import Image
 
     path = PICTURES / name
@@ -55,7 +55,7 @@ def test_the_pictures_of_the_docs_are_taken(product: tuple[Served, Path]) -> Non
         expect(page.get_by_text("Materialize all")).to_be_visible()
         page.keyboard.press("Alt+e")
         expect(page.get_by_text("hpo_pattern_memory").first).to_be_visible()
-        page.wait_for_timeout(4000)  # the graph slides into its place, and its badges come one after the other
+        page.wait_for_timeout(4000)  # the graph moves into place, and its badges load one by one
         keep(page, "lineage.png")
 
         page.goto(f"{running.dagster}/assets/trained_model?partition={NAME}&view=partitions")

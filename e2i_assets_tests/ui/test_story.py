@@ -1,4 +1,4 @@
-"""What a person sees: the lineage, a partition materialised by clicking, its checks and pictures, the way to MLflow."""
+"""The UI: the lineage, a partition materialised by clicking, its checks and pictures, the links to MLflow."""
 
 import re
 from collections.abc import Iterator
@@ -35,12 +35,12 @@ def product() -> Iterator[Served]:
     with project_folder() as folder:
         (folder / "experiments" / "cells.yaml").write_text(EXPERIMENT)
         load_breast_cancer(as_frame=True).frame.to_csv(folder / "cells.csv", index=False)
-        # What is new would be trained at once, and the person of this story would find the search done.
+        # With automation the experiment would be trained before the first click.
         with served(folder, automation="off") as running:
             yield running
 
 
-def test_a_person_materialises_an_experiment_by_clicking_and_follows_it_to_its_model(product: Served) -> None:
+def test_an_experiment_is_materialised_by_clicking_and_leads_to_its_mlflow_run(product: Served) -> None:
     from playwright.sync_api import expect
 
     with browsing() as browser:
@@ -62,23 +62,23 @@ def test_a_person_materialises_an_experiment_by_clicking_and_follows_it_to_its_m
         page.get_by_role("button", name="Launch 1 run").click()
         expect(page.get_by_role("dialog")).to_have_count(0)
 
-        # Its run, watched while it works: progress at a human pace, then success.
+        # Its run: progress in the log, then success.
         page.goto(f"{product.dagster}/runs")
         row = page.locator("a[href^='/runs/']").filter(has_text=re.compile("^[0-9a-f]{8}$")).first
         run = str(row.get_attribute("href"))
         page.goto(f"{product.dagster}{run}")
         expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=SLOWLY)
-        # The page draws only those lines of its log that are in view, so all of them are asked for where it asks.
+        # The page shows only the visible lines of its log, so the log is read through GraphQL.
         assert re.search(r"trial \d+ of 10 [A-Z]+, best roc_auc so far (0\.9\d*|1)\b", _log(page, product, run)), _log(
             page, product, run
         )
 
-        # Every promise of the model holds, and says so.
+        # Every check of the model has passed.
         page.goto(f"{product.dagster}/assets/trained_model?view=checks")
         expect(page.get_by_text("Succeeded", exact=True).nth(8)).to_be_visible()
         expect(page.get_by_text("Not Evaluated")).to_have_count(0)
 
-        # The story of the experiment, its table, and its pictures inline.
+        # The summary of the study, its table, and its pictures.
         page.goto(f"{product.dagster}/assets/hpo_study?partition=cells&view=partitions")
         expect(page.get_by_text("completed: budget spent")).to_be_visible()
         page.get_by_text("[Show Markdown]").first.click()
@@ -114,7 +114,7 @@ def _log(page: Any, product: Served, run: str) -> str:
 
 
 def _named_in(product: Served, address: str, run: str) -> bool:
-    """Whether MLflow's own interface says the Dagster run of the run at this address."""
+    """Return whether MLflow's API has the id of the Dagster run for the MLflow run at this address."""
     import json
     import urllib.request
 
