@@ -63,8 +63,8 @@ def optimised(
         elif remaining <= 0 or is_exhausted(study):
             time.sleep(_POLL_SECONDS)
         else:
-            callbacks = [monitor, proposals, _StopIfCancelled(coordination.is_cancelled)]
-            _round(study, objective, plan, deadline, callbacks, remaining)
+            stop = _StopIfCancelled(coordination.is_cancelled)
+            _round(study, objective, plan, deadline, [monitor, proposals, stop], remaining)
 
 
 def _end(study: "optuna.Study", objective: Objective, plan: StudyPlan, monitor: StudyMonitor) -> StopReason | None:
