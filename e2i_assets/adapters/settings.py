@@ -38,9 +38,9 @@ class Settings:
         root: Folder with ``experiments/`` and ``sql/``.
         state: Folder for everything that can be recreated: embedded database, tables, models, logs.
         database_url: Your own PostgreSQL server; None for the embedded one. Secret.
-        mlflow_tracking_uri: Your own MLflow server; None for the same database. Secret.
+        mlflow_tracking_uri: Your own MLflow server; None for MLflow's tables in the project's PostgreSQL. Secret.
         mlflow_url, dagster_url: Browser addresses of the two, used in links.
-        cores: Number of parallel trials of an experiment that does not set it.
+        cores: Number of parallel trials, for experiments that set none.
         dask_address: The scheduler of the Dask cluster for experiments with ``hpo.engine: dask``.
         lease_seconds: Seconds without a heartbeat after which other processes take over the trials of a worker.
         pictures: Whether studies and trainings draw their pictures.

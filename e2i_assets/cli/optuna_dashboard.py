@@ -1,4 +1,4 @@
-"""The Optuna dashboard, with its storage URL from the environment: its own command has the password as an argument."""
+"""Serves the Optuna dashboard. The storage URL comes from the environment: the command of Optuna shows its password."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ class _Handler(WSGIRequestHandler):
 
 
 def guarded(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Return the WSGI application behind the origin guard, which accepts its own pages and programs."""
+    """Return the WSGI application behind the origin guard, which refuses requests of other sites in a browser."""
     pages = same_origin()
 
     def answer(request: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:

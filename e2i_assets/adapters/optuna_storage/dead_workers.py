@@ -31,7 +31,8 @@ def suspects(database: Database, study: reads.Study, own: str | None) -> list[Su
     Args:
         database: The database of the study.
         study: The study.
-        own: The calling process if it runs no trial now; its running trials are lost too. None otherwise.
+        own: Name of the calling process if it is not running a trial: trials that are still marked as running under
+            that name are lost. None otherwise.
     """
     with database.connect() as connection:
         running = reads.running(connection, study)
@@ -54,10 +55,12 @@ def abandoned(database: Database, study: reads.Study, own: str | None) -> list[i
     while any(one.may_reconnect for one in found) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
         now = suspects(database, study, own)
-        found = [one for one in found if one in now]  # a process cut off meanwhile is waited for in the next call
+        found = [
+            one for one in found if one in now
+        ]  # a process that loses its connection during this wait is handled by the next call
     if not found:
         return []
-    # Read again: a process that ends its last trial releases its lock after that.
+    # Read again: a process that ended its last trial meanwhile stored the result before it released its lock.
     with database.connect() as connection:
         running = {(one.number, one.worker) for one in reads.running(connection, study)}
     return [one.number for one in found if (one.number, one.worker) in running]

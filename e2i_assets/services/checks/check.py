@@ -57,7 +57,7 @@ class Check:
     Attributes:
         name: Name, which states the condition.
         blocking: Whether a failure prevents downstream assets from being made.
-        judge: Takes the project and the experiment name. It may raise `CheckFailed`,
+        evaluate: Takes the project and the experiment name. It may raise `CheckFailed`,
             `NotEvaluated` or `AssetMissing`.
         answers_for_the_file: Whether this check fails if the stored value is unreadable; the asset's other checks are
             then not evaluated.
