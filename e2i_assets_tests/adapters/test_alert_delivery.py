@@ -41,7 +41,7 @@ def test_a_cause_is_reported_once_an_hour_with_its_count(tables: Database) -> No
         with tables.begin() as connection:
             connection.exec_driver_sql("UPDATE ml_alerts SET told_at = told_at - interval '61 minutes'")
         tell(settings, store, FAILURE)
-        assert "happened 3 times since" in str(webhook.messages[2])
+        assert "occurred 3 times since" in str(webhook.messages[2])
 
 
 def test_concurrent_failures_of_one_cause_send_one_alert(tables: Database) -> None:

@@ -110,7 +110,7 @@ def test_a_folder_leads_nowhere_else_and_brings_no_more_than_allowed(tmp_path: P
     with pytest.raises(DataInvalid, match="raise E2I_SOURCE_ROWS"):
         load(SOURCE, project, {"E2I_SOURCE_ROWS": "3"})
     (project / "rows" / "b.parquet").symlink_to(tmp_path / "outside.parquet")
-    with pytest.raises(DataInvalid, match="leads out of the project folder"):
+    with pytest.raises(DataInvalid, match="is outside the project folder"):
         read(project)
 
 

@@ -89,7 +89,7 @@ def test_an_interruption_exits_with_130_and_says_that_nothing_is_lost(capsys: py
     with pytest.raises(typer.Exit) as leaving:
         command()
     assert leaving.value.exit_code == 130
-    assert "is kept" in capsys.readouterr().err
+    assert "Finished work is saved" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("run",), ("up",), ("db", "migrate"), ("db", "url"), ("experiment", "list")])

@@ -149,7 +149,7 @@ def test_list_shows_the_state_of_each_experiment(run_cli: RunCli, written: Writt
     assert state_of("changed").startswith("changed, not trained")
     assert "7 trials" in state_of("changed")
     assert state_of("gone") == "file deleted, not trained"
-    assert state_of("broken") == "not valid: 1 mistake"
+    assert state_of("invalid") == "not valid: 1 mistake"
     assert state_of("fresh").startswith("new: not registered")
     assert "fresh" not in {row.experiment_name for row in project.experiments.list()}
 

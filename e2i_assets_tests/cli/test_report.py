@@ -19,7 +19,7 @@ def test_report_prints_the_path_or_what_to_do(project: Project, run_cli: RunCli)
     shown = run_cli("report", "plain")
     assert shown.exit_code == 0
     path = Path(shown.stdout.removesuffix("\n"))
-    assert "What it may be used for" in path.read_text()
+    assert "Intended use and limits" in path.read_text()
     assert path.is_relative_to(project.settings.state / "reports" / "plain")
     (project.settings.experiments / "plain.yaml").parent.mkdir(exist_ok=True)
     (project.settings.experiments / "plain.yaml").write_text(PLAIN)

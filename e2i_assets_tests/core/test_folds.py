@@ -274,7 +274,7 @@ def test_rounds_for_another_number_of_folds_are_an_error() -> None:
 
 @pytest.mark.parametrize("reporting", ["mean", "each"])
 def test_a_report_is_the_mean_so_far_or_the_fold_alone_and_the_last_fold_is_not_reported(reporting: str) -> None:
-    evaluation = scheme("LogisticRegression", search_rows(cells(), BINARY), reported=reporting)
+    evaluation = scheme("LogisticRegression", search_rows(cells(), BINARY), reporting=reporting)
     singly = [OnFolds((one,)).outcome(whole("LogisticRegression"), goals(), None) for one in evaluation.fit_contexts]
     values = [one.measures["roc_auc"] for one in singly]
     seen: dict[int, float] = {}

@@ -114,7 +114,7 @@ def test_groups_that_cannot_be_compared_are_an_error_with_a_fix():
     y = np.arange(60, dtype=float)
     with pytest.raises(E2iError, match="two groups with at least 20 validation rows each; it has 0: choose a column"):
         fairness_gap(grouped(np.arange(60), y), Prediction(y), "group", metric("mae", "regression"))
-    with pytest.raises(E2iError, match="'colour' is no feature"):
+    with pytest.raises(E2iError, match="'colour' is not a feature"):
         made("XGBoost", ["colour"])
 
 

@@ -126,5 +126,5 @@ def test_an_empty_split_is_named(train: int, validation: int, which: str) -> Non
 
 
 def test_an_unsupported_problem_type_is_reported_as_unsupported() -> None:
-    with pytest.raises(UnsupportedAlgorithm, match="Ridge cannot do binary_classification"):
+    with pytest.raises(UnsupportedAlgorithm, match="Ridge does not support binary_classification"):
         registry.algorithm("Ridge").estimator({}, "binary_classification")

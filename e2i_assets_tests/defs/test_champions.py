@@ -99,11 +99,11 @@ def test_a_repeated_run_repeats_no_promotion_decision(project, shuffled_labels):
 
 def test_concurrent_promotions_of_one_experiment_wait_for_each_other(project):
     ran(project)
-    project = project.project
+    opened = project.project
     with ThreadPoolExecutor(1) as pool:
-        with project.database.advisory_lock("champion of cells"):
-            rows = project.read(TrainingRows, "validation_splits", "cells")
-            other = pool.submit(promotion.promote, project, project.experiment("cells"), rows)
+        with opened.database.advisory_lock("champion of cells"):
+            rows = opened.read(TrainingRows, "validation_splits", "cells")
+            other = pool.submit(promotion.promote, opened, opened.experiment("cells"), rows)
             with pytest.raises(TimeoutError):
                 other.result(1)
         assert other.result(30).model_key == champions(project)[0]

@@ -65,7 +65,7 @@ class DamagingIOManager(FolderIOManager):
         super().handle_output(context, obj)
         damage = DAMAGES[self.check_spec]
         if context.asset_key.path[-1] == damage.asset:
-            damage.apply(self.project.open().asset_folder(damage.asset, context.partition_key))
+            damage.apply(self.e2i.open().asset_folder(damage.asset, context.partition_key))
 
 
 def outcomes(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
@@ -129,7 +129,10 @@ def test_a_check_without_a_stored_value_is_not_evaluated(project: Any) -> None:
     result = run_checks_of(project, "best_hyperparameters")
     assert not result.success
     assert outcomes(result) == {}
-    assert "not evaluated: output_contract_is_valid: best_hyperparameters" in project.failure(result)
+    assert (
+        "not evaluated: output_contract_is_valid: no experiment has a stored best_hyperparameters"
+        in project.failure(result)
+    )
 
 
 def emptied(rows: pd.DataFrame) -> pd.DataFrame:

@@ -254,4 +254,4 @@ def test_a_run_fails_with_the_cause_if_trials_and_defaults_fail(project):
     result = project.run(bad)
     assert not result.success
     assert "max_bin" in project.failure(result)
-    assert project.all("SELECT count(*) FROM ml_training_runs") == [(0,)]
+    assert project.all("SELECT status FROM ml_training_runs") == [("failed",)]

@@ -166,7 +166,7 @@ def test_a_feature_equal_to_the_previous_target_fails_the_check(project: Checked
 def test_leakage_findings_are_recorded_and_accepted_columns_are_not_findings(project: CheckedProject) -> None:
     leaky = reveal_target(rows())
     project.make(leaky)
-    failed = project.broken()
+    failed = project.failed()
     assert set(failed) == {"no_feature_reveals_the_target", "leakage_audit_is_recorded"}
     assert "one_feature_model: columns: 'age' reveals the target" in failed["leakage_audit_is_recorded"]
     project.make(leaky, leakage={"accepted": {"age": "asked at the door"}})
@@ -198,7 +198,7 @@ def test_a_refused_split_is_recorded_in_the_leakage_audit(project: CheckedProjec
 def test_the_schema_file_is_inferred_once_and_then_kept(project: CheckedProject) -> None:
     project.make(rows())
     text = project.schema.read_text()
-    assert "# What the rows of visits must look like" in text
+    assert "# The schema of the rows of visits." in text
     assert "  plan:\n    dtype: category\n    isin:\n    - basic\n    - family\n    - premium\n" in text
     project.schema.write_text(
         text.replace("    - premium\n", "").replace("less_than_or_equal_to: 160", "less_than: 60")

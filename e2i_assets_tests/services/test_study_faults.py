@@ -108,7 +108,7 @@ def test_a_killed_a_frozen_and_a_disconnected_worker_lose_and_repeat_no_trial(
         back, dead = (dask.worker(name, database.url) for name in ("back", "dead"))
         cut_off = dask.worker("cut off", way.url)
         running = RunningStudy(study.with_settings(dask_address=dask.address, lease_seconds=lease))
-        lost = running.start_faults([frozen(back), frozen(dead), Fault(cut_off, way.cut, way.mend)])
+        lost = running.start_faults([frozen(back), frozen(dead), Fault(cut_off, way.cut, way.restore)])
         began = time.monotonic()
         dead.kill()
         name = running.name(back)

@@ -98,7 +98,7 @@ def test_an_experiment_is_materialised_by_clicking_and_leads_to_its_mlflow_run(p
         expect(page.get_by_text("Finished").first).to_be_visible()
         expect(page.get_by_text("train_accuracy").first).to_be_visible()
         kept = f"{product.mlflow}/get-artifact?path=report.html&run_uuid={address.rpartition('/')[2]}"
-        assert "What it may be used for, and what not" in page.request.get(kept).text()
+        assert "Intended use and limits" in page.request.get(kept).text()
 
         # And back: the run in MLflow names the run in Dagster.
         assert run.removeprefix("/runs/") in page.content() or _named_in(product, address, run)

@@ -176,7 +176,7 @@ def _by_time(
     roles = by_time.where(by_time == role, LEFT_OUT)
     torn = int(((roles == LEFT_OUT) & (places >= 0)).sum())
     why = {
-        "in the gap between two roles": int((places == IN_THE_GAP).sum()),
+        "in the gap between two splits": int((places == IN_THE_GAP).sum()),
         "after the end of the split": int((places == TOO_NEW).sum()),
         "of an entity whose role is another period": torn,
     }

@@ -51,7 +51,7 @@ columns:
 algorithm: {algorithm}  # {other_algorithms}
 metric: {metric}  # {other_metrics}
 
-# Changes to the search space of {algorithm}. Replace {{}} by lines such as those below, which show its default space.
+# Changes to the search space of {algorithm}. Replace {{}} by lines such as those below (its default space).
 # A line may contain only the keys that change, such as {first}: {{high: 10}}.
 # null removes a parameter from the search.
 search_space: {{}}

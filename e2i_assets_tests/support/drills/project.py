@@ -135,7 +135,7 @@ class DrillProject:
         return f"postgresql+psycopg2://{USER}:{files.password.read_text()}@{HOST}:{port}/{DATABASE}"
 
     @contextmanager
-    def project(self) -> Iterator[Project]:
+    def open(self) -> Iterator[Project]:
         """The project as a program of ours sees it, its embedded server started when nobody runs it."""
         hold = None if self.url is not None else EmbeddedPostgres(self.state / "postgres").hold()
         database = Database(self.url if hold is None else hold.url)
