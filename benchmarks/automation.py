@@ -1,6 +1,6 @@
-"""What it costs to be looked after: the real daemon and webserver on 1,000 experiments, with 200 runs waiting.
+"""The cost of automation: the real daemon and webserver with 1,000 experiments and 200 queued runs.
 
-Everything is as in production. A backfill from the UI fills the queue, while the sensors find all the new files.
+All settings are those of production. A backfill from the UI fills the queue, while the sensors find all the new files.
 """
 
 import argparse
@@ -73,7 +73,7 @@ ASSETS = (
 )
 RUNS_PAGE = """{ runsOrError(limit: 30) { ... on Runs { results { id status jobName tags { key value } } } } }"""
 PAGES = {"the page of an asset": ASSET_PAGE, "the graph of all assets": GRAPH_PAGE, "the list of runs": RUNS_PAGE}
-# Every connection but the one that asks.
+# All connections except the one of this query.
 CONNECTIONS = sa.text(
     "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
 )
@@ -81,7 +81,7 @@ CONNECTIONS = sa.text(
 
 @dataclass
 class Watching:
-    """Samples, taken twice a second: connections to PostgreSQL by how many runs go on at that moment."""
+    """Samples, twice a second, of the number of connections to PostgreSQL by the number of running runs."""
 
     database: Database
     instance: dg.DagsterInstance
@@ -97,7 +97,7 @@ class Watching:
 
 
 def runs_in(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> int:
-    """Return how many runs have a status."""
+    """Return the number of runs with a status."""
     return instance.get_runs_count(dg.RunsFilter(statuses=[status]))
 
 
@@ -121,7 +121,7 @@ def main() -> None:
 
 
 def looks(found: Project, experiments: int, queued: int) -> report.Table:
-    """Measure what the two sensors do in a look, without making the runs that they ask for."""
+    """Measure one scan of both sensors, without launching the requested runs."""
     experiments_watch = ExperimentsWatch()
     data_watch = DataWatch(Fingerprints(found.settings.root, os.environ))
     rows: list[tuple[object, ...]] = []
@@ -179,9 +179,9 @@ def looks(found: Project, experiments: int, queued: int) -> report.Table:
 
 
 def with_programs(found: Project, experiments: int, wanted: int, minutes: float) -> list[report.Table]:
-    """Measure with Dagster's daemon and webserver, while four runs go on."""
+    """Measure with Dagster's daemon and webserver, while four runs are running."""
     with dagster_instance(found.settings) as instance, programs(found) as address:
-        for run in instance.get_runs():  # those that the looks were measured with
+        for run in instance.get_runs():  # the programs of the measured scans
             instance.delete_run(run.run_id)
         watching = Watching(found.database, instance)
         thread = threading.Thread(target=watching.look, daemon=True)
@@ -200,7 +200,7 @@ def with_programs(found: Project, experiments: int, wanted: int, minutes: float)
 
 @contextmanager
 def project(experiments: int) -> Iterator[Project]:
-    """Make a project folder with so many experiments, on an embedded PostgreSQL with its default settings."""
+    """Create a project folder with this number of experiments, on an embedded PostgreSQL with its default settings."""
     with tempfile.TemporaryDirectory(prefix="e2i-automation-") as scratch:
         root = Path(scratch)
         root.chmod(0o755)
@@ -223,7 +223,7 @@ def project(experiments: int) -> Iterator[Project]:
 
 @contextmanager
 def programs(found: Project) -> Iterator[str]:
-    """Start the daemon and the webserver as `e2i up` does, and return where the latter answers."""
+    """Start the daemon and the webserver as `e2i up` does, and return the URL of the webserver."""
     port = free_port()
     services = [
         one
@@ -247,7 +247,7 @@ def programs(found: Project) -> Iterator[str]:
 
 
 def filled(instance: dg.DagsterInstance, wanted: int, minutes: float) -> int:
-    """Wait until so many runs wait, and return how many do."""
+    """Wait until this number of runs is queued, and return the number of queued runs."""
     deadline = time.monotonic() + 60 * minutes
     while True:
         queued = runs_in(instance, dg.DagsterRunStatus.QUEUED)
@@ -267,7 +267,7 @@ def answering(address: str, minutes: float) -> None:
 
 
 def fetched(address: str, query: str, **variables: Any) -> float:
-    """Return how many seconds an answer takes."""
+    """Return the seconds of a request."""
     body = json.dumps({"query": query, "variables": variables}).encode()
     request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -279,7 +279,7 @@ def fetched(address: str, query: str, **variables: Any) -> float:
 
 
 def ticks(found: Project, full: float) -> report.Table:
-    """Return how long the looks took, as the daemon keeps it: the decision, and making the runs that it asks for."""
+    """Return the duration of each scan as the daemon records it: the decision, and the launch of the requested runs."""
     rows = []
     with dagster_instance(found.settings) as instance:
         for state in instance.all_instigator_state():
@@ -308,7 +308,7 @@ def ticks(found: Project, full: float) -> report.Table:
 
 
 def pages_table(pages: dict[str, list[float]], queued: int, experiments: int) -> report.Table:
-    """Return how long the UI waits for what it asks."""
+    """Return the response times of the UI."""
     rows = [(name, seconds[0], statistics.median(seconds[1:]), max(seconds[1:])) for name, seconds in pages.items()]
     notes = (
         f"What the browser asks the webserver for, answered over HTTP, with {experiments:,} partitions, {queued} runs "
@@ -318,7 +318,7 @@ def pages_table(pages: dict[str, list[float]], queued: int, experiments: int) ->
 
 
 def connections_table(samples: list[tuple[int, int]]) -> report.Table:
-    """Return how many connections there are while so many runs go on."""
+    """Return the number of connections by the number of running runs."""
     by_runs: dict[int, list[int]] = {}
     for runs, count in samples:
         by_runs.setdefault(runs, []).append(count)

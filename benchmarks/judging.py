@@ -37,7 +37,7 @@ class Judge:
 
     Attributes:
         experiment: The experiment to search.
-        bench: Its train and validation rows, prepared.
+        bench: Its prepared train and validation rows.
         test: The test rows, which no search uses.
         path: The record file.
         record: The evaluated configurations, by their full parameter set.

@@ -1,10 +1,10 @@
 """The gain of the memory: studies of unseen tables with different warm starts, compared trial by trial.
 
-For each table, the memory contains the studies of the other tables of its problem type, without those of its source, as
-`benchmarks.starter_memory` mined them. The lines differ in the first trials; afterwards all use the product's
-search, without pruning and with early stopping. Validation regret: 0 is the best of the cold studies, 1 a median random
-configuration. Test regret is the distance to the models that the cold studies would have trained, in units of their
-distance to a median random configuration: 0 is equally good, below 0 is better.
+For each table, the memory contains the studies of the other tables with the same problem type (mined by
+`benchmarks.starter_memory`), except those from its own source. The variants differ in the first trials; afterwards all
+use the product's search, without pruning and with early stopping. Validation regret: 0 is the best of the cold studies,
+1 a median random configuration. Test regret is the distance to the models that the cold studies would have trained, in
+units of their distance to a median random configuration: 0 is equally good, below 0 is better.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.proposals import Proposal, Proposer, in_order
 from e2i_assets.core.search.study import search
 
-# Data sets that contain rows of each other.
+# Data sets that share rows.
 SAME_SOURCE = {"loans_rate": "loans", "loan_grade": "loans", "optdigits": "digits", "digits": "digits"}
 SEEDS = (0, 1, 2)
 BUDGET = 60
@@ -254,7 +254,7 @@ WAYS = (
 
 
 def chosen_sets(options: argparse.Namespace) -> list[str]:
-    """Return every second data set by name, with at most 20,000 rows and five classes: a selection without choice."""
+    """Return every second data set by name, with at most 20,000 rows and five classes."""
     index = corpus.index(corpus.folder(options.corpus))
     small = index[
         (index["n_rows"] <= 20_000) & (index["n_classes"] <= 5) & ~index.index.str.startswith(("randhie", "medexp"))

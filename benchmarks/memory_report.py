@@ -15,20 +15,20 @@ AFTER = (1, 3, 5, 10, 20)
 FLAML = "FLAML AutoML"
 STOPPED = "random configurations"
 DRAWN = "random configurations, rounds drawn"
-# What a study needs besides its fits: a draw of TPE, and once the meta-features with the choice of what is tried.
+# The cost of a study besides its fits: a sample of TPE, and once the meta-features with the choice of the first trials.
 SECONDS_A_DRAW = 0.01
 SECONDS_AT_THE_START = 1.0
 _RESAMPLES = 2000
-# One set with a tiny gain to make must not decide a mean.
+# A set with a tiny possible gain must not decide a mean.
 _CLIPPED = (-0.5, 2.0)
 
 
 class Pair:
-    """What was measured of one set with one algorithm.
+    """The measurements of one set with one algorithm.
 
     Args:
         found: The record of `benchmarks.memory.courses`.
-        yardstick: The random configurations whose median is 1.
+        yardstick: The random configurations whose median has regret 1.
     """
 
     def __init__(self, found: Mapping[str, Any], yardstick: str = STOPPED) -> None:
@@ -43,11 +43,11 @@ class Pair:
 
     @property
     def tells(self) -> bool:
-        """Whether there is anything to gain at all."""
+        """Whether there is a possible gain."""
         return self.best - self.typical > 1e-9
 
     def regrets(self, way: str) -> Array:
-        """Return the validation regret of the best so far, shape (seeds, trials)."""
+        """Return the validation regret of the best value so far, shape (seeds, trials)."""
         values = np.array([one["validation"] for one in self.found[way]])
         return (self.best - np.maximum.accumulate(values, axis=1)) / (self.best - self.typical)
 
@@ -62,7 +62,7 @@ class Pair:
         return np.array(rows)
 
     def needed(self, way: str, share: float) -> tuple[float, float]:
-        """Return trials, and the share of the cold study's CPU time, until a way has so much of the cold gain."""
+        """Return the trials and the share of the cold CPU time that a variant needs for this share of the cold gain."""
         target = 1 - share * (1 - float(np.median(self.regrets("cold")[:, -1])))
         trials, time = [], []
         cold_seconds = float(np.mean([sum(one["seconds"]) for one in self.found["cold"]]))
@@ -73,7 +73,7 @@ class Pair:
         return float(np.median(trials)), float(np.median(time))
 
     def against_flaml(self, way: str) -> list[tuple[float, float]]:
-        """Return for each seed the gain over FLAML's result at FLAML's own CPU time: validation regret, test regret."""
+        """Return the gain over FLAML at FLAML's own CPU time for each seed: validation regret and test regret."""
         rival = self.found[FLAML][0]
         found = []
         regrets, tests = self.regrets(way), self.test_regrets(way)
@@ -87,7 +87,7 @@ class Pair:
 
 
 def write(folder: Path, sets: Sequence[str], algorithms: Sequence[str], ways: Sequence[str]) -> None:
-    """Write the report of what is on record."""
+    """Write the report from the stored records."""
     pairs: dict[tuple[str, str], Pair] = {}
     wide: dict[tuple[str, str], Pair] = {}
     for name in sets:
@@ -214,7 +214,7 @@ def _paired_table(pairs: Mapping[tuple[str, str], Pair], ways: Sequence[str]) ->
 
 
 def _worse(pair: Pair) -> tuple[float, float]:
-    """Return which share of warm studies, and of cold ones, end worse than another cold one by more than the noise."""
+    """Return the shares of warm and of cold studies that end worse than another cold one by more than the noise."""
     cold, warm = pair.regrets("cold")[:, -1], pair.regrets("ours")[:, -1]
     noise = float(cold.std(ddof=1))
     against_cold = [w - c > noise for w in warm for c in cold]

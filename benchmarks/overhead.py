@@ -1,6 +1,6 @@
-"""What it costs a trial to be kept: the durable, shared study of the product against Optuna's own storages.
+"""The cost of storing a trial: the durable, shared study of the product compared with Optuna's own storages.
 
-The objective does next to nothing (5 parameters, 10 reports), so that what is left is the price of bookkeeping.
+The objective does almost nothing (5 parameters, 10 reports), so the storage is most of the measured time.
 """
 
 import argparse
@@ -40,7 +40,7 @@ MEMORY, PLAIN, OURS = "Optuna in memory", "Optuna on PostgreSQL", "e2i_assets on
 
 
 def objective(trial: optuna.Trial) -> float:
-    """Draw, report and return, no more."""
+    """Sample the parameters, report, and return."""
     values = [trial.suggest_float(f"x{number}", 0, 1) for number in range(PARAMETERS)]
     for step in range(1, REPORTS + 1):
         trial.report(sum(values) * step, step)
@@ -51,7 +51,7 @@ def objective(trial: optuna.Trial) -> float:
 
 @dataclass
 class Timed:
-    """A study, and what its trials have taken so far."""
+    """A study, and the seconds of its trials so far."""
 
     study: optuna.Study
     seconds: float = 0.0
@@ -118,7 +118,7 @@ def main() -> None:
 
 
 def alternated(database: Database, pruner: str, trials: int, blocks: int) -> dict[str, Timed]:
-    """Run the same search on each storage, in turns."""
+    """Run the same search on each storage, alternating."""
     with ExitStack() as stack:
         made = {
             MEMORY: optuna.storages.InMemoryStorage(),
@@ -150,7 +150,7 @@ def alternated(database: Database, pruner: str, trials: int, blocks: int) -> dic
 
 
 def our_name(pruner: str) -> str:
-    """Return the name of the study that the product's storage keeps."""
+    """Return the name of the study in the product's storage."""
     return f"overhead, {pruner}"
 
 
@@ -184,7 +184,7 @@ def our_storage(database: Database, pruner: str, trials: int) -> Iterator[StudyS
 
 @contextmanager
 def traced() -> Iterator[Tracing]:
-    """Trace to a receiver on this machine that takes everything."""
+    """Export traces to a receiver on this machine that accepts everything."""
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -193,7 +193,7 @@ def traced() -> Iterator[Tracing]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Write nothing to the terminal."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -209,7 +209,7 @@ def traced() -> Iterator[Tracing]:
 
 
 def mlflow_runs(database: Database, folder: Path) -> list[float]:
-    """Return the seconds that logging a training takes, for the first of this process and for a later one."""
+    """Return the seconds of logging a training, for the first of this process and for a later one."""
     tracker = Tracker(database.url_for("mlflow"), folder / "artifacts", database.advisory_lock)
     seconds = []
     for number in range(2):
@@ -229,7 +229,7 @@ def mlflow_runs(database: Database, folder: Path) -> list[float]:
 
 
 def durable_commit(database: Database, times: int = 100) -> float:
-    """Return the milliseconds of a commit that waits for the disk, with next to nothing in it."""
+    """Return the milliseconds of a small commit that waits for the disk."""
     with database.begin() as connection:
         connection.execute(sa.text("CREATE TABLE public.commits (number integer)"))
     took = 0.0

@@ -1,7 +1,8 @@
-"""Whether cores are used better by trials side by side or by threads inside one fit.
+"""Whether concurrent trials or threads inside one fit use cores better.
 
 Every line is a search of the product on the same queued configurations, unpruned and with early stopping, so that all
-lines do the same work; what TPE would draw depends on how many trials run at a time. Each runs in a process of its own.
+lines do the same work; TPE would sample other configurations with another number of concurrent trials. Each runs in a
+separate process.
 """
 
 import argparse
@@ -22,12 +23,12 @@ from e2i_assets.core.search.study import search
 from e2i_assets.core.search_space.space import suggest
 
 ALGORITHMS = ("XGBoost", "LightGBM")
-# Trials at a time, and threads inside each fit.
+# Concurrent trials, and threads of each fit.
 SETTINGS = ((1, 1), (2, 1), (4, 1), (1, 2))
 
 
 def one(options: argparse.Namespace) -> dict[str, float]:
-    """Run one search and return what it took."""
+    """Run one search and return its time and CPU time."""
     algorithm, workers, threads = options.one
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     experiment, rows = corpus.problem(
@@ -51,7 +52,7 @@ def one(options: argparse.Namespace) -> dict[str, float]:
 
 
 def measured(options: argparse.Namespace, algorithm: str) -> list[dict[str, float]]:
-    """Return the fastest repetition of each setting; they take turns, so that all have calm moments."""
+    """Return the fastest repetition of each setting; the settings alternate, so that other load affects all."""
     fastest: list[dict[str, float]] = [{"seconds": math.inf} for _ in SETTINGS]
     for _ in range(options.repetitions):
         for place, (workers, threads) in enumerate(SETTINGS):
@@ -64,7 +65,7 @@ def measured(options: argparse.Namespace, algorithm: str) -> list[dict[str, floa
 
 
 def lines(options: argparse.Namespace, algorithm: str) -> Sequence[Sequence[object]]:
-    """Return a row of figures for each setting, beside those of one worker with one thread."""
+    """Return a row of figures for each setting, compared with one worker with one thread."""
     found = measured(options, algorithm)
     return [
         [

@@ -1,8 +1,8 @@
-"""How much memory a study takes at its peak, from the stored rows to the last trial, against the size of the rows.
+"""The peak memory of a study by the size of its rows, from the stored rows to the last trial.
 
-Rows are made and written by one process and searched by another, whose peak is what its operating system says. A line
-through the two largest sizes has what each row costs, and the constant: Python, the libraries, and what they take
-once (XGBoost for its histograms of deep trees, LightGBM for the 200,000 rows that it samples its bins from).
+One process creates and writes the rows, another one searches; the operating system reports its peak. A line through the
+two largest sizes gives the cost of a row and a constant: Python, the libraries, and what they allocate once (XGBoost
+for its histograms of deep trees, LightGBM for the 200,000 rows from which it computes its bins).
 """
 
 import argparse
@@ -32,7 +32,7 @@ MIB = 2**20
 
 
 def experiment_of(algorithm: str, trials: int) -> Experiment:
-    """Return what is searched; few rounds, because the length of a model is not what is measured."""
+    """Return the experiment; it has few rounds, because the size of a model is not measured."""
     return experiment_from(
         {
             "name": "memory",
@@ -49,7 +49,7 @@ def experiment_of(algorithm: str, trials: int) -> Experiment:
 
 
 def table(rows: int, seed: int) -> pd.DataFrame:
-    """Make numbers with gaps in double precision, counts, and categories as text."""
+    """Create numbers in double precision with missing values, counts, and categories as text."""
     random = np.random.default_rng(seed)
     columns: dict[str, Any] = {f"number_{i}": random.normal(size=rows) for i in range(NUMBERS)}
     columns["number_0"][::17] = np.nan
@@ -60,7 +60,7 @@ def table(rows: int, seed: int) -> pd.DataFrame:
 
 
 def written(rows: int, folder: Path) -> None:
-    """Write a split with so many train and validation rows, as `validation_splits` does."""
+    """Write a split with this number of train and validation rows, as `validation_splits` does."""
     parts: dict[Role, int] = {"train": rows * 3 // 4, "validation": rows // 4, "test": 100, "holdout": 100}
     tables = {role: table(count, seed) for seed, (role, count) in enumerate(parts.items())}
     facts = SplitFacts(
@@ -81,7 +81,7 @@ def written(rows: int, folder: Path) -> None:
 
 
 def searched(algorithm: str, folder: Path, trials: int) -> dict[str, float]:
-    """Read the rows as `hpo_study` does, search, and return the peaks in MiB on the way."""
+    """Read the rows as `hpo_study` does, search, and return the peak in MiB after each step."""
     import optuna
 
     from e2i_assets.core.search import tuning
@@ -101,12 +101,12 @@ def searched(algorithm: str, folder: Path, trials: int) -> dict[str, float]:
 
 
 def peak() -> float:
-    """Return the most memory that this process has had so far, in MiB."""
+    """Return the peak memory of this process so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB
 
 
 def measured(algorithm: str, rows: int, trials: int, scratch: Path) -> dict[str, float]:
-    """Return the peaks of a search on so many rows."""
+    """Return the peaks of a search on this number of rows."""
     folder = scratch / f"rows_{rows}"
     command = [sys.executable, "-m", "benchmarks.peak_memory", "--trials", str(trials)]
     if not folder.exists():

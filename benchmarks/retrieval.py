@@ -1,7 +1,6 @@
-"""How fast the memory answers and how many of the truly nearest patterns it finds, up to a million of them.
+"""The latency and the recall of the memory's retrieval, with up to a million patterns.
 
-The machine may do other work: besides the time on the clock the report gives the processor time of the server's
-process, which other work changes little.
+Besides the wall time, the report gives the CPU time of the server's process, which other load changes little.
 """
 
 import argparse
@@ -25,7 +24,7 @@ from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.migrations import migrations_in
 
 LIMITS = (20, 50)
-# A problem that is new, and not one of those that are stored.
+# A new problem, different from all stored ones.
 NOISE = 0.05
 _FIND = """
     SELECT similarity FROM find_similar_hpo_patterns(
@@ -45,7 +44,7 @@ Query = tuple[int, NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Milliseconds a question: the median over rounds of p50 and p95 on the clock, and the mean processor time."""
+    """Milliseconds of a query: the medians over all rounds of p50 and p95 of the wall time, and the mean CPU time."""
 
     p50: float
     p95: float
@@ -78,7 +77,7 @@ def main() -> None:
             if size == options.others_at:
                 others += other_ways(database, ask, by_share, rare)
             database.dispose()
-        # After each size, for a million takes long: what is measured is not lost with what is not.
+        # After each size, because a million patterns take long, and an interruption must not lose the earlier results.
         report.write(
             options.out, "Finding similar patterns", machine, tables(rows, built, others, options.others_at), COMMAND
         )
@@ -100,7 +99,7 @@ _COLUMNS = (
 def tables(
     rows: list[Sequence[object]], built: list[Sequence[object]], others: list[Sequence[object]], at: int
 ) -> list[report.Table]:
-    """Return the figures as they are printed."""
+    """Return the figures as tables."""
     found = [
         report.Table(
             "Calls of find_similar_hpo_patterns",
@@ -124,7 +123,7 @@ def tables(
 
 @contextmanager
 def memory_of(patterns: Synthetic, work: Path | None) -> Iterator[Database]:
-    """Serve a memory that holds these patterns, on a server with its default settings but fsync."""
+    """Yield a memory with these patterns, on a server with default settings except fsync."""
     settings = {"fsync": "off", "max_wal_size": "8GB"}
     with ExitStack() as stack:
         kept = work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -155,7 +154,7 @@ def indexed(database: Database) -> tuple[float, float, float, float]:
 
 
 def questions(patterns: Synthetic, count: int, kind: tuple[str, str, str] | None = None) -> list[Query]:
-    """Return new problems near stored ones, of one kind or of all as often as they are there."""
+    """Return new problems near stored ones, of one kind, or of all kinds by their frequency."""
     draw = np.random.default_rng(1)
     near = draw.integers(len(patterns.vectors), size=count)
     vectors = patterns.vectors[near] + draw.normal(0, NOISE, (count, patterns.vectors.shape[1]))
@@ -172,7 +171,7 @@ def measured(
     statement: str = _FIND,
     settings: Sequence[str] = (),
 ) -> Measured:
-    """Ask every question in every round on one warm connection."""
+    """Run every query in every round on one warm connection."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for setting in settings:
             connection.exec_driver_sql(setting)
@@ -196,14 +195,14 @@ def measured(
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return the milliseconds that it takes."""
+    """Return the milliseconds of a query."""
     began = time.perf_counter()
     work()
     return 1e3 * (time.perf_counter() - began)
 
 
 def recalled(patterns: Synthetic, query: Query, limit: int, answer: list[float]) -> float | None:
-    """Return the share of the truly nearest that were found; None where there are none of the kind."""
+    """Return the recall of the truly nearest patterns; None if the kind has none."""
     kind, vector = query
     distances = np.sqrt(((patterns.vectors[patterns.kind_of == kind].astype(float) - vector) ** 2).sum(axis=1))
     nearest = np.sort(distances)[:limit]
@@ -215,7 +214,7 @@ def recalled(patterns: Synthetic, query: Query, limit: int, answer: list[float])
 def other_ways(
     database: Database, ask: Callable[..., Measured], by_share: list[Query], rare: list[Query]
 ) -> list[Sequence[object]]:
-    """Measure what was tried beside what is there."""
+    """Measure the rejected alternatives to the shipped index."""
 
     def way(name: str, **how: object) -> Sequence[object]:
         return line(name, None, *(ask(asked, LIMITS[0], **how) for asked in (by_share, rare)))

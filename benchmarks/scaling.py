@@ -1,7 +1,8 @@
-"""How a study scales with its workers: trials a minute with objectives that sleep, and where PostgreSQL is the limit.
+"""The scaling of a study with its workers: trials per minute with objectives that sleep, and the limit of PostgreSQL.
 
 Worker processes take trials of one study from our storage, from Optuna's, or from Optuna's behind its gRPC proxy. They
-are started once and take every setting in turn, so that all lines are of one run; only their ratios mean something.
+are started once and run every setting in turn, so that all lines are of one run; only ratios between them have a
+meaning.
 """
 
 import argparse
@@ -44,7 +45,7 @@ NO_LIMIT = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a worker is asked: so many trials of a study, each sleeping so many seconds."""
+    """A task of a worker: a number of trials of a study, each sleeping for some seconds."""
 
     kind: Kind
     study_name: str
@@ -56,7 +57,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a setting came to: trials a second, CPU seconds a trial of workers and server, statements, transactions."""
+    """The results of a setting: trials per second; CPU seconds, statements and transactions per trial."""
 
     rate: float
     worker_cpu: float
@@ -66,11 +67,11 @@ class Figures:
 
 
 class Worker:
-    """A worker process and the way to talk with it."""
+    """A worker process and the pipes to it."""
 
     def __init__(self, url: str, proxy: int) -> None:
         command = [sys.executable, "-m", "benchmarks.scaling", "--worker", str(proxy)]
-        # The address of the database stays out of the list of processes.
+        # The URL of the database must not appear in the list of processes.
         environment = {**os.environ, "SCALING_DATABASE_URL": url}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -90,7 +91,7 @@ class Worker:
 
 
 def serve_worker(proxy: int) -> None:
-    """Take tasks from standard input: get ready, say so, begin on the next line, and say what it took."""
+    """Read tasks from standard input: prepare, print a line, start after the next line, and print the result."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     database = Database(os.environ["SCALING_DATABASE_URL"])
     statements = 0
@@ -114,7 +115,7 @@ def serve_worker(proxy: int) -> None:
 
 
 def objective(trial: optuna.Trial, sleep: float) -> float:
-    """Draw, report and sleep."""
+    """Sample the parameters, report and sleep."""
     values = [trial.suggest_float(f"x{number}", 0, 1) for number in range(PARAMETERS)]
     for step in range(REPORTS):
         trial.report(sum(values), step)
@@ -124,7 +125,7 @@ def objective(trial: optuna.Trial, sleep: float) -> float:
 
 @contextmanager
 def opened(database: Database, task: Task, proxy: int) -> Iterator[optuna.storages.BaseStorage]:
-    """Open the storage of a task as each would be opened in earnest."""
+    """Open the storage of a task as in production."""
     if task.kind == "e2i_assets":
         with joined(database, task.study_id, NO_LIMIT, lease=60.0) as member:
             yield member.storage
@@ -137,7 +138,7 @@ def opened(database: Database, task: Task, proxy: int) -> Iterator[optuna.storag
 
 
 def made_study(database: Database, kind: Kind) -> tuple[str, str]:
-    """Make a study and return its name and its id in our tables."""
+    """Create a study and return its name and its id in our tables."""
     name = f"{kind} {uuid4().hex}"
     theirs = optuna.storages.RDBStorage(database.url_for("optuna"))
     optuna.create_study(study_name=name, storage=theirs, direction="maximize")
@@ -172,7 +173,7 @@ def measured(
     sleep: float,
     studies: int = 1,
 ) -> Figures:
-    """Let these workers run so many trials each, and return what it took."""
+    """Let these workers run this number of trials each, and return the figures."""
     made = [made_study(database, kind) for _ in range(studies)]
     for number, worker in enumerate(workers):
         worker.ask(Task(kind, *made[number % studies], trials, sleep, seed=number))
@@ -199,15 +200,15 @@ def measured(
 
 
 def committed(database: Database) -> int:
-    """Return how many transactions the server has committed in this database."""
-    time.sleep(1.1)  # the server brings its counters up to date once a second
+    """Return the number of committed transactions in this database."""
+    time.sleep(1.1)  # the server updates its counters once a second
     with database.connect() as connection:
         asked = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
         return int(connection.execute(sa.text(asked)).scalar_one())
 
 
 def cpu_seconds(server: psutil.Process) -> float:
-    """Return the CPU time of a server: of its processes that live, and of those that have ended."""
+    """Return the CPU time of a server: of its living processes, and of those that have ended."""
     total = sum(server.cpu_times()[:4])
     for child in server.children():
         with suppress(psutil.NoSuchProcess):
@@ -218,7 +219,7 @@ def cpu_seconds(server: psutil.Process) -> float:
 def scaling_lines(
     database: Database, server: psutil.Process, workers: Sequence[Worker], sleep: float, seconds: float
 ) -> list[list[object]]:
-    """Return a line for each storage and number of workers, with the efficiency against one worker."""
+    """Return a line for each storage and number of workers, with the efficiency relative to one worker."""
     trials = max(3, math.ceil(seconds / sleep))
     found: dict[tuple[Kind, int], Figures] = {}
     for count in WORKERS:
@@ -243,7 +244,7 @@ def scaling_lines(
 def limit_lines(
     database: Database, server: psutil.Process, workers: Sequence[Worker], trials: int
 ) -> list[list[object]]:
-    """Return a line for each storage and number of workers whose objective takes no time at all."""
+    """Return a line for each storage and number of workers with an objective that takes no time."""
     lines: list[list[object]] = []
     for kind in KINDS:
         settings = [(count, 1) for count in WORKERS] + ([(8, 8)] if kind == "e2i_assets" else [])
@@ -256,7 +257,7 @@ def limit_lines(
 
 @contextmanager
 def cast(database: Database) -> Iterator[list[Worker]]:
-    """Start the proxy and the workers; they end with the context."""
+    """Start the proxy and the workers; they end with the block."""
     port = free_port()
     environment = {**os.environ, "SCALING_DATABASE_URL": database.url}
     command = [sys.executable, "-m", "benchmarks.scaling", "--proxy", str(port)]
@@ -273,7 +274,7 @@ def cast(database: Database) -> Iterator[list[Worker]]:
 
 
 def serve_proxy(port: int) -> None:
-    """Be Optuna's gRPC proxy."""
+    """Serve Optuna's gRPC proxy."""
     database = Database(os.environ["SCALING_DATABASE_URL"])
     pool = {"pool_size": 10, "max_overflow": 10}
     storage = optuna.storages.RDBStorage(database.url_for("optuna"), engine_kwargs=pool)
@@ -281,7 +282,7 @@ def serve_proxy(port: int) -> None:
 
 
 def postmaster(folder: Path) -> psutil.Process:
-    """Return the server's first process."""
+    """Return the postmaster of the server."""
     return psutil.Process(int(next(folder.rglob("postmaster.pid")).read_text().split()[0]))
 
 
@@ -295,7 +296,7 @@ def main() -> None:
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--proxy", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the proxy, by Optuna's own word
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the proxy, as Optuna documents it
     if options.worker:
         return serve_worker(options.worker)
     if options.proxy:

@@ -1,7 +1,7 @@
-"""Cost of limits on trials: the same study, fitted in threads of the search and in processes of their own.
+"""The cost of limits on trials: the same study with fits in threads of the search and in child processes.
 
-Both lines draw the same configurations (one worker, one seed) and end with the same values, which is checked. The start
-of the process is counted apart: it happens once for a worker, and once more for each trial that was ended.
+Both lines sample the same configurations (one worker, one seed) and must end with the same values, which is checked.
+The start of the child process is counted separately: once for each worker, and again after each terminated trial.
 """
 
 import argparse
@@ -25,7 +25,7 @@ LIMITS = {"trial_seconds": 600, "trial_memory_mb": 8000}
 
 
 def problem(rows: int, trials: int, limited: bool) -> tuple[Experiment, SearchRows]:
-    """Return the shipped experiment on so many of its rows."""
+    """Return the shipped experiment on this number of its rows."""
     raw = read_mapping((ROOT / "experiments" / "rand_visits.yaml").read_text(encoding="utf-8"), "rand_visits")
     raw["hpo"] = {**raw.get("hpo", {}), "trials": trials, "workers": 1, **(LIMITS if limited else {})}
     experiment = experiment_from(raw, "rand_visits")
@@ -53,7 +53,7 @@ def timed(rows: int, trials: int, limited: bool) -> tuple[float, float, list[flo
 
 
 def main() -> None:
-    """Measure in turns and print a table."""
+    """Alternate the measurements and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--repetitions", type=int, default=3)
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def measured(rows: int, options: argparse.Namespace) -> list[object]:
-    """Return the row of the table for so many rows of data."""
+    """Return the row of the table for this number of rows of data."""
     free: list[tuple[float, float]] = []
     kept: list[tuple[float, float]] = []
     for _ in range(options.repetitions):

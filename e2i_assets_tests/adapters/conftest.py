@@ -1,3 +1,3 @@
-"""The rows that these tests begin with."""
+"""The fixtures with database rows."""
 
 from example_rows import examples, examples_of, execute, finished, split_id  # noqa: F401  # fixtures

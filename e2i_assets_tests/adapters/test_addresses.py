@@ -1,4 +1,4 @@
-"""Addresses with a password: which are refused, and what of them may stand in a text."""
+"""Addresses with a password: which are refused, and which of their parts may appear in a text."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_an_invalid_url_is_rejected_without_repeating_it(url: str) -> None:
     with pytest.raises(E2iError, match=r"^E2I_ANY is not a valid address: .*as %2F") as raised:
         shown_address("E2I_ANY", url)
     assert "hunter2" not in str(raised.value)
-    assert raised.value.__context__ is None  # it would repeat the port
+    assert raised.value.__context__ is None  # the text would repeat the port
 
 
 @pytest.mark.parametrize(

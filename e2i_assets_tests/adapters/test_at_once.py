@@ -33,7 +33,7 @@ def together(*actions: Callable[[], Any]) -> list[Any]:
 def test_concurrent_registrations_of_one_file_give_one_experiment(
     tables: Database, execute: Callable[..., Any]
 ) -> None:
-    """A run, the daemon and a user register it: the last one wins, and all get the same id."""
+    """A run, the daemon and a user register the file: the last registration wins, and all get the same id."""
     versions = [parse_experiment(PLAIN.replace("roc_auc: 0.6", f"roc_auc: 0.{k}"), "test") for k in range(60, 68)]
     store = ExperimentRepository(tables)
     ids = together(*[lambda one=one: store.register_experiment(one) for one in versions])

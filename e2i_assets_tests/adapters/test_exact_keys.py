@@ -1,4 +1,4 @@
-"""Groups, ids, categories and classes are compared exactly, and a row keeps its split whatever the type of its key."""
+"""Groups, ids, categories and classes are compared exactly; the type of a key does not change the split of a row."""
 
 import datetime
 from decimal import Decimal
@@ -73,7 +73,7 @@ DELIVERIES = {
 def test_no_row_changes_its_split_when_its_key_comes_in_another_type(
     splits: SmallSplits, first: str, second: str, columns: dict[str, Any]
 ) -> None:
-    """The second delivery has another row order too: only the keys identify the rows."""
+    """The second delivery also has another row order: only the keys identify the rows."""
     visit = np.arange(ROWS) % 4
     before = splits.roles(numbered(person=DELIVERIES[first], visit=visit), columns=columns)
     again = numbered(person=DELIVERIES[second], visit=visit).sample(frac=1, random_state=5)

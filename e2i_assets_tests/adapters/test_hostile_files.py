@@ -35,7 +35,7 @@ from e2i_assets.services.memory_files.pattern_documents import PatternDocument, 
 
 
 class Malicious:
-    """Unpickled, it leaves a file behind."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -59,7 +59,7 @@ def zipped(**members: bytes) -> bytes:
 
 
 def pickled_extension(folder: Path, poison: bytes) -> None:
-    """A Parquet file whose type is a pickle, as Arrow once took them (CVE-2023-47248)."""
+    """Return a Parquet file whose type is a pickle, which Arrow once loaded (CVE-2023-47248)."""
     named = {b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": poison}
     field = pa.field("y", pa.int64(), metadata=named)
     pq.write_table(pa.table([pa.array([1, 2]), pa.array([1, 2])], schema=pa.schema([field, ("a", pa.int64())])), folder)
@@ -116,7 +116,7 @@ def object_array(poison: bytes) -> bytes:
 def test_a_forged_archive_is_no_model_whatever_its_readers_make_of_it(tmp_path: Path) -> None:
     members = fuzz_targets._members()[0][1]
     packed = bytearray(zipped(**{name.replace(".", "__"): content for name, content in members.items()}))
-    packed[60:70] = b"\xff" * 10  # zlib.error, once with a traceback
+    packed[60:70] = b"\xff" * 10  # zlib.error, which once ended in a traceback
     for content in (bytes(packed), zipped(schema__json=b"[" * 100_000), zipped(schema__json=b"{}"), zipped()):
         stored(tmp_path, content)
         with pytest.raises(ModelInvalid, match="cannot be read as a model"):
@@ -125,7 +125,9 @@ def test_a_forged_archive_is_no_model_whatever_its_readers_make_of_it(tmp_path: 
 
 def test_an_archive_that_unfolds_into_more_than_any_model_is_refused_before_it_does(tmp_path: Path) -> None:
     bomb = bytearray(zipped(schema__json=b"{}"))
-    described = bomb.index(b"PK\x01\x02")  # the file's entry in the list of contents, with its size 24 bytes further on
+    described = bomb.index(
+        b"PK\x01\x02"
+    )  # the entry of the file in the archive's directory; its size is 24 bytes later
     bomb[described + 24 : described + 28] = (4_200_000_000).to_bytes(4, "little")
     stored(tmp_path, bytes(bomb))
     with pytest.raises(ModelInvalid, match="would unpack to 4,200,000,000 bytes"):
@@ -133,7 +135,7 @@ def test_an_archive_that_unfolds_into_more_than_any_model_is_refused_before_it_d
 
 
 def test_a_parquet_file_that_contradicts_itself_is_refused_and_the_process_lives(tmp_path: Path) -> None:
-    """Arrow ends the process over it, where its description is asked about a column (found by `make fuzz`)."""
+    """Arrow ends the process when it reads the metadata of a column of such a file (found by `make fuzz`)."""
     code = (
         "import random, sys; sys.path[:0] = sys.argv[2:]; import fuzz_targets; from pathlib import Path\n"
         "from e2i_assets.adapters.sources import datasets; from e2i_assets.core.errors import E2iError\n"
@@ -170,7 +172,7 @@ def test_quoted_input_in_a_message_is_escaped_for_the_terminal() -> None:
 
 
 def test_invalid_patterns_are_rejected_and_stored_ones_do_not_break_a_warm_start() -> None:
-    """An imported pattern with a text for a number ended every later study of its kind in a traceback."""
+    """An imported pattern with text in place of a number once ended every later study of its kind with a traceback."""
     seed = fuzz_targets._pattern_seeds()[0]
     assert isinstance(parsed(json.dumps(seed)), PatternDocument)
     experiment = parse_experiment(fuzz_targets.PLAIN, "e.yaml")
@@ -197,7 +199,7 @@ def test_numbers_that_no_double_holds_are_in_no_search_space() -> None:
 
 
 def test_an_inferred_schema_takes_the_rows_that_it_was_inferred_from() -> None:
-    """Three digits of 2025 are 2020: the years 2021 to 2023 were refused by their own schema."""
+    """Three significant digits of 2025 are 2020: the inferred schema rejected the years 2021 to 2023."""
     frame = pd.DataFrame(
         {"y": ["a", "b"] * 30, "year": [2021, 2022, 2023] * 20, "low": [-2023.0, -2021.5, -2022.0] * 20}
     )
@@ -209,7 +211,7 @@ def test_an_inferred_schema_takes_the_rows_that_it_was_inferred_from() -> None:
 
 @pytest.mark.parametrize("text", ['"\\ud800"', '"a\\0b"', '{csv: "\\udfff"}'])
 def test_a_text_with_a_lone_surrogate_is_rejected_with_its_place(text: str) -> None:
-    """Half a pair of surrogates was accepted, and broke the first hash of the experiment."""
+    """Such a text (half of a surrogate pair) was accepted, and made the first hash of the experiment fail."""
     with pytest.raises(ExperimentInvalid, match=r"description.*has a zero byte or a lone surrogate"):
         parse_experiment(fuzz_targets.PLAIN + f"description: {text}\n", "e.yaml")
 

@@ -46,12 +46,12 @@ def later(tmp_path: Path) -> Path:
 def rows(database: Database) -> Contents:
     with database.connect() as connection:
         tables = connection.exec_driver_sql(TABLES).scalars().all()
-        each = "SELECT to_jsonb(one) - 'updated_at' FROM e2i.{} AS one"  # a trigger sets it where a migration updates
+        each = "SELECT to_jsonb(one) - 'updated_at' FROM e2i.{} AS one"  # a trigger sets it at each update
         return {table: list(connection.execute(sa.text(each.format(table))).scalars()) for table in tables}
 
 
 def kept(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> bool:
-    """Return whether each row is there with each value that it had; a later migration may add columns."""
+    """Return whether each row still has each of its values; a later migration may add columns."""
     return len(before) == len(after) and all(any(row.items() <= other.items() for other in after) for row in before)
 
 

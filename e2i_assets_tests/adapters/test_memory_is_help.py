@@ -1,4 +1,4 @@
-"""The pattern memory is optional: without its tables a study starts cold and a finished run stays finished."""
+"""The pattern memory is optional: without its tables a study starts without it and a finished run stays finished."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bringing databases up to date: once, together, after a change, and from the future."""
+"""Migrations: applied once, concurrently, after a change of a file, and on a database of a newer version."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def test_migrating_again_changes_nothing_and_takes_no_time(database: Database) -
     report = migrate(database, SQL)
     assert report == MigrationReport(applied=(), prepared=())
     assert not report.changed
-    assert time.perf_counter() - started < 2  # half a second where nothing else runs
+    assert time.perf_counter() - started < 2  # half a second on an idle machine
 
 
 @pytest.mark.processes

@@ -1,4 +1,4 @@
-"""What MLflow limits: long texts are stored cut and marked, deleted experiments are restored, taken names are named."""
+"""Limits of MLflow: long texts are truncated and marked, deleted experiments are restored, taken names are reported."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -49,7 +49,7 @@ def opened(folder: Path) -> Any:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A current folder that MLflow would take a lock file from."""
+    """A working directory whose lock file MLflow would use."""
     (tmp_path / "uv.lock").write_text("")
     (tmp_path / "pyproject.toml").write_text("")
     monkeypatch.chdir(tmp_path)
@@ -109,7 +109,7 @@ def test_an_unknown_prediction_method_is_refused_with_what_is_known(elsewhere: P
 
 
 def test_a_model_is_saved_where_a_killed_process_left_half_of_one(tmp_path: Path) -> None:
-    """MLflow refuses a folder with something in it: no later training of the study could be kept."""
+    """MLflow refuses a folder that is not empty, so no later training of the study could save its model."""
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "half").write_text("half of a model")
     save_mlflow_model(fitted("Ridge", "regression"), tmp_path / "model", table().head())

@@ -13,7 +13,7 @@ from e2i_assets.core.fitting.fitted_model import FittedModel
 
 
 class Foreign(BaseEstimator):  # type: ignore[misc]
-    """An estimator that is not on the list of what may be loaded."""
+    """An estimator that is not on the list of types that may be loaded."""
 
 
 @pytest.mark.parametrize(("name", "problem"), PAIRS)
@@ -63,7 +63,7 @@ def test_archive_and_manifest_exchanged_together_are_refused_by_the_hash_kept_el
 
 
 def stored_by_hand(content: bytes, folder: Path) -> None:
-    """Write what `save_model` would refuse to, with a manifest that fits."""
+    """Write a model that `save_model` would refuse, with a matching manifest."""
     import hashlib
 
     (folder / ARCHIVE).write_bytes(content)

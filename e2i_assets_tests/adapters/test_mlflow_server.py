@@ -1,4 +1,4 @@
-"""A real MLflow server: what it takes of trainings and of traces, read back from it."""
+"""A real MLflow server: trainings and traces that it received, read back from it."""
 
 import os
 import shutil
@@ -40,7 +40,7 @@ SEARCHED = PLAIN.replace("hpo: {enabled: false}", "hpo: {trials: 3, workers: 1}"
 
 @pytest.fixture(scope="module")
 def database(server: Database, template: str) -> Iterator[Database]:
-    """One for the whole module, because its MLflow server takes longest of all to start."""
+    """One database for the whole module, because the start of its MLflow server takes longest."""
     name = f"served_{uuid4().hex[:12]}"
     engine = sa.create_engine(server.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -116,7 +116,7 @@ def run_has_arrived(client: MlflowClient, run_id: str | None) -> None:
 
 
 def traced(address: str, run_id: str, mlflow_run_id: str) -> TracingResult:
-    """Trace a training whose search fails in its second trial, in an experiment that is known by its name alone."""
+    """Trace a training whose search fails in its second trial, in an experiment that only its name identifies."""
     tracing = Tracing(TracingSettings(endpoint=address, receiver="mlflow", mlflow_experiment="e2i_plain", trials=1.0))
     with pytest.raises(ValueError, match="no rows"):
         failing_training(tracing, run_id, mlflow_run_id)
@@ -166,7 +166,7 @@ def trace_has_arrived(client: MlflowClient, experiment_id: str, mlflow_run_id: s
 def test_the_first_trace_of_an_experiment_makes_its_place_where_trainings_can_write_too(
     address: str, database: Database, tmp_path: Path
 ) -> None:
-    """A trace may come before the first training, and that one writes to the database, not through the server."""
+    """A trace may come before the first training, which writes to the database and not through the server."""
     project = Project(Settings(tmp_path, tmp_path / "state", pictures=False), database)
     artifacts = f"{project.settings.artifacts.resolve().as_uri()}/e2i_later"
     tracing = Tracing(
@@ -185,7 +185,7 @@ def test_the_first_trace_of_an_experiment_makes_its_place_where_trainings_can_wr
 def test_a_run_of_the_graph_has_its_trace_beside_its_mlflow_run(
     address: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As for a run started from the UI of `e2i up`: the receiver has no configured experiment."""
+    """As for a run from the UI of `e2i up`: no experiment of the receiver is configured."""
     (tmp_path / "sql").symlink_to(REPOSITORY / "sql")
     shutil.copy(REPOSITORY / "dagster.yaml", tmp_path)
     load_breast_cancer(as_frame=True).frame.to_csv(tmp_path / "cells.csv", index=False)

@@ -35,7 +35,7 @@ def uri(database: Database) -> str:
 
 @pytest.fixture
 def tracker(uri: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
-    # Whatever MLflow would write beside us, because it forgot the address, would be found here.
+    # Anything that MLflow writes to its default address appears in this folder.
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return Tracker(uri, tmp_path / "artifacts", database.advisory_lock)
@@ -104,12 +104,12 @@ def test_every_value_arrives_under_its_name_and_the_run_is_finished(
 def test_a_table_is_readable_as_an_mlflow_table(
     uri: str, tracker: Tracker, run: TrackedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under its name, and in the form in which MLflow reads tables back."""
+    """It has the given name and the format of MLflow's tables."""
     tables = {"trials.json": [{"trial": 0, "value": 0.5}, {"trial": 1, "value": None, "state": "FAIL"}]}
     result = tracker.log(replace(run, documents={}, figures={}, tables=tables))
     client = mlflow_client(uri)
     assert artifact_names(client, str(result.run_id)) == {"trials.json"}
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # reading tables, it forgets which address it was given
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # `load_table` ignores the tracking address of the client
     found = client.load_table(str(client.get_run(result.run_id).info.experiment_id), "trials.json", [result.run_id])
     assert found.astype(object).where(found.notna(), None).to_dict("records") == [
         {"trial": 0, "value": 0.5, "state": None},
@@ -275,9 +275,9 @@ def test_different_runs_at_once_share_experiment_and_registered_model(
 def test_trainings_at_once_are_all_logged_by_a_database_under_load(
     database: Database, tracker: Tracker, run: TrackedRun, model: Path
 ) -> None:
-    """MLflow looks for a row and then inserts it: in the time between, another training inserted the same row.
+    """MLflow selects a row and then inserts it: in between, another training inserted the same row.
 
-    The three tables are those whose rows trainings share. Each insert takes as long as on a server under load, so that
+    These are the three tables whose rows trainings share. Each insert takes as long as on a server under load, so that
     the trainings always overlap there.
     """
     assert tracker.log(replace(run, experiment_name="first")).status == "logged"  # MLflow is imported and connected
@@ -291,7 +291,7 @@ def test_trainings_at_once_are_all_logged_by_a_database_under_load(
                 f"CREATE TRIGGER slow BEFORE INSERT ON mlflow.{table} FOR EACH ROW EXECUTE FUNCTION mlflow.takes_time()"
             )
     shared = replace(run, data=("rows", "f" * 64), model_folder=model, registered_model_name=f"all_{run.run_key}")
-    with ThreadPoolExecutor(4) as pool:  # MLflow tries to number a version three times
+    with ThreadPoolExecutor(4) as pool:  # MLflow tries three times to assign a version number
         results = list(pool.map(tracker.log, [replace(shared, run_key=uuid4().hex) for _ in range(4)]))
     assert [(result.status, result.reason) for result in results] == [("logged", None)] * 4
     assert {result.version for result in results} == {1, 2, 3, 4}
@@ -323,14 +323,14 @@ def test_a_server_in_trouble_is_unavailable_soon(trouble: Trouble, tmp_path: Pat
 def test_messages_about_an_unavailable_server_contain_no_password(
     trouble: Trouble, tmp_path: Path, run: TrackedRun
 ) -> None:
-    """requests and MLflow write the whole address into what they raise."""
+    """Errors of requests and MLflow contain the whole address."""
     with troubled(trouble) as address:
         tracker = Tracker(address.replace("://", "://me:hunter2%2Fword@"), tmp_path)
         messages = [str(tracker.log(run).reason), tracker.promote("model", 1, 1)]
         with pytest.raises(E2iError) as asked:
             tracker.run_params("0" * 32)
     messages.append("".join(traceback.format_exception(asked.value)))
-    assert [text for text in messages if address.removeprefix("http://") not in text] == []  # it does say where
+    assert [text for text in messages if address.removeprefix("http://") not in text] == []  # it names the host
     assert [text for text in messages if "hunter2" in text] == []
 
 
@@ -346,7 +346,7 @@ def test_messages_about_an_unavailable_server_contain_no_password(
     ],
 )
 def test_an_address_where_nothing_answers_is_unavailable_soon(address: str, tmp_path: Path, run: TrackedRun) -> None:
-    """No invented ids."""
+    """No ids are invented."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     began = time.monotonic()

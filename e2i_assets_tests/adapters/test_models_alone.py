@@ -16,12 +16,12 @@ from e2i_assets.core.fitting.fitted_model import FittedModel
 
 PROGRAM = Path(__file__).parents[1] / "support" / "stand_alone.py"
 BOOSTERS = ("lightgbm", "xgboost")
-# A dependency of xgboost that a single machine does not use: 469 MB.
+# A dependency of xgboost that is only used on several machines: 469 MB.
 OVERRIDE = "nvidia-nccl-cu12 ; sys_platform == 'never'\n"
 
 
 def stored(name: str, problem: str, folder: Path) -> Path:
-    """Write a model, awkward rows, and what the model says of them."""
+    """Write a model, difficult rows, and the predictions of the model for them."""
     made = fitted(name, problem)
     threshold = 0.3 if problem == "binary_classification" else None
     model = FittedModel(**{**made.parts, "threshold": threshold})
@@ -40,7 +40,7 @@ def stored(name: str, problem: str, folder: Path) -> Path:
 
 
 def agreed(python: Path | str, refused: tuple[str, ...], *folders: Path) -> int:
-    """Return how many models agreed with what was expected of them, in a process of this Python."""
+    """Return the number of models with the expected predictions, in a process of this Python."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "E2I_"))}
     command = [str(python), "-W", "ignore", str(PROGRAM), ",".join(refused), *map(str, folders)]
     ran = subprocess.run(
@@ -67,7 +67,7 @@ def test_a_model_asks_for_its_own_booster_and_no_other(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_the_recorded_requirements_alone_load_the_model_in_an_empty_environment(tmp_path: Path) -> None:
-    """What a colleague's machine has: the requirements that MLflow recorded, installed, and nothing else."""
+    """The environment of another machine: the requirements that MLflow recorded, and no other package."""
     uv = str(Path(sys.executable).with_name("uv"))
     names = ("LightGBM", "XGBoost", "RandomForest", "LogisticRegression")
     folders = [stored(name, "binary_classification", tmp_path) for name in names]

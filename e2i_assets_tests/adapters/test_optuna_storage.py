@@ -42,7 +42,7 @@ MAXIMIZE = [StudyDirection.MAXIMIZE]
 
 @dataclass
 class Shared:
-    """One study in a database, and any number of storages that stand for processes that work on it."""
+    """One study in a database, and several storages, each in place of one process."""
 
     database: Database
     plain: RDBStorage
@@ -78,7 +78,7 @@ class Shared:
         return optuna.load_study(study_name=self.name, storage=RDBStorage(self.database.url_for("optuna"))).trials
 
     def storage_read_anew(self, trial_id: int) -> FrozenTrial:
-        """A trial as another process of ours reads it."""
+        """Return a trial as another process of the product reads it."""
         other = self.storage()
         other.get_study_id_from_name(self.name)
         return other.get_trial(trial_id)
@@ -105,7 +105,7 @@ def shared(tables: Database, plain: RDBStorage, examples: Any) -> Shared:
 
 @pytest.fixture(params=["in memory", "Optuna's", "ours"])
 def storage(request: pytest.FixtureRequest) -> BaseStorage:
-    """Each storage that a search may run on, with nothing in it."""
+    """Each storage that a search can use, empty."""
     if request.param == "in memory":
         return InMemoryStorage()
     shared: Shared = request.getfixturevalue("shared")
@@ -118,7 +118,7 @@ def quick(trial: optuna.Trial) -> float:
     return x
 
 
-# The contract: what the search relies on, in memory and in a database alike.
+# The contract: the behaviour that the search relies on, in memory and in a database.
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_a_search_is_the_same_on_every_storage(
     def reported(study: optuna.Study) -> list[Any]:
         return [(t.number, t.state, t.values, t.params, t.intermediate_values) for t in study.trials]
 
-    # Hyperband deals its brackets out by the study's name.
+    # Hyperband assigns its brackets by the name of the study.
     name = storage.get_study_name_from_id(study_id)
     memory = optuna.create_study(study_name=name, direction="maximize", sampler=sampler(seed=3), pruner=pruner)
     study = optuna.load_study(study_name=name, storage=storage, sampler=sampler(seed=3), pruner=pruner)
@@ -254,7 +254,7 @@ def test_a_search_is_the_same_on_every_storage(
     assert study.best_trial.params == memory.best_trial.params
 
 
-# The same rows as Optuna's own storage would have written.
+# The same rows as those of Optuna's own storage.
 
 
 def whole(storage: BaseStorage, study_id: int, values: list[float], state: TrialState) -> int:
@@ -278,7 +278,7 @@ def whole(storage: BaseStorage, study_id: int, values: list[float], state: Trial
 def test_a_trial_reads_back_as_if_optunas_storage_had_written_it(
     shared: Shared, values: list[float], state: TrialState
 ) -> None:
-    # Not every report can be a number of ours, and none of them may be lost to Optuna.
+    # Our tables cannot store every report, but Optuna must get all of them.
     ours = shared.storage()
     directions = MAXIMIZE * len(values)
     theirs_id = shared.plain.create_new_study(directions, f"{shared.name}, plain")
@@ -297,7 +297,7 @@ def test_a_trial_reads_back_as_if_optunas_storage_had_written_it(
     assert (written.datetime_start, written.datetime_complete) == (cached.datetime_start, cached.datetime_complete)
 
 
-# Our tables, in step with Optuna's.
+# Our tables agree with Optuna's.
 
 
 def test_our_tables_show_a_running_study(shared: Shared) -> None:
@@ -420,7 +420,7 @@ def test_a_configuration_that_two_processes_propose_is_queued_once(shared: Share
 
 
 class OneConnection(Database):
-    """A database that gives each process one pooled connection, and an error soon where that is not enough."""
+    """A database that gives each process one pooled connection, and raises soon when one is not enough."""
 
     @cached_property
     def engine(self) -> sa.Engine:  # type: ignore[override]
@@ -473,7 +473,7 @@ def test_a_trial_takes_few_statements_however_much_it_reports(shared: Shared) ->
     study.optimize(objective, n_trials=1)
     for engine, listener in listened:
         sa.event.remove(engine, "before_cursor_execute", listener)
-    # What waits, the claim, the first report, what others finished, the end; and two for Optuna's log.
+    # The queue, the claim, the first report, trials of other processes, the end; and two for Optuna's log.
     assert len(statements) <= 7
     assert theirs == []
 
@@ -505,7 +505,7 @@ def test_a_trial_beyond_the_budget_cannot_be_claimed(shared: Shared) -> None:
     for study in (here, there):
         with pytest.raises(BudgetSpent, match="all 3 trials"):
             study.ask()
-    there.tell(last, state=TrialState.FAIL)  # without a reason: its process died, and it costs nothing
+    there.tell(last, state=TrialState.FAIL)  # without a reason: its process died, and the trial does not count
     assert there.ask().params == {}
     here.tell(running, 1.0)
     assert [trial.state.name for trial in shared.read_by_optuna()] == [
@@ -546,7 +546,7 @@ def test_no_trial_is_claimed_after_the_coordinator_has_ended_the_study(shared: S
         coordinator.retire()
         store.finish(shared.study_id, **shared.examples.outcome(best_params={}))
         ended = shared.row
-        for claim in (member.ask, partial(storage.create_new_trial, member._study_id)):  # what waits, and one more
+        for claim in (member.ask, partial(storage.create_new_trial, member._study_id)):  # the queue, and one more
             with pytest.raises(StudyCancelled, match="the coordinator is gone"):
                 claim()
         assert (shared.row, shared.row.status) == (ended, "completed")
@@ -582,7 +582,7 @@ def test_two_recoveries_at_once_try_an_abandoned_trial_again_once(shared: Shared
         study.ask()
         drawn = study.ask()
         drawn.report(drawn.suggest_float("x", 0, 1), 1)
-        study.ask()  # died before it had drawn anything: there is nothing to try again
+        study.ask()  # it died before it sampled a value, so there is nothing to repeat
     rivals = [shared.storage() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda one: recover(shared.database, one, shared.study(one)), rivals))
@@ -637,7 +637,7 @@ def test_a_silent_process_loses_its_trial_and_goes_on_when_it_is_back(shared: Sh
         recover(shared.database, other, shared.study(other))
         with pytest.raises(UpdateFinishedTrialError):
             study.tell(trial, 1.0)
-        # It knows now that the trial is not its own any more, and takes the next one: that trial again.
+        # It has noticed that the trial is not its own any more, and takes the next one, which is the repeated trial.
         study.optimize(quick, n_trials=1)
         assert [(row.state, row.origin, row.error_type) for row in shared.rows] == [
             ("FAIL", "sampler", "Interrupted"),

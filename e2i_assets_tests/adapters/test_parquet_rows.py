@@ -1,4 +1,4 @@
-"""Rows that are read piece by piece are prepared, fitted and predicted as rows that stand in memory."""
+"""Rows that are read in batches are prepared, fitted and predicted like rows in memory."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ def table(rows=40_000):
         }
     )
     frame["asked"] = frame["insured"].astype(object)
-    # The gaps stand in the first piece alone: every other piece would be of another type without them.
+    # Only the first batch has missing values: alone, the other batches would have other types.
     frame.loc[:99:3, ["number", "asked", "region"]] = None
     frame.loc[rows - 1, "region"] = "east"
     frame["outcome"] = frame["number"].fillna(0) + frame["insured"] + random.normal(size=rows) > 0.5

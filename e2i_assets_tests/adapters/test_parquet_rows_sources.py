@@ -1,4 +1,4 @@
-"""Parquet files and folders: names of one level, one table from many files, and nothing that is still being written."""
+"""Parquet files and folders: column names without nesting, one table from many files, and no unfinished files."""
 
 from pathlib import Path
 

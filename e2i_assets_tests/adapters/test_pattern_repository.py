@@ -25,7 +25,7 @@ ASKED: dict[str, Any] = {
 
 
 def similarity(tables: Database, pattern: Any, **asked: Any) -> float | None:
-    """The similarity of a pattern to what is asked, or None when it is not found."""
+    """Return the similarity of a pattern to the problem, or None when it is not found."""
     store = PatternRepository(tables)
     pattern_id = store.store(pattern)
     found = {one.pattern_id: one.similarity for one in store.similar(**ASKED | {"min_similarity": 0.0} | asked)}
@@ -128,7 +128,7 @@ def test_thousands_of_patterns_with_all_their_trials_are_kept_in_seconds(tables:
     ]
     began = time.perf_counter()
     assert add_all(tables, patterns) == 2500
-    assert time.perf_counter() - began < 20  # two seconds where nothing else runs
+    assert time.perf_counter() - began < 20  # two seconds on an idle machine
 
 
 def test_the_same_problem_is_fully_similar(tables: Database, examples: Any) -> None:
@@ -203,7 +203,7 @@ def test_the_most_similar_come_first_and_ties_go_to_the_newest_whatever_its_valu
 
 
 def test_the_mean_improvement_is_the_mean_of_the_improvements(tables: Database, examples: Any) -> None:
-    """0.1, 0.2, 0.6 give 0.3; one that could not be measured counts as a use and leaves the mean."""
+    """0.1, 0.2 and 0.6 give 0.3; a use without a measured improvement counts as a use but not for the mean."""
     store = PatternRepository(tables)
     pattern_id = store.store(examples.pattern())
     expected = [(0.1, 0.1), (0.2, 0.15), (None, 0.15), (0.6, 0.3)]
@@ -257,7 +257,7 @@ def test_what_a_pruned_warm_trial_brought_is_kept_without_a_rank(
 def test_what_a_use_came_to_is_kept_with_what_it_is_measured_against(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
-    """The values are all of the same study."""
+    """All values are of the same study."""
     store = PatternRepository(tables)
     pattern_id = store.store(examples.pattern())
     study_id, _ = examples.finished_study()

@@ -1,4 +1,4 @@
-"""Which patterns are found for a problem that is known by its meta-features, with and without pgvector."""
+"""Retrieval of patterns by meta-features, with and without pgvector."""
 
 import math
 import random
@@ -34,12 +34,12 @@ INDEX = "SELECT to_regclass('e2i.ml_hpo_patterns_by_vector') IS NOT NULL"
 
 
 def at(*numbers: float) -> list[float]:
-    """A vector that differs from zero in its first numbers."""
+    """Return a vector whose first numbers are given, and the others 0."""
     return [*numbers, *[0.0] * (len(NAMES) - len(numbers))]
 
 
 def found(database: Database, **asked: Any) -> dict[str, float]:
-    """The similarity of each pattern that is found, by its study, most similar first."""
+    """Return the similarity of each found pattern by the name of its study, most similar first."""
     return {str(one.study_name): one.similarity for one in PatternRepository(database).similar(**ASKED | asked)}
 
 
@@ -65,7 +65,7 @@ def test_similarity_is_what_is_left_of_one_over_the_distance(tables: Database, e
 
 
 def test_the_threshold_rejects_by_distance(tables: Database, examples: Any) -> None:
-    """Whatever its sizes are."""
+    """The sizes do not matter when there are vectors."""
     stored(tables, examples, [{"study_name": str(part), "meta_vector": at(part)} for part in (0.1, 0.5, 0.6, 2.0)])
     assert list(found(tables, min_similarity=0.6)) == ["0.1", "0.5"]
     assert list(found(tables, min_similarity=0.95)) == []
@@ -129,7 +129,7 @@ def test_the_index_is_made_with_the_tables_and_asking_for_it_again_is_safe(
 
 
 def clouds(examples: Any) -> list[Any]:
-    """Patterns of two kinds around a few centres; some know their sizes alone."""
+    """Patterns of two kinds in clusters; some have sizes only."""
     draw = random.Random(0)
     centres = [[draw.gauss(0, 0.5) for _ in NAMES] for _ in range(8)]
     return [
@@ -145,7 +145,7 @@ def clouds(examples: Any) -> list[Any]:
 
 
 def answers(database: Database, patterns: list[Any]) -> list[list[tuple[str, float]]]:
-    """What is found near a few of the patterns."""
+    """Return the patterns near some of the stored ones."""
     asked = [patterns[number].meta_vector for number in (1, 2, 3, 11, 799)]
     return [list(found(database, limit=40, meta_vector=vector).items()) for vector in asked]
 
@@ -153,7 +153,7 @@ def answers(database: Database, patterns: list[Any]) -> list[list[tuple[str, flo
 def test_a_server_without_pgvector_gives_the_same_answers(
     database: Database, examples_of: Callable[[Database], Any]
 ) -> None:
-    """To the last digit; and an administrator may add the extension later, in a schema of his choice."""
+    """They are equal to the last digit. An administrator may add the extension later, in any schema."""
     patterns = clouds(examples_of(database))
     add_all(database, patterns)
     with_pgvector = answers(database, patterns)
@@ -174,17 +174,19 @@ def test_many_patterns_are_searched_in_the_index_with_the_same_answers(
     exact = answers(database, patterns)
     name = sa.make_url(database.url).database
     statement(database, f"ALTER DATABASE {name} SET e2i.few_patterns = 1")
-    statement(database, f"ALTER DATABASE {name} SET enable_sort = off")  # there is too little to sort to mind
+    statement(
+        database, f"ALTER DATABASE {name} SET enable_sort = off"
+    )  # the sort of so few rows would not show in the time
     database.dispose()
     assert answers(database, patterns) == exact
-    database.dispose()  # a connection tells what it has done when it ends
+    database.dispose()  # a connection reports its statistics when it ends
     wait_until(lambda: value(database, SCANS) > 0)
 
 
 def test_a_line_between_few_and_many_that_was_taken_back_is_the_usual_one_again(
     tables: Database, examples: Any
 ) -> None:
-    """A setting that was made for one transaction is an empty text after it."""
+    """A setting that was local to a transaction is an empty text afterwards."""
     stored(tables, examples, [{"study_name": "near"}])
     with tables.connect() as connection:
         connection.exec_driver_sql("SET e2i.few_patterns = 3")
@@ -197,7 +199,7 @@ def test_a_line_between_few_and_many_that_was_taken_back_is_the_usual_one_again(
 def test_an_account_that_may_not_use_pgvector_has_the_memory_all_the_same(
     empty_database: Database, examples_of: Callable[[Database], Any]
 ) -> None:
-    """The extension asks for rights that the owner of a database need not have."""
+    """Creating the extension needs rights that the owner of a database may not have."""
     address = sa.make_url(empty_database.url)
     statement(empty_database, "CREATE ROLE plain LOGIN PASSWORD 'plain'")
     statement(empty_database, f"ALTER DATABASE {address.database} OWNER TO plain")

@@ -1,4 +1,4 @@
-"""Without pictures: a training is complete but for them, and no picture of an earlier state stays."""
+"""Without pictures, a training is complete otherwise, and no picture of an earlier training stays."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ def project(drawing: Project) -> Project:
 
 
 def drawn(project: Project) -> dict[str, bytes]:
-    """Draw the study that the project keeps, as its asset does."""
+    """Draw the plots of the stored study, as its asset does."""
     tuned: Tuned = project.read(Tuned, "hpo_study", "plain")
     start: WarmStart = project.read(WarmStart, "warm_start", "plain")
     return drawn_study(project, registered(project, SEARCHED), tuned, start)

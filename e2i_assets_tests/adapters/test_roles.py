@@ -24,7 +24,7 @@ def done(database: Database, statement: str) -> None:
 
 @pytest.fixture
 def login(database: Database) -> Iterator[Login]:
-    """Make an account with a role, or without any; they go with the test."""
+    """Create an account with a role, or without any; it is dropped after the test."""
     made: list[Database] = []
 
     def make(role: Role | None, name: str = "some one's") -> Database:
@@ -100,7 +100,7 @@ def test_an_owner_who_is_no_superuser_migrates(login: Login, database: Database,
     with pytest.raises(MigrationRefused, match=r"990_newer\), which this account may not do: must be owner"):
         migrate(login("worker", "a_worker"), tmp_path)
     assert migrate(login("owner", "an_owner"), tmp_path).applied == ("990_newer",)
-    done(as_worker(database), "INSERT INTO newer VALUES (1)")  # what is new is given to the roles at once
+    done(as_worker(database), "INSERT INTO newer VALUES (1)")  # the roles have rights on new tables at once
 
 
 def test_runs_act_as_the_worker_role_for_any_login(database: Database) -> None:
@@ -119,7 +119,7 @@ def test_runs_act_as_the_worker_role_for_any_login(database: Database) -> None:
 def test_without_the_right_to_create_roles_the_account_itself_is_used(
     login: Login, database: Database, empty_database: Database
 ) -> None:
-    """A managed server: the account owns its database, and that is all."""
+    """A managed server: the account owns its database, and has no other rights."""
     account = login(None, "tenant")
     own = sa.make_url(account.url).set(database=sa.make_url(empty_database.url).database)
     done(empty_database, f'ALTER DATABASE "{own.database}" OWNER TO tenant')
@@ -135,7 +135,7 @@ def test_without_the_right_to_create_roles_the_account_itself_is_used(
 
 
 def test_a_new_account_takes_nothing_along_of_the_one_that_made_it(login: Login, database: Database) -> None:
-    """What stands in an address's query is stronger than what stands in front of it."""
+    """The query of an address overrides the parts before it."""
     url = sa.make_url(database.url)
     account = {"user": str(url.username), "password": str(url.password), "sslpassword": "of-a-key", "passfile": "/x"}
     spelled = url.set(username=None, password=None).update_query_dict(account)

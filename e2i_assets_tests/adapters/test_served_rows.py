@@ -1,4 +1,4 @@
-"""What the served model takes: the rows that people have, and its decisions at the threshold of the report."""
+"""The served model: the forms of rows that it accepts, and its decisions at the threshold of the report."""
 
 import datetime
 import decimal
@@ -68,7 +68,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[FittedModel, Datas
     return model, data, served(model, tmp_path_factory.mktemp("served"), data.frame[list(data.features)].head())
 
 
-# How people hold the same rows: each entry changes a table of raw rows, and not what it says.
+# Other representations of the same rows: each entry changes a table of raw rows, but not its meaning.
 FORMS = {
     "as in the source": lambda rows: rows,
     "floats for integers": lambda rows: rows.assign(visits=rows.visits.astype(float), ward=rows.ward.astype(float)),

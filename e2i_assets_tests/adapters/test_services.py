@@ -1,4 +1,4 @@
-"""Services under terminations that could leave processes behind: real programs, real signals."""
+"""Services and the signals that could leave processes behind, with real programs and real signals."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ import pytest
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 from e2i_assets.adapters.processes.services import Service, ServiceEvent, run_services
 
-# Answers over HTTP, with a grandchild in a session of its own that does not listen to SIGTERM.
+# Answers over HTTP; its grandchild is in a separate session and ignores SIGTERM.
 pytestmark = pytest.mark.processes
 
 STUBBORN = """
@@ -51,7 +51,7 @@ def stubborn(folder: Path, name: str = "stubborn") -> Service:
 
 
 class Record:
-    """Every event, and the stop once the last service is ready."""
+    """Records every event, and stops once the last service is ready."""
 
     def __init__(self, awaited: int) -> None:
         self.events: list[ServiceEvent] = []

@@ -1,4 +1,4 @@
-"""The embedded server and its client programs, in a shell that is set up for another PostgreSQL server."""
+"""The embedded server and its client programs in a shell that is configured for another PostgreSQL server."""
 
 import ctypes
 import subprocess
@@ -47,7 +47,7 @@ HOSTILE = {
     "PGDATESTYLE": "German",
     "PGGEQO": "perhaps",
 }
-# A name that the server shows in its list of sessions, and settings of TLS and Kerberos, neither of which is used.
+# A name that the server shows in its list of sessions, and settings of TLS and Kerberos, which are not used.
 HARMLESS = {"PGAPPNAME", "PGSSLKEY", "PGSSLCRL", "PGSSLCRLDIR", "PGSSLSNI", "PGSSLCOMPRESSION"}
 HARMLESS |= {"PGSSLMAXPROTOCOLVERSION", "PGKRBSRVNAME", "PGGSSLIB", "PGGSSDELEGATION"}
 
@@ -59,7 +59,7 @@ def settings(server_folder: Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a server of this module's own, which a process of ours holds to its end."""
+    """The folder of a server for this module, which one process keeps running."""
     folder = tmp_path_factory.mktemp("shell")
     yield folder
     server._hold(folder / "postgres").close()
@@ -76,7 +76,7 @@ def test_the_embedded_server_and_its_client_programs_do_not_depend_on_the_shell(
     database: Database = server.database(settings)
     database.require_reachable()
     session = "SELECT current_user || ' ' || current_database() || ' ' || current_setting('TimeZone') || ' ' || %s"
-    # As Dagster and MLflow do, which know the address and nothing else.
+    # As Dagster and MLflow connect, which have the address only.
     plain = psycopg2.connect(sa.make_url(database.url).set(drivername="postgresql").render_as_string(False))
     cursor = plain.cursor()
     cursor.execute(session, ("größer",))

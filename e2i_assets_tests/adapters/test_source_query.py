@@ -79,7 +79,7 @@ NOT_JUST_READING = [
 
 
 def test_a_query_that_does_not_just_read_is_refused(source: Database) -> None:
-    """Of the rows and of their fingerprint alike: both once took what stood behind a semicolon."""
+    """This holds for the rows and for their fingerprint: both once executed a second statement after a semicolon."""
     for query, expected in NOT_JUST_READING:
         one = SqlQuery.model_construct(query=query, url_env="E2I_SOURCE_URL", watermark=None)
         for asked in (query_rows, watermark_of):
@@ -89,7 +89,7 @@ def test_a_query_that_does_not_just_read_is_refused(source: Database) -> None:
 
 
 def test_the_fingerprint_of_the_rows_is_what_postgresql_itself_adds_up(source: Database) -> None:
-    """The one that is on record from before: another would train every experiment again."""
+    """The stored fingerprints are of this form; another form would train every experiment again."""
     known = "SELECT count(*), sum(hashtextextended(hashed::text, 0)) FROM (SELECT * FROM visit) AS hashed"
     with sa.create_engine(source.url).connect() as connection:
         expected = [str(value) for value in connection.exec_driver_sql(known).one()]
@@ -116,7 +116,7 @@ def test_a_query_that_returns_too_much_is_ended_and_the_limit_named(
 
 
 def test_no_more_than_the_limit_is_fetched_of_a_query_without_an_end(source: Database) -> None:
-    """A plain fetch would fill the memory: ten thousand million rows."""
+    """A plain fetch of ten billion rows would fill the memory."""
     began = time.monotonic()
     endless = SqlQuery(query="SELECT generate_series(1, 10000000000)")
     with pytest.raises(DataInvalid, match="at most 5,000 are read"):

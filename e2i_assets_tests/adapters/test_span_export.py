@@ -21,7 +21,7 @@ OPIK = "/api/v1/private/otel/v1/traces"
     [
         ("opik", "https://www.comet.com/opik", f"https://www.comet.com/opik{OPIK}"),
         ("opik", "https://www.comet.com/opik/", f"https://www.comet.com/opik{OPIK}"),
-        # As OpenTelemetry's own variables name it, for all signals and for traces.
+        # The variables of OpenTelemetry for all signals and for traces.
         ("opik", "http://localhost:5173/api/v1/private/otel", f"http://localhost:5173{OPIK}"),
         ("opik", f"http://localhost:5173{OPIK}", f"http://localhost:5173{OPIK}"),
         ("otlp", "http://collector:4318", "http://collector:4318/v1/traces"),
@@ -52,7 +52,7 @@ def test_settings_that_cannot_work_are_named(settings: dict[str, Any], named: st
 
 
 def test_opik_gets_what_came_in_and_out_and_every_header(receiver: Receiver) -> None:
-    """On the wire, decoded: FACTS' attributes, and the two under which Opik shows input and output."""
+    """Decoded requests: the attributes of the contract, and the two that Opik shows as input and output."""
     settings = TracingSettings(
         endpoint=f"{receiver.url}/opik",
         receiver="opik",
@@ -75,7 +75,7 @@ def test_opik_gets_what_came_in_and_out_and_every_header(receiver: Receiver) -> 
 
 
 def trials_of(tracing: Tracing, run_id: str, failing: set[int]) -> list[int]:
-    """The trials of a hundred that get a span."""
+    """Return the trials of a hundred that get a span."""
     return [number for number in range(100) if tracing.is_sampled(run_id, f"trial {number}", number in failing)]
 
 

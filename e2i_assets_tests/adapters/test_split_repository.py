@@ -68,7 +68,7 @@ def test_a_split_that_does_not_add_up_is_rejected_as_a_whole(
 
 
 def test_many_entities_are_stored_in_seconds(tables: Database, examples: Any) -> None:
-    """A fifth of the million that has to be practical, since other tests want the processor too."""
+    """A fifth of a million, because other tests run at the same time."""
     roles = {f"person-{number}": "train" for number in range(200_000)}
     started = time.perf_counter()
     SplitRepository(tables).save(examples.split(), roles)

@@ -1,4 +1,4 @@
-"""A split in which there is one class or one value only is rejected with a message before a study begins."""
+"""A split with a single class or value is rejected with a message before a study begins."""
 
 from pathlib import Path
 from typing import Any

@@ -54,7 +54,7 @@ def test_a_study_is_read_back_as_it_was_stored(tables: Database, examples: Any, 
 
 @pytest.mark.parametrize("value", [-12345.6, 1.2e-7, 0.1 + 0.2, 1e300, -5e-324])
 def test_a_best_value_comes_back_exactly(tables: Database, examples: Any, value: float) -> None:
-    """Neither rejected for its size nor rounded to nothing."""
+    """It is neither rejected for its size nor rounded to 0."""
     store, study = StudyRepository(tables), examples.study()
     study_id = store.start(study)
     record_trials(store.database, study_id, [examples.trial(value=value)])
@@ -68,7 +68,7 @@ def test_a_best_value_comes_back_exactly(tables: Database, examples: Any, value:
 def test_a_resumed_study_keeps_its_row_and_its_start_and_its_budget_covers_what_was_spent(
     tables: Database, examples: Any
 ) -> None:
-    """The same study key is the same study."""
+    """The study key identifies the study."""
     store, study = StudyRepository(tables), examples.study(n_trials=3)
     study_id = store.start(study)
     record_trials(store.database, study_id, [examples.trial(), examples.trial(1, state="PRUNED", value=None)])
@@ -166,7 +166,7 @@ def test_a_trial_that_contradicts_itself_is_rejected_with_all_that_came_with_it(
 def test_a_study_cannot_end_in_contradiction_to_itself_or_its_trials(
     tables: Database, examples: Any, wrong: dict[str, Any]
 ) -> None:
-    """The counts add up and the best trial is there, or the row does not change."""
+    """The counts must add up and the best trial must exist; otherwise the row does not change."""
     store, study = StudyRepository(tables), examples.study()
     study_id = store.start(study)
     record_trials(store.database, study_id, [examples.trial()])
@@ -189,7 +189,7 @@ def test_finishing_a_study_that_does_not_exist_is_an_error(tables: Database, exa
 def test_json_columns_hold_documents_and_reject_text(
     tables: Database, examples: Any, execute: Callable[..., Any]
 ) -> None:
-    """T17: ->> finds the key, and a document that was encoded twice is refused."""
+    """The operator ->> finds the key, and a document that was encoded twice is rejected."""
     study_id, _ = examples.finished_study()
     found = execute("SELECT params->>'max_depth' FROM ml_hpo_trials WHERE study_id = :id", id=study_id)
     assert found == "3"

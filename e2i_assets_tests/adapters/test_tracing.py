@@ -162,7 +162,7 @@ def test_a_receiver_in_trouble_costs_less_than_a_second_and_is_reported(trouble:
         with tracing.span(TRIAL, run_id="r1", key=f"trial {number}"):
             pass
         longest = max(longest, time.monotonic() - began)
-    # Recording costs processor time, more of it where others work too; waiting for the receiver even once would show.
+    # Recording costs CPU time, more under load; a single wait for the receiver would exceed this.
     assert longest < 1.0
     ending = time.monotonic()
     result = tracing.shutdown()

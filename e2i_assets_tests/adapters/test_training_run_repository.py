@@ -1,4 +1,4 @@
-"""Training runs and the view that follows a model to everything it came from."""
+"""Training runs, and the view that links a model to its lineage."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,7 +15,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 def linked(examples: Any, **changes: Any) -> Any:
-    """A training of the best trial of a stored study."""
+    """Return a training of the best trial of a stored study."""
     study_id, study = examples.finished_study()
     links = {
         "study_id": study_id,
@@ -28,7 +28,7 @@ def linked(examples: Any, **changes: Any) -> Any:
 
 
 def test_a_complete_lineage_is_one_row_without_a_null(tables: Database, examples: Any, split_id: str) -> None:
-    """The study, the trial, the pattern, the split, the data and the runs are all there."""
+    """It has the study, the trial, the pattern, the split, the data and the runs."""
     store, run = TrainingRunRepository(tables), linked(examples, split_id=split_id)
     run_id = store.start(run)
     store.finish(run_id, **examples.trained())
@@ -61,7 +61,7 @@ def test_a_run_is_read_back_as_it_was_stored(tables: Database, examples: Any) ->
 
 
 def test_a_repeated_training_reuses_its_row(tables: Database, examples: Any) -> None:
-    """No second row, and a run that ended is not left running."""
+    """There is no second row, and a run that ended does not stay running."""
     store, run = TrainingRunRepository(tables), linked(examples)
     first = store.start(run)
     store.fail(first, "out of memory")
@@ -77,7 +77,7 @@ def test_a_repeated_training_reuses_its_row(tables: Database, examples: Any) -> 
 
 
 def test_a_run_without_a_study_is_allowed_and_says_so(tables: Database, examples: Any) -> None:
-    """A training on the defaults."""
+    """A training with the defaults."""
     store = TrainingRunRepository(tables)
     store.finish(store.start(examples.training()), **examples.trained())
     (link,) = store.links()
@@ -101,7 +101,7 @@ def test_a_run_without_a_study_is_allowed_and_says_so(tables: Database, examples
     ],
 )
 def test_a_link_cannot_dangle(tables: Database, examples: Any, wrong: dict[str, Any], constraint: str) -> None:
-    """Is_best_trial without its study and trial, an invented id, zero samples."""
+    """`is_best_trial` without study and trial, an invented id, zero samples."""
     run = linked(examples, **wrong)
     with pytest.raises(IntegrityError, match=constraint):
         TrainingRunRepository(tables).start(run)
@@ -118,7 +118,7 @@ def test_a_link_cannot_dangle(tables: Database, examples: Any, wrong: dict[str, 
     ],
 )
 def test_a_run_cannot_finish_with_what_is_no_result(tables: Database, examples: Any, wrong: dict[str, Any]) -> None:
-    """An infinite decision threshold among them."""
+    """For example with an infinite decision threshold."""
     store, run = TrainingRunRepository(tables), linked(examples)
     run_id = store.start(run)
     with pytest.raises(IntegrityError):

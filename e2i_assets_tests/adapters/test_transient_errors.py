@@ -42,7 +42,7 @@ def test_the_cause_of_an_error_counts_too() -> None:
 
 
 def test_an_assertion_of_optuna_does_not_hide_a_lost_database_connection() -> None:
-    """Found by a drill: "AssertionError: Should not reach." ended a run whose PostgreSQL was back a second later."""
+    """Found by a drill: "AssertionError: Should not reach." ended a run although PostgreSQL was back a second later."""
 
     def report() -> None:
         try:

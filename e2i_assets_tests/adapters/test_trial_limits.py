@@ -56,7 +56,7 @@ def experiment_of(hpo: str, algorithm: str = "XGBoost", more: str = "") -> Exper
 
 
 def rows_in(folder: Path, seed: int = 0) -> SearchRows:
-    """Train and validation rows as the graph stores them."""
+    """Return train and validation rows as the graph stores them."""
     frame = load_breast_cancer(as_frame=True).frame.sample(frac=1, random_state=seed).astype({"target": str})
     features = tuple(name for name in frame.columns if name != "target")
     counts = {"train": 340, "validation": 110, "test": 90, "holdout": 29}
@@ -100,7 +100,7 @@ LIMITED = "trial_seconds: 60, trial_memory_mb: 4000"
     ],
 )
 def test_a_study_with_limits_is_the_same_study(tmp_path: Path, algorithm: str, hpo: str) -> None:
-    """The values to the last bit, what was reported on the way, and which trials were pruned by it."""
+    """It has the same values to the last bit, the same reports, and the same pruned trials."""
     rows = rows_in(tmp_path)
     free = searched(experiment_of(hpo, algorithm), rows)
     limited = searched(experiment_of(f"{hpo}, {LIMITED}", algorithm), rows)
@@ -111,7 +111,7 @@ def test_a_study_with_limits_is_the_same_study(tmp_path: Path, algorithm: str, h
 
 
 def test_a_limit_does_not_change_the_study_key(tmp_path: Path) -> None:
-    """A study that met a limit goes on with another one: what a trial's value is does not depend on it."""
+    """A study that reached a limit continues with another one: the value of a trial does not depend on it."""
     facts = rows_in(tmp_path).facts
     hashes = {tuning.spec_hash(experiment_of(hpo), facts) for hpo in ("seed: 42", LIMITED, "trial_seconds: 0.5")}
     assert len(hashes) == 1
@@ -135,7 +135,9 @@ def test_a_process_that_died_between_two_trials_costs_none(tmp_path: Path) -> No
         value = objective.default_value()
         (idle,) = children()
         idle.kill()
-        os.waitid(os.P_PID, idle.pid, os.WEXITED | os.WNOWAIT)  # with all its threads, and left for its parent to see
+        os.waitid(
+            os.P_PID, idle.pid, os.WEXITED | os.WNOWAIT
+        )  # with all its threads; the parent has not collected it yet
         assert [objective.default_value() for _ in range(2)] == [value, value]
         (another,) = children()
         assert another.pid != idle.pid
@@ -172,7 +174,7 @@ ONLY = (
 
 
 def grid(rounds: str, bins: str) -> str:
-    """A space of these two alone, in which every round is grown."""
+    """Return a space with these two parameters only, in which every round is fitted."""
     drawn = f"n_estimators: {{type: categorical, choices: {rounds}}}, max_bin: {{type: categorical, choices: {bins}}}"
     return f"early_stopping: {{enabled: false}}\nsearch_space: {{{drawn}, {ONLY}}}"
 

@@ -1,4 +1,4 @@
-"""The keys that are written in the stored tables of a split are checked, and not only the content of their rows."""
+"""The keys in the stored tables of a split are checked, and not only the content of their rows."""
 
 import numpy as np
 import pandas as pd

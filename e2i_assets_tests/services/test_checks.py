@@ -389,7 +389,7 @@ CASES = {
     "an inconsistent output": Case(
         edit("trained_model", lambda output: output.update(success_criteria_met=False)),
         ("training_contract_is_valid",),
-        "success_criteria_met: False must be true exactly when every criterion is met",
+        "success_criteria_met: False must be true if every criterion is met, else false",
         tuple(name for name in MODEL_NOT_EVALUATED if name != "training_contract_is_valid"),
     ),
     "a row that is still running": Case(

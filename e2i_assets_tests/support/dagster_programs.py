@@ -49,9 +49,9 @@ class Programs:
     """The project, and the programs that run on it.
 
     Attributes:
-        settings: Of the project.
-        database: Where it lives.
-        environment: Of the programs, on top of this process's.
+        settings: Settings of the project.
+        database: Its database.
+        environment: Environment variables of the programs, added to those of this process.
     """
 
     settings: Settings
@@ -95,7 +95,7 @@ class Programs:
         log.close()
 
     def kill(self, name: str, everything: bool) -> None:
-        """Kill a program with SIGKILL, with or without its descendants."""
+        """Kill a program with SIGKILL, alone or with its descendants."""
         process = self._running.pop(name)
         if everything:
             end_groups([process.pid], 0)

@@ -28,7 +28,7 @@ BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 @dataclass
 class Examples:
-    """Makes rows of one registered experiment; every call gives a new key unless it is passed."""
+    """Creates rows of one registered experiment; every call uses a new key unless one is passed."""
 
     database: Database
     experiment_id: str
@@ -96,7 +96,7 @@ class Examples:
         return values | changes
 
     def finished_study(self, **changes: Any) -> tuple[str, StudyRow]:
-        """A stored study with one completed trial, and its id."""
+        """Store a study with one completed trial, and return its id."""
         store, study = StudyRepository(self.database), self.study(**changes)
         study_id = store.start(study)
         record_trials(store.database, study_id, [self.trial()])
@@ -182,7 +182,7 @@ def execute(tables: Database) -> Callable[..., object]:
 
 @pytest.fixture
 def examples(tables: Database) -> Examples:
-    """Rows of the experiment ``visits``, which is registered."""
+    """Rows of the registered experiment ``visits``."""
     return Examples(tables, ExperimentRepository(tables).register("visits", {"target": "mdvis"}))
 
 

@@ -35,7 +35,7 @@ def registered(project: Project, text: str = PLAIN) -> Experiment:
 
 
 def made(project: Project, text: str = PLAIN) -> None:
-    """Do what the assets do for an experiment that does not search."""
+    """Run the functions of all assets for an experiment without a search."""
     experiment = registered(project, text)
     frame = load_breast_cancer(as_frame=True).frame
     frame["site"] = [("north", "south")[row % 2] for row in range(len(frame))]

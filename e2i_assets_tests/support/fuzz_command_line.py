@@ -20,7 +20,7 @@ _SETTINGS = (
 
 
 def _of_a_process(text: str) -> bool:
-    """Return whether a process can receive this text and a message may repeat it."""
+    """Return whether a process can receive this text as an argument and a message may repeat it."""
     try:
         return b"\0" not in text.encode("utf-8", "surrogateescape") and len(text) < 6000
     except UnicodeEncodeError:
@@ -61,10 +61,10 @@ def typed(case: tuple[list[str], dict[str, str]], folder: Path) -> int | None:
     """Run one command line in a project folder with one experiment.
 
     Returns:
-        Its exit status; nothing for a command that is not tried here.
+        Its exit status; None for a command that is not run here.
 
     Raises:
-        AssertionError: It ended with more than a message and an exit status.
+        AssertionError: It did not end with a message and an exit status.
     """
     words, settings = case
     if words and words[0] in _WITH_DATABASE:

@@ -65,7 +65,7 @@ TIMES = st.lists(
 
 
 def timed(cells: list[Any], folder: Path) -> None:
-    """Each cell is an instant in the right order, or is named in the error."""
+    """Each cell is an instant in the correct order, or is named in the error."""
     column = pd.Series(cells, dtype=object)
     times = times_of(column)
     lost = times.isna()
@@ -82,7 +82,7 @@ SCALES = st.tuples(st.sampled_from(NAMES), st.integers(-120, 120), st.integers(-
 
 
 def scaled(case: tuple[str, int, int, int], folder: Path) -> None:
-    """A model of scaled rows is as good as one of unscaled rows."""
+    """A model of scaled rows is as good as a model of unscaled rows."""
     name, of_target, of_feature, away = case
     draws = np.random.default_rng(0)
     x = pd.DataFrame(draws.normal(size=(160, 2)), columns=["a", "b"])
@@ -107,7 +107,7 @@ SPLITS = st.tuples(
 
 
 def judged(case: tuple[list[Any], bool, bool], folder: Path) -> None:
-    """Whatever the target of a split, it is accepted with two classes or values in each split, or rejected with a message."""
+    """Any target of a split is accepted if each split has two classes or values, else rejected with a message."""
     cells, by_time, classes = case
     target = pd.Series([str(one) if classes else float(len(str(one))) for one in cells])
     frame = pd.DataFrame({"at": np.arange(len(target))})

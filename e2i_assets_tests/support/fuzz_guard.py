@@ -15,11 +15,11 @@ from typing import Any
 
 from e2i_assets.core.errors import E2iError
 
-SECONDS = 10.0  # of the processor, for one case
-MEGABYTES = 1000  # more than before it, for one case
+SECONDS = 10.0  # CPU seconds of one case
+MEGABYTES = 1000  # additional memory of one case
 _STARTED = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"}
 _CHANGED = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate"}
-_IN_FOLDER = {"os.remove", "os.rmdir", "os.mkdir"}  # their last argument is the folder that the path starts from
+_IN_FOLDER = {"os.remove", "os.rmdir", "os.mkdir"}  # calls whose last argument is the folder that a path is relative to
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 cases: Counter[str] = Counter()
@@ -51,7 +51,7 @@ class _Watch:
             self.wrong.append(f"{os.fsdecode(path)!r} was written")
 
     def _allowed(self, path: str) -> bool:
-        # The last: a module that is imported for the first time is compiled.
+        # The last one: a module that is imported for the first time is compiled.
         return path.startswith((self.folder, "/dev/null", "/proc/self")) or "/__pycache__" in path
 
 
@@ -65,14 +65,14 @@ sys.addaudithook(_hook)
 
 @contextlib.contextmanager
 def guarded(target: str, folder: Path) -> Iterator[None]:
-    """Run one case, and check that an error of ours is readable.
+    """Run one case, and check that an error of the product is readable.
 
     Args:
         target: The name under which the case is counted.
-        folder: The one place where it may write.
+        folder: The only folder in which the case may write.
 
     Raises:
-        AssertionError: The case exceeded its time or memory, had a side effect, or its message cannot be shown.
+        AssertionError: The case exceeded its time or memory, had a side effect, or its message cannot be displayed.
     """
     cases[target] += 1
     watch = _Watch(folder)
@@ -93,10 +93,10 @@ def guarded(target: str, folder: Path) -> Iterator[None]:
 
 
 def readable(message: str) -> None:
-    """Accept a message that a terminal, a log and a table of PostgreSQL can hold, and that is readable.
+    """Accept a message that terminals, logs and PostgreSQL can represent and that is readable.
 
     Raises:
-        AssertionError: With what is wrong with it.
+        AssertionError: It says what is wrong with the message.
     """
     message.encode()
     assert len(message) < 20_000, f"the message has {len(message)} characters"

@@ -69,14 +69,14 @@ ROWS = "y,a,c,g\n" + "".join(f"{'ab'[n % 2]},{n * 1.5},{'pqr'[n % 3]},{n // 2}\n
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One place.
+    """One input from outside.
 
     Attributes:
-        name: Of it.
-        made: How a case of it is made.
-        tried: What is done with a case, in a folder of its own.
-        share: Of the cases of a long run.
-        before: Makes what is made once, outside of the cases.
+        name: Its name.
+        made: The strategy that generates cases.
+        tried: Runs one case in a separate folder.
+        share: Its share of the cases of a long run.
+        before: Prepares what all cases share.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Target:
 
 
 def _used(experiment: Experiment) -> None:
-    """Do what is done with an experiment before its rows are read."""
+    """Use an experiment as the product does before its rows are read."""
     again = experiment_from(json.loads(json.dumps(experiment.model_dump(mode="json"))), "stored")
     assert again == experiment
     assert again.spec_hash == experiment.spec_hash
@@ -127,7 +127,7 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _table(frame: pd.DataFrame, folder: Path) -> None:
-    """Do with rows what the first two assets do with them."""
+    """Run rows through the functions of the first two assets."""
     for experiment in _experiments():
         try:
             data = dataset_of(frame, experiment)
@@ -148,7 +148,7 @@ def _csv(content: bytes, folder: Path) -> None:
 
 @st.composite
 def _csv_dialects(draw: Callable[..., Any]) -> tuple[bytes, dict[str, Any]]:
-    """A CSV file of cells that people write, in some dialect, with keys that may or may not be those of the file."""
+    """CSV files with realistic cells in some dialect, and `source` keys that may contradict the file."""
     delimiter = draw(st.sampled_from([",", ";", "\t", "|", ":", " "]))
     ending = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     kinds = [draw(st.sampled_from(CELLS)) for _ in range(draw(st.integers(1, 4)))]
@@ -220,7 +220,7 @@ def _parquet_seeds() -> list[bytes]:
 
 @st.composite
 def _columns(draw: Callable[..., Any]) -> bytes:
-    """A Parquet file that is in order, of columns that are not."""
+    """Valid Parquet files with invalid columns."""
     count = draw(st.integers(0, 12))
     cells: dict[str, st.SearchStrategy[Any]] = {
         "number": st.floats(), "whole": st.integers(-(2**63), 2**63 - 1), "large": st.integers(0, 2**64 - 1),
@@ -351,7 +351,7 @@ def _pattern_seeds() -> list[Any]:
 
 
 def _pattern(line: bytes, folder: Path) -> None:
-    """A line of a file, and what a study makes of the pattern that it became."""
+    """A line of a pattern file, and a study that uses the resulting pattern."""
     try:
         text = line.decode()
     except UnicodeDecodeError:
@@ -401,7 +401,7 @@ def _models() -> list[bytes]:
 
 @cache
 def _members() -> list[tuple[bytes, dict[str, bytes]]]:
-    """The models with the parts of their archives, opened outside of a strategy: `zipfile` draws at random."""
+    """Return the models with the parts of their archives; outside of a strategy, because `zipfile` uses random numbers."""
     found = []
     for archive in _models():
         with zipfile.ZipFile(io.BytesIO(archive)) as source:
@@ -420,7 +420,7 @@ def _is_native(archive: bytes) -> bool:
 
 @st.composite
 def _archives(draw: Callable[..., Any]) -> bytes:
-    """A model whose bytes, or whose parts inside the archive, were tampered with."""
+    """Models whose bytes, or whose parts inside the archive, were changed."""
     archive, whole = draw(st.sampled_from(_members()))
     members = dict(whole)
     how = draw(st.sampled_from(["bytes", "schema", "schema", "member"]))
@@ -441,9 +441,9 @@ def _archives(draw: Callable[..., Any]) -> bytes:
 
 
 def _model(archive: bytes, folder: Path) -> None:
-    """With a manifest that fits, but for boosters: what their libraries make of a forged model nobody can answer for.
+    """Changed models with a matching manifest, except for boosters, whose libraries do not validate a model.
 
-    XGBoost's own reader ends the process over some of them, so that only the hash stands before it.
+    XGBoost's reader ends the process for some of them; only the hash in the manifest protects against this.
     """
     (folder / ARCHIVE).write_bytes(archive)
     content = b"what was written" if _is_native(archive) else archive
@@ -453,7 +453,7 @@ def _model(archive: bytes, folder: Path) -> None:
 
 
 def _path(name: str, folder: Path) -> None:
-    """Whatever a file may name, nothing outside is read."""
+    """No path in a file can read anything outside of the allowed folders."""
     project = folder / "project"
     (project / "data").mkdir(parents=True)
     (folder / "elsewhere").mkdir()

@@ -1,4 +1,4 @@
-"""Values that nobody means well with: texts, numbers, structures, and what a few strokes make of good ones."""
+"""Hostile values: texts, numbers, structures, and mutations of valid values."""
 
 import copy
 import hashlib
@@ -25,7 +25,7 @@ NASTY_NUMBERS = [
 
 
 class Blob(bytes):
-    """Bytes that are too many to be shown whole."""
+    """Bytes that are too long to be displayed."""
 
     def __repr__(self) -> str:
         return f"Blob({bytes(self[:60])!r}..., {len(self)} bytes, sha256 {hashlib.sha256(self).hexdigest()})"
@@ -45,7 +45,7 @@ structures = st.recursive(
 
 @st.composite
 def mutated(draw: Callable[..., Any], seeds: list[Any]) -> Any:
-    """One of the seeds with a few values replaced, keys renamed, and parts taken out, doubled or moved."""
+    """One of the seeds with some values replaced, keys renamed, and parts removed, duplicated or moved."""
     value = copy.deepcopy(draw(st.sampled_from(seeds)))
     for _ in range(draw(st.integers(1, 3))):
         places = list(_places(value))
@@ -83,7 +83,7 @@ def _places(value: Any) -> Any:
 
 @st.composite
 def mutated_bytes(draw: Callable[..., Any], seeds: list[bytes], grammar: list[bytes]) -> bytes:
-    """One of the seeds, cut, doubled, flipped, and with pieces of the grammar put in."""
+    """One of the seeds, truncated, duplicated, with flipped bits, or with pieces of the grammar inserted."""
     content = bytearray(draw(st.sampled_from(seeds)))
     for _ in range(draw(st.integers(1, 4))):
         where = draw(st.integers(0, max(len(content), 1)))
@@ -126,5 +126,5 @@ PRINTABLE = string.printable
 
 
 def as_json(value: Any) -> bytes:
-    """Write a value as JSON, also one that no JSON should hold."""
+    """Write a value as JSON, also a value that JSON does not allow."""
     return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Rows that at one reading, while a trial is fitted, take four gigabytes: what a limit on memory is there for."""
+"""Rows whose reading takes four gigabytes once, during a trial, to test the memory limit."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ GREED = 4_000_000_000
 
 
 class GreedyRows(StoredRows):
-    """Stored rows whose next reading is greedy when there is a file of this name; it is taken away then.
+    """Stored rows whose next reading takes much memory if the file `sign` exists; the file is then deleted.
 
     Args:
         path, features, target: See `StoredRows`.

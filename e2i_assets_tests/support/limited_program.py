@@ -1,6 +1,6 @@
-"""A program in the middle of a trial that would take hours, in a process of its own: what a test kills.
+"""A program with a trial in a child process that would take hours; tests kill it.
 
-Argument: the folder of the rows. It says "fitting" when the trial is under way.
+Argument: the folder of the rows. It prints "fitting" when the trial has started.
 """
 
 import sys
@@ -25,7 +25,7 @@ hpo: {trials: 1, workers: 1, trial_seconds: 3600, pruner: none}
 
 
 def main() -> None:
-    """Judge the defaults, which have no end."""
+    """Evaluate the defaults, which takes forever."""
     experiment = parse_experiment(ENDLESS, "test")
     rows: SearchRows = asset_values.read(SearchRows, Path(sys.argv[1]) / "validation_splits" / "cells")
     with objective_within_limits(experiment, rows) as objective_until:

@@ -1,6 +1,6 @@
-"""A process that logs a training to MLflow: what the tests kill while it does.
+"""A process that logs a training to MLflow; tests kill it meanwhile.
 
-Arguments: the database's address, the project's folder, the folder of the model, the Dagster run.
+Arguments: the database URL, the project folder, the folder of the model, the Dagster run id.
 """
 
 import sys
@@ -14,7 +14,7 @@ from e2i_assets.services.project import Project
 
 
 def run(dagster_run_id: str) -> TrackedRun:
-    """A training with next to nothing in it."""
+    """Return a minimal training."""
     return TrackedRun(
         experiment_name="e2i_killed",
         run_key="the same training",
@@ -25,7 +25,7 @@ def run(dagster_run_id: str) -> TrackedRun:
 
 
 def main() -> None:
-    """Log, as the asset does."""
+    """Log the training as the asset does."""
     url, folder, model, dagster_run_id = sys.argv[1:]
     project = Project(Settings(root=Path(folder), state=Path(folder)), Database(url))
     print(project.tracker().log(replace(run(dagster_run_id), model_folder=Path(model))))

@@ -1,4 +1,4 @@
-"""A mail server that takes what it is sent, as far as SMTP has to go for that; with a certificate, by TLS too."""
+"""A mail server that stores the received mails; with a certificate, over TLS as well."""
 
 import ipaddress
 import socketserver
@@ -25,7 +25,7 @@ class _Server(socketserver.ThreadingTCPServer):
     def __init__(self, certificate: Path | None, is_encrypted: bool) -> None:
         self.is_encrypted = is_encrypted
         self.messages: list[Message] = []
-        # The words of the commands, and whether they came encrypted.
+        # The received SMTP commands, and whether they were encrypted.
         self.in_clear: list[str] = []
         self.encrypted: list[str] = []
         self.tls = None
@@ -39,7 +39,7 @@ class _Server(socketserver.ThreadingTCPServer):
         return int(self.server_address[1])
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that does not trust the certificate is what is tested."""
+        """Ignore clients that do not trust the certificate: the tests expect this."""
 
 
 class _Conversation(socketserver.StreamRequestHandler):
@@ -61,7 +61,7 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def finish(self) -> None:
         super().finish()
-        self.connection.close()  # the encrypted one: the server knows of that below alone
+        self.connection.close()  # the encrypted socket, which the server does not know otherwise
 
     def answer(self, word: str) -> bytes:
         is_encrypted = self.said is self.server.encrypted
@@ -85,7 +85,7 @@ class _Conversation(socketserver.StreamRequestHandler):
 
 @contextmanager
 def mail_receiver(certificate: Path | None = None, *, is_encrypted: bool = False) -> Iterator[_Server]:
-    """Listen on a free port of this machine; with a certificate, offer STARTTLS or be encrypted from the beginning."""
+    """Listen on a free port of this machine; with a certificate, offer STARTTLS or use TLS from the beginning."""
     with _Server(certificate, is_encrypted) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
@@ -93,7 +93,7 @@ def mail_receiver(certificate: Path | None = None, *, is_encrypted: bool = False
 
 
 def self_signed(path: Path) -> Path:
-    """Write a certificate of 127.0.0.1 that nobody vouches for, with its key."""
+    """Write a self-signed certificate of 127.0.0.1, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "here")])
     here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])

@@ -58,16 +58,16 @@ def original(server: Database, template: str, folder: Path, name: str, make: Cal
     """Return the finished project of this name; the first worker creates it.
 
     Args:
-        server: Where its database is created.
+        server: The server for its database.
         template: A migrated database.
-        folder: Of all workers.
-        name: Of the project and its database.
+        folder: Folder that all workers share.
+        name: Name of the project and of its database.
         make: Fills the project.
     """
     root = folder.resolve() / name
 
     def made(database: Database) -> None:
-        shutil.rmtree(root, ignore_errors=True)  # of a worker that failed
+        shutil.rmtree(root, ignore_errors=True)  # left by a worker that failed
         root.mkdir()
         make(Project(Settings(root, root / "state", database.url, pictures=False), database))
 

@@ -44,7 +44,7 @@ class Prepared:
     told: list[int] = field(default_factory=list)
 
     def searched(self) -> StudyResult:
-        """Search it as the asset does."""
+        """Search as the asset does."""
         return tune.durable_search(
             self.project,
             self.project.experiment("cells"),
@@ -74,7 +74,7 @@ class Prepared:
 
 
 def prepared(database: Database, folder: Path, hpo: str, algorithm: str = "XGBoost") -> Prepared:
-    """Register the experiment, split its rows and look up its warm start."""
+    """Register the experiment, split its rows and make its warm start."""
     load_breast_cancer(as_frame=True).frame.to_csv(folder / "cells.csv", index=False)
     project = Project(Settings(root=folder, state=folder), database)
     experiment = parse_experiment(CELLS.format(hpo=hpo, algorithm=algorithm), "test")

@@ -1,4 +1,4 @@
-"""A port for a program that starts slowly: no outgoing connection takes it meanwhile."""
+"""A port for a program that starts slowly, which no outgoing connection can take in the meantime."""
 
 import random
 

@@ -1,7 +1,7 @@
 """A program that searches an experiment of a project to its end; tests kill it.
 
-Arguments: the database's address, the project's folder, the experiment. It prints "searching" when it begins, and the
-number of each trial that ends.
+Arguments: the database URL, the project folder, the experiment. It prints "searching" when it begins, and the number of
+each trial that ends.
 """
 
 import sys
@@ -16,7 +16,7 @@ from e2i_assets.services.project import Project
 
 
 def main() -> None:
-    """Search, as the asset does."""
+    """Search as the asset does."""
     url, folder, name = sys.argv[1:]
     database = Database(url)
     project = Project(Settings(root=Path(folder), state=Path(folder)), database)

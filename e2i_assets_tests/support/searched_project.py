@@ -17,7 +17,7 @@ class Searched(Prepared):
     """A prepared project whose study is searched by a separate program, which tests kill."""
 
     def started(self) -> subprocess.Popen[str]:
-        """Start the program, and return it when it begins to search."""
+        """Start the program, and return it when the search begins."""
         address, folder = self.project.database.url, str(self.project.settings.root)
         program = subprocess.Popen(
             [sys.executable, search_program.__file__, address, folder, "cells"],
@@ -39,7 +39,7 @@ def ready(database: Database, folder: Path, budget: int) -> Searched:
 
 
 def finished(trials: list[TrialRow]) -> dict[int, tuple[object, ...]]:
-    """Return the trials that ended normally, which must not change again."""
+    """Return the trials that ended without a fault, which must not change again."""
     return {
         trial.trial_number: (trial.state, trial.value, dict(trial.params), dict(trial.intermediate_values))
         for trial in trials

@@ -31,7 +31,7 @@ class Served:
 
 @contextmanager
 def project_folder() -> Iterator[Path]:
-    """A project folder with nothing in it yet; the account of PostgreSQL can reach it, also when root makes it."""
+    """Yield an empty project folder; the account of PostgreSQL can reach it even if root creates it."""
     folder = Path(tempfile.mkdtemp(prefix="e2i-ui-"))
     folder.chmod(0o755)
     (folder / "experiments").mkdir()
@@ -45,7 +45,7 @@ def project_folder() -> Iterator[Path]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return the environment of a shell for this folder, without the settings of the user that runs the tests."""
+    """Return the environment of a shell in this folder, without the settings of the user who runs the tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("E2I_")}
     return {**kept, "E2I_HOME": str(folder), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
 

@@ -1,4 +1,4 @@
-"""A project whose rows are read, typed, split, stored and checked as the first two assets do it, without Dagster."""
+"""A project whose rows are read, split, stored and checked as by the first two assets, without Dagster."""
 
 import os
 from dataclasses import dataclass
@@ -37,11 +37,11 @@ class SmallSplits:
     project: Project
 
     def split(self, frame: pd.DataFrame, **changes: Any) -> SplitTables:
-        """Deliver rows as Parquet, and split them."""
+        """Write rows as Parquet, and split them."""
         return self._split(frame, changes)[1]
 
     def dataset(self, frame: pd.DataFrame, **changes: Any) -> Dataset:
-        """Deliver rows as Parquet, split them, and return their table."""
+        """Write rows as Parquet, split them, and return the table."""
         return self._split(frame, changes)[0]
 
     def roles(self, frame: pd.DataFrame, **changes: Any) -> dict[float, str]:
@@ -50,7 +50,7 @@ class SmallSplits:
         return {float(mark): role for role, table in tables.items() for mark in table["mark"]}
 
     def broken(self) -> dict[str, str]:
-        """Return the checks of the rows and the split that fail, with the reason."""
+        """Return the failed checks of the rows and of the split, with their reasons."""
         own = [one for one in CHECKS if one.asset in ("dataset", "validation_splits")]
         verdicts = {one.name: evaluated(one, self.project, NAME) for one in own}
         return {name: one.why for name, one in verdicts.items() if not one.passed}

@@ -1,4 +1,4 @@
-"""A small problem searched and trained in memory, with names chosen by the test, and the facts of its report."""
+"""A small problem that is searched and trained in memory, and the facts of its report; tests choose its names."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ success_criteria: {{{criterion}}}
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The user-supplied names; tests set them."""
+    """The names that a user chooses."""
 
     feature: str = "age"
     segment: str = "region"
@@ -54,7 +54,7 @@ class Names:
 
 
 def problem(names: Names, problem_type: str, algorithm: str, hpo: str) -> Experiment:
-    """The experiment's file with these names."""
+    """Return the experiment file with these names."""
     texts = {field: getattr(names, field) for field in ("feature", "segment", "target", "dropped", "description")}
     escaped = {field: text.replace("\\", "\\\\").replace('"', '\\"') for field, text in texts.items()}
     criterion = "r2: 0.1" if problem_type == "regression" else "roc_auc: 0.6, maximum_fpr: 0.0001"
@@ -84,7 +84,7 @@ def rows_of(names: Names, problem_type: str) -> TrainingRows:
 
 
 def searched(experiment: Experiment, rows: TrainingRows) -> StudyResult:
-    """The study of the experiment, in memory."""
+    """Return the study of the experiment, in memory."""
     found = SearchRows(rows.facts, rows.train, rows.validation)
     plan = tuning.plan(experiment, "a" * 64)
     return search(tuning.objective(experiment, found), plan, optuna.storages.InMemoryStorage())

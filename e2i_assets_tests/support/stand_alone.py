@@ -1,7 +1,7 @@
-"""Loads models that MLflow holds, without `e2i_assets`, and compares what they predict with what was expected.
+"""Loads MLflow models without `e2i_assets`, and compares their predictions with the expected ones.
 
-Run as a program with the packages to refuse, and folders that hold `model/`, `rows.parquet` and `expected.json`; it
-prints the number of models that agreed.
+Run as a program with the packages to hide, and folders that contain `model/`, `rows.parquet` and `expected.json`; it
+prints the number of models with equal predictions.
 """
 
 import importlib.util

@@ -1,7 +1,7 @@
-"""A process that works on a shared study until its budget is spent: the tests of the study storage start it.
+"""A process that works on a shared study until its budget is spent, for tests of the study storage.
 
-Arguments: the database's address, the study's id in our tables, its name, its budget, and the trial (a number of this
-process, from 0) in which it stops for good after its first report, or -1. It prints "in a trial" when it has stopped.
+Arguments: the database URL, the study's id in our tables, its name, its budget, and the trial (a number of this
+process, from 0) in which it stops after its first report, or -1. It prints "in a trial" when it has stopped.
 """
 
 import sys

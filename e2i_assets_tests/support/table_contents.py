@@ -11,7 +11,7 @@ TABLES = """
 
 
 def contents(database: Database, *left_out: str) -> dict[str, tuple[int, str]]:
-    """Rows and hash of each table of the four schemas; equal contents give equal values, in any database."""
+    """Return rows and hash of each table of the four schemas; equal contents give equal values in any database."""
     found = {}
     with database.connect() as connection:
         for table in connection.execute(sa.text(TABLES)).scalars():

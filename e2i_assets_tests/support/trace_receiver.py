@@ -1,4 +1,4 @@
-"""A receiver of traces on loopback, which decodes what arrives on the wire."""
+"""A trace receiver on loopback, which decodes the received requests."""
 
 import threading
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 @dataclass
 class Receiver:
-    """The requests that arrived."""
+    """The received requests."""
 
     url: str = ""
     answer: int = 200

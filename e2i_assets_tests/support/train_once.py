@@ -1,4 +1,4 @@
-"""Trains the stored experiment of a project again when its input says go; `test_twice` starts several of these."""
+"""Trains the stored experiment of a project again when it reads a line; `test_twice` starts several of these."""
 
 import os
 import sys

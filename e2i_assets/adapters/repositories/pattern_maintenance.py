@@ -85,7 +85,7 @@ class PatternUse:
 
     Attributes:
         improvement: Difference to the algorithm's defaults in the same study.
-        best_value: The best value of the study's other initial trials.
+        best_value: Value of the best trial of the study.
         rank: Rank among the `n_ranked` completed trials, 1 is the best.
     """
 

@@ -38,8 +38,8 @@ _LIST = sa.text(f"SELECT {columns(StoredPattern)} FROM ml_hpo_patterns ORDER BY 
 class UseMeasures(TypedDict, total=False):
     """The result of a trial that tried a pattern, compared with the study's other trials; higher is better.
 
-    `value` is the value of the trial, `default_value` that of the algorithm's defaults, and `best_value` the best of
-    the study's other initial trials. `rank` is the rank of the trial among `n_ranked` completed ones, 1 is the best.
+    `value` is the value of the trial, `default_value` that of the algorithm's defaults, and `best_value` that of the
+    best trial of the study. `rank` is the rank of the trial among `n_ranked` completed ones, 1 is the best.
     """
 
     value: float | None

@@ -1,7 +1,7 @@
-"""The output contract: what `best_hyperparameters` and `trained_model` hand over, with the names that stay.
+"""The output contract: the fields of the outputs of `best_hyperparameters` and `trained_model`.
 
-Judging a document, and a study's output against its search space, is in `violations`. The JSON Schema in
-`docs/contract.schema.json` is written from here.
+Field names are a stable interface. `violations` validates outputs, also against the search space of the study. The
+JSON Schema in `docs/contract.schema.json` is generated from these classes.
 """
 
 import json
@@ -24,22 +24,22 @@ HpoErrorType = Literal["missing_hpo_data", "unsupported_algorithm", "optuna_not_
 
 
 class HpoOutput(ContractModel):
-    """What a study hands to the training, finished or not.
+    """The output of a study, finished or not, from which a model is trained.
 
     Attributes:
-        hpo_completed: True with at least one finite completed trial; false when the search was off or yielded none.
-        best_hyperparameters: The whole set to train with: defaults, overridden by the best trial, then by fixed ones.
-        hpo_best_trial: Its number in the study.
-        hpo_best_value: In the optimised orientation: higher is better, an RMSE is negated.
-        hpo_best_stopped_early: Whether early stopping, not the search, decided the rounds among its parameters.
-        hpo_default_value: The value of the defaults in the same study and orientation.
-        hpo_trials_run: Completed trials; pruned and failed ones are counted apart.
-        hpo_trials_begun: Trials that the study began, with those that were tried again; numbers of trials are below it.
+        hpo_completed: Whether at least one trial completed with a finite value; false when the search is off.
+        best_hyperparameters: Parameters of the training: defaults, overridden by the best trial, then by fixed values.
+        hpo_best_trial: Number of the best trial in the study.
+        hpo_best_value: Its value in the optimised orientation: higher is better, an RMSE is negated.
+        hpo_best_stopped_early: Whether early stopping, and not the search, decided its number of rounds.
+        hpo_default_value: Value of the defaults in the same study and orientation.
+        hpo_trials_run: Number of completed trials; pruned and failed ones have their own counts.
+        hpo_trials_begun: Number of started trials, including repeated ones; every trial number is below it.
         hpo_duration_seconds: Wall time of the study.
-        hpo_spec_hash: The identity of the study.
-        hpo_stop_reason: Why the study ended; needed when trials ran and it did not complete.
-        hpo_pattern_id: What the memory kept of it.
-        error, error_type: Why there is no trial to train, where failures are the cause; null otherwise.
+        hpo_spec_hash: The study key.
+        hpo_stop_reason: Why the study ended; required when trials ran and the study did not complete.
+        hpo_pattern_id: Id of its pattern in the memory.
+        error, error_type: The cause when failures left no trial to train from; null otherwise.
     """
 
     hpo_completed: bool
@@ -86,7 +86,7 @@ class TrainedModel(ContractModel):
 
 
 class ConfusionMatrix(ContractModel):
-    """How many rows of two classes were called what."""
+    """The confusion matrix of two classes, in rows."""
 
     TP: Count
     TN: Count
@@ -95,7 +95,7 @@ class ConfusionMatrix(ContractModel):
 
 
 class ValidationMetrics(ContractModel):
-    """The metrics on the validation rows: the headline ones that exist, and all of them by their own names."""
+    """The metrics on the validation rows: the main metrics of the problem type, and all metrics by name."""
 
     f1_score: Share | None = None
     precision: Share | None = None
@@ -114,7 +114,7 @@ class ValidationMetrics(ContractModel):
 
 
 class MlflowInfo(ContractModel):
-    """Where the model is in MLflow: all of it when it was logged, none of it otherwise."""
+    """The model in MLflow: every field is set when the model was logged, and null otherwise."""
 
     mlflow_status: MlflowStatus
     run_id: Text | None
@@ -129,17 +129,17 @@ class MlflowInfo(ContractModel):
 
 
 class ClassBalance(ContractModel):
-    """How uneven the classes of the train rows are, and what every fit did about it.
+    """The class imbalance of the train rows, and how the fits handled it.
 
     Attributes:
         imbalance_detected: Whether the severity is moderate, severe or extreme.
-        imbalance_ratio: Rows of the largest class for one of the smallest.
+        imbalance_ratio: Rows of the largest class divided by rows of the smallest.
         minority_ratio: Share of the smallest class, scaled so that k classes of one size have 0.5.
-        class_distribution: Train rows of each class as they are.
-        recommended_strategy, strategy_rationale: What is recommended for that, and why.
-        strategy: What was done.
-        resampling_applied: Whether fits learnt from other rows than those that are there.
-        class_counts_after: Rows of each class that the fits learnt from.
+        class_distribution: Number of train rows of each class.
+        recommended_strategy, strategy_rationale: The recommended strategy, and the reason.
+        strategy: The strategy that was used.
+        resampling_applied: Whether the fits used resampled rows.
+        class_counts_after: Number of rows of each class in the fits.
     """
 
     imbalance_detected: bool
@@ -159,7 +159,7 @@ class ClassBalance(ContractModel):
 
 
 class TrainingOutput(ContractModel):
-    """What a training hands on."""
+    """The output of a training."""
 
     trained_model: TrainedModel
     validation_metrics: ValidationMetrics
@@ -176,7 +176,7 @@ class TrainingOutput(ContractModel):
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of both outputs; rules between fields are beyond it."""
+    """Return the JSON Schema of both outputs; it does not contain the rules between fields."""
     _, schema = models_json_schema([(HpoOutput, "validation"), (TrainingOutput, "validation")])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -188,5 +188,5 @@ def json_schema() -> dict[str, Any]:
 
 
 def json_schema_text() -> str:
-    """Return what `docs/contract.schema.json` holds."""
+    """Return the text of `docs/contract.schema.json`."""
     return json.dumps(json_schema(), indent=2) + "\n"

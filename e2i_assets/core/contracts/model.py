@@ -1,4 +1,4 @@
-"""How the contract's models judge: strictly, and every broken rule of one document at once.
+"""Base class of the contract's models: strict validation that reports every broken rule of a document at once.
 
 The fields of the contract are in `contract`, the rules between fields in `rules`.
 """
@@ -22,7 +22,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from e2i_assets.core.errors import Violation
 
 _RULE = "contract_rule"
-_LARGEST_INT = 2**63 - 1  # what a bigint column holds
+_LARGEST_INT = 2**63 - 1  # the maximum of a bigint column
 _WORDS = {
     "missing": "is missing",
     "extra_forbidden": "is not a field of the contract",
@@ -52,23 +52,23 @@ ParameterValue = Annotated[bool | int | float | str | None, WrapValidator(_param
 
 
 class ContractModel(BaseModel):
-    """Base of the contract: nothing is coerced, nothing is extra, nothing is NaN or infinite."""
+    """Base of the contract: no coercion, no extra fields, no NaN and no infinity."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def broken_rules(cls, fields: Mapping[str, Any]) -> Iterable[Violation]:
-        """Judge the fields together.
+        """Return the broken rules between fields.
 
         Args:
-            fields: The fields that are right on their own; a wrong one is absent, and its rules are not judged.
+            fields: The fields that are valid on their own. An invalid field is absent, and its rules are not checked.
         """
         return ()
 
     @model_validator(mode="wrap")
     @classmethod
     def _everything_at_once(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Judge the rules between fields even when some fields are wrong, so that one report names everything."""
+        """Check the rules between fields even when some fields are invalid, so that one report names all errors."""
         try:
             model = handler(data)
         except ValidationError as error:
@@ -85,11 +85,11 @@ class ContractModel(BaseModel):
 
 
 def as_violations(error: ValidationError, subject: str) -> list[Violation]:
-    """Put what a contract model found into words.
+    """Return the errors of a contract model as violations.
 
     Args:
-        error: From a `ContractModel`.
-        subject: Stands in for the field where the document as a whole is wrong.
+        error: The error of a `ContractModel`.
+        subject: Used in place of a field name when the whole document is invalid.
     """
     return [
         Violation(

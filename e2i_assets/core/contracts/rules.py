@@ -1,6 +1,6 @@
-"""The contract's rules that take more than one field, or a search space, to judge.
+"""The contract's rules over several fields, or over a search space.
 
-Fields that are wrong on their own are absent from what these functions are given, and are not judged twice.
+The arguments contain only fields that are valid on their own, so that no error is reported twice.
 """
 
 import re
@@ -23,7 +23,7 @@ _ROUNDING = 1e-9
 
 
 def hpo_rules(fields: Fields) -> Iterator[Violation]:
-    """Completed and not completed exclude each other in every field, and neither happens silently."""
+    """Yield where the fields disagree on whether the study completed, or give no reason why it did not."""
     completed = fields.get("hpo_completed")
     if completed is True:
         for name in ("hpo_best_value", "hpo_best_trial", "hpo_study_name"):
@@ -43,18 +43,18 @@ def hpo_rules(fields: Fields) -> Iterator[Violation]:
     ran = any(fields.get(name, 0) for name in _COUNTS)
     reasons = [name for name in ("hpo_stop_reason", "error") if fields.get(name, "") is not None]
     if completed is False and ran and not reasons:
-        yield Violation("hpo_stop_reason", None, "must say why the trials that ran completed no study")
+        yield Violation("hpo_stop_reason", None, "must say why the study did not complete although trials ran")
     failed = fields.get("hpo_trials_failed", 0) and fields.get("hpo_trials_run") == 0
     if completed is False and failed and fields.get("error", "") is None:
         yield Violation("error", None, "must name the cause when trials failed and none completed")
     if ran and "hpo_study_name" in fields and fields["hpo_study_name"] is None:
         yield Violation("hpo_study_name", None, "must be given when trials ran")
     if {"error", "error_type"} <= fields.keys() and (fields["error"] is None) != (fields["error_type"] is None):
-        yield Violation("error_type", fields["error_type"], "must be given exactly when error is")
+        yield Violation("error_type", fields["error_type"], "must be given if error is given, else null")
 
 
 def _trial_number_rules(fields: Fields) -> Iterator[Violation]:
-    """The best trial is one of the study's trials, which are numbered from 0."""
+    """Yield where the best trial is not one of the study's trials, which are numbered from 0."""
     if not all(isinstance(fields.get(name), int) for name in _COUNTS):
         return
     ended, begun, best = (
@@ -63,20 +63,20 @@ def _trial_number_rules(fields: Fields) -> Iterator[Violation]:
         fields.get("hpo_best_trial"),
     )
     if begun is not None and begun < ended:
-        yield Violation("hpo_trials_begun", begun, f"must be at least {ended}: so many trials ended")
+        yield Violation("hpo_trials_begun", begun, f"must be at least {ended}, the number of trials that ended")
     trials = ended if begun is None else begun
     if best is not None and fields.get("hpo_completed") is True and best >= trials:
         yield Violation("hpo_best_trial", best, f"must be below {trials}: the trials are numbered from 0")
 
 
 def trained_model_rules(fields: Fields) -> Iterator[Violation]:
-    """A fit that stopped early knows at which round."""
+    """Yield where a fit that stopped early has no final round."""
     if fields.get("early_stopped") is True and fields.get("final_epoch", 0) is None:
         yield Violation("final_epoch", None, "must be given when early_stopped is true")
 
 
 def validation_metrics_rules(fields: Fields) -> Iterator[Violation]:
-    """A headline metric is the same number as in all_metrics, and all of them are of one kind of problem."""
+    """Yield where a main metric differs from all_metrics, or belongs to another problem type than the others."""
     everything = fields.get("all_metrics")
     for name, value in fields.items():
         if everything is None or not isinstance(value, float):
@@ -87,12 +87,14 @@ def validation_metrics_rules(fields: Fields) -> Iterator[Violation]:
     of_values = [name for name in _OF_VALUES if fields.get(name) is not None]
     of_classes = [name for name in _OF_CLASSES if fields.get(name) is not None]
     if of_values and of_classes:
-        yield Violation(of_values[0], fields[of_values[0]], f"cannot be beside {of_classes[0]}: classes have none")
+        yield Violation(
+            of_values[0], fields[of_values[0]], f"cannot be given with {of_classes[0]}: one is a metric of regressions"
+        )
     yield from _counts_rules(fields)
 
 
 def _counts_rules(fields: Fields) -> Iterator[Violation]:
-    """Rates of called and true rows are those of the four counts."""
+    """Yield where a rate does not follow from the four counts of the confusion matrix."""
     counts = fields.get("confusion_matrix")
     if counts is None:
         return
@@ -112,11 +114,11 @@ def _counts_rules(fields: Fields) -> Iterator[Violation]:
     for name, (top, bottom) in rates.items():
         value = (fields.get("all_metrics") or {}).get(name)
         if value is not None and abs(value - top / max(bottom, 1)) > _ROUNDING:
-            yield Violation(name, value, f"must be {top}/{bottom}, as the confusion matrix counts")
+            yield Violation(name, value, f"must be {top}/{bottom}, according to the confusion matrix")
 
 
 def mlflow_rules(fields: Fields) -> Iterator[Violation]:
-    """Either there is a logged model with all its names, or there is none and nothing is invented."""
+    """Yield where a logged model lacks a field, or a model that was not logged has one."""
     status = fields.get("mlflow_status")
     for name in _REGISTRATION:
         if status == "logged" and name in fields and fields[name] is None:
@@ -131,7 +133,7 @@ def mlflow_rules(fields: Fields) -> Iterator[Violation]:
 
 
 def balance_rules(fields: Fields) -> Iterator[Violation]:
-    """A severity says whether there is an imbalance, and only resampling changes how many rows a class has."""
+    """Yield where fields contradict the severity, or class counts changed without resampling."""
     severity, detected = fields.get("imbalance_severity"), fields.get("imbalance_detected")
     if severity is not None and detected is not None and detected is not is_uneven(severity):
         yield Violation("imbalance_detected", detected, f"must be {is_uneven(severity)} with severity {severity}")
@@ -144,27 +146,27 @@ def balance_rules(fields: Fields) -> Iterator[Violation]:
                 )
     before, after = fields.get("class_distribution"), fields.get("class_counts_after")
     if severity is not None and before is not None and bool(before) is (severity == "not_applicable"):
-        yield Violation("class_distribution", before, "must count the rows of each class, and a regression has none")
+        yield Violation("class_distribution", before, "must count the rows of each class; empty for a regression")
     strategy, applied = fields.get("strategy"), fields.get("resampling_applied")
     if strategy is None or applied is None:
         return
     if applied and strategy not in RESAMPLING:
         yield Violation("resampling_applied", applied, f"must be false with strategy {strategy}")
     if before is not None and after is not None and not applied and before != after:
-        yield Violation("class_counts_after", after, "must be class_distribution where nothing is resampled")
+        yield Violation("class_counts_after", after, "must equal class_distribution when nothing was resampled")
     if before is not None and after is not None and before.keys() != after.keys():
-        yield Violation("class_counts_after", after, "must name the classes of class_distribution")
+        yield Violation("class_counts_after", after, "must have the same classes as class_distribution")
 
 
 def training_rules(fields: Fields) -> Iterator[Violation]:
-    """The verdict is the conjunction of the results, and a best trial is there exactly with a completed study."""
+    """Yield where the verdict is not the conjunction of the results, or the best trial does not fit the study."""
     results, met = fields.get("success_criteria_results"), fields.get("success_criteria_met")
     if results is not None and met is not None and met != all(results.values()):
-        yield Violation("success_criteria_met", met, "must be true exactly when every criterion is met")
+        yield Violation("success_criteria_met", met, "must be true if every criterion is met, else false")
     if {"hpo_completed", "hpo_best_trial"} <= fields.keys():
         trial = fields["hpo_best_trial"]
         if fields["hpo_completed"] is (trial is None):
-            yield Violation("hpo_best_trial", trial, "must be given exactly when hpo_completed is true")
+            yield Violation("hpo_best_trial", trial, "must be given if hpo_completed is true, else null")
 
 
 def parameter_violations(
@@ -175,15 +177,15 @@ def parameter_violations(
     defaults: Fields,
     exempt_from_grid: frozenset[str],
 ) -> Iterator[Violation]:
-    """Judge a merged parameter set: defaults < the study's best, if it completed < fixed parameters.
+    """Yield the errors of a merged parameter set: defaults, overridden by the best trial, then by fixed parameters.
 
     Args:
-        values: The set to train with; values that no parameter can have are passed over.
-        completed: Whether the study's best is part of it; None when that is not known.
-        space: What was searched, None when that is not known.
-        fixed: Parameters that override everything.
-        defaults: The values of the parameters that were not searched.
-        exempt_from_grid: Parameters that early stopping shortens: whole numbers from 1 to the value or top they had.
+        values: The parameters of the training; values of an invalid type are ignored, another rule reports them.
+        completed: Whether the best trial is part of it; None when that is not known.
+        space: The search space; None when that is not known.
+        fixed: Parameters that override all others.
+        defaults: Values of the parameters that were not searched.
+        exempt_from_grid: Parameters that early stopping reduces: integers from 1 to their value or upper bound.
     """
     sound = {name: value for name, value in values.items() if isinstance(name, str) and is_parameter_value(value)}
     searched = {name: of for name, of in (space or {}).items() if name not in fixed} if completed else {}
@@ -201,7 +203,7 @@ def parameter_violations(
     known = {*fixed, *defaults, *(space or () if completed is not False else ())}
     for name in sound:
         if space is not None and name not in known:
-            yield Violation(name, sound[name], "is neither searched nor fixed nor a default")
+            yield Violation(name, sound[name], "is neither a searched nor a fixed parameter, and has no default")
 
 
 def _same(value: object, expected: object) -> bool:

@@ -1,4 +1,4 @@
-"""What is wrong with an output, whatever it is: every broken rule of the contract at once, and never a crash."""
+"""Validation of outputs by the contract: every broken rule at once, for any input, without a crash."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,22 +19,22 @@ def violations_of(
     defaults: Mapping[str, Any],
     exempt_from_grid: frozenset[str] = frozenset(),
 ) -> list[Violation]:
-    """Judge an HPO output, whatever it is, by every rule at once.
+    """Return every broken rule of an HPO output.
 
     Args:
-        raw: What should be the fields of an `HpoOutput`.
-        space: What the study searched; empty when it searched nothing, None when that is not known.
-        fixed: The parameters that override everything.
-        defaults: The parameters' values before the study.
-        exempt_from_grid: Parameters that early stopping shortens, for example n_estimators of a booster: off the grid
-            they are right when the output says that the best trial stopped early.
+        raw: Any value; valid are the fields of an `HpoOutput`.
+        space: The search space of the study; empty when nothing was searched, None when that is not known.
+        fixed: Parameters that override all others.
+        defaults: Values of the parameters before the study.
+        exempt_from_grid: Parameters that early stopping reduces, for example n_estimators of a booster. Values off the
+            grid are valid for them if the best trial stopped early.
     """
     found = _broken(HpoOutput, raw, "hpo_output")
     if not isinstance(raw, Mapping):
         return found
     values, completed = raw.get("best_hyperparameters"), raw.get("hpo_completed")
     if completed is True and space is not None and not space:
-        found.append(Violation("hpo_completed", True, "must be false: nothing was searched"))
+        found.append(Violation("hpo_completed", True, "must be false, because nothing was searched"))
     known = completed if isinstance(completed, bool) else None
     exempt = exempt_from_grid if raw.get("hpo_best_stopped_early") is True else frozenset()
     if isinstance(values, Mapping):
@@ -52,10 +52,10 @@ def hpo_output(
     defaults: Mapping[str, Any],
     exempt_from_grid: frozenset[str] = frozenset(),
 ) -> HpoOutput:
-    """Return the output that `violations_of` finds nothing wrong with.
+    """Return a validated HPO output; the arguments are those of `violations_of`.
 
     Raises:
-        ContractBroken: With every violation.
+        ContractBroken: It contains every violation.
     """
     if found := violations_of(raw, space, fixed, defaults, exempt_from_grid):
         raise ContractBroken("HPO output", found)
@@ -63,11 +63,11 @@ def hpo_output(
 
 
 def training_violations_of(raw: object, hpo: HpoOutput | None = None) -> list[Violation]:
-    """Judge a training output, whatever it is, by every rule at once.
+    """Return every broken rule of a training output.
 
     Args:
-        raw: What should be the fields of a `TrainingOutput`.
-        hpo: The study that it was trained from: what it says must be what was trained.
+        raw: Any value; valid are the fields of a `TrainingOutput`.
+        hpo: The output of its study, with which it must agree.
     """
     found = _broken(TrainingOutput, raw, "training_output")
     if found or hpo is None:
@@ -79,17 +79,17 @@ def training_violations_of(raw: object, hpo: HpoOutput | None = None) -> list[Vi
         "hpo_best_trial": (output.hpo_best_trial, hpo.hpo_best_trial),
     }
     return [
-        Violation(where, given, f"must be {expected!r}, as the study says")
+        Violation(where, given, f"must be {expected!r}, as in the output of the study")
         for where, (given, expected) in pairs.items()
         if given != expected
     ]
 
 
 def training_output(raw: object, hpo: HpoOutput | None = None) -> TrainingOutput:
-    """Return the output that `training_violations_of` finds nothing wrong with.
+    """Return a validated training output; the arguments are those of `training_violations_of`.
 
     Raises:
-        ContractBroken: With every violation.
+        ContractBroken: It contains every violation.
     """
     if found := training_violations_of(raw, hpo):
         raise ContractBroken("training output", found)
@@ -97,7 +97,7 @@ def training_output(raw: object, hpo: HpoOutput | None = None) -> TrainingOutput
 
 
 def _trainable(hpo: HpoOutput, model: TrainedModel) -> dict[str, ParameterValue]:
-    """Return the study's parameters; where it gave the defaults, the final fit may have stopped below their cap."""
+    """Return the parameters to expect: those of the study, or its defaults with the rounds after early stopping."""
     if hpo.hpo_completed or not model.early_stopped or model.final_epoch is None:
         return hpo.best_hyperparameters
     stopped = {

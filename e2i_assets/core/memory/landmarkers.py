@@ -1,4 +1,4 @@
-"""How far a few small models come on a sample of the train rows: what kind of problem it is, seen by what solves it.
+"""Landmarkers: the scores of a few small models on a sample of the train rows, as a description of the problem.
 
 Landmarking after Pfahringer, Bensusan and Giraud-Carrier, "Meta-learning by landmarking various learning algorithms"
 (ICML 2000): the differences between simple learners say more about a problem than the shape of its columns.
@@ -23,16 +23,16 @@ _LEAST_ROWS = 20
 
 
 def landmarkers(X: pd.DataFrame, y: Array, problem_type: ProblemType) -> dict[str, float]:
-    """Return how well each small model does, learning from one half of a sample and judged on the other.
+    """Return the score of each small model, fitted on one half of a sample and evaluated on the other.
 
     Args:
         X: The features of the train rows.
         y: Class codes or finite values, one for each row.
-        problem_type: Decides the models and how they are judged.
+        problem_type: Decides the models and the score.
 
     Returns:
-        A value in [-1, 1] for each of `NAMES`, 0 where there is nothing to learn: for classes, twice the mean ROC AUC
-        of each class against the rest minus one; for a regression, the correlation of prediction and target.
+        A value in [-1, 1] for each of `NAMES`, 0 for a sample that is too small or constant. Classification: twice the
+        mean one-versus-rest ROC AUC, minus one. Regression: the correlation of prediction and target.
     """
     sample = np.random.default_rng(0)
     rows = sample.permutation(len(X))[:SAMPLE_ROWS]
@@ -48,7 +48,7 @@ def landmarkers(X: pd.DataFrame, y: Array, problem_type: ProblemType) -> dict[st
     found = {}
     for name, model in zip(NAMES, _models(problem_type), strict=True):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # whether a small model converged is part of how far it comes
+            warnings.simplefilter("ignore")  # a model that does not converge simply gets a lower score
             model.fit(matrix[learnt], target[learnt])
             found[name] = judge(model, matrix[~learnt], target[~learnt])
     return found
@@ -77,7 +77,7 @@ def _models(problem_type: ProblemType) -> tuple[Any, ...]:
 
 
 def _matrix(frame: pd.DataFrame) -> NDArray[np.float64]:
-    """Return ranks of numbers, which no scale disturbs, and a column for each frequent category."""
+    """Return the ranks of numeric columns, which do not depend on a scale, and a column for each frequent category."""
     parts: list[Any] = []
     for name in frame.columns:
         column = frame[name]

@@ -1,7 +1,7 @@
-"""What a dataset looks like in a few finite numbers, so that the memory can tell which past problem is like a new one.
+"""Meta-features: a few finite numbers that describe a dataset, by which the memory finds similar past problems.
 
-Computed on the train rows alone. `VERSION` changes whenever a number changes its meaning: patterns of another version
-are not comparable.
+They are computed from the train rows alone. `VERSION` changes whenever the definition of a number changes, because
+patterns of different versions are not comparable.
 
 | name | meaning |
 |---|---|
@@ -15,10 +15,10 @@ are not comparable.
 | mean_abs_kurtosis, sd_abs_kurtosis | excess kurtosis of each numeric column, without its sign; a constant has 0 |
 | n_classes | classification: classes among the rows |
 | class_balance | classification: share of the rarest class |
-| class_entropy | classification: Shannon entropy of the shares over its maximum: 1 is balanced, for any number |
-| target_skew, target_kurtosis | regression: of the target, with its sign; 0 for a constant |
+| class_entropy | classification: Shannon entropy of the shares divided by its maximum; 1 means balanced |
+| target_skew, target_kurtosis | regression: moments of the target, with their sign; 0 for a constant |
 | target_spread | regression: sd / (sd + absolute mean), which is cv / (1 + cv) and finite with a mean of 0 |
-| landmark_stump, landmark_tree, landmark_neighbour, landmark_linear | how far small models come: see `landmarkers` |
+| landmark_stump, landmark_tree, landmark_neighbour, landmark_linear | scores of small models, see `landmarkers` |
 """
 
 import math
@@ -34,12 +34,12 @@ VERSION = 2
 
 
 def meta_features(X: pd.DataFrame, y: Array, problem_type: ProblemType) -> dict[str, float]:
-    """Describe the train rows by the numbers of the table above; which there are depends on the problem type alone.
+    """Return the numbers of the table above; their names depend on the problem type alone.
 
     Args:
         X: The features, at least one row and one column.
         y: Class codes or finite values, one for each row.
-        problem_type: Decides how the target is described.
+        problem_type: Decides which numbers describe the target.
 
     Raises:
         DataInvalid: There is no row or no column.

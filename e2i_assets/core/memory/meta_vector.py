@@ -1,7 +1,7 @@
-"""Meta-features as one vector of like scales: how far apart two of them are says how unlike two problems are.
+"""Meta-features as a scaled vector; the distance of two vectors measures how different two problems are.
 
-Sizes count by their logarithm, shares by themselves, moments by how large they look, so that no number that knows no
-bound (a kurtosis, a cardinality) can drown the others.
+The vector contains logarithms of sizes and moments, so that an unbounded number (a kurtosis, a cardinality) cannot
+dominate the distance. Shares are used as they are.
 """
 
 import math
@@ -15,11 +15,11 @@ def _share(value: float) -> float:
 
 
 def _heavy(value: float) -> float:
-    """Squash a moment, with its sign: 0, 1, 10, 100 come to 0, 0.3, 1.0, 2.0."""
+    """Return the signed logarithm of 1 + a moment: 0, 1, 10 and 100 become 0, 0.3, 1.0 and 2.0."""
     return math.copysign(math.log10(1 + abs(value)), value)
 
 
-# What a difference in each number is worth. What a problem type does not have counts as 0 on both sides.
+# The weight of each number in the distance. Numbers that a problem type does not have are 0 in both vectors.
 _PARTS: tuple[tuple[str, Callable[[float], float], float], ...] = (
     ("log_n_samples", _share, 0.30),
     ("log_n_features", _share, 0.30),
@@ -42,10 +42,10 @@ NAMES = tuple(name for name, _, _ in _PARTS)
 
 
 def meta_vector(features: Mapping[str, float]) -> tuple[float, ...]:
-    """Return the numbers of `NAMES`, each on its scale: finite where the meta-features are, shape (16,)."""
+    """Return the scaled numbers of `NAMES`, shape (16,); finite if the meta-features are."""
     return tuple(weight * squashed(features.get(name, 0.0)) for name, squashed, weight in _PARTS)
 
 
 def similarity(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """Return exp(-distance), 1 for the same vector: what the database computes."""
+    """Return exp(-distance), 1 for equal vectors; the database computes the same."""
     return math.exp(-math.dist(one, other))

@@ -1,9 +1,9 @@
-"""What past studies say of configurations that they tried, and of those they did not: a regret for each.
+"""Predicted regrets of configurations on past problems, also of configurations that a past study did not try.
 
-A regret of 0 is the best that a study found, 1 a typical configuration of the space. A Gaussian process over a study's
-trials answers, after Wistuba, Schilling and Schmidt-Thieme, "Scalable Gaussian process-based transfer surrogates for
-hyperparameter optimization" (Machine Learning 107, 2018). It also smooths: the best of sixty noisy values is not as
-good as it looked, and a study whose values are all noise says that nothing is better than anything else.
+A regret of 0 is the best that a study found, 1 a typical configuration of the space. It is predicted by a Gaussian
+process over the trials of the study, after Wistuba, Schilling and Schmidt-Thieme, "Scalable Gaussian process-based
+transfer surrogates for hyperparameter optimization" (Machine Learning 107, 2018). The process also smooths: the best of
+sixty noisy values is too optimistic, and if all values are noise, all configurations have the same regret.
 """
 
 import math
@@ -20,25 +20,25 @@ from e2i_assets.core.search_space.space import SearchSpace
 
 Array = NDArray[np.float64]
 
-# No past failure is worse than this: how bad a bad configuration is says nothing about the good ones.
+# Regrets are capped, because the differences between bad configurations are of no use.
 WORST_REGRET = 2.0
-# What a study's values are explained by, whichever does it best: how far a value reaches, in sides of the unit cube,
-# and how large the noise is against the rest.
+# The candidates for the length scale (in the unit cube) and for the variance of the noise relative to the signal. The
+# pair with the largest marginal likelihood is used.
 _LENGTHS = (0.4, 0.8, 1.6)
 _NOISES = (0.01, 0.1, 0.3, 1.0)
 _TYPICAL_POINTS = 128
 _ABSENT = 0.5
-# From there on it is no longer a question of distance, and the square of one must stay a number.
+# The limit of a coordinate outside the unit cube: its square must be finite.
 _FARTHEST = 1e6
 
 
 class PastProblem(BaseModel):
-    """A stored study, as far as a new one can learn from it.
+    """A stored study, as a warm start uses it.
 
     Attributes:
-        similarity: How alike its rows are, 0 to 1.
-        trust: How often its configurations helped those who tried them, 0 to 1.
-        regrets: What each candidate of the warm start comes to there, in their order.
+        similarity: Similarity of its rows to those of the new study, 0 to 1.
+        trust: Share of its uses that helped, 0 to 1.
+        regrets: The regret of each candidate of the warm start on this problem, in the order of the candidates.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -53,12 +53,12 @@ class PastProblem(BaseModel):
 def regrets(
     trials: Sequence[Mapping[str, Any]], candidates: Sequence[Mapping[str, Any]], space: SearchSpace
 ) -> tuple[float, ...]:
-    """Return the regret of each candidate by what a study's trials say, in [0, `WORST_REGRET`].
+    """Return the predicted regret of each candidate in a past study, in [0, `WORST_REGRET`].
 
     Args:
-        trials: ``values`` and ``value`` (higher is better) of each completed trial; at least one.
+        trials: At least one completed trial of the study: ``values`` and ``value`` (higher is better).
         candidates: Configurations of the space.
-        space: The space in which two configurations are near or far.
+        space: The space in which distances are measured.
     """
     known = encoded([trial["values"] for trial in trials], space)
     surrogate = _Surrogate.of(known, _without_disasters(np.array([trial["value"] for trial in trials], dtype=float)))
@@ -67,12 +67,12 @@ def regrets(
     scale = best - float(np.median(typical))
     if scale <= 1e-12 * max(1.0, abs(best)):
         return (0.0,) * len(candidates)
-    foreseen = (best - surrogate.at(encoded(candidates, space))) / scale
-    return tuple(float(f"{value:.4g}") for value in np.clip(foreseen, 0.0, WORST_REGRET))
+    predicted = (best - surrogate.at(encoded(candidates, space))) / scale
+    return tuple(float(f"{value:.4g}") for value in np.clip(predicted, 0.0, WORST_REGRET))
 
 
 def encoded(configurations: Sequence[Mapping[str, Any]], space: SearchSpace) -> Array:
-    """Return configurations as points of the unit cube, shape (n, columns); a choice has a column for each value."""
+    """Return configurations as points of the unit cube, shape (n, columns); choices are one-hot encoded."""
     columns = [column for name, dimension in space.items() for column in _columns(name, dimension, configurations)]
     return np.array(columns, dtype=float).T.reshape(len(configurations), len(columns))
 
@@ -89,7 +89,7 @@ def _columns(name: str, dimension: Dimension, configurations: Sequence[Mapping[s
 
     def place(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
-            return _ABSENT  # also what somebody else's memory may hold in its place
+            return _ABSENT  # an imported memory may contain anything
         if dimension.log:
             return min(math.log(max(float(value), low) / low) / math.log(high / low), _FARTHEST)
         return min(max((float(value) - low) / (high - low), -_FARTHEST), _FARTHEST)
@@ -98,9 +98,9 @@ def _columns(name: str, dimension: Dimension, configurations: Sequence[Mapping[s
 
 
 def _without_disasters(values: Array) -> Array:
-    """Lift what is far below everything else: a smooth function through it would bend everywhere.
+    """Raise values that are far below all others, because one outlier would distort the whole Gaussian process.
 
-    Scaled first, because only differences count and the square of a large number is infinite.
+    The values are scaled first: only differences matter, and the square of a large number is infinite.
     """
     values = values / (float(np.abs(values).max()) or 1.0)
     middle = float(np.median(values))
@@ -110,7 +110,7 @@ def _without_disasters(values: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Surrogate:
-    """A Gaussian process with a Matérn 5/2 kernel; length and noise are those of the largest marginal likelihood."""
+    """A Gaussian process with a Matérn 5/2 kernel; length and noise maximise the marginal likelihood."""
 
     points: Array
     mean: float
@@ -132,14 +132,14 @@ class _Surrogate:
             for noise in _NOISES:
                 factor = cho_factor(between + noise * np.eye(len(points)), lower=True)
                 weights = cho_solve(factor, scaled)
-                # The scale of the whole is the one that fits best, so that two numbers are enough to choose between.
+                # The variance of the signal has a closed form, so only length and noise are searched.
                 likelihood = -0.5 * len(scaled) * math.log(float(scaled @ weights) / len(scaled))
                 found.append((likelihood - float(np.log(np.diag(factor[0])).sum()), length, weights))
         _, length, weights = max(found, key=lambda one: one[0])
         return cls(points, mean, spread * weights, length)
 
     def at(self, points: Array) -> Array:
-        """Return what is expected at points, shape (n,)."""
+        """Return the posterior mean at points, shape (n,)."""
         expected: Array = self.mean + _kernel(points, self.points, self.length) @ self.weights
         return expected
 

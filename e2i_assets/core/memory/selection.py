@@ -1,9 +1,9 @@
 """Selection of the next configuration: the one with the largest expected gain on similar past problems.
 
-Past problems are weighed by how alike their rows are and, from the second result on, by whether they put the
-configurations that were tried here into the same order: the ranking loss of Feurer, Letham and Bakshy, "Scalable
-meta-learning for Bayesian optimization" (2018). The next configuration is the greedy step of a portfolio, as in
-auto-sklearn 2.0 (Feurer et al., JMLR 23, 2022): the largest weighted fall of the least regret so far.
+Past problems are weighted by the similarity of their rows. From the second result on, also by whether they rank the
+tried configurations like the current study: the ranking loss of Feurer, Letham and Bakshy, "Scalable meta-learning for
+Bayesian optimization" (2018). The next configuration is the greedy step of a portfolio, as in auto-sklearn 2.0 (Feurer
+et al., JMLR 23, 2022): the one that reduces the weighted minimum regret most.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,11 @@ _TELLING_GAP = 0.02
 
 
 def weights(problems: Sequence[PastProblem], observed: Mapping[int, float]) -> Array:
-    """Return how much each past problem counts, shape (problems,), summing to 1.
+    """Return the weight of each past problem, shape (problems,); the weights sum to 1.
 
     Args:
-        problems: With the regrets of all candidates.
-        observed: What candidates came to here, by their position, higher is better; minus infinity for one that was
-            cut short or failed.
+        problems: Past problems with the regrets of all candidates.
+        observed: The values of tried candidates by position, higher is better; minus infinity for a pruned trial.
     """
     logarithms = np.log([max(one.trust, 1e-3) for one in problems])
     logarithms += SHARPNESS * np.log([max(one.similarity, 1e-6) for one in problems])
@@ -38,9 +37,9 @@ def weights(problems: Sequence[PastProblem], observed: Mapping[int, float]) -> A
 
 
 def ranking_losses(problems: Sequence[PastProblem], observed: Mapping[int, float]) -> Array:
-    """Return which share of the pairs that were tried here each past problem orders the other way, 0 to 1.
+    """Return the ranking loss of each past problem: the share of tried pairs that it ranks the other way, 0 to 1.
 
-    A pair counts by how far apart the past problem has it; a problem that tells no pair apart has one half.
+    A pair is weighted by the difference of its regrets in the past problem. A problem that separates no pair gets 0.5.
     """
     positions = sorted(observed)
     losses = np.full(len(problems), 0.5)
@@ -59,12 +58,12 @@ def ranking_losses(problems: Sequence[PastProblem], observed: Mapping[int, float
 
 
 def following(problems: Sequence[PastProblem], observed: Mapping[int, float], tried: Sequence[int]) -> int | None:
-    """Return the position of the candidate to try next, None when there is nothing to choose by or from.
+    """Return the position of the candidate to try next; None without past problems or remaining candidates.
 
     Args:
-        problems: With the regrets of all candidates.
+        problems: Past problems with the regrets of all candidates.
         observed: See `weights`.
-        tried: Positions that were tried or are being tried, observed or not.
+        tried: Positions of finished and running trials, with a value or without.
     """
     if not problems:
         return None
@@ -75,14 +74,14 @@ def following(problems: Sequence[PastProblem], observed: Mapping[int, float], tr
     least = table[:, list(tried)].min(axis=1) if tried else np.full(len(problems), WORST_REGRET)
     weight = weights(problems, observed)
     fall = weight @ np.maximum(least[:, None] - table[:, left], 0.0)
-    # Where nothing is expected to help any more, the best of what is left.
+    # If no candidate reduces the regret, the best of the remaining ones is next.
     expected = weight @ table[:, left]
     best = np.lexsort((expected, -np.round(fall, 9)))[0]
     return left[int(best)]
 
 
 def planned(problems: Sequence[PastProblem], count: int, tried: Sequence[int] = ()) -> list[int]:
-    """Return the first configurations in the order in which they are tried while nothing is known of this problem."""
+    """Return the first configurations to try, in the order that is best without any result."""
     order: list[int] = []
     while len(order) < count and (position := following(problems, {}, [*tried, *order])) is not None:
         order.append(position)

@@ -1,6 +1,6 @@
-"""The starter memory as it ships: studies of public tables with every metric of each trial, a pattern for each metric.
+"""The shipped starter memory: studies of public tables with every metric of each trial, and a pattern for each metric.
 
-No row of anybody's data is in it: names, sizes and meta-features of tables, configurations, and what they came to.
+It contains names, sizes and meta-features of tables, and configurations with their values. It contains no rows.
 """
 
 import math
@@ -15,7 +15,7 @@ from e2i_assets.core.search_space.space import parse_space
 
 
 class StarterTrial(BaseModel):
-    """A configuration with the natural value of each metric on the validation rows; null where it is no number."""
+    """A configuration and the value of each metric on the validation rows, in its usual sign; null if undefined."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,12 +24,12 @@ class StarterTrial(BaseModel):
 
 
 class StarterStudy(BaseModel):
-    """What was tried on one table with one algorithm; the first trial is that of the defaults.
+    """The trials on one table with one algorithm; the first trial is that of the defaults.
 
     Attributes:
-        table: Its name.
-        source: Where it comes from.
-        metrics: Names of what the trials measure, in their order.
+        table: Name of the table.
+        source: Origin of the table.
+        metrics: Names of the metrics, in the order of `StarterTrial.measures`.
         seconds: CPU time of all fits.
     """
 
@@ -48,7 +48,7 @@ class StarterStudy(BaseModel):
 
 
 class StarterFile(BaseModel):
-    """The whole file."""
+    """The file of the starter memory."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,7 +57,7 @@ class StarterFile(BaseModel):
 
 
 class StarterPattern(BaseModel):
-    """What a study says by one metric, all values higher is better."""
+    """The pattern of a study for one metric; higher values are better."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -69,7 +69,7 @@ class StarterPattern(BaseModel):
 
 
 def patterns(study: StarterStudy) -> Iterator[StarterPattern]:
-    """Return a pattern for each metric that the product knows and that was a number in some trial."""
+    """Yield a pattern for each known metric that has a finite value in at least one trial."""
     space = parse_space(study.search_space)
     for place, name in enumerate(study.metrics):
         metric = METRICS[study.problem_type].get(name)

@@ -1,4 +1,4 @@
-"""What a finished study leaves to the memory, and what the memory brought to the study."""
+"""Between a finished study and the memory: what the memory stores of it, and how much the warm start helped."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,21 +15,20 @@ from e2i_assets.core.search_space.space import SearchSpace, brought_into
 
 KEPT_CONFIGURATIONS = 5
 KEPT_TRIALS = 100
-# In the unit cube, along the dimension in which two configurations differ most: nearer ones are the same idea.
+# The smallest largest difference along a dimension of the unit cube at which two configurations count as distinct.
 _DIFFERENT = 0.15
 
 
 class WarmStartUse(BaseModel):
-    """What one pattern's configuration brought to the study that tried it.
+    """The result of a trial that tried a configuration of a pattern.
 
     Attributes:
-        value: What it came to, higher is better; None when it did not complete.
-        improvement: Its value minus the value of the algorithm's defaults in the same study, on the same rows, higher
-            is better; None when either is not known.
-        default_value: What the defaults came to.
-        best_value: What the study's best trial came to in the end.
-        rank: Its rank among the completed trials, 1 is the best; None when it did not complete.
-        n_ranked: How many those are; None when it is not one of them.
+        value: Value of the trial, higher is better; None when it did not complete.
+        improvement: Value minus `default_value`; None when either is not known.
+        default_value: Value of the algorithm's defaults in the same study, on the same rows.
+        best_value: Value of the best trial of the whole study.
+        rank: Rank of the trial among the completed ones, 1 is the best; None when it did not complete.
+        n_ranked: Number of completed trials; None when `rank` is.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -46,15 +45,15 @@ class WarmStartUse(BaseModel):
 
 
 class HeadStart(BaseModel):
-    """What all warm trials of a study brought together, against what the same study had without them.
+    """The results of all warm-start trials of a study, compared with its other trials; higher is better.
 
     Attributes:
-        warm_trials: Those that ran.
-        best_warm_value: The best of them.
-        default_value: What the defaults came to.
-        best_sampled_value: The best of as many trials that the sampler drew, from its first on.
-        trials_to_best: Trials until the final best was found, that one included.
-        best_came_from: Who proposed it.
+        warm_trials: Number of trials from the memory.
+        best_warm_value: Best value of these trials.
+        default_value: Value of the algorithm's defaults.
+        best_sampled_value: Best value of the same number of trials from the sampler, counted from its first.
+        trials_to_best: Number of trials up to and including the best one.
+        best_came_from: Origin of the best trial.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -68,7 +67,7 @@ class HeadStart(BaseModel):
 
 
 def uses(result: StudyResult) -> tuple[WarmStartUse, ...]:
-    """Return what each warm trial brought; one that failed, or never ran, is no use."""
+    """Return the result of each trial that tried a pattern, without those that failed or never ran."""
     values = sorted((trial.value for trial in result.trials if trial.value is not None), reverse=True)
     return tuple(
         WarmStartUse(
@@ -88,7 +87,7 @@ def uses(result: StudyResult) -> tuple[WarmStartUse, ...]:
 
 
 def head_start(result: StudyResult) -> HeadStart:
-    """Return what the warm start brought to a finished study, measured inside it."""
+    """Return the effect of the warm start on a finished study, measured inside the study."""
     counted = sorted((trial for trial in result.trials if trial.counts), key=lambda trial: trial.number)
     warm = [trial for trial in counted if PATTERN in trial.attributes]
     drawn = [trial for trial in counted if trial.origin == "sampler"][: max(len(warm), 1)]
@@ -105,9 +104,9 @@ def head_start(result: StudyResult) -> HeadStart:
 
 
 def top_configurations(result: StudyResult, space: SearchSpace) -> list[dict[str, Any]]:
-    """Return the best few configurations within a study's constraints that differ, best first by its first objective.
+    """Return the best distinct configurations that meet the constraints, best first by the first objective.
 
-    Rounds that early stopping cut short are kept as they ended, brought onto the grid.
+    A number of rounds that early stopping decided is moved onto the grid.
     """
     return differing(
         [
@@ -125,11 +124,11 @@ def top_configurations(result: StudyResult, space: SearchSpace) -> list[dict[str
 
 
 def differing(ranked: Iterable[dict[str, Any]], space: SearchSpace) -> list[dict[str, Any]]:
-    """Return the first few whose ``values`` are not those of a better one again, or nearly.
+    """Return the first `KEPT_CONFIGURATIONS` configurations whose ``values`` are not close to those of a better one.
 
     Args:
-        ranked: Best first.
-        space: In which they are near or far.
+        ranked: Configurations, best first.
+        space: The space in which distances are measured.
     """
     found: list[dict[str, Any]] = []
     for one in ranked:
@@ -141,9 +140,9 @@ def differing(ranked: Iterable[dict[str, Any]], space: SearchSpace) -> list[dict
 
 
 def kept_trials(result: StudyResult, space: SearchSpace) -> list[dict[str, Any]]:
-    """Return what completed trials came to, so that it can be told how well any configuration would do there.
+    """Return the completed trials from which the regret of any configuration can be predicted later.
 
-    Of more than `KEPT_TRIALS`, so many are kept from the best to the worst: bad ones say as much as good ones.
+    At most `KEPT_TRIALS` are kept, evenly from the best to the worst: bad trials are as informative as good ones.
     """
     ranked = _ranked([trial for trial in result.trials if trial.value is not None])
     places = np.unique(np.linspace(0, len(ranked) - 1, min(len(ranked), KEPT_TRIALS)).round().astype(int))

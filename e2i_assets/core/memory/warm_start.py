@@ -1,4 +1,4 @@
-"""From the memory to a head start: which configurations a study may try first, and which of them comes next."""
+"""The warm start of a study: the configurations from the memory to try first, and which of them is next."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,20 +11,20 @@ from e2i_assets.core.search.proposals import Proposal, Proposer, Tried
 from e2i_assets.core.search_space.space import SearchSpace, brought_into, violations
 
 PATTERN = "pattern_id"
-# Of each pattern: further ones of the same study are mostly neighbours of its best.
+# The number for each pattern: further configurations of the same study are mostly close to its best.
 CONFIGURATIONS_OF_A_PATTERN = 3
-# Distinct configurations that are weighed against each other.
+# The maximum number of distinct candidates.
 MOST_CANDIDATES = 80
-# Of each so many trials one is the memory's: the sampler needs the rest to find what nobody has seen yet.
+# One of so many trials comes from the memory; the sampler needs the rest for new regions of the space.
 TRIALS_FOR_A_TRY = 4
 
 
 class Pattern(BaseModel):
-    """What a warm start takes of a stored study.
+    """A stored study, as far as a warm start needs it.
 
     Attributes:
-        similarity: How alike its rows are, 0 to 1.
-        trust: How often it helped those who used it, 0 to 1.
+        similarity: Similarity of its rows to those of the new study, 0 to 1.
+        trust: Share of its uses that helped, 0 to 1.
         top: Its best distinct configurations, best first.
         trials: ``values`` and ``value`` of its completed trials.
     """
@@ -43,9 +43,9 @@ class WarmConfiguration(BaseModel):
     """A configuration that a study may try first.
 
     Attributes:
-        values: Legal in the study's space; parameters that are not named are left to the sampler.
-        origin: ``default`` for the algorithm's defaults brought into the space, else ``warm_start``.
-        notes: What was moved onto the grid or dropped on the way.
+        values: Valid values in the search space of the study; the sampler draws the parameters that are absent.
+        origin: ``default`` for the algorithm's defaults, adapted to the space, else ``warm_start``.
+        notes: A note for each value that was moved into the space or dropped.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -58,22 +58,22 @@ class WarmConfiguration(BaseModel):
     notes: tuple[str, ...] = ()
 
     def proposal(self) -> Proposal:
-        """Return it as the study takes it."""
+        """Return the configuration as a proposal for a study."""
         attributes = {PATTERN: self.pattern_id, "similarity": self.similarity} if self.pattern_id else {}
         return Proposal(self.values, "warm_start" if self.pattern_id else "default", attributes)
 
 
 class WarmStart(BaseModel):
-    """What a study may try first, and what past problems say of it.
+    """The configurations that a study may try first, with their regrets on past problems.
 
     Attributes:
-        configurations: Those that are planned, in order, then those that results may bring forward, and the defaults.
-        tries: How many of them the study tries before its sampler draws.
-        problems: What past problems say of each.
-        meta_features: What the train rows look like.
-        considered: Patterns that were similar enough.
-        reason: Why these, in words.
-        error: Why the memory could not be read; the study then starts cold.
+        configurations: The planned ones in order, then the other candidates, among them the defaults.
+        tries: Number of configurations from the memory that the study tries before its sampler draws.
+        problems: Past problems with the regret of each configuration.
+        meta_features: Meta-features of the train rows.
+        considered: Number of patterns with enough similarity.
+        reason: Human-readable reason for this choice.
+        error: Why the memory could not be read; the study then starts without it.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -92,7 +92,7 @@ class WarmStart(BaseModel):
         return tuple(one for one in self.configurations if one.pattern_id)
 
     def proposer(self) -> Proposer:
-        """Return what tells a study its next configuration by what the last ones came to."""
+        """Return the function that selects the next configuration from the results so far."""
         return _proposer(self)
 
 
@@ -104,15 +104,15 @@ def warm_start(
     meta_features: Mapping[str, float],
     reason: str,
 ) -> WarmStart:
-    """Return what a study may try first.
+    """Return the warm start of a study.
 
     Args:
-        patterns: Most similar first.
-        defaults: The algorithm's defaults; values outside the space move to its edge.
-        space: Today's search space.
-        tries: Configurations to try before the sampler draws.
-        meta_features: What the train rows look like.
-        reason: Why these patterns.
+        patterns: Similar patterns, most similar first.
+        defaults: The algorithm's defaults; values outside the space are moved to its bounds.
+        space: The search space of the study.
+        tries: Number of configurations to try before the sampler draws.
+        meta_features: Meta-features of the train rows.
+        reason: Why these patterns were chosen.
     """
     configurations = [*_candidates(patterns, space), *_defaults(defaults, space)]
     configurations = [
@@ -146,12 +146,12 @@ def warm_start(
 
 
 def tries(budget: int, at_most: int) -> int:
-    """Return how many configurations of the memory a study of so many trials tries first."""
+    """Return how many configurations of the memory a study with this trial budget tries first."""
     return min(at_most, max(1, budget // TRIALS_FOR_A_TRY))
 
 
 def illegal_values(warm_start: WarmStart, space: SearchSpace) -> list[str]:
-    """Return what in the warm start today's space does not allow, in words."""
+    """Return a message for each value of the warm start that is not valid in the space."""
     found = []
     for position, configuration in enumerate(warm_start.configurations):
         given = {name: dimension for name, dimension in space.items() if name in configuration.values}
@@ -166,7 +166,7 @@ def illegal_values(warm_start: WarmStart, space: SearchSpace) -> list[str]:
 
 
 def _candidates(patterns: Sequence[Pattern], space: SearchSpace) -> list[WarmConfiguration]:
-    """Return the distinct legal configurations: each pattern's best before any pattern's second."""
+    """Return the distinct valid configurations: first the best of each pattern, then the second of each, and so on."""
     found: list[WarmConfiguration] = []
     for place in range(CONFIGURATIONS_OF_A_PATTERN):
         for pattern in patterns:
@@ -211,7 +211,7 @@ def _proposer(start: WarmStart) -> Proposer:
 
 
 def _results(configurations: Sequence[WarmConfiguration], tried: Sequence[Tried]) -> tuple[list[int], dict[int, float]]:
-    """Return which configurations were tried, and what those came to of which it is known."""
+    """Return the positions of the tried configurations, and the known results by position."""
     places: list[int] = []
     observed: dict[int, float] = {}
     for position, configuration in enumerate(configurations):
@@ -225,7 +225,7 @@ def _results(configurations: Sequence[WarmConfiguration], tried: Sequence[Tried]
 
 
 def _is_beaten(default_value: float | None, observed: Mapping[int, float], warm: Sequence[int]) -> bool:
-    """Return whether the defaults need no trial of their own: something that was tried is as good as they are."""
+    """Return whether a tried configuration is as good as the defaults, which then need no trial."""
     if not warm:
         return False
     best = max((observed.get(place, -float("inf")) for place in warm), default=-float("inf"))

@@ -19,13 +19,13 @@ MOST_CONNECTIONS = 40
 
 @dataclass
 class Scene:
-    """Everything that a fault may hit.
+    """The parts of a run that a fault may affect.
 
     Attributes:
         project: The project, in a separate folder.
-        run: `e2i run`, under way.
-        source: Of every random choice.
-        server: The project's PostgreSQL where it is not the embedded one.
+        run: The running `e2i run`.
+        source: Source of the random choices.
+        server: The project's PostgreSQL if it is not the embedded one.
         afterwards: Actions that undo the fault after the run, before the next one.
     """
 
@@ -36,7 +36,7 @@ class Scene:
     afterwards: list[Callable[[], object]] = field(default_factory=list)
 
     def started(self) -> StartedRun:
-        """Start what the fault is to hit."""
+        """Start the run that the fault is to interrupt."""
         return self.project.started()
 
     @property
@@ -55,7 +55,7 @@ Fault = Callable[[Scene], None]
 
 @contextmanager
 def embedded(template: Path, source: random.Random) -> Iterator[Scene]:
-    """A project on its embedded PostgreSQL."""
+    """Yield a project on its embedded PostgreSQL."""
     with drill_folder() as folder:
         copied(template, folder / ".e2i" / "postgres")
         yield Scene(DrillProject(folder), source)
@@ -63,13 +63,13 @@ def embedded(template: Path, source: random.Random) -> Iterator[Scene]:
 
 @contextmanager
 def external(template: Path, source: random.Random) -> Iterator[Scene]:
-    """A project on a separate PostgreSQL."""
+    """Yield a project on a separate PostgreSQL."""
     settings = {"max_connections": str(MOST_CONNECTIONS)}
     with drill_folder() as folder, own_server(template, folder / "server", settings) as server:
         yield Scene(DrillProject(folder, server.url), source, server)
 
 
-# Of the programs of a run.
+# Faults of the programs of a run.
 
 
 def run_killed(scene: Scene) -> None:
@@ -83,28 +83,28 @@ def command_killed(scene: Scene) -> None:
 
 
 def process_killed(scene: Scene) -> None:
-    """Kill the process with the graph: the command must report it."""
+    """Kill the process with the graph: the command must report this."""
     child = scene.under_way.child()
     kill([] if child is None else [child])
 
 
-# Of the embedded PostgreSQL.
+# Faults of the embedded PostgreSQL.
 
 
 def postmaster_killed(scene: Scene) -> None:
-    """Kill the server's first process; the others end when they notice."""
+    """Kill the postmaster; the other processes of the server end when they notice."""
     kill([_postmaster(scene.project)])
 
 
 def supervisor_killed(scene: Scene) -> None:
-    """Kill the supervisor of the server: the server shuts down in order during the run."""
+    """Kill the supervisor of the server: the server shuts down cleanly during the run."""
     parent = _postmaster(scene.project).parent()
     assert parent is not None
     kill([parent])
 
 
 def backend_killed(scene: Scene) -> None:
-    """Kill one connection's process: PostgreSQL throws out all others, too, and recovers as after a crash."""
+    """Kill the process of one connection: PostgreSQL ends all connections and recovers as after a crash."""
     first = _postmaster(scene.project) if scene.server is None else scene.own.postmaster()
     backends = [one for one in first.children() if "idle" in _title(one) or "127.0.0.1(" in _title(one)]
     kill([scene.source.choice(backends)] if backends else [])
@@ -122,16 +122,16 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-# Of an external PostgreSQL.
+# Faults of an external PostgreSQL.
 
 
 def server_killed(scene: Scene) -> None:
-    """Kill every process of the server, and start it again a little later."""
+    """Kill every process of the server, and restart it a little later."""
     _restarted(scene, signal.SIGKILL)
 
 
 def server_stopped(scene: Scene) -> None:
-    """Stop the server as an administrator does (fast), and start it again a little later."""
+    """Stop the server in fast mode, as an administrator does, and restart it a little later."""
     _restarted(scene, signal.SIGINT)
 
 
@@ -142,7 +142,7 @@ def _restarted(scene: Scene, number: signal.Signals) -> None:
 
 
 def out_of_connections(scene: Scene) -> None:
-    """Take every connection that is left, for some seconds."""
+    """Use up all remaining connections for some seconds."""
     seconds = scene.source.uniform(1, 8)
     taken = list(_connections(scene.own))
     time.sleep(seconds)
@@ -151,7 +151,7 @@ def out_of_connections(scene: Scene) -> None:
 
 
 def _connections(server: OwnServer) -> Iterator[psycopg2.extensions.connection]:
-    """Connect until the server says that it has no more."""
+    """Connect until the server has no more connections."""
     while True:
         try:
             yield server.connected()
@@ -172,7 +172,7 @@ _LOCKED = [
 
 
 def lock_held(scene: Scene) -> None:
-    """Hold a row or a table that the run needs, for some seconds."""
+    """Lock a row or a table that the run needs for some seconds."""
     statement, seconds = scene.source.choice(_LOCKED), scene.source.uniform(2, 8)
     connection = scene.own.connected()
     try:

@@ -97,7 +97,7 @@ Ended = Mapping[int, tuple[object, ...]]
 
 @dataclass(frozen=True)
 class Findings:
-    """The violations as human-readable text; empty if all invariants are kept."""
+    """The violations as human-readable text; empty if all invariants hold."""
 
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
@@ -113,11 +113,11 @@ def ended_trials(database: Database) -> Ended:
 
 
 def findings(project: Project, before: Ended) -> Findings:
-    """Check all invariants after the work is reported as done.
+    """Check all invariants after a run has reported success.
 
     Args:
         workspace: The project.
-        before: Trials that had ended when something happened to it.
+        before: Trials that had ended before the fault.
     """
     after = ended_trials(project.database)
     lost = [
@@ -138,7 +138,7 @@ def findings(project: Project, before: Ended) -> Findings:
 
 
 def half_written(state: Path) -> list[str]:
-    """Return what a process was writing when it died, and what waits for MLflow: nothing should be left of either."""
+    """Return files that a dead process left half written, and files that wait for MLflow; both must be empty."""
     found = {path for pattern in _HALF_WRITTEN for path in state.rglob(pattern) if "data" not in path.parts}
     found |= set((state / "mlflow-outbox").glob("*/*"))
     return sorted(str(path.relative_to(state)) for path in found)

@@ -10,7 +10,7 @@ import psycopg2
 from drills.project import BUDGET, NAME, DrillProject, StartedRun
 from e2i_assets.adapters.postgres.address import libpq_url
 
-# After which asset, and how many seconds later at most: about as long as the next one takes on a busy machine.
+# The maximum number of seconds after each asset: about as long as the next one takes on a busy machine.
 _STAGES = {
     "": 6.0,
     "dataset": 3.0,
@@ -30,7 +30,7 @@ _PATIENCE_SECONDS = 400
 
 @dataclass(frozen=True)
 class Moment:
-    """A number of seconds after an asset was materialised, or after a number of trials had ended."""
+    """A number of seconds after the materialisation of an asset, or after a number of ended trials."""
 
     after: str | int
     seconds: float
@@ -40,7 +40,7 @@ class Moment:
         return f"{self.seconds:.2f} s after {what}"
 
     def awaited(self, project: DrillProject, run: StartedRun) -> bool:
-        """Wait for the moment; False when the run ended before it came."""
+        """Wait for the moment, and return False if the run ended before it."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         with _Watch(project) as watch:
             while not self._has_come(project, watch):
@@ -71,7 +71,7 @@ def drawn_in_the_study(source: random.Random) -> Moment:
 
 
 class _Watch:
-    """Counts trials over one connection, as soon as there is a server to connect to."""
+    """Counts trials on one connection, which is opened as soon as a server accepts it."""
 
     def __init__(self, project: DrillProject) -> None:
         self._project = project

@@ -25,7 +25,7 @@ _ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
 def other_worker_killed(scene: Scene) -> None:
-    """Have a second process work on the study, as on another machine, and kill that one."""
+    """Let a second process work on the study, as another machine would, and kill that process."""
     command = [sys.executable, search_program.__file__, scene.own.url, str(scene.project.state), NAME]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as worker:
@@ -36,12 +36,12 @@ def other_worker_killed(scene: Scene) -> None:
 
 
 def before_the_study(source: random.Random) -> Moment:
-    """The moment at which a study is about to begin."""
+    """Return the moment just before the study begins."""
     return Moment("validation_splits", source.uniform(0, 1))
 
 
 class RunByItself(StartedRun):
-    """A run that Dagster's daemon starts for a new experiment, with the programs that manage it."""
+    """A run that Dagster's daemon starts for a new experiment, and the programs that manage it."""
 
     def __init__(self, programs: Programs, process: "subprocess.Popen[bytes]", log: Path) -> None:
         super().__init__(process, log, log, speaks_to_a_person=False)
@@ -52,7 +52,7 @@ class RunByItself(StartedRun):
         return bool(statuses) and statuses <= _ENDED
 
     def wait(self, seconds: float) -> int:
-        """Wait until the experiment is trained, and end the programs; 0 when it was."""
+        """Wait until the experiment is trained, and end the programs; return 0 if it was trained."""
         deadline = time.monotonic() + seconds
         while not (done := "SUCCESS" in self._statuses() and self.is_over()):
             if time.monotonic() > deadline:
@@ -63,7 +63,7 @@ class RunByItself(StartedRun):
         return 0 if done else 1
 
     def _statuses(self) -> set[str]:
-        # In SQL: an instance of Dagster's would take its address from the environment of the tests.
+        # In SQL, because a Dagster instance would take its address from the environment of the tests.
         return {row.status for row in self._programs.rows("SELECT status FROM dagster.runs")}
 
 
@@ -79,14 +79,14 @@ class ServedScene(Scene):
         return self.programs
 
     def started(self) -> StartedRun:
-        """Start the daemon: it sees an experiment that is new."""
+        """Start the daemon, which then finds a new experiment."""
         self.served.start("daemon")
         return RunByItself(self.served, self.served._running["daemon"], self.project.root / "daemon.log")
 
 
 @contextmanager
 def with_daemon(template: Path, source: random.Random) -> Iterator[Scene]:
-    """A project on its PostgreSQL, run by Dagster's daemon."""
+    """Yield a project on its PostgreSQL, run by Dagster's daemon."""
     with external(template, source) as scene:
         settings = Settings(scene.project.root, scene.project.state, scene.own.url)
         programs = Programs(settings, Database(scene.own.url), {"E2I_CORES": "2"})
@@ -99,7 +99,7 @@ def with_daemon(template: Path, source: random.Random) -> Iterator[Scene]:
 
 @contextmanager
 def with_daemon_and_webserver(template: Path, source: random.Random) -> Iterator[Scene]:
-    """The same, with the webserver beside it."""
+    """Yield the same project, with a webserver as well."""
     with with_daemon(template, source) as scene:
         assert isinstance(scene, ServedScene)
         scene.served.start("webserver")
@@ -107,7 +107,7 @@ def with_daemon_and_webserver(template: Path, source: random.Random) -> Iterator
 
 
 def daemon_killed(scene: Scene) -> None:
-    """Kill the daemon, alone or with all its descendants, including the process of the run, and start it again."""
+    """Kill the daemon, alone or with all its descendants and the process of the run, and restart it."""
     assert isinstance(scene, ServedScene)
     process = scene.served._running["daemon"]
     with_its_runs = scene.source.random() < 0.5
@@ -118,7 +118,7 @@ def daemon_killed(scene: Scene) -> None:
 
 
 def webserver_killed(scene: Scene) -> None:
-    """Kill the webserver with all its descendants, and start it again."""
+    """Kill the webserver with all its descendants, and restart it."""
     assert isinstance(scene, ServedScene)
     process = scene.served._running["webserver"]
     webserver = psutil.Process(process.pid)

@@ -29,14 +29,14 @@ _SHARED = Path("/var/lib/e2i_assets")
 
 @dataclass
 class OwnServer:
-    """One server on the loopback address, which keeps its port when it is restarted.
+    """A server on the loopback address, which keeps its port after a restart.
 
     Attributes:
         template: The prepared cluster that it was copied from.
-        folder: Holds the cluster ``data`` and its ``password``.
+        folder: Contains the cluster ``data`` and its ``password``.
         settings: Server settings that differ from the defaults.
-        database: Which of its databases is ours.
-        prefix: Of the server's command, for one that lives in a namespace; it then sees to the account itself.
+        database: Name of the project's database.
+        prefix: Command before that of the server, such as one that enters a namespace and changes the account.
     """
 
     template: Path
@@ -57,7 +57,7 @@ class OwnServer:
         return self.folder / "data"
 
     def start(self) -> None:
-        """Start the server and wait until it answers; the last processes of a killed one may be in the way."""
+        """Start the server and wait until it answers; retry while processes of a killed server still exist."""
         deadline = time.monotonic() + _READY_SECONDS
         while True:
             if self._process is None or self._process.poll() is not None:
@@ -69,7 +69,7 @@ class OwnServer:
             time.sleep(0.1)
 
     def connected(self) -> "psycopg2.extensions.connection":
-        """Open a connection of the drill's own."""
+        """Open a separate connection for the drill."""
         return psycopg2.connect(libpq_url(self.url), connect_timeout=5)
 
     def _launched(self) -> "subprocess.Popen[bytes]":
@@ -92,7 +92,7 @@ class OwnServer:
             )
 
     def postmaster(self) -> psutil.Process:
-        """The server's first process."""
+        """Return the postmaster of the server."""
         assert self._process is not None
         return psutil.Process(self._process.pid)
 
@@ -100,7 +100,7 @@ class OwnServer:
         return self._process is not None and self._process.poll() is None
 
     def end(self, number: signal.Signals) -> None:
-        """Send the server a signal, with SIGKILL all its processes, and wait until all are gone."""
+        """Send a signal to the server (SIGKILL to all its processes), and wait until all processes have ended."""
         if self._process is None or self._process.poll() is not None:
             return
         everything = [self.postmaster(), *self.postmaster().children(recursive=True)]
@@ -113,7 +113,7 @@ class OwnServer:
 
 @contextmanager
 def own_server(template: Path, folder: Path, settings: dict[str, str]) -> Iterator[OwnServer]:
-    """A server on a copy of a prepared cluster, ended and removed with the block."""
+    """Yield a server on a copy of a prepared cluster; it ends and is deleted with the block."""
     copied(template, folder)
     server = OwnServer(template, folder, settings)
     try:
@@ -128,7 +128,7 @@ def own_server(template: Path, folder: Path, settings: dict[str, str]) -> Iterat
 
 @contextmanager
 def copy_of(running: Database, database: str) -> Iterator[OwnServer]:
-    """A server on a copy of a running one's cluster, of which one database is opened."""
+    """Yield a server on a copy of a running server's cluster, and open one of its databases."""
     folder = Path(tempfile.mkdtemp(prefix="e2i-copy-"))
     folder.chmod(0o755)
     account = server_account(folder / "data")

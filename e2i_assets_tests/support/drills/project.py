@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).parents[3]
 NAME = "sugar"
 BUDGET = 12
 LOOK_SECONDS = 10
-# Trials of a quarter of a second, so that many a moment falls into one; everything else is quick.
+# Trials take a quarter of a second, so that many random moments are within one; everything else is quick.
 SUGAR = f"""\
 name: {NAME}
 owner: team:tests
@@ -51,7 +51,7 @@ class StartedRun:
     speaks_to_a_person: bool = True
 
     def is_over(self) -> bool:
-        """Whether it has ended."""
+        """Whether the process has ended."""
         return self.process.poll() is not None
 
     def everything(self) -> list[psutil.Process]:
@@ -67,7 +67,7 @@ class StartedRun:
         return found[0] if found else None
 
     def wait(self, seconds: float) -> int:
-        """Wait for the end and return the exit status; what has not ended by then is killed, and known for it."""
+        """Wait for the end and return the exit status; a process that does not end in time is killed and reported."""
         everything = self.everything()
         try:
             self.process.wait(seconds)
@@ -75,23 +75,23 @@ class StartedRun:
             self.ended_in_time = False
             kill(self.everything())
             self.process.wait()
-        # Its children end with it, a second later maybe.
+        # Its child processes may end a second later.
         kill(gone(everything[1:], 20))
         return self.process.returncode
 
     def last_words(self) -> str:
-        """Return the end of its output."""
+        """Return the last lines of the output."""
         return "\n".join(self.complained.read_text(errors="replace").splitlines()[-12:])
 
 
 @dataclass(frozen=True)
 class DrillProject:
-    """A project folder with one experiment, on the embedded PostgreSQL or on a server of its own.
+    """A project folder with one experiment, on the embedded PostgreSQL or on a separate server.
 
     Attributes:
         root: The folder.
-        url: Of that server; None for the embedded one.
-        environment: Of every run, on top of what a shell in this folder has.
+        url: URL of the separate server; None for the embedded one.
+        environment: Environment variables of every run, added to those of a shell in this folder.
     """
 
     root: Path
@@ -109,7 +109,7 @@ class DrillProject:
         return {**kept, "E2I_HOME": str(self.root), "E2I_CORES": "2", "COLUMNS": "200", **own, **self.environment}
 
     def started(self) -> StartedRun:
-        """Start `e2i run` as a shell does, in a process group of its own."""
+        """Start `e2i run` as a shell does, in a new process group."""
         number = len(list(self.root.glob("*.out")))
         said, complained = self.root / f"{number}.out", self.root / f"{number}.err"
         with said.open("wb") as out, complained.open("wb") as err:
@@ -125,7 +125,7 @@ class DrillProject:
         return StartedRun(process, said, complained)
 
     def address(self) -> str | None:
-        """Where the database is now, without keeping the embedded one alive; None while there is none."""
+        """Return the URL of the database without keeping the embedded server alive; None if there is none."""
         if self.url is not None:
             return self.url
         files = ServerFiles(self.state / "postgres")
@@ -136,7 +136,7 @@ class DrillProject:
 
     @contextmanager
     def open(self) -> Iterator[Project]:
-        """The project as a program of ours sees it, its embedded server started when nobody runs it."""
+        """Open the project like a program of the product; its embedded server is started if it does not run."""
         hold = None if self.url is not None else EmbeddedPostgres(self.state / "postgres").hold()
         database = Database(self.url if hold is None else hold.url)
         try:
@@ -149,7 +149,7 @@ class DrillProject:
 
 @contextmanager
 def drill_folder() -> Iterator[Path]:
-    """A folder with the experiment in it, which PostgreSQL's account can reach also when root makes it."""
+    """Yield a folder with the experiment; PostgreSQL's account can reach it even if root creates it."""
     folder = Path(tempfile.mkdtemp(prefix="e2i-drill-"))
     folder.chmod(0o755)
     (folder / "experiments").mkdir()
@@ -168,7 +168,7 @@ def drill_folder() -> Iterator[Path]:
 
 @contextmanager
 def prepared() -> Iterator[Path]:
-    """A folder whose embedded cluster has all tables and is at rest: what every round begins with a copy of."""
+    """Yield a folder with a migrated and stopped embedded cluster, which every round copies."""
     with drill_folder() as folder:
         project = DrillProject(folder)
         migrate = [sys.executable, "-m", "e2i_assets.cli.main", "db", "migrate"]
@@ -178,7 +178,7 @@ def prepared() -> Iterator[Path]:
 
 
 def at_rest(folder: Path) -> None:
-    """Wait until the embedded server of a folder has ended with its last user."""
+    """Wait until the embedded server of a folder has stopped after its last user."""
     pid_file = folder / ".e2i" / "postgres" / "data" / "postmaster.pid"
     for process in psutil.process_iter(["name"]):
         if pid_file.exists() and process.info["name"] == "postgres":
@@ -188,7 +188,7 @@ def at_rest(folder: Path) -> None:
 
 
 def copied(cluster: Path, place: Path) -> None:
-    """Copy a cluster at rest, owners and modes as they are."""
+    """Copy a stopped cluster with its owners and modes."""
     place.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "-a", str(cluster), str(place)], check=True)
 

@@ -21,14 +21,19 @@ RECORDS = "E2I_DRILL_RECORDS"
 # The rounds of this process, for the table at its end.
 PLAYED: list[dict[str, Any]] = []
 _MOST_DRAWS = 4
-# A run that meets a lasting trouble asks for patience (5, 20, 80, 320 s); after this long it hangs.
+# Retries wait 5, 20, 80 and 320 s when a fault persists; a run that takes longer than this hangs.
 _LONGEST_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class Drill:
-    """What happens, where, when, and how often in the long form; and whether the run itself comes to its end
-    of it all the same: it has to, it cannot (as it was killed), or either."""
+    """A kind of fault, and the project and the moment of it.
+
+    Attributes:
+        rounds: Number of rounds of a long drill.
+        goes_on: Whether the interrupted run ends by itself with exit status 0: True if it must, False if it cannot
+            because it was killed, None if both are allowed.
+    """
 
     name: str
     stage: Callable[[Path, random.Random], AbstractContextManager[Scene]]
@@ -43,9 +48,9 @@ class Record:
     """The result of a round.
 
     Attributes:
-        went_on: Whether the run that it happened to came to its end by itself, with 0.
-        said: The last words of a run that failed by itself.
-        trials_before: Trials that had ended when it happened.
+        went_on: Whether the interrupted run ended by itself with exit status 0.
+        said: Last output of a run that failed by itself.
+        trials_before: Trials that had ended before the fault.
         next_status: Exit status of the next run.
     """
 
@@ -67,7 +72,7 @@ class Record:
 
 
 def round_of(drill: Drill, number: int, seed: int, template: Path) -> Record:
-    """Play a round, with other random choices until something happened while the run was under way."""
+    """Play a round; repeat it with other random choices until the fault happens during the run."""
     for draw in range(_MOST_DRAWS):
         source = random.Random(f"{seed} {drill.name} {number} {draw}")
         with drill.stage(template, source) as scene:
@@ -115,7 +120,7 @@ def _known(scene: Scene) -> Ended:
     if address is not None:
         database = Database(address)
         try:
-            with suppress(DBAPIError):  # the server is not up yet
+            with suppress(DBAPIError):  # the server does not run yet
                 return ended_trials(database)
         finally:
             database.dispose()

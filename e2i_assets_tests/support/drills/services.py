@@ -37,7 +37,7 @@ class MlflowServer:
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it answers."""
         self.process = subprocess.Popen(
             self.service.command,
             env={**os.environ, **self.service.environment},
@@ -63,7 +63,7 @@ class MlflowServer:
                 process.send_signal(number)
 
     def kill(self) -> None:
-        """Kill it with all its workers."""
+        """Kill the server with all its workers."""
         kill(self._everything())
         if self.process is not None:
             self.process.wait()
@@ -77,7 +77,7 @@ class MlflowServer:
 
 @dataclass
 class MlflowScene(Scene):
-    """A project that writes to a server of MLflow."""
+    """A project that logs to an MLflow server."""
 
     mlflow: MlflowServer | None = None
 
@@ -89,7 +89,7 @@ class MlflowScene(Scene):
 
 @contextmanager
 def with_mlflow(template: Path, source: random.Random) -> Iterator[Scene]:
-    """A project on a PostgreSQL of its own, with a server of MLflow."""
+    """Yield a project on a separate PostgreSQL, with an MLflow server."""
     with external(template, source) as scene:
         settings = Settings(scene.project.root, scene.project.state)
         project = Project(settings, Database(scene.own.url))
@@ -105,14 +105,14 @@ def with_mlflow(template: Path, source: random.Random) -> Iterator[Scene]:
 
 
 def mlflow_killed(scene: Scene) -> None:
-    """Kill MLflow's server; it is back before the next run."""
+    """Kill the MLflow server; it is restarted before the next run."""
     assert isinstance(scene, MlflowScene)
     scene.server_of_mlflow.kill()
     scene.afterwards.append(scene.server_of_mlflow.start)
 
 
 def mlflow_hangs(scene: Scene) -> None:
-    """Freeze MLflow's server, which still takes connections; it goes on before the next run."""
+    """Freeze the MLflow server, which still accepts connections; it continues before the next run."""
     assert isinstance(scene, MlflowScene)
     server = scene.server_of_mlflow
     server.signalled(signal.SIGSTOP)
@@ -120,7 +120,7 @@ def mlflow_hangs(scene: Scene) -> None:
 
 
 def during_logging(source: random.Random) -> Moment:
-    """Draw a moment from the training on, when MLflow is written to."""
+    """Return a random moment after the start of the training, while MLflow receives data."""
     return Moment("best_hyperparameters", source.uniform(0, 9))
 
 
@@ -134,7 +134,7 @@ class ReceiverScene(Scene):
 
 @contextmanager
 def with_receiver(template: Path, source: random.Random) -> Iterator[Scene]:
-    """A project on its PostgreSQL, with a receiver of traces."""
+    """Yield a project on its PostgreSQL, with a trace receiver."""
     silent, over = threading.Event(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -166,7 +166,7 @@ def with_receiver(template: Path, source: random.Random) -> Iterator[Scene]:
 
 
 def receiver_gone(scene: Scene) -> None:
-    """Close the receiver of traces for good."""
+    """Close the trace receiver for good."""
     assert isinstance(scene, ReceiverScene)
     assert scene.receiver is not None
     scene.receiver.shutdown()
@@ -174,7 +174,7 @@ def receiver_gone(scene: Scene) -> None:
 
 
 def receiver_hangs(scene: Scene) -> None:
-    """Let the receiver of traces accept requests without answering."""
+    """Let the trace receiver accept requests without answering."""
     assert isinstance(scene, ReceiverScene)
     assert scene.silent is not None
     scene.silent.set()

@@ -1,6 +1,6 @@
 """A PostgreSQL on a separate disk that can be filled completely: a tmpfs in a mount namespace.
 
-Needs Linux with `unshare`, and root or user namespaces; nothing is mounted that outlives the drill.
+It needs Linux with `unshare`, and root or user namespaces. The drill leaves nothing mounted.
 """
 
 import os
@@ -23,7 +23,7 @@ _MAKE = 'mount -t tmpfs -o "$1" none "$2" && cp -a "$3"/. "$2" && echo ready && 
 
 @contextmanager
 def on_a_small_disk(template: Path, source: random.Random) -> Iterator[Scene]:
-    """A project on a PostgreSQL of its own whose disk is small."""
+    """Yield a project on a separate PostgreSQL with a small disk."""
     with drill_folder() as folder, _disk(template, folder / "server") as prefix:
         (folder / "server" / "password").write_text((template / "password").read_text())
         server = OwnServer(template, folder / "server", prefix=prefix)
@@ -35,9 +35,9 @@ def on_a_small_disk(template: Path, source: random.Random) -> Iterator[Scene]:
 
 
 def disk_full(scene: Scene) -> None:
-    """Fill the disk, and make room again some seconds later; a server that has ended of it is started again."""
+    """Fill the disk, and free the space some seconds later; a server that ended because of it is restarted."""
     server, seconds = scene.own, scene.source.uniform(2, 8)
-    # Seen through a process in the namespace: nobody else has it.
+    # Only processes in the namespace see the disk.
     ballast = Path(f"/proc/{server.prefix[2]}/root{server.data}") / "ballast"
     _fill(ballast)
     time.sleep(seconds)
@@ -58,7 +58,7 @@ def _fill(ballast: Path) -> None:
 
 @contextmanager
 def _disk(template: Path, folder: Path) -> Iterator[tuple[str, ...]]:
-    """Make the disk with a copy of a cluster on it; yields what a command is run with, to see it."""
+    """Create the disk with a copy of a cluster; yield the command prefix that enters its namespace."""
     data, account = folder / "data", server_account(template / "data")
     data.mkdir(parents=True)
     account_id, group = account.uid or os.geteuid(), account.gid or os.getegid()
@@ -79,6 +79,6 @@ def _seen_from(holder: int, is_root: bool, account: int, group: int) -> tuple[st
     enter = ("nsenter", "--target", str(holder), "--mount")
     if is_root:
         return (*enter, "setpriv", f"--reuid={account}", f"--regid={group}", "--clear-groups")
-    # Root of a namespace is still root to PostgreSQL: one more namespace, in which it is itself.
+    # PostgreSQL refuses to run as root, also as root of a namespace; one more namespace maps it to its own account.
     itself = ("unshare", "--user", f"--map-user={account}", f"--map-group={group}")
     return (*enter, "--user", "--preserve-credentials", *itself)
