@@ -8,6 +8,7 @@ from typing import Any
 
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.column_profile import ColumnProfile
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.intervals import Interval
@@ -74,6 +75,7 @@ class TrainingRecord:
         study_pictures: PNGs of the search, by file name.
         unused: Columns that are not features although the experiment does not exclude them, with the reason.
         model_folder: The folder of the stored model.
+        profile: What each column of the source contains and what it is used for.
     """
 
     start: TrainingStart
@@ -84,6 +86,7 @@ class TrainingRecord:
     study_pictures: Mapping[str, bytes]
     unused: Mapping[str, str]
     model_folder: Path
+    profile: Sequence[ColumnProfile] = ()
 
     @property
     def experiment(self) -> Experiment:

@@ -46,7 +46,7 @@ def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.Mater
             "dagster/row_count": len(table.frame),
             "dagster/column_schema": metadata.column_schema(table.frame),
             "features": len(table.features),
-            "excluded_columns": metadata.table({"column": name, "reason": why} for name, why in table.left_out.items()),
+            "columns": metadata.table(one.model_dump() for one in table.profile),
             "data_hash": table.data_hash,
             "rows_without_target": table.rows_without_target,
             "notes": metadata.table({"note": note} for note in table.notes),

@@ -125,6 +125,7 @@ def _fitted(
         model_pictures=drawn,
         study_pictures=study_pictures_of(project, start),
         unused=unused(data.left_out, experiment),
+        profile=data.profile,
         model_folder=folder,
     )
 

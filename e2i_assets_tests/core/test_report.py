@@ -103,6 +103,17 @@ def test_the_report_has_every_section_with_its_facts() -> None:
         assert (f"{value:.4g}" if isinstance(value, float) else str(value)) in page.text
 
 
+def test_the_report_profiles_every_column() -> None:
+    report = report_facts()
+    cells = " ".join(Page(report_page(report)).text.split())
+    assert [one.column for one in report.record.profile] == ["age", "noise", "region"]
+    for one in report.record.profile:
+        assert f"{one.column}{one.type}{one.missing}{one.distinct}{one.range}{one.example}{one.use}" in cells
+    region = report.record.profile[-1]
+    assert (region.type, region.distinct, region.use) == ("text", 2, "feature (category)")
+    assert region.example in ("north", "south")
+
+
 def test_every_plot_is_included_with_an_explanation() -> None:
     report = report_facts()
     html = report_page(report)

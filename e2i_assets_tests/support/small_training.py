@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
+from e2i_assets.core.data.column_profile import column_profiles, uses
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, TrainingRows
 from e2i_assets.core.data.splits import Role
 from e2i_assets.core.experiments.experiment import Experiment
@@ -113,7 +114,9 @@ def report_facts(
         drawn["pareto_front.png"] = search_history.pareto_front(study)
     drawn_model = model_pictures(experiment, rows, output, training, lost)
     start = TrainingStart(experiment, rows.facts, output, "1", "", datetime(2026, 1, 2, 3, 3, tzinfo=UTC))
-    record = TrainingRecord(start, training, study, lost, drawn_model, drawn, {}, Path("model"))
+    used = dict(rows.train.features.items())
+    profile = column_profiles(rows.train.features, used, uses(used, {}, experiment), group=None)
+    record = TrainingRecord(start, training, study, lost, drawn_model, drawn, {}, Path("model"), profile)
     places = [
         Place("Study", study.study_name),
         Place("MLflow run", "abc", "http://127.0.0.1:5000/#/experiments/1/runs/abc"),

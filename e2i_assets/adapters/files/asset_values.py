@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from e2i_assets.adapters.files.atomic_directory import replacing
 from e2i_assets.adapters.files.json_files import json_of
 from e2i_assets.adapters.files.parquet_rows import StoredRows
+from e2i_assets.core.data.column_profile import ColumnProfile
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.data.split_tables import HoldoutRows, SearchRows, SplitFacts, SplitTables, TrainingRows
 from e2i_assets.core.data.splits import SEARCHED
@@ -82,7 +83,8 @@ def _write_files(value: object, folder: Path) -> None:
             table.to_parquet(folder / f"{role}.parquet", index=False, row_group_size=ROWS_AT_A_TIME)
     elif isinstance(value, Dataset):
         facts = {field.name: getattr(value, field.name) for field in fields(value) if field.name != "frame"}
-        (folder / VALUE).write_text(json.dumps(facts, indent=2, allow_nan=False), encoding="utf-8")
+        text = json.dumps(facts, indent=2, allow_nan=False, default=BaseModel.model_dump)
+        (folder / VALUE).write_text(text, encoding="utf-8")
         value.frame.to_parquet(folder / "table.parquet", index=False)
     else:
         raise E2iError(f"no file format for a {type(value).__name__}")
@@ -120,7 +122,8 @@ def _holdout_rows(folder: Path) -> HoldoutRows:
 def _dataset(folder: Path) -> Dataset:
     facts = json_of(folder / VALUE)
     sequences = {name: tuple(fact) for name, fact in facts.items() if isinstance(fact, list)}
-    made = Dataset(frame=_table(folder, "table"), **{**facts, **sequences})
+    profile = tuple(map(ColumnProfile.model_validate, facts.get("profile", ())))
+    made = Dataset(frame=_table(folder, "table"), **{**facts, **sequences, "profile": profile})
     named = {*made.features, made.target, made.group, made.time, made.split, *made.ids, *made.segments}
     if missing := sorted(name for name in named if name is not None and name not in made.frame.columns):
         raise ValueError(f"its table has no column {', '.join(missing)}")

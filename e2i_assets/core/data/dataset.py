@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.content_hash import frame_hash
 from e2i_assets.core.data import target_leaks
+from e2i_assets.core.data.column_profile import ColumnProfile, column_profiles, uses
 from e2i_assets.core.data.column_types import is_number, plain
 from e2i_assets.core.data.feature_columns import features_of, name_violations
 from e2i_assets.core.data.keys import exact, without_zero_bytes
@@ -49,6 +50,7 @@ class Dataset:
         rows_without_target: The number of source rows that are left out because their target is missing.
         segments: Columns of ``frame``, features or not, whose values define the segments of the evaluation.
         notes: Notes for the user on how the rows were read, each a sentence.
+        profile: What each column of the source contains and what it is used for.
     """
 
     frame: pd.DataFrame
@@ -65,6 +67,7 @@ class Dataset:
     split: str | None = None
     segments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    profile: tuple[ColumnProfile, ...] = ()
 
 
 class DatasetFacts(BaseModel):
@@ -74,6 +77,7 @@ class DatasetFacts(BaseModel):
 
     features: tuple[str, ...]
     left_out: dict[str, str]
+    profile: tuple[ColumnProfile, ...] = ()
 
 
 def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
@@ -128,6 +132,12 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
         split=experiment.split.column,
         segments=experiment.segments,
         notes=(*cells.notes, *sentinel_notes(checked)),
+        profile=column_profiles(
+            table,
+            {name: frame[name] for name in (*features, experiment.target_name, experiment.columns.time) if name},
+            uses(features, left_out, experiment),
+            special.get(experiment.columns.group or ""),
+        ),
     )
 
 

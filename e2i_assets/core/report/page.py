@@ -84,6 +84,7 @@ def report_page(report: ReportFacts) -> str:
         limits=findings.limits(report),
         task=tables.task(report.record.experiment),
         data=tables.data(report),
+        profile=tables.profile(report),
         splits=tables.splits(report),
         split_rule=findings.split_rule(report),
         fitting_seconds=sum(one.seconds or 0.0 for one in report.record.study.trials) if report.record.study else 0.0,

@@ -11,6 +11,7 @@ Rows = list[dict[str, str]]
 _MOST_TRIALS = 10
 _MOST_SEGMENTS = 40
 _MOST_FEATURES = 15
+_MOST_PROFILES = 200
 _USES = {
     "train": "fit the model",
     "validation": "compare trials and choose the threshold",
@@ -68,6 +69,13 @@ def data(report: ReportFacts) -> Rows:
 def _without_target(report: ReportFacts) -> dict[str, int]:
     count = report.record.facts.rows_without_target
     return {f"without a value of {report.record.facts.target}": count} if count else {}
+
+
+def profile(report: ReportFacts) -> Rows:
+    """Return each column of the source: what it contains and what it is used for."""
+    return [
+        {name: str(value) for name, value in one.model_dump().items()} for one in report.record.profile[:_MOST_PROFILES]
+    ]
 
 
 def splits(report: ReportFacts) -> Rows:
