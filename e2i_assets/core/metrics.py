@@ -94,6 +94,14 @@ def _log_loss(y_true: Array, scores: Array) -> float:
     return float(log_loss(y_true, scores, labels=np.arange(scores.shape[1])))
 
 
+def _quadratic_weighted_kappa(y_true: Array, labels: Array) -> float:
+    from sklearn.metrics import cohen_kappa_score
+
+    # Without all codes, scikit-learn would measure distances between the classes that occur.
+    codes = np.arange(max(y_true.max(), labels.max()) + 1)
+    return float(cohen_kappa_score(y_true, labels, labels=codes, weights="quadratic"))
+
+
 def _ovr_roc_auc(y_true: Array, scores: Array) -> float:
     from sklearn.metrics import roc_auc_score
 
@@ -110,6 +118,9 @@ _ACCURACIES = (
     Metric("balanced_accuracy", True, "labels", _sklearn("balanced_accuracy_score")),
     Metric("log_loss", False, "scores", _log_loss),
 )
+
+# They use the distance between two classes, so the classes need an order.
+OF_ORDER = frozenset({"quadratic_weighted_kappa", "rank_mae"})
 
 METRICS: dict[ProblemType, dict[str, Metric]] = {
     "binary_classification": _by_name(
@@ -137,6 +148,14 @@ METRICS: dict[ProblemType, dict[str, Metric]] = {
             "precision_weighted", True, "labels", _sklearn("precision_score", average="weighted", zero_division=0.0)
         ),
         Metric("recall_weighted", True, "labels", _sklearn("recall_score", average="weighted", zero_division=0.0)),
+        Metric(
+            "quadratic_weighted_kappa",
+            True,
+            "labels",
+            _quadratic_weighted_kappa,
+            quick_scores.quadratic_weighted_kappa,
+        ),
+        Metric("rank_mae", False, "labels", _sklearn("mean_absolute_error"), quick_scores.mae),
         *_ACCURACIES,
     ),
     "regression": _by_name(
@@ -153,8 +172,10 @@ def names(problem_type: ProblemType) -> tuple[str, ...]:
     return tuple(METRICS[problem_type])
 
 
-def default_metric(problem_type: ProblemType) -> str:
+def default_metric(problem_type: ProblemType, has_declared_order: bool = False) -> str:
     """Return the metric that is optimised by default."""
+    if has_declared_order and problem_type == "multiclass_classification":
+        return "quadratic_weighted_kappa"
     return names(problem_type)[0]
 
 

@@ -46,6 +46,12 @@ def f1_macro(y_true: Array, labels: Array) -> float:
     return float(_f1(hits, called, true)[(called + true) > 0].mean())
 
 
+def quadratic_weighted_kappa(y_true: Array, labels: Array) -> float:
+    """Return Cohen's kappa with quadratic weights; NaN where all true and predicted codes are equal."""
+    by_chance = np.mean(y_true**2) + np.mean(labels**2) - 2 * np.mean(y_true) * np.mean(labels)
+    return float(1 - np.mean((y_true - labels) ** 2) / by_chance) if by_chance > 0 else float("nan")
+
+
 def rmse(y_true: Array, values: Array) -> float:
     """Return the root mean squared error."""
     return float(np.sqrt(mse(y_true, values)))

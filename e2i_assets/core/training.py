@@ -90,10 +90,11 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         predictions,
         threshold=_threshold(experiment, predictions["validation"]),
         minority_class=minority,
+        ordered=rows.facts.ordered,
         seed=experiment.hpo.seed,
     )
     default = _metrics_of_defaults(experiment, fit_context, rows, predictions["test"][0])
-    baseline = _metrics_of_dummy(experiment, fit_context, predictions["test"][0])
+    baseline = _metrics_of_dummy(fit_context, rows, predictions["test"][0])
     test = report.splits["test"]
     return Training(
         model=fit_context.model(fit, report.threshold),
@@ -149,7 +150,14 @@ def _segments(
         return ()
     columns = {name: values.to_numpy() for name, values in segment_labels(rows.segments).items()}
     of = segment_evaluations(
-        report.problem_type, truth, prediction, columns, report.threshold, minority, seed=report.seed
+        report.problem_type,
+        truth,
+        prediction,
+        columns,
+        report.threshold,
+        minority,
+        rows.facts.ordered,
+        seed=report.seed,
     )
     return tuple(of)
 
@@ -170,14 +178,15 @@ def _metrics_of_defaults(
     parameters: Mapping[str, Any] = merged(defaults(experiment), {}, fixed(experiment))
     fit = fit_context.fit(parameters, patience=patience(experiment))
     threshold = _threshold(experiment, _predicted_rows(fit_context, fit, rows, "validation"))
-    return split_metrics(experiment.problem_type, truth, _predicted_rows(fit_context, fit, rows, "test")[1], threshold)
+    prediction = _predicted_rows(fit_context, fit, rows, "test")[1]
+    return split_metrics(experiment.problem_type, truth, prediction, threshold, ordered=rows.facts.ordered)
 
 
-def _metrics_of_dummy(experiment: Experiment, fit_context: FitContext, truth: Array) -> dict[str, float]:
+def _metrics_of_dummy(fit_context: FitContext, rows: TrainingRows, truth: Array) -> dict[str, float]:
     """Return the metrics of a dummy model that predicts the class shares, or the mean, of the train rows."""
-    if experiment.problem_type == "regression":
+    if not fit_context.classes:
         guess = Prediction(labels=np.full(len(truth), fit_context.y_train.mean()))
     else:
         shares = np.bincount(fit_context.y_train, minlength=len(fit_context.classes)) / len(fit_context.y_train)
         guess = Prediction(np.full(len(truth), shares.argmax()), np.tile(shares, (len(truth), 1)))
-    return split_metrics(experiment.problem_type, truth, guess)
+    return split_metrics(rows.facts.problem_type, truth, guess, ordered=rows.facts.ordered)

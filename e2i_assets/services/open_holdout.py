@@ -57,7 +57,12 @@ def open_holdout(project: Project, name: str, who: str, why: str) -> OpenedHoldo
     seen: TrainingRows = project.read(TrainingRows, "validation_splits", name)
     report = judged_rows(sealed.facts, run, seen.train, truth, prediction)
     intervals = bootstrap_intervals(
-        experiment.problem_type, truth, prediction, run.decision_threshold, seed=experiment.hpo.seed
+        experiment.problem_type,
+        truth,
+        prediction,
+        run.decision_threshold,
+        ordered=sealed.facts.ordered,
+        seed=experiment.hpo.seed,
     )
     store = project.test_access
     earlier = tuple(store.openings(name))

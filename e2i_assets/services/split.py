@@ -138,6 +138,7 @@ def _facts(
         target=dataset.target,
         features=dataset.features,
         classes=dataset.classes,
+        ordered=experiment.target.is_ordered,
         data_hash=dataset.data_hash,
         search_hash=content_hash([frame_hash(tables[role][searched]) for role in SEARCHED]),
         split_hash=content_hash({"data": dataset.data_hash, "roles": content_hash(roles)}),

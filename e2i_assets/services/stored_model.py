@@ -53,4 +53,4 @@ def judged_rows(
     rarer = None
     if len(facts.classes) == 2:
         rarer = int(np.bincount(target_codes(train.target, facts.classes), minlength=2).argmin())
-    return split_evaluation(facts.problem_type, truth, prediction, run.decision_threshold, rarer)
+    return split_evaluation(facts.problem_type, truth, prediction, run.decision_threshold, rarer, ordered=facts.ordered)

@@ -38,7 +38,7 @@ def rows(problem_type: ProblemType, seed: int = 0, n: int = 600) -> tuple[Array,
 def test_a_metric_has_the_same_value_in_the_study_and_the_evaluation(problem_type: ProblemType) -> None:
     """A metric name has one definition."""
     y, prediction = rows(problem_type)
-    reported = split_metrics(problem_type, y, prediction)
+    reported = split_metrics(problem_type, y, prediction, ordered=True)
     for name, metric in METRICS[problem_type].items():
         measure = measures.measure(name, problem_type)
         assert measure is not None

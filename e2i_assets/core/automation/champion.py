@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.core.evaluation.evaluation import split_evaluation
+from e2i_assets.core.evaluation.evaluation import split_metrics
 from e2i_assets.core.evaluation.intervals import drawn_weights
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
@@ -90,6 +90,7 @@ def compared(
     challenger: Contender,
     champion: Contender,
     seed: int,
+    ordered: bool = False,
 ) -> Comparison | None:
     """Compare two models on the same rows.
 
@@ -103,18 +104,23 @@ def compared(
         challenger: The new model.
         champion: The current champion.
         seed: Seed of the resamples.
+        ordered: Whether the classes have an order.
 
     Returns:
         The comparison; None when the metric cannot be computed on these rows.
     """
     both = (challenger, champion)
     values = [
-        split_evaluation(problem_type, truth, one.prediction, one.threshold).metrics.get(measure.name) for one in both
+        split_metrics(problem_type, truth, one.prediction, one.threshold, ordered=ordered).get(measure.name)
+        for one in both
     ]
     if values[0] is None or values[1] is None:
         return None
     sign = 1.0 if measure.greater_is_better else -1.0
-    weighted = [weighted_metrics(problem_type, np.asarray(truth), one.prediction, one.threshold) for one in both]
+    weighted = [
+        weighted_metrics(problem_type, np.asarray(truth), one.prediction, one.threshold, ordered=ordered)
+        for one in both
+    ]
     gains: list[Array] = []
     for weights in drawn_weights(len(truth), seed=seed):
         new, old = (metrics(weights).get(measure.name) for metrics in weighted)

@@ -25,6 +25,7 @@ class SplitFacts(BaseModel):
         left_out: The number of rows in no split.
         why_left_out: The number of rows in no split, by reason.
         classes: Labels in the order of their codes, the positive one last; empty for a regression.
+        ordered: Whether the classes have an order, which their codes follow.
         entity: Columns of the stored tables, not features, that identify the entity of a row.
         segments: Columns of the stored tables, features or not, whose values define the segments of the evaluation.
         rows_without_target: The number of source rows that are in no table because their target is missing.
@@ -48,6 +49,7 @@ class SplitFacts(BaseModel):
     entity: tuple[str, ...] = ()
     segments: tuple[str, ...] = ()
     why_left_out: dict[str, int] = {}
+    ordered: bool = False
     rows_without_target: int = 0
     notes: tuple[str, ...] = ()
 

@@ -8,6 +8,7 @@ import pandas as pd
 from e2i_assets.core.data.column_types import in_order, is_number, label, labels, plain
 from e2i_assets.core.data.keys import exact
 from e2i_assets.core.data.missing_words import WORDS
+from e2i_assets.core.data.row_places import RowPlaces, places_of
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.suggestions import not_one_of
@@ -15,6 +16,7 @@ from e2i_assets.core.suggestions import not_one_of
 # Above this share, the rows that have a target are a biased sample of all rows.
 MAX_SHARE_WITHOUT_TARGET = 0.20
 MAX_CLASSES = 100
+MOST_UNKNOWN = 5
 
 
 def target_values(table: pd.DataFrame, experiment: Experiment) -> pd.Series:
@@ -35,7 +37,7 @@ def classes_of(values: pd.Series, experiment: Experiment) -> tuple[str, ...]:
     """Return the labels in the order of their codes, a binary target's positive label last; () for a regression."""
     if experiment.problem_type == "regression":
         return ()
-    ordered = experiment.target.labels or in_order(values)
+    ordered = experiment.target.labels or _declared_order(experiment) or in_order(values)
     if experiment.positive_label is None or experiment.problem_type != "binary_classification":
         return ordered
     positive = label(experiment.positive_label)
@@ -58,6 +60,8 @@ def violations(table: pd.DataFrame, values: pd.Series, experiment: Experiment) -
         yield Violation("target", name, f"has only one value ({label(present.iloc[0])}): there is nothing to predict")
     elif len(present) and experiment.problem_type == "regression":
         yield from _number_violations(name, present)
+    elif len(present) and experiment.target.order is not None:
+        yield from _order_violations(present, experiment, places_of(table))
     elif len(present):
         yield from _class_violations(name, present, experiment)
 
@@ -72,6 +76,22 @@ def _number_violations(name: str, present: pd.Series) -> Iterator[Violation]:
         yield Violation("target", name, f"contains {_example(present)}, but a regression needs numbers")
     elif infinite := int(np.isinf(present.to_numpy(dtype=np.float64)).sum()):
         yield Violation("target", name, f"is infinite in {infinite} rows: correct them in the source")
+
+
+def _declared_order(experiment: Experiment) -> tuple[str, ...]:
+    return tuple(label(one) for one in experiment.target.order or ())
+
+
+def _order_violations(present: pd.Series, experiment: Experiment, places: RowPlaces) -> Iterator[Violation]:
+    order = _declared_order(experiment)
+    unknown = present[~present.isin(order)]
+    for found, count in unknown.value_counts().head(MOST_UNKNOWN).items():
+        where = places.shown(unknown.index[unknown == found])
+        rule = f"is not in the list, and {count:,} rows have it ({where}): add it in its place"
+        yield Violation("target.order", found, f"{rule}, or list it under columns.missing if it means a missing value")
+    for one in order:
+        if one not in set(present):
+            yield Violation("target.order", one, "has no row: remove it, or correct it")
 
 
 def _class_violations(name: str, present: pd.Series, experiment: Experiment) -> Iterator[Violation]:

@@ -71,6 +71,7 @@ def evaluation(
     *,
     threshold: float | None = None,
     minority_class: int | None = None,
+    ordered: bool = False,
     interval_role: str = "test",
     seed: int = 42,
     n_resamples: int = 1000,
@@ -82,6 +83,7 @@ def evaluation(
         rows: Class codes 0..k-1 or values, with their predictions, by split (train, validation, test).
         threshold: Binary only: a threshold that was chosen on validation (`thresholds.youden_threshold`).
         minority_class: The rarer class of the train rows.
+        ordered: Whether the classes have an order.
         interval_role: The split in `rows` that gets intervals.
         seed: Seed of the bootstrap.
         n_resamples: Number of resamples of the bootstrap.
@@ -91,7 +93,10 @@ def evaluation(
     """
 
     def at(cut_off: float | None) -> dict[str, SplitEvaluation]:
-        return {split: split_evaluation(problem_type, *of, cut_off, minority_class) for split, of in rows.items()}
+        return {
+            split: split_evaluation(problem_type, *of, cut_off, minority_class, ordered=ordered)
+            for split, of in rows.items()
+        }
 
     splits = at(threshold)
     y_true, prediction = rows[interval_role]
@@ -100,7 +105,9 @@ def evaluation(
         threshold=threshold,
         splits=splits,
         at_predicted_labels={} if threshold is None else at(None),
-        intervals=bootstrap_intervals(problem_type, y_true, prediction, threshold, seed=seed, n_resamples=n_resamples),
+        intervals=bootstrap_intervals(
+            problem_type, y_true, prediction, threshold, ordered=ordered, seed=seed, n_resamples=n_resamples
+        ),
         interval_role=interval_role,
         seed=seed,
     )
@@ -112,6 +119,8 @@ def split_evaluation(
     prediction: Prediction,
     threshold: float | None = None,
     minority_class: int | None = None,
+    *,
+    ordered: bool = False,
 ) -> SplitEvaluation:
     """Evaluate a model on one split.
 
@@ -121,6 +130,7 @@ def split_evaluation(
         prediction: The predictions for the same rows.
         threshold: Binary only: the lowest probability of class 1 that predicts 1; None uses the predicted labels.
         minority_class: Binary only: the rarer class of the train rows.
+        ordered: Whether the classes have an order, which the codes follow.
 
     Raises:
         E2iError: The prediction does not fit the rows or is not finite, or the threshold does not apply.
@@ -136,17 +146,22 @@ def split_evaluation(
     if problem_type == "binary_classification":
         metrics, missing = computed(binary(y_true, seen, confusion, minority_class))
     else:
-        metrics, missing = computed(multiclass(y_true, seen, confusion))
+        metrics, missing = computed(multiclass(y_true, seen, confusion, ordered))
     return SplitEvaluation(
         n_rows=len(y_true), metrics=metrics, not_computable=missing, confusion=confusion.counts.tolist()
     )
 
 
 def split_metrics(
-    problem_type: ProblemType, y_true: Array, prediction: Prediction, threshold: float | None = None
+    problem_type: ProblemType,
+    y_true: Array,
+    prediction: Prediction,
+    threshold: float | None = None,
+    *,
+    ordered: bool = False,
 ) -> dict[str, float]:
     """Return only the metrics of `split_evaluation`: finite, and without those that cannot be computed."""
-    return split_evaluation(problem_type, y_true, prediction, threshold).metrics
+    return split_evaluation(problem_type, y_true, prediction, threshold, ordered=ordered).metrics
 
 
 def contract_metrics(split: SplitEvaluation) -> ValidationMetrics:

@@ -33,6 +33,7 @@ def bootstrap_intervals(
     prediction: Prediction,
     threshold: float | None = None,
     *,
+    ordered: bool = False,
     seed: int,
     n_resamples: int = 1000,
 ) -> dict[str, Interval]:
@@ -44,15 +45,17 @@ def bootstrap_intervals(
 
     Args:
         problem_type: Decides the metrics: accuracy, balanced_accuracy, precision, recall, f1_score, roc_auc, pr_auc
-            and brier_score; accuracy, balanced_accuracy, f1_macro, f1_weighted and roc_auc; or rmse, mae and r2.
+            and brier_score; accuracy, balanced_accuracy, f1_macro, f1_weighted and roc_auc, with an order also
+            quadratic_weighted_kappa and rank_mae; or rmse, mae and r2.
         y_true: Shape (n,): class codes or values.
         prediction: The predictions for the same rows.
         threshold: The binary threshold of the point estimate; None uses the predicted labels.
+        ordered: Whether the classes have an order.
         seed: The same seed gives the same intervals.
         n_resamples: Number of resamples to draw.
     """
     y_true = np.asarray(y_true)
-    metrics = weighted_metrics(problem_type, y_true, prediction, threshold)
+    metrics = weighted_metrics(problem_type, y_true, prediction, threshold, ordered=ordered)
     found: dict[str, list[Array]] = {}
     for weights in drawn_weights(len(y_true), seed=seed, n_resamples=n_resamples):
         for name, values in metrics(weights).items():

@@ -56,6 +56,8 @@ MEASURES: dict[ProblemType, dict[str, Measure]] = {
     "multiclass_classification": _by_name(
         *_shares("accuracy", "balanced_accuracy", "f1_macro", "f1_weighted"),
         *_shares("precision_macro", "recall_macro", "precision_weighted", "recall_weighted"),
+        Measure("quadratic_weighted_kappa"),
+        Measure("rank_mae", greater_is_better=False, high=inf),
         *_PROBABILITIES,
     ),
     "regression": _by_name(
@@ -85,6 +87,7 @@ _ALIASES: dict[ProblemType, dict[str, str]] = {
         "f1_score": "f1_weighted",
         "precision": "precision_weighted",
         "recall": "recall_weighted",
+        "qwk": "quadratic_weighted_kappa",
         "ece": "calibration_error",
     },
     "regression": {},

@@ -60,6 +60,7 @@ def segment_evaluations(
     columns: Mapping[str, Array],
     threshold: float | None = None,
     minority_class: int | None = None,
+    ordered: bool = False,
     seed: int = 42,
 ) -> list[SegmentEvaluation]:
     """Evaluate each segment of each column at the threshold of the whole, the largest segment of a column first.
@@ -71,6 +72,7 @@ def segment_evaluations(
         columns: By name, the value of each row as text: shape (n,).
         threshold: The threshold of the whole split, see `split_evaluation`.
         minority_class: The rarer class of the whole split.
+        ordered: Whether the classes have an order.
         seed: Seed of the intervals.
     """
     found = []
@@ -79,7 +81,7 @@ def segment_evaluations(
         for name in names[np.argsort(-counts, kind="stable")]:
             rows = np.flatnonzero(values.astype(str) == name)
             own = Prediction(prediction.labels[rows], None if prediction.scores is None else prediction.scores[rows])
-            of = split_evaluation(problem_type, y_true[rows], own, threshold, minority_class)
+            of = split_evaluation(problem_type, y_true[rows], own, threshold, minority_class, ordered=ordered)
             small = _is_small(problem_type, y_true[rows], np.unique(y_true))
             found.append(
                 SegmentEvaluation(
@@ -91,7 +93,7 @@ def segment_evaluations(
                     not_computable=of.not_computable,
                     intervals={}
                     if small
-                    else bootstrap_intervals(problem_type, y_true[rows], own, threshold, seed=seed),
+                    else bootstrap_intervals(problem_type, y_true[rows], own, threshold, ordered=ordered, seed=seed),
                 )
             )
     return found

@@ -9,7 +9,7 @@ from e2i_assets.core.evaluation.calibration import calibration_error
 from e2i_assets.core.evaluation.confusion import Confusion, NotComputable
 from e2i_assets.core.evaluation.measures import PRECISION_AT
 from e2i_assets.core.evaluation.thresholds import DEFAULT_THRESHOLD, labels_at, precision_at
-from e2i_assets.core.metrics import Array, Prediction, ProblemType, metric
+from e2i_assets.core.metrics import OF_ORDER, Array, Prediction, ProblemType, metric
 
 Formulas = Mapping[str, Callable[[], float]]
 
@@ -67,8 +67,23 @@ def binary(y_true: Array, prediction: Prediction, confusion: Confusion, minority
     }
 
 
-def multiclass(y_true: Array, prediction: Prediction, confusion: Confusion) -> Formulas:
-    """Return the formulas of `measures.names("multiclass_classification")`."""
+def multiclass(y_true: Array, prediction: Prediction, confusion: Confusion, ordered: bool) -> Formulas:
+    """Return the formulas of `measures.names("multiclass_classification")`.
+
+    Args:
+        y_true: Class codes.
+        prediction: The predictions for the same rows.
+        confusion: The confusion matrix of the predicted labels.
+        ordered: Whether the codes are in the order of the classes, so that their differences are distances.
+    """
+
+    def of_order(name: str) -> float:
+        if not ordered:
+            raise NotComputable("the classes have no order: declare it with target.order")
+        if name == "quadratic_weighted_kappa" and len(np.unique(y_true)) < 2:
+            raise NotComputable("all rows are of one class")
+        return metric(name, "multiclass_classification").score(y_true, prediction)
+
     return {
         "accuracy": lambda: confusion.accuracy,
         "balanced_accuracy": lambda: confusion.balanced_accuracy,
@@ -78,6 +93,7 @@ def multiclass(y_true: Array, prediction: Prediction, confusion: Confusion) -> F
         "recall_macro": lambda: confusion.macro("recall"),
         "precision_weighted": lambda: confusion.weighted("precision"),
         "recall_weighted": lambda: confusion.weighted("recall"),
+        **{name: partial(of_order, name) for name in sorted(OF_ORDER)},
         **_of_probabilities("multiclass_classification", y_true, prediction),
     }
 

@@ -14,7 +14,12 @@ Weighted = Callable[[Array], dict[str, Array]]
 
 
 def weighted_metrics(
-    problem_type: ProblemType, y_true: Array, prediction: Prediction, threshold: float | None
+    problem_type: ProblemType,
+    y_true: Array,
+    prediction: Prediction,
+    threshold: float | None,
+    *,
+    ordered: bool = False,
 ) -> Weighted:
     """Return the function from weights, shape (r, n), to the r values of each metric, NaN where it is undefined.
 
@@ -23,12 +28,13 @@ def weighted_metrics(
         y_true: Shape (n,): class codes or values.
         prediction: The predictions for the same rows.
         threshold: The binary threshold; None uses the predicted labels.
+        ordered: Whether the classes have an order, which the codes follow.
     """
     if problem_type == "regression":
         return _regression(y_true.astype(float), np.asarray(prediction.labels, dtype=float))
     scores = None if prediction.scores is None else np.asarray(prediction.scores, dtype=float)
     if problem_type == "multiclass_classification":
-        return _multiclass(y_true, np.asarray(prediction.labels), scores)
+        return _multiclass(y_true, np.asarray(prediction.labels), scores, ordered)
     labels = np.asarray(prediction.labels) if threshold is None or scores is None else labels_at(scores, threshold)
     return _binary(y_true == 1, labels == 1, None if scores is None else scores[:, 1])
 
@@ -57,7 +63,7 @@ def _binary(positive: Array, called: Array, score: Array | None) -> Weighted:
     return metrics
 
 
-def _multiclass(y_true: Array, labels: Array, scores: Array | None) -> Weighted:
+def _multiclass(y_true: Array, labels: Array, scores: Array | None, ordered: bool) -> Weighted:
     n_classes = int(max(y_true.max(), labels.max())) + 1 if scores is None else scores.shape[1]
     classes = np.arange(n_classes)
     is_true, is_called = ((codes[:, None] == classes).astype(float) for codes in (y_true, labels))
@@ -76,11 +82,28 @@ def _multiclass(y_true: Array, labels: Array, scores: Array | None) -> Weighted:
         }
         for name in ("balanced_accuracy", "f1_macro"):
             values[name] = np.where((true > 0).sum(axis=1) > 1, values[name], np.nan)
+        if ordered:
+            values |= _of_order(weights, np.abs(y_true - labels), true, called)
         if rankings:
             values["roc_auc"] = np.mean([ranked(weights) for ranked in rankings], axis=0)
         return values
 
     return metrics
+
+
+def _of_order(weights: Array, distances: Array, true: Array, called: Array) -> dict[str, Array]:
+    """Return Cohen's kappa with quadratic weights (Cohen, 1968) and the mean absolute error of the class codes.
+
+    Args:
+        weights: Shape (r, n).
+        distances: Shape (n,): between the codes of the true and the predicted class.
+        true, called: Shape (r, k): the weight of the rows of each class, and of the rows predicted as it.
+    """
+    n, codes = weights.sum(axis=1), np.arange(true.shape[1])
+    by_chance = (true + called) @ codes**2 - 2 * (true @ codes) * (called @ codes) / n
+    kappa = 1 - _ratio(weights @ distances**2, by_chance)
+    of_classes = np.where((true > 0).sum(axis=1) > 1, kappa, np.nan)
+    return {"quadratic_weighted_kappa": of_classes, "rank_mae": weights @ distances / n}
 
 
 def _regression(y_true: Array, predicted: Array) -> Weighted:

@@ -48,9 +48,9 @@ class Experiment(Section):
     leakage: Leakage = Leakage()
     algorithm: StrictStr = Field(description="The algorithm to tune and train.")
     metric: StrictStr = Field(
-        default_factory=lambda known: default_metric(known["problem_type"]),
+        default_factory=lambda known: default_metric(known["problem_type"], known["target"].order is not None),
         description="The metric that the search optimises. The default depends on the problem type: roc_auc (binary), "
-        "f1_weighted (multiclass) or rmse (regression).",
+        "f1_weighted (multiclass), quadratic_weighted_kappa (multiclass with target.order) or rmse (regression).",
     )
     search_space_changes: dict[str, dict[str, Any] | None] = Field(
         default_factory=dict,

@@ -8,7 +8,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.evaluation import measures, success_criteria
-from e2i_assets.core.experiments import objective_rules, search_rules, space_changes
+from e2i_assets.core.experiments import objective_rules, order_rules, search_rules, space_changes
 from e2i_assets.core.experiments.sections import Columns, Leakage, Split, Target
 from e2i_assets.core.imbalance import WEIGHING
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
@@ -43,8 +43,10 @@ def violations(parts: Parts) -> Iterator[Violation]:
         yield from leakage_violations(parts["leakage"], parts["columns"])
     if problem_type and isinstance(parts.get("metric"), str):
         yield from _metric_violations(parts["metric"], problem_type)
+    if problem_type and "target" in parts:
+        yield from order_rules.violations(parts, problem_type, parts["target"])
     if problem_type and {"hpo", "target", "columns"} <= parts.keys():
-        metric = parts.get("metric") or metrics.default_metric(problem_type)
+        metric = parts.get("metric") or metrics.default_metric(problem_type, parts["target"].order is not None)
         yield from objective_rules.violations(parts["hpo"], problem_type, metric, parts["target"], parts["columns"])
     if problem_type and "success_criteria" in parts:
         for broken in success_criteria.violations(parts["success_criteria"], problem_type):

@@ -14,6 +14,7 @@ from e2i_assets.core.experiments.values import (
     Labels,
     MissingWords,
     NotNegative,
+    Order,
     ProjectPath,
     Seed,
     Share,
@@ -139,11 +140,21 @@ class Target(Section):
     labels: Labels | None = Field(
         default=None, description="The labels of the classes, lowest values first: one more than there are bins."
     )
+    order: Order | None = Field(
+        default=None,
+        description="Multiclass only: all labels of the column, from the lowest to the highest, if they have an order, "
+        "such as grades. They are evaluated with metrics that know it.",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, raw: object) -> object:
         return {"column": raw} if isinstance(raw, str) else raw
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the classes have an order: a declared one, or that of the bins. Two classes need none."""
+        return self.order is not None or (self.labels is not None and len(self.labels) > 2)
 
 
 class Columns(Section):

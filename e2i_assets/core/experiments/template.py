@@ -5,7 +5,7 @@ import json
 from e2i_assets.core import metrics
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
+from e2i_assets.core.metrics import OF_ORDER, PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
 
 _CRITERIA = {
@@ -33,6 +33,7 @@ source:
 
 # The column to predict. To cut classes out of a numeric column:
 # target: {{name: long_stay, column: days, bins: [7], labels: ["up to a week", "longer"]}}
+# Labels with an order, such as grades: target: {{column: grade, order: [low, mid, high]}}
 target: {target}
 problem_type: {problem_type}  # or {other_types}
 
@@ -114,7 +115,7 @@ def template(
         algorithm=algorithm,
         other_algorithms="or " + ", ".join(one for one in registry.names() if one != algorithm),
         metric=own,
-        other_metrics="or " + ", ".join(one for one in metrics.names(chosen) if one != own),
+        other_metrics="or " + ", ".join(one for one in metrics.names(chosen) if one not in {own, *OF_ORDER}),
         first=next(iter(registry.algorithm(algorithm).space)),
         space=_space_comment(algorithm),
         criterion=_CRITERIA[chosen],

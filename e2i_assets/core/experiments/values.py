@@ -69,6 +69,12 @@ def _without_repeats(items: tuple[Any, ...]) -> tuple[Any, ...]:
     return items
 
 
+def _distinct_labels(labels: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the labels if they differ as text too: 1 and "1" are one label."""
+    _without_repeats(tuple(f"{label:g}" if isinstance(label, float) else str(label) for label in labels))
+    return labels
+
+
 def _rising(bins: tuple[float, ...]) -> tuple[float, ...]:
     if not bins or any(low >= high for low, high in itertools.pairwise(bins)):
         raise ValueError("must be at least one number, in ascending order without repeats")
@@ -135,4 +141,5 @@ Delimiter = Annotated[StrictStr, AfterValidator(_delimiter), Field(json_schema_e
 Encoding = Annotated[StrictStr, AfterValidator(_encoding)]
 MissingWord = Annotated[str | int | float, BeforeValidator(_word)]
 MissingWords = Annotated[tuple[MissingWord, ...], AfterValidator(_without_repeats)]
+Order = Annotated[tuple[MissingWord, ...], AfterValidator(_distinct_labels)]
 ParameterValue = Annotated[Scalar, BeforeValidator(_scalar)]

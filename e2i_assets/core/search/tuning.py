@@ -53,9 +53,11 @@ def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
     """
     # Earlier releases fitted the target in its original unit, and their trials have other values.
     unit = {"target_spread": registry.algorithm(experiment.algorithm).target_spread}
+    order = {"order": facts.classes} if experiment.target.order is not None else {}
     return content_hash(
         {
             **(unit if facts.problem_type == "regression" else {}),
+            **order,
             "experiment": experiment.name,
             "data_hash": facts.data_hash,
             "split_hash": facts.split_hash,

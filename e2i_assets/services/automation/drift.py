@@ -18,9 +18,9 @@ from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.automation.drift import FEWEST_ROWS, Decay, conclusion, decay, feature_drift, retune_is_due
 from e2i_assets.core.automation.new_experiments import run_key
 from e2i_assets.core.data.recent_rows import RecentRows, recent_rows
-from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.data.split_tables import SplitFacts, TrainingRows
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.evaluation.evaluation import split_evaluation
+from e2i_assets.core.evaluation.evaluation import split_metrics
 from e2i_assets.core.evaluation.intervals import bootstrap_intervals
 from e2i_assets.core.evaluation.measures import Measure, measure
 from e2i_assets.core.experiments.experiment import Experiment
@@ -141,7 +141,7 @@ def _report(
     enough = len(recent.features) >= FEWEST_ROWS
     drifts = feature_drift(stored.train.features, recent.features, experiment.watch.largest_psi) if enough else []
     labelled = int(recent.target.notna().sum())
-    decayed = _decay(experiment, champion, recent, tuple(stored.facts.classes)) if labelled >= FEWEST_ROWS else None
+    decayed = _decay(experiment, champion, recent, stored.facts) if labelled >= FEWEST_ROWS else None
     drifted, reason = conclusion(len(recent.features), drifts, decayed, labelled)
     return DriftRow(
         experiment_id=row.id,
@@ -157,17 +157,15 @@ def _report(
     )
 
 
-def _decay(
-    experiment: Experiment, champion: StoredDecision, recent: RecentRows, classes: tuple[str, ...]
-) -> Decay | None:
+def _decay(experiment: Experiment, champion: StoredDecision, recent: RecentRows, facts: SplitFacts) -> Decay | None:
     counted = measure(experiment.metric, experiment.problem_type) or Measure(experiment.metric)
     known = recent.target.notna()
-    truth = target_codes(recent.target[known], classes)
-    if classes and len(np.unique(truth)) < 2:
+    truth = target_codes(recent.target[known], facts.classes)
+    if facts.classes and len(np.unique(truth)) < 2:
         return None
     model = load_model(Path(champion.model_folder) / ARCHIVE)
     prediction = predicted_frame(model, experiment.problem_type, recent.features[known])
-    threshold = champion.decision_threshold
-    value = split_evaluation(experiment.problem_type, truth, prediction, threshold).metrics.get(counted.name)
-    intervals = bootstrap_intervals(experiment.problem_type, truth, prediction, threshold, seed=experiment.hpo.seed)
+    rows = (experiment.problem_type, truth, prediction, champion.decision_threshold)
+    intervals = bootstrap_intervals(*rows, ordered=facts.ordered, seed=experiment.hpo.seed)
+    value = split_metrics(*rows, ordered=facts.ordered).get(counted.name)
     return decay(counted, champion.challenger_value, intervals.get(counted.name), value)
