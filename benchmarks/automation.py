@@ -40,8 +40,8 @@ from e2i_assets.cli.service_list import Ports, service_list
 from e2i_assets.core.experiments.sections import Source
 from e2i_assets.defs.launched_runs import sync_launched_runs, under_way
 from e2i_assets.defs.partitions import EXPERIMENTS
-from e2i_assets.services.automation.changed_data import DataWatch
-from e2i_assets.services.automation.new_experiments import ExperimentsWatch
+from e2i_assets.services.automation.changed_data import DataScanner
+from e2i_assets.services.automation.new_experiments import ExperimentScanner
 from e2i_assets.services.project import Project
 
 ROOT = Path(__file__).parents[1]
@@ -80,7 +80,7 @@ CONNECTIONS = sa.text(
 
 
 @dataclass
-class Watching:
+class ConnectionSamples:
     """Samples, twice a second, of the number of connections to PostgreSQL by the number of running runs."""
 
     database: Database
@@ -88,7 +88,7 @@ class Watching:
     stop: threading.Event = field(default_factory=threading.Event)
     samples: list[tuple[int, int]] = field(default_factory=list)
 
-    def look(self) -> None:
+    def run(self) -> None:
         with self.database.connect() as connection:
             while not self.stop.wait(0.5):
                 count = int(connection.execute(CONNECTIONS).scalar_one())
@@ -107,39 +107,39 @@ def main() -> None:
     parser.add_argument("--experiments", type=int, default=1000)
     parser.add_argument("--queued", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=12.0, help="at most so long until the queue is full")
-    parser.add_argument("--looks-only", action="store_true", help="without the daemon and the webserver")
+    parser.add_argument("--scans-only", action="store_true", help="without the daemon and the webserver")
     parser.add_argument("--out", type=Path, default=report.RESULTS / "automation.md")
     options = parser.parse_args()
     described = report.machine("dagster", "dagster-postgres", "sqlalchemy")
     with project(options.experiments) as found:
-        tables = [looks(found, options.experiments, options.queued)]
+        tables = [scans(found, options.experiments, options.queued)]
         title = f"Cost of monitoring {options.experiments:,} experiments with {options.queued} waiting runs"
-        if not options.looks_only:
+        if not options.scans_only:
             tables += with_programs(found, options.experiments, options.queued, options.minutes)
-    command = "python -m benchmarks.automation" + (" --looks-only" if options.looks_only else "")
+    command = "python -m benchmarks.automation" + (" --scans-only" if options.scans_only else "")
     report.write(options.out, title, described, tables, command)
 
 
-def looks(found: Project, experiments: int, queued: int) -> report.Table:
+def scans(found: Project, experiments: int, queued: int) -> report.Table:
     """Measure one scan of both sensors, without launching the requested runs."""
-    experiments_watch = ExperimentsWatch()
-    data_watch = DataWatch(Fingerprints(found.settings.root, os.environ))
+    experiment_scanner = ExperimentScanner()
+    data_scanner = DataScanner(Fingerprints(found.settings.root, os.environ))
     rows: list[tuple[object, ...]] = []
 
-    def look_at_experiments() -> None:
+    def scan_experiments() -> None:
         sync_launched_runs(instance, found)
-        look = experiments_watch.look(found)
-        set(look.active) - set(instance.get_dynamic_partitions(EXPERIMENTS))
+        scan = experiment_scanner.scan(found)
+        set(scan.active) - set(instance.get_dynamic_partitions(EXPERIMENTS))
 
-    def look_at_rows() -> None:
+    def scan_rows() -> None:
         sync_launched_runs(instance, found)
-        cursors.append(data_watch.look(found, under_way(instance), cursors[-1]).last)
+        cursors.append(data_scanner.scan(found, under_way(instance), cursors[-1]).last)
 
-    def measured(sensor: str, what: str, look: Callable[[], None], times: int) -> None:
+    def measured(sensor: str, what: str, scan: Callable[[], None], times: int) -> None:
         walls, cpus = [], []
         for _ in range(times):
             wall, cpu = time.perf_counter(), time.process_time()
-            look()
+            scan()
             walls.append(time.perf_counter() - wall)
             cpus.append(time.process_time() - cpu)
         rows.append((sensor, what, times, statistics.median(walls), max(walls), statistics.median(cpus), max(cpus)))
@@ -147,9 +147,9 @@ def looks(found: Project, experiments: int, queued: int) -> report.Table:
     cursors = [""]
     with dagster_instance(found.settings) as instance:
         first = 1 + experiments * 9 // 1000
-        measured("new_experiments", "files never read before", look_at_experiments, first)
+        measured("new_experiments", "files never read before", scan_experiments, first)
         while len(RunRequestRepository(found.database).last("new_experiment")) < experiments:
-            look_at_experiments()
+            scan_experiments()
         names = [row.experiment_name for row in ExperimentRepository(found.database).list()]
         instance.add_dynamic_partitions(EXPERIMENTS, names)
         for name in names[:queued]:
@@ -158,17 +158,17 @@ def looks(found: Project, experiments: int, queued: int) -> report.Table:
             instance.add_run(dg.DagsterRun("tune_and_train", run_id=str(uuid4()), status=status, tags=tags))
         with found.database.begin() as connection:
             connection.exec_driver_sql("UPDATE ml_run_requests SET status = 'not_needed'")
-        measured("new_experiments", "nothing changed", look_at_experiments, 10)
+        measured("new_experiments", "nothing changed", scan_experiments, 10)
         changed = found.settings.experiments / f"{names[-1]}.yaml"
         changed.write_text(changed.read_text() + "split: {seed: 1}\n")
-        measured("new_experiments", "one file changed", look_at_experiments, 1)
+        measured("new_experiments", "one file changed", scan_experiments, 1)
         for name in names:
             source = Source(csv=f"rows/{name}.csv")
-            SourceStateRepository(found.database).read(name, data_watch.fingerprints.fingerprint(source))
-        measured("changed_data", "nothing changed", look_at_rows, 10)
+            SourceStateRepository(found.database).read(name, data_scanner.fingerprints.fingerprint(source))
+        measured("changed_data", "nothing changed", scan_rows, 10)
         with (found.settings.root / "rows" / f"{names[-2]}.csv").open("a") as file:
             file.write("1,1,1,1,1,1,1\n")
-        measured("changed_data", "one file changed", look_at_rows, 1)
+        measured("changed_data", "one file changed", scan_rows, 1)
     notes = (
         "One process, a whole tick without the creation of its runs. CPU is that of this process; the rest is "
         "PostgreSQL and waiting for a core. A scan reads new files for about a second, and the next one continues "
@@ -183,8 +183,8 @@ def with_programs(found: Project, experiments: int, wanted: int, minutes: float)
     with dagster_instance(found.settings) as instance, programs(found) as address:
         for run in instance.get_runs():  # the programs of the measured scans
             instance.delete_run(run.run_id)
-        watching = Watching(found.database, instance)
-        thread = threading.Thread(target=watching.look, daemon=True)
+        watching = ConnectionSamples(found.database, instance)
+        thread = threading.Thread(target=watching.run, daemon=True)
         thread.start()
         names = [f"cells_{number:04d}" for number in range(wanted + 10)]
         answering(address, minutes)

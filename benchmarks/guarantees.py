@@ -83,7 +83,7 @@ def gates(rows: int) -> tuple[dict[str, float], SearchRows]:
     how = strategy(data.problem_type, True, False)
     split: Assignment = assign(keys, how, 42, strata=data.frame[data.target].map(data.classes.index))
     facts = corpus.split_facts(asked, data, how)
-    parts = {role: data.frame[split.roles == role] for role in audit.JUDGED}
+    parts = {role: data.frame[split.roles == role] for role in audit.EVALUATED}
     searched = SearchRows(facts, facts.rows(parts["train"]), facts.rows(parts["validation"]))
     train, validation = (Part(of.features, of.target) for of in (searched.train, searched.validation))
     judged = {role: part[[*data.features, data.target]] for role, part in parts.items()}
@@ -94,7 +94,7 @@ def gates(rows: int) -> tuple[dict[str, float], SearchRows]:
         "content hash": lambda: frame_hash(data.frame),
         "shares, entities, order": lambda: violations(split),
         "target of another row": lambda: audit.shifted(data, asked.leakage),
-        "one feature alone": lambda: audit.given_away(train, validation, data.classes, asked.leakage),
+        "one feature alone": lambda: audit.one_feature_model(train, validation, data.classes, asked.leakage),
         "copies across splits": lambda: audit.copied(judged, asked.leakage),
     }
     seconds = {}

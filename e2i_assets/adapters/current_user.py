@@ -4,12 +4,12 @@ import getpass
 import os
 from collections.abc import Mapping
 
-WHO = "E2I_WHO"
+USER = "E2I_USER"
 
 
-def who(environment: Mapping[str, str]) -> str:
+def current_user(environment: Mapping[str, str]) -> str:
     """Return the configured name, otherwise the name of the account, otherwise its number."""
-    if named := environment.get(WHO, "").strip():
+    if named := environment.get(USER, "").strip():
         return named
     try:
         return getpass.getuser()

@@ -20,10 +20,10 @@ CORES = "E2I_CORES"
 DASK_ADDRESS = "E2I_DASK_ADDRESS"
 LEASE_SECONDS = "E2I_LEASE_SECONDS"
 AUTOMATION = "E2I_AUTOMATION"
-LOOK_SECONDS = "E2I_LOOK_SECONDS"
+SCAN_SECONDS = "E2I_SCAN_SECONDS"
 TIME_ZONE = "E2I_TIME_ZONE"
 PICTURES = "E2I_PICTURES"
-_LOOK_SECONDS = 30
+_SCAN_SECONDS = 30
 _DIGITS = 9
 _LEASE_SECONDS = 60
 # The addresses that `e2i up` uses by default.
@@ -61,7 +61,7 @@ class Settings:
     lease_seconds: float = float(_LEASE_SECONDS)
     pictures: bool = True
     automation: bool = True
-    scan_seconds: int = _LOOK_SECONDS
+    scan_seconds: int = _SCAN_SECONDS
     time_zone: str = "UTC"
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False, compare=False)
 
@@ -181,7 +181,7 @@ def scan_seconds(environment: Mapping[str, str]) -> int:
     Raises:
         E2iError: The value is not a whole number above 0.
     """
-    return count(environment, LOOK_SECONDS, _LOOK_SECONDS)
+    return count(environment, SCAN_SECONDS, _SCAN_SECONDS)
 
 
 def time_zone(environment: Mapping[str, str]) -> str:

@@ -10,11 +10,11 @@ def caught_up(project: Project, name: str | None = None) -> list[CaughtUp]:
     """Send what MLflow missed for one or all experiments. Dagster is imported only if something was sent."""
     tried = list(track_runs.catch_up(project, name))
     if sent := [one for one in tried if one.result.status == "logged"]:
-        _tell_dagster(project, sent)
+        _report_to_dagster(project, sent)
     return tried
 
 
-def _tell_dagster(project: Project, sent: list[CaughtUp]) -> None:
+def _report_to_dagster(project: Project, sent: list[CaughtUp]) -> None:
     import dagster as dg
 
     with dagster_instance(project.settings) as instance:

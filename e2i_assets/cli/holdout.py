@@ -7,7 +7,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from e2i_assets.adapters.current_user import who as current_user
+from e2i_assets.adapters.current_user import current_user
 from e2i_assets.cli.console import document, json_output, out
 from e2i_assets.cli.open_project import opened_project
 from e2i_assets.core.errors import E2iError
@@ -15,13 +15,13 @@ from e2i_assets.core.evaluation.shown import shown
 from e2i_assets.services.open_holdout import OpenedHoldout, open_holdout
 
 
-def holdout(name: str, why: str, who: str | None, json: bool = False) -> None:
+def holdout(name: str, why: str, user: str | None, json: bool = False) -> None:
     """Evaluate the stored model of an experiment on its holdout rows and print the metrics.
 
     Args:
         name: Name of the experiment.
         why: The reason.
-        who: Name to record; by default E2I_WHO or the user account.
+        user: Name to record; by default E2I_USER or the user account.
         json: Print a document instead of a table.
 
     Raises:
@@ -31,7 +31,7 @@ def holdout(name: str, why: str, who: str | None, json: bool = False) -> None:
         raise E2iError(f'opening the holdout of {name} requires a reason: e2i holdout {name} --why "..."')
     with json_output(json):
         project = opened_project()
-        opened = open_holdout(project, name, who or current_user(project.settings.environment), why)
+        opened = open_holdout(project, name, user or current_user(project.settings.environment), why)
         out.print(_table(opened))
         _print_access(name, opened)
     if json:

@@ -85,7 +85,7 @@ def check(
 def holdout(
     name: Annotated[str, typer.Argument(help="The experiment.")],
     why: Annotated[str, typer.Option(help="The reason, which is recorded; required.")] = "",
-    who: Annotated[str | None, typer.Option(help="Name to record; by default E2I_WHO or your account.")] = None,
+    user: Annotated[str | None, typer.Option(help="Name to record; by default E2I_USER or your account.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Open the holdout: evaluate the stored model on rows that were never used.
@@ -99,7 +99,7 @@ def holdout(
     """
     from e2i_assets.cli import holdout as opening
 
-    opening.holdout(name, why, who, json)
+    opening.holdout(name, why, user, json)
 
 
 @app.command()

@@ -22,7 +22,7 @@ CHAIN = (
 )
 # Without a terminal, so that a CI server does not assume that the run hangs.
 _SIGN_OF_LIFE_SECONDS = 60.0
-_WORDS = {"done": "[green]done[/]", "kept": "[green]up to date[/]", "failed": "[bold red]failed[/]"}
+_WORDS = {"done": "[green]done[/]", "up_to_date": "[green]up to date[/]", "failed": "[bold red]failed[/]"}
 
 
 @dataclass(frozen=True, slots=True)

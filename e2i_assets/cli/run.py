@@ -78,7 +78,7 @@ def run(names: Sequence[str], parallel: int, json: bool = False) -> None:
 
 def report(project: Project, outcomes: dict[str, dict[str, Any]], failed: Sequence[str]) -> None:
     """Print the results, what is missing, and how to proceed after failures."""
-    up_to_date = [name for name, outcome in outcomes.items() if outcome["status"] == "kept"]
+    up_to_date = [name for name, outcome in outcomes.items() if outcome["status"] == "up_to_date"]
     finished = [name for name in outcomes if name not in failed]
     if finished:
         out.print(results_table(project, finished))

@@ -52,7 +52,7 @@ def outcome_of(project: Project, name: str) -> dict[str, Any]:
         # Trainings that MLflow missed are sent, not repeated.
         sent = [one for one in caught_up(project, name) if one.result.status == "logged"]
         if is_complete(project, project.experiment(name)):
-            outcome: dict[str, Any] = {"status": "kept", "missing": []}
+            outcome: dict[str, Any] = {"status": "up_to_date", "missing": []}
         else:
             with dagster_instance(project.settings) as instance:
                 abandoned = close_abandoned(project, instance, name)

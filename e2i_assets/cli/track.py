@@ -40,7 +40,7 @@ def track(names: Sequence[str], catch_up: bool, json: bool) -> None:
         out.print(_table(found))
         for one in sent:
             was_sent = one.result.status == "logged"
-            word = "[green]sent[/]" if was_sent else f"[yellow]{escape(track_runs.said(one.result))}[/]"
+            word = "[green]sent[/]" if was_sent else f"[yellow]{escape(track_runs.reason_text(one.result))}[/]"
             out.print(f"{one.experiment}: {word}", highlight=False)
         for run_id in closed:
             out.print(f"MLflow run {run_id} was RUNNING after its run had ended: set to FAILED.", highlight=False)

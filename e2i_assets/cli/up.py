@@ -37,7 +37,7 @@ def serve(host: str, dagster_port: int, mlflow_port: int, optuna_port: int) -> i
     project = opened_project(verbose=True)
     # Relative paths in experiments and in Dagster's files are relative to the project folder.
     os.chdir(project.settings.root)
-    make_experiments_known(project)
+    register_experiments(project)
     services = service_list(project, host, free_ports(dagster_port, mlflow_port, optuna_port))
     if host not in ("127.0.0.1", "localhost", "::1"):
         out.print(
@@ -57,7 +57,7 @@ def serve(host: str, dagster_port: int, mlflow_port: int, optuna_port: int) -> i
         return run_services(services, project.settings.state / "logs", startup.report, stop, _READY_SECONDS)
 
 
-def make_experiments_known(project: Project) -> None:
+def register_experiments(project: Project) -> None:
     """Register all valid experiments and print the errors of the others.
 
     Dagster's webserver adds their partitions when it starts.

@@ -54,7 +54,7 @@ class Metric:
         """
         return float(self.function(y_true, self._needed(prediction)))
 
-    def glance(self, y_true: Array, prediction: Prediction) -> float:
+    def quick_score(self, y_true: Array, prediction: Prediction) -> float:
         """Return the same value as `score`, up to rounding, with the fastest available function."""
         return float((self.quick or self.function)(y_true, self._needed(prediction)))
 

@@ -16,7 +16,7 @@ from e2i_assets.core.evaluation.evaluation import Evaluation, evaluation, split_
 from e2i_assets.core.evaluation.segments import SegmentEvaluation, segment_evaluations
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.evaluation.thresholds import youden_threshold
-from e2i_assets.core.evaluation.verdict import Judgement, judged
+from e2i_assets.core.evaluation.verdict import CriterionResult, evaluated_criteria
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.fit_context import FitContext, merged, target_codes
 from e2i_assets.core.fitting.rows import RowSource
@@ -27,7 +27,7 @@ from e2i_assets.core.search.tuning import defaults, experiment_fit_context, fixe
 if TYPE_CHECKING:
     from e2i_assets.core.fitting.fitted_model import FittedModel
 
-ROLES = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Training:
         stopped_early: Whether early stopping decided the rounds, in the search or in the final fit.
         seconds: Wall time of the final fit alone.
         report: Metrics, intervals and the threshold that was chosen on validation.
-        judgements: The success criteria, evaluated on the test rows.
+        criterion_results: The success criteria, evaluated on the test rows.
         default_metrics, baseline_metrics: The same test metrics of the default parameters and of a dummy model.
         segments: The test metrics for each value of the segment columns of the experiment.
         slope: The calibration slope on test; None when it is undefined.
@@ -57,7 +57,7 @@ class Training:
     stopped_early: bool
     seconds: float
     report: Evaluation
-    judgements: tuple[Judgement, ...]
+    criterion_results: tuple[CriterionResult, ...]
     default_metrics: dict[str, float]
     baseline_metrics: dict[str, float]
     segments: tuple[SegmentEvaluation, ...]
@@ -70,7 +70,7 @@ class Training:
     @property
     def criteria_met(self) -> bool:
         """Whether every criterion is met; true when there are none."""
-        return all(one.met for one in self.judgements)
+        return all(one.met for one in self.criterion_results)
 
 
 def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Training:
@@ -83,7 +83,7 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
     began = time.perf_counter()
     fit = fit_context.fit(hpo.best_hyperparameters, patience=None if hpo.hpo_completed else patience(experiment))
     seconds = time.perf_counter() - began
-    predictions = {split: _predicted_rows(fit_context, fit, rows, split) for split in ROLES}
+    predictions = {split: _predicted_rows(fit_context, fit, rows, split) for split in SPLITS}
     minority = _minority_class(fit_context)
     report = evaluation(
         experiment.problem_type,
@@ -103,7 +103,7 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         stopped_early=fit.stopped_early or hpo.hpo_best_stopped_early,
         seconds=seconds,
         report=report,
-        judgements=judged(
+        criterion_results=evaluated_criteria(
             criteria(experiment.success_criteria, experiment.problem_type, experiment.metric),
             test.metrics,
             baseline=baseline,

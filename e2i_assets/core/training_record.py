@@ -17,7 +17,7 @@ from e2i_assets.core.evaluation.segments import Gap, gaps
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.permutation import FeatureImportance
 from e2i_assets.core.search.study_result import StudyResult
-from e2i_assets.core.training import ROLES, Training
+from e2i_assets.core.training import SPLITS, Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +148,11 @@ class TrainingRecord:
     def metric_rows(self) -> list[MetricRow]:
         """Return a row for each metric of any split."""
         report = self.training.report
-        names = dict.fromkeys(name for split in ROLES for name in report.splits[split].metrics)
+        names = dict.fromkeys(name for split in SPLITS for name in report.splits[split].metrics)
         return [
             MetricRow(
                 name,
-                {split: report.splits[split].metrics.get(name) for split in ROLES},
+                {split: report.splits[split].metrics.get(name) for split in SPLITS},
                 report.intervals.get(name),
                 self.training.default_metrics.get(name),
                 self.training.baseline_metrics.get(name),
@@ -164,7 +164,7 @@ class TrainingRecord:
         """Return a row for each success criterion."""
         return [
             {"criterion": one.criterion.name, "met": one.met, "measured": one.value, "why": one.reason}
-            for one in self.training.judgements
+            for one in self.training.criterion_results
         ]
 
 

@@ -21,7 +21,7 @@ from e2i_assets.defs.launched_runs import CAUSE_TAG
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.tracing_resource import TracingResource, began
 from e2i_assets.services import data_gates, remember, split, train, tune
-from e2i_assets.services.automation.retuning import as_asked
+from e2i_assets.services.automation.retuning import with_retune_budget
 from e2i_assets.services.ingest import read_rows
 from e2i_assets.services.study_plots import drawn_study
 
@@ -127,7 +127,7 @@ def hpo_study(
     """The hyperparameter search on train and validation rows. It does not receive any test rows."""
     project = e2i.open()
     experiment = project.experiment(context.partition_key)
-    experiment = as_asked(
+    experiment = with_retune_budget(
         project, experiment, validation_splits.facts, context.run.tags.get(CAUSE_TAG), _asked_at(context)
     )
     tracing.trains(spans.training(experiment))

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
-from e2i_assets.adapters.alerts.delivery import alert_settings, tell
+from e2i_assets.adapters.alerts.delivery import alert_settings, send_alert
 from e2i_assets.adapters.repositories.monitoring import AlertRepository
 from e2i_assets.core.automation.alerts import Failure
 from e2i_assets.defs.launched_runs import PARTITION_TAG
@@ -20,7 +20,7 @@ def run_failures(context: dg.RunFailureSensorContext, e2i: ProjectResource) -> d
         return dg.SkipReason("the run is retried")
     project = e2i.open()
     settings = alert_settings(project.settings.environment)
-    message = tell(settings, AlertRepository(project.database), failure_of(context, settings.ui))
+    message = send_alert(settings, AlertRepository(project.database), failure_of(context, settings.ui))
     context.log.info(message)
     return dg.SkipReason(message)
 

@@ -15,8 +15,8 @@ from e2i_assets.defs.partitions import EXPERIMENTS, experiments
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services import track_runs
 from e2i_assets.services.automation import drift
-from e2i_assets.services.automation.changed_data import DataWatch
-from e2i_assets.services.automation.new_experiments import ExperimentsWatch
+from e2i_assets.services.automation.changed_data import DataScanner
+from e2i_assets.services.automation.new_experiments import ExperimentScanner
 from e2i_assets.services.checks.champion_model import NOT_DRIFTED
 from e2i_assets.services.project import Project
 
@@ -35,7 +35,7 @@ def new_experiments(context: dg.SensorEvaluationContext, e2i: ProjectResource) -
     """Add a partition and start one run for each new or changed experiment file or row of ml_experiments."""
     project = e2i.open()
     sync_launched_runs(context.instance, project)
-    scan = _experiments_watch().look(project)
+    scan = _experiment_scanner().scan(project)
     missing = sorted(set(scan.active) - set(context.instance.get_dynamic_partitions(EXPERIMENTS)))
     reported = files_evaluation(scan.invalid)
     return dg.SensorResult(
@@ -53,7 +53,7 @@ def changed_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> d
     """Start a run from `dataset` on when the content of an experiment's rows has changed."""
     project = e2i.open()
     sync_launched_runs(context.instance, project)
-    scan = _data_watch(project).look(project, under_way(context.instance), context.cursor or "")
+    scan = _data_scanner(project).scan(project, under_way(context.instance), context.cursor or "")
     return dg.SensorResult(
         run_requests=run_requests(scan.requests),
         skip_reason=None if scan.requests else scan.why,
@@ -66,8 +66,8 @@ def drifted_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> d
     """Compare newer rows (watch.recent) with the train rows: drift is a warning and, after a cool-down, a re-tune."""
     project = e2i.open()
     sync_launched_runs(context.instance, project)
-    fingerprints = _data_watch(project).fingerprints
-    found = drift.look(project, fingerprints, under_way(context.instance), context.cursor or "")
+    fingerprints = _data_scanner(project).fingerprints
+    found = drift.scan(project, fingerprints, under_way(context.instance), context.cursor or "")
     return dg.SensorResult(
         run_requests=run_requests(found.requests),
         skip_reason=None if found.requests else found.why,
@@ -88,14 +88,14 @@ def _drift_evaluation(reports: Mapping[str, DriftRow]) -> dg.AssetCheckEvaluatio
 
 
 @cache
-def _experiments_watch() -> ExperimentsWatch:
+def _experiment_scanner() -> ExperimentScanner:
     """Return the one instance of this process, which caches the files it has read."""
-    return ExperimentsWatch()
+    return ExperimentScanner()
 
 
 @cache
-def _data_watch(project: Project) -> DataWatch:
-    return DataWatch(Fingerprints(project.settings.root, project.settings.environment))
+def _data_scanner(project: Project) -> DataScanner:
+    return DataScanner(Fingerprints(project.settings.root, project.settings.environment))
 
 
 def _close(context: dg.RunStatusSensorContext, e2i: ProjectResource) -> None:

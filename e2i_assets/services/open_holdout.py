@@ -14,7 +14,7 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation.evaluation import SplitEvaluation
 from e2i_assets.core.evaluation.intervals import Interval, bootstrap_intervals
 from e2i_assets.services.project import Project
-from e2i_assets.services.stored_model import judged_rows, predicted_rows
+from e2i_assets.services.stored_model import evaluated_rows, predicted_rows
 from e2i_assets.services.training_records import interval_documents
 
 
@@ -29,13 +29,13 @@ class OpenedHoldout:
     test_metrics: Mapping[str, Any]
 
 
-def open_holdout(project: Project, name: str, who: str, why: str) -> OpenedHoldout:
+def open_holdout(project: Project, name: str, user: str, why: str) -> OpenedHoldout:
     """Evaluate the stored model of an experiment on its holdout rows. The access is recorded before results are shown.
 
     Args:
         project: The project.
         name: Name of the experiment.
-        who: User that opens the holdout.
+        user: User that opens the holdout.
         why: The recorded reason.
 
     Raises:
@@ -55,7 +55,7 @@ def open_holdout(project: Project, name: str, who: str, why: str) -> OpenedHoldo
         raise E2iError(f"the model of {name} was trained on another split: run `e2i run {name}` first")
     truth, prediction = predicted_rows(project, name, run, sealed.facts, sealed.holdout)
     seen: TrainingRows = project.read(TrainingRows, "validation_splits", name)
-    report = judged_rows(sealed.facts, run, seen.train, truth, prediction)
+    report = evaluated_rows(sealed.facts, run, seen.train, truth, prediction)
     intervals = bootstrap_intervals(
         experiment.problem_type,
         truth,
@@ -71,7 +71,7 @@ def open_holdout(project: Project, name: str, who: str, why: str) -> OpenedHoldo
         training_run_id=run.id,
         model_key=run.fitted_model_key,
         split_id=split_id,
-        opened_by=who,
+        opened_by=user,
         reason=why.strip(),
         holdout_rows=report.n_rows,
         decision_threshold=run.decision_threshold,

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from e2i_assets.adapters.current_user import who
+from e2i_assets.adapters.current_user import current_user
 from e2i_assets.adapters.files.atomic_directory import replacing
 from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
 from e2i_assets.adapters.repositories.models import ChampionRow, StoredDecision, version_of
@@ -58,8 +58,8 @@ def _promoted(
         champion, known = store.current(experiment_id), store.about(experiment_id, challenger)
     assert known is not None
     if champion is not None and champion.challenger_key == challenger:
-        _kept_apart(project, experiment.name, run)  # repeated, because the state folder may have been lost
-    aliases = _point_aliases(project, run, champion)
+        _champion_copy(project, experiment.name, run)  # repeated, because the state folder may have been lost
+    aliases = _set_aliases(project, run, champion)
     return ChampionModel(
         model_key=champion.challenger_key if champion else None,
         challenger_key=challenger,
@@ -120,12 +120,12 @@ def _decide(
         promoted=found.promoted,
         reason=found.reason,
         model_folder=str(
-            _kept_apart(project, experiment.name, run) if found.promoted else _folder(project, run, experiment.name)
+            _champion_copy(project, experiment.name, run) if found.promoted else _folder(project, run, experiment.name)
         ),
         decision_threshold=run.decision_threshold,
         mlflow_model_version=version.model_version if version and run.mlflow_run_id else None,
     )
-    store.decide(row, run, who(project.settings.environment))
+    store.decide(row, run, current_user(project.settings.environment))
 
 
 class _NotComparableError(E2iError):
@@ -182,7 +182,7 @@ def _folder(project: Project, run: StoredRun, name: str) -> Path:
     return project.model_folder(name, run.spec_hash)
 
 
-def _kept_apart(project: Project, name: str, run: StoredRun) -> Path:
+def _champion_copy(project: Project, name: str, run: StoredRun) -> Path:
     """Copy the model to a folder that no later training of the same study overwrites, and return it."""
     place = project.champion_folder(name, run.fitted_model_key)
     if not place.is_dir():
@@ -191,7 +191,7 @@ def _kept_apart(project: Project, name: str, run: StoredRun) -> Path:
     return place
 
 
-def _point_aliases(project: Project, run: StoredRun, champion: StoredDecision | None) -> str:
+def _set_aliases(project: Project, run: StoredRun, champion: StoredDecision | None) -> str:
     """Set the aliases in MLflow to the champion and the challenger. Best effort, like all of MLflow."""
     version = version_of(project.database, run.id)
     if version is None or run.mlflow_run_id is None or not version.model_version.isdigit():

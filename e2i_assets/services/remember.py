@@ -20,7 +20,7 @@ from e2i_assets.core.search_space.space import as_documents
 from e2i_assets.services.project import Project
 
 # Covers most kinds of problems; more would add little.
-_PATTERNS_ASKED_FOR = 50
+_MOST_PATTERNS = 50
 _LONGEST_REASON = 500
 
 
@@ -58,7 +58,7 @@ def warm_start(project: Project, experiment: Experiment, rows: SearchRows) -> Wa
         reason += f" are at least {settings.min_similarity:g} similar"
         return _started(experiment, found, features, reason)
     except Exception as error:  # noqa: BLE001  # a study does not depend on the memory
-        why = _in_words(error)
+        why = _first_line(error)
         cold = _started(experiment, [], features, f"the study starts cold, as the memory could not be read: {why}")
         return cold.model_copy(update={"error": why})
 
@@ -74,7 +74,7 @@ def _started(experiment: Experiment, found: Sequence[Pattern], features: Mapping
     )
 
 
-def _in_words(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """Return the first line of an exception; the other lines have the statement with its values."""
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"[:_LONGEST_REASON]
@@ -99,7 +99,7 @@ def remember(
         doing = "linking the training run to it"
         project.training_runs.link_pattern(tuned.identity, pattern_id)
     except Exception as error:  # noqa: BLE001  # the model is stored; the next call adds what is missing
-        why = f"{doing} failed: {_in_words(error)}"
+        why = f"{doing} failed: {_first_line(error)}"
         return Remembered(pattern_id=pattern_id, reason=why, uses=tuple(recorded), error=why)
     return Remembered(pattern_id=pattern_id, reason="stored", uses=tuple(recorded), head_start=uses.head_start(result))
 
@@ -152,7 +152,7 @@ def patterns_like(
 
 def _patterns(project: Project, experiment: Experiment, features: dict[str, float], search_hash: str) -> list[Pattern]:
     similar = patterns_like(
-        project, experiment, features, search_hash, experiment.warm_start.min_similarity, _PATTERNS_ASKED_FOR
+        project, experiment, features, search_hash, experiment.warm_start.min_similarity, _MOST_PATTERNS
     )
     return [
         Pattern(

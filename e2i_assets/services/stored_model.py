@@ -46,7 +46,7 @@ def predicted_frame(model: "FittedModel", problem_type: ProblemType, features: p
     return from_scores(model.predict_proba(features))
 
 
-def judged_rows(
+def evaluated_rows(
     facts: SplitFacts, run: StoredRun, train: RowSource, truth: Array, prediction: Prediction
 ) -> SplitEvaluation:
     """Evaluate a prediction like the training: with its threshold, and the minority class of its train rows."""

@@ -9,7 +9,7 @@ from e2i_assets.adapters.mlflow.outbox import Outbox, Pending
 from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, TrackingResult
 from e2i_assets.adapters.mlflow.tracker import tracking_failures
 from e2i_assets.adapters.repositories.models import version_of, write_version
-from e2i_assets.adapters.repositories.training_runs import Alongside, StoredRun
+from e2i_assets.adapters.repositories.training_runs import RowWriter, StoredRun
 from e2i_assets.core.contracts.contract import MlflowInfo
 from e2i_assets.services.project import Project
 
@@ -32,7 +32,7 @@ def log(project: Project, experiment: str, identity: str, tracked: TrackedRun) -
     if result.status == "logged":
         outbox.drop(experiment, identity)
         return result
-    trouble = trouble or _put(outbox, experiment, identity, tracked, said(result))
+    trouble = trouble or _put(outbox, experiment, identity, tracked, reason_text(result))
     return replace(result, reason=f"{result.reason}{trouble}")
 
 
@@ -78,7 +78,7 @@ def close_stale(project: Project, has_ended: Callable[[str], bool]) -> list[str]
         return []
 
 
-def said(result: TrackingResult) -> str:
+def reason_text(result: TrackingResult) -> str:
     """Return the reason why MLflow does not have a training."""
     return f"{result.status}: {result.reason}"
 
@@ -93,7 +93,7 @@ def _sent(project: Project, pending: Pending) -> TrackingResult:
     folder = project.model_folder(pending.experiment, pending.identity)
     result = project.tracker().log(replace(pending.run, model_folder=folder))
     if result.status != "logged":
-        outbox.put(pending.experiment, pending.identity, pending.run, said(result))
+        outbox.put(pending.experiment, pending.identity, pending.run, reason_text(result))
         return result
     store.found_in_mlflow(run.id, str(result.run_id), str(result.model_uri), _renumbered(project, run, result))
     outbox.drop(pending.experiment, pending.identity)
@@ -109,7 +109,7 @@ def _put(outbox: Outbox, experiment: str, identity: str, tracked: TrackedRun, re
     return ""
 
 
-def _renumbered(project: Project, run: StoredRun, result: TrackingResult) -> Alongside:
+def _renumbered(project: Project, run: StoredRun, result: TrackingResult) -> RowWriter:
     """Return the write that sets the model version to the number from MLflow, keeping its stage."""
     known = version_of(project.database, run.id)
 

@@ -7,7 +7,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.training import ROLES, Training
+from e2i_assets.core.training import SPLITS, Training
 from e2i_assets.core.training_record import TrainingRecord, TrainingStart, training_key
 from e2i_assets.services.trials_as_history import history, trial_rows
 
@@ -48,7 +48,7 @@ def tracked_training(record: TrainingRecord, dagster_url: str) -> TrackedRun:
         },
         tables={
             "metrics.json": _metric_table(record),
-            **({"success_criteria.json": record.criteria_rows()} if training.judgements else {}),
+            **({"success_criteria.json": record.criteria_rows()} if training.criterion_results else {}),
             **({"trials.json": trial_rows(experiment, trials)} if trials else {}),
         },
         history=history(experiment, trials),
@@ -126,7 +126,7 @@ def _tags(start: TrainingStart) -> dict[str, str]:
 def _metrics(record: TrainingRecord) -> dict[str, float]:
     experiment, hpo, training = record.experiment, record.hpo, record.training
     report = training.report
-    metrics = {f"{role}_{name}": value for role in ROLES for name, value in report.splits[role].metrics.items()}
+    metrics = {f"{role}_{name}": value for role in SPLITS for name, value in report.splits[role].metrics.items()}
     single = {
         "primary_metric": report.splits["test"].metrics.get(measures.PRIMARY[experiment.problem_type]),
         "test_calibration_slope": training.slope,

@@ -26,7 +26,7 @@ def training_output(record: TrainingRecord, tracked: TrackingResult) -> Training
         validation_metrics=contract_metrics(training.report.splits["validation"]),
         mlflow_info=mlflow_info(tracked),
         success_criteria_met=training.criteria_met,
-        success_criteria_results={one.criterion.name: one.met for one in training.judgements},
+        success_criteria_results={one.criterion.name: one.met for one in training.criterion_results},
         hpo_completed=hpo.hpo_completed,
         hpo_best_trial=hpo.hpo_best_trial,
         class_balance=_class_balance(training),

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from e2i_assets.adapters.current_user import who
+from e2i_assets.adapters.current_user import current_user
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
 from e2i_assets.adapters.repositories.models import ModelVersionRow, write_version
 from e2i_assets.adapters.repositories.test_access import SegmentRow, record_test_access, write_segments
-from e2i_assets.adapters.repositories.training_runs import Alongside
+from e2i_assets.adapters.repositories.training_runs import RowWriter
 from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.evaluation.segments import SegmentEvaluation
 from e2i_assets.core.training_record import TrainingRecord
@@ -31,7 +31,7 @@ def training_values(record: TrainingRecord, tracked: TrackingResult) -> dict[str
         "default_test_metrics": training.default_metrics,
         "decision_threshold": report.threshold,
         "success_criteria_met": training.criteria_met,
-        "success_criteria_results": {one.criterion.name: one.met for one in training.judgements},
+        "success_criteria_results": {one.criterion.name: one.met for one in training.criterion_results},
         "duration_seconds": training.seconds,
         "model_key": record.model_key,
         "test_intervals": interval_documents(report.intervals),
@@ -39,7 +39,7 @@ def training_values(record: TrainingRecord, tracked: TrackingResult) -> dict[str
     }
 
 
-def training_records(record: TrainingRecord, tracked: TrackingResult) -> tuple[Alongside, ...]:
+def training_records(record: TrainingRecord, tracked: TrackingResult) -> tuple[RowWriter, ...]:
     """Return the writes to other tables that are part of the training's transaction."""
     version = _version(record, tracked)
     segments = [_segment(one) for one in record.training.segments]
@@ -49,7 +49,7 @@ def training_records(record: TrainingRecord, tracked: TrackingResult) -> tuple[A
         partial(
             record_test_access,
             model_key=record.model_key,
-            looked_by=who(os.environ),
+            looked_by=current_user(os.environ),
             reason=REASON,
             dagster_run_id=record.start.dagster_run_id or None,
         ),

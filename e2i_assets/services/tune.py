@@ -55,14 +55,14 @@ def tuned(
     identity = tuning.spec_hash(experiment, rows.facts)
     if not experiment.hpo.enabled or not experiment.search_space():
         return tuning.Tuned(identity=identity, result=None)
-    pace = _Pace(experiment, say)
+    lines = _ProgressLines(experiment, say)
 
-    def told(trial: TrialRecord, best: float | None) -> None:
-        pace.told(trial, best)
+    def report_trial(trial: TrialRecord, best: float | None) -> None:
+        lines.report_trial(trial, best)
         on_trial(trial, best)
 
     try:
-        result = durable_search(project, experiment, rows, warm_start, told, say)
+        result = durable_search(project, experiment, rows, warm_start, report_trial, say)
     except MissingHpoData as error:
         failure = SearchFailure(error=str(error), error_type=error_type(type(error).__name__))
         return tuning.Tuned(identity=identity, result=None, failure=failure)
@@ -71,7 +71,7 @@ def tuned(
     return tuning.Tuned(identity=identity, result=result)
 
 
-class _Pace:
+class _ProgressLines:
     """Limits progress lines to one every few seconds; the last one is always reported."""
 
     def __init__(self, experiment: Experiment, say: Callable[[str], object]) -> None:
@@ -80,7 +80,7 @@ class _Pace:
         self._say = say
         self._next = 0.0
 
-    def told(self, trial: TrialRecord, best: float | None) -> None:
+    def report_trial(self, trial: TrialRecord, best: float | None) -> None:
         now = time.monotonic()
         if now >= self._next or trial.number + 1 >= self._budget:
             self._next = now + _LINE_EVERY_SECONDS
@@ -119,7 +119,7 @@ def durable_search(
     with objective_within_limits(experiment, rows) as objective_until:
         study_id = store.start(_row(project, experiment, rows, identity))
         lease = project.settings.lease_seconds
-        with _broken_off(store, study_id), joined(database, study_id, plan.trials, lease) as own:
+        with _failure_recorded(store, study_id), joined(database, study_id, plan.trials, lease) as own:
             with worker_pool(project, experiment, rows, warm_start, own, say) as others:
                 coordination = own.coordination(worker_pool=others)
                 result = search(objective_until, plan, own.storage, warm_start.proposer(), on_trial, coordination)
@@ -128,7 +128,7 @@ def durable_search(
 
 
 @contextmanager
-def _broken_off(store: StudyRepository, study_id: str) -> Iterator[None]:
+def _failure_recorded(store: StudyRepository, study_id: str) -> Iterator[None]:
     """Mark a study that ends by an exception as failed with the reason, so that its row is not left as "running"."""
     try:
         yield

@@ -9,7 +9,7 @@ import pytest
 from mail_receiver import mail_receiver, self_signed
 from webhook_receiver import webhook_receiver
 
-from e2i_assets.adapters.alerts.delivery import AlertNotSent, AlertSettings, alert_settings, tell
+from e2i_assets.adapters.alerts.delivery import AlertNotSent, AlertSettings, alert_settings, send_alert
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.monitoring import AlertRepository
 from e2i_assets.core.automation.alerts import Failure
@@ -31,23 +31,23 @@ def test_a_cause_is_reported_once_an_hour_with_its_count(tables: Database) -> No
         settings = AlertSettings(webhook=webhook.address)
         store = AlertRepository(tables)
         for _ in range(3):
-            tell(settings, store, FAILURE)
+            send_alert(settings, store, FAILURE)
         other = replace(FAILURE, experiment="doses", message="data of experiment doses: 9 rows are wrong")
-        assert "less than an hour ago" in tell(settings, store, other)
+        assert "less than an hour ago" in send_alert(settings, store, other)
         assert len(webhook.messages) == 1
         assert webhook.messages[0]["text"] == "visits failed in dataset: DataInvalid"
-        tell(settings, store, replace(FAILURE, kind="OSError"))
+        send_alert(settings, store, replace(FAILURE, kind="OSError"))
         assert len(webhook.messages) == 2
         with tables.begin() as connection:
             connection.exec_driver_sql("UPDATE ml_alerts SET told_at = told_at - interval '61 minutes'")
-        tell(settings, store, FAILURE)
+        send_alert(settings, store, FAILURE)
         assert "occurred 3 times since" in str(webhook.messages[2])
 
 
 def test_concurrent_failures_of_one_cause_send_one_alert(tables: Database) -> None:
     with webhook_receiver() as webhook, ThreadPoolExecutor(8) as pool:
         settings = AlertSettings(webhook=webhook.address)
-        list(pool.map(lambda _: tell(settings, AlertRepository(tables), FAILURE), range(24)))
+        list(pool.map(lambda _: send_alert(settings, AlertRepository(tables), FAILURE), range(24)))
         assert len(webhook.messages) == 1
 
 
@@ -56,11 +56,11 @@ def test_an_undelivered_message_is_retried_with_the_next_failure_and_contains_no
         settings = AlertSettings(webhook=webhook.address)
         webhook.status = 500
         with pytest.raises(AlertNotSent) as caught:
-            tell(settings, AlertRepository(tables), FAILURE)
+            send_alert(settings, AlertRepository(tables), FAILURE)
         assert "secret" not in str(caught.value)
         assert "secret" not in repr(settings)
         webhook.status = 200
-        tell(settings, AlertRepository(tables), FAILURE)
+        send_alert(settings, AlertRepository(tables), FAILURE)
         assert len(webhook.messages) == 1
 
 
@@ -70,7 +70,7 @@ def mailed(smtp: str) -> AlertSettings:
 
 def test_an_email_has_the_same_content(tables: Database) -> None:
     with mail_receiver() as server:
-        tell(mailed(f"smtp://127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
+        send_alert(mailed(f"smtp://127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
         (message,) = server.messages
         assert message["Subject"] == "[e2i] visits failed in dataset: DataInvalid"
         assert message["To"] == "a@x.org, b@x.org"
@@ -83,7 +83,7 @@ def test_no_password_goes_to_a_mail_server_before_the_connection_is_encrypted(
     certificate = self_signed(tmp_path / "here.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # the certificate is trusted
     with mail_receiver(certificate) as server:
-        tell(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
+        send_alert(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
         assert server.in_clear == ["EHLO", "STARTTLS"]
         assert server.encrypted == ["EHLO", "AUTH", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
         assert len(server.messages) == 1
@@ -96,38 +96,38 @@ def test_an_untrusted_mail_server_gets_no_password_and_no_message(
     with mail_receiver(self_signed(tmp_path / "here.pem"), is_encrypted=scheme == "smtps") as server:
         settings = mailed(f"{scheme}://me:hunter2@127.0.0.1:{server.port}")
         with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*certificate .*self-signed.*SSL_CERT_FILE"):
-            tell(settings, AlertRepository(tables), FAILURE)
+            send_alert(settings, AlertRepository(tables), FAILURE)
         assert (server.in_clear, server.encrypted, server.messages) == (before, [], [])
 
 
 def test_a_password_is_sent_unencrypted_only_to_a_local_mail_server(tables: Database) -> None:
     with mail_receiver() as server:
-        tell(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
+        send_alert(mailed(f"smtp://me:hunter2@127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
         assert server.in_clear == ["EHLO", "AUTH", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
         server.in_clear.clear()
         # The name resolves to this machine, but is not a loopback address.
         elsewhere = mailed(f"smtp://me:hunter2@0.0.0.0:{server.port}")
         with pytest.raises(AlertNotSent, match=r"E2I_SMTP_URL .*not offer TLS.*smtps://"):
-            tell(elsewhere, AlertRepository(tables), replace(FAILURE, kind="OSError"))
+            send_alert(elsewhere, AlertRepository(tables), replace(FAILURE, kind="OSError"))
         assert server.in_clear == ["EHLO"]
 
 
 def test_the_certificate_of_a_local_mail_server_is_not_verified(tables: Database, tmp_path: Path) -> None:
     """This is the default: many systems have a self-signed certificate for the local mail server."""
     with mail_receiver(self_signed(tmp_path / "here.pem")) as server:
-        tell(mailed(f"smtp://127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
+        send_alert(mailed(f"smtp://127.0.0.1:{server.port}"), AlertRepository(tables), FAILURE)
         assert server.in_clear == ["EHLO", "MAIL", "RCPT", "RCPT", "DATA", "QUIT"]
 
 
 def test_a_missing_recipient_is_reported_and_is_not_a_failure(tables: Database) -> None:
-    assert "no alert is sent" in tell(AlertSettings(), AlertRepository(tables), FAILURE)
+    assert "no alert is sent" in send_alert(AlertSettings(), AlertRepository(tables), FAILURE)
 
 
 def test_a_message_with_an_unexpected_error_is_retried_with_the_next_failure(tables: Database) -> None:
     broken = AlertSettings(recipients=("a@x.org",), smtp="smtp://here:none")
     for _ in range(2):
         with pytest.raises(ValueError, match="none"):
-            tell(broken, AlertRepository(tables), FAILURE)
+            send_alert(broken, AlertRepository(tables), FAILURE)
 
 
 @pytest.mark.parametrize("name", ["E2I_ALERT_WEBHOOK", "E2I_SMTP_URL", "E2I_DAGSTER_URL"])

@@ -90,7 +90,7 @@ def test_rows_lie_in_folders_of_this_account_alone_and_an_opened_folder_stays_op
     [
         ("E2I_CORES", "1_0", "a whole number"),
         ("E2I_LEASE_SECONDS", "+3", "a whole number"),
-        ("E2I_LOOK_SECONDS", "0", "at least 1"),
+        ("E2I_SCAN_SECONDS", "0", "at least 1"),
         ("E2I_AUTOMATION", "nein", "on or off"),
         ("E2I_TIME_ZONE", "Europe", "the name of a time zone"),
     ],

@@ -26,7 +26,7 @@ def test_a_key_of_another_split_or_of_no_entity_is_found(kind: str, role: str) -
     other = next(one for one in ROLES if one != role)
     for key, words in (
         (str(parts[other]["patient"].iloc[0]), f"assigned to {other}"),
-        ("nobody", "without an assigned role"),
+        ("nobody", "without an assigned split"),
     ):
         written = parts[role].assign(patient=[key, *parts[role]["patient"].astype(str).iloc[1:]])
         (mistake,) = _wrongly_named(stored_rows(data, {**parts, role: written}, assigned).written, "patient")

@@ -76,7 +76,7 @@ def test_checks_without_stored_values_are_not_evaluated(project: Project, capsys
     registered(project)
     assert exit_code_of() == 2
     printed = " ".join(capsys.readouterr().out.split())
-    assert "schema_is_valid (not evaluated): dataset of plain is not there yet: materialise it first" in printed
+    assert "schema_is_valid (not evaluated): dataset of plain does not exist yet: materialise it first" in printed
     assert f"0 of {len(CHECKS)} checks passed." in printed
 
 

@@ -92,6 +92,6 @@ def test_the_next_run_sends_what_was_missing(cells: Project) -> None:
     assert found["tuned_on_test"] > 0.9
     assert_stored_without_tracking(cells, found["missing"])
     again = ran()
-    assert (again["status"], again["caught_up"], again["missing"]) == ("kept", 1, [])
+    assert (again["status"], again["caught_up"], again["missing"]) == ("up_to_date", 1, [])
     assert [row.mlflow_run_id for row in stored(cells)] == [again["mlflow_run_id"]]
     assert again["mlflow_run_id"]

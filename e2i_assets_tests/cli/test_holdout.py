@@ -54,7 +54,7 @@ def test_an_experiment_without_a_model_says_how_to_get_one(project: Project, run
 def test_an_opening_shows_and_records_metrics_user_time_and_reason(
     finished: Project, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("E2I_WHO", "ada")
+    monkeypatch.setenv("E2I_USER", "ada")
     shown = run_cli("holdout", "plain", "--why", "before the pilot")
     assert shown.exit_code == 0, shown.output
     (opening,) = openings(finished)
@@ -80,8 +80,8 @@ def _test_auc(project: Project) -> float:
 
 
 def test_a_later_opening_shows_the_earlier_ones_and_fails_the_check(finished: Project, run_cli: RunCli) -> None:
-    run_cli("holdout", "plain", "--why", "before the pilot", "--who", "ada")
-    again = one_line(run_cli("holdout", "plain", "--why", "curious", "--who", "grace").output)
+    run_cli("holdout", "plain", "--why", "before the pilot", "--user", "ada")
+    again = one_line(run_cli("holdout", "plain", "--why", "curious", "--user", "grace").output)
     assert "This is access number 2: the rows are no longer unseen." in again
     assert "ada: before the pilot" in again
     assert [one.opening for one in openings(finished)] == [1, 2]

@@ -17,7 +17,7 @@ from e2i_assets.cli.dagster_home import dagster_home, dagster_instance
 from e2i_assets.cli.dagster_ui import add_partitions
 from e2i_assets.cli.service_list import Ports, own_mlflow, service_list
 from e2i_assets.cli.startup import Startup
-from e2i_assets.cli.up import free_ports, make_experiments_known
+from e2i_assets.cli.up import free_ports, register_experiments
 from e2i_assets.defs.partitions import EXPERIMENTS
 from e2i_assets.services.project import Project
 from e2i_assets.services.register import registered
@@ -111,7 +111,7 @@ def test_experiments_become_partitions_despite_an_invalid_file(
     (root / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
     written("churn")
     written("bad", "name: bad\n")
-    make_experiments_known(project)
+    register_experiments(project)
     assert registered(project, ["churn"]) == ["churn"]
     assert "Skipped: experiment file" in capsys.readouterr().err
     with dagster_instance(project.settings) as instance:

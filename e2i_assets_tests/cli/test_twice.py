@@ -48,7 +48,7 @@ def test_two_concurrent_runs_make_one_study_one_model_and_one_pattern(project: P
     both = [started("-m", "e2i_assets.cli.main", "run", "cells", "--json") for _ in range(2)]
     ended = [process.communicate(timeout=170) for process in both]
     assert [process.returncode for process in both] == [0, 0], ended
-    assert sorted(json.loads(out)[0]["status"] for out, _ in ended) == ["done", "kept"]
+    assert sorted(json.loads(out)[0]["status"] for out, _ in ended) == ["done", "up_to_date"]
     assert counted(project, *EXACTLY_ONE) == [1] * len(EXACTLY_ONE)
     trials = "SELECT count(*) FROM ml_hpo_trials", "SELECT count(*) FROM optuna.trials"
     assert counted(project, *trials, "SELECT count(*) FROM ml_hpo_studies") == [6, 6, 1]

@@ -10,12 +10,12 @@ from e2i_assets.core.automation.changed_data import Decision, decision, summary
     [
         pytest.param("b", "a", None, False, True, "have changed", id="appended to"),
         pytest.param("a", "a", None, False, False, "since they were last read", id="touched"),
-        pytest.param("b", "a", "b", False, False, "never read them", id="asked for, and the run did not come so far"),
+        pytest.param("b", "a", "b", False, False, "never read them", id="requested, but the run did not read the rows"),
         pytest.param("c", "a", "b", False, True, "have changed", id="changed once more"),
         pytest.param(
             "a", "a", "b", False, False, "since they were last read", id="changed back before anybody read it"
         ),
-        pytest.param("b", "b", "b", False, False, "since they were last read", id="read by the run that was asked for"),
+        pytest.param("b", "b", "b", False, False, "since they were last read", id="read by the requested run"),
         pytest.param("a", "b", "b", False, True, "have changed", id="changed back after it was read"),
         pytest.param("b", "a", None, True, False, "in progress", id="a run is on its way and reads it itself"),
         pytest.param("a", None, None, False, False, "no run has read", id="new"),

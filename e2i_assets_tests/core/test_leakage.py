@@ -12,7 +12,7 @@ from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.experiments.sections import Leakage
 from e2i_assets.core.leakage import copied_rows, one_feature
-from e2i_assets.core.leakage.audit import copied, findings, given_away, shifted
+from e2i_assets.core.leakage.audit import copied, findings, one_feature_model, shifted
 from e2i_assets.core.leakage.one_feature import Part
 
 ROWS = 3000
@@ -78,7 +78,7 @@ def test_a_filled_first_row_does_not_hide_a_shifted_copy(kind: str) -> None:
 def test_legitimate_features_are_not_reported(kind: str) -> None:
     made = data(rows(kind), kind)
     assert shifted(made, Leakage()).passed
-    found = given_away(*parts(made), made.classes, Leakage())
+    found = one_feature_model(*parts(made), made.classes, Leakage())
     assert found.passed
     assert found.details.startswith("the best of 2 features alone is honest with ")
 
@@ -88,7 +88,7 @@ def test_a_rare_class_causes_no_finding() -> None:
     frame.loc[frame.sample(20, random_state=1).index, "flag"] = 1
     made = data(frame.drop(columns="honest"), "binary_classification")
     assert shifted(made, Leakage()).passed
-    assert given_away(*parts(made), made.classes, Leakage()).passed
+    assert one_feature_model(*parts(made), made.classes, Leakage()).passed
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,10 +97,10 @@ def test_a_feature_that_nearly_determines_the_target_is_found_and_can_be_accepte
     frame = rows(kind)
     frame["known_afterwards"] = frame["y"] * 2.0 + RANDOM.normal(0, 0.05, ROWS)
     made = data(frame, kind)
-    found = given_away(*parts(made), made.classes, Leakage())
+    found = one_feature_model(*parts(made), made.classes, Leakage())
     assert (found.severity, found.examples) == ("critical", ("known_afterwards",))
     assert "reveals the target: alone it reaches" in found.details
-    assert given_away(*parts(made), made.classes, Leakage(accepted={"known_afterwards": "so it is"})).passed
+    assert one_feature_model(*parts(made), made.classes, Leakage(accepted={"known_afterwards": "so it is"})).passed
 
 
 def test_a_category_or_missing_value_that_determines_the_target_is_found() -> None:
@@ -108,7 +108,7 @@ def test_a_category_or_missing_value_that_determines_the_target_is_found() -> No
     right = RANDOM.random(ROWS) > 0.003
     frame["status"] = np.where((frame["y"] == 1) == right, "transitioning", "stable")
     frame["closed_on"] = pd.Series(RANDOM.normal(size=ROWS)).where((frame["y"] == 1) == right)
-    found = given_away(*parts(data(frame, "binary_classification")), ("0", "1"), Leakage())
+    found = one_feature_model(*parts(data(frame, "binary_classification")), ("0", "1"), Leakage())
     assert found.examples == ("status", "closed_on")
 
 
@@ -116,13 +116,15 @@ def test_the_thresholds_come_from_the_experiment() -> None:
     made = data(rows("binary_classification"), "binary_classification")
     score = one_feature.scores(*parts(made), made.classes)["honest"]
     assert 0.7 < score < 0.9
-    assert not given_away(*parts(made), made.classes, Leakage(maximum_auc=0.7)).passed
+    assert not one_feature_model(*parts(made), made.classes, Leakage(maximum_auc=0.7)).passed
 
 
 def test_a_heavy_tail_does_not_hide_a_copy() -> None:
     frame = rows("regression").assign(y=lambda frame: np.exp(3 * frame["honest"]))
     frame["paid"] = frame["y"] * RANDOM.uniform(0.97, 1.03, ROWS)
-    assert given_away(*parts(data(frame.drop(columns="honest"), "regression")), (), Leakage()).examples == ("paid",)
+    assert one_feature_model(*parts(data(frame.drop(columns="honest"), "regression")), (), Leakage()).examples == (
+        "paid",
+    )
 
 
 def test_the_score_is_the_area_under_the_curve() -> None:
@@ -134,7 +136,9 @@ def test_the_score_is_the_area_under_the_curve() -> None:
 
 def test_too_few_rows_are_not_evaluated() -> None:
     made = data(rows("binary_classification")[:60], "binary_classification")
-    assert given_away(*parts(made), made.classes, Leakage()).details == "too few rows to judge a feature alone"
+    assert (
+        one_feature_model(*parts(made), made.classes, Leakage()).details == "too few rows to evaluate a single feature"
+    )
 
 
 def roles_of(frame: pd.DataFrame) -> dict[Any, pd.DataFrame]:
@@ -150,7 +154,7 @@ def test_a_table_that_was_read_twice_is_found() -> None:
     assert "rows of validation (" in found.mistakes[0]
     assert "are also in train, for example rows " in found.mistakes[0]
     assert found.mistakes[0].endswith("chance explains 0")
-    assert "say under leakage.accepted_copies why different things look alike" in found.mistakes[-1]
+    assert "give the reason for equal rows under leakage.accepted_copies" in found.mistakes[-1]
     assert copied(roles_of(frame), Leakage(accepted_copies="two measurements of each")).passed
 
 
@@ -160,7 +164,7 @@ def test_equal_rows_of_coarse_columns_are_a_warning() -> None:
         frame[name] = RANDOM.integers(0, 3, ROWS)
     found = copied(roles_of(frame), Leakage())
     assert found.severity == "warning"
-    assert "too small a part to stop for" in found.mistakes[-1]
+    assert "too small to stop the run" in found.mistakes[-1]
 
 
 def test_a_few_equal_rows_are_not_reported() -> None:
@@ -175,7 +179,7 @@ def test_categories_are_compared_by_value() -> None:
     frame = pd.DataFrame({"a": ["x", "y", "z"] * 50, "b": range(150)})
     other = frame[::-1].astype({"a": pd.CategoricalDtype(["z", "q", "y", "x"])})
     (pair,) = copied_rows.pairs({"train": frame.astype({"a": "category"}), "test": other})
-    assert (pair.roles, pair.alike, pair.by_chance) == ("train and test", 150, 0)
+    assert (pair.splits, pair.alike, pair.by_chance) == ("train and test", 150, 0)
 
 
 def test_every_kind_of_leakage_is_tested_and_a_clean_table_has_none() -> None:

@@ -7,10 +7,10 @@ from e2i_assets.core.automation.new_experiments import Decision, Found, Known, d
 AS_IT_IS = Found(spec_hash="s1", run_hash="r1")
 FOR_PEOPLE = Found(spec_hash="s2", run_hash="r1")
 CHANGED = Found(spec_hash="s2", run_hash="r2")
-ASKED = Known(spec_hash="s1", asked_hash="r1", active=True, from_file=True)
+ASKED = Known(spec_hash="s1", requested_hash="r1", active=True, from_file=True)
 REGISTERED = Known(spec_hash="s1", active=True, from_file=True)
-RETIRED = Known(spec_hash="s1", asked_hash="r1", active=False, from_file=True)
-A_ROW = Known(spec_hash="s1", asked_hash="r1", active=True, from_file=False)
+RETIRED = Known(spec_hash="s1", requested_hash="r1", active=False, from_file=True)
+A_ROW = Known(spec_hash="s1", requested_hash="r1", active=True, from_file=False)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ A_ROW = Known(spec_hash="s1", asked_hash="r1", active=True, from_file=False)
         pytest.param(AS_IT_IS, False, ASKED, "nothing", id="a file that was touched"),
         pytest.param(FOR_PEOPLE, False, ASKED, "register", id="another description"),
         pytest.param(CHANGED, False, ASKED, "run", id="another budget"),
-        pytest.param(CHANGED, False, Known(spec_hash="s2", asked_hash="r1", active=True), "run", id="run by hand"),
+        pytest.param(CHANGED, False, Known(spec_hash="s2", requested_hash="r1", active=True), "run", id="run by hand"),
         pytest.param(None, True, ASKED, "nothing", id="a known file that was broken"),
         pytest.param(None, True, Known(), "nothing", id="a new file that cannot be read"),
         pytest.param(None, False, ASKED, "retire", id="a file that was removed"),

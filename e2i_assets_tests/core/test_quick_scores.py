@@ -31,4 +31,4 @@ def test_a_fast_score_equals_the_score_of_scikit_learn(problem_type, name, seed,
         scores /= scores.sum(axis=1, keepdims=True)
         prediction = Prediction(labels=scores.argmax(axis=1), scores=scores)
     metric = METRICS[problem_type][name]
-    assert metric.glance(truth, prediction) == pytest.approx(metric.score(truth, prediction), abs=1e-12)
+    assert metric.quick_score(truth, prediction) == pytest.approx(metric.score(truth, prediction), abs=1e-12)

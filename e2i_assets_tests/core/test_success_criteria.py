@@ -8,7 +8,7 @@ import pytest
 from e2i_assets.core.errors import ExperimentInvalid
 from e2i_assets.core.evaluation.evaluation import split_evaluation
 from e2i_assets.core.evaluation.success_criteria import accepted_names, criteria, violations
-from e2i_assets.core.evaluation.verdict import judged, results
+from e2i_assets.core.evaluation.verdict import evaluated_criteria, results
 from e2i_assets.core.metrics import METRICS, PROBLEM_TYPES, Prediction, ProblemType
 
 PERFECT = {"roc_auc": 1.0, "f1_score": 1.0, "precision": 1.0, "recall": 1.0, "false_positive_rate": 0.0}
@@ -112,7 +112,7 @@ def test_thresholds_are_inclusive_in_both_directions() -> None:
 
 
 def test_a_metric_that_was_not_computed_fails_its_criterion_with_the_reason() -> None:
-    (one,) = judged(
+    (one,) = evaluated_criteria(
         criteria({"minimum_auc": 0.8}, "binary_classification"), {}, not_computable={"roc_auc": "no row is of class 1"}
     )
     assert not one.met

@@ -210,7 +210,7 @@ DAMAGES = {
     "constraints_are_satisfied": Damage(
         "hpo_study",
         value(lambda tuned: [one["constraint_values"].update(model_size=1e9) for one in tuned["result"]["trials"]]),
-        "model_size at most 1e+07 is asked for, and trial",
+        "model_size at most 1e+07 is required, and trial",
         LIMITED,
         stops_at="best_hyperparameters",
     ),
@@ -226,7 +226,7 @@ DAMAGES = {
         "mean texture is a feature and should not be: dropped by the experiment",
         KEPT_OUT,
     ),
-    "no_entity_in_two_splits": Damage("validation_splits", share_an_entity, "stand in two roles, for example p"),
+    "no_entity_in_two_splits": Damage("validation_splits", share_an_entity, "are in two splits, for example p"),
     "time_is_in_order": Damage("validation_splits", swap_first_and_last, "train lasts until", TIMED),
     "values_are_in_the_search_space": Damage(
         "warm_start",

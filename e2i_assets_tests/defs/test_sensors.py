@@ -17,7 +17,7 @@ from e2i_assets.defs.partitions import EXPERIMENTS
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.schedules import old_models
 from e2i_assets.services.automation import drift
-from e2i_assets.services.automation.retuning import as_asked
+from e2i_assets.services.automation.retuning import with_retune_budget
 
 PLAIN = """\
 name: {name}
@@ -39,8 +39,8 @@ class Folder:
         self.files = project.root / "experiments"
         self.files.mkdir()
         self.cursors: dict[str, str | None] = {}
-        sensors._experiments_watch.cache_clear()
-        sensors._data_watch.cache_clear()
+        sensors._experiment_scanner.cache_clear()
+        sensors._data_scanner.cache_clear()
 
     def write(self, name: str, text: str | None = None) -> Path:
         path = self.files / f"{name}.yaml"
@@ -279,8 +279,8 @@ def test_drifted_rows_warn_and_request_a_short_retuning_with_a_cool_down(folder:
     project = folder.project.project
     with project.database.begin() as connection:
         connection.exec_driver_sql("UPDATE ml_run_requests SET requested_at = requested_at - interval '60 days'")
-    fingerprints = sensors._data_watch(project).fingerprints
-    assert not drift.look(project, fingerprints, under_way={"cells"}).requests
+    fingerprints = sensors._data_scanner(project).fingerprints
+    assert not drift.scan(project, fingerprints, under_way={"cells"}).requests
     later = folder.tick("drifted_data")
     assert (len(later.run_requests), later.asset_events) == (1, [])
     project.run_requests.launched({str(later.run_requests[0].run_key): str(uuid4())})
@@ -294,10 +294,10 @@ def test_slow_scans_take_turns_over_all_experiments_with_recent_rows(folder: Fol
         folder.write(name, PLAIN.format(name=name) + "watch: {recent: {csv: newer.csv}}\n")
     folder.tick()
     project = folder.project.project
-    fingerprints = sensors._data_watch(project).fingerprints
+    fingerprints = sensors._data_scanner(project).fingerprints
     scanned, after = [], ""
     for _ in range(4):
-        found = drift.look(project, fingerprints, (), after, seconds=0)
+        found = drift.scan(project, fingerprints, (), after, seconds=0)
         scanned.append(found.why.partition(":")[0])
         after = found.last
     assert scanned == ["cells", "more", "others", "cells"]
@@ -346,9 +346,9 @@ def test_an_old_model_requests_one_short_retuning(folder: Folder) -> None:
     # A retry of the interrupted run has the same budget: what run has spent already is no reason for more.
     project = folder.project.project
     rows: SearchRows = project.read(SearchRows, "validation_splits", "cells")
-    again = as_asked(project, project.experiment("cells"), rows.facts, "age", began)
+    again = with_retune_budget(project, project.experiment("cells"), rows.facts, "age", began)
     assert again.hpo.trials == 11
-    assert as_asked(project, again, rows.facts, "age", datetime.now(UTC)).hpo.trials == 16
+    assert with_retune_budget(project, again, rows.facts, "age", datetime.now(UTC)).hpo.trials == 16
 
 
 def test_schedules_that_train_are_stopped_and_the_one_that_checks_runs() -> None:

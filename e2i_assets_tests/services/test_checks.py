@@ -302,12 +302,12 @@ CASES = {
             "WHERE entity_key = 'p7'"
         ),
         ("no_entity_in_two_splits",),
-        "1 values of patient stand in another role than assigned, for example p7 in",
+        "1 values of patient are in another split than assigned, for example p7 in",
     ),
     "an entity in two splits": Case(
         swap("test", "holdout"),
         ("no_entity_in_two_splits", "model_reloads_with_the_same_metrics"),
-        "values of patient stand in two roles, for example p",
+        "values of patient are in two splits, for example p",
     ),
     "a value outside the search space": Case(
         edit("warm_start", lambda start: start["configurations"][0]["values"].update(max_depth=12)),
@@ -342,12 +342,12 @@ CASES = {
     "other values of the objectives in the table": Case(
         sql("""UPDATE ml_hpo_trials SET objective_values = '{"roc_auc": 0.5}' WHERE trial_number = 0"""),
         ("tables_match_the_study",),
-        "trial 0 is not the same in ml_hpo_trials",
+        "trial 0 differs from its row in ml_hpo_trials",
     ),
     "a constraint that the study did not measure": Case(
         spec("{hpo, constraints}", '{"model_size": {"limit": 10}}'),
         ("constraints_are_satisfied", "study_matches_rows_and_experiment"),
-        "model_size at most 10 is asked for, and the study did not measure it: materialise hpo_study again",
+        "model_size at most 10 is required, and the study did not measure it: materialise hpo_study again",
     ),
     "a better best value in the result": Case(
         edit("hpo_study", trial(0, value=0.99999)),
@@ -356,7 +356,7 @@ CASES = {
             "tables_match_the_study",
             "parameters_equal_the_best_trial",
         ),
-        "trial 0 has 0.99999, and fitted again on train and judged on validation it has 0.9",
+        "trial 0 has 0.99999, and when fitted again on train and evaluated on validation it has 0.9",
     ),
     "NaN as best value": Case(
         edit("hpo_study", trial(0, value=float("nan"))),
@@ -428,7 +428,7 @@ CASES = {
     "a model with another last byte": Case(
         alter_model,
         ("model_reloads_with_the_same_metrics",),
-        "the stored model cannot judge the test rows",
+        "the stored model cannot predict the test rows",
         ("model_uses_its_features",),
     ),
     "no model at all": Case(
@@ -468,12 +468,12 @@ CASES = {
     "a wide interval": Case(
         interval(0.71, 0.98),
         ("test_rows_are_enough",),
-        "test rows (95 %: 0.71 to 0.98): too few to tell models apart that differ by less than 0.27",
+        "test rows (95 %: 0.71 to 0.98): too few to distinguish models that differ by less than 0.27",
     ),
     "a criterion within the confidence interval": Case(
         interval(0.59, 0.65),
         ("test_rows_are_enough",),
-        "and not with the 0.59 that chance could make of it",
+        "but not at the worse end of its interval, 0.59",
     ),
     "a better earlier model": Case(
         sql(
@@ -483,7 +483,7 @@ CASES = {
             "FROM ml_training_runs WHERE is_best_trial"
         ),
         ("metric_has_not_drifted",),
-        "and was 1.5 with spring: worse than chance explains",
+        "and was 1.5 with spring: a larger loss than chance explains",
     ),
     "another champion in the registry": Case(
         sql("UPDATE ml_model_registry SET is_champion = false"),
@@ -512,7 +512,7 @@ CASES = {
     "a pattern of unknown size": Case(
         sql("UPDATE ml_hpo_patterns SET n_samples = NULL"),
         ("pattern_is_stored_once_and_retrievable",),
-        "is not found when its own problem is asked for",
+        "is not found by a query with its own problem",
     ),
     "NaN as text in a pattern": Case(
         sql("UPDATE ml_hpo_patterns SET feature_types = jsonb_set(feature_types, '{numeric}', '\"NaN\"')"),
@@ -537,14 +537,15 @@ def test_a_pruned_pattern_fails_no_check(made: Made) -> None:
     assert len(made.project.pattern_maintenance.forget(dry_run=False)) == 1
     assert made.not_passed() == before
     assert (
-        "was forgotten on purpose: older than 90 days" in made.results()["pattern_is_stored_once_and_retrievable"].why
+        "was removed from the memory: older than 90 days"
+        in made.results()["pattern_is_stored_once_and_retrievable"].why
     )
 
 
 def test_checks_of_an_experiment_without_a_search_say_that_it_has_none(made: Made) -> None:
     assert made.not_passed("sugar") == {"success_criteria_are_met": "failed", "test_rows_are_enough": "failed"}
     found = made.results("sugar")
-    assert "too few to tell models apart" in found["test_rows_are_enough"].why
+    assert "too few to distinguish models" in found["test_rows_are_enough"].why
     assert found["success_criteria_are_met"].why.startswith("maximum_rmse (rmse <= 1): not met with 5")
     assert found["counts_add_up"].why == "the experiment does not search: it trains the defaults"
     assert found["classes_are_stratified"].why == "a regression has no classes"
@@ -594,7 +595,7 @@ def test_checks_of_a_missing_value_are_not_evaluated(made: Made) -> None:
     found = made.results()
     assert {name for name, one in found.items() if not one.passed} == set(MODEL_NOT_EVALUATED)
     assert {found[name].outcome for name in MODEL_NOT_EVALUATED} == {"not evaluated"}
-    assert found["training_contract_is_valid"].why == "trained_model of cells is not there yet: materialise it first"
+    assert found["training_contract_is_valid"].why == "trained_model of cells does not exist yet: materialise it first"
     assert experiments_with(made.project, "trained_model") == ["sugar"]
 
 

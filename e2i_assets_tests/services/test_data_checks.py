@@ -103,7 +103,7 @@ def test_all_checks_of_valid_rows_pass_and_the_leakage_audit_is_recorded(project
     project.make(rows())
     results = project.results()
     assert {name: one.why for name, one in results.items() if not one.passed} == {}
-    assert results["rows_match_the_schema_file"].why == "all 2000 rows keep experiments/schemas/visits.yaml"
+    assert results["rows_match_the_schema_file"].why == "all 2000 rows match experiments/schemas/visits.yaml"
     facts = project.project.read(SplitFacts, "validation_splits", NAME)
     experiment_id = project.project.experiments.id_of(NAME)
     lines = project.project.leakage_audit.of_split(experiment_id, facts.split_hash)
@@ -329,7 +329,7 @@ def test_time_boundaries_stay_when_later_rows_arrive(project: CheckedProject) ->
     assert project.splits() == first
     facts = project.project.read(SplitFacts, "validation_splits", NAME)
     assert facts.why_left_out == {"in the gap between two splits": 42, "after the end of the split": 500}
-    assert project.results()["few_rows_are_unassigned"].why.startswith("542 of 2000 rows have no role: ")
+    assert project.results()["few_rows_are_unassigned"].why.startswith("542 of 2000 rows are in no split: ")
     project.make(frame[::-1], **changes)
     assert project.splits() == first
     project.make(frame, **{**changes, "split": {"gap": 7, "seed": 43}})

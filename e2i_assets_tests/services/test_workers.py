@@ -19,7 +19,7 @@ from e2i_assets.services.workers.assignment import Assignment, digest, packed, u
 from e2i_assets.services.workers.dask_pool import ClusterUnreachable, DaskPool
 from e2i_assets.services.workers.process_pool import ProcessPool
 from e2i_assets.services.workers.versions import VersionsDiffer, versions
-from e2i_assets.services.workers.work import WrongPlace, work, work_with
+from e2i_assets.services.workers.work import UnsuitableWorker, work, work_with
 
 
 def test_the_engine_is_not_part_of_the_study_key(database: Database, tmp_path: Path) -> None:
@@ -67,12 +67,12 @@ def test_a_worker_with_other_versions_rows_or_database_refuses(
         work(other, rows, 1, {DATABASE_URL: database.url})
     with pytest.raises(VersionsDiffer, match="instead of other form"):
         work_with('{"versions": {"python": "other form"}}', {}, 1)
-    with pytest.raises(WrongPlace, match="has no database: set E2I_DATABASE_URL"):
+    with pytest.raises(UnsuitableWorker, match="has no database: set E2I_DATABASE_URL"):
         work(assignment_of(study), rows, 1, {})
-    with pytest.raises(WrongPlace, match="another database than the coordinator"):
+    with pytest.raises(UnsuitableWorker, match="another database than the coordinator"):
         work(assignment_of(study), rows, 1, {DATABASE_URL: other_database.url})
     others = {**packed(study.rows), "train.parquet": packed(study.rows)["validation.parquet"]}
-    with pytest.raises(WrongPlace, match="other rows than those of the study"):
+    with pytest.raises(UnsuitableWorker, match="other rows than those of the study"):
         work_with(assignment_of(study).model_dump_json(), others, 1)
     assert study.trials() == []
 

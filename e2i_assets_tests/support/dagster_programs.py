@@ -25,7 +25,7 @@ from e2i_assets.cli.dagster_home import dagster_home
 from e2i_assets.cli.run_one import dagster_instance
 
 ROOT = Path(__file__).parents[2]
-LOOK_SECONDS = 10
+SCAN_SECONDS = 10
 T = TypeVar("T")
 
 CELLS = """\
@@ -70,7 +70,7 @@ class Programs:
             "E2I_DATABASE_URL": self.database.url,
             "E2I_CORES": "1",
             "E2I_PICTURES": "off",
-            "E2I_LOOK_SECONDS": str(LOOK_SECONDS),
+            "E2I_SCAN_SECONDS": str(SCAN_SECONDS),
             "DAGSTER_HOME": str(dagster_home(self.settings)),
             "DAGSTER_DISABLE_TELEMETRY": "1",
             **self.environment,
@@ -208,6 +208,6 @@ def project_folder(root: Path) -> Path:
     (root / "sql").symlink_to(ROOT / "sql")
     (root / "workspace.yaml").write_text((ROOT / "workspace.yaml").read_text())
     settled = yaml.safe_load((ROOT / "dagster.yaml").read_text())
-    settled["run_monitoring"]["poll_interval_seconds"] = LOOK_SECONDS
+    settled["run_monitoring"]["poll_interval_seconds"] = SCAN_SECONDS
     (root / "dagster.yaml").write_text(yaml.safe_dump(settled))
     return root

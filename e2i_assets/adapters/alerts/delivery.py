@@ -74,7 +74,7 @@ def _require_address(name: str, given: str, schemes: tuple[str, ...]) -> None:
         raise E2iError(f"{name} is not a valid address: it must begin with {allowed} and name a host")
 
 
-def tell(settings: AlertSettings, store: AlertRepository, failure: Failure) -> str:
+def send_alert(settings: AlertSettings, store: AlertRepository, failure: Failure) -> str:
     """Send an alert about a failure, at most once an hour per cause, and return what was done.
 
     Raises:

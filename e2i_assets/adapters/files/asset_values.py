@@ -52,7 +52,7 @@ def read(kind: type[Any], folder: Path) -> Any:
         E2iError: There is no file format for this type.
     """
     if not folder.is_dir():
-        raise AssetMissing(f"{folder.parent.name} of {folder.name} is not there yet: materialise it first")
+        raise AssetMissing(f"{folder.parent.name} of {folder.name} does not exist yet: materialise it first")
     try:
         if kind in _READERS:
             return _READERS[kind](folder)

@@ -41,7 +41,7 @@ class LastRequest:
     times: int
 
 
-_ASK = sa.text("""
+_RECORD = sa.text("""
     INSERT INTO ml_run_requests (run_key, experiment_id, cause, content_hash, reason, status)
     SELECT :run_key, id, :cause, :content_hash, :reason, :status FROM ml_experiments
     WHERE experiment_name = :experiment
@@ -78,7 +78,7 @@ class RunRequestRepository:
 
     database: Database
 
-    def ask(self, requests: Sequence[RunRequest], needed: bool = True) -> None:
+    def record(self, requests: Sequence[RunRequest], needed: bool = True) -> None:
         """Record requests, each once; with `needed` False, that the result of the run exists already."""
         rows = [
             {
@@ -89,7 +89,7 @@ class RunRequestRepository:
         ]
         if rows:
             with self.database.begin() as connection:
-                connection.execute(_ASK, rows)
+                connection.execute(_RECORD, rows)
 
     def waiting(self, cause: Cause) -> list[RunRequest]:
         """Return the requests that Dagster has not confirmed yet, oldest first."""

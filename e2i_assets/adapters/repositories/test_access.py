@@ -66,7 +66,7 @@ class TestAccessRepository:
 
     database: Database
 
-    def looks(self, model_key: str) -> list[TestAccess]:
+    def accesses(self, model_key: str) -> list[TestAccess]:
         """Return the test-set accesses of a model, oldest first."""
         with self.database.connect() as connection:
             return every(TestAccess, connection.execute(_LOOKS, {"model_key": model_key}))

@@ -60,7 +60,7 @@ class TrainingOutcome(TypedDict):
 
 
 # Writes more rows in the transaction that finishes a training run; its arguments are the connection and the run id.
-Alongside = Callable[[sa.Connection, str], None]
+RowWriter = Callable[[sa.Connection, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,17 +170,17 @@ class TrainingRunRepository:
         with self.database.begin() as connection:
             return str(connection.execute(_START, parameters(run)).scalar_one())
 
-    def finish(self, run_id: str, *alongside: Alongside, **outcome: Unpack[TrainingOutcome]) -> None:
+    def finish(self, run_id: str, *writers: RowWriter, **outcome: Unpack[TrainingOutcome]) -> None:
         """Record the result of a run and further rows that belong to it, in one transaction.
 
         Args:
             run_id: The id of the run.
-            alongside: Functions that write more rows in the same transaction, while the row of the run is locked.
+            writers: Functions that write more rows in the same transaction, while the row of the run is locked.
             outcome: The result.
         """
         with self.database.begin() as connection:
             connection.execute(_FINISH, {**bound(outcome), "id": run_id}).one()
-            for write in alongside:
+            for write in writers:
                 write(connection, run_id)
 
     def fail(self, run_id: str, error_message: str) -> None:
@@ -193,12 +193,12 @@ class TrainingRunRepository:
         with self.database.begin() as connection:
             connection.execute(_LINK_PATTERN, {"spec_hash": spec_hash, "pattern_id": pattern_id}).one()
 
-    def found_in_mlflow(self, run_id: str, mlflow_run_id: str, model_uri: str, *alongside: Alongside) -> None:
+    def found_in_mlflow(self, run_id: str, mlflow_run_id: str, model_uri: str, *writers: RowWriter) -> None:
         """Record the MLflow run of a finished run that was logged later, in one transaction like `finish`."""
         values = {"id": run_id, "mlflow_run_id": mlflow_run_id, "model_uri": model_uri}
         with self.database.begin() as connection:
             connection.execute(_FOUND_IN_MLFLOW, values).one()
-            for write in alongside:
+            for write in writers:
                 write(connection, run_id)
 
     def by_spec_hash(self, spec_hash: str) -> StoredRun | None:

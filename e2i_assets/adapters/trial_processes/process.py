@@ -19,7 +19,7 @@ from e2i_assets.adapters.trial_processes.errors import (
     TrialTooLarge,
     TrialTooSlow,
 )
-from e2i_assets.adapters.trial_processes.worker import GO_ON
+from e2i_assets.adapters.trial_processes.worker import CONTINUE
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search.fit_warnings import keep
@@ -143,7 +143,7 @@ class TrialProcess:
             self._connection.send("stop")
             self._busy = self._message(deadline)[0] != "stopped"
             raise
-        self._connection.send(GO_ON)
+        self._connection.send(CONTINUE)
 
     def _message(self, deadline: float) -> tuple[str, Any]:
         """Wait for the next message, and check the time and memory limits meanwhile."""

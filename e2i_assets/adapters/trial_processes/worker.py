@@ -21,7 +21,7 @@ from e2i_assets.core.search.goals import Goal, goals, limits
 from e2i_assets.core.search.objective import failure
 from e2i_assets.core.search.schemes import Report, Scheme
 
-GO_ON = "go on"
+CONTINUE = "continue"
 _F_SETSIG = 10  # Linux; `fcntl` does not name it
 
 
@@ -77,7 +77,7 @@ def _answer(
 ) -> tuple[str, Any]:
     def report(step: int, value: float) -> None:
         connection.send(("report", (step, value)))
-        if connection.recv() != GO_ON:
+        if connection.recv() != CONTINUE:
             raise _Stopped
 
     reporter: Report | None = report if reported else None

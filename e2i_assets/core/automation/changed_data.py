@@ -12,13 +12,13 @@ class Decision:
     why: str
 
 
-def decision(now: str, read: str | None, asked: str | None, under_way: bool) -> Decision:
+def decision(now: str, read: str | None, requested: str | None, under_way: bool) -> Decision:
     """Decide about one experiment.
 
     Args:
         now: Content hash of the source.
         read: Content hash when a run last started to read the source; None when no run has.
-        asked: Content hash when a run was last requested for a change; None when none was, or a run has read it since.
+        requested: Content hash of the last run request for a change; None without one, or if a run has read it since.
         under_way: Whether a run of the experiment is requested, queued or running.
     """
     if under_way:
@@ -27,7 +27,7 @@ def decision(now: str, read: str | None, asked: str | None, under_way: bool) -> 
         return Decision(False, "no run has read its rows yet")
     if now == read:
         return Decision(False, "its rows have not changed since they were last read")
-    if now == asked:
+    if now == requested:
         return Decision(False, "a run was requested for these rows, but it never read them")
     return Decision(True, "its rows have changed")
 

@@ -13,13 +13,13 @@ class Known:
 
     Attributes:
         spec_hash: Hash of its registered content; None when it is not registered.
-        asked_hash: Hash of the content for which a run was last requested; None when none was.
+        requested_hash: Hash of the content for which a run was last requested; None when none was.
         active: Whether it is active.
         from_file: Whether it ever came from a file. Otherwise a user wrote its row into the table.
     """
 
     spec_hash: str | None = None
-    asked_hash: str | None = None
+    requested_hash: str | None = None
     active: bool = False
     from_file: bool = False
 
@@ -59,9 +59,9 @@ def decision(found: Found | None, invalid: bool, known: Known) -> Decision:
         if known.active and known.from_file:
             return Decision("retire", "its file is gone")
         return Decision("nothing", "it has no file" if known.active else "it is retired")
-    if known.asked_hash is None:
+    if known.requested_hash is None:
         return Decision("run", "it is new")
-    if known.asked_hash != found.run_hash:
+    if known.requested_hash != found.run_hash:
         return Decision("run", "it was changed")
     if not known.active:
         return Decision("register", "its file is back, unchanged")

@@ -15,7 +15,7 @@ class _Unavailable(E2iError):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class CriterionResult:
     """The result of one criterion.
 
     Attributes:
@@ -31,13 +31,13 @@ class Judgement:
     reason: str
 
 
-def judged(
+def evaluated_criteria(
     criteria: Sequence[Criterion],
     metrics: Metrics,
     baseline: Metrics | None = None,
     defaults: Metrics | None = None,
     not_computable: Mapping[str, str] | None = None,
-) -> tuple[Judgement, ...]:
+) -> tuple[CriterionResult, ...]:
     """Evaluate the criteria; thresholds are inclusive.
 
     A lift is the gain over a reference relative to the reference's value: 0.10 is 10 % more where higher is better and
@@ -59,10 +59,12 @@ def judged(
             else:
                 value = _value(criterion.metric, metrics, not_computable or {})
         except _Unavailable as reason:
-            found.append(Judgement(criterion, False, None, f"{criterion}: not met, {reason}"))
+            found.append(CriterionResult(criterion, False, None, f"{criterion}: not met, {reason}"))
             continue
         met = criterion.met(value)
-        found.append(Judgement(criterion, met, value, f"{criterion}: {'met' if met else 'not met'} with {value:.6g}"))
+        found.append(
+            CriterionResult(criterion, met, value, f"{criterion}: {'met' if met else 'not met'} with {value:.6g}")
+        )
     return tuple(found)
 
 
@@ -73,7 +75,7 @@ def results(
     defaults: Metrics | None = None,
 ) -> dict[str, bool]:
     """Return whether each criterion is met, by its name; without criteria the result is empty."""
-    return {one.criterion.name: one.met for one in judged(criteria, metrics, baseline, defaults)}
+    return {one.criterion.name: one.met for one in evaluated_criteria(criteria, metrics, baseline, defaults)}
 
 
 def _value(name: str, metrics: Metrics, not_computable: Mapping[str, str]) -> float:

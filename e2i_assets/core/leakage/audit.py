@@ -17,23 +17,23 @@ CHECK_TYPES = (
     "entity_in_two_roles", "time_backwards", "target_among_features", "shifted_target", "one_feature_model",
     "copied_rows",
 )  # fmt: skip
-JUDGED: tuple[Role, ...] = ("train", "validation", "test")
+EVALUATED: tuple[Role, ...] = ("train", "validation", "test")
 
 
 def findings(data: Dataset, assignment: Assignment, leakage: Leakage) -> list[Finding]:
     """Return a finding for each kind of leakage; of the holdout rows, only entities and times are used."""
     features = list(data.features)
-    rows = {role: data.frame.loc[assignment.roles == role, [*features, data.target]] for role in JUDGED}
+    rows = {role: data.frame.loc[assignment.roles == role, [*features, data.target]] for role in EVALUATED}
     columns = {name: data.frame[name] for name in features}
     leaks = list(target_leaks.violations(columns, data.frame[data.target], data.classes))
-    train, validation = (one_feature.Part(rows[role][features], rows[role][data.target]) for role in JUDGED[:2])
+    train, validation = (one_feature.Part(rows[role][features], rows[role][data.target]) for role in EVALUATED[:2])
     times = data.frame[data.time] if data.time else None
     return [
         _of_rows("entity_in_two_roles", torn(assignment), f"{assignment.entities.nunique()} entities"),
         _of_rows("time_backwards", out_of_order(assignment, times), _order_looked_at(data.time)),
         columns_found("target_among_features", leaks, f"{len(features)} features against the target"),
         shifted(data, leakage),
-        given_away(train, validation, data.classes, leakage),
+        one_feature_model(train, validation, data.classes, leakage),
         copied(rows, leakage),
     ]
 
@@ -45,13 +45,13 @@ def shifted(data: Dataset, leakage: Leakage) -> Finding:
     return columns_found("shifted_target", found, f"{len(data.features)} features against the target {steps} rows away")
 
 
-def given_away(
+def one_feature_model(
     train: one_feature.Part, validation: one_feature.Part, classes: tuple[str, ...], leakage: Leakage
 ) -> Finding:
     """Check whether a single feature predicts the target almost perfectly."""
     scores = one_feature.scores(train, validation, classes)
     if not scores:
-        return Finding("one_feature_model", looked_at="too few rows to judge a feature alone")
+        return Finding("one_feature_model", looked_at="too few rows to evaluate a single feature")
     best = max(scores, key=lambda name: scores[name])
     what = "ROC AUC" if classes else "R²"
     looked_at = f"the best of {len(scores)} features alone is {best} with {what} {scores[best]:.4f}"
@@ -72,4 +72,4 @@ def _of_rows(check_type: str, violations: list[Violation], looked_at: str) -> Fi
 
 
 def _order_looked_at(time: str | None) -> str:
-    return f"the order of the roles by {time}" if time else "there is no time column, so there is no order to keep"
+    return f"the order of the splits by {time}" if time else "there is no time column, so there is no order to check"

@@ -1,8 +1,8 @@
 """Rows that appear in two splits: equal in every feature and in the target, more often than chance explains.
 
-Real tables have equal rows of different entities; the fewer and coarser the columns, the more of them. Neighbours tell
-them from copies: if chance makes rows equal in all columns, it makes many more equal in all columns but one. A copy has
-no such neighbours.
+Real tables have equal rows of different entities; the fewer and coarser the columns, the more of them. Neighbours
+distinguish these from copies: if chance makes rows equal in all columns, it makes many more equal in all columns but
+one. A copy has no such neighbours.
 """
 
 import itertools
@@ -16,10 +16,10 @@ from e2i_assets.core.data.splits import Role
 from e2i_assets.core.leakage.finding import Finding
 from e2i_assets.core.metrics import Array
 
-# Shares of the rows of the later split. Above the first, a score certainly measures memorised rows in part; of 53 real
-# tables, the two worst have 12 %, and a table that was read twice has more than half.
+# Shares of the rows of the later split, above which equal rows are critical or reported. Of 53 real tables, the two
+# worst have 12 %, and a table that was read twice has more than half.
 MOST_COPIES = 0.20
-WORTH_A_WORD = 0.01
+REPORTED_SHARE = 0.01
 MOST_ROWS = 20_000
 _EXAMPLES = 3
 
@@ -29,14 +29,14 @@ class Pair:
     """The equal rows of two splits.
 
     Attributes:
-        roles: The names of the two splits, the earlier one first.
+        splits: The names of the two splits, the earlier one first.
         rows: The number of rows of the second split.
         alike: How many of them have an equal row in the first split.
         by_chance: How many of those chance explains; counted only if there are many.
         examples: Positions of some of them in the second split.
     """
 
-    roles: str
+    splits: str
     rows: int
     alike: int
     by_chance: int
@@ -57,39 +57,39 @@ def finding(found: list[Pair], accepted: str | None) -> Finding:
     """Return the finding for equal rows: copies are critical, rows that are equal by chance at most a warning."""
     affected = sum(pair.alike for pair in found)
     copies = [pair for pair in found if pair.alike - pair.by_chance > MOST_COPIES * pair.rows]
-    many = [pair for pair in found if pair.alike > WORTH_A_WORD * pair.rows]
-    shares = ", ".join(f"{pair.alike} of {pair.rows} in {pair.roles}" for pair in found)
-    looked_at = f"rows alike in two roles: {shares}" + (f"; accepted: {accepted}" if accepted else "")
+    many = [pair for pair in found if pair.alike > REPORTED_SHARE * pair.rows]
+    shares = ", ".join(f"{pair.alike} of {pair.rows} in {pair.splits}" for pair in found)
+    looked_at = f"equal rows in two splits: {shares}" + (f"; accepted: {accepted}" if accepted else "")
     if not many or (copies and accepted):
         return Finding("copied_rows", (), affected, looked_at=looked_at)
     mistakes = tuple(map(_sentence, copies or many))
     remedy = (
-        "take repeated rows out of the source, name under columns.group what belongs together, or say under "
-        "leakage.accepted_copies why different things look alike"
+        "remove repeated rows from the source, name the column of the group under columns.group, or give the reason "
+        "for equal rows under leakage.accepted_copies"
         if copies
-        else "a score on such rows is partly memory, and too small a part to stop for"
+        else "a score on these rows is partly memorised, but their share is too small to stop the run"
     )
-    examples = tuple(f"row {position} of {pair.roles}" for pair in copies or many for position in pair.examples)
+    examples = tuple(f"row {position} of {pair.splits}" for pair in copies or many for position in pair.examples)
     return Finding(
         "copied_rows", (*mistakes, remedy), affected, examples, "critical" if copies else "warning", looked_at
     )
 
 
 def _sentence(pair: Pair) -> str:
-    learnt, judged = pair.roles.split(" and ")
+    earlier, later = pair.splits.split(" and ")
     where = ", ".join(map(str, pair.examples))
     chance = f"; chance explains {pair.by_chance}" if pair.alike > MOST_COPIES * pair.rows else ""
-    share = f"{pair.alike} of {pair.rows} rows of {judged} ({pair.alike / pair.rows:.1%})"
-    return f"{share} are also in {learnt}, for example rows {where}{chance}"
+    share = f"{pair.alike} of {pair.rows} rows of {later} ({pair.alike / pair.rows:.1%})"
+    return f"{share} are also in {earlier}, for example rows {where}{chance}"
 
 
-def _pair(roles: str, first: Array, second: Array) -> Pair:
+def _pair(splits: str, first: Array, second: Array) -> Pair:
     whole_first, whole_second = first.sum(axis=1), second.sum(axis=1)
     alike = np.isin(whole_second, whole_first)
     examples = tuple(int(position) for position in np.flatnonzero(alike)[:_EXAMPLES])
     count = int(alike.sum())
     by_chance = _explained(first, second, alike) if count > MOST_COPIES * len(second) else 0
-    return Pair(roles, len(second), count, by_chance, examples)
+    return Pair(splits, len(second), count, by_chance, examples)
 
 
 def _explained(first: Array, second: Array, alike: Array) -> int:

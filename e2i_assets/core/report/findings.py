@@ -49,13 +49,17 @@ def _gain(report: ReportFacts) -> str:
 
 
 def _criteria(report: ReportFacts) -> str:
-    judgements = report.record.training.judgements
-    if not judgements:
+    criterion_results = report.record.training.criterion_results
+    if not criterion_results:
         return "The experiment has no success criteria, so no required quality is defined."
-    unmet = [one.criterion.name for one in judgements if not one.met]
+    unmet = [one.criterion.name for one in criterion_results if not one.met]
     if not unmet:
-        return f"All {len(judgements)} success criteria are met." if len(judgements) > 1 else "The criterion is met."
-    return f"{len(unmet)} of {len(judgements)} success criteria are not met: {', '.join(unmet)}."
+        return (
+            f"All {len(criterion_results)} success criteria are met."
+            if len(criterion_results) > 1
+            else "The criterion is met."
+        )
+    return f"{len(unmet)} of {len(criterion_results)} success criteria are not met: {', '.join(unmet)}."
 
 
 def split_rule(report: ReportFacts) -> str:

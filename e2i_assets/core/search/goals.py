@@ -21,14 +21,14 @@ class Goal:
         greater_is_better: False for errors, sizes, times and gaps.
         measured: Computes the natural value of a fit from its fit context and its prediction for the validation rows.
         is_repeatable: Whether the same fit always has the same value: False where the value comes from a clock.
-        glanced: Computes the value for a fit that is still growing, at low cost; None for goals that are no metrics.
+        quick_value: Computes the value during a fit, at low cost; None for goals that are no metrics.
     """
 
     name: str
     greater_is_better: bool
     measured: Callable[[FitContext, Fit, Prediction], float]
     is_repeatable: bool = True
-    glanced: Callable[[FitContext, Prediction], float] | None = None
+    quick_value: Callable[[FitContext, Prediction], float] | None = None
 
     def oriented(self, value: float) -> float:
         """Return the value to maximise for a natural value, or the reverse: the function is its own inverse."""
@@ -56,7 +56,7 @@ def metric_goal(metric: Metric) -> Goal:
         metric.name,
         metric.greater_is_better,
         lambda fit_context, fit, prediction: metric.score(fit_context.y_validation, prediction),
-        glanced=lambda fit_context, prediction: metric.glance(fit_context.y_validation, prediction),
+        quick_value=lambda fit_context, prediction: metric.quick_score(fit_context.y_validation, prediction),
     )
 
 

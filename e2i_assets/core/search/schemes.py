@@ -119,7 +119,7 @@ def measured(fit_context: FitContext, fit: Fit, goals: Sequence[Goal]) -> dict[s
 
 def _reporting(fit_context: FitContext, goal: Goal, report: Report | None) -> Callable[[int, Prediction], None] | None:
     """Return a callback that reports the first goal for a growing fit; the goal is a metric and needs no more."""
-    glanced = goal.glanced
-    if report is None or glanced is None:
+    quick_value = goal.quick_value
+    if report is None or quick_value is None:
         return None
-    return lambda step, prediction: report(step, goal.oriented(glanced(fit_context, prediction)))
+    return lambda step, prediction: report(step, goal.oriented(quick_value(fit_context, prediction)))

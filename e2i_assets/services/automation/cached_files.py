@@ -11,7 +11,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 
 
 @dataclass(frozen=True, slots=True)
-class SeenFolder:
+class FolderScan:
     """The result of a scan of the folder.
 
     Attributes:
@@ -24,19 +24,19 @@ class SeenFolder:
 
 
 @dataclass(slots=True)
-class RememberedFiles:
+class FileCache:
     """Validates a file once per text: parsing takes milliseconds, comparing the text does not."""
 
-    _judged: dict[Path, tuple[bytes, Experiment | ExperimentInvalid]] = field(default_factory=dict)
+    _results: dict[Path, tuple[bytes, Experiment | ExperimentInvalid]] = field(default_factory=dict)
 
-    def look(self, folder: Path, seconds: float) -> SeenFolder:
+    def read(self, folder: Path, seconds: float) -> FolderScan:
         """Read a folder for at most about this many seconds. The next scan reads the remaining files.
 
         Raises:
             E2iError: The folder does not exist.
         """
         paths = files_in(folder)
-        self._judged = {path: self._judged[path] for path in paths if path in self._judged}
+        self._results = {path: self._results[path] for path in paths if path in self._results}
         until = time.monotonic() + seconds
         read: list[Path] = []
         for path in paths:
@@ -46,20 +46,20 @@ class RememberedFiles:
                 self._validate(path)
             read.append(path)
         left = set(read)
-        return SeenFolder(strict(read_files(read, self._read)), [path for path in paths if path not in left])
+        return FolderScan(strict(read_files(read, self._read)), [path for path in paths if path not in left])
 
     def _is_known(self, path: Path) -> bool:
-        return path in self._judged and self._judged[path][0] == _text(path)
+        return path in self._results and self._results[path][0] == _text(path)
 
     def _validate(self, path: Path) -> None:
         text = _text(path)
         try:
-            self._judged[path] = (text, read_experiment(path))
+            self._results[path] = (text, read_experiment(path))
         except ExperimentInvalid as mistakes:
-            self._judged[path] = (text, mistakes)
+            self._results[path] = (text, mistakes)
 
     def _read(self, path: Path) -> Experiment:
-        found = self._judged[path][1]
+        found = self._results[path][1]
         if isinstance(found, ExperimentInvalid):
             raise found
         return found

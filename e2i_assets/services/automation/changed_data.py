@@ -32,13 +32,13 @@ class DataScan:
 
 
 @dataclass(slots=True)
-class DataWatch:
+class DataScanner:
     """Scans the sources repeatedly, in bounded time per scan."""
 
     fingerprints: Fingerprints
     _sources: dict[str, tuple[str, Source]] = field(default_factory=dict)
 
-    def look(self, project: Project, under_way: Collection[str], after: str = "", seconds: float = 1.0) -> DataScan:
+    def scan(self, project: Project, under_way: Collection[str], after: str = "", seconds: float = 1.0) -> DataScan:
         """Record which rows have changed, and return the due runs.
 
         Args:
@@ -79,7 +79,7 @@ class DataWatch:
             if one.run:
                 key = run_key(name, CAUSE, now.rpartition(":")[2], before.times if before else 0)
                 new.append(RunRequest(run_key=key, experiment=name, cause=CAUSE, content_hash=now, reason=one.why))
-        requests.ask(new)
+        requests.record(new)
         left = len(rows) - len(decisions) - len(unreadable)
         return DataScan(requests.waiting(CAUSE), summary(decisions, unreadable, left), last if left else "")
 

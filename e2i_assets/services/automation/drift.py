@@ -49,7 +49,7 @@ class DriftScan:
     last: str
 
 
-def look(
+def scan(
     project: Project, fingerprints: Fingerprints, under_way: Collection[str], after: str = "", seconds: float = 10.0
 ) -> DriftScan:
     """Compare newer rows with those that the champions were trained on, record the results, and return the due runs.
@@ -91,7 +91,7 @@ def look(
             reports[name] = found
             project.drift_reports.save(found)
         if name not in busy and (request := _retune(experiment, found, requested.get(name))):
-            store.ask([request])
+            store.record([request])
     else:
         last = ""
     reasons = reasons or ["no experiment has a source of newer rows (watch.recent)"]

@@ -13,7 +13,7 @@ from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.errors import ExperimentInvalid
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
-from e2i_assets.services.automation.cached_files import RememberedFiles, SeenFolder
+from e2i_assets.services.automation.cached_files import FileCache, FolderScan
 from e2i_assets.services.freshness import is_trained
 from e2i_assets.services.project import Project
 
@@ -21,7 +21,7 @@ CAUSE: Cause = "new_experiment"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ExperimentScan:
     """The result of a scan.
 
     Attributes:
@@ -38,14 +38,14 @@ class Look:
 
 
 @dataclass(slots=True)
-class ExperimentsWatch:
+class ExperimentScanner:
     """Scans the experiments repeatedly, in bounded time per scan."""
 
-    _files: RememberedFiles = field(default_factory=RememberedFiles)
+    _files: FileCache = field(default_factory=FileCache)
     _rows: dict[str, tuple[str, Experiment | ExperimentInvalid]] = field(default_factory=dict)
     _hashes: dict[str, tuple[Experiment, Found]] = field(default_factory=dict)
 
-    def look(self, project: Project, seconds: float = 1.0) -> Look:
+    def scan(self, project: Project, seconds: float = 1.0) -> ExperimentScan:
         """Record changes and return the due runs.
 
         Args:
@@ -55,13 +55,13 @@ class ExperimentsWatch:
         Raises:
             E2iError: The folder of experiments does not exist.
         """
-        seen = self._files.look(project.settings.experiments, seconds)
+        seen = self._files.read(project.settings.experiments, seconds)
         rows = {row.experiment_name: row for row in project.experiments.list(retired_too=True)}
         last = project.run_requests.last(CAUSE)
         experiments, invalid = self._found(seen, rows)
         found = {name: self._hashed(one) for name, one in experiments.items()}
         steps = _steps(seen, rows, last, found, invalid)
-        _put_on_record(project, steps, experiments, seen, rows, last)
+        _store_steps(project, steps, experiments, seen, rows, last)
         waiting = project.run_requests.waiting(CAUSE)
         active = {name for name, row in rows.items() if row.is_active} | set(experiments)
         active -= {name for name, one in steps.items() if one.step == "retire"}
@@ -69,10 +69,10 @@ class ExperimentsWatch:
         why = summary(steps, invalid, [one.experiment for one in waiting])
         if seen.unread:
             why += f"; {len(seen.unread)} files are not read yet: the next scan continues with them"
-        return Look(sorted(active), waiting, invalid, why)
+        return ExperimentScan(sorted(active), waiting, invalid, why)
 
     def _found(
-        self, seen: SeenFolder, rows: Mapping[str, ExperimentRow]
+        self, seen: FolderScan, rows: Mapping[str, ExperimentRow]
     ) -> tuple[dict[str, Experiment], dict[str, str]]:
         """Return all readable experiments (from files, else from rows) and the errors of the others."""
         experiments = dict(seen.folder.experiments)
@@ -107,7 +107,7 @@ class ExperimentsWatch:
 
 
 def _steps(
-    seen: SeenFolder,
+    seen: FolderScan,
     rows: Mapping[str, ExperimentRow],
     last: Mapping[str, LastRequest],
     experiments: Mapping[str, Found],
@@ -125,7 +125,7 @@ def _steps(
         known = Known(
             # An experiment that exists only as a row is registered already.
             spec_hash=found.spec_hash if found and of_a_row else row.spec_hash if row else None,
-            asked_hash=requested.content_hash if requested else None,
+            requested_hash=requested.content_hash if requested else None,
             active=row is not None and row.is_active,
             from_file=of_a_row or (row is not None and row.from_file),
         )
@@ -133,11 +133,11 @@ def _steps(
     return steps
 
 
-def _put_on_record(
+def _store_steps(
     project: Project,
     steps: Mapping[str, Decision],
     experiments: Mapping[str, Experiment],
-    seen: SeenFolder,
+    seen: FolderScan,
     rows: Mapping[str, ExperimentRow],
     last: Mapping[str, LastRequest],
 ) -> None:
@@ -159,8 +159,8 @@ def _put_on_record(
         )
         for name in to_run
     }
-    requests.ask([requests_by_name[name] for name in to_run if name in done], needed=False)
-    requests.ask([requests_by_name[name] for name in to_run if name not in done])
+    requests.record([requests_by_name[name] for name in to_run if name in done], needed=False)
+    requests.record([requests_by_name[name] for name in to_run if name not in done])
 
 
 def _is_done(project: Project, experiment: Experiment) -> bool:

@@ -48,11 +48,11 @@ def due(project: Project, under_way: Collection[str]) -> tuple[Sequence[RunReque
             whys[name] = one.why
             continue
         key = run_key(name, CAUSE, found, before.times if before else 0)
-        store.ask([RunRequest(run_key=key, experiment=name, cause=CAUSE, content_hash=found, reason=one.why)])
+        store.record([RunRequest(run_key=key, experiment=name, cause=CAUSE, content_hash=found, reason=one.why)])
     return store.waiting(CAUSE), whys
 
 
-def as_asked(
+def with_retune_budget(
     project: Project, experiment: Experiment, facts: SplitFacts, cause: str | None, asked_at: datetime
 ) -> Experiment:
     """Return an experiment with the search budget for a run of this cause.

@@ -75,10 +75,10 @@ def constraints_are_satisfied(project: Project, name: str) -> CheckResult:
     for limit in constraints:
         value = values.get(limit.goal.name)
         if value is None:
-            mistakes.append(f"{limit} is asked for, and the study did not measure it: materialise hpo_study again")
+            mistakes.append(f"{limit} is required, and the study did not measure it: materialise hpo_study again")
         elif limit.excess(value) > 0:
-            mistakes.append(f"{limit} is asked for, and {whose} has {value:g}")
-    return check_result(mistakes, f"{', '.join(map(str, constraints))}: {whose} keeps to it", **values)
+            mistakes.append(f"{limit} is required, and {whose} has {value:g}")
+    return check_result(mistakes, f"{', '.join(map(str, constraints))}: {whose} satisfies them", **values)
 
 
 def _of_the_defaults(project: Project, name: str, output: HpoOutput) -> dict[str, float]:

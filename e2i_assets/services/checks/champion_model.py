@@ -31,7 +31,9 @@ def challenger_is_not_worse(project: Project, name: str) -> CheckResult:
     experiment_id = project.experiments.id_of(name)
     found = project.champions.about(experiment_id, output.challenger_key)
     if found is None:
-        raise CheckFailed(f"nothing is on record about the model {output.challenger_key[:12]}: materialise it again")
+        raise CheckFailed(
+            f"there is no champion decision about the model {output.challenger_key[:12]}: materialise it again"
+        )
     facts = {
         "metric": found.metric,
         "challenger": found.challenger_value,
@@ -87,7 +89,7 @@ def newer_rows_have_not_drifted(project: Project, name: str) -> CheckResult:
     _output(project, name)
     found = project.drift_reports.last().get(project.experiments.id_of(name))
     if found is None:
-        return passed("nobody has looked at newer rows (watch.recent)")
+        return passed("there is no drift report of newer rows (watch.recent)")
     facts = {
         "looked_at": f"{found.looked_at:%Y-%m-%d %H:%M}",
         "newer_rows": found.rows_seen,

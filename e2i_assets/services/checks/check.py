@@ -156,7 +156,7 @@ def document(project: Project, asset: str, experiment: str) -> Any:
     """Return the stored JSON of an asset without parsing it as the asset's type. Raises the errors of `stored`."""
     file = project.asset_folder(asset, experiment) / "value.json"
     if not file.parent.is_dir():
-        raise AssetMissing(f"{asset} of {experiment} is not there yet: materialise it first")
+        raise AssetMissing(f"{asset} of {experiment} does not exist yet: materialise it first")
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:

@@ -36,7 +36,7 @@ def schema_is_valid(project: Project, name: str) -> CheckResult:
         mistakes += [
             f"{case.column or 'table'} breaks {case.check} with {case.failure_case}" for case in cases.itertuples()
         ]
-    return check_result(mistakes, "every column has its type and its legal values", columns=len(data.frame.columns))
+    return check_result(mistakes, "every column has its type and valid values", columns=len(data.frame.columns))
 
 
 @of_asset("dataset")
@@ -72,7 +72,7 @@ def rows_match_the_schema_file(project: Project, name: str) -> CheckResult:
         raise CheckFailed(str(error)) from error
     if mistakes is None:
         return passed("there is no schema file yet: the next run of the experiment infers one")
-    return check_result(mistakes, f"all {len(data.frame)} rows keep experiments/schemas/{name}.yaml")
+    return check_result(mistakes, f"all {len(data.frame)} rows match experiments/schemas/{name}.yaml")
 
 
 @of_asset("dataset", blocking=True)
@@ -80,7 +80,7 @@ def no_feature_is_the_target_of_another_row(project: Project, name: str) -> Chec
     """No feature equals the target of a previous or following row, ordered by group and time."""
     data: Dataset = stored(project, Dataset, "dataset", name)
     found = audit.shifted(data, project.experiment(name).leakage)
-    return check_result(found.mistakes, f"nothing found in {found.looked_at}")
+    return check_result(found.mistakes, f"no leak found: {found.looked_at}")
 
 
 @of_asset("dataset", blocking=True)
@@ -92,7 +92,7 @@ def excluded_columns_are_not_features(project: Project, name: str) -> CheckResul
     mistakes = [
         f"{column} is a feature and should not be: {reasons[column]}" for column in data.features if column in reasons
     ]
-    return check_result(mistakes, f"none of {len(reasons)} columns that the experiment keeps out is a feature")
+    return check_result(mistakes, f"none of {len(reasons)} columns that the experiment excludes is a feature")
 
 
 @of_asset("dataset", severity="WARN")
@@ -115,7 +115,7 @@ def target_is_not_a_feature(project: Project, name: str) -> CheckResult:
     hidden = list(target_leaks.violations(features, target, data.classes))
     reported = {violation.value for violation in named} | {column for column, _ in equal}
     mistakes = [*named, *(why for _, why in equal), *(one for one in hidden if one.value not in reported)]
-    return check_result(mistakes, f"none of {len(features)} features is or settles the target {data.target}")
+    return check_result(mistakes, f"none of {len(features)} features equals or determines the target {data.target}")
 
 
 def _equal_to_target(features: dict[str, pd.Series], target: pd.Series) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,7 @@ def test_rows_are_enough(project: Project, name: str) -> CheckResult:
     interval, value = run.test_intervals.get(measure.name), run.test_metrics.get(measure.name)
     if value is None:
         reason = f"{measure.name} could not be computed on the {run.test_samples} test rows"
-        return check_result([f"{reason}: there are too few of some class, or none"], "")
+        return check_result([f"{reason}: a class has too few rows, or none"], "")
     if interval is None:
         return passed(_OLDER if not run.test_intervals else f"{measure.name} has no interval")
     low, high = float(interval["low"]), float(interval["high"])
@@ -31,7 +31,7 @@ def test_rows_are_enough(project: Project, name: str) -> CheckResult:
     sentence = f"{measure.name} is {value:.4g} on {run.test_samples} test rows (95 %: {low:.4g} to {high:.4g})"
     mistakes = []
     if high - low > allowed:
-        mistakes.append(f"{sentence}: too few to tell models apart that differ by less than {high - low:.2g}")
+        mistakes.append(f"{sentence}: too few to distinguish models that differ by less than {high - low:.2g}")
     mistakes += _undecided(run, experiment)
     return check_result(mistakes, sentence, test_rows=run.test_samples, low=low, high=high)
 
@@ -45,7 +45,7 @@ def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
             continue
         worse = float(interval["low"] if one.bound == "minimum" else interval["high"])
         if not one.met(worse):
-            found.append(f"{one}: met with {value:.4g}, and not with the {worse:.4g} that chance could make of it")
+            found.append(f"{one}: met with {value:.4g}, but not at the worse end of its interval, {worse:.4g}")
     return found
 
 
@@ -53,7 +53,7 @@ def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
 def test_set_was_accessed_once(project: Project, name: str) -> CheckResult:
     """The test rows were used once to evaluate this model. Further accesses are listed with user, time and reason."""
     run = model_links.training_run(project, name)
-    looks = project.test_access.looks(run.model_key) if run.model_key else []
+    looks = project.test_access.accesses(run.model_key) if run.model_key else []
     if not looks:
         return passed(_OLDER)
     again = [f"look {one.look} by {one.looked_by} at {one.looked_at:%Y-%m-%d %H:%M}: {one.reason}" for one in looks[1:]]
@@ -68,7 +68,7 @@ def holdout_is_unopened(project: Project, name: str) -> CheckResult:
     openings = store.openings(name)
     if not openings:
         return passed("nobody has opened the holdout", openings=0)
-    looks = store.looks(run.model_key) if run.model_key else []
+    looks = store.accesses(run.model_key) if run.model_key else []
     trained = looks[0].looked_at if looks else run.started_at
     before = [one for one in openings if one.opened_at < trained]
     mistakes = [
@@ -99,7 +99,9 @@ def metric_has_not_drifted(project: Project, name: str) -> CheckResult:
     compared = (
         f"{measure.name} on test is {now:.4g} ({low:.4g} to {high:.4g}), and was {then:.4g} with {earlier.run_name}"
     )
-    return check_result([f"{compared}: worse than chance explains"] if worse else [], compared, now=now, then=then)
+    return check_result(
+        [f"{compared}: a larger loss than chance explains"] if worse else [], compared, now=now, then=then
+    )
 
 
 def _measure(experiment: Experiment) -> Measure:

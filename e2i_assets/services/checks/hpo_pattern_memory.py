@@ -36,7 +36,7 @@ def pattern_is_stored_once_and_retrievable(project: Project, name: str) -> Check
         times, patterns = connection.execute(_COUNT, {"spec_hash": tuned.identity}).one()
     pattern = project.patterns.get(remembered.pattern_id)
     if pattern is None and (reason := project.pattern_maintenance.forgotten(remembered.pattern_id)):
-        return passed(f"pattern {remembered.pattern_id} was forgotten on purpose: {reason}")
+        return passed(f"pattern {remembered.pattern_id} was removed from the memory: {reason}")
     if pattern is None:
         return check_result(
             [f"pattern {remembered.pattern_id} is not in the memory: materialise hpo_pattern_memory again"], ""
@@ -47,11 +47,13 @@ def pattern_is_stored_once_and_retrievable(project: Project, name: str) -> Check
             f"pattern {remembered.pattern_id} is of the study {pattern.spec_hash[:12]}, not {tuned.identity[:12]}"
         )
     if not _found(project, pattern, patterns):
-        mistakes.append(f"pattern {remembered.pattern_id} is not found when its own problem is asked for")
+        mistakes.append(f"pattern {remembered.pattern_id} is not found by a query with its own problem")
     run = project.training_runs.by_spec_hash(tuned.identity)
     if run is not None and run.pattern_id != remembered.pattern_id:
         mistakes.append(f"the training run of the study names pattern {run.pattern_id}")
-    return check_result(mistakes, f"pattern {remembered.pattern_id} is there once, and found for its own problem")
+    return check_result(
+        mistakes, f"pattern {remembered.pattern_id} exists once, and a query with its own problem finds it"
+    )
 
 
 def _found(project: Project, pattern: StoredPattern, at_most: int) -> bool:
@@ -76,7 +78,7 @@ def values_are_finite(project: Project, name: str) -> CheckResult:
         return passed(f"not evaluated: {remembered.error}" if remembered.error else _NOTHING)
     pattern = project.patterns.get(remembered.pattern_id)
     if pattern is None and (reason := project.pattern_maintenance.forgotten(remembered.pattern_id)):
-        return passed(f"pattern {remembered.pattern_id} was forgotten on purpose: {reason}")
+        return passed(f"pattern {remembered.pattern_id} was removed from the memory: {reason}")
     if pattern is None:
         return CheckResult("not evaluated", f"pattern {remembered.pattern_id} is not in the memory")
     mistakes = [
@@ -107,7 +109,7 @@ def memory_was_written(project: Project, name: str) -> CheckResult:
     remembered: Remembered = stored(project, Remembered, "hpo_pattern_memory", name)
     again = "materialise hpo_pattern_memory again"
     mistakes = [f"{remembered.error}: {again}"] if remembered.error else []
-    return check_result(mistakes, "the pattern and its uses are on record, or there is nothing to remember")
+    return check_result(mistakes, "the pattern and its uses are stored, or there is nothing to store")
 
 
 CHECKS = (

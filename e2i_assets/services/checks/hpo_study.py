@@ -16,7 +16,7 @@ from e2i_assets.services.project import Project
 TOLERANCE = 1e-9
 _NO_SEARCH = "the experiment does not search: it trains the defaults"
 _FITTED_AGAIN = {
-    "validation": "fitted again on train and judged on validation",
+    "validation": "fitted again on train and evaluated on validation",
     "cross_validation": "fitted again on each fold of train and validation",
 }
 _STATES = {"COMPLETE": "n_completed", "PRUNED": "n_pruned", "FAIL": "n_failed"}
@@ -34,7 +34,9 @@ def study_matches_rows_and_experiment(project: Project, name: str) -> CheckResul
             f"it has the identity {tuned.identity[:12]}, and today's rows and experiment have {expected[:12]}: "
             "materialise hpo_study again"
         )
-    return check_result(mistakes, "it was searched on today's rows for today's experiment", identity=tuned.identity)
+    return check_result(
+        mistakes, "it is a study of the current rows and the current experiment", identity=tuned.identity
+    )
 
 
 @of_asset("hpo_study")
@@ -54,7 +56,7 @@ def counts_add_up(project: Project, name: str) -> CheckResult:
                 f"{state}: {counts[0]} in the result, {counts[1]} in ml_hpo_studies, {counts[2]} in ml_hpo_trials"
             )
     if row.n_trials != max(result.n_trials, spent):
-        mistakes.append(f"a budget of {result.n_trials} trials in the result, and of {row.n_trials} in ml_hpo_studies")
+        mistakes.append(f"the budget is {result.n_trials} trials in the result and {row.n_trials} in ml_hpo_studies")
     if result.stop_reason == "budget spent" and spent < result.n_trials:
         mistakes.append(f"the budget of {result.n_trials} trials is recorded as spent, but {spent} trials ended")
     facts = {column: result.count(state) for state, column in _STATES.items()}
@@ -88,12 +90,12 @@ def tables_match_the_study(project: Project, name: str) -> CheckResult:
         if here != there
     ]
     if front != (marked := project.studies.pareto_set(row.id)):
-        mistakes.append(f"the Pareto front is {front} in the result, and {marked} in ml_hpo_trials")
+        mistakes.append(f"the Pareto front is {front} in the result and {marked} in ml_hpo_trials")
     rows = {trial.trial_number: _compared(trial) for trial in trials}
     for trial in result.trials:
         if rows.get(trial.number) != _compared(trial):
-            mistakes.append(f"trial {trial.number} is not the same in ml_hpo_trials")
-    return check_result(mistakes, f"{len(result.trials)} trials and the best of them are the same in the tables")
+            mistakes.append(f"trial {trial.number} differs from its row in ml_hpo_trials")
+    return check_result(mistakes, f"{len(result.trials)} trials and the best trial are the same in the tables")
 
 
 def _compared(trial: TrialRecord | TrialRow) -> tuple[object, ...]:
@@ -149,10 +151,10 @@ def best_value_is_reproducible_from_train_and_validation(project: Project, name:
     value = first.oriented(again[first.name])
     mistakes = []
     if _differs(value, best.value):
-        mistakes.append(f"trial {best.number} has {best.value!r}, and {again_on} it has {value!r}")
+        mistakes.append(f"trial {best.number} has {best.value!r}, and when {again_on} it has {value!r}")
     expected = {**best.constraint_values, **best.objective_values}
     mistakes += [
-        f"trial {best.number} has the {name} {expected[name]!r}, and {again_on} it has {measured!r}"
+        f"trial {best.number} has the {name} {expected[name]!r}, and when {again_on} it has {measured!r}"
         for name, measured in again.items()
         if name in expected and _differs(measured, expected[name])
     ]

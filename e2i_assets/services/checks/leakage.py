@@ -18,7 +18,7 @@ def no_feature_reveals_the_target(project: Project, name: str) -> CheckResult:
     """No single feature almost predicts the target on the validation rows, except those that the experiment accepts."""
     rows: SearchRows = stored(project, SearchRows, "validation_splits", name)
     train, validation = (Part(of.features, of.target) for of in (rows.train, rows.validation))
-    found = audit.given_away(train, validation, rows.facts.classes, project.experiment(name).leakage)
+    found = audit.one_feature_model(train, validation, rows.facts.classes, project.experiment(name).leakage)
     return check_result(found.mistakes, found.looked_at)
 
 
@@ -51,7 +51,7 @@ def leakage_audit_is_recorded(project: Project, name: str) -> CheckResult:
     lines = {one.check_type: one for one in project.leakage_audit.of_split(experiment_id, facts.split_hash)}
     missing = [check for check in audit.CHECK_TYPES if check not in lines]
     if len(missing) == len(audit.CHECK_TYPES):
-        raise NotEvaluated(f"the split of {name} was made before leakage was on record: materialise it again")
+        raise NotEvaluated(f"the split of {name} is older than the leakage audit: materialise it again")
     mistakes = [f"{check} is not in ml_leakage_audit" for check in missing]
     mistakes += [
         f"{check} in ml_leakage_audit is about other rows ({one.data_hash[:12]}, not {facts.data_hash[:12]})"
@@ -59,7 +59,7 @@ def leakage_audit_is_recorded(project: Project, name: str) -> CheckResult:
         if one.data_hash != facts.data_hash
     ]
     failed = [f"{check}: {one.details}" for check, one in lines.items() if one.severity == "critical"]
-    why = f"{len(lines)} kinds of leakage were looked for, and none that blocks was found"
+    why = f"{len(lines)} kinds of leakage were checked, and no blocking one was found"
     return check_result([*mistakes, *failed], why)
 
 
@@ -69,9 +69,9 @@ def few_rows_are_unassigned(project: Project, name: str) -> CheckResult:
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
     total = facts.left_out + sum(facts.counts.values())
     if not facts.left_out:
-        return passed("each row has a role")
+        return passed("each row is in a split")
     why = ", ".join(f"{count} {reason}" for reason, count in facts.why_left_out.items())
-    sentence = f"{facts.left_out} of {total} rows have no role: {why}"
+    sentence = f"{facts.left_out} of {total} rows are in no split: {why}"
     return check_result([sentence] if facts.left_out > MOST_LEFT_OUT * total else [], sentence)
 
 

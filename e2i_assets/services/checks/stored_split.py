@@ -30,7 +30,7 @@ class StoredRows:
     Attributes:
         known: One line per stored row that is in the dataset: its ``role``, ``entity``, the role ``assigned`` to
             the entity (missing without an assignment) and, with a time column, its ``time``.
-        foreign: Number of rows by role that are not in the dataset.
+        foreign: Number of rows of each split that are not in the dataset.
         written: One line per stored row whose table has its entity: its ``role``, ``entity`` and the ``assigned`` role
             (missing without an assignment).
     """

@@ -13,7 +13,7 @@ from e2i_assets.core.contracts.violations import training_violations_of
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation.success_criteria import criteria
-from e2i_assets.core.evaluation.verdict import judged
+from e2i_assets.core.evaluation.verdict import evaluated_criteria
 from e2i_assets.services.checks import model_links
 from e2i_assets.services.checks.check import (
     Check,
@@ -27,7 +27,7 @@ from e2i_assets.services.checks.check import (
     stored,
 )
 from e2i_assets.services.project import Project
-from e2i_assets.services.stored_model import judged_rows, predicted_rows
+from e2i_assets.services.stored_model import evaluated_rows, predicted_rows
 
 TOLERANCE = 1e-9
 
@@ -59,7 +59,7 @@ def training_run_row_is_complete(project: Project, name: str) -> CheckResult:
     }
     mistakes = [f"{field} is {here}, and should be {there}" for field, (here, there) in pairs.items() if here != there]
     mistakes += _version_mistakes(project, run)
-    return check_result(mistakes, f"row {run.id} of ml_training_runs says what was trained", training_run=run.id)
+    return check_result(mistakes, f"row {run.id} of ml_training_runs matches the training", training_run=run.id)
 
 
 def _version_mistakes(project: Project, run: StoredRun) -> Iterator[str]:
@@ -87,18 +87,20 @@ def model_reloads_with_the_same_metrics(project: Project, name: str) -> CheckRes
     try:
         again = _test_metrics(project, name, run, rows)
     except (ModelInvalid, E2iError, KeyError, ValueError) as error:
-        return check_result([f"the stored model cannot judge the test rows: {error}"], "")
+        return check_result([f"the stored model cannot predict the test rows: {error}"], "")
     mistakes = [
         f"{metric} on test is {run.test_metrics.get(metric)!r} in ml_training_runs, and {again.get(metric)!r} again"
         for metric in sorted({*again, *run.test_metrics})
         if not _same(run.test_metrics.get(metric), again.get(metric))
     ]
-    return check_result(mistakes, f"the stored model has the same {len(again)} metrics on the test rows again", **again)
+    return check_result(
+        mistakes, f"the stored model has the same {len(again)} metrics on the test rows as before", **again
+    )
 
 
 def _test_metrics(project: Project, name: str, run: StoredRun, rows: TrainingRows) -> dict[str, float]:
     truth, prediction = predicted_rows(project, name, run, rows.facts, rows.test)
-    return judged_rows(rows.facts, run, rows.train, truth, prediction).metrics
+    return evaluated_rows(rows.facts, run, rows.train, truth, prediction).metrics
 
 
 def _same(stored: object, again: object) -> bool:
@@ -116,7 +118,7 @@ def model_uses_its_features(project: Project, name: str) -> CheckResult:
     try:
         _, prediction = predicted_rows(project, name, run, rows.facts, rows.test)
     except (ModelInvalid, E2iError, KeyError, ValueError) as error:
-        raise NotEvaluated(f"the stored model predicts nothing: {error}") from error
+        raise NotEvaluated(f"the stored model cannot predict: {error}") from error
     values = prediction.labels if prediction.scores is None else prediction.scores
     distinct = len(np.unique(values, axis=0))
     mistakes = [
@@ -133,11 +135,11 @@ def success_criteria_are_met(project: Project, name: str) -> CheckResult:
     output: TrainingOutput = stored(project, TrainingOutput, "trained_model", name)
     experiment = project.experiment(name)
     if not output.success_criteria_results:
-        return passed("the experiment asks for nothing: it has no success criteria")
+        return passed("the experiment has no success criteria")
     run = project.training_runs.by_spec_hash(model_links.identity(project, name))
     required = criteria(experiment.success_criteria, experiment.problem_type, experiment.metric)
     references = (run.baseline_test_metrics, run.default_test_metrics) if run else (None, None)
-    again = judged(required, run.test_metrics if run else {}, *references)
+    again = evaluated_criteria(required, run.test_metrics if run else {}, *references)
     reasons = {one.criterion.name: one.reason for one in again if one.value is not None}
     mistakes = [
         reasons.get(criterion, f"{criterion}: not met")

@@ -27,9 +27,9 @@ def shares_are_within_two_points(project: Project, name: str) -> CheckResult:
     for role, count in counts.items():
         if abs(count / max(total, 1) - SHARES[role]) > TOLERANCE + _ROUNDING:
             share = f"{count / max(total, 1):.1%}"
-            mistakes.append(f"{role} has {share} of the rows, not within 2 points of {SHARES[role]:.0%}")
+            mistakes.append(f"{role} has {share} of the rows, and must be within 2 points of {SHARES[role]:.0%}")
         if count < MINIMUM_ROWS[role]:
-            mistakes.append(f"{role} has {count} rows, and needs {MINIMUM_ROWS[role]}")
+            mistakes.append(f"{role} has {count} rows, and needs at least {MINIMUM_ROWS[role]}")
         for where, recorded in (("its facts", facts.counts.get(role)), ("ml_split_registry", (split or {}).get(role))):
             if recorded != count:
                 mistakes.append(f"{role} has {count} stored rows, and {recorded} in {where}")
@@ -48,22 +48,22 @@ def no_entity_in_two_splits(project: Project, name: str) -> CheckResult:
     torn = roles[roles.str.contains(" and ")]
     if len(torn):
         examples = ", ".join(f"{key} in {role}" for key, role in torn.head(3).items())
-        mistakes.append(f"{len(torn)} values of {entity} stand in two roles, for example {examples}")
+        mistakes.append(f"{len(torn)} values of {entity} are in two splits, for example {examples}")
     astray = found.known[found.known["role"] != found.known["assigned"]].drop_duplicates("entity")
     astray = astray[~astray["entity"].isin(torn.index)]
     if len(astray):
         examples = ", ".join(
             f"{one.entity} in {one.role}, assigned to {one.assigned}" for one in astray.head(3).itertuples()
         )
-        mistakes.append(f"{len(astray)} values of {entity} stand in another role than assigned, for example {examples}")
+        mistakes.append(f"{len(astray)} values of {entity} are in another split than assigned, for example {examples}")
     mistakes += _wrongly_named(found.written, entity)
     wanted = project.experiment(name).columns.group
     if wanted != data.group:
         mistakes.append(
-            f"the rows were kept together by {data.group or 'nothing'}, and the experiment asks for {wanted}"
+            f"the group of the stored rows is {data.group or '(none)'}, and that of the experiment {wanted or '(none)'}"
         )
     return check_result(
-        mistakes, f"each of {len(roles)} values of {entity} has one role", entities=len(roles), by=entity
+        mistakes, f"each of {len(roles)} values of {entity} is in one split", entities=len(roles), by=entity
     )
 
 
@@ -72,13 +72,13 @@ def _wrongly_named(written: pd.DataFrame, entity: str) -> Iterator[str]:
     unknown = written[written["assigned"].isna()]
     if len(unknown):
         examples = ", ".join(f"{one.entity} in {one.role}" for one in unknown.head(3).itertuples())
-        yield f"{len(unknown)} stored rows name a {entity} without an assigned role, for example {examples}"
+        yield f"{len(unknown)} stored rows name a {entity} without an assigned split, for example {examples}"
     wrong = written[written["assigned"].notna() & (written["role"] != written["assigned"])]
     if len(wrong):
         examples = ", ".join(
             f"{one.entity} in {one.role}, assigned to {one.assigned}" for one in wrong.head(3).itertuples()
         )
-        yield f"{len(wrong)} stored rows name a {entity} that is assigned to another role, for example {examples}"
+        yield f"{len(wrong)} stored rows name a {entity} that is assigned to another split, for example {examples}"
 
 
 @of_asset("validation_splits", blocking=True)
@@ -86,7 +86,7 @@ def time_is_in_order(project: Project, name: str) -> CheckResult:
     """With a time column, all rows of an earlier split precede the rows of a later split."""
     if project.experiment(name).columns.time is None:
         stored(project, SplitFacts, "validation_splits", name)
-        return passed("there is no time column, so there is no order to keep")
+        return passed("there is no time column, so there is no order to check")
     data, found = recognised(project, name)
     if data.time is None:
         raise NotEvaluated(f"the stored dataset of {name} has no time column yet: materialise it again")
@@ -97,7 +97,7 @@ def time_is_in_order(project: Project, name: str) -> CheckResult:
         for earlier, later in itertools.pairwise(ROLES)
         if not last[earlier] < first[later]
     ]
-    return check_result(mistakes, f"by {data.time}, train ends before validation begins, and so on to the holdout")
+    return check_result(mistakes, f"ordered by {data.time}: train, validation, test, holdout")
 
 
 @of_asset("validation_splits", severity="WARN")
@@ -117,7 +117,7 @@ def classes_are_stratified(project: Project, name: str) -> CheckResult:
             facts[f"{role}: {label}"] = share
             chance = _STANDARD_ERRORS * math.sqrt(expected * (1 - expected) / len(target))
             if abs(share - expected) > max(TOLERANCE, chance):
-                mistakes.append(f"{label} is {share:.1%} of {role}, and {expected:.1%} of all")
+                mistakes.append(f"{label} is {share:.1%} of {role} and {expected:.1%} of all rows")
     return check_result(
         mistakes, f"the {len(overall)} classes have the same shares in train, validation and test", **facts
     )

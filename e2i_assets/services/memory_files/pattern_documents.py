@@ -26,7 +26,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class JudgedConfiguration(_Strict):
+class EvaluatedConfiguration(_Strict):
     """A configuration and its value (higher is better), optionally with its origin."""
 
     model_config = ConfigDict(extra="allow")
@@ -46,7 +46,7 @@ class PatternDocument(_Strict):
     problem_type: ProblemType
     search_space: dict[str, Any]
     best_hyperparameters: Annotated[dict[str, Choice], Field(min_length=1)]
-    top_configurations: list[JudgedConfiguration]
+    top_configurations: list[EvaluatedConfiguration]
     best_value: float
     optimization_metric: Annotated[str, Field(min_length=1, max_length=50)]
     n_samples: Annotated[int, Field(gt=0, lt=2**63)] | None
@@ -61,7 +61,7 @@ class PatternDocument(_Strict):
     duration_seconds: Annotated[float, Field(ge=0)] | None
     study_name: Text | None
     source: Text
-    trials: list[JudgedConfiguration]
+    trials: list[EvaluatedConfiguration]
     default_value: float | None
     meta_vector: Annotated[list[Coordinate], Field(min_length=16, max_length=16)] | None
     meta_version: Annotated[int, Field(gt=0, le=_LARGEST)] | None

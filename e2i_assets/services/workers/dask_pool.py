@@ -15,7 +15,7 @@ from e2i_assets.core.errors import E2iError, NoWorkers
 from e2i_assets.services.workers.assignment import Assignment, Files
 from e2i_assets.services.workers.process_pool import PAUSE_SECONDS
 from e2i_assets.services.workers.versions import VersionsDiffer
-from e2i_assets.services.workers.work import WrongPlace, work_with
+from e2i_assets.services.workers.work import UnsuitableWorker, work_with
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -46,13 +46,13 @@ class _Place:
         return not self.future.done()
 
     @property
-    def came_to_an_end(self) -> bool:
+    def has_finished(self) -> bool:
         """Return whether the task ended normally and not just after its start, also if Dask has forgotten the task."""
         return self.future.done() and self.error is None and time.monotonic() - self.started_at > PAUSE_SECONDS
 
     @property
-    def may_start_again(self) -> bool:
-        return self.starts < _STARTS and not isinstance(self.error, VersionsDiffer | WrongPlace | ImportError)
+    def may_restart(self) -> bool:
+        return self.starts < _STARTS and not isinstance(self.error, VersionsDiffer | UnsuitableWorker | ImportError)
 
 
 class DaskPool:
@@ -143,15 +143,15 @@ class DaskPool:
     def _monitor(self, address: str, place: _Place) -> None:
         if place.future.status == "error" and place.error is None:
             place.error = place.future.exception()
-            again = "it is started again" if place.may_start_again else "it is excluded"
+            again = "it is started again" if place.may_restart else "it is excluded"
             reason = str(place.error) or type(place.error).__name__
             if isinstance(place.error, ImportError):
                 reason = f"{reason}: install e2i_assets[dask] there, or use the same image everywhere"
             self._say(f"the Dask worker {address} could not work, {again}: {reason}")
             _log.warning("the Dask worker %s could not work, %s: %s", address, again, reason)
-        if place.error is not None and place.may_start_again:
+        if place.error is not None and place.may_restart:
             self._restart(address, place, place.starts + 1)
-        elif place.came_to_an_end:
+        elif place.has_finished:
             self._say(f"the Dask worker {address} has ended before the study: it is started again")
             self._restart(address, place, 1)
 

@@ -40,12 +40,12 @@ class _Place:
         return self.process is not None and self.process.poll() is None
 
     @property
-    def has_come_to_an_end(self) -> bool:
+    def has_finished(self) -> bool:
         return self.process is not None and self.process.poll() == 0
 
     @property
     def may_start(self) -> bool:
-        if self.has_come_to_an_end:
+        if self.has_finished:
             return time.monotonic() - self.started_at > PAUSE_SECONDS
         return not self.is_at_work and self.starts < _STARTS
 
@@ -95,7 +95,7 @@ class ProcessPool:
         for place in self._places:
             if place.may_start:
                 self._start(place)
-        if not any(place.is_at_work or place.has_come_to_an_end for place in self._places):
+        if not any(place.is_at_work or place.has_finished for place in self._places):
             log = "\n".join(sorted({line for place in self._places for line in last_lines(place.log, count=3)}))
             raise NoWorkers(f"none of the {self.size} processes of the study stays alive:\n{log}")
 
@@ -108,7 +108,7 @@ class ProcessPool:
         if place.process is not None and place.process.stdin is not None:
             place.process.stdin.close()
         # Only unwanted ends are counted.
-        place.starts = 1 if place.has_come_to_an_end else place.starts + 1
+        place.starts = 1 if place.has_finished else place.starts + 1
         place.started_at = time.monotonic()
         assignment_file = place.log.with_suffix(".json")
         assignment_file.write_text(self._assignment().model_dump_json(), encoding="utf-8")

@@ -20,7 +20,7 @@ from e2i_assets.services.workers.assignment import Assignment, Files, digest, un
 from e2i_assets.services.workers.versions import require_the_same
 
 
-class WrongPlace(E2iError):
+class UnsuitableWorker(E2iError):
     """A process that can never work on the study, however often it is started."""
 
 
@@ -33,14 +33,14 @@ def work_with(assignment: str, files: Files, threads: int) -> str:
         threads: Number of concurrent trials.
 
     Raises:
-        WrongPlace: The files differ from those that were sent.
+        UnsuitableWorker: The files differ from those that were sent.
         VersionsDiffer: This process has other versions than the coordinator.
     """
     # Check the versions first: another version may have another format.
     require_the_same(json.loads(assignment)["versions"], _here())
     received = Assignment.model_validate_json(assignment)
     if digest(files) != received.rows:
-        raise WrongPlace("the worker received other rows than those of the study: restart the Dask cluster")
+        raise UnsuitableWorker("the worker received other rows than those of the study: restart the Dask cluster")
     with tempfile.TemporaryDirectory(prefix="e2i-rows-") as folder:
         return work(received, unpacked(files, Path(folder)), threads)
 
@@ -49,7 +49,7 @@ def work(assignment: Assignment, folder: Path, threads: int, environment: Mappin
     """Search a study until it ends, and return why it ended.
 
     Raises:
-        WrongPlace: This process has another database than the coordinator.
+        UnsuitableWorker: This process has another database than the coordinator.
         VersionsDiffer: This process has other versions than the coordinator.
     """
     here = _here()
@@ -57,7 +57,7 @@ def work(assignment: Assignment, folder: Path, threads: int, environment: Mappin
     database = _database(environment, here)
     stored = StudyRepository(database).by_spec_hash(assignment.identity)
     if stored is None or stored.id != assignment.study_id:
-        raise WrongPlace(f"{here} has another database than the coordinator: {DATABASE_URL} must be the same")
+        raise UnsuitableWorker(f"{here} has another database than the coordinator: {DATABASE_URL} must be the same")
     rows: SearchRows = asset_values.read(SearchRows, folder)
     return _searched(database, assignment, rows, threads)
 
@@ -88,7 +88,7 @@ def _searched(database: Database, assignment: Assignment, rows: SearchRows, thre
 
 def _database(environment: Mapping[str, str], here: str) -> Database:
     if not (url := environment.get(DATABASE_URL)):
-        raise WrongPlace(f"{here} has no database: set {DATABASE_URL} where the worker starts; it is never sent")
+        raise UnsuitableWorker(f"{here} has no database: set {DATABASE_URL} where the worker starts; it is never sent")
     database = Database(url)
     database.require_reachable()
     return database

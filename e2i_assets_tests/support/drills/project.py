@@ -27,7 +27,7 @@ from e2i_assets.services.project import Project
 REPOSITORY = Path(__file__).parents[3]
 NAME = "sugar"
 BUDGET = 12
-LOOK_SECONDS = 10
+SCAN_SECONDS = 10
 # Trials take a quarter of a second, so that many random moments are within one; everything else is quick.
 SUGAR = f"""\
 name: {NAME}
@@ -158,7 +158,7 @@ def drill_folder() -> Iterator[Path]:
     (folder / "sql").symlink_to(REPOSITORY / "sql")
     shutil.copy(REPOSITORY / "workspace.yaml", folder)
     settled = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
-    settled["run_monitoring"]["poll_interval_seconds"] = LOOK_SECONDS
+    settled["run_monitoring"]["poll_interval_seconds"] = SCAN_SECONDS
     (folder / "dagster.yaml").write_text(yaml.safe_dump(settled))
     try:
         yield folder
