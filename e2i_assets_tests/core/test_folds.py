@@ -262,7 +262,7 @@ def test_preprocessing_is_fitted_on_the_train_part_of_the_fold_only() -> None:
     evaluation = scheme("LogisticRegression", search_rows(frame, BINARY))
     parts = [*folds(search_rows(frame, BINARY), 4, 1, 42)]
     for one, fold in zip(evaluation.fit_contexts, parts, strict=True):
-        numeric = one.preparation.named_transformers_["numeric"]
+        numeric = one.preparation.columns.named_transformers_["numeric"]
         np.testing.assert_allclose(numeric[-1].mean_, fold.train.features.mean().to_numpy(), rtol=1e-9)
 
 

@@ -24,8 +24,11 @@ def table(rows: int = 240) -> pd.DataFrame:
             "share": random.normal(size=rows),
             "insured": random.random(rows) < 0.5,
             "region": random.choice(["north", "south", "west"], rows),
+            "seen": pd.to_datetime("2025-03-01") + pd.to_timedelta(random.integers(0, 20_000, rows), "h"),
+            "born": pd.to_datetime("1990-01-01", utc=True) + pd.to_timedelta(random.integers(0, 9_000, rows), "D"),
         }
     )
+    frame.loc[::13, "seen"] = pd.NaT
     frame.loc[::7, "share"] = np.nan
     frame.loc[::11, "region"] = None
     return frame

@@ -1,9 +1,8 @@
 """A fitted model as a self-contained MLflow model folder: it loads without `e2i_assets` and without pickle.
 
-The folder contains the code that loads the model: a copy of `core/fitting/fitted_model.py`.
+The folder contains the code that loads the model: a copy of `fitted_model.py` and `date_parts.py` of `core/fitting`.
 """
 
-import hashlib
 import importlib
 import importlib.metadata
 import inspect
@@ -21,7 +20,8 @@ from e2i_assets.adapters.files.atomic_directory import replacing
 from e2i_assets.adapters.mlflow.client import bounded_environment
 from e2i_assets.adapters.mlflow.models import save_model
 from e2i_assets.adapters.mlflow.tracked_run import MODEL_SHA256_TAG
-from e2i_assets.core.fitting import fitted_model
+from e2i_assets.core.content_hash import content_hash
+from e2i_assets.core.fitting import date_parts, fitted_model
 from e2i_assets.core.fitting.fitted_model import METHODS, FittedModel
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _MLFLOW_TYPES = {"b": "boolean", "i": "long", "u": "long", "f": "double"}
 _ALWAYS_NEEDED = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
+_LOADER = (fitted_model, date_parts)
 _BOOSTERS = ("lightgbm", "xgboost")
 COLUMNS_KEY, THRESHOLD_KEY = "e2i.columns", "e2i.decision_threshold"
 
@@ -63,7 +64,7 @@ def save_mlflow_model(
         digest = save_model(model, data)
         pyfunc.save_model(
             path=str(fresh),
-            loader_module=loader.stem,
+            loader_module=f"{loader.name}.fitted_model",
             data_path=str(data),
             code_paths=[str(loader)],
             signature=_signature(model, example),
@@ -99,13 +100,15 @@ def _quiet() -> Iterator[None]:
 
 
 def _written_loader(folder: Path) -> Path:
-    """Write the loader module of the model, under a name that contains a hash of the code.
+    """Write the package that loads the model, under a name that contains a hash of the code.
 
     Python imports a module name once per process, so models with different code need different names.
     """
-    code = inspect.getsource(fitted_model)
-    path = folder / f"e2i_model_{hashlib.sha256(code.encode()).hexdigest()[:12]}.py"
-    path.write_text(code, encoding="utf-8")
+    code = {f"{module.__name__.rpartition('.')[2]}.py": inspect.getsource(module) for module in _LOADER}
+    path = folder / f"e2i_model_{content_hash(code)[:12]}"
+    path.mkdir()
+    for name, text in {"__init__.py": "", **code}.items():
+        (path / name).write_text(text, encoding="utf-8")
     return path
 
 

@@ -11,7 +11,8 @@ from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, predicted
 from e2i_assets.core.algorithms.early_stopping import FitMonitor
 from e2i_assets.core.algorithms.prepared_data import Matrix, PreparedData, Task
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.fitted_model import FittedModel, matrix
+from e2i_assets.core.fitting.date_parts import with_date_parts
+from e2i_assets.core.fitting.fitted_model import FittedModel, Preprocessing, matrix
 from e2i_assets.core.fitting.preprocessing import category_positions, fitted, precision
 from e2i_assets.core.fitting.resampling import resampled
 from e2i_assets.core.fitting.rows import RowSource, pieces
@@ -74,7 +75,7 @@ class FitContext:
 
     Attributes:
         algorithm: The algorithm of the fits.
-        preparation: The ColumnTransformer fitted on the train rows.
+        preparation: The preprocessing fitted on the train rows.
         prepared_data: The matrices, and their binned form for boosters; its train rows may be resampled.
         classes: The labels in the order of their codes, empty for a regression.
         y_train: Shape (n,): class codes or values of the train rows before resampling.
@@ -83,7 +84,7 @@ class FitContext:
     """
 
     algorithm: Algorithm
-    preparation: Any
+    preparation: Preprocessing
     prepared_data: PreparedData
     classes: tuple[Any, ...]
     y_train: Array
@@ -129,13 +130,14 @@ class FitContext:
         """Return preprocessing and estimator as one model, which predicts labels from tables at the threshold."""
         classes = np.asarray(self.classes) if self.classes else None
         return FittedModel(
-            self.preparation,
+            self.preparation.columns,
             fit.estimator,
             classes,
             threshold,
             precision(self.algorithm.preparation),
             target_centre=fit.unit.centre,
             target_scale=fit.unit.scale,
+            dates=self.preparation.dates,
         )
 
 
@@ -166,7 +168,7 @@ def fit_context(
         y_train=y_learnt,
         x_validation=matrix(preparation, validation.pieces(), len(y_validation), dtype),
         y_validation=y_validation,
-        categories=category_positions(algorithm.preparation, train.blank()),
+        categories=category_positions(algorithm.preparation, with_date_parts(train.blank(), preparation.dates)),
         train_weights=weights[y_learnt] if weights is not None and balancing.strategy == "class_weight" else None,
         validation_weights=None if weights is None else weights[y_validation],
     )
@@ -197,7 +199,7 @@ def _class_weights(real: Array, learnt: Array, balancing: Balancing, n_classes: 
     return weights
 
 
-def _preparing(algorithm: Algorithm, preparation: Any, rows: RowSource, count: int) -> Callable[[], Matrix]:
+def _preparing(algorithm: Algorithm, preparation: Preprocessing, rows: RowSource, count: int) -> Callable[[], Matrix]:
     """Return a function that returns the train matrix, either kept or made anew for the binning of a booster."""
 
     def prepared() -> Matrix:

@@ -1,10 +1,10 @@
 """The model that is stored and served: it predicts labels or values from a table.
 
-Every stored model includes a copy of this file, so that it loads without `e2i_assets`. Therefore the file imports no
-other module of `e2i_assets`.
+Every stored model includes a copy of this file and of `date_parts`, so that it loads without `e2i_assets`. Therefore
+the two files import no other module of `e2i_assets`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
@@ -13,6 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+# Relative, because the two files are copied together into every stored model.
+from .date_parts import DateFeatures, part_name, with_date_parts  # noqa: TID252
 
 Array = npt.NDArray[Any]
 Precision = Literal["float32", "float64"]
@@ -57,6 +60,23 @@ TRUSTED_TYPES = (
 )
 
 
+class Preprocessing:
+    """The fitted steps from a table to a matrix: each date column becomes its parts, then a ColumnTransformer follows.
+
+    Args:
+        columns: Fitted ColumnTransformer.
+        dates: The features of each date column.
+    """
+
+    def __init__(self, columns: Any, dates: Mapping[str, DateFeatures]) -> None:
+        self.columns = columns
+        self.dates = dates
+
+    def transform(self, frame: pd.DataFrame) -> Array:
+        """Return shape (rows, prepared features)."""
+        return np.asarray(self.columns.transform(with_date_parts(frame, self.dates)))
+
+
 class FittedModel:
     """A fitted model with its preprocessing, its class names and its decision threshold.
 
@@ -68,6 +88,7 @@ class FittedModel:
             probable class.
         precision: Precision of the matrix that the estimator reads, the same as in its fit.
         target_centre, target_scale: The estimator predicts ``(value - target_centre) / target_scale``.
+        dates: The features of each date column, which the ColumnTransformer reads instead of the column.
     """
 
     def __init__(
@@ -79,6 +100,7 @@ class FittedModel:
         precision: Precision = "float64",
         target_centre: float = 0.0,
         target_scale: float = 1.0,
+        dates: Mapping[str, DateFeatures] | None = None,
     ) -> None:
         self.preprocessing = preprocessing
         self.estimator = estimator
@@ -87,6 +109,7 @@ class FittedModel:
         self.precision = precision
         self.target_centre = target_centre
         self.target_scale = target_scale
+        self.dates = dict(dates or {})
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -99,19 +122,21 @@ class FittedModel:
             "precision": self.precision,
             "target_centre": self.target_centre,
             "target_scale": self.target_scale,
+            "dates": self.dates,
         }
 
     @property
     def feature_names_in_(self) -> list[str]:
         """The columns that it was fitted on."""
-        return [str(name) for name in self.preprocessing.feature_names_in_]
+        source = {part_name(name, part): name for name, of in self.dates.items() for part in of["parts"]}
+        return list(dict.fromkeys(source.get(str(name), str(name)) for name in self.preprocessing.feature_names_in_))
 
     @property
     def column_kinds(self) -> dict[str, str]:
-        """What each column holds: ``number`` or ``category``."""
+        """What each column holds: ``number``, ``category`` or ``date``."""
         named = {name: columns for name, _, columns in self.preprocessing.transformers_}
-        categories = set(named.get("categorical", ()))
-        return {name: "category" if name in categories else "number" for name in self.feature_names_in_}
+        kinds = dict.fromkeys(named.get("categorical", ()), "category") | dict.fromkeys(self.dates, "date")
+        return {name: kinds.get(name, "number") for name in self.feature_names_in_}
 
     def predict(self, frame: pd.DataFrame) -> Array:
         """Return a class name or a value per row: shape (n,).
@@ -157,14 +182,15 @@ class FittedModel:
             found = self.estimator.feature_importances_
         else:
             found = np.abs(np.atleast_2d(self.estimator.coef_)).mean(axis=0) * self.target_scale
-        names = self.preprocessing.get_feature_names_out()
-        pairs = zip(map(str, names), np.asarray(found, dtype=np.float64).tolist(), strict=True)
+        names = [str(name).removesuffix(".0") for name in self.preprocessing.get_feature_names_out()]
+        pairs = zip(names, np.asarray(found, dtype=np.float64).tolist(), strict=True)
         return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
     def _matrix(self, frame: pd.DataFrame) -> Array:
         if missing := [name for name in self.column_kinds if name not in frame.columns]:
             raise ValueError(f"these columns of the model are missing: {', '.join(missing)}")
-        return matrix(self.preprocessing, self._pieces(frame), len(frame), self.precision)
+        steps = Preprocessing(self.preprocessing, self.dates)
+        return matrix(steps, self._pieces(frame), len(frame), self.precision)
 
     def _pieces(self, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
         kinds, known = self.column_kinds, self._known_categories()
@@ -173,8 +199,9 @@ class FittedModel:
             columns = {
                 name: _numbers(part[name]) if kind == "number" else _categories(part[name], known.get(name, []))
                 for name, kind in kinds.items()
+                if kind != "date"
             }
-            yield pd.DataFrame(columns, index=part.index)
+            yield pd.DataFrame({**columns, **part[list(self.dates)]}, index=part.index)
 
     def _known_categories(self) -> dict[str, list[Any]]:
         """Return the categories of each column in its encoder, including the one for a missing value."""

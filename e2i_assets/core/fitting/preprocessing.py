@@ -3,19 +3,30 @@
 It has no tuned parameter, so a study prepares its rows once, and the final model contains the same fitted steps.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from e2i_assets.core.algorithms.algorithm import Preparation
-from e2i_assets.core.fitting.fitted_model import Precision
+from e2i_assets.core.fitting.date_parts import (
+    DATE_PARTS,
+    DateFeatures,
+    date_part,
+    is_date,
+    part_name,
+    with_date_parts,
+    without_zone,
+)
+from e2i_assets.core.fitting.fitted_model import Precision, Preprocessing
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.fitting.tree_precision import fine_columns
 
 RARE_CATEGORY_SHARE = 0.005
 MOST_PLACES = 10_000
+# The parts of a date that begin again: for a linear model each of their values is a column.
+_CYCLES = ("month", "weekday", "hour")
 
 
 def column_kinds(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -24,32 +35,49 @@ def column_kinds(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     return numeric, [name for name in frame.columns if name not in set(numeric)]
 
 
-def preprocessing(frame: pd.DataFrame, preparation: Preparation, fine: Collection[str] = ()) -> Any:
+def preprocessing(
+    frame: pd.DataFrame,
+    preparation: Preparation,
+    fine: Collection[str] = (),
+    dates: Mapping[str, DateFeatures] | None = None,
+) -> Any:
     """Return an unfitted ColumnTransformer for the columns of ``frame``.
 
     ``ordinal``: categories become codes and missing values stay, for boosters that split on both. ``one_hot``: medians
     replace missing numbers, with an indicator column, and each category becomes a column. ``scaled``: the same,
-    standardised. Numbers that trees cannot distinguish are replaced by their quantiles in the train rows.
+    standardised. Numbers that trees cannot distinguish are replaced by their quantiles in the train rows. The parts of
+    dates are numbers; only days have an indicator column, and for linear models months, weekdays and hours are columns.
 
     Args:
         frame: A table with these columns; of its rows only the number is used, as a limit of the quantiles.
         preparation: The preparation of the algorithm.
         fine: The columns that `tree_precision.fine_columns` found.
+        dates: The date columns whose parts are in ``frame``.
     """
     from sklearn.compose import ColumnTransformer
 
     numeric, categorical = column_kinds(frame)
-    coarse = [name for name in numeric if name not in set(fine)]
+    calendar, cycles = _calendar(dates or {}, preparation)
+    coarse = [name for name in numeric if name not in {*fine, *calendar, *cycles}]
     parts = [("numeric", _numeric(preparation), coarse)]
     if fine:
         parts.append(("fine", _placed(preparation, len(frame)), [name for name in numeric if name in set(fine)]))
+    if calendar:
+        parts.append(("calendar", _numeric(preparation, add_indicator=False), calendar))
+    if cycles:
+        parts.append(("cycles", _categorical(preparation), cycles))
     return ColumnTransformer(
         [*parts, ("categorical", _categorical(preparation), categorical)], verbose_feature_names_out=False
     )
 
 
 def category_positions(preparation: Preparation, frame: pd.DataFrame) -> tuple[int, ...]:
-    """Return the positions of category codes in the prepared matrix, for an algorithm that splits on categories."""
+    """Return the positions of category codes in the prepared matrix, for an algorithm that splits on categories.
+
+    Args:
+        preparation: The preparation of the algorithm.
+        frame: A table of the features, with the parts of dates.
+    """
     if preparation != "ordinal":
         return ()
     numeric, categorical = column_kinds(frame)
@@ -61,16 +89,43 @@ def precision(preparation: Preparation) -> Precision:
     return "float64" if preparation == "scaled" else "float32"
 
 
-def fitted(preparation: Preparation, rows: RowSource) -> Any:
-    """Return the ColumnTransformer fitted on rows; when only categories must be fitted, no numeric column is read."""
-    fine = () if preparation == "scaled" else fine_columns(rows.pieces)
+def fitted(preparation: Preparation, rows: RowSource) -> Preprocessing:
+    """Return the preprocessing fitted on rows; when only categories must be fitted, no numeric column is read."""
+    dates = date_features(rows)
+
+    def pieces(names: Sequence[str] | None) -> Iterator[pd.DataFrame]:
+        return (with_date_parts(piece, dates) for piece in rows.pieces(names))
+
+    fine = () if preparation == "scaled" else fine_columns(pieces)
     if preparation != "ordinal" or fine:
-        features = rows.features
-        return preprocessing(features, preparation, fine).fit(features)
-    blank = rows.blank()
+        features = with_date_parts(rows.features, dates)
+        return Preprocessing(preprocessing(features, preparation, fine, dates).fit(features), dates)
+    blank = with_date_parts(rows.blank(), dates)
     _, categorical = column_kinds(blank)
     shown = pd.concat([_first_of_each_value(piece) for piece in rows.pieces(categorical)], ignore_index=True)
-    return preprocessing(blank, preparation).fit(shown.reindex(columns=blank.columns))
+    columns = preprocessing(blank, preparation, dates=dates).fit(shown.reindex(columns=blank.columns))
+    return Preprocessing(columns, dates)
+
+
+def date_features(rows: RowSource) -> dict[str, DateFeatures]:
+    """Return the features of each date column: the days since its first date, and the parts that vary in the rows."""
+    blank = rows.blank()
+    names = [str(name) for name in blank.columns if is_date(blank[name])]
+    found: dict[str, DateFeatures] = {}
+    for name, column in rows.columns(names).items() if names else ():
+        has_offset, moments = column.dt.tz is not None, without_zone(column).dropna()
+        varying = [part for part in DATE_PARTS if part == "days" or date_part(moments, part).nunique() > 1]
+        first_day = str(moments.min().date()) if len(moments) else "1970-01-01"
+        found[str(name)] = DateFeatures(parts=varying, first_day=first_day, has_offset=has_offset)
+    return found
+
+
+def _calendar(dates: Mapping[str, DateFeatures], preparation: Preparation) -> tuple[list[str], list[str]]:
+    """Return the parts of dates besides the days: those that are numbers, and those that are one-hot columns."""
+    parts = [(name, part) for name, of in dates.items() for part in of["parts"] if part != "days"]
+    one_hot = _CYCLES if preparation == "scaled" else ()
+    calendar = [part_name(name, part) for name, part in parts if part not in one_hot]
+    return calendar, [part_name(name, part) for name, part in parts if part in one_hot]
 
 
 def _first_of_each_value(frame: pd.DataFrame) -> pd.DataFrame:
@@ -82,7 +137,7 @@ def _first_of_each_value(frame: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def _numeric(preparation: Preparation) -> Any:
+def _numeric(preparation: Preparation, add_indicator: bool = True) -> Any:
     if preparation == "ordinal":
         return "passthrough"
     from sklearn.impute import SimpleImputer
@@ -90,7 +145,7 @@ def _numeric(preparation: Preparation) -> Any:
     from sklearn.preprocessing import StandardScaler
 
     # A column that is empty in the train rows is kept and filled with zeros, so that all fits have the same width.
-    imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    imputer = SimpleImputer(strategy="median", add_indicator=add_indicator, keep_empty_features=True)
     return make_pipeline(imputer, StandardScaler()) if preparation == "scaled" else imputer
 
 

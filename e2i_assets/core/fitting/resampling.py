@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.fitting.date_parts import days, is_date
 from e2i_assets.core.imbalance import SYNTHETIC, Strategy
 from e2i_assets.core.metrics import Array
 
@@ -69,12 +70,27 @@ def _interpolated(
     space = _Space.of(features)
     sampler = _sampler(space, wanted, min(_NEIGHBOURS, min(growing) - 1), seed)
     made, of_class = sampler.fit_resample(space.coordinates(features), codes)
-    table = pd.concat([features, space.table(made[len(codes) :])], ignore_index=True)
     of_class = np.asarray(of_class)
+    added = space.table(made[len(codes) :])
+    for name in space.dates:
+        added[name] = _dates_of_class(added[name], of_class[len(codes) :], features[name], codes)
+    table = pd.concat([features, added], ignore_index=True)
     if strategy == "smote_tomek":
         kept = _outside_tomek_links(space.distances(made), of_class)
         return table.iloc[kept].reset_index(drop=True), of_class[kept]
     return table, of_class
+
+
+def _dates_of_class(made: pd.Series, of_class: Array, dates: pd.Series, codes: Array) -> pd.Series:
+    """Return for each interpolated number of days the nearest date of its class, which has a real weekday and hour."""
+    found = pd.Series(pd.NaT, index=made.index, dtype=dates.dtype)
+    for code in np.unique(of_class):
+        known = dates[codes == code].dropna().drop_duplicates().sort_values()
+        if len(known):
+            points, rows = days(known), of_class == code
+            nearest = np.searchsorted((points[1:] + points[:-1]) / 2, made[rows].to_numpy(dtype=np.float64))
+            found[rows] = known.iloc[nearest].array
+    return found
 
 
 def _sampler(space: "_Space", wanted: Mapping[int, int], neighbours: int, seed: int) -> Any:
@@ -99,7 +115,7 @@ def _outside_tomek_links(points: Array, codes: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Space:
-    """The space in which rows are points: standardised numbers, followed by category codes.
+    """The space in which rows are points: standardised numbers, followed by category codes. Dates are numbers of days.
 
     For the neighbour search and for the interpolated rows, a missing number is the median and a missing category is a
     separate category; the original rows keep their missing values.
@@ -108,20 +124,24 @@ class _Space:
     numeric: dict[str, tuple[float, float, float]]  # median, mean, standard deviation
     categories: dict[str, pd.Index]
     columns: tuple[str, ...]
+    dates: tuple[str, ...]
 
     @classmethod
     def of(cls, features: pd.DataFrame) -> "_Space":
         numeric, categories = {}, {}
         for name in features.columns:
-            if pd.api.types.is_numeric_dtype(features[name]) and not pd.api.types.is_bool_dtype(features[name]):
-                values = _numbers(features[name])
+            column = features[name]
+            is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+            if is_number or is_date(column):
+                values = _numbers(column)
                 known = values[~np.isnan(values)]
                 spread = float(known.std()) if len(known) else 1.0
                 middle, mean = (float(np.median(known)), float(known.mean())) if len(known) else (0.0, 0.0)
                 numeric[name] = (middle, mean, spread or 1.0)
             else:
                 categories[name] = pd.Index(features[name].unique())
-        return cls(numeric, categories, tuple(features.columns))
+        dates = tuple(name for name in features.columns if is_date(features[name]))
+        return cls(numeric, categories, tuple(features.columns), dates)
 
     def coordinates(self, features: pd.DataFrame) -> Array:
         """Return shape (n, numbers + categories)."""
@@ -151,5 +171,7 @@ class _Space:
 
 
 def _numbers(column: pd.Series) -> Array:
+    if is_date(column):
+        return days(column)
     values: Array = column.to_numpy(dtype=np.float64, na_value=np.nan)
     return values
