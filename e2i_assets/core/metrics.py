@@ -13,6 +13,7 @@ from e2i_assets.core.errors import E2iError
 ProblemType = Literal["binary_classification", "multiclass_classification", "regression"]
 PROBLEM_TYPES: tuple[ProblemType, ...] = get_args(ProblemType)
 Array = NDArray[Any]
+Score = Callable[..., float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,18 @@ class Prediction:
     labels: Array
     scores: Array | None = None
 
+    def at(self, rows: Array | slice) -> "Prediction":
+        """Return the prediction of some of the rows."""
+        return Prediction(self.labels[rows], None if self.scores is None else self.scores[rows])
+
+
+def counted(y_true: Array, prediction: Prediction, weights: Array | None) -> tuple[Array, Prediction, Array | None]:
+    """Return the rows with a positive weight: a row of weight 0 counts as absent. None weights all rows equally."""
+    if weights is None or weights.all():
+        return y_true, prediction, weights
+    rows = weights > 0
+    return y_true[rows], prediction.at(rows), weights[rows]
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -36,27 +49,36 @@ class Metric:
         name: The name in experiment files.
         greater_is_better: False for losses and errors.
         needs: The part of a prediction that it reads.
-        function: ``(y_true, labels or scores) -> float``.
-        quick: A faster function with the same result, for the intermediate reports of a fit.
+        function: ``(y_true, labels or scores) -> float``; with sample weights they are its third argument.
+        quick: A faster function without weights and with the same result, for the intermediate reports of a fit.
     """
 
     name: str
     greater_is_better: bool
     needs: Literal["labels", "scores", "values"]
-    function: Callable[[Array, Array], float]
+    function: Score
     quick: Callable[[Array, Array], float] | None = None
 
-    def score(self, y_true: Array, prediction: Prediction) -> float:
+    def score(self, y_true: Array, prediction: Prediction, weights: Array | None = None) -> float:
         """Return the metric in its natural orientation (an RMSE is positive).
+
+        Args:
+            y_true: Shape (n,): class codes or values.
+            prediction: The predictions for the same rows.
+            weights: Shape (n,): sample weights; None weights all rows equally.
 
         Raises:
             E2iError: The metric needs class probabilities and the model predicts none.
         """
-        return float(self.function(y_true, self._needed(prediction)))
+        y_true, prediction, weights = counted(y_true, prediction, weights)
+        weighted = () if weights is None else (weights,)
+        return float(self.function(y_true, self._needed(prediction), *weighted))
 
-    def quick_score(self, y_true: Array, prediction: Prediction) -> float:
+    def quick_score(self, y_true: Array, prediction: Prediction, weights: Array | None = None) -> float:
         """Return the same value as `score`, up to rounding, with the fastest available function."""
-        return float((self.quick or self.function)(y_true, self._needed(prediction)))
+        if self.quick is None or weights is not None:
+            return self.score(y_true, prediction, weights)
+        return float(self.quick(y_true, self._needed(prediction)))
 
     def _needed(self, prediction: Prediction) -> Array:
         if self.needs != "scores":
@@ -70,43 +92,33 @@ class Metric:
         return value if self.greater_is_better else -value
 
 
-def _sklearn(name: str, **options: Any) -> Callable[[Array, Array], float]:
-    def score(y_true: Array, predicted: Array) -> float:
+def _sklearn(name: str, **options: Any) -> Score:
+    def score(y_true: Array, predicted: Array, weights: Array | None = None) -> float:
         from sklearn import metrics as sklearn_metrics
 
-        return float(getattr(sklearn_metrics, name)(y_true, predicted, **options))
+        return float(getattr(sklearn_metrics, name)(y_true, predicted, sample_weight=weights, **options))
 
     return score
 
 
-def _f1(average: str) -> Callable[[Array, Array], float]:
-    return _sklearn("f1_score", average=average, zero_division=0.0)
-
-
-def _of_positive(name: str) -> Callable[[Array, Array], float]:
+def _of_positive(name: str) -> Score:
     score = _sklearn(name)
-    return lambda y_true, scores: score(y_true, scores[:, 1])
+    return lambda y_true, scores, weights=None: score(y_true, scores[:, 1], weights)
 
 
-def _log_loss(y_true: Array, scores: Array) -> float:
-    from sklearn.metrics import log_loss
-
-    return float(log_loss(y_true, scores, labels=np.arange(scores.shape[1])))
+def _log_loss(y_true: Array, scores: Array, weights: Array | None = None) -> float:
+    return _sklearn("log_loss", labels=np.arange(scores.shape[1]))(y_true, scores, weights)
 
 
-def _quadratic_weighted_kappa(y_true: Array, labels: Array) -> float:
-    from sklearn.metrics import cohen_kappa_score
-
+def _quadratic_weighted_kappa(y_true: Array, labels: Array, weights: Array | None = None) -> float:
     # Without all codes, scikit-learn would measure distances between the classes that occur.
     codes = np.arange(max(y_true.max(), labels.max()) + 1)
-    return float(cohen_kappa_score(y_true, labels, labels=codes, weights="quadratic"))
+    return _sklearn("cohen_kappa_score", labels=codes, weights="quadratic")(y_true, labels, weights)
 
 
-def _ovr_roc_auc(y_true: Array, scores: Array) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    classes = np.arange(scores.shape[1])
-    return float(roc_auc_score(y_true, scores, multi_class="ovr", average="macro", labels=classes))
+def _ovr_roc_auc(y_true: Array, scores: Array, weights: Array | None = None) -> float:
+    options = {"multi_class": "ovr", "average": "macro", "labels": np.arange(scores.shape[1])}
+    return _sklearn("roc_auc_score", **options)(y_true, scores, weights)
 
 
 def _by_name(*metrics: Metric) -> dict[str, Metric]:

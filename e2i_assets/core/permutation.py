@@ -36,7 +36,12 @@ class FeatureImportance:
 
 
 def permutation_importances(
-    model: "FittedModel", features: pd.DataFrame, truth: Array, metric: Metric, seed: int
+    model: "FittedModel",
+    features: pd.DataFrame,
+    truth: Array,
+    metric: Metric,
+    seed: int,
+    weights: Array | None = None,
 ) -> list[FeatureImportance]:
     """Return the permutation importance of every column, the largest loss first.
 
@@ -49,20 +54,23 @@ def permutation_importances(
         truth: Shape (n,): class codes or values.
         metric: The metric whose loss is measured.
         seed: Seed of the shuffles.
+        weights: Shape (n,): sample weights; rows of weight 0 are left out. None weights all rows equally.
     """
+    if weights is not None and not weights.all():
+        features, truth, weights = features[weights > 0], truth[weights > 0], weights[weights > 0]
     count = features.shape[1]
     if not 0 < count <= MOST_FEATURES or not len(features):
         return []
     repeats = max(1, min(_REPEATS, _PREDICTIONS // count))
     n_rows = min(_MOST_ROWS, max(_FEWEST_ROWS, _PREDICTED_ROWS // (count * repeats)), len(features))
     chosen = features.reset_index(drop=True).sample(n_rows, random_state=seed).sort_index()
-    y = truth[chosen.index]
+    y, weight = truth[chosen.index], None if weights is None else weights[chosen.index]
 
     def scores(table: pd.DataFrame) -> list[float]:
         """Return the score of each block of rows with one call of the model, because the cost per call dominates."""
         found = Prediction(model.predict(table)) if model.classes_ is None else from_scores(model.predict_proba(table))
         starts = range(0, len(table), n_rows)
-        return [metric.oriented(metric.score(y, _part(found, slice(at, at + n_rows)))) for at in starts]
+        return [metric.oriented(metric.score(y, found.at(slice(at, at + n_rows)), weight)) for at in starts]
 
     (whole,) = scores(chosen)
     random = np.random.default_rng(seed)
@@ -74,7 +82,3 @@ def permutation_importances(
         losses = [whole - one for one in scores(table)]
         ranked.append(FeatureImportance(str(name), float(np.mean(losses)), float(np.std(losses))))
     return sorted(ranked, key=lambda one: -one.loss)
-
-
-def _part(prediction: Prediction, rows: slice) -> Prediction:
-    return Prediction(prediction.labels[rows], None if prediction.scores is None else prediction.scores[rows])

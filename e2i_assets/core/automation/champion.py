@@ -91,6 +91,7 @@ def compared(
     champion: Contender,
     seed: int,
     ordered: bool = False,
+    weights: Array | None = None,
 ) -> Comparison | None:
     """Compare two models on the same rows.
 
@@ -105,13 +106,16 @@ def compared(
         champion: The current champion.
         seed: Seed of the resamples.
         ordered: Whether the classes have an order.
+        weights: Shape (n,): sample weights of the rows; None weights all rows equally.
 
     Returns:
         The comparison; None when the metric cannot be computed on these rows.
     """
     both = (challenger, champion)
     values = [
-        split_metrics(problem_type, truth, one.prediction, one.threshold, ordered=ordered).get(measure.name)
+        split_metrics(problem_type, truth, one.prediction, one.threshold, ordered=ordered, weights=weights).get(
+            measure.name
+        )
         for one in both
     ]
     if values[0] is None or values[1] is None:
@@ -122,8 +126,8 @@ def compared(
         for one in both
     ]
     gains: list[Array] = []
-    for weights in drawn_weights(len(truth), seed=seed):
-        new, old = (metrics(weights).get(measure.name) for metrics in weighted)
+    for drawn in drawn_weights(len(truth), seed=seed, weights=weights):
+        new, old = (metrics(drawn).get(measure.name) for metrics in weighted)
         if new is None or old is None:
             break
         gains.append(sign * (new - old))

@@ -10,7 +10,7 @@ N_BINS = 10
 _SURE = 1e-6
 
 
-def calibration_error(y_true: Array, scores: Array) -> float:
+def calibration_error(y_true: Array, scores: Array, weights: Array | None = None) -> float:
     """Return the expected calibration error (Naeini et al., 2015): 0 is perfect, 1 is the worst.
 
     With two classes, rows are binned into ten bins of equal width by the probability of class 1, and the mean
@@ -21,18 +21,20 @@ def calibration_error(y_true: Array, scores: Array) -> float:
     Args:
         y_true: Class codes, shape (n,).
         scores: Class probabilities, shape (n, k).
+        weights: Sample weights, shape (n,); None weights all rows equally.
     """
+    weights = np.ones(len(scores)) if weights is None else weights
     scores = np.asarray(scores, dtype=float)
     if scores.shape[1] == 2:
         confidence, hit = scores[:, 1], np.asarray(y_true) == 1
     else:
         confidence, hit = scores.max(axis=1), scores.argmax(axis=1) == y_true
     bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
-    gaps = np.bincount(bins, weights=confidence - hit, minlength=N_BINS)
-    return float(np.abs(gaps).sum() / len(confidence))
+    gaps = np.bincount(bins, weights=weights * (confidence - hit), minlength=N_BINS)
+    return float(np.abs(gaps).sum() / weights.sum())
 
 
-def calibration_slope(y_true: Array, scores: Array) -> float | None:
+def calibration_slope(y_true: Array, scores: Array, weights: Array | None = None) -> float | None:
     """Return the calibration slope (Cox, 1958): 1 is perfect.
 
     Below 1 the probabilities are too extreme, above 1 not extreme enough. The slope is the coefficient of an
@@ -42,6 +44,7 @@ def calibration_slope(y_true: Array, scores: Array) -> float | None:
     Args:
         y_true: Class codes 0 and 1, shape (n,).
         scores: Class probabilities, shape (n, 2).
+        weights: Sample weights above 0, shape (n,); None weights all rows equally.
     """
     from scipy.special import logit
     from sklearn.linear_model import LogisticRegression
@@ -52,7 +55,7 @@ def calibration_slope(y_true: Array, scores: Array) -> float | None:
     odds = logit(np.clip(positive, _SURE, 1 - _SURE)).reshape(-1, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a fit that did not converge returns None below
-        fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(odds, y_true)
+        fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(odds, y_true, sample_weight=weights)
     slope = float(fitted.coef_[0, 0])
     return slope if np.isfinite(slope) and fitted.n_iter_[0] < 1000 else None
 

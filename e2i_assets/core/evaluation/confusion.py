@@ -21,15 +21,15 @@ class Confusion:
     ratio of a class that does not occur in the rows is undefined.
 
     Attributes:
-        counts: Shape (k, k): true class by row, predicted class by column.
+        counts: Shape (k, k): true class by row, predicted class by column; numbers of rows, or sums of their weights.
     """
 
     counts: Array
 
     @classmethod
-    def of(cls, n_classes: int, y_true: Array, labels: Array) -> "Confusion":
-        """Count the pairs of codes 0..n_classes-1."""
-        cells = np.bincount(y_true * n_classes + labels, minlength=n_classes**2)
+    def of(cls, n_classes: int, y_true: Array, labels: Array, weights: Array | None = None) -> "Confusion":
+        """Count the pairs of codes 0..n_classes-1, or add up their weights."""
+        cells = np.bincount(y_true * n_classes + labels, weights, minlength=n_classes**2)
         return cls(cells.reshape(n_classes, n_classes))
 
     @property
@@ -63,8 +63,8 @@ class Confusion:
     def _by_class(self, ratio: Literal["precision", "recall", "f1"]) -> Array:
         hits, true, called = np.diag(self.counts), self.counts.sum(axis=1), self.counts.sum(axis=0)
         if ratio == "f1":
-            return np.asarray(2 * hits / np.maximum(true + called, 1))
-        return np.asarray(hits / np.maximum(called if ratio == "precision" else true, 1))
+            return ratio_or_zero(2 * hits, true + called)
+        return ratio_or_zero(hits, called if ratio == "precision" else true)
 
     def _of_class(self, ratio: Literal["precision", "recall", "f1"], code: int) -> float:
         if not self._is_true()[code]:
@@ -77,3 +77,8 @@ class Confusion:
     def _needs_two_classes(self) -> None:
         if self._is_true().sum() < 2:
             raise NotComputable("all rows are of one class")
+
+
+def ratio_or_zero(top: Array, bottom: Array) -> Array:
+    """Return the ratios, 0 where the denominator is 0."""
+    return np.divide(top, bottom, out=np.zeros(np.shape(top)), where=bottom > 0)

@@ -11,7 +11,7 @@ from e2i_assets.core.evaluation.confusion import Confusion
 from e2i_assets.core.evaluation.intervals import Interval, bootstrap_intervals
 from e2i_assets.core.evaluation.split_metrics import binary, computed, multiclass, regression
 from e2i_assets.core.evaluation.thresholds import labels_at
-from e2i_assets.core.metrics import Array, Prediction, ProblemType
+from e2i_assets.core.metrics import Array, Prediction, ProblemType, counted
 
 
 class _Reported(BaseModel):
@@ -23,15 +23,19 @@ class SplitEvaluation(_Reported):
 
     Attributes:
         n_rows: Number of rows in the split.
+        effective_rows: With sample weights, the number of equally weighted rows that carry as much information (Kish,
+            1965): the squared sum of the weights over the sum of their squares. None without weights.
         metrics: Finite values by the names of `measures.names`.
         not_computable: Every other name, with the reason.
-        confusion: Rows by true class, columns by predicted class; None for a regression.
+        confusion: Numbers of rows, whatever their weights: rows by true class, columns by predicted class; None for a
+            regression.
     """
 
     n_rows: int
     metrics: dict[str, float]
     not_computable: dict[str, str]
     confusion: list[list[int]] | None = None
+    effective_rows: float | None = None
 
     @property
     def confusion_matrix(self) -> ConfusionMatrix | None:
@@ -72,6 +76,7 @@ def evaluation(
     threshold: float | None = None,
     minority_class: int | None = None,
     ordered: bool = False,
+    weights: Mapping[str, Array | None] | None = None,
     interval_role: str = "test",
     seed: int = 42,
     n_resamples: int = 1000,
@@ -84,6 +89,7 @@ def evaluation(
         threshold: Binary only: a threshold that was chosen on validation (`thresholds.youden_threshold`).
         minority_class: The rarer class of the train rows.
         ordered: Whether the classes have an order.
+        weights: Sample weights by split; None weights all rows equally.
         interval_role: The split in `rows` that gets intervals.
         seed: Seed of the bootstrap.
         n_resamples: Number of resamples of the bootstrap.
@@ -92,9 +98,13 @@ def evaluation(
         E2iError: A prediction does not fit its rows or is not finite, or a threshold does not apply.
     """
 
+    of_split = weights or {}
+
     def at(cut_off: float | None) -> dict[str, SplitEvaluation]:
         return {
-            split: split_evaluation(problem_type, *of, cut_off, minority_class, ordered=ordered)
+            split: split_evaluation(
+                problem_type, *of, cut_off, minority_class, ordered=ordered, weights=of_split.get(split)
+            )
             for split, of in rows.items()
         }
 
@@ -106,7 +116,14 @@ def evaluation(
         splits=splits,
         at_predicted_labels={} if threshold is None else at(None),
         intervals=bootstrap_intervals(
-            problem_type, y_true, prediction, threshold, ordered=ordered, seed=seed, n_resamples=n_resamples
+            problem_type,
+            y_true,
+            prediction,
+            threshold,
+            ordered=ordered,
+            weights=of_split.get(interval_role),
+            seed=seed,
+            n_resamples=n_resamples,
         ),
         interval_role=interval_role,
         seed=seed,
@@ -121,6 +138,7 @@ def split_evaluation(
     minority_class: int | None = None,
     *,
     ordered: bool = False,
+    weights: Array | None = None,
 ) -> SplitEvaluation:
     """Evaluate a model on one split.
 
@@ -131,24 +149,33 @@ def split_evaluation(
         threshold: Binary only: the lowest probability of class 1 that predicts 1; None uses the predicted labels.
         minority_class: Binary only: the rarer class of the train rows.
         ordered: Whether the classes have an order, which the codes follow.
+        weights: Shape (n,): sample weights, at least one above 0; None weights all rows equally.
 
     Raises:
         E2iError: The prediction does not fit the rows or is not finite, or the threshold does not apply.
     """
-    y_true = np.asarray(y_true)
-    labels, scores = _fitting(problem_type, y_true, prediction, threshold)
+    truth = np.asarray(y_true)
+    labels, scores = _fitting(problem_type, truth, prediction, threshold)
+    y_true, seen, weights = counted(truth, Prediction(labels, scores), weights)
+    if not len(y_true):
+        raise E2iError(f"cannot evaluate: all {len(truth)} rows have the weight 0")
+    table = None
     if problem_type == "regression":
-        metrics, missing = computed(regression(y_true.astype(float), labels))
-        return SplitEvaluation(n_rows=len(y_true), metrics=metrics, not_computable=missing)
-    n_classes = scores.shape[1] if scores is not None else max(2, int(max(y_true.max(), labels.max())) + 1)
-    confusion = Confusion.of(n_classes, y_true, labels)
-    seen = Prediction(labels, scores)
-    if problem_type == "binary_classification":
-        metrics, missing = computed(binary(y_true, seen, confusion, minority_class))
+        metrics, missing = computed(regression(y_true.astype(float), seen.labels, weights))
     else:
-        metrics, missing = computed(multiclass(y_true, seen, confusion, ordered))
+        n_classes = scores.shape[1] if scores is not None else max(2, int(max(truth.max(), labels.max())) + 1)
+        table = Confusion.of(n_classes, truth, labels).counts.tolist()
+        confusion = Confusion.of(n_classes, y_true, seen.labels, weights)
+        if problem_type == "binary_classification":
+            metrics, missing = computed(binary(y_true, seen, confusion, minority_class, weights))
+        else:
+            metrics, missing = computed(multiclass(y_true, seen, confusion, ordered, weights))
     return SplitEvaluation(
-        n_rows=len(y_true), metrics=metrics, not_computable=missing, confusion=confusion.counts.tolist()
+        n_rows=len(truth),
+        effective_rows=None if weights is None else float(weights.sum() ** 2 / (weights**2).sum()),
+        metrics=metrics,
+        not_computable=missing,
+        confusion=table,
     )
 
 
@@ -159,9 +186,10 @@ def split_metrics(
     threshold: float | None = None,
     *,
     ordered: bool = False,
+    weights: Array | None = None,
 ) -> dict[str, float]:
     """Return only the metrics of `split_evaluation`: finite, and without those that cannot be computed."""
-    return split_evaluation(problem_type, y_true, prediction, threshold, ordered=ordered).metrics
+    return split_evaluation(problem_type, y_true, prediction, threshold, ordered=ordered, weights=weights).metrics
 
 
 def contract_metrics(split: SplitEvaluation) -> ValidationMetrics:

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
-from e2i_assets.core.metrics import Array, Prediction, ProblemType
+from e2i_assets.core.metrics import Array, Prediction, ProblemType, counted
 
 _CELLS_AT_ONCE = 250_000
 
@@ -34,6 +34,7 @@ def bootstrap_intervals(
     threshold: float | None = None,
     *,
     ordered: bool = False,
+    weights: Array | None = None,
     seed: int,
     n_resamples: int = 1000,
 ) -> dict[str, Interval]:
@@ -51,14 +52,15 @@ def bootstrap_intervals(
         prediction: The predictions for the same rows.
         threshold: The binary threshold of the point estimate; None uses the predicted labels.
         ordered: Whether the classes have an order.
+        weights: Shape (n,): sample weights; None weights all rows equally. A row keeps its weight when it is drawn.
         seed: The same seed gives the same intervals.
         n_resamples: Number of resamples to draw.
     """
-    y_true = np.asarray(y_true)
+    y_true, prediction, weights = counted(np.asarray(y_true), prediction, weights)
     metrics = weighted_metrics(problem_type, y_true, prediction, threshold, ordered=ordered)
     found: dict[str, list[Array]] = {}
-    for weights in drawn_weights(len(y_true), seed=seed, n_resamples=n_resamples):
-        for name, values in metrics(weights).items():
+    for drawn in drawn_weights(len(y_true), seed=seed, n_resamples=n_resamples, weights=weights):
+        for name, values in metrics(drawn).items():
             found.setdefault(name, []).append(values)
     intervals = {}
     for name, parts in found.items():
@@ -70,12 +72,12 @@ def bootstrap_intervals(
     return intervals
 
 
-def drawn_weights(n_rows: int, *, seed: int, n_resamples: int = 1000) -> Iterator[Array]:
-    """Yield how often each row was drawn, shape (r, n), in batches of resamples that fit into a CPU cache."""
+def drawn_weights(n_rows: int, *, seed: int, n_resamples: int = 1000, weights: Array | None = None) -> Iterator[Array]:
+    """Yield how often each row was drawn, times its weight: shape (r, n), in batches that fit into a CPU cache."""
     random = np.random.default_rng(seed)
     at_once = max(1, _CELLS_AT_ONCE // n_rows)
     for start in range(0, n_resamples, at_once):
-        weights = np.empty((min(at_once, n_resamples - start), n_rows))
-        for one in weights:
+        drawn = np.empty((min(at_once, n_resamples - start), n_rows))
+        for one in drawn:
             one[:] = np.bincount(random.integers(0, n_rows, size=n_rows), minlength=n_rows)
-        yield weights
+        yield drawn if weights is None else drawn * weights

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.evaluation import split_evaluation
 from e2i_assets.core.evaluation.intervals import Interval, bootstrap_intervals
-from e2i_assets.core.metrics import Array, Prediction, ProblemType
+from e2i_assets.core.metrics import Array, Prediction, ProblemType, counted
 
 MINIMUM_ROWS = 50
 MINIMUM_ROWS_OF_A_CLASS = 5
@@ -61,6 +61,7 @@ def segment_evaluations(
     threshold: float | None = None,
     minority_class: int | None = None,
     ordered: bool = False,
+    weights: Array | None = None,
     seed: int = 42,
 ) -> list[SegmentEvaluation]:
     """Evaluate each segment of each column at the threshold of the whole, the largest segment of a column first.
@@ -73,15 +74,21 @@ def segment_evaluations(
         threshold: The threshold of the whole split, see `split_evaluation`.
         minority_class: The rarer class of the whole split.
         ordered: Whether the classes have an order.
+        weights: Shape (n,): sample weights; rows of weight 0 are left out. None weights all rows equally.
         seed: Seed of the intervals.
     """
+    if weights is not None and not weights.all():
+        columns = {column: values[weights > 0] for column, values in columns.items()}
+        y_true, prediction, weights = counted(y_true, prediction, weights)
     found = []
     for column, values in columns.items():
         names, counts = np.unique(values.astype(str), return_counts=True)
         for name in names[np.argsort(-counts, kind="stable")]:
             rows = np.flatnonzero(values.astype(str) == name)
-            own = Prediction(prediction.labels[rows], None if prediction.scores is None else prediction.scores[rows])
-            of = split_evaluation(problem_type, y_true[rows], own, threshold, minority_class, ordered=ordered)
+            own, weight = prediction.at(rows), None if weights is None else weights[rows]
+            of = split_evaluation(
+                problem_type, y_true[rows], own, threshold, minority_class, ordered=ordered, weights=weight
+            )
             small = _is_small(problem_type, y_true[rows], np.unique(y_true))
             found.append(
                 SegmentEvaluation(
@@ -93,7 +100,9 @@ def segment_evaluations(
                     not_computable=of.not_computable,
                     intervals={}
                     if small
-                    else bootstrap_intervals(problem_type, y_true[rows], own, threshold, ordered=ordered, seed=seed),
+                    else bootstrap_intervals(
+                        problem_type, y_true[rows], own, threshold, ordered=ordered, weights=weight, seed=seed
+                    ),
                 )
             )
     return found

@@ -26,7 +26,13 @@ def computed(formulas: Formulas) -> tuple[dict[str, float], dict[str, str]]:
     return values, missing
 
 
-def binary(y_true: Array, prediction: Prediction, confusion: Confusion, minority_class: int | None) -> Formulas:
+def binary(
+    y_true: Array,
+    prediction: Prediction,
+    confusion: Confusion,
+    minority_class: int | None,
+    weights: Array | None = None,
+) -> Formulas:
     """Return the formulas of `measures.names("binary_classification")`.
 
     Args:
@@ -34,6 +40,7 @@ def binary(y_true: Array, prediction: Prediction, confusion: Confusion, minority
         prediction: The predictions for the same rows, with the labels that the confusion matrix counts.
         confusion: The confusion matrix of those labels.
         minority_class: The rarer class of the train rows.
+        weights: Sample weights above 0, which the confusion matrix has as well; None weights all rows equally.
     """
 
     def of_minority(ratio: Callable[[int], float]) -> float:
@@ -44,7 +51,7 @@ def binary(y_true: Array, prediction: Prediction, confusion: Confusion, minority
     def top(k: int) -> float:
         if k > len(y_true):
             raise NotComputable(f"there are only {len(y_true)} rows")
-        return precision_at(k, y_true, _scores(prediction))
+        return precision_at(k, y_true, _scores(prediction), weights)
 
     return {
         "accuracy": lambda: confusion.accuracy,
@@ -58,16 +65,18 @@ def binary(y_true: Array, prediction: Prediction, confusion: Confusion, minority
         **{f"recall_class_{code}": partial(confusion.recall, code) for code in (0, 1)},
         "minority_precision": lambda: of_minority(confusion.precision),
         "minority_recall": lambda: of_minority(confusion.recall),
-        "minority_recall_at_05": lambda: of_minority(_at_half(y_true, prediction).recall),
+        "minority_recall_at_05": lambda: of_minority(_at_half(y_true, prediction, weights).recall),
         "false_positive_rate": lambda: 1 - confusion.recall(0),
-        "pr_auc": lambda: _ranked("pr_auc", "binary_classification", y_true, prediction),
-        "brier_score": lambda: float(np.mean((_scores(prediction)[:, 1] - y_true) ** 2)),
+        "pr_auc": lambda: _ranked("pr_auc", "binary_classification", y_true, prediction, weights),
+        "brier_score": lambda: float(np.average((_scores(prediction)[:, 1] - y_true) ** 2, weights=weights)),
         **{f"precision_at_{k}": partial(top, k) for k in PRECISION_AT},
-        **_of_probabilities("binary_classification", y_true, prediction),
+        **_of_probabilities("binary_classification", y_true, prediction, weights),
     }
 
 
-def multiclass(y_true: Array, prediction: Prediction, confusion: Confusion, ordered: bool) -> Formulas:
+def multiclass(
+    y_true: Array, prediction: Prediction, confusion: Confusion, ordered: bool, weights: Array | None = None
+) -> Formulas:
     """Return the formulas of `measures.names("multiclass_classification")`.
 
     Args:
@@ -75,6 +84,7 @@ def multiclass(y_true: Array, prediction: Prediction, confusion: Confusion, orde
         prediction: The predictions for the same rows.
         confusion: The confusion matrix of the predicted labels.
         ordered: Whether the codes are in the order of the classes, so that their differences are distances.
+        weights: See `binary`.
     """
 
     def of_order(name: str) -> float:
@@ -82,7 +92,7 @@ def multiclass(y_true: Array, prediction: Prediction, confusion: Confusion, orde
             raise NotComputable("the classes have no order: declare it with target.order")
         if name == "quadratic_weighted_kappa" and len(np.unique(y_true)) < 2:
             raise NotComputable("all rows are of one class")
-        return metric(name, "multiclass_classification").score(y_true, prediction)
+        return metric(name, "multiclass_classification").score(y_true, prediction, weights)
 
     return {
         "accuracy": lambda: confusion.accuracy,
@@ -94,55 +104,59 @@ def multiclass(y_true: Array, prediction: Prediction, confusion: Confusion, orde
         "precision_weighted": lambda: confusion.weighted("precision"),
         "recall_weighted": lambda: confusion.weighted("recall"),
         **{name: partial(of_order, name) for name in sorted(OF_ORDER)},
-        **_of_probabilities("multiclass_classification", y_true, prediction),
+        **_of_probabilities("multiclass_classification", y_true, prediction, weights),
     }
 
 
-def regression(y_true: Array, predicted: Array) -> Formulas:
-    """Return the formulas of `measures.names("regression")`."""
+def regression(y_true: Array, predicted: Array, weights: Array | None = None) -> Formulas:
+    """Return the formulas of `measures.names("regression")`, with sample weights above 0."""
     error = y_true - predicted
-    mse = float(np.mean(error**2))
+    mse = float(np.average(error**2, weights=weights))
 
     def mape() -> float:
         if not np.all(y_true):
             raise NotComputable("a true value is 0, so its relative error is undefined")
-        return float(np.mean(np.abs(error / y_true)))
+        return float(np.average(np.abs(error / y_true), weights=weights))
 
     def r2() -> float:
         if np.ptp(y_true) == 0:
             raise NotComputable("all rows have the same value")
-        return float(1 - np.sum(error**2) / np.sum((y_true - y_true.mean()) ** 2))
+        return float(1 - mse / np.average((y_true - np.average(y_true, weights=weights)) ** 2, weights=weights))
 
     return {
         "mse": lambda: mse,
         "rmse": lambda: mse**0.5,
-        "mae": lambda: float(np.mean(np.abs(error))),
+        "mae": lambda: float(np.average(np.abs(error), weights=weights)),
         "mape": mape,
         "r2": r2,
     }
 
 
-def _of_probabilities(problem_type: ProblemType, y_true: Array, prediction: Prediction) -> Formulas:
+def _of_probabilities(
+    problem_type: ProblemType, y_true: Array, prediction: Prediction, weights: Array | None
+) -> Formulas:
     def log_loss() -> float:
         _scores(prediction)
-        return metric("log_loss", problem_type).score(y_true, prediction)
+        return metric("log_loss", problem_type).score(y_true, prediction, weights)
 
     return {
-        "roc_auc": lambda: _ranked("roc_auc", problem_type, y_true, prediction),
+        "roc_auc": lambda: _ranked("roc_auc", problem_type, y_true, prediction, weights),
         "log_loss": log_loss,
-        "calibration_error": lambda: calibration_error(y_true, _scores(prediction)),
+        "calibration_error": lambda: calibration_error(y_true, _scores(prediction), weights),
     }
 
 
-def _ranked(name: str, problem_type: ProblemType, y_true: Array, prediction: Prediction) -> float:
+def _ranked(
+    name: str, problem_type: ProblemType, y_true: Array, prediction: Prediction, weights: Array | None
+) -> float:
     absent = sorted(set(range(_scores(prediction).shape[1])) - set(np.unique(y_true).tolist()))
     if absent:
         raise NotComputable(f"no row is of class {', '.join(map(str, absent))}")
-    return metric(name, problem_type).score(y_true, prediction)
+    return metric(name, problem_type).score(y_true, prediction, weights)
 
 
-def _at_half(y_true: Array, prediction: Prediction) -> Confusion:
-    return Confusion.of(2, y_true, labels_at(_scores(prediction), DEFAULT_THRESHOLD))
+def _at_half(y_true: Array, prediction: Prediction, weights: Array | None) -> Confusion:
+    return Confusion.of(2, y_true, labels_at(_scores(prediction), DEFAULT_THRESHOLD), weights)
 
 
 def _scores(prediction: Prediction) -> Array:

@@ -1,12 +1,14 @@
 """Metrics as functions of row weights, for the thousands of resamples of a bootstrap.
 
-A resample is a vector of weights: how often each row was drawn. Many resamples are a matrix and need one product.
+A resample is a vector of weights: how often each row was drawn, times its sample weight. Many resamples are a matrix
+and need one product.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+from e2i_assets.core.evaluation.confusion import ratio_or_zero
 from e2i_assets.core.evaluation.thresholds import labels_at
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 
@@ -51,9 +53,9 @@ def _binary(positive: Array, called: Array, score: Array | None) -> Weighted:
         values = {
             "accuracy": (tp + tn) / weights.sum(axis=1),
             "balanced_accuracy": (recall + specificity) / 2,
-            "precision": has_positive * tp / np.maximum(tp + fp, 1),
+            "precision": has_positive * ratio_or_zero(tp, tp + fp),
             "recall": recall,
-            "f1_score": has_positive * 2 * tp / np.maximum(2 * tp + fp + fn, 1),
+            "f1_score": has_positive * ratio_or_zero(2 * tp, 2 * tp + fp + fn),
         }
         if ranked is not None and score is not None:
             values["roc_auc"], values["pr_auc"] = ranked(weights)
@@ -71,12 +73,12 @@ def _multiclass(y_true: Array, labels: Array, scores: Array | None, ordered: boo
 
     def metrics(weights: Array) -> dict[str, Array]:
         hits, true, called = weights @ (is_true * is_called), weights @ is_true, weights @ is_called
-        f1 = 2 * hits / np.maximum(true + called, 1)
+        f1 = ratio_or_zero(2 * hits, true + called)
         n_present = np.maximum(((true + called) > 0).sum(axis=1), 1)
         n_true = np.maximum((true > 0).sum(axis=1), 1)
         values = {
             "accuracy": hits.sum(axis=1) / weights.sum(axis=1),
-            "balanced_accuracy": (hits / np.maximum(true, 1)).sum(axis=1) / n_true,
+            "balanced_accuracy": ratio_or_zero(hits, true).sum(axis=1) / n_true,
             "f1_macro": f1.sum(axis=1) / n_present,
             "f1_weighted": (f1 * true).sum(axis=1) / weights.sum(axis=1),
         }
@@ -149,7 +151,7 @@ def _ranking(positive: Array, score: Array) -> Callable[[Array], tuple[Array, Ar
         n_positive, n_others = found_so_far[:, -1], passed[:, -1]
         misplaced = (found * (passed.take(above, axis=1) + passed_with_ties)).sum(axis=1) / 2
         auc = 1 - _ratio(misplaced, n_positive * n_others)
-        precision = found_so_far / np.maximum(found_so_far + passed_with_ties, 1)
+        precision = ratio_or_zero(found_so_far, found_so_far + passed_with_ties)
         return auc, _ratio((found * precision).sum(axis=1), n_positive)
 
     return measured

@@ -7,7 +7,7 @@ import numpy as np
 
 from e2i_assets.core.evaluation.calibration import N_BINS
 from e2i_assets.core.evaluation.confusion import Confusion
-from e2i_assets.core.metrics import Array, Prediction
+from e2i_assets.core.metrics import Array, Prediction, counted
 from e2i_assets.core.plots.figures import new_figure, png
 
 MOST_POINTS = 1000
@@ -21,7 +21,11 @@ _CURVES = {
 
 
 def pictures(
-    y_true: Array, prediction: Prediction, classes: Sequence[object], confusion: Sequence[Sequence[int]] | None
+    y_true: Array,
+    prediction: Prediction,
+    classes: Sequence[object],
+    confusion: Sequence[Sequence[int]] | None,
+    weights: Array | None = None,
 ) -> dict[str, bytes]:
     """Return PNGs by file name: curves and confusion matrix of a classifier, residuals of a regression.
 
@@ -32,7 +36,9 @@ def pictures(
         prediction: The predictions for the same rows.
         classes: Labels in the order of their codes, empty for a regression.
         confusion: Counts at the threshold in use, one row per true class.
+        weights: Shape (n,): sample weights of the rows in the curves; None weights all rows equally.
     """
+    y_true, prediction, weights = counted(y_true, prediction, weights)
     if not classes:
         return {"residuals.png": _residuals(y_true, prediction.labels)}
     labels = [str(label) for label in classes]
@@ -43,8 +49,8 @@ def pictures(
         return drawn
     if present := _with_and_without(y_true, len(labels)):
         for file, curve in _CURVES.items():
-            drawn[file] = _curves(curve, y_true, prediction.scores, present, labels)
-    if (calibration := _calibration(y_true, prediction.scores, labels)) is not None:
+            drawn[file] = _curves(curve, y_true, prediction.scores, present, labels, weights)
+    if (calibration := _calibration(y_true, prediction.scores, labels, weights)) is not None:
         drawn["calibration_curve.png"] = calibration
     return drawn
 
@@ -56,7 +62,12 @@ def _with_and_without(y_true: Array, n_classes: int) -> list[int]:
 
 
 def _curves(
-    curve: tuple[str, str, str], y_true: Array, scores: Array, codes: Sequence[int], labels: Sequence[str]
+    curve: tuple[str, str, str],
+    y_true: Array,
+    scores: Array,
+    codes: Sequence[int],
+    labels: Sequence[str],
+    weights: Array | None,
 ) -> bytes:
     from sklearn import metrics
 
@@ -64,17 +75,23 @@ def _curves(
     axes = figure.subplots()
     display, x_label, y_label = curve
     kind: Any = getattr(metrics, display)
-    for position, code in enumerate(codes):
-        last = position == len(codes) - 1
+    # scikit-learn draws the prevalence of a precision-recall curve without the weights.
+    has_chance_level = len(codes) == 1 and (weights is None or display == "RocCurveDisplay")
+    for code in codes:
         kind.from_predictions(
-            y_true == code, scores[:, code], ax=axes, name=labels[code], plot_chance_level=last and len(codes) == 1
+            y_true == code,
+            scores[:, code],
+            sample_weight=weights,
+            ax=axes,
+            name=labels[code],
+            plot_chance_level=has_chance_level,
         )
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
     return png(figure)
 
 
-def _calibration(y_true: Array, scores: Array, labels: Sequence[str]) -> bytes | None:
+def _calibration(y_true: Array, scores: Array, labels: Sequence[str], weights: Array | None) -> bytes | None:
     """Draw what `calibration_error` measures: with two classes class 1, with more the most probable class."""
     from sklearn.calibration import CalibrationDisplay
 
@@ -86,7 +103,12 @@ def _calibration(y_true: Array, scores: Array, labels: Sequence[str]) -> bytes |
         return None
     figure = new_figure()
     axes = figure.subplots()
-    CalibrationDisplay.from_predictions(hit.astype(int), np.clip(predicted, 0, 1), n_bins=N_BINS, ax=axes, name=name)
+    bins = np.minimum((predicted * N_BINS).astype(int), N_BINS - 1)
+    rows = np.bincount(bins, weights, N_BINS)
+    sums = [np.bincount(bins, values if weights is None else weights * values, N_BINS) for values in (hit, predicted)]
+    share, mean = (each[rows > 0] / rows[rows > 0] for each in sums)
+    display = CalibrationDisplay(share, mean, predicted, estimator_name=name)
+    display.plot(ax=axes)
     axes.set(xlabel=f"predicted probability of {name}", ylabel=f"share of rows that are {name}")
     axes.legend(fontsize=8, frameon=False)
     return png(figure)
