@@ -20,7 +20,7 @@ export GIT_PYTHON_REFRESH := quiet
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz tutorial run dev test processes browser drill test-daemon test-ui screenshots docs lint licences audit format lock schema clean install
+.PHONY: help fuzz tutorial run dev test processes browser drill test-daemon test-ui screenshots docs lint wheel licences audit format lock schema clean install
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -69,6 +69,9 @@ lint: install ## Check style, layers, types, licences, and text that no file may
 	@.venv/bin/python scripts/check_tree.py
 	@.venv/bin/python scripts/lock.py --check
 	@.venv/bin/python scripts/licences.py
+
+wheel: install ## Build the wheel into dist/
+	@.venv/bin/uv build --quiet --wheel --no-build-isolation --out-dir dist .
 
 licences: install ## List the licence of every locked package; fail on a licence that is not allowed
 	@.venv/bin/python scripts/licences.py --list

@@ -204,8 +204,6 @@ def project(experiments: int) -> Iterator[Project]:
     with tempfile.TemporaryDirectory(prefix="e2i-automation-") as scratch:
         root = Path(scratch)
         root.chmod(0o755)
-        for name in ("sql", "dagster.yaml", "workspace.yaml"):
-            (root / name).symlink_to(ROOT / name)
         for name in ("experiments", "rows"):
             (root / name).mkdir()
         cells = load_breast_cancer(as_frame=True).frame.iloc[:, [0, 1, 2, 3, 4, 5, -1]]

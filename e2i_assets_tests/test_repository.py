@@ -121,15 +121,14 @@ def test_the_check_of_the_tree_finds_a_planted_line(tmp_path: Path, line: str) -
     assert checked.stdout.startswith("notes.md:2: ")
 
 
-def test_the_wheel_carries_the_schema_and_the_experiments_and_no_tests(tmp_path: Path) -> None:
+def test_the_wheel_has_the_files_that_the_program_needs_and_no_tests(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         inside = set(wheel.namelist())
-    for folder in ("sql", "experiments"):
-        ours = {f"e2i_assets/_project/{p.relative_to(ROOT)}" for p in (ROOT / folder).rglob("*") if p.is_file()}
-        assert ours
-        assert ours <= inside
+    files = [ROOT / name for name in ("dagster.yaml", "workspace.yaml", ".env.example")]
+    files += [path for folder in ("sql", "experiments") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    assert {f"e2i_assets/_project/{path.relative_to(ROOT)}" for path in files} <= inside
     assert "e2i_assets/core/errors.py" in inside
     assert not [name for name in inside if "tests" in name or name.endswith("ruff.toml")]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from e2i_assets.adapters.addresses import shown_address
+from e2i_assets.adapters.package_data import package_data
 from e2i_assets.adapters.postgres.shell_variables import remove_shell_variables
 from e2i_assets.core.errors import E2iError
 
@@ -23,6 +24,7 @@ AUTOMATION = "E2I_AUTOMATION"
 SCAN_SECONDS = "E2I_SCAN_SECONDS"
 TIME_ZONE = "E2I_TIME_ZONE"
 PICTURES = "E2I_PICTURES"
+EXPERIMENTS_FOLDER = "experiments"
 _SCAN_SECONDS = 30
 _DIGITS = 9
 _LEASE_SECONDS = 60
@@ -35,7 +37,7 @@ class Settings:
     """The folders and addresses of a project.
 
     Attributes:
-        root: Folder with ``experiments/`` and ``sql/``.
+        root: The project folder, which has ``experiments/``.
         state: Folder for everything that can be recreated: embedded database, tables, models, logs.
         database_url: Your own PostgreSQL server; None for the embedded one. Secret.
         mlflow_tracking_uri: Your own MLflow server; None for MLflow's tables in the project's PostgreSQL. Secret.
@@ -81,12 +83,12 @@ class Settings:
     @property
     def experiments(self) -> Path:
         """The folder of the experiment files."""
-        return self.root / "experiments"
+        return self.root / EXPERIMENTS_FOLDER
 
     @property
     def sql(self) -> Path:
-        """The folder of the database migrations."""
-        return self.root / "sql"
+        """The folder of the database migrations, which belong to the program."""
+        return package_data("sql")
 
     @property
     def assets(self) -> Path:
@@ -113,11 +115,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the settings from environment variables.
 
     Raises:
-        E2iError: The project folder has no ``sql/``, or a number or an address is invalid.
+        E2iError: There is no project folder, or a number or an address is invalid.
     """
-    root = Path(environment.get(HOME) or Path(__file__).parents[2]).resolve()
-    if not (root / "sql").is_dir():
-        raise E2iError(f"{root} is not a project folder, it has no sql/: set {HOME} to the folder of the checkout")
+    root = project_folder(environment)
     state = Path(environment.get(STATE) or root / ".e2i")
     mlflow = environment.get(MLFLOW_TRACKING_URI) or None
     # Your own MLflow server has the same address in a browser, unless another one is configured.
@@ -138,6 +138,30 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         scan_seconds=scan_seconds(environment),
         time_zone=time_zone(environment),
         environment=dict(environment),
+    )
+
+
+def project_folder(environment: Mapping[str, str]) -> Path:
+    """Return the configured project folder, otherwise the nearest one at or above the working folder.
+
+    Raises:
+        E2iError: The configured folder has no ``experiments/``, or no folder has.
+    """
+    if given := environment.get(HOME):
+        root = Path(given).resolve()
+        if not (root / EXPERIMENTS_FOLDER).is_dir():
+            raise E2iError(
+                f"{root} is not a project folder, it has no {EXPERIMENTS_FOLDER}/: set {HOME} to a folder that has "
+                f"one, or make one there with `e2i init {root}`"
+            )
+        return root
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / EXPERIMENTS_FOLDER).is_dir():
+            return folder
+    raise E2iError(
+        f"there is no project folder: {HOME} is not set, and neither {here} nor a folder above it has "
+        f"{EXPERIMENTS_FOLDER}/. `e2i init DIR` makes one"
     )
 
 

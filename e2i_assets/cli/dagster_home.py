@@ -1,4 +1,4 @@
-"""Dagster's home in the state folder, with the project's `dagster.yaml`, and the Dagster instance in it."""
+"""Dagster's home in the state folder, with its `dagster.yaml`, and the Dagster instance in it."""
 
 import tempfile
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from e2i_assets.adapters.package_data import package_data
 from e2i_assets.adapters.postgres.server import database
-from e2i_assets.adapters.settings import HOME, Settings
-from e2i_assets.core.errors import E2iError
+from e2i_assets.adapters.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -16,34 +16,24 @@ if TYPE_CHECKING:
 _FILE = "dagster.yaml"
 
 
-def require_dagster_files(settings: Settings, *names: str) -> None:
-    """Check that the project folder has Dagster's configuration files, before a command starts its work.
-
-    Raises:
-        E2iError: A file is missing.
-    """
-    for name in names or (_FILE,):
-        if not (settings.root / name).is_file():
-            raise E2iError(
-                f"{settings.root} has no {name}, which configures Dagster: copy the file from the checkout of "
-                f"e2i_assets into that folder, or set {HOME} to a folder that has it"
-            )
+def configuration_file(settings: Settings, name: str) -> Path:
+    """Return the path of a configuration file of Dagster: that of the project folder, otherwise the shipped one."""
+    own = settings.root / name
+    return own if own.is_file() else package_data(name)
 
 
 def dagster_home(settings: Settings) -> Path:
-    """Create Dagster's home or bring it up to date with the project's ``dagster.yaml``, and return its path.
+    """Create Dagster's home or bring it up to date with ``dagster.yaml``, and return its path.
 
     Only the folders in the file change: they become folders of the state folder.
-
-    Raises:
-        E2iError: The project folder has no ``dagster.yaml``.
     """
-    require_dagster_files(settings)
     home = settings.state / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    configuration = yaml.safe_load((settings.root / _FILE).read_text(encoding="utf-8"))
-    configuration["local_artifact_storage"]["config"]["base_dir"] = str(home)
-    configuration["compute_logs"]["config"]["base_dir"] = str(home / "logs")
+    configuration = yaml.safe_load(configuration_file(settings, _FILE).read_text(encoding="utf-8")) or {}
+    for part, folder in (("local_artifact_storage", home), ("compute_logs", home / "logs")):
+        options = configuration.get(part, {}).get("config", {})
+        if "base_dir" in options:
+            options["base_dir"] = str(folder)
     # Concurrent runs write this file. Each writes a temporary file and renames it, so no run reads a partial file.
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=home, prefix=f".{_FILE}.", delete=False) as partial:
         yaml.safe_dump(configuration, partial)

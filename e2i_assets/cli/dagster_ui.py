@@ -59,16 +59,14 @@ def add_partitions(instance: "dg.DagsterInstance", database: Database) -> None:
 
 def main() -> None:
     """Run `dagster-webserver` with its usual arguments, on an instance that has all experiments as partitions."""
-    import dagster as dg
     from dagster_webserver import app, cli
     from dagster_webserver.webserver import DagsterWebserver
 
     class Guarded(DagsterWebserver[Any, Any]):
         def create_asgi_app(self, **kwargs: Any) -> Any:
+            add_partitions(self._process_context.instance, database(current_settings()))
             return OriginGuard(super().create_asgi_app(**kwargs))
 
-    with dg.DagsterInstance.get() as instance:
-        add_partitions(instance, database(current_settings()))
     # The command line has no option for another server class; it looks the class up under this name.
     app.DagsterWebserver = Guarded  # type: ignore[attr-defined]
     cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")

@@ -1,6 +1,7 @@
 """The commands of `e2i`. Each imports its implementation when it is called, so that the help appears instantly."""
 
 import gc
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ app = typer.Typer(
 
     [bold]First steps[/]
 
+      e2i init my_project         make a project folder with a sample experiment
       e2i experiment list         list the experiments
       e2i run                     run all experiments, then print a table
       e2i up                      show the results in a browser, until Ctrl-C
@@ -30,6 +32,39 @@ app = typer.Typer(
 app.add_typer(experiments.app, name="experiment")
 app.add_typer(memory.app, name="memory")
 app.add_typer(db.app, name="db")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"e2i_assets {version('e2i_assets')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@with_error_messages
+def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder to make.")] = Path()) -> None:
+    """Make a project folder: a sample experiment, and the settings as comments.
+
+    A project is any folder with experiments/. The commands work in it and in
+    its subfolders; E2I_HOME names another one. No file is overwritten.
+
+    [bold]Examples[/]
+
+      e2i init                        in this folder
+      e2i init churn_models
+    """
+    from e2i_assets.cli import init as making
+
+    making.init(folder)
 
 
 @app.command()

@@ -18,8 +18,7 @@ from rich.markup import escape
 from e2i_assets.adapters.processes.parent import DIE_WITH_PARENT, end_with_parent
 from e2i_assets.adapters.settings import CORES
 from e2i_assets.cli.console import FAILED, document, err, json_output, out, with_error_messages
-from e2i_assets.cli.dagster_home import require_dagster_files
-from e2i_assets.cli.open_project import opened_project, settings, shown
+from e2i_assets.cli.open_project import opened_project, shown
 from e2i_assets.cli.progress_display import ProgressDisplay
 from e2i_assets.cli.results import next_commands, results, results_table
 from e2i_assets.services.project import Project
@@ -63,7 +62,6 @@ def run(names: Sequence[str], parallel: int, json: bool = False) -> None:
         end_with_parent()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with json_output(json):
-        require_dagster_files(settings())
         project = opened_project(verbose=True)
         chosen = registered(project, names)
         outcomes = run_all(project, chosen, min(parallel or project.settings.cores, len(chosen)))

@@ -15,7 +15,7 @@ from e2i_assets.adapters.mlflow.client import is_server
 from e2i_assets.adapters.processes.services import Service
 from e2i_assets.adapters.settings import DAGSTER_URL, DATABASE_URL, HOME, MLFLOW_TRACKING_URI, MLFLOW_URL, STATE
 from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
-from e2i_assets.cli.dagster_home import dagster_home
+from e2i_assets.cli.dagster_home import configuration_file, dagster_home
 from e2i_assets.cli.optuna_dashboard import STORAGE_URL
 from e2i_assets.cli.origin_guard import reached_as
 from e2i_assets.services.project import Project
@@ -76,7 +76,7 @@ def _dagster(project: Project, host: str, ports: Ports) -> list[Service]:
         **traced_to(project, host, ports, given),
         **MLFLOW_ENVIRONMENT,
     }
-    graph = ("-w", str(settings.root / "workspace.yaml"))
+    graph = ("-w", str(configuration_file(settings, "workspace.yaml")))
     beats = partial(daemon_beats, _address(host, port), time.time())
 
     ui = (sys.executable, "-m", "e2i_assets.cli.dagster_ui", *graph, "-h", host, "-p", str(port))

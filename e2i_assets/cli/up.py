@@ -12,8 +12,7 @@ from e2i_assets.adapters.processes.parent import DIE_WITH_PARENT, end_with_paren
 from e2i_assets.adapters.processes.services import run_services
 from e2i_assets.adapters.settings import AUTOMATION
 from e2i_assets.cli.console import err, out
-from e2i_assets.cli.dagster_home import require_dagster_files
-from e2i_assets.cli.open_project import opened_project, settings
+from e2i_assets.cli.open_project import opened_project
 from e2i_assets.cli.service_list import Ports, own_mlflow, service_list
 from e2i_assets.cli.startup import Startup
 from e2i_assets.core.errors import E2iError
@@ -33,7 +32,6 @@ def serve(host: str, dagster_port: int, mlflow_port: int, optuna_port: int) -> i
     if os.environ.get(DIE_WITH_PARENT):
         end_with_parent()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    require_dagster_files(settings(), "dagster.yaml", "workspace.yaml")
     project = opened_project(verbose=True)
     # Relative paths in experiments and in Dagster's files are relative to the project folder.
     os.chdir(project.settings.root)

@@ -1,7 +1,6 @@
 """A real MLflow server: trainings and traces that it received, read back from it."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -34,7 +33,6 @@ from e2i_assets.services import track_runs
 from e2i_assets.services.project import Project
 
 pytestmark = pytest.mark.processes
-REPOSITORY = Path(__file__).parents[2]
 SEARCHED = PLAIN.replace("hpo: {enabled: false}", "hpo: {trials: 3, workers: 1}")
 
 
@@ -186,8 +184,7 @@ def test_a_run_of_the_graph_has_its_trace_beside_its_mlflow_run(
     address: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As for a run from the UI of `e2i up`: no experiment of the receiver is configured."""
-    (tmp_path / "sql").symlink_to(REPOSITORY / "sql")
-    shutil.copy(REPOSITORY / "dagster.yaml", tmp_path)
+    (tmp_path / "experiments").mkdir()
     load_breast_cancer(as_frame=True).frame.to_csv(tmp_path / "cells.csv", index=False)
     for name in [name for name in os.environ if name.startswith("E2I_")]:
         monkeypatch.delenv(name)

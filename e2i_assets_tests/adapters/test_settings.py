@@ -121,3 +121,26 @@ def test_a_child_process_gets_the_project_the_database_and_what_its_parent_has()
     assert "hunter2" not in repr(found)
     of_a_person = from_environment({**shell, "E2I_DATABASE_URL": "postgresql://u@h/d", "PGSERVICE": "theirs"})
     assert of_a_person.child_environment("postgresql://worker@h/d")["PGSERVICE"] == "theirs"
+
+
+def test_the_project_folder_is_the_nearest_one_with_experiments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer, inner = tmp_path / "outer", tmp_path / "outer" / "team" / "inner"
+    for root in (outer, inner):
+        (root / "experiments" / "schemas").mkdir(parents=True)
+    for place, root in [(inner / "experiments" / "schemas", inner), (inner, inner), (outer / "team", outer)]:
+        monkeypatch.chdir(place)
+        assert from_environment({}).root == root
+    assert from_environment({"E2I_HOME": str(inner)}).root == inner
+    assert from_environment({"E2I_HOME": str(inner)}).sql == ROOT / "sql"
+
+
+def test_without_a_project_folder_the_error_names_the_variable_and_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(E2iError, match=f"E2I_HOME is not set, and neither {tmp_path} nor a folder above it has exp"):
+        from_environment({})
+    with pytest.raises(E2iError, match=f"{tmp_path} is not a project folder, it has no experiments/: set E2I_HOME to"):
+        from_environment({"E2I_HOME": str(tmp_path)})

@@ -1,6 +1,5 @@
 """Fixtures of a project folder for each test, and of the command line in it."""
 
-import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,6 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "'click.utils", DeprecationWarning)
     from typer.testing import CliRunner
 
-REPOSITORY = Path(__file__).parents[2]
 
 EXPERIMENT = """\
 name: {name}
@@ -35,12 +33,9 @@ RunCli = Callable[..., Result]
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder with a schema, Dagster's files and no experiment, and no server configured."""
+    """A project folder without an experiment, and no server configured."""
     folder = tmp_path / "project"
-    shutil.copytree(REPOSITORY / "sql", folder / "sql")
-    for name in ("dagster.yaml", "workspace.yaml"):
-        shutil.copy(REPOSITORY / name, folder)
-    (folder / "experiments").mkdir()
+    (folder / "experiments").mkdir(parents=True)
     monkeypatch.setenv("E2I_HOME", str(folder))
     for name in ("E2I_STATE", "E2I_DATABASE_URL", "E2I_MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)

@@ -1,8 +1,6 @@
 """Pool slots of dead runs are freed before the next run claims one, without a daemon."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
@@ -19,7 +17,6 @@ STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 @pytest.fixture
 def instance(project: Project) -> Iterator[dg.DagsterInstance]:
     """The Dagster instance of a project, with one slot in the pool of studies."""
-    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", project.settings.root)
     with dagster_instance(project.settings) as opened:
         yield opened
 

@@ -274,7 +274,6 @@ def test_a_run_after_a_restore_without_the_state_folder_repeats_no_trial(
     """docs/how-to/backup.md guarantees this for a backup without the state folder."""
     root, file = project.settings.root, tmp_path / "kept.dump"
     (root / "experiments" / "cells.yaml").write_text(SEARCHED.replace("plain", "cells"))
-    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", root)
     load_breast_cancer(as_frame=True).frame.to_csv(root / "cells.csv", index=False)
 
     def e2i(database: Database, *words: str) -> str:

@@ -16,13 +16,11 @@ from e2i_assets.cli.check import check
 from e2i_assets.services.checks.catalogue import CHECKS
 from e2i_assets.services.project import Project
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
 def project(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """An empty project folder, configured by the environment."""
-    (tmp_path / "sql").symlink_to(ROOT / "sql")
+    (tmp_path / "experiments").mkdir()
     monkeypatch.setenv("E2I_HOME", str(tmp_path))
     monkeypatch.setenv("E2I_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("E2I_DATABASE_URL", database.url)

@@ -1,6 +1,5 @@
 """Dagster's home: every program that starts writes it from the project."""
 
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,12 +8,9 @@ import yaml
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.cli.dagster_home import dagster_home
 
-ROOT = Path(__file__).parents[2]
-
 
 def test_programs_that_start_concurrently_all_get_a_home(tmp_path: Path) -> None:
     """Two runs of one `e2i run` deleted each other's incomplete file before."""
-    shutil.copy(ROOT / "dagster.yaml", tmp_path)
     settings = Settings(root=tmp_path, state=tmp_path / "state")
     with ThreadPoolExecutor(8) as pool:
         (home,) = set(pool.map(lambda _: dagster_home(settings), range(80)))

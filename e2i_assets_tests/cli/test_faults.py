@@ -5,7 +5,6 @@ The timeouts are tested without fits in `adapters/test_mlflow_tracker.py` and `a
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -36,7 +35,6 @@ hpo: {trials: 3}
 def cells(project: Project) -> Project:
     root = project.settings.root
     (root / "experiments" / "cells.yaml").write_text(CELLS)
-    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", root)
     load_breast_cancer(as_frame=True).frame.to_csv(root / "cells.csv", index=False)
     return project
 

@@ -1,7 +1,6 @@
 """`--json`: the standard output is one document."""
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +60,6 @@ def test_holdout_returns_its_metrics_and_its_record(run_cli: RunCli, finished: P
 def test_track_lists_synced_and_waiting_trainings(
     run_cli: RunCli, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", project.settings.root)
     monkeypatch.setenv("E2I_MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     made(Project(replace(project.settings, mlflow_tracking_uri="http://127.0.0.1:9"), project.database))
     before = run_cli("track", "--catch-up", "--json")

@@ -1,7 +1,6 @@
 """`e2i run` as a process: it can be stopped at any moment, and the next run continues."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -36,7 +35,6 @@ def started(project: Project) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     """Start `e2i run`; its remaining processes end with the test."""
     root = project.settings.root
     (root / "experiments" / "cells.yaml").write_text(CELLS)
-    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", root)
     load_breast_cancer(as_frame=True).frame.to_csv(root / "cells.csv", index=False)
     processes: list[subprocess.Popen[str]] = []
 

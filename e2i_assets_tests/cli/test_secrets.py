@@ -1,7 +1,6 @@
 """No secret leaks: real runs with recognisable passwords, and a search of all their outputs."""
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -133,7 +132,6 @@ def test_no_output_of_a_run_contains_a_secret(
     root = project.settings.root
     for name, text in (("visits", VISITS), ("broken", BROKEN)):
         (root / "experiments" / f"{name}.yaml").write_text(text)
-    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", root)
     environment = {
         **os.environ,
         **accounts,

@@ -1,7 +1,6 @@
 """The environment of the processes that `e2i up` starts: links between them, and the trace receiver."""
 
 import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +21,6 @@ def environment(project: Project) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def nothing_set(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", root)
     for name in ("ENDPOINT", "RECEIVER"):
         monkeypatch.delenv(f"E2I_TRACING_{name}", raising=False)
     for name in ("E2I_DAGSTER_URL", "E2I_MLFLOW_URL"):

@@ -6,13 +6,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
-ROOT = Path(__file__).parents[2]
 NOBODY_KNOWS = 54321
 # As root, an account with read access to the files of root; as an ordinary user, an account in a new namespace.
 _AS_ROOT = f"""
@@ -40,7 +38,6 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="e2i-shell-"))
     path.chmod(0o777)
     (path / "experiments").mkdir()
-    shutil.copytree(ROOT / "sql", path / "sql")
     yield path
     deadline = time.monotonic() + 20
     while list(path.glob(".e2i/postgres/data/postmaster.pid")) and time.monotonic() < deadline:
@@ -74,16 +71,3 @@ def test_commands_work_without_a_user_name_and_with_settings_of_another_server(f
 
 def test_help_is_printed_on_a_terminal_without_a_width(folder: Path) -> None:
     assert "e2i experiment list" in e2i(folder, {}, "--help")
-
-
-@pytest.mark.parametrize(
-    ("command", "file"), [("run", "dagster.yaml"), ("up", "dagster.yaml"), ("up", "workspace.yaml")]
-)
-def test_missing_files_of_dagster_are_an_error_before_anything_starts(
-    root: Path, run_cli: Callable[..., Result], command: str, file: str
-) -> None:
-    (root / file).unlink()
-    answer = run_cli(command)
-    assert answer.exit_code == 1
-    assert f"{root} has no {file}" in answer.output
-    assert not (root / ".e2i").exists()

@@ -73,7 +73,6 @@ def test_a_taken_port_is_replaced_by_the_next_free_one(capsys: pytest.CaptureFix
 
 
 def test_no_secret_is_in_the_arguments_and_telemetry_is_off(project: Project, root: Path) -> None:
-    (root / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
     services = {service.name: service for service in service_list(project, HOST, PORTS)}
     assert set(services) == {"mlflow", "dagster-webserver", "dagster-daemon", "optuna-dashboard"}
     for service in services.values():
@@ -84,7 +83,6 @@ def test_no_secret_is_in_the_arguments_and_telemetry_is_off(project: Project, ro
 
 
 def test_an_external_mlflow_is_used_and_shown_without_its_password(project: Project, root: Path) -> None:
-    (root / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
     own = replace(project.settings, mlflow_tracking_uri="https://me:secret@mlflow.example.org/team")
     theirs = replace(project, settings=own)
     assert own_mlflow(theirs) == "https://mlflow.example.org/team"
@@ -108,7 +106,6 @@ def test_dagsters_home_is_in_the_state_folder_and_follows_the_project(tmp_path: 
 def test_experiments_become_partitions_despite_an_invalid_file(
     project: Project, root: Path, written: Written, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (root / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
     written("churn")
     written("bad", "name: bad\n")
     register_experiments(project)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +42,6 @@ EXACTLY_ONE = (
 def test_two_concurrent_runs_make_one_study_one_model_and_one_pattern(project: Project) -> None:
     root = project.settings.root
     (root / "experiments" / "cells.yaml").write_text(CELLS)
-    shutil.copy(Path(__file__).parents[2] / "dagster.yaml", root)
     load_breast_cancer(as_frame=True).frame.to_csv(root / "cells.csv", index=False)
     both = [started("-m", "e2i_assets.cli.main", "run", "cells", "--json") for _ in range(2)]
     ended = [process.communicate(timeout=170) for process in both]

@@ -20,7 +20,6 @@ from e2i_assets.definitions import defs
 from e2i_assets.defs.partitions import EXPERIMENTS
 from e2i_assets.services.project import Project
 
-ROOT = Path(__file__).parents[2]
 EXPERIMENT = """
 name: cells
 owner: team:tests
@@ -101,7 +100,7 @@ def cells_original(server: Database, template: str, shared_folder: Path) -> Orig
             environment.setenv("E2I_STATE", str(project.settings.state))
             environment.setenv("E2I_CORES", "1")
             root = project.settings.root
-            (root / "sql").symlink_to(ROOT / "sql")
+            (root / "experiments").mkdir()
             with dg.DagsterInstance.ephemeral(str(root)) as instance:
                 first = DagsterProject(project, instance)
                 first.write_rows(cells())
@@ -139,7 +138,7 @@ def _clear(environment: pytest.MonkeyPatch) -> None:
 def _project(database: Database, root: Path, environment: pytest.MonkeyPatch) -> DagsterProject:
     _clear(environment)
     root.mkdir()
-    (root / "sql").symlink_to(ROOT / "sql")
+    (root / "experiments").mkdir()
     # Trials of two studies are comparable only if they are sampled one after the other.
     environment.setenv("E2I_CORES", "1")
     environment.setenv("E2I_HOME", str(root))

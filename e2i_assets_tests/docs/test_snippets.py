@@ -38,7 +38,7 @@ OTHERS = {
 }
 # Other programs: those of the installation, and those of the system.
 INSTALLED = {"dagster", "dask", "dg", "python", "pre-commit", "uv"}
-OF_THE_SYSTEM = {"sed", "tar"}
+OF_THE_SYSTEM = {"cd", "pip", "sed", "tar"}
 
 
 def test_every_block_is_in_a_language_with_tests() -> None:

@@ -13,13 +13,11 @@ from e2i_assets.core.errors import DataInvalid, ExperimentInvalid
 from e2i_assets.services.freshness import is_complete
 from e2i_assets.services.project import Project
 
-ROOT = Path(__file__).parents[2]
 BY_SIZE = f"{PLAIN}segments: [size]\n"
 
 
 @pytest.fixture
 def project(database: Database, tmp_path: Path) -> Project:
-    (tmp_path / "sql").symlink_to(ROOT / "sql")
     return Project(Settings(tmp_path, tmp_path / "state", database.url, pictures=False), database)
 
 

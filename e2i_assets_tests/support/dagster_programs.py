@@ -205,7 +205,6 @@ def write_experiment(root: Path, name: str, trials: int = 3, seed: int = 42, row
 def project_folder(root: Path) -> Path:
     """Make a project folder as a user has it, with short intervals in Dagster's settings."""
     (root / "experiments").mkdir(parents=True)
-    (root / "sql").symlink_to(ROOT / "sql")
     (root / "workspace.yaml").write_text((ROOT / "workspace.yaml").read_text())
     settled = yaml.safe_load((ROOT / "dagster.yaml").read_text())
     settled["run_monitoring"]["poll_interval_seconds"] = SCAN_SECONDS

@@ -69,7 +69,6 @@ def typed(case: tuple[list[str], dict[str, str]], folder: Path) -> int | None:
     words, settings = case
     if words and words[0] in _WITH_DATABASE:
         return None
-    (folder / "sql").mkdir()
     (folder / "experiments").mkdir()
     (folder / "experiments" / "e.yaml").write_text(EXPERIMENT)
     (folder / "rows.csv").write_text(ROWS)

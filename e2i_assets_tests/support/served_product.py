@@ -16,7 +16,6 @@ from pathlib import Path
 
 from quiet_port import quiet_port
 
-REPOSITORY = Path(__file__).parents[2]
 _READY_SECONDS = 240
 
 
@@ -35,9 +34,6 @@ def project_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="e2i-ui-"))
     folder.chmod(0o755)
     (folder / "experiments").mkdir()
-    (folder / "sql").symlink_to(REPOSITORY / "sql")
-    for name in ("workspace.yaml", "dagster.yaml"):
-        shutil.copy(REPOSITORY / name, folder / name)
     try:
         yield folder
     finally:

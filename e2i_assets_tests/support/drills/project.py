@@ -155,8 +155,6 @@ def drill_folder() -> Iterator[Path]:
     (folder / "experiments").mkdir()
     (folder / "experiments" / f"{NAME}.yaml").write_text(SUGAR)
     load_diabetes(as_frame=True).frame.to_csv(folder / f"{NAME}.csv", index=False)
-    (folder / "sql").symlink_to(REPOSITORY / "sql")
-    shutil.copy(REPOSITORY / "workspace.yaml", folder)
     settled = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
     settled["run_monitoring"]["poll_interval_seconds"] = SCAN_SECONDS
     (folder / "dagster.yaml").write_text(yaml.safe_dump(settled))
