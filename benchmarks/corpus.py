@@ -59,8 +59,7 @@ def problem_with_test(
         frame = frame.sample(most_rows, random_state=0)
     facts_of_set = index(corpus).loc[name]
     experiment = experiment_of(facts_of_set, name, algorithm, target=str(frame.columns[-1]), **sections)
-    facts, parts = _split(frame, experiment)
-    return experiment, SearchRows(facts, parts["train"], parts["validation"]), parts["test"]
+    return experiment, *searched_and_test(frame, experiment)
 
 
 def experiment_of(
@@ -81,10 +80,15 @@ def experiment_of(
     )
 
 
+def searched_and_test(frame: pd.DataFrame, experiment: Experiment) -> tuple[SearchRows, Rows]:
+    """Split a table in the same way, and return the test rows as well."""
+    facts, parts = _split(frame, experiment)
+    return SearchRows(facts, parts["train"], parts["validation"]), parts["test"]
+
+
 def search_rows(frame: pd.DataFrame, experiment: Experiment) -> SearchRows:
     """Split a table as in the product, without a database for stored splits, and return train and validation."""
-    facts, parts = _split(frame, experiment)
-    return SearchRows(facts, parts["train"], parts["validation"])
+    return searched_and_test(frame, experiment)[0]
 
 
 def _split(frame: pd.DataFrame, experiment: Experiment) -> tuple[SplitFacts, dict[str, Rows]]:

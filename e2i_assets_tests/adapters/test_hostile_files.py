@@ -209,6 +209,18 @@ def test_an_inferred_schema_takes_the_rows_that_it_was_inferred_from() -> None:
     assert "less_than_or_equal_to: 2025.0" in text
 
 
+def test_an_inferred_schema_takes_new_values_of_a_column_that_has_many() -> None:
+    towns = [f"t{number}" for number in range(60)] * 2
+    known = pd.DataFrame({"y": ["a", "b"] * 60, "town": towns, "size": ["s", "m", "l"] * 40})
+    first, second, third = (
+        dataset_of(frame, parse_experiment(fuzz_targets.PLAIN, "e.yaml"))
+        for frame in (known, known.replace({"town": {"t3": "new"}}), known.replace({"size": {"s": "new"}}))
+    )
+    text = table_schema.inferred(first, "e")
+    assert table_schema.violations(text, "e.yaml", second, ()) == []
+    assert table_schema.violations(text, "e.yaml", third, ()) != []
+
+
 @pytest.mark.parametrize("text", ['"\\ud800"', '"a\\0b"', '{csv: "\\udfff"}'])
 def test_a_text_with_a_lone_surrogate_is_rejected_with_its_place(text: str) -> None:
     """Such a text (half of a surrogate pair) was accepted, and made the first hash of the experiment fail."""

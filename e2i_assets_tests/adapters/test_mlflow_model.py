@@ -25,6 +25,7 @@ def table(rows: int = 120) -> pd.DataFrame:
             "share": random.normal(size=rows),
             "insured": random.random(rows) < 0.5,
             "region": pd.Categorical(random.choice(["north", "south"], rows)),
+            "town": pd.Categorical([f"t{number}" for number in random.integers(0, 70, rows)]),
         }
     )
     frame.loc[::7, "share"] = np.nan
@@ -69,7 +70,7 @@ def test_mlflow_loads_the_folder_and_predicts_the_same(name: str, problem: str, 
     model = fitted(name, problem)
     save_mlflow_model(model, elsewhere / "folder", table().head(5))
     loaded = opened(elsewhere / "folder")
-    rows = table().astype({"region": object})
+    rows = table().astype({"region": object, "town": object})
     assert loaded.predict(rows).tolist() == model.predict(rows).tolist()
     if problem != "regression":
         assert np.array_equal(loaded.predict(rows, params={"method": "predict_proba"}), model.predict_proba(rows))
@@ -81,7 +82,9 @@ def test_the_folder_tells_its_signature_example_requirements_and_hash(elsewhere:
     described = yaml.safe_load((folder / "MLmodel").read_text())
     assert [column in described["signature"]["inputs"] for column in ("visits", "region")] == [True, True]
     assert described["saved_input_example_info"]["artifact_path"] == "input_example.json"
-    columns = {"visits": "number", "share": "number", "insured": "number", "region": "category"}
+    columns = {"visits": "number", "share": "number", "insured": "number"} | dict.fromkeys(
+        ("region", "town"), "category"
+    )
     assert json.loads(described["metadata"].pop("e2i.columns")) == columns
     assert described["metadata"] == {"e2i.study": "s1", "e2i.model_sha256": digest}
     requirements = (folder / "requirements.txt").read_text().split()

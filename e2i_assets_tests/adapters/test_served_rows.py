@@ -25,12 +25,12 @@ source: {csv: rows.csv}
 target: stays
 problem_type: binary_classification
 algorithm: LightGBM
-columns: {categorical: [ward]}
+columns: {categorical: [ward, product]}
 """
 
 
 def people(rows: int = 200) -> pd.DataFrame:
-    """A table with an integer, a float, a boolean, a text and a column of numbers that are categories."""
+    """A table with an integer, a float, a boolean, a text and two columns of numbers that are categories."""
     random = np.random.default_rng(8)
     frame = pd.DataFrame(
         {
@@ -39,6 +39,7 @@ def people(rows: int = 200) -> pd.DataFrame:
             "insured": random.random(rows) < 0.5,
             "plan": random.choice(["basic", "gold"], rows),
             "ward": random.choice([1, 2, 3], rows),
+            "product": random.integers(1000, 1070, rows),
         }
     )
     frame.loc[::9, "weight"] = np.nan
@@ -78,8 +79,8 @@ FORMS = {
     "arrow types": lambda rows: rows.convert_dtypes(dtype_backend="pyarrow"),
     "booleans as numbers": lambda rows: rows.assign(insured=rows.insured.astype(int)),
     "nullable booleans": lambda rows: rows.assign(insured=rows.insured.astype("boolean")),
-    "categories": lambda rows: rows.astype({"plan": "category", "ward": "category", "insured": "category"}),
-    "a category of numbers as text": lambda rows: rows.assign(ward=rows.ward.astype(str)),
+    "categories": lambda rows: rows.astype({"plan": "category", "ward": "category", "product": "category"}),
+    "a category of numbers as text": lambda rows: rows.astype({"ward": str, "product": str}),
     "decimals": lambda rows: rows.assign(visits=[decimal.Decimal(int(cell)) for cell in rows.visits]),
     "another order and other columns": lambda rows: rows[[*reversed(rows.columns)]].assign(comment="new"),
 }
@@ -106,6 +107,8 @@ MISSING = [
     ("plan", "string", pd.NA),
     ("plan", "category", np.nan),
     ("ward", "Int64", pd.NA),
+    ("product", "Int64", pd.NA),
+    ("product", object, None),
     ("weight", object, pd.NaT),
 ]
 
@@ -126,6 +129,7 @@ def test_a_missing_value_is_one_whatever_stands_for_it(
 
 def test_a_category_that_the_training_never_saw_fails_no_row(opened: tuple[FittedModel, Dataset, Any]) -> None:
     rows = people().drop(columns="stays").head(3).assign(plan=["basic", "platinum", "gold"], ward=[1, 99, 2])
+    rows["product"] = [1000, 1, "A7"]
     assert len(opened[2].predict(rows)) == 3
 
 

@@ -60,7 +60,7 @@ def test_every_column_is_a_feature_or_excluded_with_a_reason() -> None:
         "person": "the group",
         "day": "the time",
         "cost": "dropped by the experiment",
-        "note": "free text: 200 distinct values, and a category has up to 50",
+        "note": "hardly any value is repeated: 200 distinct values in 200 rows",
         "same": "one value only",
         "void": "no values",
     }
@@ -112,7 +112,7 @@ def test_the_column_type_of_the_reader_does_not_matter(cells: Any, dtype: str, f
         (
             "words",
             [f"w{number}" if number < 4 else None for number in range(ROWS)],
-            "free text: 4 distinct values in 4 rows",
+            "hardly any value is repeated: 4 distinct values in 4 rows",
         ),
         ("count", np.arange(ROWS)[::-1], None),
     ],
@@ -189,6 +189,25 @@ def test_a_modified_table_violates_its_schema(broken: Any) -> None:
         schema_of(made).validate(broken(made.frame), lazy=True)
 
 
+@pytest.mark.parametrize("rows", [1_000, 20_000])
+def test_codes_with_many_values_are_categories_and_free_text_is_not(rows: int) -> None:
+    random = np.random.default_rng(9)
+    number = random.zipf(1.3, rows) % 4_000
+    table = pd.DataFrame(
+        {
+            "icd": [f"{'ABCDEFGH'[one % 8]}{one % 90 + 10}.{one % 10}" for one in number],
+            "product": number + 10_000,
+            "town": [f"St. Ulm am See {one}" for one in number],
+            "remark": [f"the person said on day {one} that it hurts" for one in range(rows)],
+            "outcome": random.choice(["no", "yes"], rows),
+        }
+    )
+    made = dataset(table, columns={"categorical": ["product"]})
+    assert made.features == ("icd", "product", "town")
+    assert {str(made.frame[name].dtype) for name in made.features} == {"category"}
+    assert made.left_out == {"remark": f"free text: {rows} distinct values in {rows} rows"}
+
+
 @pytest.mark.parametrize(
     ("table", "changes", "expected"),
     [
@@ -233,7 +252,7 @@ def test_a_modified_table_violates_its_schema(broken: Any) -> None:
         (
             TABLE,
             {"columns": {"categorical": ["age"]}},
-            "columns.categorical: 'age' has 200 values: a category has up to 50",
+            "columns.categorical: 'age' has 200 values in 200 rows, and hardly any is repeated",
         ),
         (TABLE[["outcome", "note"]], {}, "so there is no feature to learn from"),
         (

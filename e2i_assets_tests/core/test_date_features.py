@@ -88,7 +88,7 @@ def test_a_column_has_the_parts_that_vary_in_the_train_rows() -> None:
 @pytest.mark.parametrize("name", ["Ridge", "RandomForest", "LightGBM"])
 def test_the_reference_and_the_parts_come_from_the_train_rows_alone(name: str) -> None:
     train = pd.DataFrame({"seen": pd.date_range("2026-02-01", periods=9, freq="D")})
-    preparation = fitted(registry.algorithm(name).preparation, Rows(train, train["seen"]))
+    preparation, _ = fitted(registry.algorithm(name).preparation, Rows(train, train["seen"]), np.zeros(9))
     earlier = pd.DataFrame({"seen": [datetime(2020, 5, 5, 7), pd.NaT]})
     before = preparation.transform(train).tolist()
     assert preparation.transform(earlier).shape[1] == len(before[0])

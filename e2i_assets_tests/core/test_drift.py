@@ -54,6 +54,21 @@ def test_drift_needs_a_difference_that_is_both_large_and_significant() -> None:
     assert [one.feature for one in few if one.drifted] == []
 
 
+def test_a_category_with_thousands_of_values_drifts_only_when_its_rows_change() -> None:
+    random = np.random.default_rng(5)
+
+    def codes(rows: int, first: int) -> pd.DataFrame:
+        places = random.zipf(1.2, rows) % 5_000 + first
+        return pd.DataFrame({"code": pd.Series([f"c{place}" for place in places], dtype="category")})
+
+    train = codes(20_000, 0)
+    (same,) = feature_drift(train, codes(1_000, 0), 0.2)
+    (new,) = feature_drift(train, codes(1_000, 6_000), 0.2)
+    assert (same.drifted, new.drifted) == (False, True)
+    assert same.psi < 0.2
+    assert new.psi > 1
+
+
 def test_changed_category_shares_and_a_new_category_are_drift() -> None:
     train = pd.DataFrame({"site": pd.Series(["a"] * 500 + ["b"] * 500, dtype="category")})
     same = pd.DataFrame({"site": pd.Series(["a"] * 103 + ["b"] * 97, dtype="category")})

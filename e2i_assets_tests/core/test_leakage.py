@@ -134,6 +134,17 @@ def test_the_score_is_the_area_under_the_curve() -> None:
     assert one_feature._auc(wanted, score) == pytest.approx(roc_auc_score(wanted, score), abs=1e-12)
 
 
+def test_codes_with_many_digits_are_compared_exactly() -> None:
+    """A tree reads single precision, in which codes of 13 digits with a difference of 100 are one."""
+    frame = rows("binary_classification")
+    order = frame["y"].rank(method="first").astype("int64")
+    frame["code"] = 1_700_000_000_000 + order
+    frame["long"] = 9_007_199_254_740_993 + 1_000_000 * (order % 2) + order
+    found = one_feature.scores(*parts(data(frame, "binary_classification")), ("0", "1"))
+    assert found["code"] > 0.99
+    assert found["long"] > 0.99
+
+
 def test_too_few_rows_are_not_evaluated() -> None:
     made = data(rows("binary_classification")[:60], "binary_classification")
     assert (

@@ -5,7 +5,7 @@ features) decides significance, the population stability index the size. With ma
 with few rows none is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ import pandas as pd
 from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.evaluation.measures import Measure
+from e2i_assets.core.fitting.many_categories import FEW_VALUES
 from e2i_assets.core.metrics import Array
 
 # Expected share of false alarms among the features that are reported as drifted (Benjamini and Hochberg, 1995).
@@ -160,19 +161,27 @@ def _same_shares(counted: Sequence[Sequence[int]]) -> float:
 
 
 def _counts(train: pd.Series, recent: pd.Series) -> list[list[int]]:
-    """Count both columns in the same bins: deciles of the train rows for numbers, else the categories of both."""
+    """Count both columns in the same bins: deciles of the train rows for numbers, else categories."""
     if is_number(train):
         edges = _edges(train.dropna().to_numpy(float))
         binned = [np.searchsorted(edges, column.dropna().to_numpy(float)) for column in (train, recent)]
         counts = [np.bincount(column, minlength=len(edges) + 1).tolist() for column in binned]
     else:
-        names = sorted({*train.dropna().astype(str), *recent.dropna().astype(str)})
-        by_name: list[Mapping[object, int]] = [
-            column.dropna().astype(str).value_counts().to_dict() for column in (train, recent)
-        ]
-        counts = [[int(column.get(name, 0)) for name in names] for column in by_name]
+        counts = _category_counts(train, recent)
     missing = [int(train.isna().sum()), int(recent.isna().sum())]
     return [[*count, gone] for count, gone in zip(counts, missing, strict=True)] if any(missing) else counts
+
+
+def _category_counts(train: pd.Series, recent: pd.Series) -> list[list[int]]:
+    """Count the most frequent values of the train rows, and all others together.
+
+    With a bin for each of thousands of values, two samples of the same rows would have a large index. For the same
+    reason the values that train does not have are no bin: where there are many values, each sample has some of its own.
+    """
+    known, found = (column.dropna().astype(str).value_counts() for column in (train, recent))
+    counts = [one.reindex(known.index[:FEW_VALUES], fill_value=0).tolist() for one in (known, found)]
+    others = [int(one.sum()) - sum(count) for one, count in zip((known, found), counts, strict=True)]
+    return [[*count, other] for count, other in zip(counts, others, strict=True)] if any(others) else counts
 
 
 def _edges(values: Array) -> Array:

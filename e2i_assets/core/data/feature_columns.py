@@ -10,9 +10,10 @@ from e2i_assets.core.data.column_types import is_date, is_number, labels, plain
 from e2i_assets.core.data.keys import exact
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.many_categories import FEW_VALUES
 
-# One column per category is made of them, so a category is something with few values.
-MAX_CATEGORIES = 50
+# Text with a longer mean length is called free text, shorter text a code.
+_LONG_TEXT = 30
 _IDENTIFIER = re.compile(r"(?:^|_)(?:id|uuid|guid|key|index|rowid)$|^unnamed: 0$", re.IGNORECASE)
 
 
@@ -92,18 +93,28 @@ def _why_not(name: str, column: pd.Series, declared: bool) -> str | None:
     if is_number(column):
         unique = distinct == len(column)
         return "an identifier: every row has its own" if unique and _IDENTIFIER.search(name) else None
-    if not declared and distinct > MAX_CATEGORIES:
-        return f"free text: {distinct} distinct values, and a category has up to {MAX_CATEGORIES}"
-    if not declared and distinct > max(2, len(present) / 2):
-        return f"free text: {distinct} distinct values in {len(present)} rows"
-    return None
+    return None if declared else _nearly_all_different(present, distinct)
+
+
+def _nearly_all_different(present: pd.Series, distinct: int) -> str | None:
+    half = len(present) / 2
+    if distinct <= max(2, half) or (distinct > FEW_VALUES and not _hardly_repeats(present)):
+        return None
+    long = present.str.len().to_numpy().mean() > _LONG_TEXT
+    what = "free text" if long else "hardly any value is repeated"
+    return f"{what}: {distinct} distinct values in {len(present)} rows"
+
+
+def _hardly_repeats(present: pd.Series) -> bool:
+    """Return whether most rows have a value that no other row has."""
+    return bool((present.value_counts() == 1).sum() > len(present) / 2)
 
 
 def _violations(name: str, column: pd.Series) -> Iterator[Violation]:
     if not is_number(column):
-        if (distinct := column.nunique()) > MAX_CATEGORIES:
-            yield Violation(
-                "columns.categorical", name, f"has {distinct} values: a category has up to {MAX_CATEGORIES}"
-            )
+        present = column.dropna()
+        if (distinct := present.nunique()) > FEW_VALUES and _hardly_repeats(present):
+            rule = f"has {distinct} values in {len(present)} rows, and hardly any is repeated: remove it here"
+            yield Violation("columns.categorical", name, rule)
     elif infinite := int(np.isinf(column.to_numpy(dtype=np.float64)).sum()):
         yield Violation("columns", name, f"is infinite in {infinite} rows: fix them in the source, or drop the column")

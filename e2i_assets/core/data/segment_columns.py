@@ -5,12 +5,13 @@ from collections.abc import Collection
 import pandas as pd
 
 from e2i_assets.core.data.column_types import labels
-from e2i_assets.core.data.feature_columns import MAX_CATEGORIES
 from e2i_assets.core.data.keys import exact
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 
 MISSING = "(missing)"
+# The report has a row for each value.
+MOST_SEGMENTS = 50
 
 
 def segment_columns(
@@ -26,8 +27,8 @@ def segment_columns(
     added, mistakes = {}, []
     for name in experiment.segments:
         column = labels(exact(table[name]))
-        if (distinct := column.nunique()) > MAX_CATEGORIES:
-            rule = f"has {distinct} values: a segment column has at most {MAX_CATEGORIES}; choose another one"
+        if (distinct := column.nunique()) > MOST_SEGMENTS:
+            rule = f"has {distinct} values: a segment column has at most {MOST_SEGMENTS}; choose another one"
             mistakes.append(Violation("segments", name, rule))
         if name not in present:
             added[name] = column

@@ -15,9 +15,7 @@ from e2i_assets.core.data.row_places import RowPlaces, notes_of, places_of
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import Source
-
-# Text with more distinct values than this is not a category.
-_CATEGORIES = 50
+from e2i_assets.core.fitting.many_categories import FEW_VALUES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +131,7 @@ def _numbers(
     name = found.name
     is_target = name == experiment.target.column
     distinct = int(found.present.sum())
-    many = distinct > _CATEGORIES or distinct > max(2, found.counts[found.present].sum() / 2)
+    many = distinct > FEW_VALUES or distinct > max(2, found.counts[found.present].sum() / 2)
     if not found.best or found.share <= MOSTLY or not (found.share >= NEARLY_ALL or many or is_target):
         return None, [], []
     if found.share < 1:

@@ -1,8 +1,8 @@
 """The table schema of an experiment: a pandera schema in a file that the user edits.
 
 It is inferred once, from the first rows, and enforced from then on. The inferred rules should detect broken tables, not
-new rows: types, missing cells only in columns that had some, known categories, and numbers at most one range (maximum
-minus minimum) outside the observed ones.
+new rows: types, missing cells only in columns that had some, known categories where there are few, and numbers at most
+one range (maximum minus minimum) outside the observed ones.
 """
 
 from collections.abc import Collection, Iterator
@@ -13,6 +13,7 @@ import pandas as pd
 from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.fitting.many_categories import FEW_VALUES
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -100,7 +101,8 @@ def _column(values: pd.Series) -> "pa.Column":
     missing = bool(values.isna().any())
     if not is_number(values):
         seen = sorted(map(str, values.dropna().unique()))
-        return pa.Column("category", pa.Check.isin(seen), nullable=missing)
+        # New rows have values of their own where there are many: towns, product numbers.
+        return pa.Column("category", pa.Check.isin(seen) if len(seen) <= FEW_VALUES else None, nullable=missing)
     low, high = float(values.min()), float(values.max())
     span = high - low
     least = 0.0 if 0 <= low <= span else _rounded(low - span, low - span / 2)

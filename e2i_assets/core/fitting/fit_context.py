@@ -1,7 +1,7 @@
 """The fit context: rows prepared once for many fits. Every trial of a search and the final training fit through it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, predicted
 from e2i_assets.core.algorithms.early_stopping import FitMonitor
 from e2i_assets.core.algorithms.prepared_data import Matrix, PreparedData, Task
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.date_parts import with_date_parts
 from e2i_assets.core.fitting.fitted_model import FittedModel, Preprocessing, matrix
-from e2i_assets.core.fitting.preprocessing import category_positions, fitted, precision
+from e2i_assets.core.fitting.many_categories import CrossFitted, encoded_target
+from e2i_assets.core.fitting.preprocessing import category_positions, completed, fitted, precision
 from e2i_assets.core.fitting.resampling import resampled
 from e2i_assets.core.fitting.rows import RowSource, pieces
 from e2i_assets.core.imbalance import AS_THEY_COME, Balancing, balanced_weights
@@ -157,18 +157,18 @@ def fit_context(
     """
     if missing := [column for column in group_columns if column not in validation.blank().columns]:
         raise E2iError(f"{missing[0]!r} is not a feature of this table, so its groups cannot be compared")
-    preparation = fitted(algorithm.preparation, train)
     dtype = precision(algorithm.preparation)
     y_train, y_validation = (target_codes(rows.target, classes) for rows in (train, validation))
-    learnt, y_learnt = _learnt(train, y_train, balancing, classes)
+    preparation, cross_fitted = fitted(algorithm.preparation, train, encoded_target(y_train, classes))
+    learnt, y_learnt, cross_fitted = _learnt(train, y_train, cross_fitted, balancing, classes)
     weights = None if balancing.strategy == "none" else _class_weights(y_train, y_learnt, balancing, len(classes))
     prepared_data = PreparedData(
         task=task,
-        prepare_train=_preparing(algorithm, preparation, learnt, len(y_learnt)),
+        prepare_train=_preparing(algorithm, preparation, learnt, cross_fitted),
         y_train=y_learnt,
         x_validation=matrix(preparation, validation.pieces(), len(y_validation), dtype),
         y_validation=y_validation,
-        categories=category_positions(algorithm.preparation, with_date_parts(train.blank(), preparation.dates)),
+        categories=category_positions(algorithm.preparation, preparation),
         train_weights=weights[y_learnt] if weights is not None and balancing.strategy == "class_weight" else None,
         validation_weights=None if weights is None else weights[y_validation],
     )
@@ -178,12 +178,23 @@ def fit_context(
     return FitContext(algorithm, preparation, prepared_data, classes, y_train, groups, balancing)
 
 
-def _learnt(train: RowSource, codes: Array, balancing: Balancing, classes: tuple[Any, ...]) -> tuple[RowSource, Array]:
-    """Return the train rows after resampling, and their class codes."""
+def _learnt(
+    train: RowSource, codes: Array, cross_fitted: CrossFitted, balancing: Balancing, classes: tuple[Any, ...]
+) -> tuple[RowSource, Array, CrossFitted]:
+    """Return the train rows after resampling, their class codes, and their cross-fitted encodings.
+
+    The encodings are resampled as numbers: a copy of a row has the encoding of that row, without its own target, and
+    interpolation between thousands of categories would need a column for each.
+    """
     if balancing.strategy in ("none", "class_weight"):
-        return train, codes
-    features, chosen = resampled(train.features, codes, balancing.strategy, balancing.seed, classes)
-    return Rows(features, pd.Series(np.asarray(classes, dtype=object)[chosen])), chosen
+        return train, codes, cross_fitted
+    features, many = train.features, list(cross_fitted.columns)
+    numbers = pd.DataFrame(cross_fitted.values, index=features.index)
+    table = pd.concat([features.drop(columns=many), numbers], axis=1)
+    made, chosen = resampled(table, codes, balancing.strategy, balancing.seed, classes)
+    rest = completed(made.drop(columns=numbers.columns), train.blank(), many)
+    target = pd.Series(np.asarray(classes, dtype=object)[chosen])
+    return Rows(rest, target), chosen, replace(cross_fitted, values=made[numbers.columns].to_numpy())
 
 
 def _class_weights(real: Array, learnt: Array, balancing: Balancing, n_classes: int) -> Array:
@@ -199,11 +210,15 @@ def _class_weights(real: Array, learnt: Array, balancing: Balancing, n_classes: 
     return weights
 
 
-def _preparing(algorithm: Algorithm, preparation: Preprocessing, rows: RowSource, count: int) -> Callable[[], Matrix]:
+def _preparing(
+    algorithm: Algorithm, preparation: Preprocessing, rows: RowSource, cross_fitted: CrossFitted
+) -> Callable[[], Matrix]:
     """Return a function that returns the train matrix, either kept or made anew for the binning of a booster."""
 
     def prepared() -> Matrix:
-        return matrix(preparation, rows.pieces(), count, precision(algorithm.preparation))
+        made = matrix(preparation, rows.pieces(), len(cross_fitted.values), precision(algorithm.preparation))
+        made[:, cross_fitted.place] = cross_fitted.values
+        return made
 
     if algorithm.bins_rows and rows.can_be_read_again:
         return prepared

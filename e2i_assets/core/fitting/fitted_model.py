@@ -22,6 +22,9 @@ Precision = Literal["float32", "float64"]
 ROWS_AT_A_TIME = 16_384
 ARCHIVE = "model.skops"
 METHODS = ("predict", "predict_proba")
+# The steps of the ColumnTransformer that read categories; the second reads those with many values.
+MANY_VALUED = "many-valued"
+CATEGORICAL = ("categorical", MANY_VALUED)
 # The only types that may be loaded from an archive, besides numbers, text and arrays. skops refuses all others.
 TRUSTED_TYPES = (
     "lightgbm.basic.Booster",
@@ -37,11 +40,13 @@ TRUSTED_TYPES = (
     "sklearn.ensemble._forest.RandomForestRegressor",
     "sklearn.ensemble._gb.GradientBoostingClassifier",
     "sklearn.ensemble._gb.GradientBoostingRegressor",
+    "sklearn.frozen._frozen.FrozenEstimator",
     "sklearn.impute._base.MissingIndicator",
     "sklearn.impute._base.SimpleImputer",
     "sklearn.linear_model._coordinate_descent.Lasso",
     "sklearn.linear_model._logistic.LogisticRegression",
     "sklearn.linear_model._ridge.Ridge",
+    "sklearn.model_selection._split.KFold",
     "sklearn.pipeline.Pipeline",
     "sklearn.preprocessing._data.QuantileTransformer",
     "sklearn.preprocessing._data.StandardScaler",
@@ -49,6 +54,7 @@ TRUSTED_TYPES = (
     "sklearn.preprocessing._encoders.OrdinalEncoder",
     "sklearn.preprocessing._function_transformer.FunctionTransformer",
     "sklearn.preprocessing._label.LabelEncoder",
+    "sklearn.preprocessing._target_encoder.TargetEncoder",
     "sklearn.tree._classes.DecisionTreeClassifier",
     "sklearn.tree._classes.DecisionTreeRegressor",
     "sklearn.tree._classes.ExtraTreeClassifier",
@@ -135,7 +141,8 @@ class FittedModel:
     def column_kinds(self) -> dict[str, str]:
         """What each column holds: ``number``, ``category`` or ``date``."""
         named = {name: columns for name, _, columns in self.preprocessing.transformers_}
-        kinds = dict.fromkeys(named.get("categorical", ()), "category") | dict.fromkeys(self.dates, "date")
+        categories = [name for step in CATEGORICAL for name in named.get(step, ())]
+        kinds = dict.fromkeys(categories, "category") | dict.fromkeys(self.dates, "date")
         return {name: kinds.get(name, "number") for name in self.feature_names_in_}
 
     def predict(self, frame: pd.DataFrame) -> Array:
@@ -205,9 +212,12 @@ class FittedModel:
 
     def _known_categories(self) -> dict[str, list[Any]]:
         """Return the categories of each column in its encoder, including the one for a missing value."""
-        encoder = self.preprocessing.named_transformers_.get("categorical")
-        names = [name for name, kind in self.column_kinds.items() if kind == "category"]
-        return dict(zip(names, map(list, getattr(encoder, "categories_", ())), strict=False))
+        found: dict[str, list[Any]] = {}
+        for step, encoder, names in self.preprocessing.transformers_:
+            if step in CATEGORICAL:
+                encoder = encoder.estimator[0] if step == MANY_VALUED else encoder
+                found |= zip(names, map(list, getattr(encoder, "categories_", ())), strict=False)
+        return found
 
 
 def matrix(preprocessing: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: Precision) -> Array:

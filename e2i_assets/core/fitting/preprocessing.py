@@ -19,9 +19,11 @@ from e2i_assets.core.fitting.date_parts import (
     with_date_parts,
     without_zone,
 )
-from e2i_assets.core.fitting.fitted_model import Precision, Preprocessing
+from e2i_assets.core.fitting.fitted_model import MANY_VALUED, Precision, Preprocessing
+from e2i_assets.core.fitting.many_categories import CrossFitted, encoder, many_valued
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.fitting.tree_precision import fine_columns
+from e2i_assets.core.metrics import Array
 
 RARE_CATEGORY_SHARE = 0.005
 MOST_PLACES = 10_000
@@ -40,6 +42,8 @@ def preprocessing(
     preparation: Preparation,
     fine: Collection[str] = (),
     dates: Mapping[str, DateFeatures] | None = None,
+    many: Collection[str] = (),
+    many_encoder: Any = "drop",
 ) -> Any:
     """Return an unfitted ColumnTransformer for the columns of ``frame``.
 
@@ -47,16 +51,20 @@ def preprocessing(
     replace missing numbers, with an indicator column, and each category becomes a column. ``scaled``: the same,
     standardised. Numbers that trees cannot distinguish are replaced by their quantiles in the train rows. The parts of
     dates are numbers; only days have an indicator column, and for linear models months, weekdays and hours are columns.
+    Categories with many values are replaced by the mean target of their value.
 
     Args:
         frame: A table with these columns; of its rows only the number is used, as a limit of the quantiles.
         preparation: The preparation of the algorithm.
         fine: The columns that `tree_precision.fine_columns` found.
         dates: The date columns whose parts are in ``frame``.
+        many: The columns that `many_categories.many_valued` found.
+        many_encoder: Their encoder, fitted.
     """
     from sklearn.compose import ColumnTransformer
 
     numeric, categorical = column_kinds(frame)
+    few = [name for name in categorical if name not in set(many)]
     calendar, cycles = _calendar(dates or {}, preparation)
     coarse = [name for name in numeric if name not in {*fine, *calendar, *cycles}]
     parts = [("numeric", _numeric(preparation), coarse)]
@@ -66,22 +74,18 @@ def preprocessing(
         parts.append(("calendar", _numeric(preparation, add_indicator=False), calendar))
     if cycles:
         parts.append(("cycles", _categorical(preparation), cycles))
-    return ColumnTransformer(
-        [*parts, ("categorical", _categorical(preparation), categorical)], verbose_feature_names_out=False
-    )
+    parts.append(("categorical", _categorical(preparation), few))
+    if many:
+        parts.append((MANY_VALUED, many_encoder, list(many)))
+    return ColumnTransformer(parts, verbose_feature_names_out=False)
 
 
-def category_positions(preparation: Preparation, frame: pd.DataFrame) -> tuple[int, ...]:
-    """Return the positions of category codes in the prepared matrix, for an algorithm that splits on categories.
-
-    Args:
-        preparation: The preparation of the algorithm.
-        frame: A table of the features, with the parts of dates.
-    """
+def category_positions(preparation: Preparation, steps: Preprocessing) -> tuple[int, ...]:
+    """Return the positions of category codes in the prepared matrix, for an algorithm that splits on categories."""
     if preparation != "ordinal":
         return ()
-    numeric, categorical = column_kinds(frame)
-    return tuple(range(len(numeric), len(numeric) + len(categorical)))
+    place = steps.columns.output_indices_["categorical"]
+    return tuple(range(place.start, place.stop))
 
 
 def precision(preparation: Preparation) -> Precision:
@@ -89,9 +93,35 @@ def precision(preparation: Preparation) -> Precision:
     return "float64" if preparation == "scaled" else "float32"
 
 
-def fitted(preparation: Preparation, rows: RowSource) -> Preprocessing:
-    """Return the preprocessing fitted on rows; when only categories must be fitted, no numeric column is read."""
+def fitted(preparation: Preparation, rows: RowSource, target: Array) -> tuple[Preprocessing, CrossFitted]:
+    """Return the preprocessing fitted on rows, and the encodings of these rows that a model may be fitted on.
+
+    Args:
+        preparation: The preparation of the algorithm.
+        rows: The train rows.
+        target: Their target for the encoding of categories (see `many_categories.encoded_target`).
+    """
+    from sklearn.frozen import FrozenEstimator
+
     dates = date_features(rows)
+    many = many_valued(rows, column_kinds(with_date_parts(rows.blank(), dates))[1])
+    if not many:
+        return _fitted(preparation, rows, dates), CrossFitted((), np.empty((len(target), 0)), slice(0, 0))
+    columns = rows.columns(many)
+    many_encoder = encoder(columns, target, preparation == "scaled")
+    values = many_encoder.fit_transform(columns, target)
+    steps = _fitted(preparation, rows, dates, many, FrozenEstimator(many_encoder))
+    return steps, CrossFitted(tuple(many), values, steps.columns.output_indices_[MANY_VALUED])
+
+
+def _fitted(
+    preparation: Preparation,
+    rows: RowSource,
+    dates: Mapping[str, DateFeatures],
+    many: Sequence[str] = (),
+    many_encoder: Any = "drop",
+) -> Preprocessing:
+    """Fit the steps besides the encoder; when only categories must be fitted, no numeric column is read."""
 
     def pieces(names: Sequence[str] | None) -> Iterator[pd.DataFrame]:
         return (with_date_parts(piece, dates) for piece in rows.pieces(names))
@@ -99,12 +129,23 @@ def fitted(preparation: Preparation, rows: RowSource) -> Preprocessing:
     fine = () if preparation == "scaled" else fine_columns(pieces)
     if preparation != "ordinal" or fine:
         features = with_date_parts(rows.features, dates)
-        return Preprocessing(preprocessing(features, preparation, fine, dates).fit(features), dates)
+        return Preprocessing(preprocessing(features, preparation, fine, dates, many, many_encoder).fit(features), dates)
     blank = with_date_parts(rows.blank(), dates)
-    _, categorical = column_kinds(blank)
-    shown = pd.concat([_first_of_each_value(piece) for piece in rows.pieces(categorical)], ignore_index=True)
-    columns = preprocessing(blank, preparation, dates=dates).fit(shown.reindex(columns=blank.columns))
-    return Preprocessing(columns, dates)
+    few = [name for name in column_kinds(blank)[1] if name not in set(many)]
+    shown = pd.concat([_first_of_each_value(piece) for piece in rows.pieces(few)], ignore_index=True)
+    unfitted = preprocessing(blank, preparation, (), dates, many, many_encoder)
+    return Preprocessing(unfitted.fit(completed(shown, blank, many)), dates)
+
+
+def completed(table: pd.DataFrame, blank: pd.DataFrame, categorical: Collection[str]) -> pd.DataFrame:
+    """Return a table with the columns of ``blank``; those that it lacks have missing cells.
+
+    Args:
+        table: Some of the columns of ``blank``.
+        blank: A table with the names and types of all columns.
+        categorical: The categorical columns that the table lacks: encoders refuse missing cells of another type.
+    """
+    return table.reindex(columns=blank.columns).astype({name: blank.dtypes[name] for name in categorical})
 
 
 def date_features(rows: RowSource) -> dict[str, DateFeatures]:

@@ -88,13 +88,24 @@ def violations(found: Mapping[str, float], leakage: Leakage, classification: boo
 
 
 def _as_numbers(first: pd.Series, second: pd.Series, known: Array) -> tuple[Array, Array]:
-    """Return two columns as numbers; categories in the order of their mean target on the train rows."""
+    """Return two columns as numbers; categories in the order of their mean target on the train rows.
+
+    Numbers become their places among the train values: the tree reads them in single precision, which would merge codes
+    of more than seven digits.
+    """
     if is_number(first):
-        return first.to_numpy(dtype=np.float64), second.to_numpy(dtype=np.float64)
+        values = np.sort(first.dropna().unique())
+        return _places(values, first), _places(values, second)
     means = pd.Series(known[:, -1]).groupby(first.astype(object).to_numpy()).mean()
     ranks = means.rank(method="first")
     train, validation = (column.astype(object).map(ranks).to_numpy(dtype=np.float64) for column in (first, second))
     return train, validation
+
+
+def _places(values: Array, column: pd.Series) -> Array:
+    numbers = column.to_numpy()
+    places = (np.searchsorted(values, numbers, "left") + np.searchsorted(values, numbers, "right")) / 2
+    return np.where(pd.isna(numbers), np.nan, places)
 
 
 def _score(train: Array, validation: Array, known: Array, wanted: Array, classes: bool) -> float:
