@@ -13,7 +13,8 @@ import numpy as np
 from benchmarks.judging import Judge
 from e2i_assets.core.algorithms.algorithm import predicted
 from e2i_assets.core.fitting.fit_context import target_codes
-from e2i_assets.core.fitting.preprocessing import matrix, precision
+from e2i_assets.core.fitting.fitted_model import matrix
+from e2i_assets.core.fitting.preprocessing import precision
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search_space.space import brought_into
 

@@ -45,6 +45,8 @@ OUTSIDE = [
     ("adapters", "import dagster as dg\n\nprint(dg)\n"),
     ("services", "import dagster as dg\n\nprint(dg)\n"),
     ("services/checks", "import dagster as dg\n\nprint(dg)\n"),
+    ("services/checks", "import sqlalchemy as sa\n\nprint(sa)\n"),
+    ("services", "import psycopg2\n\nprint(psycopg2)\n"),
 ]
 
 ALLOWED = [

@@ -111,6 +111,11 @@ def current_settings() -> Settings:
     return from_environment(os.environ)
 
 
+def own_database_url() -> str | None:
+    """Return the database of this process. Workers of a study need it, and have no project folder."""
+    return os.environ.get(DATABASE_URL) or None
+
+
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the settings from environment variables.
 

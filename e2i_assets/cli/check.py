@@ -42,9 +42,7 @@ class Finding:
 
 
 def check(names: Sequence[str] | None = None, json: bool = False, junit: Path | None = None) -> None:
-    """Evaluate the checks and exit with 0 if all of them passed (a warning counts as passed).
-
-    The exit code is 1 if a check failed, and 2 if a check was not evaluated.
+    """Evaluate the checks and end with the exit status of `exit_status`; 2 also if the project cannot be opened.
 
     Args:
         names: Experiments; all registered experiments if empty.
@@ -64,7 +62,7 @@ def check(names: Sequence[str] | None = None, json: bool = False, junit: Path | 
         document([finding.as_document() for finding in findings])
     else:
         _show(findings)
-    raise typer.Exit(exit_code(findings))
+    raise typer.Exit(exit_status(findings))
 
 
 def found(project: Project, names: Sequence[str]) -> list[Finding]:
@@ -72,8 +70,11 @@ def found(project: Project, names: Sequence[str]) -> list[Finding]:
     return [Finding(name, check_spec, evaluated(check_spec, project, name)) for name in names for check_spec in CHECKS]
 
 
-def exit_code(findings: Sequence[Finding]) -> int:
-    """Return 1 if a check failed, 2 if a check was not evaluated, else 0."""
+def exit_status(findings: Sequence[Finding]) -> int:
+    """Return the exit status: 0 if all checks passed (warnings count as passed), 1 if a check failed.
+
+    It is 2 if no check failed, but a check was not evaluated or there is nothing to evaluate.
+    """
     if any(finding.fails for finding in findings):
         return FAILED
     unseen = any(finding.check_result.outcome == "not evaluated" for finding in findings)

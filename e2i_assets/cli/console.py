@@ -1,4 +1,4 @@
-"""The console of the command line: output, errors without a traceback, and exit codes."""
+"""The console of the command line: output, errors without a traceback, and exit status."""
 
 import json
 import os

@@ -101,8 +101,8 @@ def check(
 ) -> None:
     """Evaluate all checks on the stored values; nothing is trained or changed.
 
-    Exit code 0: all checks passed (warnings count as passed). 1: a check failed.
-    2: a check was not evaluated, or there was nothing to evaluate.
+    Exit status 0: all checks passed (warnings count as passed). 1: a check
+    failed. 2: a check was not evaluated, or there is nothing to evaluate.
 
     [bold]Examples[/]
 
@@ -150,7 +150,7 @@ def track(
 
     Models are trained and stored also when MLflow is unavailable. Trainings
     that are not in MLflow wait; sending one twice has no effect. With
-    --catch-up, the exit code is 1 if a training still waits.
+    --catch-up, the exit status is 1 if a training still waits.
 
     [bold]Examples[/]
 

@@ -7,7 +7,7 @@ from e2i_assets.adapters.files.report_files import ReportMissing
 from e2i_assets.adapters.settings import current_settings
 from e2i_assets.cli.console import err
 from e2i_assets.core.suggestions import did_you_mean
-from e2i_assets.services.report import latest_report
+from e2i_assets.services.write_report import latest_report
 
 
 def report(name: str, show: bool) -> None:

@@ -163,7 +163,7 @@ def log_file(project: Project, name: str) -> Path:
 def report_files(project: Project, finished: Sequence[str]) -> None:
     """Print columns that were excluded automatically, notes about the rows, and the path of each report."""
     from e2i_assets.adapters.files.report_files import ReportMissing
-    from e2i_assets.services.report import latest_report, pointed_out, unused_columns
+    from e2i_assets.services.write_report import latest_report, pointed_out, unused_columns
 
     for name in finished:
         unused = unused_columns(project, project.experiment(name))

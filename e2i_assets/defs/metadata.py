@@ -11,7 +11,7 @@ import pandas as pd
 from e2i_assets.core.data.split_tables import SplitTables
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.memory.selection import weights
+from e2i_assets.core.memory.portfolio import weights
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult

@@ -15,7 +15,7 @@ from e2i_assets.core.evaluation.evaluation import SplitEvaluation
 from e2i_assets.core.evaluation.intervals import Interval, bootstrap_intervals
 from e2i_assets.services.project import Project
 from e2i_assets.services.stored_model import evaluated_rows, predicted_rows
-from e2i_assets.services.training_records import interval_documents
+from e2i_assets.services.training_rows import interval_documents
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,14 @@
 
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.migrations import MigrationReport, migrate, pending_migrations
 from e2i_assets.adapters.postgres.restoring import restore
 from e2i_assets.adapters.postgres.roles import grant_roles
 from e2i_assets.adapters.postgres.schema_owners import outdated_owners
+from e2i_assets.adapters.repositories.patterns import PatternRepository
 from e2i_assets.core.errors import E2iError
 from e2i_assets.services.memory_files.starter_memory import load_starter
-
-_INDEX = sa.text("SELECT e2i.index_hpo_patterns()")
 
 
 class NotPrepared(E2iError):
@@ -65,6 +62,5 @@ def restored(
     rows = restore(database, source, sql_folder, replace)
     report = prepare(database, sql_folder)
     grant_roles(database)
-    with database.begin() as connection:
-        connection.execute(_INDEX)
+    PatternRepository(database).build_index()
     return rows, report

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from e2i_assets.adapters.current_user import current_user
@@ -9,7 +10,14 @@ from e2i_assets.adapters.files.atomic_directory import replacing
 from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
 from e2i_assets.adapters.repositories.models import ChampionRow, StoredDecision, version_of
 from e2i_assets.adapters.repositories.training_runs import StoredRun
-from e2i_assets.core.automation.champion import ChampionModel, Comparison, Contender, compared, verdict
+from e2i_assets.core.automation.champion import (
+    ChampionDecision,
+    ChampionModel,
+    Comparison,
+    Contender,
+    compared,
+    verdict,
+)
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation.measures import Measure, measure
@@ -62,18 +70,9 @@ def _promoted(
     aliases = _set_aliases(project, run, champion)
     return ChampionModel(
         model_key=champion.challenger_key if champion else None,
-        challenger_key=challenger,
-        promoted=known.promoted,
-        reason=known.reason,
-        metric=known.metric,
-        test_rows=known.test_rows,
-        challenger_value=known.challenger_value,
-        champion_value=known.champion_value,
-        gain=known.gain,
-        gain_low=known.gain_low,
-        gain_high=known.gain_high,
         model_folder=champion.model_folder if champion else None,
         aliases=aliases,
+        **{field.name: getattr(known, field.name) for field in fields(ChampionDecision)},
     )
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import sqlalchemy as sa
-
 from e2i_assets.adapters.mlflow.outbox import Outbox, Pending
 from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, TrackingResult
 from e2i_assets.adapters.mlflow.tracker import tracking_failures
@@ -112,14 +110,11 @@ def _put(outbox: Outbox, experiment: str, identity: str, tracked: TrackedRun, re
 def _renumbered(project: Project, run: StoredRun, result: TrackingResult) -> RowWriter:
     """Return the write that sets the model version to the number from MLflow, keeping its stage."""
     known = version_of(project.database, run.id)
-
-    def write(connection: sa.Connection, run_id: str) -> None:
-        if known is not None:
-            number = str(result.version)
-            there = replace(known, model_version=number, mlflow_run_id=result.run_id, mlflow_model_uri=result.model_uri)
-            write_version(connection, run_id, there)
-
-    return write
+    if known is None:
+        return lambda connection, run_id: None
+    number = str(result.version)
+    there = replace(known, model_version=number, mlflow_run_id=result.run_id, mlflow_model_uri=result.model_uri)
+    return lambda connection, run_id: write_version(connection, run_id, there)
 
 
 def mlflow_url(project: Project, tracked: TrackingResult) -> str | None:

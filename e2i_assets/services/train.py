@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from e2i_assets.adapters.current_user import current_user
 from e2i_assets.adapters.mlflow.model_folder import save_mlflow_model
 from e2i_assets.adapters.mlflow.outbox import Outbox
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
@@ -22,10 +23,10 @@ from e2i_assets.core.training import trained
 from e2i_assets.core.training_record import TrainingRecord, TrainingStart
 from e2i_assets.services import track_runs
 from e2i_assets.services.project import Project
-from e2i_assets.services.report import WrittenReport, study_pictures_of, written_report
 from e2i_assets.services.training_as_tracked_run import failed_training, tracked_training
 from e2i_assets.services.training_output import training_output
-from e2i_assets.services.training_records import training_records, training_values
+from e2i_assets.services.training_rows import row_writers, run_columns
+from e2i_assets.services.write_report import WrittenReport, study_pictures_of, written_report
 
 _EXAMPLE_ROWS = 5
 
@@ -101,7 +102,9 @@ def train(
         run = tracked_training(record, project.settings.dagster_url)
         tracked = track_runs.log(project, experiment.name, start.study_key, run)
         output = training_output(record, tracked)
-        runs.finish(start.training_run_id, *training_records(record, tracked), **training_values(record, tracked))
+        user = current_user(project.settings.environment)
+        writers = row_writers(record, tracked, user)
+        runs.finish(start.training_run_id, *writers, **run_columns(record, tracked))
     written = written_report(project, record, tracked)
     track_runs.attach(project, experiment.name, start.study_key, {written.path.name: written.path.read_bytes()})
     return KeptTraining(record, output, tracked, track_runs.mlflow_url(project, tracked), written)

@@ -3,11 +3,9 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.study_rows import StudyRow
@@ -133,8 +131,9 @@ def _failure_recorded(store: StudyRepository, study_id: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        with suppress(SQLAlchemyError):  # if the database is the cause, the next call corrects the row
-            store.fail(study_id, str(error) if isinstance(error, E2iError) else f"{type(error).__name__}: {error}")
+        # If the database is the cause, the next call corrects the row.
+        message = str(error) if isinstance(error, E2iError) else f"{type(error).__name__}: {error}"
+        store.fail_if_possible(study_id, message)
         raise
 
 

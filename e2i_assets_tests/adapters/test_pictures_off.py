@@ -14,8 +14,8 @@ from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.services.project import Project
-from e2i_assets.services.report import latest_report
 from e2i_assets.services.study_plots import drawn_study
+from e2i_assets.services.write_report import latest_report
 
 SEARCHED = PLAIN.replace("hpo: {enabled: false}", "hpo: {trials: 4, workers: 1}")
 

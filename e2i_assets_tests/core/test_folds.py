@@ -17,7 +17,7 @@ from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import DataInvalid, E2iError
 from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.metrics import Metric, metric
-from e2i_assets.core.search.folds import OnFolds, on_folds, typical
+from e2i_assets.core.search.cross_validation import OnFolds, on_folds, typical
 from e2i_assets.core.search.goals import metric_goal
 from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.samplers import PRUNERS

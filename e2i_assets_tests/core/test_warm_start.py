@@ -8,8 +8,8 @@ import pytest
 from e2i_assets.core.memory.uses import head_start, kept_trials, top_configurations, uses
 from e2i_assets.core.memory.warm_start import Pattern, WarmStart, illegal_values, tries, warm_start
 from e2i_assets.core.search.proposals import Proposals, Tried
-from e2i_assets.core.search.selection import Objectives
 from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.search.trial_selection import Objectives
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.core.search_space.space import parse_space
 

@@ -15,7 +15,7 @@ from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.sources import datasets
-from e2i_assets.cli.check import exit_code, found
+from e2i_assets.cli.check import exit_status, found
 from e2i_assets.core.data.dataset import dataset_of
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.errors import DataInvalid
@@ -153,7 +153,7 @@ def test_a_damaged_split_fails_a_blocking_check(project: CheckedProject, case: A
         check_spec,
         "no_entity_in_two_splits",
     }
-    assert exit_code(found(project.project, [NAME])) == 1
+    assert exit_status(found(project.project, [NAME])) == 1
 
 
 def test_a_feature_equal_to_the_previous_target_fails_the_check(project: CheckedProject) -> None:
@@ -251,7 +251,7 @@ def test_later_rows_are_checked_against_the_schema_file(
     project.make(change(rows()))
     failed = project.failed()
     assert words in failed["rows_match_the_schema_file"]
-    assert exit_code(found(project.project, [NAME])) == 1
+    assert exit_status(found(project.project, [NAME])) == 1
 
 
 def test_a_column_that_the_experiment_drops_may_be_missing(project: CheckedProject) -> None:

@@ -150,7 +150,7 @@ def test_a_failed_training_is_a_failed_run_and_the_next_one_is_a_new_run(
     assert "e2i.failure" not in runs["FINISHED"].data.tags
 
 
-@pytest.mark.parametrize("place", ["validation_importance", "model_pictures", "training_records"])
+@pytest.mark.parametrize("place", ["validation_importance", "model_pictures", "row_writers"])
 def test_a_training_interrupted_after_the_fit_does_not_stay_running(
     project: Project, drawing: Project, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

@@ -11,7 +11,6 @@ from prepared_study import Prepared, prepared
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.processes.loopback import HOST, free_port
-from e2i_assets.adapters.settings import DATABASE_URL
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search import tuning
 from e2i_assets.services import tune
@@ -64,13 +63,13 @@ def test_a_worker_with_other_versions_rows_or_database_refuses(
     rows = unpacked(packed(study.rows), tmp_path / "rows")
     other = assignment_of(study, versions={**versions(), "xgboost": "1.0"})
     with pytest.raises(VersionsDiffer, match=r"it has xgboost \S+ instead of 1\.0\. Install the same"):
-        work(other, rows, 1, {DATABASE_URL: database.url})
+        work(other, rows, 1, database.url)
     with pytest.raises(VersionsDiffer, match="instead of other form"):
         work_with('{"versions": {"python": "other form"}}', {}, 1)
     with pytest.raises(UnsuitableWorker, match="has no database: set E2I_DATABASE_URL"):
-        work(assignment_of(study), rows, 1, {})
+        work(assignment_of(study), rows, 1, None)
     with pytest.raises(UnsuitableWorker, match="another database than the coordinator"):
-        work(assignment_of(study), rows, 1, {DATABASE_URL: other_database.url})
+        work(assignment_of(study), rows, 1, other_database.url)
     others = {**packed(study.rows), "train.parquet": packed(study.rows)["validation.parquet"]}
     with pytest.raises(UnsuitableWorker, match="other rows than those of the study"):
         work_with(assignment_of(study).model_dump_json(), others, 1)
@@ -81,9 +80,7 @@ def test_a_worker_stops_if_its_coordinator_is_gone(database: Database, tmp_path:
     study = prepared(database, tmp_path, "{trials: 40}", "LogisticRegression")
     (tmp_path / "rows").mkdir()
     rows = unpacked(packed(study.rows), tmp_path / "rows")
-    assert "the coordinator is gone" in work(
-        assignment_of(study, lease_seconds=0.6), rows, 1, {DATABASE_URL: database.url}
-    )
+    assert "the coordinator is gone" in work(assignment_of(study, lease_seconds=0.6), rows, 1, database.url)
     assert {row.state for row in study.trials()} <= {"COMPLETE", "PRUNED", "WAITING"}
     assert len(study.trials()) < 40
 
@@ -91,7 +88,8 @@ def test_a_worker_stops_if_its_coordinator_is_gone(database: Database, tmp_path:
 def test_an_ended_worker_process_is_restarted_while_the_study_runs(database: Database, tmp_path: Path) -> None:
     """A worker ends by itself if it finds its coordinator gone or the study finished."""
     study = prepared(database, tmp_path, "{trials: 3}", "LogisticRegression")
-    with ProcessPool(lambda: assignment_of(study), packed(study.rows), database.url, 2) as worker_pool:
+    environment = study.project.settings.child_environment(database.url)
+    with ProcessPool(lambda: assignment_of(study), packed(study.rows), environment, 2) as worker_pool:
         for place in worker_pool._places:
             place.process = subprocess.Popen(["true"], stdin=subprocess.PIPE)
             place.process.wait()

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.rows import columns, document, every, one
+from e2i_assets.adapters.repositories.row_mapping import columns, document, every, one
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment

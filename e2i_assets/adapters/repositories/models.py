@@ -8,28 +8,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.rows import columns, one, parameters, placeholders, replacements
+from e2i_assets.adapters.repositories.row_mapping import columns, one, parameters, placeholders, replacements
 from e2i_assets.adapters.repositories.test_access import record_test_access
 from e2i_assets.adapters.repositories.training_runs import StoredRun
+from e2i_assets.core.automation.champion import ChampionDecision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChampionRow:
-    """A champion decision; ``gain`` above 0 means that the challenger is better. See `core.automation.champion`."""
+class ChampionRow(ChampionDecision):
+    """A champion decision with its links: the experiment, the champion before it, the split and the model."""
 
     experiment_id: str
-    challenger_key: str
     champion_key: str | None
     split_id: str | None
-    metric: str
-    test_rows: int
-    challenger_value: float | None
-    champion_value: float | None
-    gain: float | None
-    gain_low: float | None
-    gain_high: float | None
-    promoted: bool
-    reason: str
     model_folder: str
     decision_threshold: float | None
     mlflow_model_version: str | None

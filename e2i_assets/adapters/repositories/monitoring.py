@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.rows import columns, every, parameters, placeholders
+from e2i_assets.adapters.repositories.row_mapping import columns, every, parameters, placeholders
 
 # A single statement, so that of several daemons exactly one sends the alert.
 _CLAIM = sa.text("""

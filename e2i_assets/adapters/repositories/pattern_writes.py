@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.pattern_rows import STARTER, PatternRow, pattern_id
-from e2i_assets.adapters.repositories.rows import columns, document, one, replacements
+from e2i_assets.adapters.repositories.row_mapping import columns, document, one, replacements
 
 _MEMORY = (
     "procedure_id", "procedure_name", "procedure_type", "tool_sequence", "trigger_pattern", "intent_keywords",

@@ -1,16 +1,23 @@
 """Patterns of finished studies: `ml_hpo_patterns`, `procedural_memories` and `ml_hpo_warmstart_uses`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.pattern_rows import PatternRow, SimilarPattern, StoredPattern, pattern_id
-from e2i_assets.adapters.repositories.pattern_writes import replace_pattern
-from e2i_assets.adapters.repositories.rows import columns, every, one
+from e2i_assets.adapters.repositories.pattern_rows import (
+    STARTER,
+    PatternRow,
+    SimilarPattern,
+    StoredPattern,
+    pattern_id,
+)
+from e2i_assets.adapters.repositories.pattern_writes import add_patterns, replace_pattern
+from e2i_assets.adapters.repositories.row_mapping import columns, every, one
+from e2i_assets.core.errors import E2iError
 
 _SIMILAR = sa.text(f"""
     SELECT {columns(StoredPattern, "pattern")}, found.similarity
@@ -33,6 +40,17 @@ _FORGOTTEN = sa.text("""
 """)
 _GET = sa.text(f"SELECT {columns(StoredPattern)} FROM ml_hpo_patterns WHERE pattern_id = :pattern_id")
 _LIST = sa.text(f"SELECT {columns(StoredPattern)} FROM ml_hpo_patterns ORDER BY created_at DESC, pattern_id")
+_COUNT = sa.text("SELECT count(*) FILTER (WHERE spec_hash = :spec_hash), count(*) FROM ml_hpo_patterns")
+# Every installation has the starter memory. Exporting it would lose its source on import.
+_EXPORTED = sa.text(f"""
+    SELECT CAST(pattern_id AS text) AS pattern_id, {columns(PatternRow)} FROM ml_hpo_patterns
+    WHERE source <> '{STARTER}' ORDER BY created_at, pattern_id
+""")
+_INDEX = sa.text("SELECT e2i.index_hpo_patterns()")
+
+
+class PatternRejected(E2iError):
+    """A pattern with a value that the table does not accept."""
 
 
 class UseMeasures(TypedDict, total=False):
@@ -60,6 +78,18 @@ class PatternRepository:
         with self.database.begin() as connection:
             replace_pattern(connection, pattern)
         return pattern_id(pattern.spec_hash)
+
+    def add(self, patterns: Iterable[PatternRow]) -> int:
+        """Insert the patterns of studies that are not in the memory yet, all or none, and return their number.
+
+        Raises:
+            PatternRejected: The database does not accept a value of a pattern.
+        """
+        try:
+            with self.database.begin() as connection:
+                return add_patterns(connection, patterns)
+        except (IntegrityError, DataError) as error:
+            raise PatternRejected(str(error.orig).strip().splitlines()[0]) from error
 
     def similar(
         self,
@@ -147,6 +177,23 @@ class PatternRepository:
         """Return a pattern, or None."""
         with self.database.connect() as connection:
             return one(StoredPattern, connection.execute(_GET, {"pattern_id": pattern_id}))
+
+    def counts(self, spec_hash: str) -> tuple[int, int]:
+        """Return the number of patterns of a study, and of all patterns."""
+        with self.database.connect() as connection:
+            of_study, of_all = connection.execute(_COUNT, {"spec_hash": spec_hash}).one()
+        return int(of_study), int(of_all)
+
+    def exported(self) -> Iterator[dict[str, Any]]:
+        """Yield the documents of all patterns except the starter memory, oldest first."""
+        with self.database.connect() as connection:
+            for found in connection.execution_options(yield_per=200).execute(_EXPORTED).mappings():
+                yield dict(found)
+
+    def build_index(self) -> None:
+        """Create the index over the meta-feature vectors, if the server has pgvector and this account may use it."""
+        with self.database.begin() as connection:
+            connection.execute(_INDEX)
 
     def list(self) -> list[StoredPattern]:
         """Return all patterns, newest first."""

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.rows import every
+from e2i_assets.adapters.repositories.row_mapping import every
 from e2i_assets.core.metrics import ProblemType
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.rows import columns, every
+from e2i_assets.adapters.repositories.row_mapping import columns, every
 
 Cause = Literal["new_experiment", "changed_data", "drifted_data", "age"]
 

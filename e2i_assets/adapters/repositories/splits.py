@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.rows import columns, document, every
-from e2i_assets.core.data.splits import Role
+from e2i_assets.adapters.repositories.row_mapping import columns, document, every
+from e2i_assets.core.data.splits import ROLES, Role
 from e2i_assets.core.leakage.finding import Finding
 
 _CHUNK_ROWS = 50_000
@@ -65,6 +65,12 @@ _SPLITS = sa.text("""
     SELECT id::text, boundaries FROM ml_split_registry
     WHERE experiment_id = :experiment_id AND config_hash = :config_hash ORDER BY created_at, id
 """)
+_REGISTERED = sa.text(
+    "SELECT split.id::text, "
+    + ", ".join(f"split.{role}_rows AS {role}" for role in ROLES)
+    + " FROM ml_split_registry AS split JOIN ml_experiments AS experiment ON experiment.id = split.experiment_id "
+    "WHERE experiment.experiment_name = :name AND split.split_hash = :split_hash"
+)
 _ASSIGNMENTS = sa.text("SELECT entity_key, role FROM ml_split_assignments WHERE split_id = :split_id")
 _COPY = "COPY ml_split_assignments (split_id, entity_key, role) FROM STDIN"
 
@@ -92,6 +98,18 @@ class SplitRepository:
             key = {"experiment_id": experiment_id, "split_hash": split_hash}
             return connection.execute(_ID_OF, key).scalar_one_or_none()
 
+    def registered(self, experiment: str, split_hash: str) -> Mapping[str, Any] | None:
+        """Return the id of a stored split and its row count of each split by name, or None."""
+        with self.database.connect() as connection:
+            key = {"name": experiment, "split_hash": split_hash}
+            found = connection.execute(_REGISTERED, key).mappings().one_or_none()
+        return None if found is None else dict(found)
+
+    def assignments(self, split_id: str) -> dict[str, Role]:
+        """Return the assignment of each entity of a stored split."""
+        with self.database.connect() as connection:
+            return {entity: role for entity, role in connection.execute(_ASSIGNMENTS, {"split_id": split_id})}
+
     def previous(self, experiment_id: str, config_hash: str) -> dict[str, Role] | None:
         """Return the assignment of each entity that was ever split with this configuration; None if there is no split.
 
@@ -101,9 +119,8 @@ class SplitRepository:
         if not splits:
             return None
         known: dict[str, Role] = {}
-        with self.database.connect() as connection:
-            for split_id, _ in splits:
-                known.update((one[0], one[1]) for one in connection.execute(_ASSIGNMENTS, {"split_id": split_id}))
+        for split_id, _ in splits:
+            known.update(self.assignments(split_id))
         return known
 
     def boundaries(self, experiment_id: str, config_hash: str) -> list[str | float]:

@@ -1,13 +1,15 @@
 """Studies and their trials in our own tables: `ml_hpo_studies` and `ml_hpo_trials`."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.rows import (
+from e2i_assets.adapters.repositories.row_mapping import (
     bound,
     columns,
     every,
@@ -123,6 +125,11 @@ class StudyRepository:
         with self.database.begin() as connection:
             connection.execute(_LOCK, {"study_id": study_id})
             connection.execute(_FAIL, {"study_id": study_id, "error_message": error_message}).one()
+
+    def fail_if_possible(self, study_id: str, error_message: str) -> None:
+        """Do the same as `fail`, but without an error when the database does not work."""
+        with suppress(SQLAlchemyError):
+            self.fail(study_id, error_message)
 
     def by_spec_hash(self, spec_hash: str) -> StoredStudy | None:
         """Return the study with a study key, or None."""

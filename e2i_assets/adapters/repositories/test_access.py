@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.rows import bound, columns, every, parameters, placeholders
+from e2i_assets.adapters.repositories.row_mapping import bound, columns, every, parameters, placeholders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

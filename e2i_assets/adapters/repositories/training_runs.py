@@ -8,7 +8,15 @@ from typing import Any, TypedDict, Unpack
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.rows import bound, columns, every, one, parameters, placeholders, replacements
+from e2i_assets.adapters.repositories.row_mapping import (
+    bound,
+    columns,
+    every,
+    one,
+    parameters,
+    placeholders,
+    replacements,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,33 @@ from e2i_assets.core.metrics import Array, Prediction, ProblemType
 _ROUNDING = 1e-12
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChampionDecision:
+    """The result of one decision.
+
+    Attributes:
+        challenger_key: Key of the new model.
+        gain: Above 0 means that the challenger is better, for every metric; None without a comparison.
+        gain_low, gain_high: The paired 95 % bootstrap interval of the gain.
+    """
+
+    challenger_key: str
+    promoted: bool
+    reason: str
+    metric: str
+    test_rows: int
+    challenger_value: float | None
+    champion_value: float | None
+    gain: float | None
+    gain_low: float | None
+    gain_high: float | None
+
+
 class ChampionModel(BaseModel):
-    """The champion of an experiment and the result of the last decision.
+    """The champion of an experiment, and the fields of the last `ChampionDecision`.
 
     Attributes:
         model_key: Key of the champion; None when no model has passed its checks.
-        challenger_key: Key of the model that was evaluated last.
         aliases: Result of the update of its aliases in MLflow: ``moved``, or the reason why not.
     """
 

@@ -12,10 +12,10 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 from e2i_assets.core.errors import ExperimentInvalid, Violation
 from e2i_assets.core.experiments import rules as rules_between
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.sections import SOURCE_KINDS
 from e2i_assets.core.experiments.yaml_documents import read_mapping
 from e2i_assets.core.suggestions import closest, not_one_of
 
-_SOURCES = ("sample", "csv", "parquet", "sql")
 _RULES = {
     "missing": "is missing: this key is required",
     "int_type": "must be a whole number",
@@ -126,9 +126,9 @@ def _unstorable_texts(raw: object, where: str) -> Iterator[Violation]:
 def _source_violations(where: str, raw: object) -> Iterator[Violation]:
     if not isinstance(raw, Mapping):
         return
-    named = [kind for kind in _SOURCES if raw.get(kind) is not None]
-    if len(named) != 1 and (named or set(raw) <= set(_SOURCES)):
-        yield Violation(where, dict(raw), f"must have exactly one of {', '.join(_SOURCES)}; it has {len(named)}")
+    named = [kind for kind in SOURCE_KINDS if raw.get(kind) is not None]
+    if len(named) != 1 and (named or set(raw) <= set(SOURCE_KINDS)):
+        yield Violation(where, dict(raw), f"must have exactly one of {', '.join(SOURCE_KINDS)}; it has {len(named)}")
 
 
 def _as_violation(key: str, problem: ErrorDetails) -> Violation:

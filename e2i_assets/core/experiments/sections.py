@@ -1,6 +1,6 @@
 """The sections of an experiment file, each validated on its own; the rules between sections are in `rules`."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_serializer, model_validator
 
@@ -22,6 +22,7 @@ from e2i_assets.core.experiments.values import (
 )
 
 SourceKind = Literal["sample", "csv", "parquet", "sql"]
+SOURCE_KINDS: tuple[SourceKind, ...] = get_args(SourceKind)
 
 
 class Section(BaseModel):
@@ -116,8 +117,7 @@ class Source(Section):
     @property
     def kind(self) -> SourceKind:
         """The kind of the source."""
-        kinds: tuple[SourceKind, ...] = ("sample", "csv", "parquet", "sql")
-        return next(kind for kind in kinds if getattr(self, kind) is not None)
+        return next(kind for kind in SOURCE_KINDS if getattr(self, kind) is not None)
 
     @property
     def place(self) -> str:

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.memory.past_problems import encoded
 from e2i_assets.core.memory.warm_start import PATTERN
-from e2i_assets.core.search.selection import candidates
 from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.search.trial_selection import candidates
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.core.search_space.space import SearchSpace, brought_into
 

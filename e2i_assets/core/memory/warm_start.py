@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.memory.past_problems import PastProblem, regrets
-from e2i_assets.core.memory.selection import following, planned
+from e2i_assets.core.memory.portfolio import following, planned
 from e2i_assets.core.search.proposals import Proposal, Proposer, Tried
 from e2i_assets.core.search_space.space import SearchSpace, brought_into, violations
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.plots.figures import new_figure, png
-from e2i_assets.core.search.selection import candidates
 from e2i_assets.core.search.study_result import StudyResult
+from e2i_assets.core.search.trial_selection import candidates
 from e2i_assets.core.search.trials import TrialRecord
 
 # Origin of a trial: its colour and its label in the legend.

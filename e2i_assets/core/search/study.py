@@ -11,7 +11,6 @@ from e2i_assets.core.search.proposals import NOTHING, Proposals, Proposer
 from e2i_assets.core.search.recovery import queue_unfinished
 from e2i_assets.core.search.rounds import optimised
 from e2i_assets.core.search.samplers import pruner, sampler
-from e2i_assets.core.search.selection import Objectives, candidates
 from e2i_assets.core.search.study_monitor import StudyMonitor, counted
 from e2i_assets.core.search.study_plan import ALONE, Coordination, StudyPlan
 from e2i_assets.core.search.study_result import (
@@ -21,6 +20,7 @@ from e2i_assets.core.search.study_result import (
     StopReason,
     StudyResult,
 )
+from e2i_assets.core.search.trial_selection import Objectives, candidates
 from e2i_assets.core.search.trials import TrialRecord, record_of
 from e2i_assets.core.search_space.dimensions import IntDimension
 

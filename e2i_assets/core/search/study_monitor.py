@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from e2i_assets.core.search.selection import Objectives, candidates, chosen, pareto_front
+from e2i_assets.core.search.trial_selection import Objectives, candidates, chosen, pareto_front
 from e2i_assets.core.search.trials import TrialRecord, record_of
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ class StudyPlan:
             rows.
         stop_without_improvement: Number of trials without improvement that ends the study; None for no limit.
         max_failures: Number of consecutive failed trials that ends the study.
-        tolerance: See `selection.chosen`.
+        tolerance: See `trial_selection.chosen`.
         startup_trials: Trials before the sampler learns from them; proposed trials count.
     """
 

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.core.search.selection import Objectives, chosen, pareto_front
+from e2i_assets.core.search.trial_selection import Objectives, chosen, pareto_front
 from e2i_assets.core.search.trials import TrialRecord
 
 NONE_WITHIN_CONSTRAINTS: Final = "no trial within the constraints"

@@ -15,7 +15,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.fit_context import FitContext, fit_context, merged, target_codes
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.imbalance import Balancing, Imbalance, imbalance
-from e2i_assets.core.search.folds import on_folds
+from e2i_assets.core.search.cross_validation import on_folds
 from e2i_assets.core.search.goals import goals, group_columns, limits
 from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.samplers import require

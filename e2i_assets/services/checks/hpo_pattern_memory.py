@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import sqlalchemy as sa
-
 from e2i_assets.adapters.repositories.pattern_rows import StoredPattern
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search_space.space import brought_into, parse_space
@@ -13,7 +11,6 @@ from e2i_assets.services.checks.check import CheckResult, check_result, of_asset
 from e2i_assets.services.project import Project
 from e2i_assets.services.remember import Remembered
 
-_COUNT = sa.text("SELECT count(*) FILTER (WHERE spec_hash = :spec_hash), count(*) FROM ml_hpo_patterns")
 _NOTHING = "the study has no trial to train, so there is nothing to remember"
 
 
@@ -32,8 +29,7 @@ def pattern_is_stored_once_and_retrievable(project: Project, name: str) -> Check
         return check_result(
             ["there is a best trial, and nothing was remembered: materialise hpo_pattern_memory again"], ""
         )
-    with project.database.connect() as connection:
-        times, patterns = connection.execute(_COUNT, {"spec_hash": tuned.identity}).one()
+    times, patterns = project.patterns.counts(tuned.identity)
     pattern = project.patterns.get(remembered.pattern_id)
     if pattern is None and (reason := project.pattern_maintenance.forgotten(remembered.pattern_id)):
         return passed(f"pattern {remembered.pattern_id} was removed from the memory: {reason}")

@@ -2,25 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import sqlalchemy as sa
 
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.data.splits import ROLES, Role, entity_keys
 from e2i_assets.services.checks.check import NotEvaluated, ValueDamaged, stored
 from e2i_assets.services.project import Project
-
-_REGISTERED = sa.text(
-    "SELECT split.id::text, "
-    + ", ".join(f"split.{role}_rows AS {role}" for role in ROLES)
-    + " FROM ml_split_registry AS split JOIN ml_experiments AS experiment ON experiment.id = split.experiment_id "
-    "WHERE experiment.experiment_name = :name AND split.split_hash = :split_hash"
-)
-_ASSIGNED = sa.text("SELECT entity_key, role FROM ml_split_assignments WHERE split_id = :split_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +43,12 @@ def recognised(project: Project, name: str) -> tuple[Dataset, StoredRows]:
         raise NotEvaluated(
             f"the splits of {name} are of older rows than its dataset: materialise validation_splits again"
         )
-    split = registered(project, name, facts)
+    split = project.splits.registered(name, facts.split_hash)
     if split is None:
         raise NotEvaluated(
             f"the split {facts.split_hash[:12]} of {name} is not in ml_split_registry: materialise it again"
         )
-    with project.database.connect() as connection:
-        found = connection.execute(_ASSIGNED, {"split_id": split["id"]}).all()
-    assigned: dict[str, Role] = {entity: role for entity, role in found}
+    assigned = project.splits.assignments(split["id"])
     tables = {role: _table(project, name, role) for role in ROLES}
     try:
         return data, stored_rows(data, tables, assigned)
@@ -68,13 +56,6 @@ def recognised(project: Project, name: str) -> tuple[Dataset, StoredRows]:
         raise ValueDamaged(
             "validation_splits", f"the stored rows of {name} lack columns of its dataset: {error}"
         ) from error
-
-
-def registered(project: Project, name: str, facts: SplitFacts) -> Mapping[str, Any] | None:
-    """Return the split's id and row counts in the registry."""
-    with project.database.connect() as connection:
-        found = connection.execute(_REGISTERED, {"name": name, "split_hash": facts.split_hash}).mappings().one_or_none()
-    return None if found is None else dict(found)
 
 
 def _table(project: Project, name: str, role: Role) -> pd.DataFrame:

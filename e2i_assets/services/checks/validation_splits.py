@@ -9,7 +9,7 @@ import pandas as pd
 from e2i_assets.core.data.split_tables import SplitFacts, TrainingRows
 from e2i_assets.core.data.splits import MINIMUM_ROWS, ROLES, SHARES, TOLERANCE
 from e2i_assets.services.checks.check import CheckResult, NotEvaluated, check_result, of_asset, passed, stored
-from e2i_assets.services.checks.stored_split import recognised, registered, row_count
+from e2i_assets.services.checks.stored_split import recognised, row_count
 from e2i_assets.services.project import Project
 
 _ROUNDING = 1e-9
@@ -22,7 +22,7 @@ def shares_are_within_two_points(project: Project, name: str) -> CheckResult:
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
     counts = {role: row_count(project, name, role) for role in ROLES}
     total = sum(counts.values())
-    split = registered(project, name, facts)
+    split = project.splits.registered(name, facts.split_hash)
     mistakes = []
     for role, count in counts.items():
         if abs(count / max(total, 1) - SHARES[role]) > TOLERANCE + _ROUNDING:

@@ -10,23 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-import sqlalchemy as sa
-from sqlalchemy.exc import DataError, IntegrityError
-
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.pattern_rows import STARTER, PatternRow
-from e2i_assets.adapters.repositories.pattern_writes import add_patterns
-from e2i_assets.adapters.repositories.rows import columns
+from e2i_assets.adapters.repositories.pattern_rows import PatternRow
+from e2i_assets.adapters.repositories.patterns import PatternRejected, PatternRepository
 from e2i_assets.core.errors import E2iError, Violation, Violations
 from e2i_assets.services.memory_files.pattern_documents import line, parsed
 
 _GZIP = b"\x1f\x8b"
 _MOST_MISTAKES = 20
-# Every installation has the starter memory. Exporting it would lose its source on import.
-_EXPORTED = sa.text(f"""
-    SELECT CAST(pattern_id AS text) AS pattern_id, {columns(PatternRow)} FROM ml_hpo_patterns
-    WHERE source <> '{STARTER}' ORDER BY created_at, pattern_id
-""")
 
 
 class PatternFileInvalid(Violations):
@@ -46,10 +37,10 @@ def write_patterns(database: Database, path: Path, force: bool = False) -> int:
     if path.exists() and not force:
         raise PatternFileUnusable(f"{path} exists already: choose another name or replace it with --force")
     try:
-        with _whole(path) as file, database.connect() as connection:
+        with _whole(path) as file:
             count = 0
-            for found in connection.execution_options(yield_per=200).execute(_EXPORTED).mappings():
-                file.write(line(dict(found)) + "\n")
+            for pattern in PatternRepository(database).exported():
+                file.write(line(pattern) + "\n")
                 count += 1
     except OSError as error:
         raise PatternFileUnusable(f"{path} cannot be written: {error.strerror or error}") from error
@@ -73,12 +64,9 @@ def read_patterns(database: Database, path: Path, source: str) -> tuple[int, int
     """
     lines = _Lines(path)
     try:
-        with database.begin() as connection:
-            added = add_patterns(connection, lines.rows(source))
-            lines.require_valid()
-    except (IntegrityError, DataError) as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise PatternFileUnusable(f"{path}: nothing imported, the database rejects a pattern: {reason}") from error
+        added = PatternRepository(database).add(lines.rows(source))
+    except PatternRejected as error:
+        raise PatternFileUnusable(f"{path}: nothing imported, the database rejects a pattern: {error}") from error
     return added, lines.count
 
 
@@ -89,10 +77,7 @@ def file_rows(path: Path, source: str) -> list[PatternRow]:
         PatternFileInvalid: Lines are not valid; it lists the errors of each.
         PatternFileUnusable: The file is missing or unreadable.
     """
-    lines = _Lines(path)
-    rows = list(lines.rows(source))
-    lines.require_valid()
-    return rows
+    return list(_Lines(path).rows(source))
 
 
 class _Lines:
@@ -103,7 +88,7 @@ class _Lines:
         self.mistakes: list[Violation] = []
 
     def rows(self, source: str) -> Iterator[PatternRow]:
-        """Yield the patterns of the valid lines. Reading stops after many errors."""
+        """Yield the patterns of the lines up to the first invalid one, and then raise all errors, or the first 20."""
         for number, text in self._numbered():
             found = parsed(text)
             if isinstance(found, list):
@@ -112,9 +97,7 @@ class _Lines:
                 yield found.row(source)
             self.count += 1
             if len(self.mistakes) >= _MOST_MISTAKES:
-                return
-
-    def require_valid(self) -> None:
+                break
         if self.mistakes:
             raise PatternFileInvalid(f"{self.path} (nothing was imported)", self.mistakes[:_MOST_MISTAKES])
         if not self.count:

@@ -44,7 +44,8 @@ def worker_pool(
         from e2i_assets.services.workers.process_pool import ProcessPool
 
         size = hpo.workers or project.settings.cores
-        with ProcessPool(assigned, files, project.database.url, size) as processes:
+        environment = project.settings.child_environment(project.database.url)
+        with ProcessPool(assigned, files, environment, size) as processes:
             yield processes
         return
     from e2i_assets.services.workers.dask_pool import DaskPool

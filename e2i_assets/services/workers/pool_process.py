@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from e2i_assets.adapters.processes.parent import end_with_input
+from e2i_assets.adapters.settings import own_database_url
 from e2i_assets.core.errors import E2iError
 from e2i_assets.services.workers.assignment import Assignment
 from e2i_assets.services.workers.work import work
@@ -14,7 +15,8 @@ def main() -> None:
     end_with_input()
     assignment, rows = (Path(argument) for argument in sys.argv[1:])
     try:
-        work(Assignment.model_validate_json(assignment.read_text(encoding="utf-8")), rows, threads=1)
+        assigned = Assignment.model_validate_json(assignment.read_text(encoding="utf-8"))
+        work(assigned, rows, threads=1, database_url=own_database_url())
     except E2iError as error:
         sys.exit(str(error))
 

@@ -1,12 +1,11 @@
 """A worker pool of local processes: for fits that hold Python's GIL or whose memory should be freed afterwards."""
 
 import math
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from types import TracebackType
 from typing import Self
 
 from e2i_assets.adapters.processes.log_tail import last_lines
-from e2i_assets.adapters.settings import DATABASE_URL
 from e2i_assets.core.errors import NoWorkers
 from e2i_assets.services.workers.assignment import Assignment, Files, unpacked
 
@@ -56,15 +54,17 @@ class ProcessPool:
     Args:
         assignment: Returns the assignment with the remaining time.
         files: The rows.
-        database_url: Address of the database. It is passed in the environment, which process lists do not show.
+        environment: Environment of the processes. It has the database URL, which process lists then do not show.
         size: Number of processes.
     """
 
-    def __init__(self, assignment: Callable[[], Assignment], files: Files, database_url: str, size: int) -> None:
+    def __init__(
+        self, assignment: Callable[[], Assignment], files: Files, environment: Mapping[str, str], size: int
+    ) -> None:
         self.size = size
         self._assignment = assignment
         self._files = files
-        self._environment = {**os.environ, DATABASE_URL: database_url}
+        self._environment = environment
         self._stack = ExitStack()
         self._folder = Path()
         self._places: list[_Place] = []

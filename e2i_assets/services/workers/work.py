@@ -4,13 +4,12 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.studies import StudyRepository
-from e2i_assets.adapters.settings import DATABASE_URL
+from e2i_assets.adapters.settings import DATABASE_URL, own_database_url
 from e2i_assets.adapters.trial_processes.limited import objective_within_limits
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import E2iError, StudyCancelled
@@ -42,19 +41,25 @@ def work_with(assignment: str, files: Files, threads: int) -> str:
     if digest(files) != received.rows:
         raise UnsuitableWorker("the worker received other rows than those of the study: restart the Dask cluster")
     with tempfile.TemporaryDirectory(prefix="e2i-rows-") as folder:
-        return work(received, unpacked(files, Path(folder)), threads)
+        return work(received, unpacked(files, Path(folder)), threads, own_database_url())
 
 
-def work(assignment: Assignment, folder: Path, threads: int, environment: Mapping[str, str] = os.environ) -> str:
+def work(assignment: Assignment, folder: Path, threads: int, database_url: str | None) -> str:
     """Search a study until it ends, and return why it ended.
 
+    Args:
+        assignment: The study and this process's part in it.
+        folder: The stored rows.
+        threads: Number of concurrent trials.
+        database_url: The database of this process; None if it has none.
+
     Raises:
-        UnsuitableWorker: This process has another database than the coordinator.
+        UnsuitableWorker: This process has no database, or another one than the coordinator.
         VersionsDiffer: This process has other versions than the coordinator.
     """
     here = _here()
     require_the_same(assignment.versions, here)
-    database = _database(environment, here)
+    database = _database(database_url, here)
     stored = StudyRepository(database).by_spec_hash(assignment.identity)
     if stored is None or stored.id != assignment.study_id:
         raise UnsuitableWorker(f"{here} has another database than the coordinator: {DATABASE_URL} must be the same")
@@ -86,8 +91,8 @@ def _searched(database: Database, assignment: Assignment, rows: SearchRows, thre
     return found.stop_reason
 
 
-def _database(environment: Mapping[str, str], here: str) -> Database:
-    if not (url := environment.get(DATABASE_URL)):
+def _database(url: str | None, here: str) -> Database:
+    if url is None:
         raise UnsuitableWorker(f"{here} has no database: set {DATABASE_URL} where the worker starts; it is never sent")
     database = Database(url)
     database.require_reachable()

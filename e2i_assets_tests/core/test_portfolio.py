@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from e2i_assets.core.memory.past_problems import WORST_REGRET, PastProblem, encoded, regrets
-from e2i_assets.core.memory.selection import following, planned, ranking_losses, weights
+from e2i_assets.core.memory.portfolio import following, planned, ranking_losses, weights
 from e2i_assets.core.search_space.space import parse_space
 
 SPACE = parse_space(

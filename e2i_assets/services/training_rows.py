@@ -1,11 +1,9 @@
 """The database rows of a training: its run, model version, segments, and test-set access."""
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from e2i_assets.adapters.current_user import current_user
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
 from e2i_assets.adapters.repositories.models import ModelVersionRow, write_version
 from e2i_assets.adapters.repositories.test_access import SegmentRow, record_test_access, write_segments
@@ -18,7 +16,7 @@ REASON = "trained_model was materialised"
 _WITHOUT_MLFLOW = "development"
 
 
-def training_values(record: TrainingRecord, tracked: TrackingResult) -> dict[str, Any]:
+def run_columns(record: TrainingRecord, tracked: TrackingResult) -> dict[str, Any]:
     """Return the columns of ``ml_training_runs`` of a finished training."""
     training, report = record.training, record.training.report
     return {
@@ -39,8 +37,14 @@ def training_values(record: TrainingRecord, tracked: TrackingResult) -> dict[str
     }
 
 
-def training_records(record: TrainingRecord, tracked: TrackingResult) -> tuple[RowWriter, ...]:
-    """Return the writes to other tables that are part of the training's transaction."""
+def row_writers(record: TrainingRecord, tracked: TrackingResult, user: str) -> tuple[RowWriter, ...]:
+    """Return the writers of the rows in other tables, which belong to the transaction of the training.
+
+    Args:
+        record: The training.
+        tracked: What MLflow has of it.
+        user: The user who is recorded with the test-set access.
+    """
     version = _version(record, tracked)
     segments = [_segment(one) for one in record.training.segments]
     return (
@@ -49,7 +53,7 @@ def training_records(record: TrainingRecord, tracked: TrackingResult) -> tuple[R
         partial(
             record_test_access,
             model_key=record.model_key,
-            looked_by=current_user(os.environ),
+            looked_by=user,
             reason=REASON,
             dagster_run_id=record.start.dagster_run_id or None,
         ),
