@@ -23,7 +23,7 @@ from e2i_assets.adapters.postgres.migrations import migrate
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.search.trials import TrialRecord
-from e2i_assets.services.trials_as_history import history, trial_rows
+from e2i_assets.services.training_as_tracked_run import history, trial_rows
 
 PARAMETERS = 7
 EXPERIMENT = """

@@ -11,7 +11,7 @@ from e2i_assets.adapters.current_user import current_user
 from e2i_assets.cli.console import document, json_output, out
 from e2i_assets.cli.open_project import opened_project
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.evaluation.shown import shown
+from e2i_assets.core.evaluation.measures import metric_text
 from e2i_assets.services.open_holdout import OpenedHoldout, open_holdout
 
 
@@ -55,9 +55,9 @@ def _table(opened: OpenedHoldout) -> Table:
         table.add_column(column, justify="right")
     for metric, value in opened.report.metrics.items():
         interval = opened.intervals.get(metric)
-        between = f"{shown(interval.low)} to {shown(interval.high)}" if interval else ""
+        between = f"{metric_text(interval.low)} to {metric_text(interval.high)}" if interval else ""
         test = opened.test_metrics.get(metric)
-        table.add_row(metric, "-" if test is None else shown(test), shown(value), between)
+        table.add_row(metric, "-" if test is None else metric_text(test), metric_text(value), between)
     return table
 
 

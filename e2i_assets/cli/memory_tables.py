@@ -11,7 +11,7 @@ from rich.text import Text
 
 from e2i_assets.adapters.repositories.pattern_maintenance import Forgotten, KindStatistics, PatternSummary, PatternUse
 from e2i_assets.adapters.repositories.pattern_rows import StoredPattern
-from e2i_assets.core.memory.differences import Difference
+from e2i_assets.core.memory.meta_vector import Difference
 from e2i_assets.core.metrics import METRICS
 from e2i_assets.services.similar_problems import SimilarProblem
 

@@ -10,7 +10,7 @@ from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.memory import meta_vector
-from e2i_assets.core.memory.differences import Difference, differences
+from e2i_assets.core.memory.meta_vector import Difference, differences
 from e2i_assets.services.project import Project
 from e2i_assets.services.remember import patterns_like
 

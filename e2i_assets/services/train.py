@@ -15,7 +15,7 @@ from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.feature_columns import unused
 from e2i_assets.core.data.split_tables import TrainingRows
-from e2i_assets.core.evaluation.shown import shown
+from e2i_assets.core.evaluation.measures import metric_text
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.plots.training import model_pictures, validation_importance
 from e2i_assets.core.search.tuning import Tuned
@@ -55,7 +55,9 @@ class KeptTraining:
             {
                 "metric": row.name,
                 **row.splits,
-                "95 % on test": f"{shown(row.interval.low)} to {shown(row.interval.high)}" if row.interval else None,
+                "95 % on test": f"{metric_text(row.interval.low)} to {metric_text(row.interval.high)}"
+                if row.interval
+                else None,
                 "defaults on test": row.defaults,
                 "dummy on test": row.dummy,
             }
@@ -70,7 +72,7 @@ class KeptTraining:
                 "segment": one.segment,
                 "test rows": one.n_rows,
                 metric: one.metrics.get(metric),
-                "95 %": f"{shown(one.intervals[metric].low)} to {shown(one.intervals[metric].high)}"
+                "95 %": f"{metric_text(one.intervals[metric].low)} to {metric_text(one.intervals[metric].high)}"
                 if metric in one.intervals
                 else None,
                 "note": "too small to compare" if one.is_small else one.not_computable.get(metric),

@@ -6,8 +6,8 @@ import pytest
 from sklearn import datasets
 
 from e2i_assets.core.algorithms import registry
+from e2i_assets.core.algorithms.early_stopping import report_rounds
 from e2i_assets.core.algorithms.prepared_data import Task
-from e2i_assets.core.algorithms.report_schedule import report_rounds
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.fit_context import Rows, fit_context, merged
 from e2i_assets.core.metrics import default_metric, metric

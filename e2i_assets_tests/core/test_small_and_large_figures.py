@@ -3,7 +3,7 @@
 import pytest
 
 from e2i_assets.core.automation.champion import Comparison, verdict
-from e2i_assets.core.evaluation.shown import shown
+from e2i_assets.core.evaluation.measures import metric_text
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from e2i_assets.core.evaluation.shown import shown
      (123456.78, "123456.7800")],
 )  # fmt: skip
 def test_a_metric_shows_its_digits_at_any_size(value: float, text: str) -> None:
-    assert shown(value) == text
+    assert metric_text(value) == text
 
 
 @pytest.mark.parametrize("size", [1e-30, 8e-5, 1.0, 1e12])

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from browser import browsing
-from served_product import REPOSITORY, Served, environment, project_folder, served
+from served_product import Served, environment, project_folder, served
 
 pytestmark = [pytest.mark.screenshots, pytest.mark.timeout(1200)]
 
 NAME = "rand_inpatient"
+REPOSITORY = Path(__file__).parents[2]
 PICTURES = REPOSITORY / "docs" / "pictures"
 
 

@@ -14,6 +14,7 @@ from e2i_assets.adapters.addresses import without_userinfo
 from e2i_assets.adapters.mlflow.client import TrackingFailed, TrackingUnreachable, is_server, mlflow_client
 from e2i_assets.adapters.mlflow.model_registry import champion_version, promote, registered_version
 from e2i_assets.adapters.mlflow.run import (
+    artifact_files,
     ended,
     found_run,
     log_data,
@@ -21,8 +22,8 @@ from e2i_assets.adapters.mlflow.run import (
     log_model,
     log_values,
     opened_run,
+    require_file_names,
 )
-from e2i_assets.adapters.mlflow.run_files import files, require_file_names
 from e2i_assets.adapters.mlflow.tracked_run import (
     DAGSTER_RUN_TAG,
     MODEL_FOLDER,
@@ -64,7 +65,7 @@ class Tracker:
         """
         try:
             require_legal(run)
-            content = files(run)
+            content = artifact_files(run)
             require_file_names(content)
         except TrackingRefused as error:
             return TrackingResult("refused", reason=str(error))

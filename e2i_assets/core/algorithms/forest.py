@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from e2i_assets.core.algorithms.algorithm import Fit, from_scores, over_all_classes
-from e2i_assets.core.algorithms.early_stopping import FitMonitor
+from e2i_assets.core.algorithms.early_stopping import FitMonitor, report_rounds
 from e2i_assets.core.algorithms.prepared_data import PreparedData
-from e2i_assets.core.algorithms.report_schedule import report_rounds
 from e2i_assets.core.metrics import Array, Prediction
 
 

@@ -107,3 +107,8 @@ def aliases(problem_type: ProblemType) -> tuple[str, ...]:
 def measure(name: str, problem_type: ProblemType) -> Measure | None:
     """Return the measure with this name, alias, or name of an optimised metric; None when there is none."""
     return MEASURES[problem_type].get(_ALIASES[problem_type].get(name, name))
+
+
+def metric_text(value: float) -> str:
+    """Return a metric with four decimals, or with four significant digits when it is very small or very large."""
+    return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1e6 else f"{value:.4g}"

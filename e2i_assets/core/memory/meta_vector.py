@@ -5,7 +5,8 @@ dominate the distance. Shares are used as they are.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 VERSION = 1
 
@@ -49,3 +50,24 @@ def meta_vector(features: Mapping[str, float]) -> tuple[float, ...]:
 def similarity(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     """Return exp(-distance), 1 for equal vectors; the database computes the same."""
     return math.exp(-math.dist(one, other))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One meta-feature's share of the squared distance, 0 to 1."""
+
+    name: str
+    share: float
+
+
+def differences(one: Sequence[float], other: Sequence[float]) -> list[Difference]:
+    """Return the share of each meta-feature in the squared distance, largest first; empty for equal vectors.
+
+    Args:
+        one: The values of `NAMES` for one problem.
+        other: The values of `NAMES` for another problem.
+    """
+    parts = {name: (a - b) ** 2 for name, a, b in zip(NAMES, one, other, strict=True)}
+    whole = sum(parts.values())
+    found = [Difference(name, part / whole) for name, part in parts.items() if part > 0]
+    return sorted(found, key=lambda difference: -difference.share)

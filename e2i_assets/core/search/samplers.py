@@ -5,7 +5,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from e2i_assets.core.algorithms.report_schedule import FIRST_REPORT_ROUND
+from e2i_assets.core.algorithms.early_stopping import FIRST_REPORT_ROUND
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search.distinct_points import nsga2
 from e2i_assets.core.search_space.dimensions import CategoricalDimension, FloatDimension
