@@ -88,7 +88,7 @@ def pattern_card(pattern: StoredPattern, uses: Sequence[PatternUse]) -> Renderab
 
 
 def _use_table(pattern: StoredPattern, uses: Sequence[PatternUse]) -> Table:
-    table = _table("study, trial", "similarity", "value", "defaults", "best of the\nother first trials", "rank")
+    table = _table("study, trial", "similarity", "value", "defaults", "best of\nthe study", "rank")
     for one in uses:
         values = (_value(pattern, value) for value in (one.value, one.default_value, one.best_value))
         rank = f"{one.rank} of {one.n_ranked}" if one.rank else _NONE

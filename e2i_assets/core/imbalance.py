@@ -123,11 +123,13 @@ def _severity(share: float) -> Severity:
 
 def _recommended(severity: Severity, smallest: int, grows_trees: bool) -> tuple[Strategy, str]:
     if severity == "none":
-        return "none", "even enough"
+        return "none", "its share is large enough"
     if severity == "moderate":
-        return ("class_weight", "trees take weights") if grows_trees else ("random_oversample", "its rows are repeated")
+        return (
+            ("class_weight", "trees support weights") if grows_trees else ("random_oversample", "enough to repeat them")
+        )
     if smallest >= _ENOUGH_TO_INTERPOLATE:
-        return ("smote" if severity == "severe" else "combined"), "enough to make rows between its own"
+        return ("smote" if severity == "severe" else "combined"), "enough to interpolate new ones"
     if severity == "severe" or smallest >= _ENOUGH_TO_REPEAT:
-        return "random_oversample", "too few to make rows between them"
-    return "class_weight", "too few to repeat"
+        return "random_oversample", "too few to interpolate new ones"
+    return "class_weight", "too few to repeat them"

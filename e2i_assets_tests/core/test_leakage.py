@@ -62,7 +62,7 @@ def test_the_target_of_another_row_is_found_renamed_scaled_and_relabelled(kind: 
     found = shifted(made, Leakage())
     which = f"{abs(steps)} row{'' if abs(steps) == 1 else 's'} {'before' if steps > 0 else 'after'} it"
     assert (found.passed, found.severity, found.affected, found.examples) == (False, "critical", 1, ("innocent",))
-    assert f"'innocent' goes with the target {which} in the order of person and day (in 100.0% of " in found.details
+    assert f"'innocent' matches the target {which}, ordered by person and day (in 100.0% of " in found.details
     assert shifted(made, Leakage(accepted={"innocent": "known the day before"})).passed
 
 

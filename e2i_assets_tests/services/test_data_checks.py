@@ -159,7 +159,7 @@ def test_a_damaged_split_fails_a_blocking_check(project: CheckedProject, case: A
 def test_a_feature_equal_to_the_previous_target_fails_the_check(project: CheckedProject) -> None:
     project.make(rows())
     project.edit_rows("dataset", ("table",), lag)
-    words = "columns: 'age' goes with the target 1 row before it in the order of person (in 100.0% of 1500 rows"
+    words = "columns: 'age' matches the target 1 row before it, ordered by person (in 100.0% of 1500 rows"
     assert words in project.failed()["no_feature_is_the_target_of_another_row"]
 
 

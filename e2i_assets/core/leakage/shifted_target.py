@@ -113,11 +113,11 @@ def _sentence(data: Dataset, column: pd.Series, rows: Array, partners: Array, sh
     target = data.frame[data.target].loc[column.index]
     shown = zip(rows[:3], partners[:3], strict=True)
     pairs = ", ".join(f"{_short(column.iloc[at])} beside {_short(target.iloc[back])}" for at, back in shown)
-    where = " and ".join(filter(None, (data.group, data.time))) or "the table"
+    where = " and ".join(filter(None, (data.group, data.time))) or "position in the table"
     which = f"{abs(shift)} {'row' if abs(shift) == 1 else 'rows'} {'before' if shift > 0 else 'after'}"
     agree = f"in {1 - (wrong or 0):.1%} of {len(rows)} rows, for example {pairs}"
     return (
-        f"goes with the target {which} it in the order of {where} ({agree}): drop it under columns.drop, "
+        f"matches the target {which} it, ordered by {where} ({agree}): drop it under columns.drop, "
         "or give under leakage.accepted the reason why it is known in time"
     )
 

@@ -63,7 +63,7 @@ def permutation_picture(importances: Sequence[FeatureImportance], metric: str) -
     axes.barh(range(len(shown)), [one.loss for one in shown], xerr=[one.spread for one in shown], color="#2f6db5")
     axes.set_yticks(range(len(shown)), [_short(one.feature) for one in shown], fontsize=8)
     axes.axvline(0, color="#999999", linewidth=0.8)
-    axes.set(xlabel=f"{metric} on validation worse by, when the column is shuffled")
+    axes.set(xlabel=f"{metric} on validation: deterioration when the column is shuffled")
     return png(figure)
 
 
