@@ -54,3 +54,18 @@ def test_the_column_that_determines_the_target_has_the_largest_importance(name: 
     assert list(worth.values()) == sorted(worth.values(), reverse=True)
     assert all(math.isfinite(value) and value >= 0 for value in worth.values())
     assert any("where" in column for column in worth)
+
+
+def test_a_column_and_a_category_of_another_column_may_have_one_name() -> None:
+    random = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        {
+            "a": pd.Categorical(random.choice(["b", "b_c", "d"], 90)),
+            "a_b": pd.Categorical(random.choice(["c", "e"], 90)),
+            "a_d": random.normal(size=90),
+        }
+    )
+    rows, chosen = Rows(frame, frame["a_d"]), algorithm("Ridge")
+    context = fit_context(chosen, Task("regression"), rows, rows, ())
+    worth = context.model(context.fit({**chosen.default_values, **chosen.fixed_values})).feature_importances()
+    assert sorted(worth) == ["a_b", "a_b_c", "a_b_c (2)", "a_b_e", "a_d", "a_d (2)"]

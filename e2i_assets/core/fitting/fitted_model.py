@@ -189,9 +189,22 @@ class FittedModel:
             found = self.estimator.feature_importances_
         else:
             found = np.abs(np.atleast_2d(self.estimator.coef_)).mean(axis=0) * self.target_scale
-        names = [str(name).removesuffix(".0") for name in self.preprocessing.get_feature_names_out()]
-        pairs = zip(names, np.asarray(found, dtype=np.float64).tolist(), strict=True)
+        pairs = zip(self._prepared_names(), np.asarray(found, dtype=np.float64).tolist(), strict=True)
         return dict(sorted(pairs, key=lambda pair: -pair[1]))
+
+    def _prepared_names(self) -> list[str]:
+        """Return a name for each column of the matrix; one that is taken already gets a number."""
+        steps = tuple(f"{step}__" for step, _, _ in self.preprocessing.transformers_)
+        found: dict[str, None] = {}
+        for whole in map(str, self.preprocessing.get_feature_names_out()):
+            step = next((one for one in steps if whole.startswith(one)), "")
+            name = base = whole.removeprefix(step).removesuffix(".0")
+            number = 1
+            while name in found:
+                number += 1
+                name = f"{base} ({number})"
+            found[name] = None
+        return list(found)
 
     def _matrix(self, frame: pd.DataFrame) -> Array:
         if missing := [name for name in self.column_kinds if name not in frame.columns]:

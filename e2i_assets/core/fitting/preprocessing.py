@@ -77,7 +77,7 @@ def preprocessing(
     parts.append(("categorical", _categorical(preparation), few))
     if many:
         parts.append((MANY_VALUED, many_encoder, list(many)))
-    return ColumnTransformer(parts, verbose_feature_names_out=False)
+    return ColumnTransformer(parts)
 
 
 def category_positions(preparation: Preparation, steps: Preprocessing) -> tuple[int, ...]:
