@@ -156,6 +156,12 @@ def test_categories_and_classes_are_compared_exactly(splits: SmallSplits, cells:
             "segments: 'kind' contains 'a.x00', a text with a zero",
         ),
         (numbered(kind=["a\0", "b", "c", "d"] * 100), {}, "columns: 'kind' contains 'a.x00', a text with a zero byte"),
+        (numbered(kind=["a", "a\0b"] * 200), {}, "columns: 'kind' contains 'a.x00b', a text with a zero byte"),
+        (
+            numbered(ward=["", "\0"] * 200),
+            {"segments": ["ward"]},
+            "segments: 'ward' contains '.x00', a text with a zero",
+        ),
         (numbered().rename(columns={"age": "a\0ge"}), {}, "has a name with a zero byte: rename the column"),
     ],
 )

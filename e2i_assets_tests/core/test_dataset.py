@@ -254,6 +254,7 @@ def test_codes_with_many_values_are_categories_and_free_text_is_not(rows: int) -
             {"columns": {"categorical": ["age"]}},
             "columns.categorical: 'age' has 200 values in 200 rows, and hardly any is repeated",
         ),
+        (TABLE.assign(plan=["a", "1\ud800"] * 100), {}, "columns: 'plan' contains '1\\ud800', a text with half a char"),
         (TABLE[["outcome", "note"]], {}, "so there is no feature to learn from"),
         (
             TABLE.assign(Outcome="x", age=1).assign(Outcome=TABLE["plan"]),

@@ -11,7 +11,7 @@ from e2i_assets.core.content_hash import frame_hash
 from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_profile import ColumnProfile, column_profiles, uses
 from e2i_assets.core.data.column_types import is_number, plain
-from e2i_assets.core.data.feature_columns import features_of, name_violations
+from e2i_assets.core.data.feature_columns import features_of, name_violations, unused
 from e2i_assets.core.data.keys import exact, without_zero_bytes
 from e2i_assets.core.data.segment_columns import segment_columns
 from e2i_assets.core.data.sentinels import sentinel_notes
@@ -103,7 +103,7 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
     special, special_mistakes = _special_columns(table, experiment)
     segments, segment_mistakes = segment_columns(table, experiment, [*features, *special])
     mistakes += [*feature_mistakes, *name_violations(features, experiment), *special_mistakes, *segment_mistakes]
-    mistakes += unstorable(table, experiment, features, target)
+    mistakes += unstorable(table, experiment, [*features, *unused(left_out, experiment)])
     classes = classes_of(target, experiment)
     for name in experiment.leakage.accepted:
         if name not in features:

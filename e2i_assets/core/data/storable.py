@@ -3,7 +3,7 @@
 They run before anything is written. Keys of groups and ids need no rule for texts: see `keys.row_keys`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 import pandas as pd
 
@@ -17,16 +17,13 @@ _ROUNDED = (
 )
 
 
-def unstorable(
-    table: pd.DataFrame, experiment: Experiment, features: Mapping[str, pd.Series], target: pd.Series
-) -> Iterator[Violation]:
+def unstorable(table: pd.DataFrame, experiment: Experiment, features: Collection[str]) -> Iterator[Violation]:
     """Find names that are rounded, and column names, classes, segments and cells that cannot be stored.
 
     Args:
         table: Rows that have a target, as they were read.
         experiment: Says which columns hold names.
-        features: From `feature_columns.features_of`.
-        target: Shape (rows,): labels or values.
+        features: The names of the features, and of the columns that are none because of their cells.
     """
     for where, name in _names(experiment):
         if name in table.columns and (count := rounded(table[name])):
@@ -34,10 +31,9 @@ def unstorable(
     for name in (*features, experiment.target_name):
         if why := _unusual(name):
             yield Violation("columns", name, f"has a name with {why}: rename the column")
-    yield from _texts("target", experiment.target_name, target)
-    for name, column in features.items():
-        if not pd.api.types.is_numeric_dtype(column):
-            yield from _texts("columns", name, column)
+    yield from _texts("target", experiment.target_name, table[experiment.target.column])
+    for name in features:
+        yield from _texts("columns", name, table[name])
     for where, names in _kept_beside(experiment).items():
         for name in names:
             yield from _texts(where, name, table[name], zero_bytes=where != "segments")
@@ -60,11 +56,17 @@ def _kept_beside(experiment: Experiment) -> dict[str, tuple[str, ...]]:
 
 
 def _texts(where: str, name: str, column: pd.Series, zero_bytes: bool = False) -> Iterator[Violation]:
-    """Find a text that UTF-8 cannot say, or that has a zero byte, unless that is allowed."""
-    if not (column.dtype == object or isinstance(column.dtype, pd.CategoricalDtype)):
+    """Find a text that UTF-8 cannot say, or that has a zero byte, unless that is allowed.
+
+    The cells are those of the source, compared by Python: for pandas a text ends at its first zero byte, so the
+    distinct values and the categories that it finds do not include ``a\\0b`` beside ``a``.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.categories.to_series()
+    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
         return
-    for cell in column.dropna().unique():
-        why = _unusual(cell) if isinstance(cell, str) else None
+    for cell in dict.fromkeys(cell for cell in column.tolist() if isinstance(cell, str)):
+        why = _unusual(cell)
         if why and not (zero_bytes and why == _ZERO):
             yield Violation(where, name, f"contains {cell[:40]!a}, a text with {why}: replace it in the source")
             return

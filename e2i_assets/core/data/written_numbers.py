@@ -73,11 +73,16 @@ def looks_like_number(texts: Sequence[str]) -> NDArray[np.bool_]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    bare = [one.strip().translate(_SIGNS) for one in texts]
+    bare = _bare(texts)
     shaped = pc.match_substring_regex(pa.array(bare, pa.string()), _SHAPE).to_numpy(zero_copy_only=False)
     timed = np.array([bool(_CLOCK.fullmatch(one) or _SPAN.fullmatch(one)) for one in bare], dtype=bool)
     either: NDArray[np.bool_] = np.asarray(shaped, dtype=bool) | timed
     return either
+
+
+def _bare(texts: Sequence[str]) -> list[str]:
+    """Return texts without spaces around them; a lone surrogate, which Arrow cannot represent, becomes a ``?``."""
+    return [one.strip().translate(_SIGNS).encode(errors="replace").decode() for one in texts]
 
 
 def written(texts: Sequence[str]) -> Written:
@@ -85,7 +90,7 @@ def written(texts: Sequence[str]) -> Written:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    bare = [one.strip().translate(_SIGNS) for one in texts]
+    bare = _bare(texts)
     found = pc.extract_regex(pa.array(bare, pa.string()), _SHAPE)
     names = ("open", "sign", "before", "inner", "body", "after", "close")
     columns = {name: pc.fill_null(pc.struct_field(found, name), "") for name in names}
