@@ -17,6 +17,8 @@ from typing import Any
 
 import fuzz_command_line as command_line
 import fuzz_exact as exact
+import fuzz_meaning as meaning
+import fuzz_outside as outside
 import fuzz_values as values
 import numpy as np
 import pandas as pd
@@ -523,6 +525,16 @@ TARGETS = [
     Target("instants", exact.TIMES, exact.timed, 1.0),
     Target("scale", exact.SCALES, exact.scaled, 0.1),
     Target("split targets", exact.SPLITS, exact.judged, 0.3),
+    Target("row shape", meaning.misshapen(), meaning.shaped, 1.0),
+    Target("dialect round trip", meaning.dialects(), meaning.undone, 1.0),
+    Target("words for nothing", meaning.WORDED, meaning.worded, 0.5),
+    Target("numbers as text", meaning.NUMBERS, meaning.numbered, 1.0),
+    Target("two deliveries", meaning.DELIVERED, meaning.delivered, 0.3),
+    Target("unstorable texts", meaning.unstorable(), meaning.stored, 0.5),
+    Target("column names", meaning.NAMED, meaning.named, 0.5),
+    Target("served rows", outside.SERVED, outside.served, 0.5, outside.once),
+    Target("texts for mlflow", outside.TEXTS, outside.limited, 0.5),
+    Target("shell variables", outside.VARIABLES, outside.exported, 0.5),
     Target("stored values", st.tuples(st.sampled_from(KINDS), STORED, st.booleans()), _stored, 1.0),
     Target("contracts", st.deferred(lambda: values.mutated(_stored_seeds())), _contract, 1.0),
     Target("schema file", SCHEMAS, _schema_file, 0.2),
