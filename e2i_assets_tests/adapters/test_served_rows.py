@@ -133,7 +133,7 @@ def test_a_category_that_the_training_never_saw_fails_no_row(opened: tuple[Fitte
     assert len(opened[2].predict(rows)) == 3
 
 
-@pytest.mark.parametrize("cell", ["unknown", datetime.datetime(2026, 1, 1), [1], "7"])
+@pytest.mark.parametrize("cell", ["unknown", datetime.datetime(2026, 1, 1), [1], "7", np.inf])
 def test_what_is_no_number_in_a_column_of_numbers_is_refused_by_name(
     cell: Any, opened: tuple[FittedModel, Dataset, Any]
 ) -> None:
@@ -141,6 +141,14 @@ def test_what_is_no_number_in_a_column_of_numbers_is_refused_by_name(
     rows["visits"] = pd.Series([1, cell, 3], dtype=object)
     with pytest.raises(ValueError, match="column 'visits' takes numbers and missing values, and has"):
         opened[2].predict(rows)
+
+
+@pytest.mark.parametrize("name", ["LightGBM", "XGBoost", "ExtraTrees", "GradientBoosting", "LogisticRegression"])
+def test_a_number_beyond_single_precision_is_larger_than_all_others(name: str) -> None:
+    model, data = trained(name)
+    rows = data.frame[list(data.features)].head(4).astype({"weight": float})
+    huge, large = (model.predict_proba(rows.assign(weight=number)) for number in (1e300, 1e30))
+    assert np.allclose(huge, large)
 
 
 def test_no_rows_give_no_predictions(opened: tuple[FittedModel, Dataset, Any]) -> None:

@@ -240,9 +240,10 @@ def matrix(preprocessing: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: 
         Shape (rows, prepared features), in C order.
     """
     made: Array = np.empty((rows, 0), dtype=dtype)
-    start = 0
+    start, largest = 0, np.finfo(dtype).max
     for part in parts:
-        prepared = preprocessing.transform(part)
+        # A tree does not distinguish numbers beyond single precision, and refuses an infinite one.
+        prepared = np.clip(preprocessing.transform(part), -largest, largest)
         if start == 0:
             made = np.empty((rows, prepared.shape[1]), dtype=dtype)
         made[start : start + len(prepared)] = prepared
@@ -251,11 +252,11 @@ def matrix(preprocessing: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: 
 
 
 def _numbers(column: pd.Series) -> pd.Series:
-    """Return a column of any numeric type as floats, NaN where a value is missing."""
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
+    """Return a column of any numeric type as floats, NaN where a value is missing; train rows have no infinite one."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf" and not np.isinf(column).any():
         return column
     cells = column.astype(object)
-    wrong = [cell for cell in cells.dropna() if not _is_number(cell)]
+    wrong = [cell for cell in cells.dropna() if not (_is_number(cell) and _is_finite(cell))]
     if wrong:
         raise ValueError(f"column {column.name!r} takes numbers and missing values, and has {str(wrong[0])[:80]!r}")
     return cells.where(cells.notna(), np.nan).astype(np.float64)
@@ -278,8 +279,15 @@ def _is_number(cell: object) -> bool:
     return isinstance(cell, Real | np.bool_ | Decimal)
 
 
+def _is_finite(number: Any) -> bool:
+    try:
+        return bool(np.isfinite(float(number)))
+    except OverflowError:  # an integer beyond double precision
+        return False
+
+
 def _label(cell: Any) -> str:
-    return str(int(cell)) if _is_number(cell) and float(cell).is_integer() else str(cell)
+    return str(int(cell)) if _is_number(cell) and _is_finite(cell) and float(cell).is_integer() else str(cell)
 
 
 class Served:
