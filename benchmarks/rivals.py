@@ -16,7 +16,7 @@ from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.fitting.fitted_model import matrix
 from e2i_assets.core.fitting.preprocessing import precision
 from e2i_assets.core.metrics import metric
-from e2i_assets.core.search_space.space import brought_into
+from e2i_assets.core.search_space.space import adapted_to
 
 if TYPE_CHECKING:
     pass
@@ -41,7 +41,7 @@ def zero_shot(judged: Judge) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         found = suggest_hyperparams(task, x, y, _ESTIMATORS[name])[0]
     renamed = {_NAMES[name].get(key, key): value for key, value in found.items()}
-    values, _ = brought_into(renamed, judged.experiment.search_space())
+    values, _ = adapted_to(renamed, judged.experiment.search_space())
     return values
 
 

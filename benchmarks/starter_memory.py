@@ -25,7 +25,7 @@ from benchmarks.judging import MOST_ROWS, Judge, judge, oriented
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search.samplers import sampler
-from e2i_assets.core.search_space.space import brought_into, suggest
+from e2i_assets.core.search_space.space import adapted_to, suggest
 
 # The data of the shipped experiments: the starter memory must not contain their studies.
 SHIPPED = ("randhie", "medexp")
@@ -92,7 +92,7 @@ def defaults_in_space(experiment: Experiment) -> Values:
     """Return the algorithm's defaults as a configuration of the space."""
     space = experiment.search_space()
     defaults = experiment.default_parameters()
-    values, _ = brought_into({name: defaults[name] for name in defaults if name in space}, space)
+    values, _ = adapted_to({name: defaults[name] for name in defaults if name in space}, space)
     return values
 
 

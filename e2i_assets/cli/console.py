@@ -68,14 +68,14 @@ def _plain(value: Any) -> Any:
 
 def database_errors() -> tuple[type[Exception], ...]:
     """Return the exception types of the database drivers. Their import is slow, so call this only after an error."""
-    from e2i_assets.adapters.postgres.trouble import DATABASE_ERRORS
+    from e2i_assets.adapters.postgres.errors import DATABASE_ERRORS
 
     return DATABASE_ERRORS
 
 
 def readable_error(error: Any) -> E2iError:
     """Return a driver's exception as an error with a readable message."""
-    from e2i_assets.adapters.postgres.trouble import database_failed
+    from e2i_assets.adapters.postgres.errors import database_failed
 
     return database_failed(error, os.environ.get(DATABASE_URL))
 

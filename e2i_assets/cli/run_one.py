@@ -7,8 +7,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from e2i_assets.adapters.postgres.errors import DATABASE_ERRORS
 from e2i_assets.adapters.postgres.server import database
-from e2i_assets.adapters.postgres.trouble import DATABASE_ERRORS
 from e2i_assets.adapters.processes.parent import end_with_input
 from e2i_assets.adapters.settings import current_settings
 from e2i_assets.cli.abandoned_runs import LAUNCHER, close_abandoned, run_lock

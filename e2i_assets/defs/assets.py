@@ -38,7 +38,7 @@ def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.Mater
     project = e2i.open()
     experiment = project.current_experiment(context.partition_key)
     table = dataset_of(read_rows(project, experiment), experiment)
-    schema = data_gates.keep_schema(project.settings, experiment.name, table)
+    schema = data_gates.write_schema(project.settings, experiment.name, table)
     return dg.MaterializeResult(
         value=table,
         data_version=dg.DataVersion(table.data_hash),

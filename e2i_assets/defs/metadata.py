@@ -16,7 +16,7 @@ from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
-from e2i_assets.services.train import KeptTraining
+from e2i_assets.services.train import StoredTraining
 
 _MOST_ROWS = 100
 _MOST_ALTERNATIVES = 20
@@ -86,14 +86,14 @@ def class_balance(experiment: Experiment, tables: SplitTables) -> dict[str, Any]
     }
 
 
-def headline(experiment: Experiment, done: KeptTraining) -> dict[str, float]:
+def headline(experiment: Experiment, done: StoredTraining) -> dict[str, float]:
     """Return the optimized metric on the test rows under its own key, which the UI plots over time."""
     reported = measures.measure(experiment.metric, experiment.problem_type)
     value = done.record.training.report.splits["test"].metrics.get(reported.name) if reported else None
     return {} if reported is None or value is None else {f"test_{reported.name}": value}
 
 
-def links_to_mlflow(done: KeptTraining) -> dict[str, dg.UrlMetadataValue]:
+def links_to_mlflow(done: StoredTraining) -> dict[str, dg.UrlMetadataValue]:
     """Return links to the MLflow run and its report; empty without a run."""
     if done.mlflow_url is None:
         return {}
@@ -101,7 +101,7 @@ def links_to_mlflow(done: KeptTraining) -> dict[str, dg.UrlMetadataValue]:
     return {"mlflow_run": dg.MetadataValue.url(done.mlflow_url), "mlflow_report": dg.MetadataValue.url(report)}
 
 
-def evaluation(experiment: Experiment, done: KeptTraining) -> dict[str, Any]:
+def evaluation(experiment: Experiment, done: StoredTraining) -> dict[str, Any]:
     """Return the plots of the test rows, the metrics for each segment and the gaps between segments."""
     shown: dict[str, Any] = dict(pictures(done.record.model_pictures))
     if done.record.training.segments:

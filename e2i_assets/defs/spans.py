@@ -7,7 +7,7 @@ from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.trials import TrialRecord
-from e2i_assets.services.train import KeptTraining
+from e2i_assets.services.train import StoredTraining
 
 
 def training(experiment: Experiment) -> dict[str, object]:
@@ -27,7 +27,7 @@ def any_training(run: dg.DagsterRun) -> dict[str, object]:
     return {**facts, "tags": ["model_trainer", "tier_0", "model_training"]}
 
 
-def trained(done: KeptTraining, hpo: HpoOutput) -> dict[str, object]:
+def trained(done: StoredTraining, hpo: HpoOutput) -> dict[str, object]:
     """Return the attributes of a training span at its end."""
     facts = {
         "training_run_id": done.record.start.training_run_id,

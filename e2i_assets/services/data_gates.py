@@ -20,7 +20,7 @@ def schema_file(settings: Settings, name: str) -> Path:
     return settings.experiments / "schemas" / f"{name}.yaml"
 
 
-def keep_schema(settings: Settings, name: str, data: Dataset, replace: bool = False) -> Path | None:
+def write_schema(settings: Settings, name: str, data: Dataset, replace: bool = False) -> Path | None:
     """Write the schema file of a table if it has none; return its path if it was written.
 
     Raises:

@@ -12,7 +12,7 @@ from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.memory import meta_vector, uses
 from e2i_assets.core.memory import warm_start as starts
 from e2i_assets.core.memory.meta_features import meta_features
-from e2i_assets.core.memory.uses import HeadStart, WarmStartUse
+from e2i_assets.core.memory.uses import WarmStartEffect, WarmStartUse
 from e2i_assets.core.memory.warm_start import Pattern, WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
@@ -36,7 +36,7 @@ class Remembered(BaseModel):
     pattern_id: str | None
     reason: str
     uses: tuple[WarmStartUse, ...]
-    head_start: HeadStart | None = None
+    head_start: WarmStartEffect | None = None
     error: str | None = None
 
 
@@ -101,7 +101,9 @@ def remember(
     except Exception as error:  # noqa: BLE001  # the model is stored; the next call adds what is missing
         why = f"{doing} failed: {_first_line(error)}"
         return Remembered(pattern_id=pattern_id, reason=why, uses=tuple(recorded), error=why)
-    return Remembered(pattern_id=pattern_id, reason="stored", uses=tuple(recorded), head_start=uses.head_start(result))
+    return Remembered(
+        pattern_id=pattern_id, reason="stored", uses=tuple(recorded), head_start=uses.warm_start_effect(result)
+    )
 
 
 def _recorded_uses(project: Project, identity: str, result: StudyResult) -> Iterator[WarmStartUse]:
@@ -189,7 +191,7 @@ def _row(experiment: Experiment, facts: SplitFacts, start: WarmStart, identity: 
         search_space=as_documents(space),
         best_hyperparameters=top[0]["values"],
         top_configurations=top,
-        trials=uses.kept_trials(result, space),
+        trials=uses.stored_trials(result, space),
         best_value=top[0]["value"],
         default_value=result.default_value,
         optimization_metric=experiment.metric,

@@ -32,7 +32,7 @@ _EXAMPLE_ROWS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class KeptTraining:
+class StoredTraining:
     """A training and where it is stored.
 
     Attributes:
@@ -89,7 +89,7 @@ def train(
     study: Tuned,
     hpo: HpoOutput,
     dagster_run_id: str,
-) -> KeptTraining:
+) -> StoredTraining:
     """Train from the contract and store the result. The same study again updates the same row and MLflow run.
 
     MLflow is best effort: without it the training is stored all the same, and the result says what is missing.
@@ -109,7 +109,7 @@ def train(
         runs.finish(start.training_run_id, *writers, **run_columns(record, tracked))
     written = written_report(project, record, tracked)
     track_runs.attach(project, experiment.name, start.study_key, {written.path.name: written.path.read_bytes()})
-    return KeptTraining(record, output, tracked, track_runs.mlflow_url(project, tracked), written)
+    return StoredTraining(record, output, tracked, track_runs.mlflow_url(project, tracked), written)
 
 
 def _fitted(

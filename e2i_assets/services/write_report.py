@@ -12,10 +12,10 @@ from e2i_assets.adapters.files.report_files import (
     REPORT,
     STUDY,
     ReportMissing,
-    keep_pictures,
-    kept_pictures,
     replace,
     report_folder,
+    store_pictures,
+    stored_pictures,
 )
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
 from e2i_assets.adapters.settings import Settings
@@ -42,7 +42,7 @@ class WrittenReport:
 
 def study_pictures_of(project: Project, start: TrainingStart) -> dict[str, bytes]:
     """Return the plots of the training's study, by file name."""
-    return kept_pictures(report_folder(project.settings, start.experiment.name, start.study_key) / STUDY)
+    return stored_pictures(report_folder(project.settings, start.experiment.name, start.study_key) / STUDY)
 
 
 def written_report(project: Project, record: TrainingRecord, tracked: TrackingResult) -> WrittenReport:
@@ -50,7 +50,7 @@ def written_report(project: Project, record: TrainingRecord, tracked: TrackingRe
     folder = report_folder(project.settings, record.experiment.name, record.start.study_key)
     missing = [] if tracked.status == "logged" else [f"the log in MLflow is {tracked.status}: {tracked.reason}"]
     report = ReportFacts(record, _places(project, record, tracked), missing, made_at=datetime.now(UTC))
-    keep_pictures(folder / MODEL, record.model_pictures)
+    store_pictures(folder / MODEL, record.model_pictures)
     replace(folder / REPORT, report_page(report).encode())
     return WrittenReport(folder / REPORT, verdict(report))
 

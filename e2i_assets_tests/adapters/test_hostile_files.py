@@ -29,7 +29,7 @@ from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.experiments.sections import Source
 from e2i_assets.core.memory import warm_start
 from e2i_assets.core.search.study_result import StudyResult
-from e2i_assets.core.search_space.space import brought_into, parse_space
+from e2i_assets.core.search_space.space import adapted_to, parse_space
 from e2i_assets.services.data_gates import quality, schema_file, schema_mistakes
 from e2i_assets.services.memory_files.pattern_documents import PatternDocument, parsed
 
@@ -195,7 +195,7 @@ def test_numbers_that_no_double_holds_are_in_no_search_space() -> None:
         with pytest.raises(SearchSpaceInvalid, match=r"a\.(low|high)"):
             parse_space({"a": {"type": "int", "low": low, "high": high}})
     space = parse_space({"a": {"type": "int", "low": 1, "high": 9}, "b": {"type": "float", "low": 0.0, "high": 1.0}})
-    assert brought_into({"a": 10**400, "b": -(10**400)}, space)[0] == {}
+    assert adapted_to({"a": 10**400, "b": -(10**400)}, space)[0] == {}
 
 
 def test_an_inferred_schema_takes_the_rows_that_it_was_inferred_from() -> None:

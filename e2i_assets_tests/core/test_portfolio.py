@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from e2i_assets.core.memory.past_problems import WORST_REGRET, PastProblem, encoded, regrets
-from e2i_assets.core.memory.portfolio import following, planned, ranking_losses, weights
+from e2i_assets.core.memory.portfolio import next_candidate, planned, ranking_losses, weights
 from e2i_assets.core.search_space.space import parse_space
 
 SPACE = parse_space(
@@ -48,8 +48,8 @@ def test_a_pattern_with_unsuccessful_uses_has_less_weight() -> None:
 def test_results_shift_the_weight_to_problems_with_similar_results() -> None:
     like_this = problem(1.0, 0.2, 0.0, 1.0, similarity=0.5)
     not_like_this = problem(0.0, 0.8, 1.0, 0.1, similarity=0.6)
-    assert following([like_this, not_like_this], {}, []) == 0
-    assert following([like_this, not_like_this], {0: 0.70, 1: 0.75}, [0, 1]) == 2
+    assert next_candidate([like_this, not_like_this], {}, []) == 0
+    assert next_candidate([like_this, not_like_this], {0: 0.70, 1: 0.75}, [0, 1]) == 2
 
 
 def test_only_the_order_of_values_counts() -> None:
@@ -68,8 +68,8 @@ def test_a_pruned_trial_is_worse_than_a_completed_one_and_two_pruned_trials_are_
 def test_no_configuration_is_tried_twice_and_the_selection_ends() -> None:
     found = [problem(0.3, 0.1, 0.2)]
     assert planned(found, 10) == [1, 2, 0]
-    assert following(found, {}, [0, 1, 2]) is None
-    assert following([], {}, []) is None
+    assert next_candidate(found, {}, [0, 1, 2]) is None
+    assert next_candidate([], {}, []) is None
 
 
 def trials(best: float, count: int = 40, noise: float = 0.0) -> list[dict[str, object]]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2i_assets.core.errors import SearchSpaceInvalid
-from e2i_assets.core.search_space.space import as_documents, brought_into, parse_space, settled, suggest, violations
+from e2i_assets.core.search_space.space import adapted_to, as_documents, parse_space, settled, suggest, violations
 
 SPACE = parse_space(
     {
@@ -111,7 +111,7 @@ def test_rounds_after_early_stopping_may_be_off_the_grid():
 )
 def test_a_configuration_of_another_space_is_clipped_to_the_grid_or_dropped(foreign, legal):
     """The result is never out of range."""
-    values, notes = brought_into(foreign, SPACE)
+    values, notes = adapted_to(foreign, SPACE)
     assert values == legal
     assert bool(notes) == (values != foreign) or "extra" in foreign
 
@@ -232,5 +232,5 @@ def test_every_sampled_value_is_legal_also_after_serialisation(raw, seed):
     for _ in range(3):
         drawn = suggest(study.ask(), space)
         assert violations(drawn, space) == []
-        assert brought_into(drawn, space) == (drawn, [])
+        assert adapted_to(drawn, space) == (drawn, [])
     assert parse_space(json.loads(json.dumps(as_documents(space)))) == space

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import optuna
 import pytest
 
-from e2i_assets.core.memory.uses import head_start, kept_trials, top_configurations, uses
-from e2i_assets.core.memory.warm_start import Pattern, WarmStart, illegal_values, tries, warm_start
+from e2i_assets.core.memory.uses import stored_trials, top_configurations, uses, warm_start_effect
+from e2i_assets.core.memory.warm_start import Pattern, WarmStart, invalid_values, tries, warm_start
 from e2i_assets.core.search.proposals import Proposals, Tried
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trial_selection import Objectives
@@ -140,8 +140,8 @@ def test_an_illegal_value_in_a_warm_start_is_found():
     legal = started(pattern({"rate": 0.2}))
     first = legal.configurations[0].model_copy(update={"values": {"rate": 7.0, "x": 1}})
     poisoned = legal.model_copy(update={"configurations": (first,)})
-    assert illegal_values(legal, SPACE) == []
-    assert len(illegal_values(poisoned, SPACE)) == 2
+    assert invalid_values(legal, SPACE) == []
+    assert len(invalid_values(poisoned, SPACE)) == 2
 
 
 def test_a_warm_start_survives_being_stored():
@@ -187,14 +187,14 @@ def test_stored_configurations_differ_from_each_other():
 
 def test_good_and_bad_trials_of_a_long_study_are_stored():
     found = result(*[trial(i, i / 1000) for i in range(400)], trial(400, None, state="FAIL", error_type="X"))
-    kept = [one["value"] for one in kept_trials(found, SPACE)]
+    kept = [one["value"] for one in stored_trials(found, SPACE)]
     assert len(kept) == 100
     assert (kept[0], kept[-1]) == (0.399, 0.0)
 
 
 def test_the_effect_of_a_warm_start_is_measured_within_the_study():
     warm = {"attributes": {"pattern_id": "p", "similarity": 0.8}, "origin": "warm_start"}
-    found = head_start(
+    found = warm_start_effect(
         result(
             trial(0, 0.7, **warm), trial(1, 0.75, **warm), trial(2, 0.6), trial(3, 0.72), trial(4, 0.9), default=0.65
         )
@@ -210,5 +210,5 @@ def test_the_effect_of_a_warm_start_is_measured_within_the_study():
 
 
 def test_a_study_without_a_completed_trial_has_no_warm_start_effect():
-    found = head_start(result(trial(0, None, state="FAIL", error_type="ValueError"), default=None))
+    found = warm_start_effect(result(trial(0, None, state="FAIL", error_type="ValueError"), default=None))
     assert (found.warm_trials, found.best_warm_value, found.trials_to_best) == (0, None, None)

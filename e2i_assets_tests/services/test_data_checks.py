@@ -64,7 +64,7 @@ class CheckedProject:
         self.project.experiments.register_experiment(experiment)
         loaded = datasets.load(experiment.source, self.project.settings.root, os.environ)
         data = dataset_of(loaded, experiment)
-        data_gates.keep_schema(self.project.settings, NAME, data)
+        data_gates.write_schema(self.project.settings, NAME, data)
         asset_values.write(data, self.project.asset_folder("dataset", NAME))
         split = splitting.split(self.project, experiment, data)
         asset_values.write(split, self.project.asset_folder("validation_splits", NAME))

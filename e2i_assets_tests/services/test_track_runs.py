@@ -21,7 +21,7 @@ from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.services import track_runs, train
-from e2i_assets.services.checks.model_links import kept_in_mlflow, linked
+from e2i_assets.services.checks.model_links import linked, run_is_in_mlflow
 from e2i_assets.services.freshness import is_complete
 from e2i_assets.services.project import Project
 
@@ -209,7 +209,7 @@ def test_an_unsynced_training_is_sent_once_and_every_link_is_completed(
     assert version is not None
     assert (version.model_version, version.mlflow_run_id) == ("1", stored.mlflow_run_id)
     assert client.get_model_version_by_alias("e2i_plain", "staging").run_id == stored.mlflow_run_id
-    for check_spec in (linked, kept_in_mlflow):
+    for check_spec in (linked, run_is_in_mlflow):
         check_result = check_spec(project, "plain")
         assert check_result.outcome == "passed", check_result.why
 

@@ -47,7 +47,7 @@ from e2i_assets.core.experiments.sections import CsvFile, Source
 from e2i_assets.core.memory import warm_start
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.tuning import Tuned
-from e2i_assets.core.search_space.space import brought_into, parse_space
+from e2i_assets.core.search_space.space import adapted_to, parse_space
 from e2i_assets.services.memory_files.pattern_documents import PatternDocument, parsed
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +115,7 @@ def _space(case: tuple[Any, Any], folder: Path) -> None:
         return
     space = parse_space(definitions)
     if isinstance(configuration, dict):
-        legal, notes = brought_into(configuration, space)
+        legal, notes = adapted_to(configuration, space)
         assert not [name for name in legal if space[name].broken_rule(legal[name])]
         "\n".join(notes).encode("utf-8", "backslashreplace")
 
@@ -373,7 +373,7 @@ def _pattern(line: bytes, folder: Path) -> None:
         [known], experiment.default_parameters(), experiment.search_space(), 5, {"n_samples": 10.0}, "because"
     )
     for one in start.configurations:
-        legal, _ = brought_into(one.values, experiment.search_space())
+        legal, _ = adapted_to(one.values, experiment.search_space())
         assert legal == one.values
     start.model_dump_json()
 

@@ -22,7 +22,7 @@ def report_folder(settings: Settings, experiment: str, identity: str) -> Path:
     return settings.state / "reports" / experiment / identity[:12]
 
 
-def keep_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
+def store_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
     """Write pictures and delete the previous pictures that are not among them."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
@@ -32,7 +32,7 @@ def keep_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
         replace(folder / name, png)
 
 
-def kept_pictures(folder: Path) -> dict[str, bytes]:
+def stored_pictures(folder: Path) -> dict[str, bytes]:
     """Return the pictures of a folder by file name; empty if the folder does not exist."""
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
 

@@ -57,7 +57,7 @@ def ranking_losses(problems: Sequence[PastProblem], observed: Mapping[int, float
     return losses
 
 
-def following(problems: Sequence[PastProblem], observed: Mapping[int, float], tried: Sequence[int]) -> int | None:
+def next_candidate(problems: Sequence[PastProblem], observed: Mapping[int, float], tried: Sequence[int]) -> int | None:
     """Return the position of the candidate to try next; None without past problems or remaining candidates.
 
     Args:
@@ -83,6 +83,6 @@ def following(problems: Sequence[PastProblem], observed: Mapping[int, float], tr
 def planned(problems: Sequence[PastProblem], count: int, tried: Sequence[int] = ()) -> list[int]:
     """Return the first configurations to try, in the order that is best without any result."""
     order: list[int] = []
-    while len(order) < count and (position := following(problems, {}, [*tried, *order])) is not None:
+    while len(order) < count and (position := next_candidate(problems, {}, [*tried, *order])) is not None:
         order.append(position)
     return order

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.core.memory.uses import differing
+from e2i_assets.core.memory.uses import distinct
 from e2i_assets.core.metrics import METRICS, ProblemType
 from e2i_assets.core.search_space.space import parse_space
 
@@ -88,6 +88,6 @@ def patterns(study: StarterStudy) -> Iterator[StarterPattern]:
             study=study,
             metric=name,
             trials=tuple(trials),
-            top=tuple(differing(ranked, space)),
+            top=tuple(distinct(ranked, space)),
             default_value=None if default is None else metric.oriented(default),
         )

@@ -11,10 +11,10 @@ from e2i_assets.core.memory.warm_start import PATTERN
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trial_selection import candidates
 from e2i_assets.core.search.trials import TrialRecord
-from e2i_assets.core.search_space.space import SearchSpace, brought_into
+from e2i_assets.core.search_space.space import SearchSpace, adapted_to
 
-KEPT_CONFIGURATIONS = 5
-KEPT_TRIALS = 100
+MOST_CONFIGURATIONS = 5
+MOST_TRIALS = 100
 # The smallest largest difference along a dimension of the unit cube at which two configurations count as distinct.
 _DIFFERENT = 0.15
 
@@ -44,7 +44,7 @@ class WarmStartUse(BaseModel):
     n_ranked: int | None
 
 
-class HeadStart(BaseModel):
+class WarmStartEffect(BaseModel):
     """The results of all warm-start trials of a study, compared with its other trials; higher is better.
 
     Attributes:
@@ -86,14 +86,14 @@ def uses(result: StudyResult) -> tuple[WarmStartUse, ...]:
     )
 
 
-def head_start(result: StudyResult) -> HeadStart:
+def warm_start_effect(result: StudyResult) -> WarmStartEffect:
     """Return the effect of the warm start on a finished study, measured inside the study."""
     counted = sorted((trial for trial in result.trials if trial.counts), key=lambda trial: trial.number)
     warm = [trial for trial in counted if PATTERN in trial.attributes]
     drawn = [trial for trial in counted if trial.origin == "sampler"][: max(len(warm), 1)]
     completed = [trial for trial in counted if trial.value is not None]
     best = max(completed, key=lambda trial: (trial.value or 0.0, -trial.number)) if completed else None
-    return HeadStart(
+    return WarmStartEffect(
         warm_trials=len(warm),
         best_warm_value=_best(warm),
         default_value=result.default_value,
@@ -108,10 +108,10 @@ def top_configurations(result: StudyResult, space: SearchSpace) -> list[dict[str
 
     A number of rounds that early stopping decided is moved onto the grid.
     """
-    return differing(
+    return distinct(
         [
             {
-                "values": brought_into(
+                "values": adapted_to(
                     {name: trial.params[name] for name in trial.sampled if name in trial.params}, space
                 )[0],
                 "value": trial.value,
@@ -123,8 +123,8 @@ def top_configurations(result: StudyResult, space: SearchSpace) -> list[dict[str
     )
 
 
-def differing(ranked: Iterable[dict[str, Any]], space: SearchSpace) -> list[dict[str, Any]]:
-    """Return the first `KEPT_CONFIGURATIONS` configurations whose ``values`` are not close to those of a better one.
+def distinct(ranked: Iterable[dict[str, Any]], space: SearchSpace) -> list[dict[str, Any]]:
+    """Return the first `MOST_CONFIGURATIONS` configurations whose ``values`` are not close to those of a better one.
 
     Args:
         ranked: Configurations, best first.
@@ -134,19 +134,19 @@ def differing(ranked: Iterable[dict[str, Any]], space: SearchSpace) -> list[dict
     for one in ranked:
         if _differs(one["values"], [other["values"] for other in found], space):
             found.append(one)
-        if len(found) == KEPT_CONFIGURATIONS:
+        if len(found) == MOST_CONFIGURATIONS:
             break
     return found
 
 
-def kept_trials(result: StudyResult, space: SearchSpace) -> list[dict[str, Any]]:
+def stored_trials(result: StudyResult, space: SearchSpace) -> list[dict[str, Any]]:
     """Return the completed trials from which the regret of any configuration can be predicted later.
 
-    At most `KEPT_TRIALS` are kept, evenly from the best to the worst: bad trials are as informative as good ones.
+    At most `MOST_TRIALS` are kept, evenly from the best to the worst: bad trials are as informative as good ones.
     """
     ranked = _ranked([trial for trial in result.trials if trial.value is not None])
-    places = np.unique(np.linspace(0, len(ranked) - 1, min(len(ranked), KEPT_TRIALS)).round().astype(int))
-    return [{"values": brought_into(ranked[i].sampled, space)[0], "value": ranked[i].value} for i in places]
+    places = np.unique(np.linspace(0, len(ranked) - 1, min(len(ranked), MOST_TRIALS)).round().astype(int))
+    return [{"values": adapted_to(ranked[i].sampled, space)[0], "value": ranked[i].value} for i in places]
 
 
 def _ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.memory.past_problems import PastProblem, regrets
-from e2i_assets.core.memory.portfolio import following, planned
+from e2i_assets.core.memory.portfolio import next_candidate, planned
 from e2i_assets.core.search.proposals import Proposal, Proposer, Tried
-from e2i_assets.core.search_space.space import SearchSpace, brought_into, violations
+from e2i_assets.core.search_space.space import SearchSpace, adapted_to, violations
 
 PATTERN = "pattern_id"
 # The number for each pattern: further configurations of the same study are mostly close to its best.
@@ -150,7 +150,7 @@ def tries(budget: int, at_most: int) -> int:
     return min(at_most, max(1, budget // TRIALS_FOR_A_TRY))
 
 
-def illegal_values(warm_start: WarmStart, space: SearchSpace) -> list[str]:
+def invalid_values(warm_start: WarmStart, space: SearchSpace) -> list[str]:
     """Return a message for each value of the warm start that is not valid in the space."""
     found = []
     for position, configuration in enumerate(warm_start.configurations):
@@ -172,7 +172,7 @@ def _candidates(patterns: Sequence[Pattern], space: SearchSpace) -> list[WarmCon
         for pattern in patterns:
             if place >= len(pattern.top) or len(found) >= MOST_CANDIDATES:
                 continue
-            values, notes = brought_into(pattern.top[place]["values"], space)
+            values, notes = adapted_to(pattern.top[place]["values"], space)
             if values and all(values != other.values for other in found):
                 found.append(
                     WarmConfiguration(
@@ -188,7 +188,7 @@ def _candidates(patterns: Sequence[Pattern], space: SearchSpace) -> list[WarmCon
 
 
 def _defaults(defaults: Mapping[str, Any], space: SearchSpace) -> list[WarmConfiguration]:
-    values, notes = brought_into({name: defaults[name] for name in defaults if name in space}, space)
+    values, notes = adapted_to({name: defaults[name] for name in defaults if name in space}, space)
     return [WarmConfiguration(values=values, origin="default", notes=tuple(notes))] if values else []
 
 
@@ -201,7 +201,7 @@ def _proposer(start: WarmStart) -> Proposer:
         warm = [place for place in places if place != default]
         if len(warm) < start.tries:
             taken = [*places] if default is None else [*places, default]
-            position = following(start.problems, observed, taken)
+            position = next_candidate(start.problems, observed, taken)
             return None if position is None else start.configurations[position].proposal()
         if default is None or default in places or _is_beaten(default_value, observed, warm):
             return None

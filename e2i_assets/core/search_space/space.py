@@ -115,7 +115,7 @@ def _undrawn_violations(
     return [Violation(name, value, f"does not apply: it is only sampled with {dimension.when}")]
 
 
-def brought_into(values: Mapping[str, object], space: SearchSpace) -> tuple[dict[str, Any], list[str]]:
+def adapted_to(values: Mapping[str, object], space: SearchSpace) -> tuple[dict[str, Any], list[str]]:
     """Adapt a configuration of another space to this one: move values to the nearest valid value, or drop them.
 
     Returns:

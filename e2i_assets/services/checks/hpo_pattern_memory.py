@@ -6,7 +6,7 @@ from typing import Any
 
 from e2i_assets.adapters.repositories.pattern_rows import StoredPattern
 from e2i_assets.core.search import tuning
-from e2i_assets.core.search_space.space import brought_into, parse_space
+from e2i_assets.core.search_space.space import adapted_to, parse_space
 from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
 from e2i_assets.services.remember import Remembered
@@ -86,8 +86,8 @@ def values_are_finite(project: Project, name: str) -> CheckResult:
     for position, configuration in enumerate(pattern.top_configurations):
         where = f"top_configurations.{position}"
         mistakes += _not_numbers({"value": configuration.get("value")}, f"{where}.")
-        mistakes += [f"{where}: {note}" for note in brought_into(configuration.get("values", {}), space)[1]]
-    mistakes += [f"best_hyperparameters: {note}" for note in brought_into(pattern.best_hyperparameters, space)[1]]
+        mistakes += [f"{where}: {note}" for note in adapted_to(configuration.get("values", {}), space)[1]]
+    mistakes += [f"best_hyperparameters: {note}" for note in adapted_to(pattern.best_hyperparameters, space)[1]]
     return check_result(
         mistakes, f"every number of pattern {pattern.pattern_id} is finite, and its parameters were searched"
     )

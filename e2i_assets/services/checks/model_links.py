@@ -55,7 +55,7 @@ def linked(project: Project, name: str) -> CheckResult:
     )
 
 
-def kept_in_mlflow(project: Project, name: str) -> CheckResult:
+def run_is_in_mlflow(project: Project, name: str) -> CheckResult:
     """Check whether MLflow has the run of the stored training."""
     output: TrainingOutput = stored(project, TrainingOutput, "trained_model", name)
     run, info = training_run(project, name), output.mlflow_info

@@ -30,7 +30,7 @@ class StoredRows:
     written: pd.DataFrame
 
 
-def recognised(project: Project, name: str) -> tuple[Dataset, StoredRows]:
+def matched_rows(project: Project, name: str) -> tuple[Dataset, StoredRows]:
     """Return the dataset, and the location of each of its rows in the stored split.
 
     Raises:

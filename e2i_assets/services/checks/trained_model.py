@@ -163,7 +163,7 @@ CHECKS = (
         asset="trained_model",
         name="mlflow_has_the_run",
         description="MLflow has the training under the run id of its row.",
-        evaluate=model_links.kept_in_mlflow,
+        evaluate=model_links.run_is_in_mlflow,
         severity="WARN",
     ),
     model_reloads_with_the_same_metrics,

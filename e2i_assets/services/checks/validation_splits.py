@@ -9,7 +9,7 @@ import pandas as pd
 from e2i_assets.core.data.split_tables import SplitFacts, TrainingRows
 from e2i_assets.core.data.splits import MINIMUM_ROWS, ROLES, SHARES, TOLERANCE
 from e2i_assets.services.checks.check import CheckResult, NotEvaluated, check_result, of_asset, passed, stored
-from e2i_assets.services.checks.stored_split import recognised, row_count
+from e2i_assets.services.checks.stored_split import matched_rows, row_count
 from e2i_assets.services.project import Project
 
 _ROUNDING = 1e-9
@@ -41,7 +41,7 @@ def shares_are_within_two_points(project: Project, name: str) -> CheckResult:
 @of_asset("validation_splits", blocking=True)
 def no_entity_in_two_splits(project: Project, name: str) -> CheckResult:
     """All rows of an entity (the group, or the row if there is no group) are in the split assigned to it."""
-    data, found = recognised(project, name)
+    data, found = matched_rows(project, name)
     entity = data.group or " and ".join(data.ids) or "row"
     mistakes = [f"{count} rows of {role} are not rows of the dataset" for role, count in found.foreign.items()]
     roles = found.known.groupby("entity")["role"].agg(lambda of: " and ".join(sorted(set(of))))
@@ -87,7 +87,7 @@ def time_is_in_order(project: Project, name: str) -> CheckResult:
     if project.experiment(name).columns.time is None:
         stored(project, SplitFacts, "validation_splits", name)
         return passed("there is no time column, so there is no order to check")
-    data, found = recognised(project, name)
+    data, found = matched_rows(project, name)
     if data.time is None:
         raise NotEvaluated(f"the stored dataset of {name} has no time column yet: materialise it again")
     times = found.known.groupby("role")["time"]

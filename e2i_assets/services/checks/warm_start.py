@@ -1,6 +1,6 @@
 """The checks of `warm_start`: valid configurations, each from a pattern in the memory."""
 
-from e2i_assets.core.memory.warm_start import WarmStart, illegal_values
+from e2i_assets.core.memory.warm_start import WarmStart, invalid_values
 from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, stored
 from e2i_assets.services.project import Project
 
@@ -9,7 +9,7 @@ from e2i_assets.services.project import Project
 def values_are_in_the_search_space(project: Project, name: str) -> CheckResult:
     """The first configurations of the study are in the current search space."""
     start: WarmStart = stored(project, WarmStart, "warm_start", name)
-    mistakes = illegal_values(start, project.experiment(name).search_space())
+    mistakes = invalid_values(start, project.experiment(name).search_space())
     count = len(start.configurations)
     return check_result(
         mistakes, f"every value is legal in the search space, configurations: {count}", configurations=count
