@@ -115,7 +115,7 @@ def dumped(database: Database) -> bytes:
 
 
 def send_alert(environment: dict[str, str]) -> bytes:
-    """Have the failed run told, and return what the process says."""
+    """Send the alert of the failed run, and return the output of the process."""
     command = [sys.executable, alert_program.__file__]
     ended = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
     return ended.stdout + ended.stderr

@@ -44,7 +44,7 @@ def rows() -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class CheckedProject:
-    """A project with rows and a split, and how to change what is stored."""
+    """A project with rows and a split, and operations that change its stored values."""
 
     project: Project
 
@@ -142,7 +142,7 @@ DAMAGED_SPLITS = {
 
 @pytest.mark.parametrize("case", DAMAGED_SPLITS.values(), ids=DAMAGED_SPLITS.keys())
 def test_a_damaged_split_fails_a_blocking_check(project: CheckedProject, case: Any) -> None:
-    """T24: it blocks, and says which, how many, and examples; `e2i check` leaves with 1."""
+    """It stops the graph and names the number of rows and examples, and `e2i check` ends with 1."""
     project.make(rows())
     splits, change, check_spec, words = case
     train = pd.read_parquet(project.project.asset_folder("validation_splits", NAME) / "train.parquet")
@@ -181,7 +181,7 @@ def test_a_missing_row_of_the_leakage_audit_fails_the_check(project: CheckedProj
 
 
 def test_a_refused_split_is_recorded_in_the_leakage_audit(project: CheckedProject) -> None:
-    """T24: a person torn by the column that says the roles."""
+    """The column of the split puts one person into two splits."""
     frame = rows()
     frame["fold"] = np.random.default_rng(0).choice(
         ["train", "validation", "test", "holdout"], ROWS, p=(0.6, 0.2, 0.15, 0.05)
@@ -304,7 +304,7 @@ def test_a_quality_report_of_the_user_replaces_the_computed_one(
 
 
 def test_stored_assignments_keep_rows_in_their_splits(project: CheckedProject) -> None:
-    """Taken away, brought back, corrected, and with more rows of other persons: nobody moves."""
+    """Rows stay in their splits when they are removed, come back, are corrected, or when other persons are added."""
     frame = rows()
     frame["income"] = np.arange(ROWS) * 1.0  # unique, to identify each row
     project.make(frame)
