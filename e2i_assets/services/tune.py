@@ -37,7 +37,7 @@ def tuned(
     experiment: Experiment,
     rows: SearchRows,
     warm_start: WarmStart,
-    say: Callable[[str], object],
+    notify: Callable[[str], object],
     on_trial: OnTrial = lambda trial, best: None,
 ) -> tuning.Tuned:
     """Run the search of the experiment. If it is off, or there is nothing to tune, there is no study.
@@ -47,35 +47,35 @@ def tuned(
         experiment: The experiment to tune.
         rows: Train and validation rows.
         warm_start: The first configurations.
-        say: Called with a line of progress every few seconds.
+        notify: Called with a line of progress every few seconds.
         on_trial: Called with each finished trial and the best value so far.
     """
     identity = tuning.spec_hash(experiment, rows.facts)
     if not experiment.hpo.enabled or not experiment.search_space():
         return tuning.Tuned(identity=identity, result=None)
-    lines = _ProgressLines(experiment, say)
+    lines = _ProgressLines(experiment, notify)
 
     def report_trial(trial: TrialRecord, best: float | None) -> None:
         lines.report_trial(trial, best)
         on_trial(trial, best)
 
     try:
-        result = durable_search(project, experiment, rows, warm_start, report_trial, say)
+        result = durable_search(project, experiment, rows, warm_start, report_trial, notify)
     except MissingHpoData as error:
         failure = SearchFailure(error=str(error), error_type=error_type(type(error).__name__))
         return tuning.Tuned(identity=identity, result=None, failure=failure)
     if result.resumed_from:  # otherwise a complete study would report nothing
-        say(f"{result.resumed_from} of {result.n_trials} trials are from an earlier run; {result.stop_reason}")
+        notify(f"{result.resumed_from} of {result.n_trials} trials are from an earlier run; {result.stop_reason}")
     return tuning.Tuned(identity=identity, result=result)
 
 
 class _ProgressLines:
     """Limits progress lines to one every few seconds; the last one is always reported."""
 
-    def __init__(self, experiment: Experiment, say: Callable[[str], object]) -> None:
+    def __init__(self, experiment: Experiment, notify: Callable[[str], object]) -> None:
         self._budget = experiment.hpo.trials
         self._metric = experiment.metric
-        self._say = say
+        self._notify = notify
         self._next = 0.0
 
     def report_trial(self, trial: TrialRecord, best: float | None) -> None:
@@ -83,7 +83,9 @@ class _ProgressLines:
         if now >= self._next or trial.number + 1 >= self._budget:
             self._next = now + _LINE_EVERY_SECONDS
             so_far = "none yet" if best is None else f"{best:.6g}"
-            self._say(f"trial {trial.number + 1} of {self._budget} {trial.state}, best {self._metric} so far {so_far}")
+            self._notify(
+                f"trial {trial.number + 1} of {self._budget} {trial.state}, best {self._metric} so far {so_far}"
+            )
 
 
 def durable_search(
@@ -92,7 +94,7 @@ def durable_search(
     rows: SearchRows,
     warm_start: WarmStart,
     on_trial: OnTrial,
-    say: Callable[[str], object] = lambda line: None,
+    notify: Callable[[str], object] = lambda line: None,
 ) -> StudyResult:
     """Run or resume the experiment's study, possibly beside other processes. The tables are updated after each trial.
 
@@ -118,7 +120,7 @@ def durable_search(
         study_id = store.start(_row(project, experiment, rows, identity))
         lease = project.settings.lease_seconds
         with _failure_recorded(store, study_id), joined(database, study_id, plan.trials, lease) as own:
-            with worker_pool(project, experiment, rows, warm_start, own, say) as others:
+            with worker_pool(project, experiment, rows, warm_start, own, notify) as others:
                 coordination = own.coordination(worker_pool=others)
                 result = search(objective_until, plan, own.storage, warm_start.proposer(), on_trial, coordination)
             finish(store, study_id, result)

@@ -63,7 +63,7 @@ class DaskPool:
         files: The rows.
         address: Address of the scheduler.
         trials_at_a_time: Limit over all workers; None for all threads of the cluster.
-        say: Called with each message for the user.
+        notify: Called with each message for the user.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class DaskPool:
         files: Files,
         address: str,
         trials_at_a_time: int | None,
-        say: Callable[[str], object],
+        notify: Callable[[str], object],
     ) -> None:
         self._assignment = assignment
         self._files = files
         self._address = address
         self._limit = trials_at_a_time
-        self._say = say
+        self._notify = notify
         self._client: Client | None = None
         self._rows: Any = None
         self._places: dict[str, _Place] = {}
@@ -97,7 +97,7 @@ class DaskPool:
             raise NoWorkers(
                 f"the Dask cluster at {self._address} has no worker: start one with `dask worker {self._address}`"
             ) from error
-        self._say(f"{len(self._workers())} Dask workers at {self._address}, {self.size} trials at a time")
+        self._notify(f"{len(self._workers())} Dask workers at {self._address}, {self.size} trials at a time")
         return self
 
     def __exit__(
@@ -129,7 +129,7 @@ class DaskPool:
         """
         there = self._workers()
         for address in self._places.keys() - there.keys():
-            self._say(f"the Dask worker {address} is gone: others retry its trials")
+            self._notify(f"the Dask worker {address} is gone: others retry its trials")
             del self._places[address]
         for address, place in list(self._places.items()):
             self._monitor(address, place)
@@ -147,12 +147,12 @@ class DaskPool:
             reason = str(place.error) or type(place.error).__name__
             if isinstance(place.error, ImportError):
                 reason = f"{reason}: install e2i_assets[dask] there, or use the same image everywhere"
-            self._say(f"the Dask worker {address} could not work, {again}: {reason}")
+            self._notify(f"the Dask worker {address} could not work, {again}: {reason}")
             _log.warning("the Dask worker %s could not work, %s: %s", address, again, reason)
         if place.error is not None and place.may_restart:
             self._restart(address, place, place.starts + 1)
         elif place.has_finished:
-            self._say(f"the Dask worker {address} has ended before the study: it is started again")
+            self._notify(f"the Dask worker {address} has ended before the study: it is started again")
             self._restart(address, place, 1)
 
     def _restart(self, address: str, place: _Place, starts: int) -> None:

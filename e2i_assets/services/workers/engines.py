@@ -27,7 +27,7 @@ def worker_pool(
     rows: SearchRows,
     warm_start: WarmStart,
     coordinator: "StudySession",
-    say: Callable[[str], object],
+    notify: Callable[[str], object],
 ) -> Iterator[WorkerPool | None]:
     """Return a context with the worker pool that runs the trials; None if they run as threads of this process.
 
@@ -50,7 +50,7 @@ def worker_pool(
         return
     from e2i_assets.services.workers.dask_pool import DaskPool
 
-    with DaskPool(assigned, files, dask_address(project), hpo.workers, say) as workers:
+    with DaskPool(assigned, files, dask_address(project), hpo.workers, notify) as workers:
         yield workers
 
 
