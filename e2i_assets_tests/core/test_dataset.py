@@ -32,6 +32,13 @@ TABLE = pd.DataFrame(
 )
 
 
+ROW_IDS = "an identifier: nearly every row has its own value; if it is a feature, write columns: {numeric: [row_id]}"
+ROW_NUMBERS = (
+    "an identifier: nearly every row has its own value, like numbers that are assigned one after another; if it is a "
+    "feature, write columns: {{numeric: [{}]}}"
+)
+
+
 def dataset(table: pd.DataFrame = TABLE, **changes: Any) -> Dataset:
     raw = {
         "name": "visits",
@@ -52,7 +59,7 @@ def mistakes(table: pd.DataFrame = TABLE, **changes: Any) -> list[str]:
 
 
 def test_every_column_is_a_feature_or_excluded_with_a_reason() -> None:
-    """No id, no date and no raw text reaches a model."""
+    """No id, no group, no time and no raw text reaches a model."""
     columns = {"group": "person", "time": "day", "drop": ["cost"], "categorical": ["site"]}
     made = dataset(columns=columns)
     assert made.features == ("visits", "age", "smoker", "plan", "site")
@@ -104,17 +111,17 @@ def test_the_column_type_of_the_reader_does_not_matter(cells: Any, dtype: str, f
 @pytest.mark.parametrize(
     ("name", "cells", "reason"),
     [
-        ("born", [datetime.date(2000, 1, 1), None] * 100, "a date"),
-        ("seen", pd.date_range("2026-01-01", periods=ROWS, tz="UTC"), "a date"),
-        ("row_id", np.arange(ROWS)[::-1], "an identifier: every row has its own"),
-        ("Unnamed: 0", np.arange(ROWS), "an identifier: every row has its own"),
+        ("born", [datetime.date(2000, 1, 1), None] * 100, None),
+        ("seen", pd.date_range("2026-01-01", periods=ROWS, tz="UTC"), None),
+        ("row_id", np.arange(ROWS)[::-1] ** 2, ROW_IDS),
+        ("Unnamed: 0", np.arange(ROWS), ROW_NUMBERS.format("Unnamed: 0")),
         ("few", ["a", *[None] * (ROWS - 1)], None),
         (
             "words",
             [f"w{number}" if number < 4 else None for number in range(ROWS)],
             "hardly any value is repeated: 4 distinct values in 4 rows",
         ),
-        ("count", np.arange(ROWS)[::-1], None),
+        ("count", np.arange(ROWS)[::-1], ROW_NUMBERS.format("count")),
     ],
 )
 def test_a_column_that_cannot_be_a_feature_is_excluded(name: str, cells: Any, reason: str | None) -> None:

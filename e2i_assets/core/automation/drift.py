@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_number
+from e2i_assets.core.data.column_types import is_date, is_number
 from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
@@ -32,10 +32,12 @@ class FeatureDrift:
     """The difference of one feature between newer rows and train rows.
 
     Attributes:
-        test: Kolmogorov-Smirnov for numbers, chi-squared for categories; the share of missing values is tested too.
+        test: Kolmogorov-Smirnov for numbers, chi-squared for categories and for the weekdays of dates; the share of
+            missing values is tested too.
         p_value: The p-value of that test.
         p_adjusted: The p-value corrected for the number of features.
-        psi: Population stability index over deciles of the train rows, or over categories; missing values are a bin.
+        psi: Population stability index over deciles of the train rows, over categories or over weekdays; missing values
+            are a bin.
     """
 
     feature: str
@@ -161,7 +163,12 @@ def _same_shares(counted: Sequence[Sequence[int]]) -> float:
 
 
 def _counts(train: pd.Series, recent: pd.Series) -> list[list[int]]:
-    """Count both columns in the same bins: deciles of the train rows for numbers, else categories."""
+    """Count both columns in the same bins: deciles of the train rows for numbers, else categories.
+
+    Newer rows have later dates without having drifted, so dates are compared by their weekdays.
+    """
+    if is_date(train):
+        train, recent = train.dt.day_name(), recent.dt.day_name()
     if is_number(train):
         edges = _edges(train.dropna().to_numpy(float))
         binned = [np.searchsorted(edges, column.dropna().to_numpy(float)) for column in (train, recent)]

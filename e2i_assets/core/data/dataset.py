@@ -11,7 +11,8 @@ from e2i_assets.core.content_hash import frame_hash
 from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_profile import ColumnProfile, column_profiles, uses
 from e2i_assets.core.data.column_types import is_number, plain
-from e2i_assets.core.data.feature_columns import features_of, name_violations, unused
+from e2i_assets.core.data.date_texts import date_notes
+from e2i_assets.core.data.feature_columns import as_feature, features_of, name_violations, unused
 from e2i_assets.core.data.keys import exact, without_zero_bytes
 from e2i_assets.core.data.segment_columns import segment_columns
 from e2i_assets.core.data.sentinels import sentinel_notes
@@ -35,8 +36,8 @@ class Dataset:
     """The typed table of an experiment.
 
     Attributes:
-        frame: Features (int64, float64 or category), target, then group, time and ids; the index counts the rows.
-            The target of a classification is text, one of ``classes``.
+        frame: Features (int64, float64, datetime64[us] or category), target, then group, time and ids; the index counts
+            the rows. The target of a classification is text, one of ``classes``.
         features: Names of the feature columns, in the order of the source.
         left_out: Every other column of the source, with the reason why it is not a feature.
         target: Name of the target column.
@@ -131,7 +132,7 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
         rows_without_target=int((~has_target).sum()),
         split=experiment.split.column,
         segments=experiment.segments,
-        notes=(*cells.notes, *sentinel_notes(checked)),
+        notes=(*cells.notes, *sentinel_notes(checked), *date_notes(features, experiment.columns.numeric)),
         profile=column_profiles(
             table,
             {name: frame[name] for name in (*features, experiment.target_name, experiment.columns.time) if name},
@@ -179,7 +180,7 @@ def _shape_violations(table: pd.DataFrame, experiment: Experiment) -> Iterator[V
     named += [("columns.group", columns.group)] if columns.group else []
     named += [("columns.time", columns.time)] if columns.time else []
     named += [("split.column", experiment.split.column)] if experiment.split.column else []
-    for key in ("id", "drop", "categorical"):
+    for key in ("id", "drop", "categorical", "numeric", "dates"):
         named += [(f"columns.{key}", name) for name in getattr(columns, key)]
     named += [("segments", name) for name in experiment.segments]
     for where, name in named:
@@ -201,6 +202,7 @@ def _special_columns(table: pd.DataFrame, experiment: Experiment) -> tuple[dict[
     if time:
         found[time] = times_of(table[time])
         mistakes += time_violations(time, table[time], found[time])
+        found[time] = as_feature(found[time]) if time in experiment.columns.dates else found[time]
     if split := experiment.split.column:
         found[split] = plain(table[split]).map(lambda cell: str(cell).strip().casefold()).astype(object)
         invalid = found[split][~found[split].isin(ROLES)]

@@ -1,12 +1,12 @@
 """The feature columns of a table, and for every other column the reason why it is not a feature."""
 
-import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
 from e2i_assets.core.data.column_types import is_date, is_number, labels, plain
+from e2i_assets.core.data.identifiers import identifier
 from e2i_assets.core.data.keys import exact
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
@@ -14,7 +14,6 @@ from e2i_assets.core.fitting.many_categories import FEW_VALUES
 
 # Text with a longer mean length is called free text, shorter text a code.
 _LONG_TEXT = 30
-_IDENTIFIER = re.compile(r"(?:^|_)(?:id|uuid|guid|key|index|rowid)$|^unnamed: 0$", re.IGNORECASE)
 
 
 def roles(experiment: Experiment) -> dict[str, str]:
@@ -22,7 +21,7 @@ def roles(experiment: Experiment) -> dict[str, str]:
     columns = experiment.columns
     found = dict.fromkeys(columns.drop, "dropped by the experiment")
     found |= dict.fromkeys(columns.id, "an id")
-    if columns.time:
+    if columns.time and columns.time not in columns.dates:
         found[columns.time] = "the time"
     if columns.group:
         found[columns.group] = "the group"
@@ -43,22 +42,35 @@ def features_of(
         experiment: Says which columns are what.
 
     Returns:
-        The features as int64, float64 or category; why each other column is left out; what is wrong with a feature.
+        The features as int64, float64, datetime64[us] or category; why each other column is left out; what is wrong
+        with a feature.
     """
     left_out = {name: reason for name, reason in roles(experiment).items() if name in table.columns}
     features: dict[str, pd.Series] = {}
     mistakes: list[Violation] = []
+    group = table[experiment.columns.group] if experiment.columns.group else None
     for name in table.columns:
         if name in left_out or name == experiment.target_name:
             continue
         declared = name in experiment.columns.categorical
         column = labels(exact(table[name])) if declared else plain(table[name])
-        if reason := _why_not(name, column, declared):
+        reason = _why_not(column, declared)
+        if not (declared or name in experiment.columns.numeric or is_date(column)):
+            reason = reason if reason and is_number(column) else identifier(column, group) or reason
+        if reason:
             left_out[name] = reason
         else:
             mistakes += _violations(name, column)
-            features[name] = column if is_number(column) else column.astype("category")
+            features[name] = as_feature(column)
     return features, left_out, mistakes
+
+
+def as_feature(column: pd.Series) -> pd.Series:
+    """Return a plain column in the type of a feature; dates have one unit, whatever years a delivery contains."""
+    if is_date(column):
+        dates: pd.Series = column.dt.as_unit("us")
+        return dates
+    return column if is_number(column) else column.astype("category")
 
 
 def unused(left_out: Mapping[str, str], experiment: Experiment) -> dict[str, str]:
@@ -81,18 +93,15 @@ def name_violations(features: Mapping[str, pd.Series], experiment: Experiment) -
             yield Violation("columns", name, rule)
 
 
-def _why_not(name: str, column: pd.Series, declared: bool) -> str | None:
+def _why_not(column: pd.Series, declared: bool) -> str | None:
     present = column.dropna()
     distinct = present.nunique()
     if distinct == 0:
         return "no values"
     if distinct == 1 and len(present) == len(column):
         return "one value only"
-    if is_date(column):
-        return "a date"
-    if is_number(column):
-        unique = distinct == len(column)
-        return "an identifier: every row has its own" if unique and _IDENTIFIER.search(name) else None
+    if is_date(column) or is_number(column):
+        return None
     return None if declared else _nearly_all_different(present, distinct)
 
 
@@ -111,6 +120,8 @@ def _hardly_repeats(present: pd.Series) -> bool:
 
 
 def _violations(name: str, column: pd.Series) -> Iterator[Violation]:
+    if is_date(column):
+        return
     if not is_number(column):
         present = column.dropna()
         if (distinct := present.nunique()) > FEW_VALUES and _hardly_repeats(present):

@@ -39,7 +39,9 @@ def validity(data: Dataset) -> float:
     for name in (*data.features, data.target):
         column = data.frame[name].dropna()
         present += len(column)
-        if is_number(column):
+        if is_date(column):
+            valid += len(column)
+        elif is_number(column):
             valid += int(np.isfinite(column.to_numpy(dtype=np.float64)).sum())
         else:
             counts = _counts(column)
@@ -52,7 +54,7 @@ def consistency(data: Dataset) -> float:
     agreeing = present = 0
     for name in (*data.features, data.target):
         column = data.frame[name].dropna()
-        if is_number(column):
+        if is_number(column) or is_date(column):
             continue
         spellings = _counts(column)
         present += len(column)

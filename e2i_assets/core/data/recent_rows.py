@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_number, labels, plain
+from e2i_assets.core.data.column_types import is_date, is_number, labels, plain
+from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.keys import exact
 from e2i_assets.core.data.settled_columns import settled
 from e2i_assets.core.data.target_column import target_values
@@ -59,4 +60,9 @@ def recent_rows(raw: pd.DataFrame, blank: pd.DataFrame, classes: tuple[str, ...]
 def _like(column: pd.Series, blank: pd.Series) -> pd.Series:
     if is_number(blank):
         return pd.to_numeric(plain(column), errors="coerce").astype("float64")
+    if is_date(blank):
+        dates = instants(column)
+        # Dates of newer rows cannot be compared if only some of the train rows, or of these, have an offset.
+        alike = (dates.dt.tz is None) == (blank.dt.tz is None)
+        return dates.dt.as_unit("us") if alike else pd.Series(pd.NaT, index=column.index, dtype=blank.dtype)
     return labels(exact(column)).astype("category")

@@ -1,4 +1,4 @@
-"""Resolving the cells of a table: missing values become missing, and numbers that are written as text become numbers.
+"""Resolving the cells of a table: missing values become missing, and text becomes the numbers or dates that it means.
 
 An ambiguous column is a violation that names the key of the experiment file which resolves it.
 """
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from e2i_assets.core.data.column_types import is_date, plain
+from e2i_assets.core.data.date_texts import DateReading, dates_in_text, declared_dates
+from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.missing_words import WORDS, Missing, missing_in
 from e2i_assets.core.data.number_texts import MOSTLY, NEARLY_ALL, NumberTexts
 from e2i_assets.core.data.row_places import RowPlaces, notes_of, places_of
@@ -34,7 +37,7 @@ class Settled:
 
 
 def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Settled:
-    """Return the table with missing values as missing cells and numbers as numbers.
+    """Return the table with missing values as missing cells, numbers as numbers and dates as dates.
 
     Args:
         table: The table as it was read.
@@ -49,7 +52,11 @@ def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Sett
         notes += column_notes
         if column is not None:
             columns[name] = column
-        if numbers is not None:
+        if dates := _dates(name, table[name] if column is None else column, experiment, places):
+            columns[name] = table[name] if dates.column is None else dates.column
+            notes += [dates.note] if dates.note else []
+            mistakes += [dates.mistake] if dates.mistake else []
+        elif numbers is not None:
             waiting[name] = numbers
     decimals = {one.decimal_used for one in waiting.values()} - {None}
     if source.kind == "csv" and any(_has_fractions(table[name]) for name in table.columns if name not in columns):
@@ -76,6 +83,9 @@ def _column(
         return None, None, []
     if pd.api.types.is_numeric_dtype(column.dtype) or not _is_text(column):
         gone = column.isin(missing.numbers) if missing.numbers else None
+        if missing.declared and missing.words and is_date(dates := plain(column)):
+            words = instants(pd.Series(sorted(missing.words), dtype=object)).dropna()
+            gone = dates.isin(words.tolist())
         return (column.mask(gone) if gone is not None and gone.any() else None), None, []
     codes, found = pd.factorize(column.astype(object))
     texts = pd.Series(found, dtype=object).map(str)
@@ -91,6 +101,17 @@ def _column(
     decimal = roles.decimal.get(name) or (csv.decimal if csv else None)
     numbers = NumberTexts(name, codes, texts, missing, decimal, csv.thousands if csv else None)
     return changed, numbers if numbers.is_worth_a_look else None, []
+
+
+def _dates(name: str, column: pd.Series, experiment: Experiment, places: RowPlaces) -> DateReading | None:
+    """Return the dates of a column that is declared as dates, or that may be a feature and contains dates as text."""
+    roles = experiment.columns
+    if name in roles.dates:
+        return declared_dates(name, column, roles.dates[name], places)
+    others = (*roles.drop, *roles.id, *roles.categorical, roles.group, roles.time, experiment.split.column)
+    if name in others or name == experiment.target.column or not _is_text(column):
+        return None
+    return dates_in_text(name, column.astype(object), places)
 
 
 def _is_text(column: pd.Series) -> bool:

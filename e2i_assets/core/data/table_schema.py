@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_number
+from e2i_assets.core.data.column_types import is_date, is_number
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
@@ -99,6 +99,8 @@ def _column(values: pd.Series) -> "pa.Column":
     import pandera.pandas as pa
 
     missing = bool(values.isna().any())
+    if is_date(values):
+        return pa.Column(str(values.dtype), nullable=missing)
     if not is_number(values):
         seen = sorted(map(str, values.dropna().unique()))
         # New rows have values of their own where there are many: towns, product numbers.

@@ -21,7 +21,7 @@ _SHAPE = (
 )
 _CLOCK = re.compile(r"(\d{1,6}):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?")
 _SPAN = re.compile(
-    r"P(?=.*\d)[\dYMWDTHS.,]+|"
+    r"P(?=[\dT])(?:\d+(?:[.,]\d+)?[YMWD])*(?:T(?:\d+(?:[.,]\d+)?[HMS])+)?|"
     r"(?:\d+(?:\.\d+)? ?(?:weeks?|w|days?|d|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|s|ms) ?)+"
 )
 _EXPONENT = "(?:[eE][+-]?[0-9]+)?"

@@ -137,7 +137,7 @@ def _positive_label_violations(parts: Parts, target: Target, problem_type: Probl
 
 def _column_violations(target: Target, columns: Columns) -> Iterator[Violation]:
     single = {"group": columns.group, "time": columns.time}
-    lists = {"id": columns.id, "drop": columns.drop, "categorical": columns.categorical}
+    lists = {key: tuple(getattr(columns, key)) for key in ("id", "drop", "categorical", "numeric", "dates")}
     # A column that classes are cut from is never a feature, so it may also be listed under columns.drop.
     targets = {target.name} if target.bins else {target.column}
     named = {key: set(names) for key, names in lists.items()}
@@ -150,9 +150,17 @@ def _column_violations(target: Target, columns: Columns) -> Iterator[Violation]:
     for key in ("group", "time", "id"):
         for column in sorted(named.get(key, set()) & named["drop"]):
             yield Violation("columns.drop", column, f"is the {key} column, which is never a feature: remove it here")
-    others = set().union(*(names for where, names in named.items() if where != "categorical"))
-    for column in sorted(named["categorical"] & (others | {target.column})):
-        yield Violation("columns.categorical", column, "is not a feature: remove it here")
+    for where in ("group", "id", "drop"):
+        for column in sorted(named["dates"] & named.get(where, set())):
+            yield Violation(
+                "columns.dates", column, f"is also columns.{where}, so it is not a feature: remove one of the two"
+            )
+    others = set().union(*(names for where, names in named.items() if where not in ("categorical", "numeric")))
+    for where in ("categorical", "numeric"):
+        for column in sorted(named[where] & (others | {target.column})):
+            yield Violation(f"columns.{where}", column, "is not a feature, or is a date: remove it here")
+    for column in sorted(named["categorical"] & named["numeric"]):
+        yield Violation("columns.numeric", column, "is also columns.categorical: remove one of the two")
 
 
 def split_violations(split: Split, target: Target, columns: Columns) -> Iterator[Violation]:
@@ -167,7 +175,7 @@ def split_violations(split: Split, target: Target, columns: Columns) -> Iterator
     if split.column in (target.column, target.name):
         yield Violation("split.column", split.column, "is the target: name another column")
     others = {"group": columns.group, "time": columns.time}
-    lists = {"id": columns.id, "drop": columns.drop, "categorical": columns.categorical}
+    lists = {key: tuple(getattr(columns, key)) for key in ("id", "drop", "categorical", "numeric", "dates")}
     taken = [where for where, name in others.items() if name == split.column]
     taken += [where for where, names in lists.items() if split.column in names]
     for where in taken:

@@ -25,6 +25,10 @@ def json_schema() -> dict[str, Any]:
         "anyOf": [{"type": "string"}, {"$ref": "#/$defs/Target"}],
         "description": properties["target"]["description"],
     }
+    dates = schema["$defs"]["Columns"]["properties"]["dates"]
+    listed = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
+    kept = {name: dates[name] for name in ("description", "title") if name in dates}
+    schema["$defs"]["Columns"]["properties"]["dates"] = {"anyOf": [listed, dates], **kept}
     csv = schema["$defs"]["Source"]["properties"]["csv"]
     csv["anyOf"] = [{"type": "string"}, *csv["anyOf"]]
     search = schema["$defs"]["Hpo"]["properties"]

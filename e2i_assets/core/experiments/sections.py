@@ -8,6 +8,7 @@ from e2i_assets.core.experiments.values import (
     Bins,
     Column,
     ColumnList,
+    DateColumns,
     Delimiter,
     Encoding,
     EnvironmentVariable,
@@ -176,6 +177,16 @@ class Columns(Section):
         description="Columns that must not be features, above all values that are not known at prediction time.",
     )
     categorical: ColumnList = Field(default=(), description="Columns whose numbers are codes of categories.")
+    numeric: ColumnList = Field(
+        default=(),
+        description="Columns whose whole numbers are measurements although they look like identifiers or dates.",
+    )
+    dates: DateColumns = Field(
+        default_factory=dict,
+        description="Columns that are dates, as a list, or as a mapping to the form of ambiguous text, such as visit: "
+        "'%d/%m/%Y'. ISO dates need no entry. Numbers are read as yyyymmdd, or as seconds to nanoseconds since 1970. A "
+        "time column that is listed here is also a feature.",
+    )
     missing: dict[Column, MissingWords] = Field(
         default_factory=dict,
         description="Words or numbers that mean a missing value, by column, such as hp: ['?', -999]. An empty list: "

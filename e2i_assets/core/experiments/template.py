@@ -48,6 +48,10 @@ columns:
   drop: []
   # Columns whose numbers are codes of categories.
   categorical: []
+  # Whole numbers that are measurements, although they look like identifiers or dates.
+  numeric: []
+  # Dates that are written as numbers, or a mapping to their form: {{visit: "%d/%m/%Y"}}. ISO dates need no entry.
+  dates: []
 
 algorithm: {algorithm}  # {other_algorithms}
 metric: {metric}  # {other_metrics}

@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
@@ -37,6 +38,22 @@ def _inside_the_project(path: str) -> str:
 def _composed(name: str) -> str:
     """Return a name in Unicode NFC, the form of all column names."""
     return unicodedata.normalize("NFC", name)
+
+
+def _by_column(raw: object) -> object:
+    """Return a list of columns as a mapping, so that both forms are one."""
+    return dict.fromkeys(raw) if isinstance(raw, list) and all(isinstance(one, str) for one in raw) else raw
+
+
+def _date_form(form: str) -> str:
+    day = datetime(2031, 11, 24, 13, 45)
+    try:
+        found = datetime.strptime(day.strftime(form), form).replace(tzinfo=None)
+    except ValueError:
+        found = datetime.min
+    if (found.year, found.month) != (day.year, day.month):
+        raise ValueError("must be a form of dates with year and month, such as '%d/%m/%Y' or '%m/%d/%Y %H:%M'")
+    return form
 
 
 def _delimiter(text: str) -> str:
@@ -139,6 +156,8 @@ Seed = Annotated[StrictInt, Field(ge=0, le=2**32 - 1)]
 Label = Annotated[Scalar, BeforeValidator(_scalar)]
 Delimiter = Annotated[StrictStr, AfterValidator(_delimiter), Field(json_schema_extra={"minLength": 1, "maxLength": 1})]
 Encoding = Annotated[StrictStr, AfterValidator(_encoding)]
+DateForm = Annotated[StrictStr, AfterValidator(_date_form)]
+DateColumns = Annotated[dict[Column, DateForm | None], BeforeValidator(_by_column)]
 MissingWord = Annotated[str | int | float, BeforeValidator(_word)]
 MissingWords = Annotated[tuple[MissingWord, ...], AfterValidator(_without_repeats)]
 Order = Annotated[tuple[MissingWord, ...], AfterValidator(_distinct_labels)]

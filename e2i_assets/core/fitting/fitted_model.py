@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 # Relative, because the two files are copied together into every stored model.
-from .date_parts import DateFeatures, part_name, with_date_parts  # noqa: TID252
+from . import date_parts  # noqa: TID252
 
 Array = npt.NDArray[Any]
 Precision = Literal["float32", "float64"]
@@ -74,13 +74,13 @@ class Preprocessing:
         dates: The features of each date column.
     """
 
-    def __init__(self, columns: Any, dates: Mapping[str, DateFeatures]) -> None:
+    def __init__(self, columns: Any, dates: Mapping[str, date_parts.DateFeatures]) -> None:
         self.columns = columns
         self.dates = dates
 
     def transform(self, frame: pd.DataFrame) -> Array:
         """Return shape (rows, prepared features)."""
-        return np.asarray(self.columns.transform(with_date_parts(frame, self.dates)))
+        return np.asarray(self.columns.transform(date_parts.with_date_parts(frame, self.dates)))
 
 
 class FittedModel:
@@ -106,7 +106,7 @@ class FittedModel:
         precision: Precision = "float64",
         target_centre: float = 0.0,
         target_scale: float = 1.0,
-        dates: Mapping[str, DateFeatures] | None = None,
+        dates: Mapping[str, date_parts.DateFeatures] | None = None,
     ) -> None:
         self.preprocessing = preprocessing
         self.estimator = estimator
@@ -134,7 +134,7 @@ class FittedModel:
     @property
     def feature_names_in_(self) -> list[str]:
         """The columns that it was fitted on."""
-        source = {part_name(name, part): name for name, of in self.dates.items() for part in of["parts"]}
+        source = {date_parts.part_name(name, part): name for name, of in self.dates.items() for part in of["parts"]}
         return list(dict.fromkeys(source.get(str(name), str(name)) for name in self.preprocessing.feature_names_in_))
 
     @property

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_number
+from e2i_assets.core.data.column_types import is_date, is_number
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.sections import Leakage
+from e2i_assets.core.fitting.date_parts import days
 from e2i_assets.core.metrics import Array
 
 # More rows than this only make the check slower: legitimate features are far below the limit of 0.99.
@@ -93,6 +94,8 @@ def _as_numbers(first: pd.Series, second: pd.Series, known: Array) -> tuple[Arra
     Numbers become their places among the train values: the tree reads them in single precision, which would merge codes
     of more than seven digits.
     """
+    if is_date(first):
+        first, second = pd.Series(days(first)), pd.Series(days(second))
     if is_number(first):
         values = np.sort(first.dropna().unique())
         return _places(values, first), _places(values, second)

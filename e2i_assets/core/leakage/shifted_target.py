@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_number
+from e2i_assets.core.data.column_types import is_date, is_number
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.metrics import Array
@@ -36,7 +36,9 @@ def violations(data: Dataset, accepted: Mapping[str, str]) -> Iterator[Violation
     codes, distinct = pd.factorize(frame[data.target])
     classes = bool(data.classes) or len(distinct) <= _MANY_VALUES
     target = codes if classes else frame[data.target].to_numpy()
-    columns = {name: _numbers(frame[name]) for name in data.features if name not in accepted}
+    # A date contains no target, and in rows that are ordered by time it rises with every trend of the target.
+    tested = [name for name in data.features if name not in accepted and not is_date(frame[name])]
+    columns = {name: _numbers(frame[name]) for name in tested}
     for shift in [step for size in SHIFTS for step in (size, -size)]:
         rows, partners = _pairs(frame, data.group, shift)
         if len(rows) < MINIMUM_ROWS:

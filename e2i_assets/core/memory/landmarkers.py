@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from e2i_assets.core.fitting.date_parts import days, is_date
 from e2i_assets.core.metrics import Array, ProblemType
 from e2i_assets.core.quick_scores import rank_statistic
 
@@ -80,7 +81,7 @@ def _matrix(frame: pd.DataFrame) -> NDArray[np.float64]:
     """Return the ranks of numeric columns, which do not depend on a scale, and a column for each frequent category."""
     parts: list[Any] = []
     for name in frame.columns:
-        column = frame[name]
+        column = pd.Series(days(frame[name])) if is_date(frame[name]) else frame[name]
         if pd.api.types.is_numeric_dtype(column):
             numbers = column.to_numpy(dtype=float, na_value=np.nan)
             numbers = np.where(np.isinf(numbers), np.nan, numbers)

@@ -8,7 +8,7 @@ patterns of different versions are not comparable.
 | n_samples, n_features | rows and feature columns |
 | log_n_samples, log_n_features | their decimal logarithms |
 | log_samples_per_feature | decimal logarithm of rows over columns |
-| share_categorical | columns that are not numbers, as a share of all columns; true/false counts as a number |
+| share_categorical | columns that are not numbers, as a share of all columns; true/false and dates count as numbers |
 | share_missing | empty cells, as a share of all cells; an infinite number counts as empty |
 | mean_cardinality, max_cardinality | distinct values of the categorical columns; 0 without any |
 | mean_abs_skew, sd_abs_skew | skewness of each numeric column, without its sign; a constant has 0 |
@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.errors import DataInvalid, Violation
+from e2i_assets.core.fitting.date_parts import days, is_date
 from e2i_assets.core.memory.landmarkers import landmarkers
 from e2i_assets.core.metrics import Array, ProblemType
 
@@ -46,6 +47,8 @@ def meta_features(X: pd.DataFrame, y: Array, problem_type: ProblemType) -> dict[
     """
     if X.empty:
         raise DataInvalid("train rows", [Violation("features", X.shape, "must have at least one row and one column")])
+    dates = {name: days(X[name]) for name in X.columns if is_date(X[name])}
+    X = X.assign(**dates)
     numeric = [name for name in X.columns if pd.api.types.is_numeric_dtype(X[name])]
     numbers = X[numeric].to_numpy(dtype=float, na_value=np.nan)
     numbers = np.where(np.isinf(numbers), np.nan, numbers)

@@ -48,6 +48,7 @@ def task(experiment: Experiment) -> Rows:
 def data(report: ReportFacts) -> Rows:
     """Return the facts about the rows and the columns."""
     facts, columns = report.record.facts, report.record.experiment.columns
+    dates = report.record.training.model.dates
     assigned = sum(facts.counts.values())
     left_out = {**facts.why_left_out, **_without_target(report)}
     pairs = {
@@ -56,6 +57,9 @@ def data(report: ReportFacts) -> Rows:
         or (f"{facts.left_out:,}" if facts.left_out else "none"),
         "Notes from reading": "; ".join(facts.notes),
         "Features": f"{len(facts.features)}: {', '.join(facts.features)}",
+        "Dates as features": "; ".join(
+            f"{name}: {', '.join(one['parts'])} (since {one['first_day']})" for name, one in dates.items()
+        ),
         "Classes": ", ".join(str(one) for one in facts.classes),
         "Columns excluded for their content": "; ".join(f"{name}: {why}" for name, why in report.record.unused.items()),
         "Columns excluded by the experiment": ", ".join(columns.drop),

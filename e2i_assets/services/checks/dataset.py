@@ -18,7 +18,7 @@ from e2i_assets.services import data_gates
 from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
 
-_FEATURE_TYPES = ("int64", "float64", "category")
+_FEATURE_TYPES = frozenset({"int64", "float64", "category", "datetime64[us]", "datetime64[us, UTC]"})
 
 
 @of_asset("dataset", answers_for_the_file=True)
