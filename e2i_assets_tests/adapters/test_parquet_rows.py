@@ -9,7 +9,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.fitting.fit_context import Rows, fit_context, merged
 
-FEATURES = ["number", "count", "insured", "asked", "region", "empty"]
+FEATURES = ["number", "count", "insured", "asked", "region", "empty", "town"]
 
 
 def table(rows=40_000):
@@ -21,6 +21,8 @@ def table(rows=40_000):
             "insured": random.random(rows) < 0.5,
             "region": random.choice(["north", "south", "west"], rows),
             "empty": np.nan,
+            "town": pd.Categorical([f"t{number}" for number in random.zipf(1.5, rows) % 900]),
+            "person": [f"p{number // 3}" for number in range(rows)],
         }
     )
     frame["asked"] = frame["insured"].astype(object)
@@ -34,11 +36,11 @@ def table(rows=40_000):
 @pytest.fixture
 def stored(tmp_path):
     table().to_parquet(tmp_path / "rows.parquet", index=False)
-    return StoredRows(tmp_path / "rows.parquet", FEATURES, "outcome")
+    return StoredRows(tmp_path / "rows.parquet", FEATURES, "outcome", ["person"])
 
 
 def benches(name, stored):
-    kept = Rows(stored.features, stored.target)
+    kept = Rows(stored.features, stored.target, np.arange(len(stored.target)) // 3)
     algorithm = registry.algorithm(name)
     task = Task("binary_classification", 2)
     return [fit_context(algorithm, task, rows, rows, (False, True)) for rows in (kept, stored)]

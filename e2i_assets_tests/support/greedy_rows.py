@@ -25,7 +25,7 @@ class GreedyRows(StoredRows):
         self._sign = sign
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return GreedyRows, (*super().__reduce__()[1], self._sign)
+        return GreedyRows, (*super().__reduce__()[1][:3], self._sign)
 
     def pieces(self, names: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         taken = None

@@ -99,7 +99,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def _rows(folder: Path, facts: SplitFacts, role: str) -> StoredRows:
-    return StoredRows(folder / f"{role}.parquet", facts.features, facts.target)
+    return StoredRows(folder / f"{role}.parquet", facts.features, facts.target, facts.entity)
 
 
 def _search_rows(folder: Path) -> SearchRows:

@@ -9,7 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from e2i_assets.core.data.splits import entity_codes
 from e2i_assets.core.fitting.rows import ROWS_AT_A_TIME
+from e2i_assets.core.metrics import Array
 
 
 class StoredRows:
@@ -19,18 +21,20 @@ class StoredRows:
         path: The Parquet file.
         features: The feature columns.
         target: The target column.
+        entity: The columns that identify the entity of a row; empty if each row is an entity.
 
     Raises:
         KeyError: The file lacks a column.
     """
 
-    def __init__(self, path: Path, features: Sequence[str], target: str) -> None:
+    def __init__(self, path: Path, features: Sequence[str], target: str, entity: Sequence[str] = ()) -> None:
         self._path = path
         self._file = pa.OSFile(str(path))
         self._features = list(features)
         self._target = target
+        self._entity = list(entity)
         self._schema = pq.ParquetFile(self._file).schema_arrow
-        if missing := sorted({*features, target} - set(self._schema.names)):
+        if missing := sorted({*features, target, *entity} - set(self._schema.names)):
             raise KeyError(", ".join(missing))
 
     def content(self) -> bytes:
@@ -41,7 +45,7 @@ class StoredRows:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the rows for another process of this product by the open file, so that it reads the same rows."""
         opened = Path(f"/proc/{os.getpid()}/fd/{self._file.fileno()}")
-        return StoredRows, (opened if opened.exists() else self._path, self._features, self._target)
+        return StoredRows, (opened if opened.exists() else self._path, self._features, self._target, self._entity)
 
     @property
     def can_be_read_again(self) -> bool:
@@ -57,6 +61,11 @@ class StoredRows:
     def target(self) -> pd.Series:
         """Shape (n,): labels, or the values of a regression."""
         return self.columns([self._target])[self._target]
+
+    @property
+    def entities(self) -> Array | None:
+        """Shape (n,): a code for the entity of each row; None if each row is an entity."""
+        return entity_codes(self.columns(self._entity), self._entity) if self._entity else None
 
     def blank(self) -> pd.DataFrame:
         """Return an empty table with the names and types of the features."""

@@ -60,7 +60,8 @@ class _Table:
     groups: Array | None
 
     def rows(self, positions: Array) -> Rows:
-        return Rows(self.features.iloc[positions], self.target.iloc[positions])
+        entities = None if self.groups is None else self.groups[positions]
+        return Rows(self.features.iloc[positions], self.target.iloc[positions], entities)
 
 
 def _joined(rows: SearchRows) -> _Table:

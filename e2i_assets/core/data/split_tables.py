@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.algorithms.prepared_data import Task
-from e2i_assets.core.data.splits import Role
+from e2i_assets.core.data.splits import Role, entity_codes
 from e2i_assets.core.data.target_column import without_target
 from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.fitting.rows import RowSource
@@ -66,7 +66,7 @@ class SplitFacts(BaseModel):
 
     def rows(self, table: pd.DataFrame) -> Rows:
         """Split a table into features and target."""
-        return Rows(table[list(self.features)], table[self.target])
+        return Rows(table[list(self.features)], table[self.target], entity_codes(table, self.entity))
 
     def groups(self, tables: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
         """Return the concatenated entity columns of the tables; None if each row is an entity."""

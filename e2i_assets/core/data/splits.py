@@ -22,7 +22,7 @@ import pandas as pd
 from e2i_assets.core.data.balanced_assignment import balanced_assignment, place_large
 from e2i_assets.core.data.keys import row_keys
 from e2i_assets.core.data.time_windows import IN_THE_GAP, TOO_NEW, Windows, windows
-from e2i_assets.core.metrics import ProblemType
+from e2i_assets.core.metrics import Array, ProblemType
 
 Role = Literal["train", "validation", "test", "holdout"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -84,6 +84,11 @@ def entity_keys(frame: pd.DataFrame, group: str | None, ids: Sequence[str]) -> p
     if not columns:
         return pd.Series(np.arange(len(frame)).astype(str), index=frame.index)
     return row_keys(frame, columns)
+
+
+def entity_codes(frame: pd.DataFrame, columns: Sequence[str]) -> Array | None:
+    """Return a code for the entity of each row, shape (rows,); None without entity columns."""
+    return pd.factorize(row_keys(frame, list(columns)))[0] if columns else None
 
 
 def assign(

@@ -27,10 +27,12 @@ class Rows:
     Attributes:
         features: Shape (n, features), with the columns of the dataset.
         target: Shape (n,): labels, or the values of a regression.
+        entities: Shape (n,): a code for the entity of each row; None if each row is an entity.
     """
 
     features: pd.DataFrame
     target: pd.Series
+    entities: Array | None = None
 
     @property
     def can_be_read_again(self) -> bool:

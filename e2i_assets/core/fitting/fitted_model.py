@@ -46,7 +46,6 @@ TRUSTED_TYPES = (
     "sklearn.linear_model._coordinate_descent.Lasso",
     "sklearn.linear_model._logistic.LogisticRegression",
     "sklearn.linear_model._ridge.Ridge",
-    "sklearn.model_selection._split.KFold",
     "sklearn.pipeline.Pipeline",
     "sklearn.preprocessing._data.QuantileTransformer",
     "sklearn.preprocessing._data.StandardScaler",
@@ -243,7 +242,7 @@ def matrix(preprocessing: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: 
     start, largest = 0, np.finfo(dtype).max
     for part in parts:
         # A tree does not distinguish numbers beyond single precision, and refuses an infinite one.
-        prepared = np.clip(preprocessing.transform(part), -largest, largest)
+        prepared = np.clip(np.asarray(preprocessing.transform(part), dtype=np.float64), -largest, largest)
         if start == 0:
             made = np.empty((rows, prepared.shape[1]), dtype=dtype)
         made[start : start + len(prepared)] = prepared

@@ -44,26 +44,41 @@ def many_valued(rows: RowSource, categorical: list[str]) -> list[str]:
     return [name for name in categorical if rows.columns([name])[name].nunique() > FEW_VALUES]
 
 
-def encoder(columns: pd.DataFrame, target: Array, scaled: bool) -> Any:
-    """Return an unfitted pipeline that encodes categorical columns with many values.
+def encoded(columns: pd.DataFrame, target: Array, entities: Array | None, scaled: bool) -> tuple[Any, Array]:
+    """Return a fitted encoder of categories with many values, and the encodings of the train rows.
 
-    Its ``fit_transform`` is cross-fitted: the mean of a train row's value is that of the other folds. Otherwise the
-    encoding of a value with few rows would reveal their target, and a model would rely on it. The mean is smoothed
-    towards that of all rows (Micci-Barreca, 2001).
+    The encodings are cross-fitted: the mean of a train row's value is that of the other folds. Otherwise the encoding
+    of a value with few rows would reveal their target, and a model would rely on it. For the same reason all rows of an
+    entity are in one fold. The mean is smoothed towards that of all rows (Micci-Barreca, 2001).
 
     Args:
-        columns: The train rows of these columns, which decide the rare values.
+        columns: The train rows of these columns.
         target: Their target from `encoded_target`; more than two classes make a column for each.
+        entities: Their entities, see `RowSource`.
         scaled: Whether to standardise the result.
+
+    Returns:
+        A pipeline, and shape (rows, k).
     """
-    from sklearn.model_selection import KFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler, TargetEncoder
 
     kind = "continuous" if target.dtype.kind == "f" else "multiclass" if len(np.unique(target)) > 2 else "binary"
-    folds = KFold(FOLDS, shuffle=True, random_state=_SEED)
-    means = TargetEncoder(target_type=kind, smooth=PRIOR_ROWS, cv=folds)
-    return make_pipeline(_codes(columns), means, *([StandardScaler()] if scaled else []))
+    means = TargetEncoder(target_type=kind, smooth=PRIOR_ROWS, cv=_folds(len(columns), entities))
+    encoder = make_pipeline(_codes(columns), means, *([StandardScaler()] if scaled else []))
+    values = encoder.fit_transform(columns, target)
+    means.set_params(cv=FOLDS)  # the fold of each train row is not part of a stored model
+    return encoder, values
+
+
+def _folds(rows: int, entities: Array | None) -> Any:
+    from sklearn.model_selection import PredefinedSplit
+
+    codes = np.arange(rows) if entities is None else pd.factorize(entities)[0]
+    if codes.max() + 1 < FOLDS:
+        codes = np.arange(rows)
+    of_entity = np.random.default_rng(_SEED).permutation(codes.max() + 1) % FOLDS
+    return PredefinedSplit(of_entity[codes])
 
 
 def encoded_target(codes: Array, classes: tuple[Any, ...]) -> Array:

@@ -20,7 +20,7 @@ from e2i_assets.core.fitting.date_parts import (
     without_zone,
 )
 from e2i_assets.core.fitting.fitted_model import MANY_VALUED, Precision, Preprocessing
-from e2i_assets.core.fitting.many_categories import CrossFitted, encoder, many_valued
+from e2i_assets.core.fitting.many_categories import CrossFitted, encoded, many_valued
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.fitting.tree_precision import fine_columns
 from e2i_assets.core.metrics import Array
@@ -107,9 +107,7 @@ def fitted(preparation: Preparation, rows: RowSource, target: Array) -> tuple[Pr
     many = many_valued(rows, column_kinds(with_date_parts(rows.blank(), dates))[1])
     if not many:
         return _fitted(preparation, rows, dates), CrossFitted((), np.empty((len(target), 0)), slice(0, 0))
-    columns = rows.columns(many)
-    many_encoder = encoder(columns, target, preparation == "scaled")
-    values = many_encoder.fit_transform(columns, target)
+    many_encoder, values = encoded(rows.columns(many), target, rows.entities, preparation == "scaled")
     steps = _fitted(preparation, rows, dates, many, FrozenEstimator(many_encoder))
     return steps, CrossFitted(tuple(many), values, steps.columns.output_indices_[MANY_VALUED])
 

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import pandas as pd
 
+from e2i_assets.core.metrics import Array
+
 ROWS_AT_A_TIME = 16_384
 
 
@@ -22,6 +24,10 @@ class RowSource(Protocol):
     @property
     def target(self) -> pd.Series:
         """Shape (n,): labels, or the values of a regression."""
+
+    @property
+    def entities(self) -> Array | None:
+        """Shape (n,): a code for the entity of each row, such as a person; None if each row is an entity."""
 
     def blank(self) -> pd.DataFrame:
         """Return an empty table with the names and types of the features."""
