@@ -37,7 +37,7 @@ class Folder:
     def __init__(self, project) -> None:
         self.project = project
         self.files = project.root / "experiments"
-        self.files.mkdir()
+        self.files.mkdir(exist_ok=True)
         self.cursors: dict[str, str | None] = {}
         sensors._experiment_scanner.cache_clear()
         sensors._data_scanner.cache_clear()
