@@ -231,3 +231,12 @@ def test_newer_rows_are_read_with_the_same_rules() -> None:
     found = recent_rows(raw, blank, (), asked).features["w"]
     assert found.isna().tolist() == EVERY_20TH.tolist()
     assert found.iloc[0] == float(WEIGHTS[0])
+
+
+@pytest.mark.parametrize("code", ["P{:05}", "PT{:05}", "P{}D{}", "PM{}"])
+def test_codes_that_begin_like_a_duration_of_iso_8601_stay_text(code: str) -> None:
+    """P00388 is a patient, not a duration of 0 seconds: P3D and PT5M have a unit behind each number."""
+    column = pd.Series([code.format(one % 40, one % 40) for one in range(ROWS)])
+    assert set(dataset(column).frame["w"]) == set(column)
+    spans = pd.Series([f"P{one % 40}DT{one % 7}H" for one in range(ROWS)])
+    assert dataset(spans).frame["w"].iloc[1] == 86400 + 3600
