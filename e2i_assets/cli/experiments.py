@@ -1,6 +1,5 @@
 """`e2i experiment`: create, validate and list the files in `experiments/`, and infer row schemas."""
 
-import json as json_text
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -26,38 +25,33 @@ def new(
         typer.Option(help="Problem type; by default the first that the algorithm supports."),
     ] = None,
     csv: Annotated[str | None, typer.Option(help="CSV file, relative to the project folder.")] = None,
-    parquet: Annotated[str | None, typer.Option(help="Parquet file, relative to the project folder.")] = None,
-    target: Annotated[str, typer.Option(help="The column to predict.")] = "my_target",
-    owner: Annotated[str, typer.Option(help="A team, such as team:sales, or an e-mail address.")] = "team:my-team",
+    parquet: Annotated[str | None, typer.Option(help="Parquet file or folder, relative to the project folder.")] = None,
+    sql: Annotated[str | None, typer.Option(help="Query on the PostgreSQL database of E2I_SOURCE_URL.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column to predict; by default the last suitable one.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="A team, such as team:sales, or an e-mail address; by default that of git.")
+    ] = None,
+    run: Annotated[bool, typer.Option("--run", help="Run the experiment at once.")] = False,
 ) -> None:
-    """Write experiments/NAME.yaml with comments, for you to complete.
+    """Look at a file, and write experiments/NAME.yaml for it: columns, target, problem type, metric.
+
+    On a terminal it asks for the target. Without a file it writes a file with
+    blanks, which is not valid, and not run, before they are filled in.
 
     [bold]Examples[/]
 
-      e2i experiment new churn --csv data/customers.csv --target churned
-      e2i experiment new demand --algorithm LightGBM --problem regression
+      e2i experiment new churn --csv data/customers.csv
+      e2i experiment new churn --csv data/customers.csv --target churned --run
+      e2i experiment new demand --sql "SELECT * FROM demand ORDER BY id"
     """
-    from e2i_assets.cli.open_project import settings, shown
-    from e2i_assets.core.experiments.file import parse_experiment
-    from e2i_assets.core.experiments.template import template
+    from e2i_assets.cli import new_experiment
+    from e2i_assets.services.suggest import source_of
 
-    found = settings()
-    path = found.experiments / f"{name}.yaml"
-    if csv and parquet:
-        raise E2iError("an experiment has one source: use --csv or --parquet, not both")
-    source = f"parquet: {json_text.dumps(parquet)}" if parquet else f"csv: {json_text.dumps(csv or 'data/rows.csv')}"
-    text = template(name, algorithm, problem, json_text.dumps(owner), source, json_text.dumps(target))
-    parse_experiment(text, f"{name}.yaml")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise E2iError(f"{shown(path, found.root)} exists already: choose another name or edit the file") from None
-    out.print(f"Wrote [green]{shown(path, found.root)}[/]. Complete it, then:", highlight=False)
-    out.print(f"  e2i experiment validate {name} --data\n  e2i run {name}", highlight=False)
-    if (rows := parquet or csv) and not (found.root / rows).is_file():
-        err.print(f"[yellow]The project folder has no {escape(rows)} yet:[/] the experiment reads its rows from it.")
+    given = {"csv": csv, "parquet": parquet, "sql": sql}
+    source = source_of(**given) if any(given.values()) else None
+    is_complete = new_experiment.new(name, algorithm, problem, source, target, owner)
+    if run:
+        new_experiment.run(name, is_complete)
 
 
 @app.command()

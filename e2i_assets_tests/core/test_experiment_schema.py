@@ -1,14 +1,15 @@
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
 from e2i_assets.core.algorithms import registry
-from e2i_assets.core.errors import E2iError
+from e2i_assets.core.errors import E2iError, ExperimentInvalid
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.experiments.schema import json_schema, json_schema_text
-from e2i_assets.core.experiments.template import template
+from e2i_assets.core.experiments.sections import CsvFile, Source
+from e2i_assets.core.experiments.template import Draft, template
 from e2i_assets.core.metrics import PROBLEM_TYPES
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +34,10 @@ def test_the_schema_has_every_key_and_every_closed_set_of_values() -> None:
     assert properties["problem_type"]["enum"] == list(PROBLEM_TYPES)
 
 
+def draft(**known: Any) -> Draft:
+    return Draft(**{"name": "my_problem", "owner": "team:a", "source": Source(csv="a.csv"), "target": "y", **known})
+
+
 PAIRS = [(name, one) for name, one in itertools.product(registry.names(), PROBLEM_TYPES)]
 
 
@@ -41,19 +46,45 @@ PAIRS = [(name, one) for name, one in itertools.product(registry.names(), PROBLE
 )
 def test_a_generated_file_is_valid_unchanged(algorithm: str, problem_type: object) -> None:
     assert problem_type in PROBLEM_TYPES
-    text = template("my_problem", algorithm, problem_type)
+    text = template(draft(algorithm=algorithm, problem_type=problem_type))
     experiment = parse_experiment(text, "new.yaml")
     assert (experiment.name, experiment.algorithm, experiment.problem_type) == ("my_problem", algorithm, problem_type)
-    assert experiment.hpo.trials == 100
     assert max(map(len, text.splitlines())) <= 120
 
 
-def test_the_commented_lines_of_a_generated_file_can_be_enabled() -> None:
-    text = template("my_problem", "LogisticRegression")
-    offered = text.replace("search_space: {}\n", "search_space:\n").replace("\n#   ", "\n  ")
-    assert set(yaml.safe_load(offered)["search_space"]) == {"C", "solver", "penalty", "l1_ratio"}
-    plain = parse_experiment(text, "new.yaml").search_space()
-    assert parse_experiment(offered, "new.yaml").search_space() == plain
+def test_a_generated_file_without_rows_has_blanks_that_are_mistakes() -> None:
+    with pytest.raises(ExperimentInvalid) as caught:
+        parse_experiment(template(Draft("my_problem", "team:a")), "new.yaml")
+    assert [str(one) for one in caught.value.violations] == [
+        "source: nothing is filled in yet: write exactly one of sample, csv, parquet, sql",
+        "target: nothing is filled in yet: this key needs a value",
+        "problem_type: nothing is filled in yet: this key needs a value",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["yes", "No", "null", "1", "2024-01-01", "a: b", "a #b", "it's", '"x"', "- a", "{a}", "[a]", "*a", "ä, ö", "a\nb",
+     "~", "a:", "@x", "%", "!t", "&a", "x\ty", " a", "a\u2028b", "a,b", "?"],
+)  # fmt: skip
+def test_any_name_of_a_column_survives_in_a_generated_file(name: str) -> None:
+    made = draft(
+        target=name,
+        problem_type="binary_classification",
+        positive_label=name,
+        id=(f"{name}1",),
+        group=f"{name}2",
+        times=(f"{name}3",),
+        missing={f"{name}4": (name, "unknown")},
+        drop={f"{name}5": f"contains {name!r}"},
+        source=Source(csv=CsvFile(path=f"data/{name}.csv".replace("\0", ""), encoding="cp1252")),
+        why={"encoding": f"check {name!r}"},
+    )
+    experiment = parse_experiment(template(made), "new.yaml")
+    columns = experiment.columns
+    assert (experiment.target.column, experiment.positive_label) == (name, name)
+    assert (columns.id, columns.group, columns.drop) == ((f"{name}1",), f"{name}2", (f"{name}5",))
+    assert columns.missing == {f"{name}4": (name, "unknown")}
 
 
 @pytest.mark.parametrize(
@@ -66,4 +97,4 @@ def test_the_commented_lines_of_a_generated_file_can_be_enabled() -> None:
 def test_a_file_that_could_not_run_is_not_generated(algorithm: str, problem_type: object, expected: str) -> None:
     assert problem_type is None or problem_type in PROBLEM_TYPES
     with pytest.raises(E2iError, match=expected):
-        template("my_problem", algorithm, problem_type)
+        template(draft(algorithm=algorithm, problem_type=problem_type))

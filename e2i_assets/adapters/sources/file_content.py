@@ -28,7 +28,7 @@ _OTHERS = (
     (b"ARROW1", "an Arrow file: write it as Parquet"),
     (b"7z\xbc\xaf", "a 7z archive: unpack it"), (b"\x1f\x9d", "a compressed file (Z): unpack it"),
 )  # fmt: skip
-_SUGGESTED = ("cp1252", "cp1250", "cp1251", "shift_jis")
+SUGGESTED = ("cp1252", "cp1250", "cp1251", "shift_jis")
 
 
 def stamp(file: Path) -> tuple[int, int, int]:
@@ -146,7 +146,7 @@ def _not_decoded(content: bytes, encoding: str, error: UnicodeError, marked: str
     line = content.count(b"\n", 0, start) + 1
     part = content[max(0, content.rfind(b"\n", 0, start) + 1, start - 15) : start + 15].partition(b"\n")[0]
     readings = []
-    for other in _SUGGESTED:
+    for other in SUGGESTED:
         try:
             readings.append(f"{other} ({part.decode(other).strip()!r})")
         except UnicodeError:

@@ -18,6 +18,7 @@ from e2i_assets.core.suggestions import closest, not_one_of
 
 _RULES = {
     "missing": "is missing: this key is required",
+    "blank": "is filled in yet: this key needs a value",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",
@@ -78,6 +79,9 @@ def experiment_from(raw: Mapping[str, Any], subject: str) -> Experiment:
             else:
                 parts[key] = default
             continue
+        if raw[key] is None and default is PydanticUndefined:
+            mistakes.append(Violation(key, _Absent(), _RULES["blank"]))
+            continue
         try:
             parts[key] = adapter.validate_python(raw[key])
         except ValidationError as error:
@@ -127,6 +131,9 @@ def _source_violations(where: str, raw: object) -> Iterator[Violation]:
     if not isinstance(raw, Mapping):
         return
     named = [kind for kind in SOURCE_KINDS if raw.get(kind) is not None]
+    if raw and all(value is None for value in raw.values()):
+        yield Violation(where, _Absent(), f"is filled in yet: write exactly one of {', '.join(SOURCE_KINDS)}")
+        return
     if len(named) != 1 and (named or set(raw) <= set(SOURCE_KINDS)):
         yield Violation(where, dict(raw), f"must have exactly one of {', '.join(SOURCE_KINDS)}; it has {len(named)}")
 

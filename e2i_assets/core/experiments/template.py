@@ -1,135 +1,185 @@
-"""The template of a new experiment file: valid except for the columns, with a comment for each key."""
+"""The text of a new experiment file: short, with a comment for each line that a person may change.
+
+What nobody knows yet is left blank. A blank line is a mistake of the file, so nothing trains it.
+"""
 
 import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from e2i_assets.core import metrics
 from e2i_assets.core.algorithms import registry
-from e2i_assets.core.errors import E2iError
+from e2i_assets.core.errors import E2iError, readable
+from e2i_assets.core.experiments.sections import Source
 from e2i_assets.core.metrics import OF_ORDER, PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
 
+TRIALS = 30
+_LONGEST = 300
 _CRITERIA = {
     "binary_classification": "roc_auc: 0.7",
     "multiclass_classification": "f1_weighted: 0.6",
     "regression": "r2: 0.1",
 }
+_PLAIN = re.compile(r"[A-Za-z_](?:[\w./@-]|:(?=\S))*(?: [\w./()-]+)*", re.ASCII)
+# Words that some YAML parsers read as something else than text.
+_SPECIAL = re.compile(r"true|false|yes|no|on|off|y|n|null", re.IGNORECASE)
 
 _TEMPLATE = """\
 # yaml-language-server: $schema={schema}
-# Check this file with: e2i experiment validate {name}
+# Check this file and its rows: e2i experiment validate {name} --data
 
 name: {name}
-description: >-
-  What does the model predict, and for whom?
-# A team, or the e-mail address of a person.
-owner: {owner}
+{description}owner: {owner}  # a team, or the e-mail address of a person
 
-# Exactly one of: csv, parquet (paths inside the project folder), sql, sample.
-source:
-  {source}
-  # sql:
-  #   query: SELECT * FROM visits ORDER BY visit_id
-  #   url_env: E2I_SOURCE_URL  # the environment variable that contains the URL of the database
-
-# The column to predict. To cut classes out of a numeric column:
-# target: {{name: long_stay, column: days, bins: [7], labels: ["up to a week", "longer"]}}
-# Labels with an order, such as grades: target: {{column: grade, order: [low, mid, high]}}
+{source}
 target: {target}
-problem_type: {problem_type}  # or {other_types}
-
+problem_type: {problem_type}  # {other_types}
+{positive}
 columns:
-  # All rows with the same value in this column are in the same split: name what repeats, such as a patient id.
-  group: null
-  # With a time column, all train rows are before the validation rows, and those before the test rows.
-  time: null
-  # Identifiers: never features.
-  id: []
-  # Columns that must not be features, above all values that are not known at prediction time.
-  drop: []
-  # Columns whose numbers are codes of categories.
-  categorical: []
-  # Whole numbers that are measurements, although they look like identifiers or dates.
-  numeric: []
-  # Dates that are written as numbers, or a mapping to their form: {{visit: "%d/%m/%Y"}}. ISO dates need no entry.
-  dates: []
-
-algorithm: {algorithm}  # {other_algorithms}
+{columns}
+algorithm: {algorithm}  # or {other_algorithms}
 metric: {metric}  # {other_metrics}
-
-# Changes to the search space of {algorithm}. Replace {{}} by lines such as those below (its default space).
-# A line may contain only the keys that change, such as {first}: {{high: 10}}.
-# null removes a parameter from the search.
-search_space: {{}}
-{space}
-# Parameters that are not searched.
-fixed: {{}}
-
-hpo:
-  trials: 100
-  timeout_hours: null  # no limit; 0.5 is half an hour
-
-early_stopping:
-  enabled: true
-  patience: 10
-
-# Thresholds for metrics on the test rows; the prefix minimum_ or maximum_ sets the direction.
-success_criteria:
-  {criterion}
+hpo: {{trials: {trials}}}  # more trials continue the study
+# Thresholds for metrics on the test rows:
+# success_criteria: {{{criterion}}}
 """
 
 
-def template(
-    name: str,
-    algorithm: str = "XGBoost",
-    problem_type: ProblemType | None = None,
-    owner: str = "team:my-team",
-    source: str = "csv: data/rows.csv",
-    target: str = "my_target",
-    schema: str = "../docs/experiment.schema.json",
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is known of a new experiment; None and empty: not known.
+
+    Attributes:
+        name: The name of the experiment; it is not validated here.
+        owner: A team or an e-mail address.
+        algorithm: The name of an algorithm of the registry.
+        source: The source of the rows.
+        why: The reason of each option of a CSV file that had to be chosen.
+        target: The column to predict.
+        problem_type: The problem type.
+        metric: The metric; None selects the default one.
+        positive_label: The positive class.
+        id: Columns that identify a row.
+        group: The group column.
+        times: Columns that could be the time.
+        missing: Words that mean a missing value, by column.
+        drop: Columns to drop, with the reason.
+    """
+
+    name: str
+    owner: str
+    algorithm: str = "XGBoost"
+    source: Source | None = None
+    why: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    problem_type: ProblemType | None = None
+    metric: str | None = None
+    positive_label: str | None = None
+    id: Sequence[str] = ()
+    group: str | None = None
+    times: Sequence[str] = ()
+    missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    drop: Mapping[str, str] = field(default_factory=dict)
+
+
+def template(draft: Draft, schema: str = "../docs/experiment.schema.json") -> str:
     """Return the text of a new experiment file.
 
     Args:
-        name: The name of the experiment; it is not validated here.
-        algorithm: The name of an algorithm of the registry.
-        problem_type: None selects the first problem type of the algorithm.
-        owner: A team or an e-mail address.
-        source: The source as one line of YAML.
-        target: The column to predict.
+        draft: What is known.
         schema: The path of the JSON Schema, relative to the folder of the file.
 
     Raises:
-        E2iError: The algorithm or the problem type does not exist, or the algorithm does not support the problem type.
+        E2iError: The algorithm does not exist, or does not support the problem type.
     """
-    if algorithm not in registry.names():
-        raise E2iError(f"algorithm {algorithm!r} {not_one_of(algorithm, registry.names())}")
-    able = registry.algorithm(algorithm).problem_types
-    chosen = problem_type or able[0]
-    if chosen not in able:
-        raise E2iError(f"problem type {chosen!r} {not_one_of(chosen, able)}, the problem types of {algorithm}")
-    own = metrics.default_metric(chosen)
-    return _TEMPLATE.format(
-        name=name,
-        owner=owner,
-        source=source,
-        target=target,
+    if draft.algorithm not in registry.names():
+        raise E2iError(f"algorithm {draft.algorithm!r} {not_one_of(draft.algorithm, registry.names())}")
+    able = registry.algorithm(draft.algorithm).problem_types
+    chosen = draft.problem_type or (able[0] if len(able) == 1 else None)
+    if chosen and chosen not in able:
+        raise E2iError(f"problem type {chosen!r} {not_one_of(chosen, able)}, the problem types of {draft.algorithm}")
+    metric = draft.metric or (metrics.default_metric(chosen) if chosen else "")
+    others = [one for one in metrics.names(chosen) if one not in {metric, *OF_ORDER}] if chosen else []
+    types = [one for one in PROBLEM_TYPES if one != chosen]
+    positive = f"positive_label: {_yaml(draft.positive_label)}\n" if draft.positive_label is not None else ""
+    text = _TEMPLATE.format(
+        name=draft.name,
+        description=_description(draft),
+        owner=_yaml(draft.owner),
+        source=_source(draft),
+        target=_yaml(draft.target) if draft.target is not None else " # the column to predict",
         schema=schema,
-        problem_type=chosen,
-        other_types=", ".join(one for one in PROBLEM_TYPES if one != chosen),
-        algorithm=algorithm,
-        other_algorithms="or " + ", ".join(one for one in registry.names() if one != algorithm),
-        metric=own,
-        other_metrics="or " + ", ".join(one for one in metrics.names(chosen) if one not in {own, *OF_ORDER}),
-        first=next(iter(registry.algorithm(algorithm).space)),
-        space=_space_comment(algorithm),
-        criterion=_CRITERIA[chosen],
+        problem_type=chosen or "",
+        other_types=f"{'or ' if chosen else ''}{', '.join(types)}",
+        positive=positive,
+        columns="\n".join(_columns(draft)) + "\n",
+        algorithm=draft.algorithm,
+        other_algorithms=", ".join(one for one in registry.names() if one != draft.algorithm),
+        metric=metric,
+        other_metrics=f"or {', '.join(others)}" if others else "empty: the usual metric of the problem type",
+        trials=TRIALS,
+        criterion=_CRITERIA[chosen or PROBLEM_TYPES[0]],
     )
+    if not metric:
+        text = text.replace("\nmetric: ", "\n# metric: ")
+    return re.sub(r"[ ]+$", "", text, flags=re.MULTILINE)
 
 
-def _space_comment(algorithm: str) -> str:
-    """Return the default space as comment lines to uncomment and change."""
-    lines = []
-    for name, definition in registry.algorithm(algorithm).space.items():
-        # JSON is valid YAML, and one line of it looks like the examples in the documentation.
-        lines.append(f"#   {name}: {json.dumps(definition)}")
-    return "\n".join(lines)
+def _description(draft: Draft) -> str:
+    if draft.target is None or draft.source is None:
+        return ""
+    place = "a query" if draft.source.sql else draft.source.place
+    return f"description: {_yaml(f'Predicts {draft.target} from {place}.')}  # say for whom, and what for\n"
+
+
+def _source(draft: Draft) -> str:
+    if draft.source is None:
+        return "source:\n  csv:  # the path of a file in the project folder; or parquet: PATH, or sql: {query: ...}\n"
+    csv = draft.source.csv
+    if csv is None or not csv.options:
+        return f"source: {_flow(draft.source.model_dump(mode='json', exclude_none=True, exclude_defaults=True))}\n"
+    lines = [f"    {name}: {_yaml(value)}{_comment(draft.why.get(name))}" for name, value in csv.options.items()]
+    return "\n".join(["source:", "  csv:", f"    path: {_yaml(csv.path)}", *lines, ""])
+
+
+def _columns(draft: Draft) -> list[str]:
+    """Return the lines of the section; what is not known is a comment with an explanation."""
+    together = "all rows of one value are in the same split"
+    lines = [f"  id: {_flow(list(draft.id))}{_comment('identifies a row: never a feature' if draft.id else None)}"]
+    if draft.group is not None:
+        lines.append(f"  group: {_yaml(draft.group)}  # {together}")
+    else:
+        lines.append(f"  group: null  # name what repeats, such as a patient: {together}")
+    order = "train rows are before validation rows, and those before test rows"
+    lines.append(f"  time: null  # {f'or {_yaml(draft.times[0])}: ' if draft.times else ''}{order}")
+    late = "such as values that are not known at prediction time"
+    why = "; ".join(f"{name} {rule}" for name, rule in draft.drop.items())
+    drop = _flow(list(draft.drop))
+    lines.append(f"  drop: {drop}{_comment(why or f'columns that are no features, {late}')}")
+    if draft.missing:
+        lines.append("  # Cells among numbers: check that they mean a missing value.")
+        lines.append(f"  missing: {_flow({name: list(words) for name, words in draft.missing.items()})}")
+    return lines
+
+
+def _comment(text: str | None) -> str:
+    return f"  # {readable(' '.join(text.split()))[:_LONGEST]}" if text else ""
+
+
+def _yaml(value: Any) -> str:
+    """Return a scalar: plain if every parser reads it as this text, otherwise quoted."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and not _SPECIAL.fullmatch(value):
+        return value
+    # JSON is valid YAML; a line separator of Unicode would end the line.
+    return json.dumps(value, ensure_ascii=isinstance(value, str) and not value.isprintable())
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_yaml(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
+    return _yaml(value)
