@@ -147,6 +147,15 @@ def test_other_numbers_are_no_dates() -> None:
     assert (found.dt.month == months % 100).all()
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "1900-01-01", "0001-01-01"])
+def test_a_known_date_far_from_the_others_is_reported_until_it_is_declared(day: str) -> None:
+    texts = DAYS.dt.strftime("%Y-%m-%d").mask(DAYS.index % 20 == 3, day)
+    (note,) = dataset(texts).notes
+    assert f"seen: {day} in 10 rows lies far from the others" in note
+    assert f"columns: {{missing: {{seen: ['{day}']}}}}" in note
+    assert not dataset(texts, columns={"missing": {"seen": [day]}}).notes
+
+
 @pytest.mark.parametrize("form", ["", "DD/MM/YYYY", "%H:%M", "%d/%m", 3])
 def test_a_form_that_is_no_form_of_dates_is_refused(form: object) -> None:
     with pytest.raises(E2iError, match=r"columns\.dates"):

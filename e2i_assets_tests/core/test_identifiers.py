@@ -105,6 +105,18 @@ def test_a_name_with_a_person_in_it_is_not_enough(name: str) -> None:
     assert "patient_id" in dataset("patient_id", RANDOM.integers(0, 9, ROWS)).features
 
 
+@pytest.mark.parametrize("rows_each", [3, 5])
+@pytest.mark.parametrize("of", [lambda one: one + 40, lambda one: one * 7 % 401, lambda one: f"K-{one}"])
+def test_values_with_the_same_few_rows_each_are_a_note_that_names_the_group(of: Any, rows_each: int) -> None:
+    persons = pd.Series(RANDOM.permutation(np.arange(ROWS) // rows_each)).map(of)
+    made = dataset("kennung", persons)
+    assert "kennung" in made.features
+    (note,) = made.notes
+    assert note.startswith("kennung: each of ")
+    assert "columns: {group: kennung}" in note
+    assert not dataset("kennung", RANDOM.integers(0, ROWS // rows_each, ROWS)).notes
+
+
 @pytest.mark.parametrize(
     ("name", "of"), [("x", lambda one: one + 5000), ("mrn", lambda one: one**2), ("x", lambda one: f"M-{one}")]
 )

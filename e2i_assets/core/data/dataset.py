@@ -13,6 +13,7 @@ from e2i_assets.core.data.column_profile import ColumnProfile, column_profiles, 
 from e2i_assets.core.data.column_types import is_number, plain
 from e2i_assets.core.data.date_texts import date_notes
 from e2i_assets.core.data.feature_columns import as_feature, features_of, name_violations, unused
+from e2i_assets.core.data.identifiers import group_notes
 from e2i_assets.core.data.keys import exact, without_zero_bytes
 from e2i_assets.core.data.segment_columns import segment_columns
 from e2i_assets.core.data.sentinels import sentinel_notes
@@ -116,7 +117,6 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
         mistakes += target_leaks.violations(features, target, classes)
     if mistakes:
         raise DataInvalid(subject, mistakes)
-    checked = features if classes else {**features, experiment.target_name: target}
     frame = pd.DataFrame({**features, experiment.target_name: target, **special, **segments})
     return Dataset(
         frame=frame,
@@ -132,7 +132,7 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
         rows_without_target=int((~has_target).sum()),
         split=experiment.split.column,
         segments=experiment.segments,
-        notes=(*cells.notes, *sentinel_notes(checked), *date_notes(features, experiment.columns.numeric)),
+        notes=(*cells.notes, *_notes(features, target, experiment)),
         profile=column_profiles(
             table,
             {name: frame[name] for name in (*features, experiment.target_name, experiment.columns.time) if name},
@@ -168,6 +168,16 @@ def schema_of(data: Dataset) -> "pa.DataFrameSchema":
     for name in (*data.ids, *data.segments):
         columns.setdefault(name, pa.Column(nullable=True))
     return pa.DataFrameSchema(columns, strict=True, ordered=False, unique_column_names=True)
+
+
+def _notes(features: Mapping[str, pd.Series], target: pd.Series, experiment: Experiment) -> Iterator[str]:
+    columns = experiment.columns
+    yield from sentinel_notes(features)
+    if experiment.problem_type == "regression":
+        yield from sentinel_notes({experiment.target_name: target})
+    yield from date_notes(features, columns.numeric)
+    if not columns.group:
+        yield from group_notes(features, (*columns.numeric, *columns.categorical))
 
 
 def _shape_violations(table: pd.DataFrame, experiment: Experiment) -> Iterator[Violation]:

@@ -6,12 +6,13 @@ of digits evenly. Where values cannot decide, the name of the column does.
 """
 
 import re
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from e2i_assets.core.data.column_types import is_number
+from e2i_assets.core.data.column_types import is_date, is_number
 
 _FEWEST_ROWS = 20
 _REPEATED = 0.02
@@ -24,6 +25,10 @@ _EVENLY = 0.05
 # A column with fewer values, or with more rows for each, is a category and not a person.
 _FEWEST_PERSONS = 20
 _MOST_ROWS = 50
+# Independent rows would give the counts of values a variance as large as their mean.
+_MANY_VALUES = 50
+_FEW_ROWS = 20
+_EVEN = 0.25
 _IDS = frozenset({
     "id", "ids", "uuid", "guid", "key", "index", "idx", "rowid", "rownum", "row", "identifier", "no", "nr", "num",
     "number", "mrn", "ssn", "nino", "ein", "npi", "code",
@@ -62,6 +67,27 @@ def identifier(column: pd.Series, group: pd.Series | None = None) -> str | None:
     count = f"{distinct:,} values in {len(present):,} rows"
     group_key = f"write columns: {{group: {name}}} to keep its rows in one split"
     return f"looks like a person or thing with several rows ({count}): {group_key}; {_otherwise(present, name)}"
+
+
+def group_notes(columns: Mapping[str, pd.Series], known: Collection[str]) -> Iterator[str]:
+    """Find features whose values are in a few rows each, more evenly than chance distributes rows among values.
+
+    Args:
+        columns: The features by name.
+        known: Columns whose meaning the experiment declares.
+    """
+    for name, column in columns.items():
+        present = column.dropna()
+        is_text = not is_number(present) and not is_date(present)
+        if name in known or is_date(present) or not (is_text or _is_whole(present)):
+            continue
+        counts = present.value_counts().to_numpy(dtype=np.float64)
+        counts = counts[counts > 0]
+        if len(counts) >= _MANY_VALUES and 2 <= counts.mean() <= _FEW_ROWS and counts.var() <= _EVEN * counts.mean():
+            yield (
+                f"{name}: each of {len(counts):,} values is in about {counts.mean():.0f} rows; if they are persons or "
+                f"things with several rows, write columns: {{group: {name}}}"
+            )
 
 
 def _otherwise(present: pd.Series, name: str) -> str:
