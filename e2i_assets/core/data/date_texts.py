@@ -5,7 +5,7 @@ of two digits never is. Numbers are dates only if the experiment says so.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,8 +78,9 @@ def dates_in_text(name: str, column: pd.Series, places: RowPlaces) -> DateReadin
     if not len(sample) or not all(isinstance(one, str) for one in sample):
         return None
     if np.mean([_ISO.fullmatch(one) is not None for one in sample]) >= _NEARLY_ALL:
-        if (unzoned := without_offset(column) & _is_iso(column)).any():
-            return DateReading(mistake=_without_offset(name, column[unzoned], places))
+        distinct = pd.Series(present.unique(), dtype=object)
+        if (unzoned := without_offset(distinct) & _is_iso(distinct)).any():
+            return DateReading(mistake=_without_offset(name, column[column.isin(distinct[unzoned])], places))
         return _complete(name, column, {"%Y-%m-%d": _iso(column)}, places)
     if np.mean([_SHAPE.fullmatch(one[:_LONGEST]) is not None for one in sample]) < _NEARLY_ALL:
         return None
@@ -168,18 +169,23 @@ def _whole(values: pd.Series) -> pd.Series:
 
 def _iso(column: pd.Series) -> pd.Series:
     """Return the ISO dates of a column of text; other cells are missing, also 2026 and 20260131."""
-    return instants(column.where(_is_iso(column)).str.strip())
+    return _by_value(column, lambda texts: instants(texts.where(_is_iso(texts)).str.strip()))
 
 
-def _is_iso(column: pd.Series) -> pd.Series:
-    distinct = column.dropna().unique()
-    return column.isin([one for one in distinct if isinstance(one, str) and _ISO.fullmatch(one)])
+def _is_iso(texts: pd.Series) -> pd.Series:
+    found = [isinstance(one, str) and _ISO.fullmatch(one) is not None for one in texts]
+    return pd.Series(found, index=texts.index, dtype=bool)
 
 
 def _parsed(texts: pd.Series, form: str) -> pd.Series:
-    distinct = texts.dropna().unique()
-    found = pd.to_datetime(pd.Series(distinct, dtype=object).str.strip(), format=form, errors="coerce")
-    return texts.map(dict(zip(distinct, found, strict=True))).astype("datetime64[ns]")
+    return _by_value(texts, lambda some: pd.to_datetime(some.str.strip(), format=form, errors="coerce"))
+
+
+def _by_value(column: pd.Series, read: Callable[[pd.Series], pd.Series]) -> pd.Series:
+    """Return the dates of a column of text, each distinct text read once."""
+    codes, texts = pd.factorize(column)
+    dates = read(pd.Series(texts, dtype=object)).array.take(codes, allow_fill=True)
+    return pd.Series(dates, index=column.index, name=column.name)
 
 
 def _is_complete(dates: pd.Series, column: pd.Series) -> bool:
