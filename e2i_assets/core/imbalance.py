@@ -101,16 +101,17 @@ def imbalance(codes: Array, classes: tuple[Any, ...], grows_trees: bool) -> Imba
     )
 
 
-def balanced_weights(codes: Array, n_classes: int) -> Array:
+def balanced_weights(codes: Array, n_classes: int, weights: Array | None = None) -> Array:
     """Return class weights that give all classes the same total weight: n / (classes with rows x rows of the class).
 
-    Shape (n_classes,). These are scikit-learn's ``balanced`` weights: the rarer a class, the higher its weight.
+    Shape (n_classes,). These are scikit-learn's ``balanced`` weights: the rarer a class, the higher its weight. With
+    sample weights, the size of a class is the sum of the weights of its rows.
     """
-    counts = np.bincount(codes, minlength=n_classes)
-    weights: Array = np.ones(n_classes)
-    present = counts > 0
-    weights[present] = len(codes) / (present.sum() * counts[present])
-    return weights
+    sizes = np.bincount(codes, weights, n_classes)
+    balanced: Array = np.ones(n_classes)
+    present = sizes > 0
+    balanced[present] = sizes.sum() / (present.sum() * sizes[present])
+    return balanced
 
 
 def _severity(share: float) -> Severity:

@@ -115,8 +115,8 @@ def test_weights_favour_the_minority_class_also_when_the_majority_is_positive():
 def test_resampling_changes_the_counts_and_no_original_row(strategy, columns):
     features, codes = rare(300, 0.1)
     features = features[columns]
-    table, chosen = resampled(features, codes, strategy, 7, LABELS)
-    again, _ = resampled(features, codes, strategy, 7, LABELS)
+    table, chosen, _ = resampled(features, codes, strategy, 7, LABELS)
+    again, _, _ = resampled(features, codes, strategy, 7, LABELS)
     pd.testing.assert_frame_equal(table, again)
     counts = np.bincount(chosen)
     assert list(table.columns) == columns
@@ -142,7 +142,7 @@ def test_resampling_changes_the_counts_and_no_original_row(strategy, columns):
 
 def test_interpolated_rows_lie_between_rows_of_their_class():
     features, codes = rare(300, 0.1)
-    table, _ = resampled(features, codes, "smote", 7, LABELS)
+    table, _, _ = resampled(features, codes, "smote", 7, LABELS)
     assert table["age"][300:].mean() == pytest.approx(features["age"][codes == 1].mean(), abs=2.5)
     assert table["age"][300:].nunique() > 200
 

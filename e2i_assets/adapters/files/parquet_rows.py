@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,19 +23,28 @@ class StoredRows:
         features: The feature columns.
         target: The target column.
         entity: The columns that identify the entity of a row; empty if each row is an entity.
+        weight: The column with the sample weights, None without one.
 
     Raises:
         KeyError: The file lacks a column.
     """
 
-    def __init__(self, path: Path, features: Sequence[str], target: str, entity: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        features: Sequence[str],
+        target: str,
+        entity: Sequence[str] = (),
+        weight: str | None = None,
+    ) -> None:
         self._path = path
         self._file = pa.OSFile(str(path))
         self._features = list(features)
         self._target = target
         self._entity = list(entity)
+        self._weight = weight
         self._schema = pq.ParquetFile(self._file).schema_arrow
-        if missing := sorted({*features, target, *entity} - set(self._schema.names)):
+        if missing := sorted({*features, target, *entity, *filter(None, [weight])} - set(self._schema.names)):
             raise KeyError(", ".join(missing))
 
     def content(self) -> bytes:
@@ -45,7 +55,8 @@ class StoredRows:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the rows for another process of this product by the open file, so that it reads the same rows."""
         opened = Path(f"/proc/{os.getpid()}/fd/{self._file.fileno()}")
-        return StoredRows, (opened if opened.exists() else self._path, self._features, self._target, self._entity)
+        path = opened if opened.exists() else self._path
+        return StoredRows, (path, self._features, self._target, self._entity, self._weight)
 
     @property
     def can_be_read_again(self) -> bool:
@@ -66,6 +77,11 @@ class StoredRows:
     def entities(self) -> Array | None:
         """Shape (n,): a code for the entity of each row; None if each row is an entity."""
         return entity_codes(self.columns(self._entity), self._entity) if self._entity else None
+
+    @property
+    def weights(self) -> Array | None:
+        """Shape (n,): sample weights; None weights all rows equally."""
+        return None if self._weight is None else self.columns([self._weight])[self._weight].to_numpy(dtype=np.float64)
 
     def blank(self) -> pd.DataFrame:
         """Return an empty table with the names and types of the features."""

@@ -155,7 +155,7 @@ class Algorithm:
     def _unit(self, parameters: Mapping[str, Any], prepared_data: PreparedData) -> TargetUnit:
         if prepared_data.task.problem_type != "regression":
             return AS_IT_IS
-        unit = target_unit(prepared_data.y_train, self.target_spread)
+        unit = target_unit(prepared_data.y_train, self.target_spread, prepared_data.train_weights)
         # A model through the origin and a Poisson model need the zero of the original target.
         fixed_zero = parameters.get("fit_intercept", True) is False or parameters.get("criterion") == "poisson"
         return TargetUnit(0.0, unit.scale) if fixed_zero else unit

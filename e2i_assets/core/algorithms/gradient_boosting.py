@@ -49,11 +49,11 @@ class _Stages:
         return from_scores(over_all_classes(scores, self.codes, self.prepared_data.task))
 
     def loss(self, prediction: Prediction) -> float:
-        truth = self.prepared_data.y_validation
+        truth, weights = self.prepared_data.y_validation, self.prepared_data.validation_weights
         if prediction.scores is None:
-            return float(np.mean((truth - prediction.labels) ** 2))
+            return float(np.average((truth - prediction.labels) ** 2, weights=weights))
         of_truth = prediction.scores[np.arange(len(truth)), truth]
-        return float(-np.average(np.log(np.clip(of_truth, 1e-15, None)), weights=self.prepared_data.validation_weights))
+        return float(-np.average(np.log(np.clip(of_truth, 1e-15, None)), weights=weights))
 
 
 def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) -> Fit:

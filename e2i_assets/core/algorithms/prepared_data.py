@@ -54,7 +54,7 @@ class PreparedData:
         x_validation: Shape (n, prepared features).
         y_train, y_validation: Shape (n,): class codes, or the values of a regression.
         categories: Positions of the features that are category codes; empty unless the algorithm splits on categories.
-        train_weights: Shape (n,): weights of the train rows; None when all are equal.
+        train_weights: Shape (n,): weights of the train rows in the fit; None when all are equal.
         validation_weights: Shape (n,): weights of the validation rows in the loss of early stopping.
         binned: The binned rows of an algorithm, by the parameters that affect them.
     """

@@ -33,12 +33,13 @@ class TargetUnit:
 AS_IT_IS = TargetUnit()
 
 
-def target_unit(values: Array, spread: float = 1.0) -> TargetUnit:
-    """Return the unit in which the train values have the mean 0 and the standard deviation ``spread``."""
+def target_unit(values: Array, spread: float = 1.0, weights: Array | None = None) -> TargetUnit:
+    """Return the unit in which the (weighted) train values have the mean 0 and the standard deviation ``spread``."""
     largest = float(np.abs(values).max(initial=0.0))
     if not np.isfinite(largest) or largest == 0.0:
         return AS_IT_IS
     # Divide first: the squares of very large values would overflow, and those of very small values underflow.
     shares = values / largest
-    deviation = float(shares.std())
-    return TargetUnit(float(shares.mean()) * largest, (deviation or 1.0) * largest / spread)
+    mean = float(np.average(shares, weights=weights))
+    deviation = float(np.sqrt(np.average((shares - mean) ** 2, weights=weights)))
+    return TargetUnit(mean * largest, (deviation or 1.0) * largest / spread)

@@ -45,7 +45,7 @@ def folds(rows: SearchRows, count: int, repeats: int, seed: int) -> Iterator[Fol
     if broken := _too_few(strata, table.groups, count, rows.facts.classes):
         raise DataInvalid(subject, broken)
     parts = _parts(strata, table.groups, count, repeats, seed)
-    if broken := _uneven(strata, parts, count, rows.facts.classes):
+    if broken := _uneven(strata, parts, count, rows.facts.classes, table.weights):
         raise DataInvalid(subject, broken)
     for train, held_out in parts:
         yield Fold(table.rows(train), table.rows(held_out))
@@ -58,10 +58,12 @@ class _Table:
     features: pd.DataFrame
     target: pd.Series
     groups: Array | None
+    weights: Array | None
 
     def rows(self, positions: Array) -> Rows:
         entities = None if self.groups is None else self.groups[positions]
-        return Rows(self.features.iloc[positions], self.target.iloc[positions], entities)
+        weights = None if self.weights is None else self.weights[positions]
+        return Rows(self.features.iloc[positions], self.target.iloc[positions], entities, weights)
 
 
 def _joined(rows: SearchRows) -> _Table:
@@ -77,9 +79,13 @@ def _joined(rows: SearchRows) -> _Table:
     content = [pd.util.hash_pandas_object(features, index=False), pd.util.hash_pandas_object(target, index=False)]
     if keys is not None:
         content.append(pd.util.hash_pandas_object(keys, index=False))
+    weights = None
+    if rows.train.weights is not None and rows.validation.weights is not None:
+        weights = np.concatenate([rows.train.weights, rows.validation.weights])
+        content.append(pd.Series(weights))
     order = np.lexsort([column.to_numpy() for column in content])
     groups = None if keys is None else pd.factorize(keys, sort=True)[0][order]
-    return _Table(features.iloc[order], target.iloc[order], groups)
+    return _Table(features.iloc[order], target.iloc[order], groups, None if weights is None else weights[order])
 
 
 def _strata(target: pd.Series, facts: SplitFacts, count: int) -> Array:
@@ -118,11 +124,17 @@ def _too_few(strata: Array, groups: Array | None, count: int, classes: Sequence[
     return found
 
 
-def _uneven(strata: Array, parts: Sequence[Part], count: int, classes: Sequence[object]) -> list[Violation]:
+def _uneven(
+    strata: Array, parts: Sequence[Part], count: int, classes: Sequence[object], weights: Array | None
+) -> list[Violation]:
     """Find classes that are missing in a fold, and repetitions that are equal because there are too few groups."""
     found = []
+    present = np.ones(len(strata), dtype=bool) if weights is None else weights > 0
+    if any(not present[rows].any() for part in parts for rows in part):
+        rule = f"is too many: all rows of a fold have the weight 0; set fewer folds, or {_OTHERWISE}"
+        found.append(Violation("hpo.folds", count, rule))
     for code, label in enumerate(classes):
-        if any(not (strata[rows] == code).any() for part in parts for rows in part):
+        if any(not (strata[rows[present[rows]]] == code).any() for part in parts for rows in part):
             rule = f"is too many: a fold has no row of class {label!r}, whose groups are too large or too few"
             found.append(Violation("hpo.folds", count, f"{rule}; set fewer folds, or {_OTHERWISE}"))
     held_out = [held_out.tobytes() for _, held_out in parts]

@@ -16,6 +16,7 @@ from e2i_assets.core.fitting.many_categories import CrossFitted, encoded_target
 from e2i_assets.core.fitting.preprocessing import category_positions, completed, fitted, precision
 from e2i_assets.core.fitting.resampling import resampled
 from e2i_assets.core.fitting.rows import RowSource, pieces
+from e2i_assets.core.fitting.weighting import product, relative, resampled_weights, resampling_factors
 from e2i_assets.core.imbalance import AS_THEY_COME, Balancing, balanced_weights
 from e2i_assets.core.metrics import Array, Prediction
 
@@ -28,11 +29,13 @@ class Rows:
         features: Shape (n, features), with the columns of the dataset.
         target: Shape (n,): labels, or the values of a regression.
         entities: Shape (n,): a code for the entity of each row; None if each row is an entity.
+        weights: Shape (n,): sample weights; None weights all rows equally.
     """
 
     features: pd.DataFrame
     target: pd.Series
     entities: Array | None = None
+    weights: Array | None = None
 
     @property
     def can_be_read_again(self) -> bool:
@@ -83,6 +86,8 @@ class FitContext:
         y_train: Shape (n,): class codes or values of the train rows before resampling.
         groups: For each feature whose values are compared as groups, a code per validation row, shape (n,).
         balancing: The treatment of class imbalance.
+        train_weights: Shape (n,): sample weights of the rows of ``y_train``; None weights all rows equally.
+        validation_weights: Shape (n,): those of the validation rows, for metrics.
     """
 
     algorithm: Algorithm
@@ -92,6 +97,8 @@ class FitContext:
     y_train: Array
     groups: Mapping[str, Array] = field(default_factory=dict)
     balancing: Balancing = AS_THEY_COME
+    train_weights: Array | None = None
+    validation_weights: Array | None = None
 
     @property
     def task(self) -> Task:
@@ -162,54 +169,90 @@ def fit_context(
     dtype = precision(algorithm.preparation)
     y_train, y_validation = (target_codes(rows.target, classes) for rows in (train, validation))
     preparation, cross_fitted = fitted(algorithm.preparation, train, encoded_target(y_train, classes))
-    learnt, y_learnt, cross_fitted = _learnt(train, y_train, cross_fitted, balancing, classes)
-    weights = None if balancing.strategy == "none" else _class_weights(y_train, y_learnt, balancing, len(classes))
+    train_weights, validation_weights = relative(train.weights), relative(validation.weights)
+    learnt = _learnt(train, y_train, train_weights, cross_fitted, balancing, classes)
+    factors = None if learnt.class_factors is None else learnt.class_factors[y_validation]
     prepared_data = PreparedData(
         task=task,
-        prepare_train=_preparing(algorithm, preparation, learnt, cross_fitted),
-        y_train=y_learnt,
+        prepare_train=_preparing(algorithm, preparation, learnt.rows, learnt.cross_fitted),
+        y_train=learnt.y,
         x_validation=matrix(preparation, validation.pieces(), len(y_validation), dtype),
         y_validation=y_validation,
         categories=category_positions(algorithm.preparation, preparation),
-        train_weights=weights[y_learnt] if weights is not None and balancing.strategy == "class_weight" else None,
-        validation_weights=None if weights is None else weights[y_validation],
+        train_weights=learnt.weights,
+        validation_weights=product(validation_weights, factors),
     )
     groups = {
         column: pd.factorize(validation.columns([column])[column], use_na_sentinel=False)[0] for column in group_columns
     }
-    return FitContext(algorithm, preparation, prepared_data, classes, y_train, groups, balancing)
+    return FitContext(
+        algorithm,
+        preparation,
+        prepared_data,
+        classes,
+        y_train,
+        groups,
+        balancing,
+        train_weights=train_weights,
+        validation_weights=validation_weights,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """The rows of a fit.
+
+    Attributes:
+        rows: The train rows, resampled or not.
+        y: Shape (n,): their class codes or values.
+        cross_fitted: Their cross-fitted encodings.
+        weights: Shape (n,): their weights in the fit; None weights all rows equally.
+        class_factors: Shape (classes,): by how much the balancing multiplies the weight of each class, also in the loss
+            of early stopping; None without balancing. A model that is fitted on balanced rows overestimates the
+            probability of rare classes. With an unbalanced validation loss, correcting this lowers the loss for
+            hundreds of rounds after the model overfits.
+    """
+
+    rows: RowSource
+    y: Array
+    cross_fitted: CrossFitted
+    weights: Array | None
+    class_factors: Array | None = None
 
 
 def _learnt(
-    train: RowSource, codes: Array, cross_fitted: CrossFitted, balancing: Balancing, classes: tuple[Any, ...]
-) -> tuple[RowSource, Array, CrossFitted]:
-    """Return the train rows after resampling, their class codes, and their cross-fitted encodings.
+    train: RowSource,
+    codes: Array,
+    weights: Array | None,
+    cross_fitted: CrossFitted,
+    balancing: Balancing,
+    classes: tuple[Any, ...],
+) -> _Learnt:
+    """Return the train rows after resampling.
 
     The encodings are resampled as numbers: a copy of a row has the encoding of that row, without its own target, and
     interpolation between thousands of categories would need a column for each.
     """
-    if balancing.strategy in ("none", "class_weight"):
-        return train, codes, cross_fitted
+    if balancing.strategy == "none":
+        return _Learnt(train, codes, cross_fitted, weights)
+    if balancing.strategy == "class_weight":
+        factors = balanced_weights(codes, len(classes), weights)
+        return _Learnt(train, codes, cross_fitted, product(factors[codes], weights), factors)
     features, many = train.features, list(cross_fitted.columns)
     numbers = pd.DataFrame(cross_fitted.values, index=features.index)
     table = pd.concat([features.drop(columns=many), numbers], axis=1)
-    made, chosen = resampled(table, codes, balancing.strategy, balancing.seed, classes)
+    if weights is not None:
+        present = weights > 0
+        table, codes, weights = table[present], codes[present], weights[present]
+    made, chosen, origin = resampled(table, codes, balancing.strategy, balancing.seed, classes)
     rest = completed(made.drop(columns=numbers.columns), train.blank(), many)
-    target = pd.Series(np.asarray(classes, dtype=object)[chosen])
-    return Rows(rest, target), chosen, replace(cross_fitted, values=made[numbers.columns].to_numpy())
-
-
-def _class_weights(real: Array, learnt: Array, balancing: Balancing, n_classes: int) -> Array:
-    """Return the weight of a row of each class in the loss of early stopping: the same as in the fit itself.
-
-    Shape (n_classes,). A model that is fitted on balanced rows overestimates the probability of rare classes. With an
-    unweighted validation loss, correcting this lowers the loss for hundreds of rounds after the model overfits.
-    """
-    if balancing.strategy == "class_weight":
-        return balanced_weights(real, n_classes)
-    before, after = (np.bincount(codes, minlength=n_classes) for codes in (real, learnt))
-    weights: Array = np.where(before > 0, after / np.maximum(before, 1), 1.0)
-    return weights
+    return _Learnt(
+        Rows(rest, pd.Series(np.asarray(classes, dtype=object)[chosen])),
+        chosen,
+        replace(cross_fitted, values=made[numbers.columns].to_numpy()),
+        resampled_weights(weights, codes, origin, chosen),
+        resampling_factors(codes, weights, chosen, len(classes)),
+    )
 
 
 def _preparing(

@@ -22,7 +22,7 @@ _COMBINED_SHARE = 0.5
 
 def resampled(
     features: pd.DataFrame, codes: Array, strategy: Strategy, seed: int, classes: tuple[Any, ...]
-) -> tuple[pd.DataFrame, Array]:
+) -> tuple[pd.DataFrame, Array, Array]:
     """Resample train rows; ``none`` and ``class_weight`` return them unchanged.
 
     ``random_oversample`` repeats rows until all classes are as large as the largest, ``random_undersample`` drops rows
@@ -37,11 +37,14 @@ def resampled(
         seed: Seed of the resampling.
         classes: The labels, for the error message.
 
+    Returns:
+        The features, the class codes, and the position of each row before resampling, -1 for a synthetic row.
+
     Raises:
         E2iError: A class has too few rows for interpolation.
     """
     if strategy in ("none", "class_weight"):
-        return features, codes
+        return features, codes, np.arange(len(codes))
     if strategy in SYNTHETIC:
         return _interpolated(features, codes, strategy, seed, classes)
     from imblearn.over_sampling import RandomOverSampler
@@ -49,18 +52,18 @@ def resampled(
 
     kind = RandomOverSampler if strategy == "random_oversample" else RandomUnderSampler
     positions, chosen = kind(random_state=seed).fit_resample(np.arange(len(codes)).reshape(-1, 1), codes)
-    return features.iloc[positions[:, 0]].reset_index(drop=True), np.asarray(chosen)
+    return features.iloc[positions[:, 0]].reset_index(drop=True), np.asarray(chosen), positions[:, 0]
 
 
 def _interpolated(
     features: pd.DataFrame, codes: Array, strategy: Strategy, seed: int, classes: tuple[Any, ...]
-) -> tuple[pd.DataFrame, Array]:
+) -> tuple[pd.DataFrame, Array, Array]:
     counts = {int(code): int(count) for code, count in zip(*np.unique(codes, return_counts=True), strict=True)}
     share = _COMBINED_SHARE if strategy == "combined" else 1.0
     wanted = {code: max(count, round(share * max(counts.values()))) for code, count in counts.items()}
     growing = [count for code, count in counts.items() if wanted[code] > count]
     if not growing:
-        return features, codes
+        return features, codes, np.arange(len(codes))
     if min(growing) < 2:
         alone = next(classes[code] for code, count in counts.items() if count < 2)
         raise E2iError(
@@ -71,14 +74,15 @@ def _interpolated(
     sampler = _sampler(space, wanted, min(_NEIGHBOURS, min(growing) - 1), seed)
     made, of_class = sampler.fit_resample(space.coordinates(features), codes)
     of_class = np.asarray(of_class)
+    origin = np.concatenate([np.arange(len(codes)), np.full(len(of_class) - len(codes), -1)])
     added = space.table(made[len(codes) :])
     for name in space.dates:
         added[name] = _dates_of_class(added[name], of_class[len(codes) :], features[name], codes)
     table = pd.concat([features, added], ignore_index=True)
     if strategy == "smote_tomek":
         kept = _outside_tomek_links(space.distances(made), of_class)
-        return table.iloc[kept].reset_index(drop=True), of_class[kept]
-    return table, of_class
+        return table.iloc[kept].reset_index(drop=True), of_class[kept], origin[kept]
+    return table, of_class, origin
 
 
 def _dates_of_class(made: pd.Series, of_class: Array, dates: pd.Series, codes: Array) -> pd.Series:

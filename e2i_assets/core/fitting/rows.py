@@ -29,6 +29,10 @@ class RowSource(Protocol):
     def entities(self) -> Array | None:
         """Shape (n,): a code for the entity of each row, such as a person; None if each row is an entity."""
 
+    @property
+    def weights(self) -> Array | None:
+        """Shape (n,): sample weights; None weights all rows equally."""
+
     def blank(self) -> pd.DataFrame:
         """Return an empty table with the names and types of the features."""
 

@@ -55,8 +55,12 @@ def metric_goal(metric: Metric) -> Goal:
     return Goal(
         metric.name,
         metric.greater_is_better,
-        lambda fit_context, fit, prediction: metric.score(fit_context.y_validation, prediction),
-        quick_value=lambda fit_context, prediction: metric.quick_score(fit_context.y_validation, prediction),
+        lambda fit_context, fit, prediction: metric.score(
+            fit_context.y_validation, prediction, fit_context.validation_weights
+        ),
+        quick_value=lambda fit_context, prediction: metric.quick_score(
+            fit_context.y_validation, prediction, fit_context.validation_weights
+        ),
     )
 
 

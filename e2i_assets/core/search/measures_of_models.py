@@ -58,8 +58,13 @@ def fairness_gap(fit_context: FitContext, prediction: Prediction, column: str, m
     Raises:
         E2iError: Fewer than two groups can be compared.
     """
+    weights = fit_context.validation_weights
     values = [
-        metric.score(fit_context.y_validation[members], _of(prediction, members))
+        metric.score(
+            fit_context.y_validation[members],
+            prediction.at(members),
+            None if weights is None else weights[members],
+        )
         for members in comparable_groups(fit_context, column)
     ]
     if len(values) < 2:
@@ -73,18 +78,14 @@ def fairness_gap(fit_context: FitContext, prediction: Prediction, column: str, m
 
 def comparable_groups(fit_context: FitContext, column: str) -> list[Array]:
     """Return the rows of each group that can be compared, as masks over the validation rows."""
-    codes = fit_context.groups[column]
-    masks = [codes == code for code in np.unique(codes)]
+    codes, weights = fit_context.groups[column], fit_context.validation_weights
+    present = np.ones(len(codes), dtype=bool) if weights is None else weights > 0
+    masks = [(codes == code) & present for code in np.unique(codes)]
     large = [members for members in masks if int(members.sum()) >= SMALLEST_GROUP]
     n_classes = fit_context.task.n_classes
     return [
         members for members in large if len(np.unique(fit_context.y_validation[members])) == n_classes or not n_classes
     ]
-
-
-def _of(prediction: Prediction, members: Array) -> Prediction:
-    scores = None if prediction.scores is None else prediction.scores[members]
-    return Prediction(prediction.labels[members], scores)
 
 
 class _Counter:
