@@ -21,7 +21,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.fit_context import FitContext, merged, target_codes
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.imbalance import Imbalance, Strategy
-from e2i_assets.core.metrics import Array, Prediction
+from e2i_assets.core.metrics import Array, Prediction, counted
 from e2i_assets.core.search.tuning import defaults, experiment_fit_context, fixed, found_imbalance, patience
 
 if TYPE_CHECKING:
@@ -85,12 +85,14 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
     seconds = time.perf_counter() - began
     predictions = {split: _predicted_rows(fit_context, fit, rows, split) for split in SPLITS}
     minority = _minority_class(fit_context)
+    weights = {split: getattr(rows, split).weights for split in SPLITS}
     report = evaluation(
         experiment.problem_type,
         predictions,
-        threshold=_threshold(experiment, predictions["validation"]),
+        threshold=_threshold(experiment, predictions["validation"], weights["validation"]),
         minority_class=minority,
         ordered=rows.facts.ordered,
+        weights=weights,
         seed=experiment.hpo.seed,
     )
     default = _metrics_of_defaults(experiment, fit_context, rows, predictions["test"][0])
@@ -113,7 +115,7 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         default_metrics=default,
         baseline_metrics=baseline,
         segments=_segments(rows, report, minority, *predictions["test"]),
-        slope=_slope(experiment, *predictions["test"]),
+        slope=_slope(experiment, *counted(*predictions["test"], weights["test"])),
         imbalance=found_imbalance(experiment, rows.facts, rows.train),
         strategy=fit_context.balancing.strategy,
         learnt_from=_learnt_from(fit_context),
@@ -135,11 +137,11 @@ def _predicted_rows(fit_context: FitContext, fit: Fit, rows: TrainingRows, split
     return target_codes(part.target, fit_context.classes), fit_context.on(fit, part)
 
 
-def _threshold(experiment: Experiment, validation: tuple[Array, Prediction]) -> float | None:
+def _threshold(experiment: Experiment, validation: tuple[Array, Prediction], weights: Array | None) -> float | None:
     codes, prediction = validation
     if experiment.problem_type != "binary_classification" or prediction.scores is None:
         return None
-    return youden_threshold(codes, prediction.scores)
+    return youden_threshold(codes, prediction.scores, weights)
 
 
 def _segments(
@@ -157,19 +159,22 @@ def _segments(
         report.threshold,
         minority,
         rows.facts.ordered,
+        rows.test.weights,
         seed=report.seed,
     )
     return tuple(of)
 
 
-def _slope(experiment: Experiment, truth: Array, prediction: Prediction) -> float | None:
+def _slope(experiment: Experiment, truth: Array, prediction: Prediction, weights: Array | None) -> float | None:
     if experiment.problem_type != "binary_classification" or prediction.scores is None:
         return None
-    return calibration_slope(truth, prediction.scores)
+    return calibration_slope(truth, prediction.scores, weights)
 
 
 def _minority_class(fit_context: FitContext) -> int | None:
-    return None if fit_context.task.n_classes != 2 else int(np.bincount(fit_context.y_train, minlength=2).argmin())
+    if fit_context.task.n_classes != 2:
+        return None
+    return int(np.bincount(fit_context.y_train, fit_context.train_weights, minlength=2).argmin())
 
 
 def _metrics_of_defaults(
@@ -177,16 +182,21 @@ def _metrics_of_defaults(
 ) -> dict[str, float]:
     parameters: Mapping[str, Any] = merged(defaults(experiment), {}, fixed(experiment))
     fit = fit_context.fit(parameters, patience=patience(experiment))
-    threshold = _threshold(experiment, _predicted_rows(fit_context, fit, rows, "validation"))
+    threshold = _threshold(experiment, _predicted_rows(fit_context, fit, rows, "validation"), rows.validation.weights)
     prediction = _predicted_rows(fit_context, fit, rows, "test")[1]
-    return split_metrics(experiment.problem_type, truth, prediction, threshold, ordered=rows.facts.ordered)
+    return split_metrics(
+        experiment.problem_type, truth, prediction, threshold, ordered=rows.facts.ordered, weights=rows.test.weights
+    )
 
 
 def _metrics_of_dummy(fit_context: FitContext, rows: TrainingRows, truth: Array) -> dict[str, float]:
     """Return the metrics of a dummy model that predicts the class shares, or the mean, of the train rows."""
+    y, weights = fit_context.y_train, fit_context.train_weights
     if not fit_context.classes:
-        guess = Prediction(labels=np.full(len(truth), fit_context.y_train.mean()))
+        guess = Prediction(labels=np.full(len(truth), np.average(y, weights=weights)))
     else:
-        shares = np.bincount(fit_context.y_train, minlength=len(fit_context.classes)) / len(fit_context.y_train)
+        shares = np.bincount(y, weights, minlength=len(fit_context.classes))
+        shares = shares / shares.sum()
         guess = Prediction(np.full(len(truth), shares.argmax()), np.tile(shares, (len(truth), 1)))
-    return split_metrics(rows.facts.problem_type, truth, guess, ordered=rows.facts.ordered)
+    facts = rows.facts
+    return split_metrics(facts.problem_type, truth, guess, ordered=facts.ordered, weights=rows.test.weights)

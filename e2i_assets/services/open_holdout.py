@@ -55,13 +55,14 @@ def open_holdout(project: Project, name: str, user: str, why: str) -> OpenedHold
         raise E2iError(f"the model of {name} was trained on another split: run `e2i run {name}` first")
     truth, prediction = predicted_rows(project, name, run, sealed.facts, sealed.holdout)
     seen: TrainingRows = project.read(TrainingRows, "validation_splits", name)
-    report = evaluated_rows(sealed.facts, run, seen.train, truth, prediction)
+    report = evaluated_rows(sealed.facts, run, seen.train, truth, prediction, sealed.holdout.weights)
     intervals = bootstrap_intervals(
         experiment.problem_type,
         truth,
         prediction,
         run.decision_threshold,
         ordered=sealed.facts.ordered,
+        weights=sealed.holdout.weights,
         seed=experiment.hpo.seed,
     )
     store = project.test_access

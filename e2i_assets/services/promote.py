@@ -162,6 +162,7 @@ def _compared(
         Contender(old, champion.decision_threshold),
         experiment.hpo.seed,
         rows.facts.ordered,
+        rows.test.weights,
     )
     if found is None:
         raise _NotComparableError(f"{counted.name} cannot be computed on them")

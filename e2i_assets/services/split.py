@@ -1,6 +1,7 @@
 """Splits the rows of a dataset. The split of each entity is stored in the database and never changes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -24,6 +25,7 @@ from e2i_assets.core.data.splits import (
     strategy,
 )
 from e2i_assets.core.data.time_windows import kept
+from e2i_assets.core.data.weight_column import without_weightless
 from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.leakage.audit import findings
@@ -42,14 +44,17 @@ def split(project: Project, experiment: Experiment, dataset: Dataset) -> SplitTa
     config = _config(experiment)
     assignment = _assignment(store, experiment, dataset, (experiment_id, config))
     # The grouping columns are kept, because folds must keep groups together too; they are not features.
-    columns_kept = list(dict.fromkeys([*dataset.features, dataset.target, *_entity(dataset), *dataset.segments]))
+    kept_beside = [*_entity(dataset), *dataset.segments, *filter(None, [dataset.weight])]
+    columns_kept = list(dict.fromkeys([*dataset.features, dataset.target, *kept_beside]))
     tables = {role: dataset.frame.loc[assignment.roles == role, columns_kept] for role in ROLES}
     facts = _facts(experiment, dataset, assignment, tables)
     target = dataset.frame[dataset.target]
-    broken = [
-        *violations(assignment, times),
-        *target_violations(assignment, target, dataset.classes, _optimised(experiment)),
-    ]
+    broken = [*violations(assignment, times)]
+    counted = assignment
+    if dataset.weight:
+        roles, weightless = without_weightless(assignment, dataset.frame[dataset.weight])
+        counted, broken = replace(assignment, roles=roles), [*broken, *weightless]
+    broken += target_violations(counted, target, dataset.classes, _optimised(experiment))
     found = findings(dataset, assignment, experiment.leakage)
     project.leakage_audit.save(experiment_id, facts.data_hash, facts.split_hash, found)
     if broken:
@@ -131,7 +136,7 @@ def _facts(
     experiment: Experiment, dataset: Dataset, assignment: Assignment, tables: Mapping[Role, pd.DataFrame]
 ) -> SplitFacts:
     roles = [str(role) for role in assignment.roles]
-    searched = [*dataset.features, dataset.target]
+    searched = [*dataset.features, dataset.target, *filter(None, [dataset.weight])]
     return SplitFacts(
         experiment=experiment.name,
         problem_type=dataset.problem_type,
@@ -148,6 +153,7 @@ def _facts(
         left_out=int((assignment.roles == LEFT_OUT).sum()),
         why_left_out=dict(assignment.why_left_out),
         entity=_entity(dataset),
+        weight=dataset.weight,
         segments=dataset.segments,
         rows_without_target=dataset.rows_without_target,
         notes=dataset.notes,

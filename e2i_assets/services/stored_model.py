@@ -13,6 +13,7 @@ from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.evaluation.evaluation import SplitEvaluation, split_evaluation
 from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.fitting.rows import RowSource
+from e2i_assets.core.fitting.weighting import relative
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 from e2i_assets.services.project import Project
 
@@ -47,10 +48,20 @@ def predicted_frame(model: "FittedModel", problem_type: ProblemType, features: p
 
 
 def evaluated_rows(
-    facts: SplitFacts, run: StoredRun, train: RowSource, truth: Array, prediction: Prediction
+    facts: SplitFacts,
+    run: StoredRun,
+    train: RowSource,
+    truth: Array,
+    prediction: Prediction,
+    weights: Array | None,
 ) -> SplitEvaluation:
     """Evaluate a prediction like the training: with its threshold, and the minority class of its train rows."""
     rarer = None
     if len(facts.classes) == 2:
-        rarer = int(np.bincount(target_codes(train.target, facts.classes), minlength=2).argmin())
-    return split_evaluation(facts.problem_type, truth, prediction, run.decision_threshold, rarer, ordered=facts.ordered)
+        rarer = int(
+            np.bincount(target_codes(train.target, facts.classes), relative(train.weights), minlength=2).argmin()
+        )
+    threshold = run.decision_threshold
+    return split_evaluation(
+        facts.problem_type, truth, prediction, threshold, rarer, ordered=facts.ordered, weights=weights
+    )

@@ -99,7 +99,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def _rows(folder: Path, facts: SplitFacts, role: str) -> StoredRows:
-    return StoredRows(folder / f"{role}.parquet", facts.features, facts.target, facts.entity)
+    return StoredRows(folder / f"{role}.parquet", facts.features, facts.target, facts.entity, facts.weight)
 
 
 def _search_rows(folder: Path) -> SearchRows:
@@ -124,7 +124,7 @@ def _dataset(folder: Path) -> Dataset:
     sequences = {name: tuple(fact) for name, fact in facts.items() if isinstance(fact, list)}
     profile = tuple(map(ColumnProfile.model_validate, facts.get("profile", ())))
     made = Dataset(frame=_table(folder, "table"), **{**facts, **sequences, "profile": profile})
-    named = {*made.features, made.target, made.group, made.time, made.split, *made.ids, *made.segments}
+    named = {*made.features, made.target, made.group, made.time, made.split, made.weight, *made.ids, *made.segments}
     if missing := sorted(name for name in named if name is not None and name not in made.frame.columns):
         raise ValueError(f"its table has no column {', '.join(missing)}")
     return made

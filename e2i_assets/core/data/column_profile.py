@@ -71,7 +71,7 @@ def uses(features: Mapping[str, pd.Series], left_out: Mapping[str, str], experim
     found |= dict.fromkeys(columns.drop, "dropped by the experiment")
     for name, column in features.items():
         found[name] = f"feature ({'number' if is_number(column) else 'date' if is_date(column) else 'category'})"
-    roles = {columns.time: "time", columns.group: "group", experiment.split.column: "split"}
+    roles = {columns.time: "time", columns.group: "group", columns.weight: "weight", experiment.split.column: "split"}
     found |= {name: role for name, role in roles.items() if name}
     found |= {name: " and ".join(filter(None, (roles.get(name), "id"))) for name in columns.id}
     if experiment.target.bins:

@@ -23,6 +23,7 @@ from e2i_assets.core.data.storable import unstorable
 from e2i_assets.core.data.target_column import classes_of, target_values, without_target
 from e2i_assets.core.data.target_column import violations as target_violations
 from e2i_assets.core.data.time_column import time_violations, times_of
+from e2i_assets.core.data.weight_column import effective_rows, weights_of
 from e2i_assets.core.errors import DataInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.metrics import ProblemType
@@ -50,6 +51,7 @@ class Dataset:
         problem_type: The problem type of the experiment.
         data_hash: The hash of ``frame``.
         rows_without_target: The number of source rows that are left out because their target is missing.
+        weight: Name of the column with the sample weights, None without one.
         segments: Columns of ``frame``, features or not, whose values define the segments of the evaluation.
         notes: Notes for the user on how the rows were read, each a sentence.
         profile: What each column of the source contains and what it is used for.
@@ -70,6 +72,7 @@ class Dataset:
     segments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     profile: tuple[ColumnProfile, ...] = ()
+    weight: str | None = None
 
 
 class DatasetFacts(BaseModel):
@@ -100,9 +103,14 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
     if not any(one.value == experiment.target.column for one in mistakes):
         mistakes += target_violations(table, target, experiment)
     has_target = target.notna()
+    weight, weights = experiment.columns.weight, {}
+    if weight:
+        every, broken = weights_of(table, weight, has_target)
+        weights, mistakes = {weight: every[has_target].reset_index(drop=True)}, [*mistakes, *broken]
     table, target = table[has_target].reset_index(drop=True), target[has_target].reset_index(drop=True)
     features, left_out, feature_mistakes = features_of(table, experiment)
     special, special_mistakes = _special_columns(table, experiment)
+    special |= weights
     segments, segment_mistakes = segment_columns(table, experiment, [*features, *special])
     mistakes += [*feature_mistakes, *name_violations(features, experiment), *special_mistakes, *segment_mistakes]
     mistakes += unstorable(table, experiment, [*features, *unused(left_out, experiment)])
@@ -132,7 +140,8 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment) -> Dataset:
         rows_without_target=int((~has_target).sum()),
         split=experiment.split.column,
         segments=experiment.segments,
-        notes=(*cells.notes, *_notes(features, target, experiment)),
+        weight=weight,
+        notes=(*cells.notes, *map(effective_rows, weights.values()), *_notes(features, target, experiment)),
         profile=column_profiles(
             table,
             {name: frame[name] for name in (*features, experiment.target_name, experiment.columns.time) if name},
@@ -165,6 +174,8 @@ def schema_of(data: Dataset) -> "pa.DataFrameSchema":
         columns[name] = pa.Column(nullable=False)
     if data.split:
         columns[data.split] = pa.Column(object, checks=pa.Check.isin(ROLES), nullable=False)
+    if data.weight:
+        columns[data.weight] = pa.Column("float64", checks=[finite, pa.Check.ge(0)], nullable=False)
     for name in (*data.ids, *data.segments):
         columns.setdefault(name, pa.Column(nullable=True))
     return pa.DataFrameSchema(columns, strict=True, ordered=False, unique_column_names=True)
@@ -189,6 +200,7 @@ def _shape_violations(table: pd.DataFrame, experiment: Experiment) -> Iterator[V
     named = [("target" if experiment.target.bins is None else "target.column", experiment.target.column)]
     named += [("columns.group", columns.group)] if columns.group else []
     named += [("columns.time", columns.time)] if columns.time else []
+    named += [("columns.weight", columns.weight)] if columns.weight else []
     named += [("split.column", experiment.split.column)] if experiment.split.column else []
     for key in ("id", "drop", "categorical", "numeric", "dates"):
         named += [(f"columns.{key}", name) for name in getattr(columns, key)]

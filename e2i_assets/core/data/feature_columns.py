@@ -25,6 +25,8 @@ def roles(experiment: Experiment) -> dict[str, str]:
         found[columns.time] = "the time"
     if columns.group:
         found[columns.group] = "the group"
+    if columns.weight:
+        found[columns.weight] = "the weight"
     if experiment.split.column:
         found[experiment.split.column] = "the role of each row"
     if experiment.target.bins:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from e2i_assets.core.data.column_types import is_date, is_number, labels, plain
@@ -11,6 +12,7 @@ from e2i_assets.core.data.settled_columns import settled
 from e2i_assets.core.data.target_column import target_values
 from e2i_assets.core.errors import DataInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.metrics import Array
 from e2i_assets.core.suggestions import did_you_mean
 
 
@@ -21,10 +23,12 @@ class RecentRows:
     Attributes:
         features: The features in the types of the model; a cell that should be a number and is not is missing.
         target: The target of each row; missing if it is unknown or a label that the model does not know.
+        weights: Shape (n,): sample weights, 0 for a cell that is no weight; None without a weight column.
     """
 
     features: pd.DataFrame
     target: pd.Series
+    weights: Array | None = None
 
 
 def recent_rows(raw: pd.DataFrame, blank: pd.DataFrame, classes: tuple[str, ...], experiment: Experiment) -> RecentRows:
@@ -45,6 +49,9 @@ def recent_rows(raw: pd.DataFrame, blank: pd.DataFrame, classes: tuple[str, ...]
         for name in blank.columns
         if name not in table.columns
     ]
+    weight = experiment.columns.weight
+    if weight and weight not in table.columns:
+        missing.append(Violation("watch.recent", weight, "is columns.weight, and these rows lack it"))
     if missing:
         raise DataInvalid(f"newer rows of experiment {experiment.name}", missing)
     table = settled(table, experiment, experiment.watch.recent or experiment.source).table
@@ -54,7 +61,11 @@ def recent_rows(raw: pd.DataFrame, blank: pd.DataFrame, classes: tuple[str, ...]
     else:
         target = target_values(table, experiment)
     known = target.isin(classes) if classes else pd.to_numeric(target, errors="coerce").notna()
-    return RecentRows(pd.DataFrame(features, index=table.index), target.where(known))
+    weights = None
+    if weight:
+        numbers = pd.to_numeric(plain(table[weight]), errors="coerce").to_numpy(dtype=np.float64)
+        weights = np.where(np.isfinite(numbers) & (numbers > 0), numbers, 0.0)
+    return RecentRows(pd.DataFrame(features, index=table.index), target.where(known), weights)
 
 
 def _like(column: pd.Series, blank: pd.Series) -> pd.Series:

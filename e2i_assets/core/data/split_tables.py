@@ -27,6 +27,7 @@ class SplitFacts(BaseModel):
         classes: Labels in the order of their codes, the positive one last; empty for a regression.
         ordered: Whether the classes have an order, which their codes follow.
         entity: Columns of the stored tables, not features, that identify the entity of a row.
+        weight: Column of the stored tables with the sample weights, None without one.
         segments: Columns of the stored tables, features or not, whose values define the segments of the evaluation.
         rows_without_target: The number of source rows that are in no table because their target is missing.
         notes: Notes for the user on how the rows were read.
@@ -50,6 +51,7 @@ class SplitFacts(BaseModel):
     segments: tuple[str, ...] = ()
     why_left_out: dict[str, int] = {}
     ordered: bool = False
+    weight: str | None = None
     rows_without_target: int = 0
     notes: tuple[str, ...] = ()
 

@@ -62,6 +62,7 @@ def _column_violations(where: str, column: str | None, target: Target, columns: 
         "the column that the target is cut from": {target.column} if target.name else set(),
         "the group column": {columns.group},
         "the time column": {columns.time},
+        "the weight column": {columns.weight},
         "an id column": set(columns.id),
         "dropped": set(columns.drop),
     }

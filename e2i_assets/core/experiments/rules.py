@@ -136,7 +136,7 @@ def _positive_label_violations(parts: Parts, target: Target, problem_type: Probl
 
 
 def _column_violations(target: Target, columns: Columns) -> Iterator[Violation]:
-    single = {"group": columns.group, "time": columns.time}
+    single = {"group": columns.group, "time": columns.time, "weight": columns.weight}
     lists = {key: tuple(getattr(columns, key)) for key in ("id", "drop", "categorical", "numeric", "dates")}
     # A column that classes are cut from is never a feature, so it may also be listed under columns.drop.
     targets = {target.name} if target.bins else {target.column}
@@ -148,9 +148,12 @@ def _column_violations(target: Target, columns: Columns) -> Iterator[Violation]:
     if columns.group and columns.group == columns.time:
         yield Violation("columns.time", columns.time, "is also columns.group: name different columns")
     for key in ("group", "time", "id"):
+        if columns.weight in named.get(key, set()):
+            yield Violation("columns.weight", columns.weight, f"is also columns.{key}: name another column")
+    for key in ("group", "time", "id", "weight"):
         for column in sorted(named.get(key, set()) & named["drop"]):
             yield Violation("columns.drop", column, f"is the {key} column, which is never a feature: remove it here")
-    for where in ("group", "id", "drop"):
+    for where in ("group", "id", "drop", "weight"):
         for column in sorted(named["dates"] & named.get(where, set())):
             yield Violation(
                 "columns.dates", column, f"is also columns.{where}, so it is not a feature: remove one of the two"
@@ -174,7 +177,7 @@ def split_violations(split: Split, target: Target, columns: Columns) -> Iterator
         yield Violation("split.gap", split.gap, rule)
     if split.column in (target.column, target.name):
         yield Violation("split.column", split.column, "is the target: name another column")
-    others = {"group": columns.group, "time": columns.time}
+    others = {"group": columns.group, "time": columns.time, "weight": columns.weight}
     lists = {key: tuple(getattr(columns, key)) for key in ("id", "drop", "categorical", "numeric", "dates")}
     taken = [where for where, name in others.items() if name == split.column]
     taken += [where for where, names in lists.items() if split.column in names]

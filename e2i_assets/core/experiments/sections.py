@@ -169,6 +169,11 @@ class Columns(Section):
         default=None,
         description="The time column: all train rows are before the validation rows, and those before the test rows.",
     )
+    weight: Column | None = Field(
+        default=None,
+        description="The sample weights: finite numbers, 0 or more. Fits, early stopping and all metrics use them; the "
+        "column is never a feature.",
+    )
     id: ColumnList = Field(
         default=(), description="Identifiers: never features; together they should be unique in each row."
     )

@@ -23,7 +23,9 @@ def validation_importance(experiment: Experiment, rows: TrainingRows, training: 
     """Return the permutation importance of each feature on the validation rows, so that the test rows are used once."""
     truth = target_codes(rows.validation.target, rows.facts.classes)
     optimised = metric(experiment.metric, experiment.problem_type)
-    return permutation_importances(training.model, rows.validation.features, truth, optimised, experiment.hpo.seed)
+    return permutation_importances(
+        training.model, rows.validation.features, truth, optimised, experiment.hpo.seed, rows.validation.weights
+    )
 
 
 def model_pictures(
@@ -35,7 +37,7 @@ def model_pictures(
 ) -> dict[str, bytes]:
     """Return PNGs by file name."""
     test = training.report.splits["test"]
-    drawn = pictures(*training.on_test, rows.facts.classes, test.confusion)
+    drawn = pictures(*training.on_test, rows.facts.classes, test.confusion, rows.test.weights)
     if importances:
         drawn[PERMUTATION] = permutation_picture(importances, experiment.metric)
     measure = measures.measure(experiment.metric, experiment.problem_type)

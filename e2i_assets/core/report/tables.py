@@ -65,9 +65,19 @@ def data(report: ReportFacts) -> Rows:
         "Columns excluded by the experiment": ", ".join(columns.drop),
         "Group column": columns.group or "",
         "Time column": columns.time or "",
+        "Sample weights": _weights(report),
         "Content hash of the table": facts.data_hash,
     }
     return [{"": name, "what": value} for name, value in pairs.items() if value]
+
+
+def _weights(report: ReportFacts) -> str:
+    effective = {
+        split: f"{of.n_rows:,} {split} rows carry as much information as {of.effective_rows:,.0f} equally weighted ones"
+        for split, of in report.record.training.report.splits.items()
+        if of.effective_rows is not None
+    }
+    return f"weighted by {report.record.facts.weight}: {'; '.join(effective.values())}" if effective else ""
 
 
 def _without_target(report: ReportFacts) -> dict[str, int]:

@@ -58,6 +58,7 @@ def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
         {
             **(unit if facts.problem_type == "regression" else {}),
             **order,
+            **({"weight": facts.weight} if facts.weight else {}),
             "experiment": experiment.name,
             "data_hash": facts.data_hash,
             "split_hash": facts.split_hash,

@@ -159,13 +159,17 @@ def _report(
 
 def _decay(experiment: Experiment, champion: StoredDecision, recent: RecentRows, facts: SplitFacts) -> Decay | None:
     counted = measure(experiment.metric, experiment.problem_type) or Measure(experiment.metric)
-    known = recent.target.notna()
+    weights = recent.weights
+    known = recent.target.notna() if weights is None else recent.target.notna() & (weights > 0)
+    if not known.any():
+        return None
     truth = target_codes(recent.target[known], facts.classes)
     if facts.classes and len(np.unique(truth)) < 2:
         return None
     model = load_model(Path(champion.model_folder) / ARCHIVE)
     prediction = predicted_frame(model, experiment.problem_type, recent.features[known])
     rows = (experiment.problem_type, truth, prediction, champion.decision_threshold)
-    intervals = bootstrap_intervals(*rows, ordered=facts.ordered, seed=experiment.hpo.seed)
-    value = split_metrics(*rows, ordered=facts.ordered).get(counted.name)
+    of_rows = None if weights is None else weights[known]
+    intervals = bootstrap_intervals(*rows, ordered=facts.ordered, weights=of_rows, seed=experiment.hpo.seed)
+    value = split_metrics(*rows, ordered=facts.ordered, weights=of_rows).get(counted.name)
     return decay(counted, champion.challenger_value, intervals.get(counted.name), value)
