@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
@@ -34,6 +37,12 @@ def ignore_width_of_zero() -> None:
     if not (out.width and err.width):
         del os.environ["COLUMNS"]
         out.width = err.width = _USUAL_WIDTH
+
+
+def command_name() -> str:
+    """Return how this program is called: by its path, unless the shell finds it by its name."""
+    called = sys.argv[0]
+    return called if Path(called).name == "e2i" and not shutil.which("e2i") else "e2i"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from e2i_assets.adapters.files.asset_values import AssetMissing
 from e2i_assets.adapters.repositories.results import ResultRow, result_rows
+from e2i_assets.cli.console import command_name
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
@@ -58,12 +59,13 @@ def results_table(project: Project, names: Sequence[str]) -> Table:
 
 def next_commands() -> str:
     """Return the commands that open the results."""
+    program = command_name()
     return (
-        "\nView these results in a browser with [bold]make dev[/] (the same as [bold].venv/bin/e2i up[/]):\n"
+        f"\nView these results in a browser with [bold]{program} up[/] (in a checkout, make dev is the same):\n"
         "  Dagster            http://127.0.0.1:3000\n"
         "  MLflow             http://127.0.0.1:5000\n"
         "  Optuna dashboard   http://127.0.0.1:8080\n"
-        "or in SQL: [bold].venv/bin/e2i db psql -- -c 'SELECT * FROM training_run_links'[/]"
+        f"or in SQL: [bold]{program} db psql -- -c 'SELECT * FROM training_run_links'[/]"
     )
 
 

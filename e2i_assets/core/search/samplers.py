@@ -49,8 +49,7 @@ def require(name: str) -> None:
         raise E2iError(f"unknown sampler {name!r}: choose one of {', '.join(SAMPLERS)}")
     if name == "gp" and find_spec("torch") is None:
         raise E2iError(
-            "sampler 'gp' needs torch, which is not installed: install the extra gp (.venv/bin/uv pip install torch), "
-            "or choose tpe"
+            "sampler 'gp' needs torch, which is not installed: install the extra gp (package torch), or choose tpe"
         )
 
 
