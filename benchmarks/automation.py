@@ -39,7 +39,7 @@ from e2i_assets.cli.run_one import dagster_instance
 from e2i_assets.cli.service_list import Ports, service_list
 from e2i_assets.core.experiments.sections import Source
 from e2i_assets.defs.launched_runs import sync_launched_runs, under_way
-from e2i_assets.defs.partitions import EXPERIMENTS
+from e2i_assets.defs.namespace import EXPERIMENTS
 from e2i_assets.services.automation.changed_data import DataScanner
 from e2i_assets.services.automation.new_experiments import ExperimentScanner
 from e2i_assets.services.project import Project

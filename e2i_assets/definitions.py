@@ -1,11 +1,51 @@
-"""Where Dagster comes in: loads everything under `defs/`."""
+"""Where Dagster comes in: the definitions of a code location, for this project or as a part of another one."""
 
-from pathlib import Path
+import os
+from collections.abc import Sequence
 
 import dagster as dg
+
+from e2i_assets.adapters.settings import current_settings
+from e2i_assets.defs.assets import ASSETS
+from e2i_assets.defs.champion import champion_model
+from e2i_assets.defs.checks import asset_checks
+from e2i_assets.defs.experiment_file_checks import files_check
+from e2i_assets.defs.instance_settings import report_missing_settings
+from e2i_assets.defs.jobs import jobs
+from e2i_assets.defs.namespace import Namespace
+from e2i_assets.defs.resource_definitions import resources
+from e2i_assets.defs.schedules import schedules
+from e2i_assets.defs.sensors import sensors
+
+
+def build(key_prefix: Sequence[str] | None = None, group_prefix: str = "") -> dg.Definitions:
+    """Return the graph, its checks, resources, jobs, sensors and schedules.
+
+    Args:
+        key_prefix: The first parts of each asset key, which are also folders above the stored values; by default those
+            of ``E2I_KEY_PREFIX``. Dynamic partitions have the prefix too; jobs, sensors and schedules keep their names.
+        group_prefix: The beginning of each group name.
+
+    Raises:
+        E2iError: There is no project folder, or a setting is invalid.
+    """
+    settings = current_settings()
+    report_missing_settings(os.environ.get("DAGSTER_HOME"))
+    namespace = Namespace(settings.key_prefix if key_prefix is None else tuple(key_prefix), group_prefix)
+    assets = [asset(namespace) for asset in (*ASSETS, champion_model)]
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=[*asset_checks(namespace), files_check(namespace)],
+        jobs=jobs(namespace, [asset.key for asset in assets]),
+        sensors=sensors(namespace, settings),
+        schedules=schedules(settings),
+        resources=resources(namespace),
+        # Also for runs without a job, such as a backfill.
+        executor=dg.in_process_executor,
+    )
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Load the graph, its checks, resources and jobs."""
-    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    """Return the definitions of this project. Dagster's commands take them from here."""
+    return build()

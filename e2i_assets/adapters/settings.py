@@ -1,6 +1,7 @@
 """Settings of this project from environment variables: read once at the edge and passed on as a value."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ AUTOMATION = "E2I_AUTOMATION"
 SCAN_SECONDS = "E2I_SCAN_SECONDS"
 TIME_ZONE = "E2I_TIME_ZONE"
 PICTURES = "E2I_PICTURES"
+KEY_PREFIX = "E2I_KEY_PREFIX"
 EXPERIMENTS_FOLDER = "experiments"
 _SCAN_SECONDS = 30
 _DIGITS = 9
@@ -49,6 +51,7 @@ class Settings:
         automation: Whether sensors monitor the experiments and request runs.
         scan_seconds: Seconds between two scans of a sensor.
         time_zone: The time zone of schedules.
+        key_prefix: The first parts of the key of each Dagster asset, and folders above the asset values.
         environment: The variables that the settings were read from, including the addresses of ``sql`` sources. Secret.
     """
 
@@ -65,6 +68,7 @@ class Settings:
     automation: bool = True
     scan_seconds: int = _SCAN_SECONDS
     time_zone: str = "UTC"
+    key_prefix: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False, compare=False)
 
     def child_environment(self, database_url: str, **changes: str) -> dict[str, str]:
@@ -93,7 +97,7 @@ class Settings:
     @property
     def assets(self) -> Path:
         """The folder of the asset values."""
-        return self.state / "assets"
+        return self.state.joinpath("assets", *self.key_prefix)
 
     @property
     def artifacts(self) -> Path:
@@ -142,6 +146,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         automation=automation(environment),
         scan_seconds=scan_seconds(environment),
         time_zone=time_zone(environment),
+        key_prefix=key_prefix(environment),
         environment=dict(environment),
     )
 
@@ -227,6 +232,18 @@ def time_zone(environment: Mapping[str, str]) -> str:
             f"{TIME_ZONE} is {given!r}: it must be the name of a time zone, such as Europe/Berlin"
         ) from error
     return given
+
+
+def key_prefix(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the parts of the prefix of asset keys, which are separated by slashes; by default there are none.
+
+    Raises:
+        E2iError: A part has a character that Dagster does not allow in a key.
+    """
+    given = environment.get(KEY_PREFIX) or ""
+    if given and not re.fullmatch(r"\w+(/\w+)*", given, re.ASCII):
+        raise E2iError(f"{KEY_PREFIX} is {given!r}: it must be letters, digits and _, in parts like ml/churn")
+    return tuple(given.split("/")) if given else ()
 
 
 def count(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository
-from e2i_assets.adapters.settings import current_settings
+from e2i_assets.adapters.settings import Settings, current_settings
 from e2i_assets.cli.origin_guard import lower_case, same_origin
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ def _refused(why: str) -> tuple[dict[str, Any], ...]:
     return head, {"type": "http.response.body", "body": why.encode()}
 
 
-def add_partitions(instance: "dg.DagsterInstance", database: Database) -> None:
+def add_partitions(instance: "dg.DagsterInstance", database: Database, settings: Settings) -> None:
     """Add a partition for each active experiment; existing partitions are unchanged."""
-    from e2i_assets.defs.partitions import EXPERIMENTS
+    from e2i_assets.defs.namespace import namespace_of
 
     names = [row.experiment_name for row in ExperimentRepository(database).list()]
-    instance.add_dynamic_partitions(EXPERIMENTS, names)
+    instance.add_dynamic_partitions(namespace_of(settings).partition_set, names)
 
 
 def main() -> None:
@@ -64,7 +64,8 @@ def main() -> None:
 
     class Guarded(DagsterWebserver[Any, Any]):
         def create_asgi_app(self, **kwargs: Any) -> Any:
-            add_partitions(self._process_context.instance, database(current_settings()))
+            settings = current_settings()
+            add_partitions(self._process_context.instance, database(settings), settings)
             return OriginGuard(super().create_asgi_app(**kwargs))
 
     # The command line has no option for another server class; it looks the class up under this name.

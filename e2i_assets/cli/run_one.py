@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from e2i_assets.adapters.postgres.errors import DATABASE_ERRORS
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.processes.parent import end_with_input
-from e2i_assets.adapters.settings import current_settings
+from e2i_assets.adapters.settings import Settings, current_settings
 from e2i_assets.cli.abandoned_runs import LAUNCHER, close_abandoned, run_lock
 from e2i_assets.cli.catch_up import caught_up
 from e2i_assets.cli.console import readable_error
@@ -58,17 +58,17 @@ def outcome_of(project: Project, name: str) -> dict[str, Any]:
                 abandoned = close_abandoned(project, instance, name)
                 if abandoned:
                     track_runs.close_stale(project, abandoned.__contains__)
-                outcome = _run(instance, name)
+                outcome = _run(project.settings, instance, name)
         outcome["missing"] += [f"not in MLflow yet, {one.reason}" for one in track_runs.waiting(project, name)]
         return {**outcome, "caught_up": len(sent)}
 
 
-def _run(instance: "dg.DagsterInstance", name: str) -> dict[str, Any]:
+def _run(settings: Settings, instance: "dg.DagsterInstance", name: str) -> dict[str, Any]:
     from e2i_assets.definitions import defs
-    from e2i_assets.defs.partitions import EXPERIMENTS
+    from e2i_assets.defs.namespace import namespace_of
     from e2i_assets.defs.tracing_resource import LOST_TRACES
 
-    instance.add_dynamic_partitions(EXPERIMENTS, [name])
+    instance.add_dynamic_partitions(namespace_of(settings).partition_set, [name])
     job = defs().resolve_job_def("tune_and_train")
     result = job.execute_in_process(instance=instance, partition_key=name, raise_on_error=False, tags=LAUNCHER)
     not_passed = [

@@ -246,6 +246,11 @@ def hpo_pattern_memory(
     )
 
 
+ASSETS = (
+    dataset, validation_splits, warm_start, hpo_study, best_hyperparameters, trained_model, hpo_pattern_memory,
+)  # fmt: skip
+
+
 def _study_metadata(tuned: tuning.Tuned, pictures: Mapping[str, bytes]) -> dict[str, Any]:
     result: StudyResult | None = tuned.result
     if result is None:

@@ -28,7 +28,7 @@ def champion_model(
 ) -> dg.MaterializeResult[ChampionModel]:
     """The model in use. A new model replaces it unless it is worse on the same test rows."""
     project = e2i.open()
-    failed = failed_in_run(context.instance, context.run.run_id)
+    failed = failed_in_run(context.instance, context.run.run_id, e2i.namespace.key("trained_model"))
     found = promote(project, project.experiment(context.partition_key), validation_splits, failed)
     shown: dict[str, Any] = found.model_dump(exclude={"model_folder"})
     return dg.MaterializeResult(
@@ -41,15 +41,15 @@ def champion_model(
     )
 
 
-def failed_in_run(instance: dg.DagsterInstance, run_id: str) -> list[str] | None:
-    """Return the required checks that failed for the model in this run, with the reasons.
+def failed_in_run(instance: dg.DagsterInstance, run_id: str, model: dg.AssetKey) -> list[str] | None:
+    """Return the required checks that failed for a model in this run, with the reasons.
 
     Return None unless the run evaluated all required checks, which a run of `champion_model` alone does not.
     """
     logs = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     events = [entry.dagster_event for entry in logs if entry.dagster_event is not None]
     evaluated = [event.asset_check_evaluation_data for event in events]
-    of_model = {one.check_name: one for one in evaluated if one.asset_key == dg.AssetKey("trained_model")}
+    of_model = {one.check_name: one for one in evaluated if one.asset_key == model}
     required = [one.name for one in REQUIRED_CHECKS]
     if not of_model.keys() >= set(required):
         return None

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.checks.catalogue import CHECKS, experiments_with
 from e2i_assets.services.checks.check import Check, CheckResult, evaluated
@@ -12,14 +13,19 @@ from e2i_assets.services.checks.check import Check, CheckResult, evaluated
 _SEVERITIES = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
 
 
-def _checks_of(asset: str) -> dg.AssetChecksDefinition:
+def asset_checks(namespace: Namespace) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of all assets, except for the check of the experiment files."""
+    return [_checks_of(asset, namespace) for asset in dict.fromkeys(check_spec.asset for check_spec in CHECKS)]
+
+
+def _checks_of(asset: str, namespace: Namespace) -> dg.AssetChecksDefinition:
     """Return the checks of an asset, for the experiment of the run, or for every experiment that has the asset."""
     check_specs = {check_spec.name: check_spec for check_spec in CHECKS if check_spec.asset == asset}
 
     @dg.multi_asset_check(
-        name=f"checks_of_{asset}",
+        name=namespace.op(f"checks_of_{asset}"),
         specs=[
-            dg.AssetCheckSpec(one.name, asset=asset, description=one.description, blocking=one.blocking)
+            dg.AssetCheckSpec(one.name, asset=namespace.key(asset), description=one.description, blocking=one.blocking)
             for one in check_specs.values()
         ],
         can_subset=True,
@@ -34,7 +40,7 @@ def _checks_of(asset: str) -> dg.AssetChecksDefinition:
             away = [f"{check_spec.name}: {one.why}" for one in verdicts.values() if one.outcome == "not evaluated"]
             unseen += away or [f"{check_spec.name}: no experiment has a stored {asset} yet"] * (not verdicts)
             if any(one.outcome == "failed" for one in verdicts.values()) or (verdicts and not away):
-                yield _result(check_spec, verdicts)
+                yield _result(key, check_spec, verdicts)
         if unseen:
             # Neither passed nor failed: Dagster shows a check whose step raised as "execution failed".
             raise dg.Failure("not evaluated: " + "; ".join(unseen), allow_retries=False)
@@ -42,13 +48,13 @@ def _checks_of(asset: str) -> dg.AssetChecksDefinition:
     return checks
 
 
-def _result(check_spec: Check, verdicts: Mapping[str, CheckResult]) -> dg.AssetCheckResult:
+def _result(key: dg.AssetCheckKey, check_spec: Check, verdicts: Mapping[str, CheckResult]) -> dg.AssetCheckResult:
     broken = {name: one for name, one in verdicts.items() if not one.passed}
     shown = broken or verdicts
     alone = len(verdicts) == 1
     return dg.AssetCheckResult(
-        asset_key=check_spec.asset,
-        check_name=check_spec.name,
+        asset_key=key.asset_key,
+        check_name=key.name,
         passed=not broken,
         severity=_SEVERITIES[check_spec.severity],
         description="; ".join(one.why if alone else f"{name}: {one.why}" for name, one in shown.items()),
@@ -58,13 +64,3 @@ def _result(check_spec: Check, verdicts: Mapping[str, CheckResult]) -> dg.AssetC
 
 def _metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {key: dg.MetadataValue.null() if value is None else value for key, value in facts.items()}
-
-
-dataset_checks = _checks_of("dataset")
-validation_splits_checks = _checks_of("validation_splits")
-warm_start_checks = _checks_of("warm_start")
-hpo_study_checks = _checks_of("hpo_study")
-best_hyperparameters_checks = _checks_of("best_hyperparameters")
-trained_model_checks = _checks_of("trained_model")
-champion_model_checks = _checks_of("champion_model")
-hpo_pattern_memory_checks = _checks_of("hpo_pattern_memory")

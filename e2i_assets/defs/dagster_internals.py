@@ -4,6 +4,7 @@ No other module imports Dagster's private modules; a test enforces this.
 """
 
 from dagster._config import UserConfigSchema
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
@@ -15,6 +16,7 @@ __all__ = [
     "CheckRunHealthResult",
     "ConfigurableClassData",
     "DagsterUserCodeUnreachableError",
+    "UnresolvedAssetJobDefinition",
     "UserConfigSchema",
     "WorkerStatus",
     "deserialize_value",

@@ -1,6 +1,7 @@
 """The decorator for all assets of the graph: partitions, owners, code version, retries of transient errors."""
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -8,8 +9,10 @@ import dagster as dg
 
 from e2i_assets.adapters.source_digest import source_digest
 from e2i_assets.adapters.transient_errors import is_transient
-from e2i_assets.defs.partitions import experiments
+from e2i_assets.defs.io_managers import IO_MANAGER
+from e2i_assets.defs.namespace import Namespace
 
+AssetInNamespace = Callable[[Namespace], dg.AssetsDefinition]
 MOST_RETRIES = 4
 _FIRST_WAIT_SECONDS = 5
 # Both assets take seconds. Without this condition, a new model would have an outdated champion decision and memory.
@@ -25,8 +28,8 @@ def experiment_asset(
     pool: str | None = None,
     automation: dg.AutomationCondition[Any] | None = None,
     freshness: dg.FreshnessPolicy | None = None,
-) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
-    """Return a decorator that makes a function an asset of the graph.
+) -> Callable[[Callable[..., object]], AssetInNamespace]:
+    """Return a decorator that makes a function an asset of the graph, whose key depends on the namespace.
 
     Args:
         group: Group (stage) of the asset.
@@ -37,19 +40,32 @@ def experiment_asset(
         automation: Condition for automatic materialization.
         freshness: Freshness policy.
     """
-    made = dg.asset(
-        partitions_def=experiments,
-        group_name=group,
-        kinds=set(kinds),
-        tags={"e2i/stage": group},
-        owners=["team:data-science"],
-        code_version=source_digest(*code),
-        deps=deps,
-        pool=pool,
-        automation_condition=automation,
-        freshness_policy=freshness,
-    )
-    return lambda compute: made(with_retries(compute))
+
+    def in_namespace(compute: Callable[..., object]) -> AssetInNamespace:
+        return lambda namespace: dg.asset(
+            key=namespace.key(compute.__name__),
+            ins=_inputs(compute, namespace),
+            partitions_def=namespace.partitions,
+            group_name=namespace.group(group),
+            kinds=set(kinds),
+            tags={"e2i/stage": group},
+            owners=["team:data-science"],
+            code_version=source_digest(*code),
+            deps=[namespace.key(name) for name in deps],
+            pool=pool,
+            automation_condition=automation,
+            freshness_policy=freshness,
+            io_manager_key=IO_MANAGER,
+        )(with_retries(compute))
+
+    return in_namespace
+
+
+def _inputs(compute: Callable[..., object], namespace: Namespace) -> Mapping[str, dg.AssetIn]:
+    """Return the upstream assets of an asset function: its parameters except for the context and the resources."""
+    parameters = [one for name, one in inspect.signature(compute).parameters.items() if name != "context"]
+    upstream = [one.name for one in parameters if not issubclass(one.annotation, dg.ConfigurableResource)]
+    return {name: dg.AssetIn(key=namespace.key(name)) for name in upstream}
 
 
 def wait_seconds(retry: int) -> int:

@@ -11,7 +11,8 @@ from e2i_assets.adapters.mlflow.client import is_server
 from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
-from e2i_assets.defs.io_managers import FolderIOManager
+from e2i_assets.defs.io_managers import IO_MANAGER, FolderIOManager
+from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.tracing_resource import TracingResource
 
@@ -56,12 +57,12 @@ def _artifacts() -> str | None:
     return None if is_server(found.mlflow_tracking_uri or "") else found.artifacts.resolve().as_uri()
 
 
-@dg.definitions
-def resources() -> dg.Definitions:
+def resources(namespace: Namespace) -> dict[str, Any]:
     """Return the resources. Addresses are references to environment variables, so their values are not read here."""
     e2i = ProjectResource(
         database_url=from_environment(project_settings.DATABASE_URL),
         mlflow_tracking_uri=from_environment(project_settings.MLFLOW_TRACKING_URI),
+        key_prefix=list(namespace.key_prefix),
     )
     tracing = TracingResource(
         endpoint=from_environment(TRACING_ENDPOINT) or _own_mlflow(),
@@ -74,11 +75,4 @@ def resources() -> dg.Definitions:
         mlflow_experiment_id=from_environment("E2I_TRACING_MLFLOW_EXPERIMENT_ID"),
         mlflow_artifacts=_artifacts(),
     )
-    return dg.Definitions(
-        resources={
-            "e2i": e2i,
-            "tracing": tracing,
-            "mlflow": mlflow,
-            "io_manager": FolderIOManager(e2i=e2i),
-        }
-    )
+    return {"e2i": e2i, "tracing": tracing, "mlflow": mlflow, IO_MANAGER: FolderIOManager(e2i=e2i)}

@@ -3,8 +3,8 @@
 import dagster as dg
 
 from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
-from e2i_assets.adapters.settings import current_settings
-from e2i_assets.defs.jobs import check_everything, tune_and_train
+from e2i_assets.adapters.settings import Settings
+from e2i_assets.defs.jobs import CHECK_EVERYTHING, TUNE_AND_TRAIN
 from e2i_assets.defs.launched_runs import run_request, sync_launched_runs, under_way
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.automation.retuning import due
@@ -12,13 +12,24 @@ from e2i_assets.services.checks.catalogue import experiments_with
 from e2i_assets.services.project import Project
 
 
-@dg.schedule(
-    job=check_everything,
-    cron_schedule="0 3 * * *",
-    execution_timezone=current_settings().time_zone,
-    # It trains nothing and changes nothing, so it is on by default.
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    """Return the schedules. Those that train a model or delete a pattern are stopped by default."""
+    zone, on, off = settings.time_zone, dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
+    return [
+        dg.schedule("0 3 * * *", job_name=CHECK_EVERYTHING, execution_timezone=zone, default_status=on)(nightly_checks),
+        dg.schedule("0 1 * * 0", job_name=TUNE_AND_TRAIN, execution_timezone=zone, default_status=off)(
+            retune_old_models
+        ),
+        dg.ScheduleDefinition(
+            name="monthly_memory_pruning",
+            job=prune_memory,
+            cron_schedule="0 4 1 * *",
+            execution_timezone=zone,
+            default_status=off,
+        ),
+    ]
+
+
 def nightly_checks(e2i: ProjectResource) -> dg.RunRequest | dg.SkipReason:
     """Evaluate all checks every night, once an experiment has a dataset."""
     if not experiments_with(e2i.open(), "dataset"):
@@ -26,13 +37,6 @@ def nightly_checks(e2i: ProjectResource) -> dg.RunRequest | dg.SkipReason:
     return dg.RunRequest()
 
 
-@dg.schedule(
-    job=tune_and_train,
-    cron_schedule="0 1 * * 0",
-    execution_timezone=current_settings().time_zone,
-    # It trains models, so it is off by default.
-    default_status=dg.DefaultScheduleStatus.STOPPED,
-)
 def retune_old_models(
     context: dg.ScheduleEvaluationContext, e2i: ProjectResource
 ) -> list[dg.RunRequest] | dg.SkipReason:
@@ -60,13 +64,3 @@ def forget_patterns(context: dg.OpExecutionContext, e2i: ProjectResource) -> Non
 def prune_memory() -> None:
     """Delete old, unused and duplicate patterns."""
     forget_patterns()
-
-
-monthly_memory_pruning = dg.ScheduleDefinition(
-    name="monthly_memory_pruning",
-    job=prune_memory,
-    cron_schedule="0 4 1 * *",
-    execution_timezone=current_settings().time_zone,
-    # Deleted patterns cannot be restored, so it is off by default.
-    default_status=dg.DefaultScheduleStatus.STOPPED,
-)

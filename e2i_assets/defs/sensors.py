@@ -6,12 +6,13 @@ from functools import cache
 import dagster as dg
 
 from e2i_assets.adapters.repositories.monitoring import DriftRow
-from e2i_assets.adapters.settings import current_settings
+from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.defs.experiment_file_checks import files_evaluation
-from e2i_assets.defs.jobs import tune_and_train
+from e2i_assets.defs.failures import run_failures
+from e2i_assets.defs.jobs import TUNE_AND_TRAIN
 from e2i_assets.defs.launched_runs import run_requests, sync_launched_runs, under_way
-from e2i_assets.defs.partitions import EXPERIMENTS, experiments
+from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services import track_runs
 from e2i_assets.services.automation import drift
@@ -20,35 +21,45 @@ from e2i_assets.services.automation.new_experiments import ExperimentScanner
 from e2i_assets.services.checks.champion_model import NOT_DRIFTED
 from e2i_assets.services.project import Project
 
-ON = dg.DefaultSensorStatus.RUNNING if current_settings().automation else dg.DefaultSensorStatus.STOPPED
 
-follow_ups = dg.AutomationConditionSensorDefinition(
-    "follow_ups",
-    target=dg.AssetSelection.assets("champion_model", "hpo_pattern_memory"),
-    minimum_interval_seconds=current_settings().scan_seconds,
-    default_status=ON,
-)
+def sensors(namespace: Namespace, settings: Settings) -> list[dg.SensorDefinition]:
+    """Return the sensors. Those that train are running unless the settings turn automation off."""
+    on = dg.DefaultSensorStatus.RUNNING if settings.automation else dg.DefaultSensorStatus.STOPPED
+    often, seldom = settings.scan_seconds, 10 * settings.scan_seconds
+    return [
+        dg.AutomationConditionSensorDefinition(
+            "follow_ups",
+            target=dg.AssetSelection.assets(namespace.key("champion_model"), namespace.key("hpo_pattern_memory")),
+            minimum_interval_seconds=often,
+            default_status=on,
+        ),
+        *(
+            dg.sensor(job_name=TUNE_AND_TRAIN, minimum_interval_seconds=seconds, default_status=on)(scan)
+            for scan, seconds in ((new_experiments, often), (changed_data, often), (drifted_data, seldom))
+        ),
+        mlflow_runs_of_failed_runs,
+        mlflow_runs_of_canceled_runs,
+        run_failures,
+    ]
 
 
-@dg.sensor(job=tune_and_train, minimum_interval_seconds=current_settings().scan_seconds, default_status=ON)
 def new_experiments(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
     """Add a partition and start one run for each new or changed experiment file or row of ml_experiments."""
     project = e2i.open()
     sync_launched_runs(context.instance, project)
     scan = _experiment_scanner().scan(project)
-    missing = sorted(set(scan.active) - set(context.instance.get_dynamic_partitions(EXPERIMENTS)))
-    reported = files_evaluation(scan.invalid)
+    missing = sorted(set(scan.active) - set(context.instance.get_dynamic_partitions(e2i.namespace.partition_set)))
+    reported = files_evaluation(e2i.namespace, scan.invalid)
     return dg.SensorResult(
         run_requests=run_requests(scan.requests),
         skip_reason=None if scan.requests else scan.why,
-        dynamic_partitions_requests=[experiments.build_add_request(missing)] if missing else [],
+        dynamic_partitions_requests=[e2i.namespace.partitions.build_add_request(missing)] if missing else [],
         # Reported once, not at each tick.
         asset_events=[] if context.cursor == reported.description else [reported],
         cursor=reported.description,
     )
 
 
-@dg.sensor(job=tune_and_train, minimum_interval_seconds=current_settings().scan_seconds, default_status=ON)
 def changed_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
     """Start a run from `dataset` on when the content of an experiment's rows has changed."""
     project = e2i.open()
@@ -61,7 +72,6 @@ def changed_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> d
     )
 
 
-@dg.sensor(job=tune_and_train, minimum_interval_seconds=10 * current_settings().scan_seconds, default_status=ON)
 def drifted_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
     """Compare newer rows (watch.recent) with the train rows: drift is a warning and, after a cool-down, a re-tune."""
     project = e2i.open()
@@ -71,14 +81,14 @@ def drifted_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> d
     return dg.SensorResult(
         run_requests=run_requests(found.requests),
         skip_reason=None if found.requests else found.why,
-        asset_events=[_drift_evaluation(found.reports)] if found.reports else [],
+        asset_events=[_drift_evaluation(e2i.namespace.key("champion_model"), found.reports)] if found.reports else [],
         cursor=found.last,
     )
 
 
-def _drift_evaluation(reports: Mapping[str, DriftRow]) -> dg.AssetCheckEvaluation:
+def _drift_evaluation(model: dg.AssetKey, reports: Mapping[str, DriftRow]) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey("champion_model"),
+        asset_key=model,
         check_name=NOT_DRIFTED,
         passed=not any(one.drifted for one in reports.values()),
         severity=dg.AssetCheckSeverity.WARN,

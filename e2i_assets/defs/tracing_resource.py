@@ -14,11 +14,12 @@ from e2i_assets.adapters.tracing.tracing import TracedSpan, Tracing
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.defs import spans
+from e2i_assets.defs.namespace import asset_name
 
 # Tag of the Dagster run: which part of its trace was not delivered, and why.
 LOST_TRACES = "e2i/lost_traces"
 SECRET: dict[str, Any] = {"dagster__is_secret": True}
-_LAST = dg.AssetKey("trained_model")
+_LAST = "trained_model"
 
 
 class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic in itself
@@ -116,7 +117,7 @@ class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
     ) -> None:
         """Record the training span if no step has: another step failed, or the run did not include the training."""
         error = _why_failed(instance, run) or (_of(interruption) if interruption else None)
-        is_over = error or (run.asset_selection is not None and _LAST not in run.asset_selection)
+        is_over = error or (run.asset_selection is not None and _LAST not in map(asset_name, run.asset_selection))
         if self._tracing.has(TRAINING) or not (is_over and (error or self._tracing.has(SEARCH))):
             return
         self._tracing.record(

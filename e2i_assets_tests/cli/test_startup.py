@@ -18,7 +18,7 @@ from e2i_assets.cli.dagster_ui import add_partitions
 from e2i_assets.cli.service_list import Ports, own_mlflow, service_list
 from e2i_assets.cli.startup import Startup
 from e2i_assets.cli.up import free_ports, register_experiments
-from e2i_assets.defs.partitions import EXPERIMENTS
+from e2i_assets.defs.namespace import EXPERIMENTS
 from e2i_assets.services.project import Project
 from e2i_assets.services.register import registered
 
@@ -113,5 +113,5 @@ def test_experiments_become_partitions_despite_an_invalid_file(
     assert "Skipped: experiment file" in capsys.readouterr().err
     with dagster_instance(project.settings) as instance:
         for _ in range(2):
-            add_partitions(instance, project.database)
+            add_partitions(instance, project.database, project.settings)
             assert instance.get_dynamic_partitions(EXPERIMENTS) == ["churn"]

@@ -17,7 +17,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import from_environment
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.definitions import defs
-from e2i_assets.defs.partitions import EXPERIMENTS
+from e2i_assets.defs.namespace import EXPERIMENTS
 from e2i_assets.services.project import Project
 
 EXPERIMENT = """

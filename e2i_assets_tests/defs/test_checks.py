@@ -13,7 +13,7 @@ import typer
 
 from e2i_assets.cli.check import check
 from e2i_assets.definitions import defs
-from e2i_assets.defs.io_managers import FolderIOManager
+from e2i_assets.defs.io_managers import IO_MANAGER, FolderIOManager
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.checks.catalogue import CHECKS
 
@@ -273,7 +273,7 @@ def test_a_failed_blocking_check_stops_the_graph_and_fails_e2i_check(
         defs()
         .resolve_job_def("tune_and_train")
         .execute_in_process(
-            instance=project.instance, partition_key="cells", raise_on_error=False, resources={"io_manager": damaging}
+            instance=project.instance, partition_key="cells", raise_on_error=False, resources={IO_MANAGER: damaging}
         )
     )
     assert not result.success

@@ -209,7 +209,6 @@ def test_a_similar_problem_starts_from_the_pattern_of_the_first_one(finished):
 def test_a_materialisation_uses_the_edited_experiment_file(project):
     """A materialisation from the UI uses the current contents of the experiment file."""
     folder = project.root / "experiments"
-    folder.mkdir()
     (folder / "cells.yaml").write_text(project.experiment.replace("trials: 6", "trials: 2"))
     result = project.run()
     assert result.success, project.failure(result)

@@ -1,5 +1,7 @@
 """A promotion uses the check results of its Dagster run, and evaluates the checks if the run has none."""
 
+import dagster as dg
+
 from e2i_assets.core.automation.champion import ChampionModel
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.defs.champion import failed_in_run
@@ -21,10 +23,10 @@ BEFORE = ["dataset", "validation_splits", "warm_start", "hpo_study", "best_hyper
 def test_a_later_run_evaluates_the_checks_that_it_has_no_results_of(project):
     trained = project.run(PLAIN, BEFORE)
     assert trained.success, project.failure(trained)
-    assert failed_in_run(project.instance, trained.run_id) == []
+    assert failed_in_run(project.instance, trained.run_id, dg.AssetKey("trained_model")) == []
     promoted = project.run(PLAIN, ["champion_model"])
     assert promoted.success, project.failure(promoted)
-    assert failed_in_run(project.instance, promoted.run_id) is None
+    assert failed_in_run(project.instance, promoted.run_id, dg.AssetKey("trained_model")) is None
     assert project.project.read(ChampionModel, "champion_model", "cells").promoted
 
 

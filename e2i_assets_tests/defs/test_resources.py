@@ -8,6 +8,7 @@ from trace_receiver import values
 from e2i_assets.adapters.mlflow.client import mlflow_client
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING, TRIAL
 from e2i_assets.core.errors import E2iError
+from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resource_definitions import resources
 from e2i_assets.defs.tracing_resource import LOST_TRACES, TracingResource
 
@@ -113,9 +114,8 @@ def test_dagster_mlflow_works_for_an_asset_of_the_user(project):
     def own(context: dg.AssetExecutionContext) -> None:
         context.resources.mlflow.log_metric("answer", 42.0)
 
-    given = resources()
-    assert given.resources is not None
-    result = dg.materialize([own], resources={"mlflow": given.resources["mlflow"]}, instance=project.instance)
+    given = {"mlflow": resources(Namespace())["mlflow"]}
+    result = dg.materialize([own], resources=given, instance=project.instance)
     assert result.success
     client = mlflow_client(project.project.database.url_for("mlflow"))
     experiments = [one.experiment_id for one in client.search_experiments()]

@@ -13,7 +13,7 @@ from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.definitions import defs
 from e2i_assets.defs import sensors
-from e2i_assets.defs.partitions import EXPERIMENTS
+from e2i_assets.defs.namespace import EXPERIMENTS
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.schedules import old_models
 from e2i_assets.services.automation import drift
@@ -37,7 +37,6 @@ class Folder:
     def __init__(self, project) -> None:
         self.project = project
         self.files = project.root / "experiments"
-        self.files.mkdir(exist_ok=True)
         self.cursors: dict[str, str | None] = {}
         sensors._experiment_scanner.cache_clear()
         sensors._data_scanner.cache_clear()

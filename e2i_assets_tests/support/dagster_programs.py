@@ -21,7 +21,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.processes.loopback import HOST
 from e2i_assets.adapters.processes.process_groups import end_groups
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.cli.dagster_home import dagster_home
+from e2i_assets.cli.dagster_home import configuration_file, dagster_home
 from e2i_assets.cli.run_one import dagster_instance
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +78,7 @@ class Programs:
 
     def start(self, name: str) -> None:
         """Start the daemon or the webserver in a separate process group."""
-        graph = ["-w", str(self.settings.root / "workspace.yaml")]
+        graph = ["-w", str(configuration_file(self.settings, "workspace.yaml"))]
         command = {
             "daemon": ["-m", "dagster._daemon", "run", *graph],
             "webserver": ["-m", "e2i_assets.cli.dagster_ui", *graph, "-h", HOST, "-p", str(self.port)],

@@ -1,0 +1,83 @@
+"""The wheel, installed outside of the checkout beside the locked packages, works in a new project folder."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from e2i_assets.adapters.postgres.database import Database
+
+ROOT = Path(__file__).parents[2]
+CELLS = """\
+name: cells
+owner: team:tests
+source: {csv: cells.csv}
+target: target
+problem_type: binary_classification
+algorithm: LogisticRegression
+hpo: {trials: 2}
+"""
+DG = "from dagster_dg_cli.cli import main; main()"
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """The interpreter of an environment with the wheel and the locked packages, but without this checkout."""
+    environment, uv = tmp_path / "environment", Path(sys.executable).with_name("uv")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    python = environment / "bin" / "python"
+    (packages,) = environment.glob("lib/python*/site-packages")
+    # Python does not read the .pth files of a folder that is named in one, such as that of the editable installation.
+    (packages / "locked.pth").write_text(sysconfig.get_paths()["purelib"])
+    (wheel,) = tmp_path.glob("*.whl")
+    install = [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, wheel]
+    subprocess.run(install, check=True)
+    return python
+
+
+@pytest.fixture
+def run(python: Path, database: Database) -> Callable[..., str]:
+    """Run Python in a folder, like somebody who has no project and no settings but the database."""
+    dropped = ("E2I_", "DAGSTER_", "PYTHON", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    settings = {"E2I_DATABASE_URL": database.url, "E2I_PICTURES": "off", "E2I_CORES": "1"}
+    quiet = {"DO_NOT_TRACK": "1", "DAGSTER_DISABLE_TELEMETRY": "1", "DAGSTER_DG_CLI_TELEMETRY_DISABLED": "1"}
+
+    def run(folder: Path, *words: str) -> str:
+        ended = subprocess.run(
+            [python, *words], cwd=folder, env={**kept, **settings, **quiet}, capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    return run
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(600)
+def test_the_installed_wheel_works_in_a_new_project_folder(run: Callable[..., str], tmp_path: Path) -> None:
+    e2i = ("-m", "e2i_assets.cli.main")
+    assert str(ROOT) not in run(tmp_path, "-c", "import e2i_assets; print(e2i_assets.__file__)")
+    run(tmp_path, *e2i, "init", "models")
+    folder = tmp_path / "models"
+    (folder / "experiments" / "cells.yaml").write_text(CELLS)
+    load_breast_cancer(as_frame=True).frame.to_csv(folder / "cells.csv", index=False)
+    run(folder, *e2i, "experiment", "validate", "--data")
+    shown = run(folder, *e2i, "run", "cells", "--json")
+    (found,) = json.loads(shown[shown.index("[") : shown.rindex("]") + 1])
+    assert found["status"] == "done"
+    assert "checks passed" in run(folder, *e2i, "check", "cells")
+    # The folder needs no Python file and no pyproject.toml for Dagster's own commands.
+    assert not [*folder.rglob("*.py"), *folder.rglob("pyproject.toml")]
+    assert "All definitions loaded successfully" in run(folder, "-c", DG, "check", "defs")
+    assert "Validation successful" in run(
+        folder, "-m", "dagster", "definitions", "validate", "-m", "e2i_assets.definitions"
+    )
