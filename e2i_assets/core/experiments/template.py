@@ -155,6 +155,7 @@ def _columns(draft: Draft) -> list[str]:
         lines.append(f"  group: null  # name what repeats, such as a patient: {together}")
     order = "train rows are before validation rows, and those before test rows"
     lines.append(f"  time: null  # {f'or {_yaml(draft.times[0])}: ' if draft.times else ''}{order}")
+    lines.append("  weight: null  # sample weights, such as those of a survey")
     late = "such as values that are not known at prediction time"
     why = "; ".join(f"{name} {rule}" for name, rule in draft.drop.items())
     drop = _flow(list(draft.drop))
