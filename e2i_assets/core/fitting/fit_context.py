@@ -1,7 +1,7 @@
 """The fit context: rows prepared once for many fits. Every trial of a search and the final training fit through it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,12 @@ from e2i_assets.core.algorithms.early_stopping import FitMonitor
 from e2i_assets.core.algorithms.prepared_data import Matrix, PreparedData, Task
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.fitted_model import FittedModel, Preprocessing, matrix
+from e2i_assets.core.fitting.learnt_rows import learnt_rows
 from e2i_assets.core.fitting.many_categories import CrossFitted, encoded_target
-from e2i_assets.core.fitting.preprocessing import category_positions, completed, fitted, precision
-from e2i_assets.core.fitting.resampling import resampled
+from e2i_assets.core.fitting.preprocessing import category_positions, fitted, precision
 from e2i_assets.core.fitting.rows import RowSource, pieces
-from e2i_assets.core.fitting.weighting import product, relative, resampled_weights, resampling_factors
-from e2i_assets.core.imbalance import AS_THEY_COME, Balancing, balanced_weights
+from e2i_assets.core.fitting.weighting import product, relative
+from e2i_assets.core.imbalance import AS_THEY_COME, Balancing
 from e2i_assets.core.metrics import Array, Prediction
 
 
@@ -170,11 +170,12 @@ def fit_context(
     y_train, y_validation = (target_codes(rows.target, classes) for rows in (train, validation))
     preparation, cross_fitted = fitted(algorithm.preparation, train, encoded_target(y_train, classes))
     train_weights, validation_weights = relative(train.weights), relative(validation.weights)
-    learnt = _learnt(train, y_train, train_weights, cross_fitted, balancing, classes)
+    learnt = learnt_rows(train, y_train, train_weights, cross_fitted, balancing, classes)
+    rows = train if learnt.features is None else Rows(learnt.features, pd.Series(learnt.y))
     factors = None if learnt.class_factors is None else learnt.class_factors[y_validation]
     prepared_data = PreparedData(
         task=task,
-        prepare_train=_preparing(algorithm, preparation, learnt.rows, learnt.cross_fitted),
+        prepare_train=_preparing(algorithm, preparation, rows, learnt.cross_fitted),
         y_train=learnt.y,
         x_validation=matrix(preparation, validation.pieces(), len(y_validation), dtype),
         y_validation=y_validation,
@@ -195,63 +196,6 @@ def fit_context(
         balancing,
         train_weights=train_weights,
         validation_weights=validation_weights,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Learnt:
-    """The rows of a fit.
-
-    Attributes:
-        rows: The train rows, resampled or not.
-        y: Shape (n,): their class codes or values.
-        cross_fitted: Their cross-fitted encodings.
-        weights: Shape (n,): their weights in the fit; None weights all rows equally.
-        class_factors: Shape (classes,): by how much the balancing multiplies the weight of each class, also in the loss
-            of early stopping; None without balancing. A model that is fitted on balanced rows overestimates the
-            probability of rare classes. With an unbalanced validation loss, correcting this lowers the loss for
-            hundreds of rounds after the model overfits.
-    """
-
-    rows: RowSource
-    y: Array
-    cross_fitted: CrossFitted
-    weights: Array | None
-    class_factors: Array | None = None
-
-
-def _learnt(
-    train: RowSource,
-    codes: Array,
-    weights: Array | None,
-    cross_fitted: CrossFitted,
-    balancing: Balancing,
-    classes: tuple[Any, ...],
-) -> _Learnt:
-    """Return the train rows after resampling.
-
-    The encodings are resampled as numbers: a copy of a row has the encoding of that row, without its own target, and
-    interpolation between thousands of categories would need a column for each.
-    """
-    if balancing.strategy == "none":
-        return _Learnt(train, codes, cross_fitted, weights)
-    if balancing.strategy == "class_weight":
-        factors = balanced_weights(codes, len(classes), weights)
-        return _Learnt(train, codes, cross_fitted, product(factors[codes], weights), factors)
-    features, many = train.features, list(cross_fitted.columns)
-    numbers = pd.DataFrame(cross_fitted.values, index=features.index)
-    table = pd.concat([features.drop(columns=many), numbers], axis=1)
-    if weights is not None:
-        present = weights > 0
-        table, codes, weights = table[present], codes[present], weights[present]
-    made, chosen, origin = resampled(table, codes, balancing.strategy, balancing.seed, classes)
-    rest = completed(made.drop(columns=numbers.columns), train.blank(), many)
-    return _Learnt(
-        Rows(rest, pd.Series(np.asarray(classes, dtype=object)[chosen])),
-        chosen,
-        replace(cross_fitted, values=made[numbers.columns].to_numpy()),
-        resampled_weights(weights, codes, origin, chosen),
-        resampling_factors(codes, weights, chosen, len(classes)),
     )
 
 
