@@ -140,7 +140,8 @@ def test_codes_with_many_digits_are_compared_exactly() -> None:
     order = frame["y"].rank(method="first").astype("int64")
     frame["code"] = 1_700_000_000_000 + order
     frame["long"] = 9_007_199_254_740_993 + 1_000_000 * (order % 2) + order
-    found = one_feature.scores(*parts(data(frame, "binary_classification")), ("0", "1"))
+    columns = {"group": "person", "time": "day", "numeric": ["code", "long"]}
+    found = one_feature.scores(*parts(data(frame, "binary_classification", columns=columns)), ("0", "1"))
     assert found["code"] > 0.99
     assert found["long"] > 0.99
 
