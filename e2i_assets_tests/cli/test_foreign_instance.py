@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ defs = dg.Definitions(assets=[dataset, trained_model])
 """
 QUERY = """{
     assetNodeDefinitionCollisions(assetKeys: [
-        {path: ["dataset"]}, {path: ["trained_model"]}, {path: ["ml", "dataset"]}
+        {path: ["dataset"]}, {path: ["trained_model"]}
     ]) { assetKey { path } }
     assetNodes { assetKey { path } dependencyKeys { path } repository { location { name } } }
 }"""
@@ -60,11 +61,14 @@ def home(tmp_path: Path, empty_database: Database) -> Path:
 
 def asked(home: Path, prefix: str) -> tuple[dict[str, Any], str]:
     """Load both code locations, and return the answer to the query with what was logged."""
-    command = [sys.executable, "-m", "dagster_graphql.cli", "-w", str(home / "workspace.yaml"), "-t", QUERY]
+    program = "from dagster_graphql.cli import main; main()"
+    command = [sys.executable, "-c", program, "-w", str(home / "workspace.yaml"), "-t", QUERY]
     environment = {**os.environ, "E2I_KEY_PREFIX": prefix, "DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "1"}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    found: dict[str, Any] = json.loads(ended.stdout[ended.stdout.index('{"') :])["data"]
+    # The code servers log to the same stream.
+    (answer,) = re.findall(r'^\{"data".*$|^\{\n.*^\}$', ended.stdout, re.MULTILINE | re.DOTALL)
+    found: dict[str, Any] = json.JSONDecoder().raw_decode(answer)[0]["data"]
     return found, ended.stdout + ended.stderr
 
 
