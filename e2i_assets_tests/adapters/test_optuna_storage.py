@@ -22,13 +22,16 @@ from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import DBAPIError
 
+from e2i_assets.adapters.optuna_storage import study_session
 from e2i_assets.adapters.optuna_storage.retrying import retry_transient
 from e2i_assets.adapters.optuna_storage.storage import StudyStorage
 from e2i_assets.adapters.optuna_storage.study_session import joined, recover, worker, written_regularly
 from e2i_assets.adapters.optuna_storage.worker_lease import has_expired
+from e2i_assets.adapters.postgres import database as postgres
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.repositories.studies import StudyRepository
+from e2i_assets.adapters.repositories.studies import LOCK, StudyRepository
 from e2i_assets.adapters.repositories.study_rows import StoredStudy, TrialRow
 from e2i_assets.core.errors import BudgetSpent, E2iError, StudyCancelled
 from e2i_assets.core.search.objective import FAILURE, FITTED
@@ -645,6 +648,51 @@ def test_a_silent_process_loses_its_trial_and_goes_on_when_it_is_back(shared: Sh
         ]
         assert shared.rows[1].params == {"x": drawn}
         assert study.trials == shared.read_by_optuna()
+
+
+@pytest.fixture
+def frozen(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """The same database with a pool of its own, whose transactions the server ends after a second."""
+    monkeypatch.setattr(postgres, "IDLE_TRANSACTION_SECONDS", 1.0)
+    monkeypatch.setattr(study_session, "IDLE_TRANSACTION_SECONDS", 1.0)
+    url = sa.make_url(shared.database.url).update_query_dict({"application_name": "frozen"})
+    database = Database(url.render_as_string(hide_password=False))
+    yield database
+    database.dispose()
+
+
+def test_a_process_that_is_frozen_in_a_transaction_stops_nobody(shared: Shared, frozen: Database) -> None:
+    ours, optunas = frozen.engine.connect(), study_session.optuna_storage(frozen).engine.connect()
+    ours.execute(sa.text(LOCK), {"study_id": shared.study_id})
+    optunas.execute(sa.text("SELECT 1 FROM studies WHERE study_name = :name FOR UPDATE"), {"name": shared.name})
+    shared.study(shared.storage()).optimize(quick, n_trials=1)
+    assert [row.state for row in shared.rows] == ["COMPLETE"]
+    for connection in (ours, optunas):
+        with pytest.raises(DBAPIError):
+            connection.execute(sa.text("SELECT 1"))
+        connection.close()
+
+
+def test_what_a_frozen_process_left_is_written_again_when_it_continues(shared: Shared, frozen: Database) -> None:
+    calls = count()
+
+    def write() -> int:
+        with frozen.begin() as connection:
+            connection.execute(sa.text(LOCK), {"study_id": shared.study_id})
+            if (call := next(calls)) == 0:
+                time.sleep(2)
+            return call
+
+    assert retry_transient(write) == 1
+
+
+def test_a_process_that_is_frozen_in_a_recovery_stops_no_other_recovery(shared: Shared, frozen: Database) -> None:
+    with worker(shared.database) as lock:
+        shared.study(shared.storage(lock=lock)).ask().suggest_float("x", 0, 1)
+    with frozen.advisory_lock(f"recover {shared.name}", longest=1.0):
+        other = shared.storage()
+        recover(shared.database, other, shared.study(other))
+    assert [row.state for row in shared.rows] == ["FAIL"]
 
 
 def test_a_process_that_is_frozen_for_more_than_a_day_stays_silent(shared: Shared) -> None:

@@ -98,7 +98,6 @@ class RunningStudy:
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # the trial records it
 @pytest.mark.parametrize(
     ("budget", "lease", "cut_seconds"),
-    # The short form failed in two of four runs: a lost trial is not marked in time. See CONTRIBUTING, known gaps.
     [
         pytest.param(40, 4.0, 6.0, marks=pytest.mark.drill),
         pytest.param(400, 10.0, 30.0, marks=pytest.mark.drill),

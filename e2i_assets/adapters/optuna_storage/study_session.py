@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from e2i_assets.adapters.optuna_storage.retrying import retry_transient
 from e2i_assets.adapters.optuna_storage.storage import StudyStorage
 from e2i_assets.adapters.optuna_storage.worker_lease import LEASE_SECONDS, WorkerLease, has_expired
-from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.database import IDLE_TRANSACTION_SECONDS, Database, limited_url
 from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.core.search.recovery import recovered, unfinished
 from e2i_assets.core.search.study_plan import Coordination
@@ -95,7 +95,7 @@ def joined(
 def optuna_storage(database: Database) -> RDBStorage:
     """Return Optuna's own storage; `migrations` creates its tables."""
     engine = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}
-    return RDBStorage(database.url_for("optuna"), engine_kwargs=engine)
+    return RDBStorage(limited_url(database.url_for("optuna")), engine_kwargs=engine)
 
 
 @contextmanager
@@ -139,5 +139,5 @@ def recover(database: Database, storage: "StudyStorage", study: "optuna.Study") 
     Call it while this process runs no trial: a trial that is still running under its name is abandoned too.
     """
     if storage.has_suspects(with_own=True) or unfinished(study):
-        with database.advisory_lock(f"recover {study.study_name}"):
+        with database.advisory_lock(f"recover {study.study_name}", longest=IDLE_TRANSACTION_SECONDS):
             recovered(study, storage.abandoned(with_own=True))

@@ -58,10 +58,14 @@ def normalised_url(url: str) -> str:
 @lru_cache(maxsize=64)
 def owner_url(url: str, owner: Owner) -> str:
     """Return the address with the schema of `owner` first in the search path; other server options are kept."""
-    parsed = sa.make_url(normalised_url(url))
-    kept = _without_setting(parsed.query.get("options", ""), "search_path")
-    merged = parsed.update_query_dict({"options": f"{kept} -csearch_path={owner}".strip()})
-    return _rendered(merged)
+    return with_setting(normalised_url(url), "search_path", owner)
+
+
+def with_setting(url: str, name: str, value: str) -> str:
+    """Return the address with this setting of the server; other server options are kept."""
+    parsed = sa.make_url(url)
+    kept = _without_setting(parsed.query.get("options", ""), name)
+    return _rendered(parsed.update_query_dict({"options": f"{kept} -c{name}={value}".strip()}))
 
 
 def role_url(url: str, role: str | None) -> str:

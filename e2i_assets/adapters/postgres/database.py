@@ -24,6 +24,7 @@ from e2i_assets.adapters.postgres.address import (
     owner_url,
     redacted_url,
     role_url,
+    with_setting,
     without_secrets,
 )
 from e2i_assets.core.errors import E2iError
@@ -31,6 +32,9 @@ from e2i_assets.core.errors import E2iError
 _LOCK_NOT_AVAILABLE = "55P03"
 _TRUSTED_SECONDS = 0.5
 _USED_AT = "used_at"
+# A process that is frozen inside a transaction holds its row locks, and everybody waits for them. The server ends such
+# a transaction after this time; the process gets an error when it continues, and retries.
+IDLE_TRANSACTION_SECONDS = 15.0
 _KEEPALIVES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 # On the client side, an unreachable server becomes an error after half a minute instead of an endless wait.
 _CLIENT_TIMEOUTS = {
@@ -133,7 +137,7 @@ class Database:
         return connection
 
     @contextmanager
-    def advisory_lock(self, name: str, timeout: float | None = None) -> Iterator[None]:
+    def advisory_lock(self, name: str, timeout: float | None = None, longest: float | None = None) -> Iterator[None]:
         """Hold the database-wide lock of this name; it is not re-entrant.
 
         The lock belongs to a connection of its own, so the server frees it when this process ends in any way.
@@ -141,6 +145,8 @@ class Database:
         Args:
             name: Any text; equal names exclude each other, across processes and machines.
             timeout: Seconds to wait; None waits without limit.
+            longest: Seconds after which the server frees the lock, because its process may be frozen; None: never. The
+                work must tolerate that another process begins it then.
 
         Raises:
             LockTimeout: The lock was not free in time.
@@ -159,6 +165,8 @@ class Database:
                     f'Another process has held the lock "{name}" for more than {timeout:g} seconds. '
                     "Wait for it to end, or stop it, and try again."
                 ) from error
+            if longest is not None:
+                connection.exec_driver_sql(f"SET idle_session_timeout = {round(longest * 1000)}")
             try:
                 yield
             finally:
@@ -197,7 +205,7 @@ def dagster_engine(url: str, process_id: int) -> sa.Engine:
 
 @lru_cache(maxsize=64)
 def _engine(url: str, process_id: int) -> sa.Engine:
-    engine = sa.create_engine(url, pool_size=3, max_overflow=5, connect_args=_connect_arguments(url))
+    engine = sa.create_engine(limited_url(url), pool_size=3, max_overflow=5, connect_args=_connect_arguments(url))
 
     @sa.event.listens_for(engine, "checkout")
     def ping_if_idle(connection: Any, record: Any, proxy: Any) -> None:
@@ -213,6 +221,11 @@ def _engine(url: str, process_id: int) -> sa.Engine:
         record.info[_USED_AT] = time.monotonic()
 
     return engine
+
+
+def limited_url(url: str) -> str:
+    """Return an address whose transactions the server ends when they wait too long for this process."""
+    return with_setting(url, "idle_in_transaction_session_timeout", f"{IDLE_TRANSACTION_SECONDS * 1000:.0f}")
 
 
 def lock_key(name: str) -> int:
