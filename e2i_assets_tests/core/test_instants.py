@@ -29,7 +29,7 @@ def made(times: Any) -> Dataset:
     frame["cost"] = frame["age"] + draws.normal(0, 9, ROWS)
     raw = {
         "name": "times", "owner": "team:tests", "source": {"csv": "a.csv"}, "target": "cost", "algorithm": "Ridge",
-        "problem_type": "regression", "columns": {"time": "at"},
+        "problem_type": "regression", "columns": {"time": "at", "numeric": ["order"]},
     }  # fmt: skip
     return dataset_of(frame.sample(frac=1, random_state=1).reset_index(drop=True), experiment_from(raw, "x"))
 
