@@ -17,6 +17,8 @@ from e2i_assets.core.errors import E2iError
 
 SECONDS = 10.0  # CPU seconds of one case
 MEGABYTES = 1000  # additional memory of one case
+# What `e2i experiment new` asks for the owner: no part of it comes from the input.
+_ASKED = ["git", "config", "user.email"]
 _STARTED = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"}
 _CHANGED = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate"}
 _IN_FOLDER = {"os.remove", "os.rmdir", "os.mkdir"}  # calls whose last argument is the folder that a path is relative to
@@ -36,7 +38,7 @@ class _Watch:
     def saw(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "pickle.find_class":
             self.wrong.append(f"{arguments[0]}.{arguments[1]} was unpickled")
-        elif event in _STARTED:
+        elif event in _STARTED and not (event == "subprocess.Popen" and list(arguments[1]) == _ASKED):
             self.wrong.append(f"a program was started: {arguments[0]!r}")
         elif event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING:
             self._path(arguments[0], -1)
