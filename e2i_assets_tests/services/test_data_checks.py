@@ -306,7 +306,7 @@ def test_a_quality_report_of_the_user_replaces_the_computed_one(
 def test_stored_assignments_keep_rows_in_their_splits(project: CheckedProject) -> None:
     """Rows stay in their splits when they are removed, come back, are corrected, or when other persons are added."""
     frame = rows()
-    frame["income"] = np.arange(ROWS) * 1.0  # unique, to identify each row
+    frame["income"] = np.arange(ROWS) + 0.5  # unique, to identify each row
     project.make(frame)
     first = project.splits()
     project.make(frame[: ROWS // 2])
@@ -319,7 +319,7 @@ def test_stored_assignments_keep_rows_in_their_splits(project: CheckedProject) -
 
 def test_time_boundaries_stay_when_later_rows_arrive(project: CheckedProject) -> None:
     frame = rows()
-    frame["income"] = np.arange(ROWS) * 1.0
+    frame["income"] = np.arange(ROWS) + 0.5
     changes: dict[str, Any] = {"columns": {"time": "day", "drop": ["person", "visit"]}, "split": {"gap": 7}}
     project.make(frame[:1500], **changes)
     first = project.splits()
