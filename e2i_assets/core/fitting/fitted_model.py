@@ -1,12 +1,10 @@
 """The model that is stored and served: it predicts labels or values from a table.
 
-Every stored model includes a copy of this file and of `date_parts`, so that it loads without `e2i_assets`. Therefore
-the two files import no other module of `e2i_assets`.
+Every stored model includes a copy of this file, of `date_parts` and of `served_cells`, so that it loads without
+`e2i_assets`. Therefore the three files import no other module of `e2i_assets`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
-from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-# Relative, because the two files are copied together into every stored model.
-from . import date_parts  # noqa: TID252
+# Relative, because the three files are copied together into every stored model.
+from . import date_parts, served_cells  # noqa: TID252
 
 Array = npt.NDArray[Any]
 Precision = Literal["float32", "float64"]
@@ -216,7 +214,9 @@ class FittedModel:
         for start in range(0, len(frame), ROWS_AT_A_TIME):
             part = frame.iloc[start : start + ROWS_AT_A_TIME]
             columns = {
-                name: _numbers(part[name]) if kind == "number" else _categories(part[name], known.get(name, []))
+                name: served_cells.numbers(part[name])
+                if kind == "number"
+                else served_cells.categories(part[name], known.get(name, []))
                 for name, kind in kinds.items()
                 if kind != "date"
             }
@@ -248,45 +248,6 @@ def matrix(preprocessing: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: 
         made[start : start + len(prepared)] = prepared
         start += len(prepared)
     return made
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    """Return a column of any numeric type as floats, NaN where a value is missing; train rows have no infinite one."""
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf" and not np.isinf(column).any():
-        return column
-    cells = column.astype(object)
-    wrong = [cell for cell in cells.dropna() if not (_is_number(cell) and _is_finite(cell))]
-    if wrong:
-        raise ValueError(f"column {column.name!r} takes numbers and missing values, and has {str(wrong[0])[:80]!r}")
-    return cells.where(cells.notna(), np.nan).astype(np.float64)
-
-
-def _categories(column: pd.Series, known: list[Any]) -> pd.Series:
-    """Return a column with its values replaced by the known categories: 1, 1.0, true and "1" are the same category.
-
-    An unknown category becomes text, and a missing value becomes the marker that training used for it.
-    """
-    cells = column.astype(object)
-    by_label = {_label(cell): cell for cell in known if not pd.isna(cell)}
-    labels = {cell: _label(cell) for cell in cells.dropna().unique()}
-    found = cells.map({cell: by_label.get(label, label) for cell, label in labels.items()}, na_action="ignore")
-    missing = next((cell for cell in known if pd.isna(cell)), np.nan)
-    return found.astype(object).where(cells.notna(), missing)
-
-
-def _is_number(cell: object) -> bool:
-    return isinstance(cell, Real | np.bool_ | Decimal)
-
-
-def _is_finite(number: Any) -> bool:
-    try:
-        return bool(np.isfinite(float(number)))
-    except OverflowError:  # an integer beyond double precision
-        return False
-
-
-def _label(cell: Any) -> str:
-    return str(int(cell)) if _is_number(cell) and _is_finite(cell) and float(cell).is_integer() else str(cell)
 
 
 class Served:
