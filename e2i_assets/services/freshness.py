@@ -26,7 +26,7 @@ def is_complete(project: Project, experiment: Experiment) -> bool:
     except (AssetMissing, AssetDamaged):
         return False
     raw = datasets.load(experiment.source, project.settings.root, project.settings.environment)
-    data = dataset_of(raw, experiment)
+    data = dataset_of(raw, experiment, profiled=False)
     if data.data_hash != facts.data_hash or not _gates_open(project, experiment, data):
         return False
     return is_trained(project, experiment, facts)

@@ -78,6 +78,6 @@ def _with_rows(name: str, experiment: Experiment, settings: Settings) -> Verdict
     from e2i_assets.core.data.feature_columns import unused
     from e2i_assets.services import data_gates
 
-    data = dataset_of(datasets.load(experiment.source, settings.root, settings.environment), experiment)
+    data = dataset_of(datasets.load(experiment.source, settings.root, settings.environment), experiment, profiled=False)
     data_gates.require_open(settings, experiment, data)
     return Verdict(name, None, unused(data.left_out, experiment), pointed_out(data))
