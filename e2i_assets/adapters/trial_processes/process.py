@@ -139,7 +139,9 @@ class TrialProcess:
         assert report is not None
         try:
             report(*step_and_value)
-        except Exception:  # pruned, or the study's time is up: what ends the trial here also ends the fit there
+        # Any exception ends the trial (pruned, out of time, a lost database). The fit has to stop with it, otherwise
+        # the process would work on a trial that is over. The exception itself is raised again.
+        except Exception:
             self._connection.send("stop")
             self._busy = self._message(deadline)[0] != "stopped"
             raise
