@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date, is_number
+from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.evaluation.measures import Measure
+from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
 from e2i_assets.core.metrics import Array
 

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.core.data.column_types import is_date, is_number, plain
+from e2i_assets.core.data.column_types import is_number, plain
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.date_parts import is_date
 
 # This many rows, or groups where a group is declared, must have a value before a profile shows it.
 SHOWN_FROM = 5

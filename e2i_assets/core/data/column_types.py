@@ -38,11 +38,6 @@ def is_number(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column.dtype)
 
 
-def is_date(column: pd.Series) -> bool:
-    """Return whether a plain column holds dates."""
-    return pd.api.types.is_datetime64_any_dtype(column.dtype)
-
-
 def label(cell: object) -> str:
     """Return a cell as a label: 1, 1.0, true and "1" are one, as one reader or another makes any of them."""
     return key(cell)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date, is_number, plain
+from e2i_assets.core.data.column_types import is_number, plain
 from e2i_assets.core.data.instants import instants, without_offset
 from e2i_assets.core.data.row_places import RowPlaces
 from e2i_assets.core.errors import Violation
+from e2i_assets.core.fitting.date_parts import is_date
 
 # From this share of its cells on, a column is meant as dates, and the rest of them is refused.
 _NEARLY_ALL = 0.9

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date, is_number, labels, plain
+from e2i_assets.core.data.column_types import is_number, labels, plain
 from e2i_assets.core.data.identifiers import identifier
 from e2i_assets.core.data.keys import exact
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
 
 # Text with a longer mean length is called free text, shorter text a code.

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from e2i_assets.core.data.column_types import is_date, is_number
+from e2i_assets.core.data.column_types import is_number
+from e2i_assets.core.fitting.date_parts import is_date
 
 _FEWEST_ROWS = 20
 _REPEATED = 0.02

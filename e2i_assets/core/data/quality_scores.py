@@ -5,8 +5,9 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date, is_number
+from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.data.dataset import Dataset
+from e2i_assets.core.fitting.date_parts import is_date
 
 _STAND_INS = frozenset({"", "-", "--", ".", "?", "n/a", "#n/a", "na", "nan", "null"})
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date, is_number, labels, plain
+from e2i_assets.core.data.column_types import is_number, labels, plain
 from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.keys import exact
 from e2i_assets.core.data.settled_columns import settled
 from e2i_assets.core.data.target_column import target_values
 from e2i_assets.core.errors import DataInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.metrics import Array
 from e2i_assets.core.suggestions import did_you_mean
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date, is_number
-from e2i_assets.core.fitting.date_parts import without_zone
+from e2i_assets.core.data.column_types import is_number
+from e2i_assets.core.fitting.date_parts import is_date, without_zone
 
 _FEWEST = 2
 _CANDIDATES = np.array(

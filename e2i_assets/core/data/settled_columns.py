@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date, plain
+from e2i_assets.core.data.column_types import plain
 from e2i_assets.core.data.date_texts import DateReading, dates_in_text, declared_dates
 from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.missing_words import WORDS, Missing, missing_in
@@ -18,6 +18,7 @@ from e2i_assets.core.data.row_places import RowPlaces, notes_of, places_of
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
 
 

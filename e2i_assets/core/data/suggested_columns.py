@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import in_order, is_date, is_number, label, plain
+from e2i_assets.core.data.column_types import in_order, is_number, label, plain
 from e2i_assets.core.data.missing_words import WORDS, missing_in
 from e2i_assets.core.data.number_texts import NumberTexts
 from e2i_assets.core.data.settled_columns import settled
@@ -20,6 +20,7 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
 from e2i_assets.core.metrics import ProblemType, default_metric
 from e2i_assets.core.suggestions import did_you_mean

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date, is_number
+from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
 
 if TYPE_CHECKING:

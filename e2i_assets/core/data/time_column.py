@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date, is_number, plain
+from e2i_assets.core.data.column_types import is_number, plain
 from e2i_assets.core.data.instants import instants, without_offset
 from e2i_assets.core.errors import Violation
+from e2i_assets.core.fitting.date_parts import is_date
 
 _EXAMPLES = 3
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date
 from e2i_assets.core.data.instants import instants
+from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.metrics import Array
 
 IN_THE_GAP = -1

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date, is_number
+from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.sections import Leakage
-from e2i_assets.core.fitting.date_parts import days
+from e2i_assets.core.fitting.date_parts import days, is_date
 from e2i_assets.core.metrics import Array
 
 # More rows than this only make the check slower: legitimate features are far below the limit of 0.99.

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_date, is_number
+from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.errors import Violation
+from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.metrics import Array
 
 SHIFTS = (1, 2, 3, 7, 12)
