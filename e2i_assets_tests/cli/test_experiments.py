@@ -115,7 +115,7 @@ def test_validate_names_the_columns_that_are_not_features(run_cli: RunCli, writt
     """Without the message a user would miss these columns only in the feature importances."""
     written("churn")
     (root / "data").mkdir()
-    rows = "".join(f"{number / 7:.2f},a remark about the visit of person {number},{number % 2}\n" for number in range(400))
+    rows = "".join(f"{one / 7:.2f},a remark about the visit of person {one},{one % 2}\n" for one in range(400))
     (root / "data" / "rows.csv").write_text(f"age,remark,left\n{rows}")
     answer = run_cli("experiment", "validate", "--data")
     assert "remark is not used as a feature, free text: 400 distinct values in 400 rows" in answer.output
