@@ -19,6 +19,7 @@ from e2i_assets.defs import metadata, spans
 from e2i_assets.defs.experiment_asset import AFTER_TRAINING, experiment_asset
 from e2i_assets.defs.launched_runs import CAUSE_TAG
 from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.defs.study_config import StudyConfig
 from e2i_assets.defs.tracing_resource import TracingResource, began
 from e2i_assets.services import data_gates, remember, split, train, tune
 from e2i_assets.services.automation.retuning import with_retune_budget
@@ -119,6 +120,7 @@ def _asked_at(context: dg.AssetExecutionContext) -> datetime:
 )
 def hpo_study(
     context: dg.AssetExecutionContext,
+    config: StudyConfig,
     e2i: ProjectResource,
     tracing: TracingResource,
     validation_splits: SearchRows,
@@ -127,8 +129,11 @@ def hpo_study(
     """The hyperparameter search on train and validation rows. It does not receive any test rows."""
     project = e2i.open()
     experiment = project.experiment(context.partition_key)
-    experiment = with_retune_budget(
-        project, experiment, validation_splits.facts, context.run.tags.get(CAUSE_TAG), _asked_at(context)
+    override = config.override
+    experiment = override.applied_to(
+        with_retune_budget(
+            project, experiment, validation_splits.facts, context.run.tags.get(CAUSE_TAG), _asked_at(context)
+        )
     )
     tracing.trains(spans.training(experiment))
 
@@ -136,14 +141,17 @@ def hpo_study(
         tracing.trial(context.run, record)
 
     with tracing.span(SEARCH, context.run, attributes=spans.search(experiment)) as span:
-        tuned = tune.tuned(project, experiment, validation_splits, warm_start, context.log.info, on_trial)
+        tuned = tune.tuned(project, experiment, validation_splits, warm_start, context.log.info, on_trial, override)
         span.set(spans.searched(tuned))
         if failed := spans.search_error(tuned):
             span.fail(*failed)
     return dg.MaterializeResult(
         value=tuned,
         data_version=dg.DataVersion(content_hash(tuned.model_dump(mode="json"))),
-        metadata=_study_metadata(tuned, drawn_study(project, experiment, tuned, warm_start)),
+        metadata={
+            **({"budget_override": f"{override}, set at launch"} if override.given else {}),
+            **_study_metadata(tuned, drawn_study(project, experiment, tuned, warm_start)),
+        },
     )
 
 

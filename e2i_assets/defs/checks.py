@@ -29,6 +29,7 @@ def _checks_of(asset: str, namespace: Namespace) -> dg.AssetChecksDefinition:
             for one in check_specs.values()
         ],
         can_subset=True,
+        config_schema={},
     )
     def checks(context: dg.AssetCheckExecutionContext, e2i: ProjectResource) -> Iterator[dg.AssetCheckResult]:
         run, project = context.op_execution_context, e2i.open()

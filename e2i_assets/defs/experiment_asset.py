@@ -56,16 +56,23 @@ def experiment_asset(
             automation_condition=automation,
             freshness_policy=freshness,
             io_manager_key=IO_MANAGER,
+            # Without a schema Dagster accepts any config, and nothing reads it.
+            config_schema=None if _takes_config(compute) else {},
         )(with_retries(compute))
 
     return in_namespace
 
 
 def _inputs(compute: Callable[..., object], namespace: Namespace) -> Mapping[str, dg.AssetIn]:
-    """Return the upstream assets of an asset function: its parameters except for the context and the resources."""
+    """Return the upstream assets of an asset function: its parameters except for context, config and resources."""
     parameters = [one for name, one in inspect.signature(compute).parameters.items() if name != "context"]
-    upstream = [one.name for one in parameters if not issubclass(one.annotation, dg.ConfigurableResource)]
+    # A resource is also a `dg.Config`.
+    upstream = [one.name for one in parameters if not issubclass(one.annotation, dg.Config)]
     return {name: dg.AssetIn(key=namespace.key(name)) for name in upstream}
+
+
+def _takes_config(compute: Callable[..., object]) -> bool:
+    return "config" in inspect.signature(compute).parameters
 
 
 def wait_seconds(retry: int) -> int:

@@ -18,7 +18,12 @@ def files_check(namespace: Namespace) -> dg.AssetChecksDefinition:
     """Return the check. It is not blocking: an invalid file does not stop the runs of other experiments."""
     key = files_check_key(namespace)
 
-    @dg.asset_check(asset=key.asset_key, name=key.name, description="Every file in experiments/ is a valid experiment.")
+    @dg.asset_check(
+        asset=key.asset_key,
+        name=key.name,
+        description="Every file in experiments/ is a valid experiment.",
+        config_schema={},
+    )
     def experiment_files_are_valid(e2i: ProjectResource) -> dg.AssetCheckResult:
         folder = e2i.open().settings.experiments
         # All experiments may be rows of ml_experiments, without any file.

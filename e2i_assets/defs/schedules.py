@@ -53,7 +53,9 @@ def old_models(instance: dg.DagsterInstance, project: Project) -> list[dg.RunReq
     return dg.SkipReason("; ".join(f"{name}: {why}" for name, why in whys.items()) or "there are no experiments")
 
 
-@dg.op(description="Delete patterns that are old and unused, and patterns that duplicate a better one.")
+@dg.op(
+    description="Delete patterns that are old and unused, and patterns that duplicate a better one.", config_schema={}
+)
 def forget_patterns(context: dg.OpExecutionContext, e2i: ProjectResource) -> None:
     """Delete patterns and log how many."""
     forgotten = PatternMaintenance(e2i.open().database).forget(dry_run=False)

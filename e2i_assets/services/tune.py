@@ -15,6 +15,7 @@ from e2i_assets.core.errors import E2iError, MissingHpoData
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.budget import NO_OVERRIDE, BudgetOverride
 from e2i_assets.core.search.goals import goals, limits
 from e2i_assets.core.search.search_failure import SearchFailure, error_type, require_rows
 from e2i_assets.core.search.study import search
@@ -39,6 +40,7 @@ def tuned(
     warm_start: WarmStart,
     notify: Callable[[str], object],
     on_trial: OnTrial = lambda trial, best: None,
+    override: BudgetOverride = NO_OVERRIDE,
 ) -> tuning.Tuned:
     """Run the search of the experiment. If it is off, or there is nothing to tune, there is no study.
 
@@ -49,6 +51,7 @@ def tuned(
         warm_start: The first configurations.
         notify: Called with a line of progress every few seconds.
         on_trial: Called with each finished trial and the best value so far.
+        override: What of the experiment's budget this call has set; the study's row records it.
     """
     identity = tuning.spec_hash(experiment, rows.facts)
     if not experiment.hpo.enabled or not experiment.search_space():
@@ -60,7 +63,7 @@ def tuned(
         on_trial(trial, best)
 
     try:
-        result = durable_search(project, experiment, rows, warm_start, report_trial, notify)
+        result = durable_search(project, experiment, rows, warm_start, report_trial, notify, override)
     except MissingHpoData as error:
         failure = SearchFailure(error=str(error), error_type=error_type(type(error).__name__))
         return tuning.Tuned(identity=identity, result=None, failure=failure)
@@ -95,6 +98,7 @@ def durable_search(
     warm_start: WarmStart,
     on_trial: OnTrial,
     notify: Callable[[str], object] = lambda line: None,
+    override: BudgetOverride = NO_OVERRIDE,
 ) -> StudyResult:
     """Run or resume the experiment's study, possibly beside other processes. The tables are updated after each trial.
 
@@ -105,8 +109,8 @@ def durable_search(
     try:
         require_rows(rows)
     except MissingHpoData as error:
-        store = project.studies
-        store.fail(store.start(_row(project, experiment, rows, tuning.spec_hash(experiment, rows.facts))), str(error))
+        store, identity = project.studies, tuning.spec_hash(experiment, rows.facts)
+        store.fail(store.start(_row(project, experiment, rows, identity, override)), str(error))
         raise
     from e2i_assets.adapters.optuna_storage.study_session import joined
 
@@ -117,7 +121,7 @@ def durable_search(
         plan = replace(plan, startup_trials=warm_start.tries)
     store = StudyRepository(database)
     with objective_within_limits(experiment, rows) as objective_until:
-        study_id = store.start(_row(project, experiment, rows, identity))
+        study_id = store.start(_row(project, experiment, rows, identity, override))
         lease = project.settings.lease_seconds
         with _failure_recorded(store, study_id), joined(database, study_id, plan.trials, lease) as own:
             with worker_pool(project, experiment, rows, warm_start, own, notify) as others:
@@ -178,7 +182,9 @@ def finish(store: StudyRepository, study_id: str, result: StudyResult) -> None:
     )
 
 
-def _row(project: Project, experiment: Experiment, rows: SearchRows, identity: str) -> StudyRow:
+def _row(
+    project: Project, experiment: Experiment, rows: SearchRows, identity: str, override: BudgetOverride
+) -> StudyRow:
     experiment_id = project.experiments.id_of(experiment.name)
     return StudyRow(
         study_name=tuning.study_name(experiment, identity),
@@ -195,6 +201,7 @@ def _row(project: Project, experiment: Experiment, rows: SearchRows, identity: s
         search_space=as_documents(experiment.search_space()),
         fixed_params=tuning.fixed(experiment),
         n_trials=experiment.hpo.trials,
+        budget_override=override.given,
         objective=experiment.hpo.objective,
         objectives=[{"name": one.name, "greater_is_better": one.greater_is_better} for one in goals(experiment)],
         constraints={limit.goal.name: limit.bound for limit in limits(experiment)},

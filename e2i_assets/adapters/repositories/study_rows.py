@@ -12,6 +12,7 @@ StudyStatus = Literal["running", "completed", "partial", "failed"]
 class StudyRow:
     """A requested study; `spec_hash` is the study key and `n_trials` the budget.
 
+    `budget_override` is what the call has set instead of the experiment: `trials`, `timeout_seconds`, or nothing.
     `objectives` are documents of `name` and `greater_is_better`; the first one is the metric.
     """
 
@@ -32,6 +33,7 @@ class StudyRow:
     objective: Literal["validation", "cross_validation"] = "validation"
     objectives: Sequence[Mapping[str, Any]] = ()
     constraints: Mapping[str, Any] = field(default_factory=dict)
+    budget_override: Mapping[str, float] = field(default_factory=dict)
     direction: str = "maximize"
     created_by: str = "e2i_assets"
 
