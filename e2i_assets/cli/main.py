@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from e2i_assets.adapters.processes.quick_exit import quick_exit
 from e2i_assets.cli import db, experiments, memory
 from e2i_assets.cli.console import ignore_width_of_zero, with_error_messages
 
@@ -212,7 +213,10 @@ def main() -> None:
     ignore_width_of_zero()
     # Most of a command's time are imports, and a fifth of that was Python's search for garbage in them.
     gc.set_threshold(50_000)
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        quick_exit(ended.code)
 
 
 if __name__ == "__main__":

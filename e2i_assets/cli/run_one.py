@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from e2i_assets.adapters.postgres.errors import DATABASE_ERRORS
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.processes.parent import end_with_input
+from e2i_assets.adapters.processes.quick_exit import quick_exit
 from e2i_assets.adapters.settings import Settings, current_settings
 from e2i_assets.cli.abandoned_runs import LAUNCHER, close_abandoned, run_lock
 from e2i_assets.cli.catch_up import caught_up
@@ -101,3 +102,4 @@ def _reason(result: Any) -> str:
 
 if __name__ == "__main__":
     main()
+    quick_exit()

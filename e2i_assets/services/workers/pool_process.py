@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from e2i_assets.adapters.processes.parent import end_with_input
+from e2i_assets.adapters.processes.quick_exit import quick_exit
 from e2i_assets.adapters.settings import own_database_url
 from e2i_assets.core.errors import E2iError
 from e2i_assets.services.workers.assignment import Assignment
@@ -23,3 +24,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    quick_exit()
