@@ -32,18 +32,22 @@ def unfolded_bytes(archive: bytes) -> int:
 def skops_io() -> ModuleType:
     """Return `skops.io`, with only numbers, text and arrays trusted by default.
 
-    By default skops trusts every estimator of scikit-learn, and imports all its modules to list them: 1.6 CPU seconds,
-    a fifth of a small run. `TRUSTED_TYPES` lists each type that a model of this product contains.
+    By default skops trusts every estimator of scikit-learn and every function of scipy.special. It imports all modules
+    of scikit-learn, and searches all modules of the process for each of 230 functions, to list them: 3.4 CPU seconds, a
+    fifth of a small run. `TRUSTED_TYPES` lists each type that a model of this product contains.
     """
     if "skops.io" not in sys.modules:
+        import scipy.special
         import sklearn.utils
 
         every = sklearn.utils.all_estimators
         sklearn.utils.all_estimators = list
+        scipy.special.__dir__ = list  # what dir() returns; the functions stay
         try:
             importlib.import_module("skops.io")
         finally:
             sklearn.utils.all_estimators = every
+            del scipy.special.__dir__
     return sys.modules["skops.io"]
 
 

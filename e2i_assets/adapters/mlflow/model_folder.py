@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from e2i_assets.adapters.files.atomic_directory import replacing
 from e2i_assets.adapters.mlflow.client import bounded_environment
@@ -87,14 +87,22 @@ def _pyfunc() -> ModuleType:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress MLflow's messages that it validates the example, and that an environment made by uv has no pip."""
+    """Suppress MLflow's messages that it validates the example, and that an environment made by uv has no pip.
+
+    The requirements are not compared with the installed versions, which they are: MLflow would read the list of files
+    of every installed package, which takes half a CPU second.
+    """
+    environment: Any = importlib.import_module("mlflow.utils.environment")
+    compared = environment.warn_dependency_requirement_mismatches
     loggers = [logging.getLogger(name) for name in ("mlflow.pyfunc", "mlflow.utils.environment")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
+    environment.warn_dependency_requirement_mismatches = lambda _: None
     try:
         yield
     finally:
+        environment.warn_dependency_requirement_mismatches = compared
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 
