@@ -296,6 +296,14 @@ def test_a_cell_loses_nothing_by_the_type_of_its_column(
     assert (str(column.dtype), column.iloc[0]) == (dtype, first)
 
 
+@pytest.mark.parametrize("last", ["1.5", "", "nan", "99999999999999999999", "-inf", "x", "0x1F", "007", '"2,5"'])
+def test_a_late_cell_of_a_long_column_of_fractions_is_read_as_in_a_short_one(tmp_path: Path, last: str) -> None:
+    short = read(tmp_path, f"a,b\n1.25,1\n{last},2\n")["a"]
+    long = read(tmp_path, "a,b\n" + "1.25,1\n" * 5000 + f"{last},2\n")["a"]
+    assert long.dtype == short.dtype
+    assert repr(long.iloc[-1]) == repr(short.iloc[-1])
+
+
 @pytest.mark.parametrize(
     ("header", "names"),
     [

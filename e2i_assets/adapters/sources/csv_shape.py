@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ from e2i_assets.core.data.row_places import RowPlaces
 _MOST = 3
 _CELL = 40
 _QUOTED_AT_ONCE = 20_000_000
+_FEW_QUOTES = 10_000
 
 
 def first_mistake(content: bytes, dialect: Dialect) -> str | None:
@@ -103,11 +105,21 @@ def quotes_are_regular(content: bytes, dialect: Dialect) -> bool:
 def _quotes(content: bytes, dialect: Dialect) -> NDArray[np.int64]:
     assert dialect.quote is not None
     mark = ord(dialect.quote)
+    few = np.fromiter(itertools.islice(_found(content, mark, dialect.start), _FEW_QUOTES), np.int64)
+    if len(few) < _FEW_QUOTES:  # a search for few marks is faster than a comparison of all bytes
+        return few
     pieces = [
         np.flatnonzero(np.frombuffer(content, np.uint8, min(_QUOTED_AT_ONCE, len(content) - at), at) == mark) + at
         for at in range(dialect.start, len(content), _QUOTED_AT_ONCE)
     ]
     return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
+
+
+def _found(content: bytes, mark: int, start: int) -> Iterator[int]:
+    at = content.find(mark, start)
+    while at >= 0:
+        yield at
+        at = content.find(mark, at + 1)
 
 
 def places(content: bytes, dialect: Dialect, rows: int) -> RowPlaces:

@@ -1,6 +1,8 @@
 """Reads a CSV file as a table with pyarrow; rejects ambiguous files with the line, the cells and the key to set."""
 
+import math
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,15 @@ from e2i_assets.adapters.sources.csv_dialect import Dialect, dialect_of
 from e2i_assets.adapters.sources.file_content import as_utf8, content_of
 from e2i_assets.adapters.sources.limits import SourceLimits, refused
 from e2i_assets.adapters.sources.names import composed, header_names
-from e2i_assets.adapters.sources.text_columns import typed
+from e2i_assets.adapters.sources.text_columns import LONG_DIGITS, has_fractions, typed
 from e2i_assets.core.data.row_places import with_places
 from e2i_assets.core.experiments.sections import CsvFile
 
 _BLOCK = 1_000_000
 _LARGEST_BLOCK = 2**31 - 2
+_SAMPLE = 200_000
+_LINE_ENDS = re.compile(rb"[\r\n]+")
+_WORTH_A_SAMPLE = 20_000
 
 
 def csv_table(file: Path, asked: CsvFile, where: str, limits: SourceLimits) -> pd.DataFrame:
@@ -49,48 +54,75 @@ def csv_table(file: Path, asked: CsvFile, where: str, limits: SourceLimits) -> p
 
 
 def _parsed(content: bytes, dialect: Dialect, asked: CsvFile, where: str) -> Any:
-    """Return an Arrow table of texts, with missing cells as null."""
+    """Return an Arrow table of texts and of numbers with fractions, with missing cells as null."""
     if not csv_shape.quotes_are_regular(content, dialect):
         _require_shape(content, dialect, asked, where)
     import pyarrow as pa
 
     try:
+        table = _with_fractions(content, dialect, asked)
         try:
-            table = _texts(content, dialect, _BLOCK)
+            table = table or _rows(content, dialect, _BLOCK)
         except pa.ArrowInvalid as error:
             if "straddl" not in str(error) or len(content) >= _LARGEST_BLOCK:
                 raise
-            table = _texts(content, dialect, len(content) + 1)  # a row is longer than a block
+            table = _rows(content, dialect, len(content) + 1)  # a row is longer than a block
     except pa.ArrowInvalid as error:
         _require_shape(content, dialect, asked, where)
         raise refused(where, asked.path, f"is not CSV that we can read: {error}") from error
-    table = table.slice(1)
     empty = [column.null_count == len(column) for column in table.columns]
     names = header_names(dialect.names, empty, where, asked.path)
     kept = [position for position, name in enumerate(names) if name is not None]
     return table.select(kept).rename_columns([str(names[position]) for position in kept])
 
 
-def _texts(content: bytes, dialect: Dialect, block: int) -> Any:
-    """Parse a file with the header as its first row: names may repeat, and are checked later."""
+def _rows(content: bytes, dialect: Dialect, block: int, fractions: Collection[str] = (), end: int | None = None) -> Any:
+    """Parse a file as texts, and some columns as floats; names are positions: those of the header may repeat."""
     import pyarrow as pa
     from pyarrow import csv
 
     names = [str(position) for position in range(len(dialect.names))]
     is_quoted = dialect.quote is not None and dialect.quote.encode() in content
+    first = _LINE_ENDS.match(content, dialect.start)  # a blank line would count as the header that is skipped
+    start = first.end() if first else dialect.start
+    types = {name: pa.float64() if name in fractions else pa.string() for name in names}
     return csv.read_csv(
-        pa.BufferReader(pa.py_buffer(content).slice(dialect.start)),
-        read_options=csv.ReadOptions(column_names=names, block_size=block),
+        pa.BufferReader(pa.py_buffer(content)[start:end]),
+        read_options=csv.ReadOptions(column_names=names, block_size=block, skip_rows_after_names=1),
         parse_options=csv.ParseOptions(
             delimiter=dialect.delimiter, quote_char=dialect.quote or False, newlines_in_values=is_quoted
         ),
         convert_options=csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
+            column_types=types,
             null_values=[""],
             strings_can_be_null=True,
             check_utf8=False,
         ),
     )
+
+
+def _with_fractions(content: bytes, dialect: Dialect, asked: CsvFile) -> Any:
+    """Parse a file with its columns of fractions as floats, which saves their texts; None if texts are needed.
+
+    Floats have lost what `text_columns.typed` looks at: NaN as a word, and whole numbers beyond 64 bits.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if asked.decimal == "," or asked.thousands == "." or len(content) < _WORTH_A_SAMPLE:
+        return None
+    try:
+        end = content.rfind(b"\n", dialect.start, dialect.start + _SAMPLE) + 1
+        sample = _rows(content, dialect, _SAMPLE, end=end)
+        fractions = [name for name in sample.column_names if has_fractions(sample[name])]
+        table = _rows(content, dialect, _BLOCK, fractions)
+    except pa.ArrowInvalid:
+        return None
+    for name in fractions:
+        ends, total = pc.min_max(table[name]).as_py(), pc.sum(table[name]).as_py()
+        if math.isnan(total) or not -LONG_DIGITS < ends["min"] <= ends["max"] < LONG_DIGITS:
+            return None
+    return table
 
 
 def _require_shape(content: bytes, dialect: Dialect, asked: CsvFile, where: str) -> None:
@@ -103,7 +135,7 @@ def _frame(table: Any, asked: CsvFile, is_ascii: bool) -> pd.DataFrame:
     import pyarrow as pa
 
     def settled(column: Any) -> Any:
-        found = typed(column, asked.decimal, asked.thousands)
+        found = column if column.type == pa.float64() else typed(column, asked.decimal, asked.thousands)
         return found if is_ascii or found.type != pa.string() else composed(found)
 
     columns = [settled(column) for column in table.columns]

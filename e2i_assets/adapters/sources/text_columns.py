@@ -3,6 +3,8 @@
 from typing import Any
 
 _EXACT = 2**53
+# Whole numbers below it fit into 64 bits.
+LONG_DIGITS = 1e18
 
 
 def typed(column: Any, decimal: str | None, thousands: str | None) -> Any:
@@ -31,6 +33,14 @@ def typed(column: Any, decimal: str | None, thousands: str | None) -> Any:
     if column.num_chunks and (bare := _without_space(column)) is not None:
         return typed(bare, decimal, thousands)
     return _truths(column)
+
+
+def has_fractions(column: Any) -> bool:
+    """Return whether each cell of an Arrow column of texts is a number, and one has a decimal point."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return _cast(column, pa.float64()) is not None and pc.any(pc.match_substring(column, ".")).as_py() is True
 
 
 def _cast(column: Any, kind: Any) -> Any:
