@@ -118,6 +118,7 @@ def _fitted(
     """Fit the model, save it and draw its plots."""
     experiment, hpo = start.experiment, start.hpo
     training = trained(experiment, rows, hpo)
+    training.model.accept_date_forms(data.date_forms)
     folder = project.model_folder(experiment.name, start.study_key)
     save_mlflow_model(training.model, folder, rows.train.features.head(_EXAMPLE_ROWS))
     importance = validation_importance(experiment, rows, training)

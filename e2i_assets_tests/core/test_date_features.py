@@ -13,6 +13,9 @@ from sklearn.metrics import r2_score, roc_auc_score
 from e2i_assets.adapters.mlflow.model_folder import save_mlflow_model
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.prepared_data import Task
+from e2i_assets.core.data.dataset import dataset_of
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.fitting.fit_context import FitContext, Rows, fit_context
 from e2i_assets.core.fitting.fitted_model import FittedModel
 from e2i_assets.core.fitting.preprocessing import date_features, fitted
@@ -167,3 +170,15 @@ def test_dates_with_an_offset_are_read_in_utc() -> None:
 def test_a_cell_that_is_no_date_of_the_column_is_refused(cell: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         model("XGBoost", "regression").predict(pd.DataFrame({"noise": [0.0], "seen": pd.Series([cell], dtype=object)}))
+
+
+@pytest.mark.parametrize("part", ["year", "month", "day", "weekday", "hour", "days"])
+def test_a_column_with_the_name_of_a_date_part_is_refused(part: str) -> None:
+    table = pd.DataFrame(
+        {"seen": DAYS, f"seen: {part}": DAYS.dt.month, "x": DAYS.dt.year, "cost": np.arange(600) * 0.5}
+    )
+    asked: dict[str, Any] = {"name": "e", "owner": "team:a", "source": {"parquet": "a.parquet"}, "target": "cost"}
+    asked |= {"problem_type": "regression", "algorithm": "XGBoost"}
+    with pytest.raises(E2iError, match=f"'seen: {part}' has the name that a part of the date 'seen' gets: rename it"):
+        dataset_of(table, experiment_from(asked, "e"))
+    assert "seen" not in dataset_of(table, experiment_from({**asked, "columns": {"drop": ["seen"]}}, "e")).features

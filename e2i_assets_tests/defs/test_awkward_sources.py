@@ -135,6 +135,23 @@ def test_codes_of_13_digits_that_decide_the_target_stay_apart(project: Any) -> N
     assert r2_on_test(project) > 0.8
 
 
+def test_codes_that_alone_decide_the_target_need_the_reason_why_they_are_known_in_time(project: Any) -> None:
+    random = np.random.default_rng(7)
+    store = random.integers(0, 8, ROWS)
+    cost = np.array([50, 100, 70, 120, 90, 60, 110, 80])[store] + random.normal(0, 2, ROWS)
+    text(TABLE.assign(store=4_006_381_330_000 + 100 * store, cost=cost).to_csv(index=False))(project.root)
+    refused = project.run(experiment())
+    assert not refused.success
+    (why,) = [one.description for one in refused.get_asset_check_evaluations() if not one.passed and one.blocking]
+    assert "store" in why
+    assert "reveals the target: alone it reaches R²" in why
+    assert "or give under leakage.accepted the reason why it is known in time" in why
+    rest = "fixed: {min_child_samples: 5}\nleakage: {accepted: {store: every order names its store}}\n"
+    accepted = project.run(experiment(rest))
+    assert accepted.success, project.failure(accepted)
+    assert r2_on_test(project) > 0.95
+
+
 def test_a_tiny_target_is_learnt_like_a_large_one(project: Any) -> None:
     write = text(TABLE.assign(cost=TABLE.cost * 1e-7).to_csv(index=False))
     trained(project, write, experiment(algorithm="XGBoost"))
@@ -165,6 +182,26 @@ def test_the_served_model_takes_the_types_that_the_rows_could_have(project: Any)
     assert served.predict(rows.assign(visits=rows.visits.astype(float))).tolist() == expected
     assert len(served.predict(rows.assign(visits=pd.array([None, 2, 3], dtype="Int64")))) == 3
     assert len(served.predict(rows.assign(weight_kg=rows.weight_kg.astype(int)))) == 3
+
+
+@pytest.mark.parametrize(
+    ("form", "columns"),
+    [("%d.%m.%Y", ""), ("%d/%m/%y", "dates: {seen: '%d/%m/%y'}"), ("%Y%m%d", "dates: [seen]"), ("ms", "dates: [seen]")],
+)
+def test_the_served_model_takes_dates_in_the_form_of_the_source_and_in_iso_form(
+    project: Any, form: str, columns: str
+) -> None:
+    days = pd.Series(pd.date_range("2020-01-31", periods=ROWS, freq="37h"))
+    seen = days.astype("datetime64[ms]").astype("int64") if form == "ms" else days.dt.strftime(form)
+    trained(project, text(TABLE.assign(seen=seen).to_csv(index=False)), experiment(f"columns: {{{columns}}}\n"))
+    (folder,) = {path.parent for path in (project.project.settings.state / "models").rglob("MLmodel")}
+    served, rows = mlflow.pyfunc.load_model(str(folder)), TABLE.drop(columns="cost")
+    moments = days if form == "ms" else days.dt.normalize()
+    expected = served.predict(rows.assign(seen=moments)).tolist()
+    for cells in (seen, seen.astype(str), moments.map(pd.Timestamp.isoformat)):
+        assert served.predict(rows.assign(seen=cells)).tolist() == expected
+    with pytest.raises(ValueError, match=f"takes dates, the form of the train rows .{form}., ISO 8601 text"):
+        served.predict(rows.head(1).assign(seen="Tuesday"))
 
 
 @pytest.mark.parametrize(

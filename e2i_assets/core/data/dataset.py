@@ -1,7 +1,7 @@
 """The dataset of an experiment: raw rows become a typed table, or one error that lists everything wrong with them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -55,6 +55,7 @@ class Dataset:
         segments: Columns of ``frame``, features or not, whose values define the segments of the evaluation.
         notes: Notes for the user on how the rows were read, each a sentence.
         profile: What each column of the source contains and what it is used for; empty if it was not asked for.
+        date_forms: The form of dates in a column that is neither ISO 8601 nor typed, see `DateReading`.
     """
 
     frame: pd.DataFrame
@@ -73,6 +74,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     profile: tuple[ColumnProfile, ...] = ()
     weight: str | None = None
+    date_forms: Mapping[str, str] = field(default_factory=dict)
 
 
 class DatasetFacts(BaseModel):
@@ -83,6 +85,7 @@ class DatasetFacts(BaseModel):
     features: tuple[str, ...]
     left_out: dict[str, str]
     profile: tuple[ColumnProfile, ...] = ()
+    date_forms: dict[str, str] = {}
 
 
 def dataset_of(raw: pd.DataFrame, experiment: Experiment, profiled: bool = True) -> Dataset:
@@ -146,6 +149,7 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment, profiled: bool = True)
         split=experiment.split.column,
         segments=experiment.segments,
         weight=weight,
+        date_forms=cells.date_forms,
         notes=(*cells.notes, *map(effective_rows, weights.values()), *_notes(features, target, experiment)),
         profile=column_profiles(
             table,

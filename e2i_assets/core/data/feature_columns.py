@@ -10,7 +10,7 @@ from e2i_assets.core.data.identifiers import identifier
 from e2i_assets.core.data.keys import exact
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.date_parts import is_date
+from e2i_assets.core.fitting.date_parts import DATE_PARTS, is_date, part_name
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
 
 # Text with a longer mean length is called free text, shorter text a code.
@@ -59,7 +59,8 @@ def features_of(
         column = labels(exact(table[name])) if declared else plain(table[name])
         reason = _why_not(column, declared)
         if not (declared or name in experiment.columns.numeric or is_date(column)):
-            reason = reason if reason and is_number(column) else identifier(column, group) or reason
+            found = None if reason and is_number(column) else identifier(column, group)
+            reason = found.why if found else reason
         if reason:
             left_out[name] = reason
         else:
@@ -88,11 +89,16 @@ def unused(left_out: Mapping[str, str], experiment: Experiment) -> dict[str, str
 
 
 def name_violations(features: Mapping[str, pd.Series], experiment: Experiment) -> Iterator[Violation]:
-    """Find the target among the features under its own name, however that is written."""
+    """Find the target among the features under its own name, however that is written, and the names of date parts."""
     forbidden = {experiment.target_name.strip().casefold(), experiment.target.column.strip().casefold()}
     for name in features:
         if name.strip().casefold() in forbidden:
             rule = f"is the target {experiment.target_name!r} among the features: drop it under columns.drop"
+            yield Violation("columns", name, rule)
+    parts = {part_name(date, part): date for date in features if is_date(features[date]) for part in DATE_PARTS}
+    for name in features:
+        if name in parts:
+            rule = f"has the name that a part of the date {parts[name]!r} gets: rename it in the source, or drop one"
             yield Violation("columns", name, rule)
 
 

@@ -6,7 +6,9 @@ of digits evenly. Where values cannot decide, the name of the column does.
 """
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -32,21 +34,36 @@ _FEW_ROWS = 20
 _EVEN = 0.25
 _IDS = frozenset({
     "id", "ids", "uuid", "guid", "key", "index", "idx", "rowid", "rownum", "row", "identifier", "no", "nr", "num",
-    "number", "mrn", "ssn", "nino", "ein", "npi", "code",
+    "number", "mrn", "ssn", "nino", "ein", "npi", "code", "nummer",
 })  # fmt: skip
 _PERSONS = frozenset({
     "patient", "pat", "person", "subject", "subj", "member", "customer", "cust", "client", "user", "participant",
-    "employee", "student", "insured", "household", "beneficiary", "policyholder", "mrn", "ssn", "nhs",
+    "employee", "student", "insured", "household", "beneficiary", "policyholder", "account", "mrn", "ssn", "nhs",
+    "pid", "kunde", "klient", "mitglied", "versicherter",
 })  # fmt: skip
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_GLUED = re.compile(rf"({'|'.join(sorted(_PERSONS))})(id|no|nr|num|key)")
+_OF_PERSON = rf"(?:{'|'.join(sorted(_PERSONS))})(?:n|en|s)?"
+_GLUED = re.compile(rf"{_OF_PERSON}(?:id|no|nr|num|key|nummer)")
 
 
-def identifier(column: pd.Series, group: pd.Series | None = None) -> str | None:
-    """Return why a column is an identifier, with the key of the experiment file that settles it; None if it is none.
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """What a column identifies.
+
+    Attributes:
+        repeats: Whether it identifies a person or thing that has several rows.
+        why: Why it is an identifier, with the key of the experiment file that settles it.
+    """
+
+    repeats: bool
+    why: str
+
+
+def identifier(column: pd.Series, group: pd.Series | None = None) -> Identifier | None:
+    """Return what a column identifies, None if it is no identifier.
 
     Args:
-        column: Plain numbers or text, with the name of the column.
+        column: Plain numbers, text or dates, with the name of the column; dates identify nothing.
         group: Shape (rows,): the group of each row, if groups are declared.
     """
     name, present = str(column.name), column.dropna()
@@ -54,20 +71,22 @@ def identifier(column: pd.Series, group: pd.Series | None = None) -> str | None:
     if group is not None and (grouped := _one_per_group(column, group)) is not None:
         present, of_what = grouped, "group"
     distinct = int(present.nunique())
-    if not distinct or (is_number(present) and not _is_whole(present)):
+    if not distinct or is_date(present) or (is_number(present) and not _is_whole(present)):
         return None
     words = _words(name)
     if distinct > max(2, len(present) / 2) and len(present) - distinct <= max(1, _REPEATED * len(present)):
-        why = _why_unique(present, distinct, bool(words and words[-1] in _IDS))
+        why = _why_unique(present, distinct, bool(words and _is_id(words[-1])))
         if why is None:
             return None
-        return f"an identifier: nearly every {of_what} has its own value{why}; {_otherwise(present, name)}"
+        why = f"an identifier: nearly every {of_what} has its own value{why}; {_otherwise(present, name)}"
+        return Identifier(False, why)
     several = len(present) / distinct
     if of_what == "group" or distinct < _FEWEST_PERSONS or several > _MOST_ROWS or not _is_person(words):
         return None
     count = f"{distinct:,} values in {len(present):,} rows"
     group_key = f"write columns: {{group: {name}}} to keep its rows in one split"
-    return f"looks like a person or thing with several rows ({count}): {group_key}; {_otherwise(present, name)}"
+    why = f"looks like a person or thing with several rows ({count}): {group_key}; {_otherwise(present, name)}"
+    return Identifier(True, why)
 
 
 def group_notes(columns: Mapping[str, pd.Series], known: Collection[str]) -> Iterator[str]:
@@ -150,7 +169,12 @@ def _fills_its_digits(ordered: NDArray[np.float64]) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    return [word.casefold() for word in _WORDS.findall(name)]
+    letters = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+    return [word.casefold() for word in _WORDS.findall(letters)]
+
+
+def _is_id(word: str) -> bool:
+    return word in _IDS or word.endswith("nummer")
 
 
 def _is_person(words: list[str]) -> bool:
@@ -158,5 +182,5 @@ def _is_person(words: list[str]) -> bool:
         return False
     last = words[-1]
     if last in _PERSONS or _GLUED.fullmatch(last):
-        return len(words) == 1 or last in _IDS or bool(_GLUED.fullmatch(last))
-    return last in _IDS and any(word in _PERSONS for word in words)
+        return len(words) == 1 or _is_id(last) or bool(_GLUED.fullmatch(last))
+    return _is_id(last) and any(re.fullmatch(_OF_PERSON, word) for word in words)

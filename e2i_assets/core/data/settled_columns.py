@@ -3,8 +3,8 @@
 An ambiguous column is a violation that names the key of the experiment file which resolves it.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.missing_words import WORDS, Missing, missing_in
 from e2i_assets.core.data.number_texts import MOSTLY, NEARLY_ALL, NumberTexts
 from e2i_assets.core.data.row_places import RowPlaces, notes_of, places_of
+from e2i_assets.core.data.written_dates import may_be_dates
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import Source
@@ -30,11 +31,13 @@ class Settled:
         table: The same columns and rows.
         notes: Notes for the user on how the cells were read, each a sentence.
         mistakes: The violations for ambiguous columns.
+        date_forms: The form of dates in a column that is neither ISO 8601 nor typed.
     """
 
     table: pd.DataFrame
     notes: tuple[str, ...]
     mistakes: tuple[Violation, ...]
+    date_forms: Mapping[str, str] = field(default_factory=dict)
 
 
 def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Settled:
@@ -48,6 +51,7 @@ def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Sett
     places, notes, mistakes = places_of(table), [*notes_of(table)], []
     columns: dict[str, pd.Series] = {}
     waiting: dict[str, NumberTexts] = {}
+    forms: dict[str, str] = {}
     for name in map(str, table.columns):
         column, numbers, column_notes = _column(table[name], experiment, source)
         notes += column_notes
@@ -57,6 +61,7 @@ def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Sett
             columns[name] = table[name] if dates.column is None else dates.column
             notes += [dates.note] if dates.note else []
             mistakes += [dates.mistake] if dates.mistake else []
+            forms |= {name: dates.form} if dates.form else {}
         elif numbers is not None:
             waiting[name] = numbers
     decimals = {one.decimal_used for one in waiting.values()} - {None}
@@ -67,7 +72,7 @@ def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Sett
         columns[name] = columns.get(name, table[name]) if column is None else column
         notes += column_notes
         mistakes += wrong
-    return Settled(table.assign(**columns) if columns else table, tuple(notes), tuple(mistakes))
+    return Settled(table.assign(**columns) if columns else table, tuple(notes), tuple(mistakes), forms)
 
 
 def _column(
@@ -110,9 +115,9 @@ def _dates(name: str, column: pd.Series, experiment: Experiment, places: RowPlac
     if name in roles.dates:
         return declared_dates(name, column, roles.dates[name], places)
     others = (*roles.drop, *roles.id, *roles.categorical, roles.group, roles.time, experiment.split.column)
-    if name in others or name == experiment.target.column or not _is_text(column):
+    if name in others or name == experiment.target.column or pd.api.types.is_numeric_dtype(column.dtype):
         return None
-    return dates_in_text(name, column.astype(object), places)
+    return dates_in_text(name, column.astype(object), places) if may_be_dates(column) and _is_text(column) else None
 
 
 def _is_text(column: pd.Series) -> bool:

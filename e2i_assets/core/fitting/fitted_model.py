@@ -142,6 +142,11 @@ class FittedModel:
         kinds = dict.fromkeys(categories, "category") | dict.fromkeys(self.dates, "date")
         return {name: kinds.get(name, "number") for name in self.feature_names_in_}
 
+    def accept_date_forms(self, forms: Mapping[str, str]) -> None:
+        """Also accept the dates of some columns in the form that the source has, see `DateFeatures`."""
+        for name in self.dates.keys() & forms.keys():
+            self.dates[name] = {**self.dates[name], "form": forms[name]}
+
     def predict(self, frame: pd.DataFrame) -> Array:
         """Return a class name or a value per row: shape (n,).
 
