@@ -81,8 +81,14 @@ def _looked_at(found: "Settings", known: Draft) -> Draft:
     for what, columns in (("id", done.id), ("group", [done.group] if done.group else [])):
         if columns:
             out.print(f"{what}: {escape(', '.join(columns))}", highlight=False)
+    if done.order:
+        out.print(f"order: {escape(' < '.join(done.order))}", highlight=False)
+    for column, form in done.dates.items():
+        out.print(f"{escape(column)}: dates in the form {escape(form)}", highlight=False)
     for column, words in done.missing.items():
-        out.print(f"{escape(column)}: {escape(', '.join(words))} among numbers: read as missing", highlight=False)
+        out.print(
+            f"{escape(column)}: {escape(', '.join(words))} among numbers or dates: read as missing", highlight=False
+        )
     for column, why in done.drop.items():
         out.print(f"[yellow]{escape(column)} is dropped:[/] it {escape(why)}", highlight=False)
     return done

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from e2i_assets.core.data.identifiers import Identifier, identifier
 from e2i_assets.core.data.suggested_columns import cleaned, suggested, target_of
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.sections import Source
@@ -99,6 +100,52 @@ def test_a_column_that_cannot_be_read_in_one_way_is_dropped_and_is_no_target() -
     assert set(found.drop) == {"cost", "price", "seen"}
     with pytest.raises(E2iError, match="the target price contains numbers such as"):
         suggestion(table, "price")
+
+
+@pytest.mark.parametrize(
+    ("classes", "order"),
+    [
+        (["High", "low", "mid"], ("low", "mid", "High")),
+        (["severe", "None", "mild", "moderate"], ("None", "mild", "moderate", "severe")),
+        (["Stage 10", "Stage 2", "Stage 1"], ("Stage 1", "Stage 2", "Stage 10")),
+        (["III", "I", "II"], ("I", "II", "III")),
+        (["hoch", "mittel", "niedrig"], ("niedrig", "mittel", "hoch")),
+        (["low", "high", "other"], ()),
+        (["low", "LOW", "high"], ()),
+        (["cluster 1", "cluster 2", "cluster 3"], ()),
+        (["a", "b", "c"], ()),
+        (["low", "high"], ()),
+    ],
+)
+def test_classes_have_an_order_only_if_their_names_leave_no_doubt(classes: list[str], order: tuple[str, ...]) -> None:
+    found = suggestion(TABLE.assign(y=(classes * ROWS)[:ROWS]), "y")
+    assert found.order == order
+    assert (found.metric == "quadratic_weighted_kappa") == bool(order)
+
+
+def test_dates_that_the_reader_would_ask_for_get_their_form() -> None:
+    days = pd.Series(pd.date_range("2024-01-01", periods=ROWS))
+    written = {"born": "%d/%m/%y", "seen": "%Y%m%d", "iso": "%Y-%m-%d", "dots": "%d.%m.%Y"}
+    table = TABLE.assign(**{name: days.dt.strftime(form) for name, form in written.items()})
+    table = table.assign(seen=table.seen.astype(int), iso=table.iso.mask(TABLE.index % 30 == 7, "unknown"))
+    found = suggestion(table, "left")
+    assert dict(found.dates) == {"born": "%d/%m/%y", "seen": "%Y%m%d"}
+    assert dict(found.missing) == {"iso": ("unknown",)}
+    assert dict(found.drop) == {}
+    assert found.times == ("day", "born", "seen", "iso", "dots")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("Kundennummer", [f"K{one // 4:03}" for one in range(ROWS)]),
+        ("MitgliedsNr", np.arange(ROWS) // 4),
+        ("Patienten-ID", np.arange(ROWS) // 4),
+    ],
+)
+def test_german_names_of_persons_are_groups_in_the_suggestion_and_in_the_reading(name: str, values: Any) -> None:
+    assert suggestion(TABLE[["plan", "left"]].assign(**{name: values}), "left").group == name
+    assert (identifier(pd.Series(values, name=name)) or Identifier(False, "")).repeats
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
 from e2i_assets.core.data.column_types import in_order, is_number, label, plain
+from e2i_assets.core.data.identifiers import identifier
 from e2i_assets.core.data.missing_words import WORDS, missing_in
 from e2i_assets.core.data.number_texts import NumberTexts
 from e2i_assets.core.data.settled_columns import settled
 from e2i_assets.core.data.target_column import MAX_CLASSES
 from e2i_assets.core.data.time_column import times_of
+from e2i_assets.core.data.written_dates import suggested_form, words_among_dates
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
@@ -29,13 +30,15 @@ _MOST_WORDS = 10
 _SAMPLE = 2000
 _RARE = 0.1
 _POSITIVE = ("yes", "y", "true", "t", "1", "ja", "j", "wahr", "oui", "si", "sí", "positive", "positiv", "pos")
-# Tokens of names such as patient_id, customerNo and Kundennummer.
-_ENTITY = re.compile(
-    r"patient|person|customer|client|member|subject|user|household|student|employee|account|kunde|klient|mitglied|"
-    r"^pid$|^mrn$|^ssn$"
-)
-_IDENTIFIER = re.compile(r"^(id|uuid|guid|key|nr|no|number|num|index|rowid)$|nummer$")
-_DATE_LIKE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}")
+# Labels that have an order, from the lowest to the highest; a class may lack some of them.
+_SCALES = tuple(scale.split(" < ") for scale in (
+    "very low < low < mid < medium < high < very high", "none < mild < moderate < severe < critical",
+    "xs < s < m < l < xl < xxl", "small < medium < large", "bad < neutral < good", "i < ii < iii < iv < v",
+    "very poor < poor < fair < good < very good < excellent", "never < rarely < sometimes < often < always",
+    "strongly disagree < disagree < neutral < agree < strongly agree", "niedrig < mittel < hoch",
+    "leicht < mittel < schwer", "klein < mittel < gro\u00df", "nie < selten < manchmal < oft < immer",
+))  # fmt: skip
+_STEP = re.compile(r"(?:stage|grade|level|stufe|grad|stadium)[ _-]?(\d+)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,13 +48,15 @@ class Cleaned:
     Attributes:
         raw: The columns of the source, whose words are values where they are classes.
         table: The same columns, with numbers as numbers and words for a missing value as missing.
-        missing: For a column of numbers: its other cells, which probably mean a missing value.
+        missing: For a column of numbers or dates: its other cells, which probably mean a missing value.
+        dates: For a column of dates: the form that the reader would ask for.
         drop: Columns whose cells cannot be read in one way, with the reason.
     """
 
     raw: pd.DataFrame
     table: pd.DataFrame
     missing: Mapping[str, tuple[str, ...]]
+    dates: Mapping[str, str]
     drop: Mapping[str, str]
 
 
@@ -66,7 +71,9 @@ class Suggestion:
         positive_label: The positive class of a binary target.
         id: Columns that identify a row.
         group: A column that repeats and identifies who or what a row belongs to.
+        order: The classes from the lowest to the highest, if their names have an order.
         times: Columns that could be the time.
+        dates: The form of columns of dates that the reader would ask for.
         missing: Words that mean a missing value, by column.
         drop: Columns that cannot be read in one way, with the reason.
     """
@@ -77,7 +84,9 @@ class Suggestion:
     positive_label: str | None = None
     id: tuple[str, ...] = ()
     group: str | None = None
+    order: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
+    dates: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     drop: Mapping[str, str] = field(default_factory=dict)
 
@@ -85,18 +94,22 @@ class Suggestion:
 def cleaned(raw: pd.DataFrame, source: Source) -> Cleaned:
     """Settle the cells of a table before there is an experiment.
 
-    In a column that is mostly numbers, up to ten other texts are taken as missing; a column with more of them, or with
-    an ambiguous decimal sign, is dropped.
+    In a column that is mostly numbers or dates, up to ten other texts are taken as missing; dates with a year of two
+    digits and numbers as yyyymmdd are dates. A column that remains ambiguous is dropped.
     """
     table = raw.rename(columns=str).reset_index(drop=True)
+    draft = _draft(source, {}, {})
+    found = settled(table, draft, source)
+    forms = {str(name): suggested_form(plain(column)) for name, column in found.table.items()}
+    dates = {name: form for name, form in forms.items() if form}
     missing: dict[str, tuple[str, ...]] = {}
-    found = settled(table, _draft(source, missing), source)
-    for name in {str(one.value) for one in found.mistakes}:
-        if words := _other_words(table[name], _draft(source, {}), source):
+    for name in {str(one.value) for one in found.mistakes} - dates.keys():
+        if words := _other_words(table[name], draft, source):
             missing[name] = words
-    found = settled(table, _draft(source, missing), source)
+    found = settled(table, _draft(source, missing, dates), source)
     drop = {str(one.value): one.rule for one in found.mistakes}
-    return Cleaned(table, found.table, {name: words for name, words in missing.items() if name not in drop}, drop)
+    missing = {name: words for name, words in missing.items() if name not in drop}
+    return Cleaned(table, found.table, missing, {name: form for name, form in dates.items() if name not in drop}, drop)
 
 
 def target_of(table: pd.DataFrame) -> str:
@@ -104,7 +117,7 @@ def target_of(table: pd.DataFrame) -> str:
     for name in reversed(table.columns):
         column = plain(table[name])
         distinct = column.nunique()
-        may_be = distinct > 1 and not is_date(column) and not _is_identifier(str(name), column)
+        may_be = distinct > 1 and not is_date(column) and identifier(column) is None
         if may_be and (is_number(column) or distinct <= FEW_VALUES) and not _is_time(table[name]):
             return str(name)
     return str(table.columns[-1])
@@ -131,26 +144,30 @@ def suggested(found: Cleaned, target: str, problem_type: ProblemType | None = No
     chosen = problem_type or _problem_type(target, plain(values))
     classes = values.dropna().map(label) if chosen != "regression" else pd.Series(dtype=object)
     others = {str(name): table[name] for name in table.columns if name not in (target, *found.drop)}
-    ids = tuple(name for name, cells in others.items() if _is_identifier(name, plain(cells)))
-    groups = [name for name, cells in others.items() if name not in ids and _is_entity(name, plain(cells))]
+    named = {name: identifier(plain(cells)) for name, cells in others.items() if cells.notna().all()}
+    ids = tuple(name for name, one in named.items() if one and not one.repeats and others[name].is_unique)
+    groups = [name for name, one in named.items() if one and one.repeats]
+    order = _order(classes) if chosen == "multiclass_classification" else ()
     return Suggestion(
         target=target,
         problem_type=chosen,
-        metric=_metric(chosen, classes),
+        metric="quadratic_weighted_kappa" if order else _metric(chosen, classes),
+        order=order,
         positive_label=_positive(classes) if chosen == "binary_classification" else None,
         id=ids,
         group=groups[0] if groups else None,
         times=tuple(name for name, cells in others.items() if name not in ids and _is_time(cells)),
+        dates=found.dates,
         missing=found.missing,
         drop=found.drop,
     )
 
 
-def _draft(source: Source, missing: Mapping[str, tuple[str, ...]]) -> Experiment:
+def _draft(source: Source, missing: Mapping[str, tuple[str, ...]], dates: Mapping[str, str]) -> Experiment:
     raw = {
         "name": "draft", "owner": "team:draft", "source": source.model_dump(mode="json", exclude_none=True),
         "target": "no column has this name", "problem_type": "regression", "algorithm": "LightGBM",
-        "columns": {"missing": {name: list(words) for name, words in missing.items()}},
+        "columns": {"missing": {name: list(words) for name, words in missing.items()}, "dates": dict(dates)},
     }  # fmt: skip
     return experiment_from(raw, "draft")
 
@@ -160,12 +177,13 @@ def _other_words(column: pd.Series, draft: Experiment, source: Source) -> tuple[
     codes, found = pd.factorize(column.astype(object))
     texts = pd.Series(found, dtype=object).map(str)
     numbers = NumberTexts(str(column.name), codes, texts, missing_in(draft, source, str(column.name), is_label=False))
-    if not numbers.best:
-        return ()
-    words = texts[numbers.present & ~numbers.are_numbers(numbers.form)].str.strip().unique()
     # A list of the experiment replaces the default one, of which the column may contain words as well.
     usual = [one for one in texts.str.strip().unique() if one in WORDS]
-    return (*map(str, words), *usual) if len(words) <= _MOST_WORDS else ()
+    if numbers.best:
+        words = [*texts[numbers.present & ~numbers.are_numbers(numbers.form)].str.strip().unique()]
+    else:
+        words = [one for one in words_among_dates(column.astype(object)) if one not in WORDS]
+    return (*map(str, words), *usual) if 0 < len(words) <= _MOST_WORDS else ()
 
 
 def _problem_type(name: str, column: pd.Series) -> ProblemType:
@@ -199,33 +217,16 @@ def _positive(classes: pd.Series) -> str | None:
     return str(said[0] if len(said) == 1 else min(in_order(classes), key=lambda one: counts[one]))
 
 
-def _tokens(name: str) -> list[str]:
-    return [one.casefold() for one in re.findall(r"[A-ZÄÖÜ]?[^\W\d_A-ZÄÖÜ]+|[A-ZÄÖÜ]+(?![a-zäöü])", name)]
-
-
-def _is_identifier(name: str, column: pd.Series) -> bool:
-    """Return whether every row has its own value, and the values count rows or are short codes."""
-    if is_date(column) or column.isna().any() or column.nunique() < len(column) or len(column) < 2:
-        return False
-    if not is_number(column) and _DATE_LIKE.match(column.iloc[0]):
-        return False
-    is_named = any(_IDENTIFIER.search(token) for token in _tokens(name))
-    if is_number(column):
-        values = column.to_numpy()
-        return values.dtype.kind == "i" and (is_named or int(values.max() - values.min()) < 2 * len(values))
-    some = column.head(_SAMPLE)
-    return is_named or bool(some.map(lambda cell: len(cell) <= 40 and len(cell.split()) == 1).all())
-
-
-def _is_entity(name: str, column: pd.Series) -> bool:
-    """Return whether the values repeat, are many, and the name says who or what they identify."""
-    if is_date(column) or column.isna().any() or (is_number(column) and column.dtype.kind != "i"):
-        return False
-    tokens = _tokens(name)
-    is_named = any(_ENTITY.search(token) for token in tokens) and (
-        len(tokens) == 1 or any(_IDENTIFIER.search(token) for token in tokens)
-    )
-    return is_named and np.sqrt(len(column)) < column.nunique() < len(column)
+def _order(classes: pd.Series) -> tuple[str, ...]:
+    """Return three or more classes in their order if their names leave no doubt about it; empty otherwise."""
+    found = {str(one): str(one).strip().casefold() for one in classes.unique()}
+    names = set(found.values())
+    if not 3 <= len(names) == len(found):
+        return ()
+    if all(_STEP.fullmatch(name) for name in names):
+        return tuple(sorted(found, key=lambda one: int(_STEP.fullmatch(found[one])[1])))  # type: ignore[index]
+    scale = next((one for one in _SCALES if names <= set(one)), None)
+    return tuple(sorted(found, key=lambda one: scale.index(found[one]))) if scale else ()
 
 
 def _is_time(column: pd.Series) -> bool:

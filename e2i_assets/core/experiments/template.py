@@ -64,7 +64,9 @@ class Draft:
         positive_label: The positive class.
         id: Columns that identify a row.
         group: The group column.
+        order: The classes of an ordered target, from the lowest to the highest.
         times: Columns that could be the time.
+        dates: The form of dates that cannot be read in one way only, by column.
         missing: Words that mean a missing value, by column.
         drop: Columns to drop, with the reason.
     """
@@ -80,7 +82,9 @@ class Draft:
     positive_label: str | None = None
     id: Sequence[str] = ()
     group: str | None = None
+    order: Sequence[str] = ()
     times: Sequence[str] = ()
+    dates: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
     drop: Mapping[str, str] = field(default_factory=dict)
 
@@ -110,7 +114,7 @@ def template(draft: Draft, schema: str = "../docs/experiment.schema.json") -> st
         description=_description(draft),
         owner=_yaml(draft.owner),
         source=_source(draft),
-        target=_yaml(draft.target) if draft.target is not None else " # the column to predict",
+        target=_target(draft),
         schema=schema,
         problem_type=chosen or "",
         other_types=f"{'or ' if chosen else ''}{', '.join(types)}",
@@ -145,6 +149,14 @@ def _source(draft: Draft) -> str:
     return "\n".join(["source:", "  csv:", f"    path: {_yaml(csv.path)}", *lines, ""])
 
 
+def _target(draft: Draft) -> str:
+    if draft.target is None:
+        return " # the column to predict"
+    if not draft.order:
+        return _yaml(draft.target)
+    return f"{_flow({'column': draft.target, 'order': list(draft.order)})}  # the classes, lowest first"
+
+
 def _columns(draft: Draft) -> list[str]:
     """Return the lines of the section; what is not known is a comment with an explanation."""
     together = "all rows of one value are in the same split"
@@ -160,8 +172,10 @@ def _columns(draft: Draft) -> list[str]:
     why = "; ".join(f"{name} {rule}" for name, rule in draft.drop.items())
     drop = _flow(list(draft.drop))
     lines.append(f"  drop: {drop}{_comment(why or f'columns that are no features, {late}')}")
+    if draft.dates:
+        lines.append(f"  dates: {_flow(draft.dates)}  # the form of dates that can be read in several ways")
     if draft.missing:
-        lines.append("  # Cells among numbers: check that they mean a missing value.")
+        lines.append("  # Cells among numbers or dates: check that they mean a missing value.")
         lines.append(f"  missing: {_flow({name: list(words) for name, words in draft.missing.items()})}")
     return lines
 
