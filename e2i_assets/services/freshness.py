@@ -25,11 +25,11 @@ def is_complete(project: Project, experiment: Experiment) -> bool:
         facts: SplitFacts = project.read(SplitFacts, "validation_splits", experiment.name)
     except (AssetMissing, AssetDamaged):
         return False
+    if not is_trained(project, experiment, facts):  # before the source, which the run reads
+        return False
     raw = datasets.load(experiment.source, project.settings.root, project.settings.environment)
     data = dataset_of(raw, experiment, profiled=False)
-    if data.data_hash != facts.data_hash or not _gates_open(project, experiment, data):
-        return False
-    return is_trained(project, experiment, facts)
+    return data.data_hash == facts.data_hash and _gates_open(project, experiment, data)
 
 
 def is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> bool:

@@ -39,6 +39,12 @@ def test_a_segment_added_later_is_computed_for_the_same_study(finished: Project)
     assert is_complete(finished, finished.experiment("plain"))
 
 
+def test_a_changed_experiment_is_incomplete_before_its_rows_are_read(finished: Project) -> None:
+    """The run reads the source; reading it here as well would double the cost for a large one."""
+    (finished.settings.root / "cells.csv").unlink()
+    assert not is_complete(finished, registered(finished, f"{PLAIN}segments: [site]\n"))
+
+
 def test_the_target_is_refused_as_a_segment(project: Project) -> None:
     with pytest.raises(ExperimentInvalid, match="segments: 'target' is the target"):
         registered(project, f"{PLAIN}segments: [target]\n")
