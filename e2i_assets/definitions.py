@@ -8,10 +8,11 @@ import dagster as dg
 from e2i_assets.adapters.settings import current_settings
 from e2i_assets.defs.assets import ASSETS
 from e2i_assets.defs.champion import champion_model
+from e2i_assets.defs.check_jobs import check_everything, report_drift
 from e2i_assets.defs.checks import asset_checks
-from e2i_assets.defs.experiment_file_checks import files_check
+from e2i_assets.defs.experiment_file_checks import experiment_files, files_check
 from e2i_assets.defs.instance_settings import report_missing_settings
-from e2i_assets.defs.jobs import jobs
+from e2i_assets.defs.jobs import tune_and_train
 from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resource_definitions import resources
 from e2i_assets.defs.schedules import schedules
@@ -33,10 +34,15 @@ def build(key_prefix: Sequence[str] | None = None, group_prefix: str = "") -> dg
     report_missing_settings(os.environ.get("DAGSTER_HOME"))
     namespace = Namespace(settings.key_prefix if key_prefix is None else tuple(key_prefix), group_prefix)
     assets = [asset(namespace) for asset in (*ASSETS, champion_model)]
+    partitioned = settings.partitioned_checks
     return dg.Definitions(
-        assets=assets,
-        asset_checks=[*asset_checks(namespace), files_check(namespace)],
-        jobs=jobs(namespace, [asset.key for asset in assets]),
+        assets=[experiment_files(namespace), *assets],
+        asset_checks=[*asset_checks(namespace, partitioned), files_check(namespace)],
+        jobs=[
+            tune_and_train([asset.key for asset in assets]),
+            check_everything(namespace, partitioned),
+            report_drift(namespace, partitioned),
+        ],
         sensors=sensors(namespace, settings),
         schedules=schedules(settings),
         resources=resources(namespace),

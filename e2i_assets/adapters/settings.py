@@ -25,6 +25,7 @@ AUTOMATION = "E2I_AUTOMATION"
 SCAN_SECONDS = "E2I_SCAN_SECONDS"
 TIME_ZONE = "E2I_TIME_ZONE"
 PICTURES = "E2I_PICTURES"
+PARTITIONED_CHECKS = "E2I_PARTITIONED_CHECKS"
 KEY_PREFIX = "E2I_KEY_PREFIX"
 EXPERIMENTS_FOLDER = "experiments"
 _SCAN_SECONDS = 30
@@ -51,6 +52,7 @@ class Settings:
         automation: Whether sensors monitor the experiments and request runs.
         scan_seconds: Seconds between two scans of a sensor.
         time_zone: The time zone of schedules.
+        partitioned_checks: Whether Dagster has a result of each check for each experiment; otherwise one for all.
         key_prefix: The first parts of the key of each Dagster asset, and folders above the asset values.
         environment: The variables that the settings were read from, including the addresses of ``sql`` sources. Secret.
     """
@@ -68,6 +70,7 @@ class Settings:
     automation: bool = True
     scan_seconds: int = _SCAN_SECONDS
     time_zone: str = "UTC"
+    partitioned_checks: bool = True
     key_prefix: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False, compare=False)
 
@@ -146,6 +149,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         automation=automation(environment),
         scan_seconds=scan_seconds(environment),
         time_zone=time_zone(environment),
+        partitioned_checks=is_on(environment, PARTITIONED_CHECKS),
         key_prefix=key_prefix(environment),
         environment=dict(environment),
     )

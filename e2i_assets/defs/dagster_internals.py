@@ -4,6 +4,7 @@ No other module imports Dagster's private modules; a test enforces this.
 """
 
 from dagster._config import UserConfigSchema
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
@@ -11,6 +12,7 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 from dagster._serdes import ConfigurableClassData, deserialize_value
 
 __all__ = [
+    "AssetCheckEvaluationTargetMaterializationData",
     "CanCancelExecutionRequest",
     "CanCancelExecutionResult",
     "CheckRunHealthResult",

@@ -4,7 +4,8 @@ import dagster as dg
 
 from e2i_assets.adapters.repositories.pattern_maintenance import PatternMaintenance
 from e2i_assets.adapters.settings import Settings
-from e2i_assets.defs.jobs import CHECK_EVERYTHING, TUNE_AND_TRAIN
+from e2i_assets.defs.check_jobs import CHECK_EVERYTHING
+from e2i_assets.defs.jobs import TUNE_AND_TRAIN
 from e2i_assets.defs.launched_runs import run_request, sync_launched_runs, under_way
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.automation.retuning import due

@@ -1,13 +1,13 @@
 """The sensors for new or changed experiments, changed or drifted rows, and MLflow runs of failed Dagster runs."""
 
-from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 
 import dagster as dg
 
-from e2i_assets.adapters.repositories.monitoring import DriftRow
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
+from e2i_assets.defs.check_jobs import DRIFT_OP, REPORT_DRIFT
 from e2i_assets.defs.experiment_file_checks import files_evaluation
 from e2i_assets.defs.failures import run_failures
 from e2i_assets.defs.jobs import TUNE_AND_TRAIN
@@ -18,7 +18,6 @@ from e2i_assets.services import track_runs
 from e2i_assets.services.automation import drift
 from e2i_assets.services.automation.changed_data import DataScanner
 from e2i_assets.services.automation.new_experiments import ExperimentScanner
-from e2i_assets.services.checks.champion_model import NOT_DRIFTED
 from e2i_assets.services.project import Project
 
 
@@ -37,6 +36,7 @@ def sensors(namespace: Namespace, settings: Settings) -> list[dg.SensorDefinitio
             dg.sensor(job_name=TUNE_AND_TRAIN, minimum_interval_seconds=seconds, default_status=on)(scan)
             for scan, seconds in ((new_experiments, often), (changed_data, often), (drifted_data, seldom))
         ),
+        dg.sensor(job_name=REPORT_DRIFT, minimum_interval_seconds=often, default_status=on)(drift_reports),
         mlflow_runs_of_failed_runs,
         mlflow_runs_of_canceled_runs,
         run_failures,
@@ -81,20 +81,21 @@ def drifted_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> d
     return dg.SensorResult(
         run_requests=run_requests(found.requests),
         skip_reason=None if found.requests else found.why,
-        asset_events=[_drift_evaluation(e2i.namespace.key("champion_model"), found.reports)] if found.reports else [],
         cursor=found.last,
     )
 
 
-def _drift_evaluation(model: dg.AssetKey, reports: Mapping[str, DriftRow]) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=model,
-        check_name=NOT_DRIFTED,
-        passed=not any(one.drifted for one in reports.values()),
-        severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(f"{name}: {one.reason}" for name, one in reports.items()),
-        metadata={name: one.reason for name, one in reports.items()},
-    )
+def drift_reports(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
+    """Start one run that reports the new results of `drifted_data` as a check."""
+    project = e2i.open()
+    reports = project.drift_reports.last()
+    since = datetime.fromisoformat(context.cursor) if context.cursor else datetime.min.replace(tzinfo=UTC)
+    rows = [row for row in project.experiments.list() if row.id in reports and reports[row.id].looked_at > since]
+    if not rows:
+        return dg.SensorResult(skip_reason="there is no new result of newer rows", cursor=context.cursor)
+    last = max(reports[row.id].looked_at for row in rows).isoformat()
+    config = {"ops": {e2i.namespace.op(DRIFT_OP): {"config": {"experiments": [row.experiment_name for row in rows]}}}}
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"drift:{last}", run_config=config)], cursor=last)
 
 
 @cache

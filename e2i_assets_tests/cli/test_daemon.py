@@ -18,7 +18,7 @@ CHAIN = [
     *("dataset", "validation_splits", "warm_start", "hpo_study"),
     *("best_hyperparameters", "trained_model", "champion_model", "hpo_pattern_memory"),
 ]
-FAILED_CHECKS = """{ assetNodeOrError(assetKey: {path: ["dataset"]}) { ... on AssetNode {
+FAILED_CHECKS = """{ assetNodeOrError(assetKey: {path: ["experiment_files"]}) { ... on AssetNode {
     assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status
         evaluation { description } } } } } } } }"""
 BACKFILL = """mutation($names: [String!]!, $assets: [AssetKeyInput!]!) { launchPartitionBackfill(backfillParams: {

@@ -77,6 +77,7 @@ def materialised(result: dg.ExecuteInProcessResult) -> set[str]:
 
 
 def run_checks_of(project: Any, asset: str) -> dg.ExecuteInProcessResult:
+    """Run the checks of an asset for all experiments, which needs checks without partitions."""
     job = dg.define_asset_job("checks", dg.AssetSelection.checks_for_assets(dg.AssetKey(asset)))
     with_checks = dg.Definitions.merge(defs(), dg.Definitions(jobs=[job])).resolve_job_def("checks")
     return with_checks.execute_in_process(instance=project.instance, raise_on_error=False)
@@ -87,7 +88,11 @@ def test_every_check_of_the_catalogue_is_an_asset_check() -> None:
     found = {
         (key.asset_key.to_user_string(), key.name, graph.get_check_spec(key).blocking) for key in graph.asset_check_keys
     }
-    of_all_files = ("dataset", "experiment_files_are_valid", False)  # a check of all files, not of one experiment
+    of_all_files = (
+        "experiment_files",
+        "experiment_files_are_valid",
+        False,
+    )  # a check of all files, not of one experiment
     assert found == {of_all_files, *((one.asset, one.name, one.blocking) for one in CHECKS)}
 
 
@@ -111,7 +116,8 @@ def test_a_failed_warning_check_does_not_fail_the_run(project: Any) -> None:
     assert str(criteria.description).startswith("roc_auc (roc_auc >= 1): not met with 0.9")
 
 
-def test_a_check_without_a_partition_evaluates_every_experiment(project: Any) -> None:
+def test_a_check_without_a_partition_evaluates_every_experiment(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("E2I_PARTITIONED_CHECKS", "off")
     assert project.run(selection=["dataset"]).success
     assert project.run(DEFAULTS, selection=["dataset"]).success
     assert run_checks_of(project, "dataset").success
@@ -124,7 +130,8 @@ def test_a_check_without_a_partition_evaluates_every_experiment(project: Any) ->
     assert "not evaluated: rows_match_the_data_hash" in project.failure(result)
 
 
-def test_a_check_without_a_stored_value_is_not_evaluated(project: Any) -> None:
+def test_a_check_without_a_stored_value_is_not_evaluated(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("E2I_PARTITIONED_CHECKS", "off")
     project.register()
     result = run_checks_of(project, "best_hyperparameters")
     assert not result.success

@@ -15,6 +15,7 @@ ASSETS = [
     *("best_hyperparameters", "champion_model", "dataset", "hpo_pattern_memory", "hpo_study", "trained_model"),
     *("validation_splits", "warm_start"),
 ]
+ALL = [*ASSETS, "experiment_files"]
 TEXT = """\
 name: cells
 owner: team:tests
@@ -52,17 +53,17 @@ def keys_of(definitions: dg.Definitions) -> Iterator[dg.AssetKey]:
 def test_a_prefix_is_in_every_asset_key() -> None:
     definitions = build(["ml", "churn"], "ml_")
     found = set(keys_of(definitions))
-    assert found == {dg.AssetKey(["ml", "churn", name]) for name in ASSETS}
+    assert found == {dg.AssetKey(["ml", "churn", name]) for name in ALL}
     groups = {spec.group_name for spec in definitions.resolve_all_asset_specs()}
     assert groups == {"ml_data", "ml_search", "ml_model", "ml_memory"}
-    assert set(keys_of(build())) == {dg.AssetKey(name) for name in ASSETS}
+    assert set(keys_of(build())) == {dg.AssetKey(name) for name in ALL}
 
 
 def test_the_environment_sets_the_prefix_for_dagster_and_the_stored_values(
     project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("E2I_KEY_PREFIX", "ml/churn")
-    assert set(keys_of(build())) == {dg.AssetKey(["ml", "churn", name]) for name in ASSETS}
+    assert set(keys_of(build())) == {dg.AssetKey(["ml", "churn", name]) for name in ALL}
     settings = from_environment({"E2I_HOME": str(project.root), "E2I_KEY_PREFIX": "ml/churn"})
     assert settings.assets == project.root / ".e2i" / "assets" / "ml" / "churn"
 
