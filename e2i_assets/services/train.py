@@ -12,6 +12,7 @@ from e2i_assets.adapters.mlflow.outbox import Outbox
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
 from e2i_assets.adapters.repositories.training_runs import TrainingRunRow
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
+from e2i_assets.core.data.column_profile import with_encodings
 from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.feature_columns import unused
 from e2i_assets.core.data.split_tables import TrainingRows
@@ -131,7 +132,7 @@ def _fitted(
         model_pictures=drawn,
         study_pictures=study_pictures_of(project, start),
         unused=unused(data.left_out, experiment),
-        profile=data.profile,
+        profile=with_encodings(data.profile, training.model.encodings),
         model_folder=folder,
     )
 

@@ -240,3 +240,49 @@ def test_codes_that_begin_like_a_duration_of_iso_8601_stay_text(code: str) -> No
     assert set(dataset(column).frame["w"]) == set(column)
     spans = pd.Series([f"P{one % 40}DT{one % 7}H" for one in range(ROWS)])
     assert dataset(spans).frame["w"].iloc[1] == 86400 + 3600
+
+
+@pytest.mark.parametrize(
+    ("codes", "word"),
+    [(["EU", "NA", "AS"], "NA"), (["Mild", "None", "Severe"], "None"), (["abc", "nan", "xyz"], "nan")],
+)
+def test_a_word_for_nothing_that_looks_like_a_code_is_pointed_out(codes: list[str], word: str) -> None:
+    column = pd.Series((codes * ROWS)[:ROWS])
+    made = dataset(column)
+    rows = int((column == word).sum())
+    assert f"w: {word!r} in {rows} rows is read as missing; if it is a value, write columns: {{categorical: [w]}}" in (
+        pointed_out(made)
+    )
+    kept = dataset(column, columns={"categorical": ["w"]})
+    assert kept.frame["w"].notna().all()
+    assert not [one for one in pointed_out(kept) if one.startswith("w:")]
+
+
+@pytest.mark.parametrize("codes", [["yes", "no", "NA"], ["forest", "desert", "null"]])
+def test_a_word_for_nothing_beside_other_words_is_missing_without_a_note(codes: list[str]) -> None:
+    made = dataset(pd.Series((codes * ROWS)[:ROWS]))
+    assert made.frame["w"].isna().any()
+    assert not [one for one in pointed_out(made) if one.startswith("w:")]
+
+
+@pytest.mark.parametrize("columns", [{"group": "w"}, {"id": ["w"]}, {}])
+def test_values_that_differ_by_spaces_alone_are_pointed_out(columns: dict[str, Any]) -> None:
+    made = dataset(pd.Series((["ab", "ab ", " cd", "cd"] * ROWS)[:ROWS]), columns=columns)
+    (note,) = [one for one in pointed_out(made) if one.startswith("w:")]
+    assert note.startswith("w: 'ab ' and 'ab' differ by spaces alone, and 1 more, and are different values")
+    assert made.frame["w"].nunique() == 4
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%Y/%m/%d", "%d %b %Y", "%b %d, %Y"])
+def test_a_time_column_in_another_certain_form_of_dates_is_ordered(form: str) -> None:
+    days = pd.Series(pd.date_range("2025-01-01", periods=ROWS))
+    made = dataset(days.dt.strftime(form), columns={"time": "w"})
+    assert made.frame["w"].tolist() == days.tolist()
+    assert "w" not in made.features
+    assert f"w: read as dates ({form})" in pointed_out(made)
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%y", "%d.%m.%Y %p"])
+def test_a_time_column_in_an_uncertain_form_is_refused_with_the_key(form: str) -> None:
+    days = pd.Series(pd.date_range("2025-01-01", periods=ROWS)).dt.strftime(form)
+    assert "give the form of all cells, such as columns: {dates: {w:" in mistake(days, columns={"time": "w"})

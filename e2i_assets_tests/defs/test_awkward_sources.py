@@ -152,6 +152,23 @@ def test_codes_that_alone_decide_the_target_need_the_reason_why_they_are_known_i
     assert r2_on_test(project) > 0.95
 
 
+def test_the_report_names_how_the_model_reads_each_column(project: Any) -> None:
+    codes = np.arange(ROWS)
+    seen = pd.Series(pd.date_range("2025-01-01", periods=ROWS, freq="D"))
+    store = 4_006_381_330_000 + 100 * (codes % 7)
+    table = TABLE.assign(town=[f"town {one % 60}" for one in codes], seen=seen, store=store)
+    trained(project, text(table.to_csv(index=False)), experiment("columns: {categorical: [town]}\n"))
+    (report,) = (project.project.settings.state / "reports").rglob("report.html")
+    page = report.read_text()
+    for use in (
+        "feature (category): target-encoded",
+        "feature (date): year, month, day, weekday, days",
+        "feature (number): ranks among the train rows",
+        "feature (category)</td>",
+    ):
+        assert use in page, use
+
+
 def test_a_tiny_target_is_learnt_like_a_large_one(project: Any) -> None:
     write = text(TABLE.assign(cost=TABLE.cost * 1e-7).to_csv(index=False))
     trained(project, write, experiment(algorithm="XGBoost"))

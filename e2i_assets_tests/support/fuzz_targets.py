@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import fuzz_columns as columns
 import fuzz_command_line as command_line
 import fuzz_exact as exact
 import fuzz_meaning as meaning
@@ -523,6 +524,8 @@ TARGETS = [
     Target("parquet columns", _columns(), _parquet, 0.3),
     Target("keys", exact.KEYS, exact.keyed, 1.0),
     Target("instants", exact.TIMES, exact.timed, 1.0),
+    Target("dates as text", columns.DATES, columns.dated, 1.0),
+    Target("identifiers", columns.IDENTIFIERS, columns.identified, 0.5),
     Target("scale", exact.SCALES, exact.scaled, 0.1),
     Target("split targets", exact.SPLITS, exact.judged, 0.3),
     Target("row shape", meaning.misshapen(), meaning.shaped, 1.0),

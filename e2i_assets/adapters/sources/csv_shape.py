@@ -66,7 +66,8 @@ def _wrong_rows(wrong: list[tuple[int, list[str]]], count: int, last: int, width
     )
     longer = all(len(row) > width for _, row in wrong)
     if count == 1 and wrong[0][0] == last and len(wrong[0][1]) < width:
-        return f"{rule}. It is the last row: the file ends in the middle of it, so copy or export it again"
+        why = "the file ends in the middle of it, so copy or export it again; a line of totals must be removed"
+        return f"{rule}. It is the last row: {why}"
     if longer:
         return (
             f"{rule}. Put quotation marks around a cell that holds the delimiter {dialect.delimiter!r}, or write "

@@ -5,7 +5,7 @@ shows only the shape of a value (``p017`` as ``a999``) and no range, and any oth
 persons have it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,14 @@ def uses(features: Mapping[str, pd.Series], left_out: Mapping[str, str], experim
     if experiment.target.bins:
         found[experiment.target.column] = f"cut into {experiment.target_name}"
     return {**found, experiment.target_name: "target"}
+
+
+def with_encodings(profile: Iterable[ColumnProfile], encodings: Mapping[str, str]) -> tuple[ColumnProfile, ...]:
+    """Add to the use of columns how a model reads them, such as ``feature (category): target-encoded``."""
+    return tuple(
+        one.model_copy(update={"use": f"{one.use}: {encodings[one.column]}"}) if one.column in encodings else one
+        for one in profile
+    )
 
 
 def profile_of(

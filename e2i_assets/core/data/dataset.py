@@ -14,7 +14,7 @@ from e2i_assets.core.data.column_types import is_number, plain
 from e2i_assets.core.data.date_texts import date_notes
 from e2i_assets.core.data.feature_columns import as_feature, features_of, name_violations, unused
 from e2i_assets.core.data.identifiers import group_notes
-from e2i_assets.core.data.keys import exact, without_zero_bytes
+from e2i_assets.core.data.keys import exact, space_notes, without_zero_bytes
 from e2i_assets.core.data.segment_columns import segment_columns
 from e2i_assets.core.data.sentinels import sentinel_notes
 from e2i_assets.core.data.settled_columns import settled
@@ -150,7 +150,12 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment, profiled: bool = True)
         segments=experiment.segments,
         weight=weight,
         date_forms=cells.date_forms,
-        notes=(*cells.notes, *map(effective_rows, weights.values()), *_notes(features, target, experiment)),
+        notes=(
+            *cells.notes,
+            *map(effective_rows, weights.values()),
+            *_notes(features, target, experiment),
+            *space_notes({**features, experiment.target_name: target, **special}),
+        ),
         profile=column_profiles(
             table,
             {name: frame[name] for name in (*features, experiment.target_name, experiment.columns.time) if name},

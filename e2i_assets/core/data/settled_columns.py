@@ -15,7 +15,7 @@ from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.missing_words import WORDS, Missing, missing_in
 from e2i_assets.core.data.number_texts import MOSTLY, NEARLY_ALL, NumberTexts
 from e2i_assets.core.data.row_places import RowPlaces, notes_of, places_of
-from e2i_assets.core.data.written_dates import may_be_dates
+from e2i_assets.core.data.written_dates import are_iso, may_be_dates, parsed, suggested_form
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import Source
@@ -64,6 +64,8 @@ def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Sett
             forms |= {name: dates.form} if dates.form else {}
         elif numbers is not None:
             waiting[name] = numbers
+        elif column is not None:
+            notes += _words_lost(name, table[name], column, experiment)
     decimals = {one.decimal_used for one in waiting.values()} - {None}
     if source.kind == "csv" and any(_has_fractions(table[name]) for name in table.columns if name not in columns):
         decimals.add(".")
@@ -114,6 +116,10 @@ def _dates(name: str, column: pd.Series, experiment: Experiment, places: RowPlac
     roles = experiment.columns
     if name in roles.dates:
         return declared_dates(name, column, roles.dates[name], places)
+    if name == roles.time and _is_text(column) and not are_iso(column):
+        form = suggested_form(column)
+        known = form is not None and "%y" not in form
+        return DateReading(parsed(column, form), form, f"{name}: read as dates ({form})") if known and form else None
     others = (*roles.drop, *roles.id, *roles.categorical, roles.group, roles.time, experiment.split.column)
     if name in others or name == experiment.target.column or pd.api.types.is_numeric_dtype(column.dtype):
         return None
@@ -137,6 +143,22 @@ def _words_kept(name: str, texts: pd.Series, codes: object, missing: Missing, is
             f"{name}: {word!r} is a class, in {rows:,} rows; if it means a missing value, write "
             f"columns: {{missing: {{{name}: [{word!r}]}}}}"
         )
+
+
+def _words_lost(name: str, before: pd.Series, after: pd.Series, experiment: Experiment) -> Iterator[str]:
+    """Find words for missing values in a column of few codes, such as NA for North America beside EU."""
+    roles = experiment.columns
+    if name in (experiment.target.column, *roles.missing, *roles.id, roles.group, roles.time):
+        return
+    codes = after.dropna().unique()
+    if not 2 <= len(codes) <= FEW_VALUES:
+        return
+    for word, rows in before[after.isna() & before.notna()].astype(str).str.strip().value_counts().items():
+        if any(len(str(code)) == len(str(word)) and str(code).isupper() == str(word).isupper() for code in codes):
+            yield (
+                f"{name}: {word!r} in {rows:,} rows is read as missing; if it is a value, write "
+                f"columns: {{categorical: [{name}]}}"
+            )
 
 
 def _has_fractions(column: pd.Series) -> bool:

@@ -35,8 +35,13 @@ def time_violations(name: str, column: pd.Series, times: pd.Series) -> Iterator[
         yield Violation("columns.time", name, rule)
     if count := int((lost & ~unzoned).sum()):
         shown = _examples(column[lost & ~unzoned & column.notna()])
-        rule = f"is missing or not a date in {count} rows{f' ({shown})' if shown else ''}: write a number or a date "
-        yield Violation("columns.time", name, f"{rule}such as 2026-01-31, from the year 1 to 9999")
+        where = f"{count} rows{f' ({shown})' if shown else ''}"
+        rule = (
+            f"is missing or not a date in {where}: write a number or a date such as "
+            "2026-01-31, from the year 1 to 9999, or give the form of all cells, such as columns: "
+            f"{{dates: {{{name}: '%d/%m/%Y'}}}}; the column is then also a feature"
+        )
+        yield Violation("columns.time", name, rule)
 
 
 def _examples(cells: pd.Series) -> str:

@@ -142,6 +142,14 @@ class FittedModel:
         kinds = dict.fromkeys(categories, "category") | dict.fromkeys(self.dates, "date")
         return {name: kinds.get(name, "number") for name in self.feature_names_in_}
 
+    @property
+    def encodings(self) -> dict[str, str]:
+        """How columns become numbers, if their kind does not say it: by the target, by ranks, as parts of a date."""
+        named = {name: columns for name, _, columns in self.preprocessing.transformers_}
+        found = dict.fromkeys(named.get(MANY_VALUED, ()), "target-encoded")
+        found |= dict.fromkeys(named.get("fine", ()), "ranks among the train rows")
+        return found | {name: ", ".join(of["parts"]) for name, of in self.dates.items()}
+
     def accept_date_forms(self, forms: Mapping[str, str]) -> None:
         """Also accept the dates of some columns in the form that the source has, see `DateFeatures`."""
         for name in self.dates.keys() & forms.keys():
