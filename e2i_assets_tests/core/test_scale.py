@@ -70,6 +70,23 @@ def test_codes_of_13_digits_and_their_clusters_are_separated(name: str) -> None:
     assert r2_score(y[TRAIN:][far[TRAIN:]], made.predict(x[TRAIN:][far[TRAIN:]])) > 0.9
 
 
+@pytest.mark.parametrize("name", [name for name in REGRESSIONS if registry.algorithm(name).family != "linear"])
+@pytest.mark.parametrize(("base", "step"), [(4 * 10**15, 3), (10**15, 1), (1_760_000_000 * 10**9, 1000), (-(2**52), 1)])
+def test_whole_numbers_that_double_precision_distinguishes_are_separated(name: str, base: int, step: int) -> None:
+    draws = np.random.default_rng(1)
+    place = draws.integers(0, 8, N)
+    x = pd.DataFrame({"code": base + step * place, "noise": draws.normal(size=N)})
+    y = pd.Series(draws.permutation(8)[place] + draws.normal(0, 0.1, N))
+    assert r2_score(y[TRAIN:], model(name, x, y).predict(x[TRAIN:])) > 0.9
+
+
+@pytest.mark.parametrize("name", REGRESSIONS)
+@pytest.mark.parametrize("scale", [1e-250, 1e250])
+def test_features_without_a_variance_in_double_precision_are_learnt(name: str, scale: float) -> None:
+    x, y = table()
+    assert quality(name, x * scale, y) > 0.75
+
+
 def test_a_model_of_closely_spaced_numbers_is_stored_and_served(tmp_path) -> None:
     x, y = table()
     x = x.assign(a=x["a"] * 1e-9, c=x["c"].where(x.index % 7 > 0))

@@ -22,7 +22,7 @@ from e2i_assets.core.fitting.date_parts import (
 from e2i_assets.core.fitting.fitted_model import MANY_VALUED, Precision, Preprocessing
 from e2i_assets.core.fitting.many_categories import CrossFitted, encoded, many_valued
 from e2i_assets.core.fitting.rows import RowSource
-from e2i_assets.core.fitting.tree_precision import fine_columns
+from e2i_assets.core.fitting.tree_precision import fine_columns, unscalable_columns
 from e2i_assets.core.metrics import Array
 
 RARE_CATEGORY_SHARE = 0.005
@@ -49,14 +49,15 @@ def preprocessing(
 
     ``ordinal``: categories become codes and missing values stay, for boosters that split on both. ``one_hot``: medians
     replace missing numbers, with an indicator column, and each category becomes a column. ``scaled``: the same,
-    standardised. Numbers that trees cannot distinguish are replaced by their quantiles in the train rows. The parts of
-    dates are numbers; only days have an indicator column, and for linear models months, weekdays and hours are columns.
+    standardised. Numbers that trees cannot distinguish, or that cannot be standardised, are replaced by their quantiles
+    in the train rows. The parts of dates are numbers; only days have an indicator column, and for linear models months,
+    weekdays and hours are columns.
     Categories with many values are replaced by the mean target of their value.
 
     Args:
         frame: A table with these columns; of its rows only the number is used, as a limit of the quantiles.
         preparation: The preparation of the algorithm.
-        fine: The columns that `tree_precision.fine_columns` found.
+        fine: The columns that `tree_precision` found.
         dates: The date columns whose parts are in ``frame``.
         many: The columns that `many_categories.many_valued` found.
         many_encoder: Their encoder, fitted.
@@ -124,7 +125,7 @@ def _fitted(
     def pieces(names: Sequence[str] | None) -> Iterator[pd.DataFrame]:
         return (with_date_parts(piece, dates) for piece in rows.pieces(names))
 
-    fine = () if preparation == "scaled" else fine_columns(pieces)
+    fine = unscalable_columns(pieces) if preparation == "scaled" else fine_columns(pieces)
     if preparation != "ordinal" or fine:
         features = with_date_parts(rows.features, dates)
         return Preprocessing(preprocessing(features, preparation, fine, dates, many, many_encoder).fit(features), dates)

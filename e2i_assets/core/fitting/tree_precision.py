@@ -16,6 +16,10 @@ _THRESHOLD = 1e-7
 # A smaller relative difference between numbers is a rounding error of the arithmetic that produced them.
 _ROUNDING = 2.0**-50
 _LARGEST = float(np.finfo(np.float32).max)
+# The largest whole number below which double precision has all of them.
+_EXACT = 2.0**53
+# The squares of larger numbers are infinite, and those of smaller ones are 0.
+_LARGEST_SQUARED, _SMALLEST_SQUARED = 1e150, 1e-150
 # Merged values matter when more than this share of the rows has them.
 SHARE_OF_ROWS = 0.005
 # Numbers with fractions are checked on the first rows only: sorting all rows would take longer than binning them.
@@ -34,13 +38,29 @@ def fine_columns(pieces: Callable[[Sequence[str] | None], Iterator[pd.DataFrame]
         for name in piece.columns:
             if name not in found and pd.api.types.is_numeric_dtype(piece[name]):
                 whole = pd.api.types.is_integer_dtype(piece[name])
-                if _is_fine(piece[name].to_numpy(dtype=np.float64, na_value=np.nan), whole or seen < _CHECKED_ROWS):
+                values = piece[name].to_numpy(dtype=np.float64, na_value=np.nan)
+                if _is_fine(values, whole, whole or seen < _CHECKED_ROWS):
                     found[str(name)] = None
         seen += len(piece)
     return tuple(found)
 
 
-def _is_fine(values: Array, thoroughly: bool) -> bool:
+def unscalable_columns(pieces: Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]) -> tuple[str, ...]:
+    """Return the numeric columns whose variance is not finite, or is 0 although their values differ.
+
+    Args:
+        pieces: Returns the train rows in batches.
+    """
+    largest: dict[str, float] = {}
+    for piece in pieces(None):
+        for name in piece.columns:
+            if pd.api.types.is_numeric_dtype(piece[name]):
+                values = np.abs(piece[name].to_numpy(dtype=np.float64, na_value=np.nan))
+                largest[str(name)] = max(largest.get(str(name), 0.0), float(np.nanmax(values, initial=0.0)))
+    return tuple(name for name, size in largest.items() if size > _LARGEST_SQUARED or 0.0 < size < _SMALLEST_SQUARED)
+
+
+def _is_fine(values: Array, is_whole: bool, thoroughly: bool) -> bool:
     values = values[~np.isnan(values)]
     largest = float(np.abs(values).max(initial=0.0))
     if largest > _LARGEST:
@@ -52,7 +72,8 @@ def _is_fine(values: Array, thoroughly: bool) -> bool:
     ordered = np.sort(values)
     gaps, sizes = np.diff(ordered), np.maximum(np.abs(ordered[1:]), np.abs(ordered[:-1]))
     merged = gaps <= np.maximum(sizes * _SINGLE, _THRESHOLD)
-    different = merged & (gaps > sizes * _ROUNDING)
+    is_exact = largest <= _EXACT and not np.any(values % 1)
+    different = merged & (gaps > (0.0 if is_exact or is_whole else sizes * _ROUNDING))
     run = np.concatenate([[0], np.cumsum(~merged)])
     mixed = np.bincount(run[1:], weights=different, minlength=run[-1] + 1) > 0
     return bool((np.bincount(run)[mixed] > SHARE_OF_ROWS * len(values)).any())
