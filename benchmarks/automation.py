@@ -133,7 +133,7 @@ def scans(found: Project, experiments: int, queued: int) -> report.Table:
 
     def scan_rows() -> None:
         sync_launched_runs(instance, found)
-        cursors.append(data_scanner.scan(found, under_way(instance), cursors[-1]).last)
+        cursors.append(data_scanner.scan(found, under_way(instance, found), cursors[-1]).last)
 
     def measured(sensor: str, what: str, scan: Callable[[], None], times: int) -> None:
         walls, cpus = [], []

@@ -130,14 +130,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         E2iError: There is no project folder, or a number or an address is invalid.
     """
     root = project_folder(environment)
-    state = Path(environment.get(STATE) or root / ".e2i")
+    state = state_folder(environment, root)
     mlflow = environment.get(MLFLOW_TRACKING_URI) or None
     # Your own MLflow server has the same address in a browser, unless another one is configured.
     server = mlflow if mlflow and mlflow.startswith(("http://", "https://")) else None
     opened = shown_address(MLFLOW_TRACKING_URI, server) if server else MLFLOW_HERE
     return Settings(
         root=root,
-        state=state if state.is_absolute() else root / state,
+        state=state,
         database_url=environment.get(DATABASE_URL) or None,
         mlflow_tracking_uri=mlflow,
         mlflow_url=shown_address(MLFLOW_URL, environment.get(MLFLOW_URL) or opened),
@@ -153,6 +153,21 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         key_prefix=key_prefix(environment),
         environment=dict(environment),
     )
+
+
+def state_folder(environment: Mapping[str, str], root: Path) -> Path:
+    """Return the configured state folder; a relative one is inside the project folder.
+
+    Raises:
+        E2iError: An address is configured, such as one of object storage.
+    """
+    given = environment.get(STATE) or ".e2i"
+    if "://" in given:
+        raise E2iError(
+            f"{STATE} must be a folder, not an address such as {given.partition('://')[0]}://: asset values are files "
+            "of a local or mounted file system"
+        )
+    return root / given
 
 
 def project_folder(environment: Mapping[str, str]) -> Path:

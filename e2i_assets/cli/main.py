@@ -186,6 +186,19 @@ def report(
 
 @app.command()
 @with_error_messages
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
+    """Look for what is wrong with this installation, and say what to do. Nothing is changed.
+
+    Packages, experiment files, disk, database (tables, role, connections,
+    pgvector), MLflow, Dagster's daemon and runs. Exit status 1: an error.
+    """
+    from e2i_assets.cli import doctor as looking
+
+    looking.doctor(json)
+
+
+@app.command()
+@with_error_messages
 def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.", min=1, max=65535)] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Port of MLflow.", min=1, max=65535)] = 5000,

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.text import Text
 
 from e2i_assets.adapters.files.asset_values import last_written
-from e2i_assets.adapters.repositories.results import StudyProgress, progress_of
+from e2i_assets.adapters.repositories.results import StudyProgress, progress_of, searched_now
 from e2i_assets.cli.console import out
 from e2i_assets.core.metrics import metric
 from e2i_assets.services.project import Project
@@ -92,9 +92,12 @@ class ProgressDisplay:
         asset = self._asset(name, since)
         number = CHAIN.index(asset)
         words = f"{asset} ({number + 1} of {len(CHAIN)})"
-        study = progress_of(self._project.database, name, since) if asset == "hpo_study" else None
-        if study is None:
+        if asset != "hpo_study":
             return Place(number, words)
+        study = progress_of(self._project.database, name, since)
+        if study is None:
+            others = [one for one in searched_now(self._project.database) if one != name]
+            return Place(number, f"{words}: waits for {', '.join(others)}" if others else words)
         return Place(number + study.share, f"{words}: {study_words(study)}")
 
     def _asset(self, name: str, since: float) -> str:

@@ -12,7 +12,6 @@ from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.processes.parent import end_with_input
 from e2i_assets.adapters.processes.quick_exit import quick_exit
 from e2i_assets.adapters.settings import Settings, current_settings
-from e2i_assets.cli.abandoned_runs import LAUNCHER, close_abandoned, run_lock
 from e2i_assets.cli.catch_up import caught_up
 from e2i_assets.cli.console import readable_error
 from e2i_assets.cli.dagster_home import dagster_instance
@@ -20,6 +19,7 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.services import track_runs
 from e2i_assets.services.freshness import is_complete
 from e2i_assets.services.project import Project
+from e2i_assets.services.run_lock import run_lock
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -55,6 +55,8 @@ def outcome_of(project: Project, name: str) -> dict[str, Any]:
         if is_complete(project, project.experiment(name)):
             outcome: dict[str, Any] = {"status": "up_to_date", "missing": []}
         else:
+            from e2i_assets.defs.abandoned_runs import close_abandoned
+
             with dagster_instance(project.settings) as instance:
                 abandoned = close_abandoned(project, instance, name)
                 if abandoned:
@@ -66,12 +68,13 @@ def outcome_of(project: Project, name: str) -> dict[str, Any]:
 
 def _run(settings: Settings, instance: "dg.DagsterInstance", name: str) -> dict[str, Any]:
     from e2i_assets.definitions import defs
+    from e2i_assets.defs.abandoned_runs import COMMAND_TAGS
     from e2i_assets.defs.namespace import namespace_of
     from e2i_assets.defs.tracing_resource import LOST_TRACES
 
     instance.add_dynamic_partitions(namespace_of(settings).partition_set, [name])
     job = defs().resolve_job_def("tune_and_train")
-    result = job.execute_in_process(instance=instance, partition_key=name, raise_on_error=False, tags=LAUNCHER)
+    result = job.execute_in_process(instance=instance, partition_key=name, raise_on_error=False, tags=COMMAND_TAGS)
     not_passed = [
         {
             "check": one.check_name,

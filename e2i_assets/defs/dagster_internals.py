@@ -8,16 +8,20 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._core.storage.event_log.base import EventLogStorage
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import ConfigurableClassData, deserialize_value
+from dagster._utils.concurrency import ConcurrencyClaimStatus
 
 __all__ = [
     "AssetCheckEvaluationTargetMaterializationData",
     "CanCancelExecutionRequest",
     "CanCancelExecutionResult",
     "CheckRunHealthResult",
+    "ConcurrencyClaimStatus",
     "ConfigurableClassData",
     "DagsterUserCodeUnreachableError",
+    "EventLogStorage",
     "UnresolvedAssetJobDefinition",
     "UserConfigSchema",
     "WorkerStatus",

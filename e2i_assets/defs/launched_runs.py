@@ -6,6 +6,7 @@ import dagster as dg
 
 from e2i_assets.adapters.repositories.run_requests import RunRequest
 from e2i_assets.services.project import Project
+from e2i_assets.services.run_lock import run_by_command
 
 # Tags that Dagster documents without a public constant.
 RUN_KEY_TAG = "dagster/run_key"
@@ -42,7 +43,8 @@ def run_request(one: RunRequest) -> dg.RunRequest:
     return dg.RunRequest(run_key=one.run_key, partition_key=one.experiment, tags={CAUSE_TAG: one.cause})
 
 
-def under_way(instance: dg.DagsterInstance) -> set[str]:
-    """Return the experiments that have a queued or running run."""
+def under_way(instance: dg.DagsterInstance, project: Project) -> set[str]:
+    """Return the experiments that have a queued or running run, or that `e2i run` is about to run."""
     runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
-    return {run.tags[PARTITION_TAG] for run in runs if PARTITION_TAG in run.tags}
+    launched = {run.tags[PARTITION_TAG] for run in runs if PARTITION_TAG in run.tags}
+    return launched | run_by_command(project, [row.experiment_name for row in project.experiments.list()])

@@ -1,7 +1,12 @@
 """The run launcher: Dagster's default one, extended by a health check of run processes. `dagster.yaml` names it."""
 
+from functools import cached_property
+
 import dagster as dg
 
+from e2i_assets.adapters.postgres.server import database
+from e2i_assets.adapters.settings import current_settings
+from e2i_assets.defs.abandoned_runs import is_abandoned_command, is_of_command
 from e2i_assets.defs.dagster_internals import (
     CanCancelExecutionRequest,
     CanCancelExecutionResult,
@@ -10,6 +15,7 @@ from e2i_assets.defs.dagster_internals import (
     WorkerStatus,
     deserialize_value,
 )
+from e2i_assets.services.project import Project
 
 _SECONDS = 20
 
@@ -21,16 +27,25 @@ class ProjectRunLauncher(dg.DefaultRunLauncher):
     it, is therefore dead. Run monitoring then fails the run, which frees its slots, and run retries start it again.
     """
 
+    @cached_property
+    def _project(self) -> Project:
+        settings = current_settings()
+        return Project(settings, database(settings))
+
     @property
     def supports_check_run_worker_health(self) -> bool:
         """Return True: Dagster's run monitoring calls the health check."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Ask the code server that started a run whether the process of the run is alive."""
+        """Return whether the process of a run is alive: `e2i run` holds a lock, a code server is asked."""
+        if is_of_command(run):
+            if is_abandoned_command(self._project, run):
+                return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the `e2i run` that executes the run has ended")
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]  # Dagster's own
         if client is None:
-            # For example a run of `e2i run`, which monitors its own processes.
+            # For example a run of somebody's own script.
             return CheckRunHealthResult(WorkerStatus.RUNNING, "the run is not a process of a code server")
         try:
             answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id), timeout=_SECONDS)

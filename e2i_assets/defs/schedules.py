@@ -48,7 +48,7 @@ def retune_old_models(
 def old_models(instance: dg.DagsterInstance, project: Project) -> list[dg.RunRequest] | dg.SkipReason:
     """Return a run request for each outdated model, or the reason why there is none."""
     sync_launched_runs(instance, project)
-    requests, whys = due(project, under_way(instance))
+    requests, whys = due(project, under_way(instance, project))
     if requests:
         return [run_request(one) for one in requests]
     return dg.SkipReason("; ".join(f"{name}: {why}" for name, why in whys.items()) or "there are no experiments")

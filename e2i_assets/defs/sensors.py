@@ -64,7 +64,7 @@ def changed_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> d
     """Start a run from `dataset` on when the content of an experiment's rows has changed."""
     project = e2i.open()
     sync_launched_runs(context.instance, project)
-    scan = _data_scanner(project).scan(project, under_way(context.instance), context.cursor or "")
+    scan = _data_scanner(project).scan(project, under_way(context.instance, project), context.cursor or "")
     return dg.SensorResult(
         run_requests=run_requests(scan.requests),
         skip_reason=None if scan.requests else scan.why,
@@ -77,7 +77,7 @@ def drifted_data(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> d
     project = e2i.open()
     sync_launched_runs(context.instance, project)
     fingerprints = _data_scanner(project).fingerprints
-    found = drift.scan(project, fingerprints, under_way(context.instance), context.cursor or "")
+    found = drift.scan(project, fingerprints, under_way(context.instance, project), context.cursor or "")
     return dg.SensorResult(
         run_requests=run_requests(found.requests),
         skip_reason=None if found.requests else found.why,

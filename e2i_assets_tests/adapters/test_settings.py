@@ -102,6 +102,12 @@ def test_reading_the_settings_names_the_variable_that_is_wrong_and_what_is_allow
         from_environment({"E2I_HOME": str(ROOT), variable: given})
 
 
+def test_a_state_folder_that_is_an_address_is_refused() -> None:
+    """A folder called `s3:` was made, and everything was kept in it."""
+    with pytest.raises(E2iError, match="E2I_STATE must be a folder, not an address such as s3://"):
+        from_environment({"E2I_HOME": str(ROOT), "E2I_STATE": "s3://models/e2i"})
+
+
 def test_a_child_process_gets_the_project_the_database_and_what_its_parent_has() -> None:
     shell = {
         "E2I_HOME": str(ROOT),

@@ -1,4 +1,4 @@
-"""Pool slots of dead runs are freed before the next run claims one, without a daemon."""
+"""Pool slots of dead runs are freed by the next run, by a run that waits and by the daemon."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -6,10 +6,13 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from e2i_assets.cli.abandoned_runs import LAUNCHER, close_abandoned, run_lock
 from e2i_assets.cli.dagster_home import dagster_instance
+from e2i_assets.defs.abandoned_runs import LAUNCHER, close_abandoned
 from e2i_assets.defs.assets import STUDIES
+from e2i_assets.defs.dagster_internals import WorkerStatus
+from e2i_assets.defs.launched_runs import under_way
 from e2i_assets.services.project import Project
+from e2i_assets.services.run_lock import run_lock
 
 STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 
@@ -57,4 +60,45 @@ def test_a_live_run_of_another_experiment_keeps_its_slot(project: Project, insta
     run_with_slot(instance, "others")
     with project.database.advisory_lock(run_lock("others")):
         assert close_abandoned(project, instance, "cells") == set()
-    assert not slot_is_free(instance)
+        assert not slot_is_free(instance)
+
+
+def test_a_run_that_waits_takes_the_slot_of_a_run_that_dies_meanwhile(
+    project: Project, instance: dg.DagsterInstance
+) -> None:
+    """Without a daemon nothing else would look again, and the run would wait forever."""
+    with project.database.advisory_lock(run_lock("others")):
+        dead = run_with_slot(instance, "others")
+        assert not slot_is_free(instance)
+    assert slot_is_free(instance)
+    run = instance.get_run_by_id(dead)
+    assert run is not None
+    assert run.status == FAILURE
+
+
+def test_a_run_that_waits_says_once_for_whom(project: Project, instance: dg.DagsterInstance) -> None:
+    waiting = dg.DagsterRun("tune_and_train", run_id=str(uuid4()), tags={**LAUNCHER, "dagster/partition": "cells"})
+    instance.add_run(waiting.with_status(STARTED))
+    with project.database.advisory_lock(run_lock("others")):
+        holder = run_with_slot(instance, "others")
+        for _ in range(2):
+            instance.event_log_storage.claim_concurrency_slot(STUDIES, waiting.run_id, "hpo_study")
+    messages = [one.dagster_event.message or "" for one in instance.all_logs(waiting.run_id) if one.dagster_event]
+    logged = [one for one in messages if "Waits" in one]
+    assert logged == [f'Waits for a slot of the pool "studies", which others (run {holder[:8]}) has']
+
+
+def test_the_daemon_asks_the_lock_of_the_command(project: Project, instance: dg.DagsterInstance) -> None:
+    """The daemon took a dead `e2i run` for alive: its slot was free only at the next `e2i run`."""
+    run = instance.get_run_by_id(run_with_slot(instance, "others"))
+    assert run is not None
+    with project.database.advisory_lock(run_lock("others")):
+        assert instance.run_launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
+    assert instance.run_launcher.check_run_worker_health(run).status is WorkerStatus.NOT_FOUND
+
+
+def test_the_daemon_does_not_start_what_the_command_runs(project: Project, instance: dg.DagsterInstance) -> None:
+    project.experiments.register("cells", {"name": "cells"}, "")
+    assert under_way(instance, project) == set()
+    with project.database.advisory_lock(run_lock("cells")):
+        assert under_way(instance, project) == {"cells"}

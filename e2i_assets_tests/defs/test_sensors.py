@@ -18,6 +18,7 @@ from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.schedules import old_models
 from e2i_assets.services.automation import drift
 from e2i_assets.services.automation.retuning import with_retune_budget
+from e2i_assets.services.run_lock import run_lock
 
 PLAIN = """\
 name: {name}
@@ -203,6 +204,17 @@ def test_an_experiment_that_a_user_has_trained_is_not_requested(folder: Folder) 
     result = folder.tick()
     assert not result.run_requests
     assert folder.project.project.run_requests.last("new_experiment")["cells"].status == "not_needed"
+
+
+def test_an_experiment_that_the_command_runs_is_not_requested(folder: Folder) -> None:
+    folder.write("cells")
+    folder.write_rows("cells")
+    project = folder.project.project
+    with project.database.advisory_lock(run_lock("cells")):
+        assert not folder.tick().run_requests
+        assert folder.project.run(PLAIN.format(name="cells")).success
+    assert not folder.tick().run_requests
+    assert project.run_requests.last("new_experiment")["cells"].status == "not_needed"
 
 
 def test_changed_rows_request_one_run_and_a_touched_file_none(folder: Folder) -> None:

@@ -109,6 +109,15 @@ class Tracker:
         with self._client() as client:
             return champion_version(client, name)
 
+    def require_answer(self) -> None:
+        """Check that MLflow answers.
+
+        Raises:
+            E2iError: It does not, with the reason.
+        """
+        with self._client() as client:
+            client.search_experiments(max_results=1)
+
     def run_params(self, run_id: str) -> dict[str, str]:
         """Return the parameters of an MLflow run as stored in MLflow (see `param_text`)."""
         with self._client() as client:

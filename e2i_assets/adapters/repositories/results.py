@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from e2i_assets.adapters.optuna_storage.worker_lease import HEARTBEAT_VALID_UNTIL
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.row_mapping import every
 from e2i_assets.core.metrics import ProblemType
@@ -136,3 +137,20 @@ def progress_of(database: Database, experiment: str, since: float) -> StudyProgr
         best=row.best,
         seconds_left=left,
     )
+
+
+_WORKED_ON = sa.text(f"""
+    SELECT DISTINCT experiment.experiment_name
+    FROM ml_hpo_trials AS trial
+    JOIN ml_hpo_workers AS worker ON worker.name = trial.worker
+    JOIN ml_hpo_studies AS study ON study.id = trial.study_id
+    JOIN ml_experiments AS experiment ON experiment.id = study.experiment_id
+    WHERE trial.state = 'RUNNING' AND {HEARTBEAT_VALID_UNTIL} >= clock_timestamp()
+    ORDER BY experiment.experiment_name
+""")
+
+
+def searched_now(database: Database) -> list[str]:
+    """Return the experiments for which a live process fits a trial now, in the order of their names."""
+    with database.connect() as connection:
+        return list(connection.execute(_WORKED_ON).scalars())

@@ -16,8 +16,10 @@ from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.services.automation.cached_files import FileCache, FolderScan
 from e2i_assets.services.freshness import is_trained
 from e2i_assets.services.project import Project
+from e2i_assets.services.run_lock import run_by_command
 
 CAUSE: Cause = "new_experiment"
+_BY_COMMAND = Decision("nothing", "`e2i run` works on it: the scan after its end decides")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,13 @@ class ExperimentScanner:
         experiments, invalid = self._found(seen, rows)
         found = {name: self._hashed(one) for name, one in experiments.items()}
         steps = _steps(seen, rows, last, found, invalid)
+        by_command = run_by_command(project, steps.keys())
+        steps |= {name: _BY_COMMAND for name in by_command if steps[name].step == "run"}
         _store_steps(project, steps, experiments, seen, rows, last)
         waiting = project.run_requests.waiting(CAUSE)
         active = {name for name, row in rows.items() if row.is_active} | set(experiments)
         active -= {name for name, one in steps.items() if one.step == "retire"}
-        waiting = [one for one in waiting if one.experiment in active]
+        waiting = [one for one in waiting if one.experiment in active and one.experiment not in by_command]
         why = summary(steps, invalid, [one.experiment for one in waiting])
         if seen.unread:
             why += f"; {len(seen.unread)} files are not read yet: the next scan continues with them"
