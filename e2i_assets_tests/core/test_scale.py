@@ -1,5 +1,7 @@
 """The scale and offset of features and targets do not change the quality of a model, for any algorithm."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -81,10 +83,12 @@ def test_whole_numbers_that_double_precision_distinguishes_are_separated(name: s
 
 
 @pytest.mark.parametrize("name", REGRESSIONS)
-@pytest.mark.parametrize("scale", [1e-250, 1e250])
-def test_features_without_a_variance_in_double_precision_are_learnt(name: str, scale: float) -> None:
+def test_features_without_a_variance_in_double_precision_are_learnt(name: str, tmp_path: Path) -> None:
     x, y = table()
-    assert quality(name, x * scale, y) > 0.75
+    made = model(name, x * 1e250, y)
+    assert r2_score(y[TRAIN:], made.predict(x[TRAIN:] * 1e250)) == pytest.approx(quality(name, x, y), abs=0.02)
+    save_model(made, tmp_path / name)
+    assert np.array_equal(load_model(tmp_path / name).predict(x * 1e250), made.predict(x * 1e250))
 
 
 def test_a_model_of_closely_spaced_numbers_is_stored_and_served(tmp_path) -> None:

@@ -78,7 +78,7 @@ def timed(cells: list[Any], folder: Path) -> None:
 
 
 NAMES = [name for name in registry.names() if "regression" in registry.algorithm(name).problem_types]
-SCALES = st.tuples(st.sampled_from(NAMES), st.integers(-120, 120), st.integers(-250, 250), st.integers(-3, 9))
+SCALES = st.tuples(st.sampled_from(NAMES), st.integers(-120, 120), st.integers(-140, 250), st.integers(-3, 9))
 
 
 def scaled(case: tuple[str, int, int, int], folder: Path) -> None:

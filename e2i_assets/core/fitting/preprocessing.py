@@ -49,9 +49,9 @@ def preprocessing(
 
     ``ordinal``: categories become codes and missing values stay, for boosters that split on both. ``one_hot``: medians
     replace missing numbers, with an indicator column, and each category becomes a column. ``scaled``: the same,
-    standardised. Numbers that trees cannot distinguish, or that cannot be standardised, are replaced by their quantiles
-    in the train rows. The parts of dates are numbers; only days have an indicator column, and for linear models months,
-    weekdays and hours are columns.
+    standardised. Numbers that trees cannot distinguish are replaced by their quantiles in the train rows; numbers too
+    large to be standardised are first divided by the largest. The parts of dates are numbers; only days have an
+    indicator column, and for linear models months, weekdays and hours are columns.
     Categories with many values are replaced by the mean target of their value.
 
     Args:
@@ -70,7 +70,13 @@ def preprocessing(
     coarse = [name for name in numeric if name not in {*fine, *calendar, *cycles}]
     parts = [("numeric", _numeric(preparation), coarse)]
     if fine:
-        parts.append(("fine", _placed(preparation, len(frame)), [name for name in numeric if name in set(fine)]))
+        parts.append(
+            (
+                "huge" if preparation == "scaled" else "fine",
+                _placed(preparation, len(frame)),
+                [name for name in numeric if name in set(fine)],
+            )
+        )
     if calendar:
         parts.append(("calendar", _numeric(preparation, add_indicator=False), calendar))
     if cycles:
@@ -191,8 +197,10 @@ def _numeric(preparation: Preparation, add_indicator: bool = True) -> Any:
 
 def _placed(preparation: Preparation, rows: int) -> Any:
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import QuantileTransformer
+    from sklearn.preprocessing import MaxAbsScaler, QuantileTransformer
 
+    if preparation == "scaled":
+        return make_pipeline(MaxAbsScaler(), _numeric(preparation))
     places = QuantileTransformer(n_quantiles=min(rows, MOST_PLACES), subsample=None)
     return places if preparation == "ordinal" else make_pipeline(places, _numeric(preparation))
 

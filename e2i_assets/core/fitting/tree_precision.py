@@ -18,8 +18,8 @@ _ROUNDING = 2.0**-50
 _LARGEST = float(np.finfo(np.float32).max)
 # The largest whole number below which double precision has all of them.
 _EXACT = 2.0**53
-# The squares of larger numbers are infinite, and those of smaller ones are 0.
-_LARGEST_SQUARED, _SMALLEST_SQUARED = 1e150, 1e-150
+# The squares of larger numbers are infinite.
+_LARGEST_SQUARED = 1e150
 # Merged values matter when more than this share of the rows has them.
 SHARE_OF_ROWS = 0.005
 # Numbers with fractions are checked on the first rows only: sorting all rows would take longer than binning them.
@@ -46,7 +46,7 @@ def fine_columns(pieces: Callable[[Sequence[str] | None], Iterator[pd.DataFrame]
 
 
 def unscalable_columns(pieces: Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]) -> tuple[str, ...]:
-    """Return the numeric columns whose variance is not finite, or is 0 although their values differ.
+    """Return the numeric columns whose variance is not finite in double precision.
 
     Args:
         pieces: Returns the train rows in batches.
@@ -57,7 +57,7 @@ def unscalable_columns(pieces: Callable[[Sequence[str] | None], Iterator[pd.Data
             if pd.api.types.is_numeric_dtype(piece[name]):
                 values = np.abs(piece[name].to_numpy(dtype=np.float64, na_value=np.nan))
                 largest[str(name)] = max(largest.get(str(name), 0.0), float(np.nanmax(values, initial=0.0)))
-    return tuple(name for name, size in largest.items() if size > _LARGEST_SQUARED or 0.0 < size < _SMALLEST_SQUARED)
+    return tuple(name for name, size in largest.items() if size > _LARGEST_SQUARED)
 
 
 def _is_fine(values: Array, is_whole: bool, thoroughly: bool) -> bool:
