@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import Dataset, DatasetFacts, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
@@ -18,27 +20,35 @@ from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.defs import metadata, spans
 from e2i_assets.defs.experiment_asset import AFTER_TRAINING, experiment_asset
 from e2i_assets.defs.launched_runs import CAUSE_TAG
+from e2i_assets.defs.namespace import experiment_of
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.study_config import StudyConfig
 from e2i_assets.defs.tracing_resource import TracingResource, began
 from e2i_assets.services import data_gates, remember, split, train, tune
 from e2i_assets.services.automation.retuning import with_retune_budget
 from e2i_assets.services.ingest import read_rows
+from e2i_assets.services.project import Project
 from e2i_assets.services.study_plots import drawn_study
 
 # A study uses all cores that it is allowed to use; the pool limit in `dagster.yaml` bounds the concurrent studies.
 STUDIES = "studies"
+DATA_CODE = ("core/data", "adapters/sources", "services/ingest.py")
 # Applies to the newest model only, because Dagster does not evaluate freshness per partition. The schedule
 # `retune_old_models` checks the age of each model.
 MODELS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=30))
 
 
-@experiment_asset("data", "pandas", "parquet", code=("core/data", "adapters/sources", "services/ingest.py"))
+@experiment_asset("data", "pandas", "parquet", code=DATA_CODE)
 def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.MaterializeResult[Dataset]:
     """The rows of the experiment as a typed table, with the reason for each column that is not used as a feature."""
     project = e2i.open()
-    experiment = project.current_experiment(context.partition_key)
-    table = dataset_of(read_rows(project, experiment), experiment)
+    experiment = project.current_experiment(experiment_of(context))
+    return materialized_dataset(project, experiment, read_rows(project, experiment))
+
+
+def materialized_dataset(project: Project, experiment: Experiment, rows: pd.DataFrame) -> dg.MaterializeResult[Dataset]:
+    """Return the table of these rows with its metadata, after inferring the schema file if there is none."""
+    table = dataset_of(rows, experiment)
     schema = data_gates.write_schema(project.settings, experiment.name, table)
     return dg.MaterializeResult(
         value=table,
@@ -62,7 +72,7 @@ def validation_splits(
 ) -> dg.MaterializeResult[SplitTables]:
     """Splits: train 60, validation 20, test 15, holdout 5 %. An entity is in one split; stored rows stay in theirs."""
     project = e2i.open()
-    experiment = project.experiment(context.partition_key)
+    experiment = project.experiment(experiment_of(context))
     tables = split.split(project, experiment, dataset)
     return dg.MaterializeResult(
         value=tables,
@@ -86,7 +96,7 @@ def warm_start(
 ) -> dg.MaterializeResult[WarmStart]:
     """The first configurations of the study: the best ones of similar past studies, then the defaults."""
     project = e2i.open()
-    found = remember.warm_start(project, project.experiment(context.partition_key), validation_splits)
+    found = remember.warm_start(project, project.experiment(experiment_of(context)), validation_splits)
     return dg.MaterializeResult(
         value=found,
         data_version=dg.DataVersion(content_hash(found.model_dump(mode="json"))),
@@ -128,7 +138,7 @@ def hpo_study(
 ) -> dg.MaterializeResult[tuning.Tuned]:
     """The hyperparameter search on train and validation rows. It does not receive any test rows."""
     project = e2i.open()
-    experiment = project.experiment(context.partition_key)
+    experiment = project.experiment(experiment_of(context))
     override = config.override
     experiment = override.applied_to(
         with_retune_budget(
@@ -160,7 +170,7 @@ def best_hyperparameters(
     context: dg.AssetExecutionContext, e2i: ProjectResource, hpo_study: tuning.Tuned
 ) -> dg.MaterializeResult[HpoOutput]:
     """The output contract: the defaults, overridden by the study's best trial, overridden by the fixed parameters."""
-    experiment = e2i.open().experiment(context.partition_key)
+    experiment = e2i.open().experiment(experiment_of(context))
     output = tuning.hpo_output(experiment, hpo_study.identity, hpo_study.result, hpo_study.failure)
     return dg.MaterializeResult(
         value=output,
@@ -196,7 +206,7 @@ def trained_model(
 ) -> dg.MaterializeResult[TrainingOutput]:
     """The final model: fitted from the hyperparameters in the contract and evaluated once on the test rows."""
     project = e2i.open()
-    experiment = project.experiment(context.partition_key)
+    experiment = project.experiment(experiment_of(context))
     since = began(context.instance, context.run)
     with tracing.span(
         TRAINING, context.run, parent=None, started_at=since, attributes=spans.training(experiment)
@@ -241,7 +251,7 @@ def hpo_pattern_memory(
 ) -> dg.MaterializeResult[remember.Remembered]:
     """The pattern stored for future similar studies, and how much the warm start improved this study."""
     project = e2i.open()
-    experiment = project.experiment(context.partition_key)
+    experiment = project.experiment(experiment_of(context))
     stored = remember.remember(project, experiment, validation_splits, warm_start, hpo_study)
     return dg.MaterializeResult(
         value=stored,

@@ -9,6 +9,7 @@ from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.contracts.contract import TrainingOutput
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.defs.experiment_asset import AFTER_TRAINING, experiment_asset
+from e2i_assets.defs.namespace import experiment_of, sibling
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.promote import REQUIRED_CHECKS, promote
 
@@ -28,8 +29,8 @@ def champion_model(
 ) -> dg.MaterializeResult[ChampionModel]:
     """The model in use. A new model replaces it unless it is worse on the same test rows."""
     project = e2i.open()
-    failed = failed_in_run(context.instance, context.run.run_id, e2i.namespace.key("trained_model"))
-    found = promote(project, project.experiment(context.partition_key), validation_splits, failed)
+    failed = failed_in_run(context.instance, context.run.run_id, sibling(context.asset_key, "trained_model"))
+    found = promote(project, project.experiment(experiment_of(context)), validation_splits, failed)
     shown: dict[str, Any] = found.model_dump(exclude={"model_folder"})
     return dg.MaterializeResult(
         value=found,

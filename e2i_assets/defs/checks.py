@@ -28,6 +28,7 @@ def asset_checks(namespace: Namespace, partitioned: bool) -> list[dg.AssetChecks
 def _checks_of(asset: str, namespace: Namespace, partitioned: bool) -> dg.AssetChecksDefinition:
     """Return the checks of an asset, for the experiment of the run, or for every experiment that has the asset."""
     check_specs = {check_spec.name: check_spec for check_spec in CHECKS if check_spec.asset == asset}
+    own = [namespace.binding.experiment.name] if namespace.binding else []
 
     @dg.multi_asset_check(
         name=namespace.op(f"checks_of_{asset}"),
@@ -37,7 +38,7 @@ def _checks_of(asset: str, namespace: Namespace, partitioned: bool) -> dg.AssetC
     )
     def checks(context: dg.AssetCheckExecutionContext, e2i: ProjectResource) -> Iterator[dg.AssetCheckResult]:
         run, project = context.op_execution_context, e2i.open()
-        names = [run.partition_key] if run.has_partition_key else experiments_with(project, asset)
+        names = [run.partition_key] if run.has_partition_key else own or experiments_with(project, asset)
         unseen: list[str] = []
         for key in sorted(context.selected_asset_check_keys, key=lambda key: list(check_specs).index(key.name)):
             check_spec = check_specs[key.name]

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -10,7 +11,7 @@ import dagster as dg
 from e2i_assets.adapters.source_digest import source_digest
 from e2i_assets.adapters.transient_errors import is_transient
 from e2i_assets.defs.io_managers import IO_MANAGER
-from e2i_assets.defs.namespace import Namespace
+from e2i_assets.defs.namespace import Binding, Namespace
 
 AssetInNamespace = Callable[[Namespace], dg.AssetsDefinition]
 MOST_RETRIES = 4
@@ -45,16 +46,17 @@ def experiment_asset(
         return lambda namespace: dg.asset(
             key=namespace.key(compute.__name__),
             ins=_inputs(compute, namespace),
-            partitions_def=namespace.partitions,
+            partitions_def=namespace.partitions_of_assets,
             group_name=namespace.group(group),
             kinds=set(kinds),
-            tags={"e2i/stage": group},
-            owners=["team:data-science"],
+            description=_description(compute, namespace),
+            tags={"e2i/stage": group, **_tags(namespace)},
+            owners=["team:data-science" if namespace.binding is None else namespace.binding.experiment.owner],
             code_version=source_digest(*code),
-            deps=[namespace.key(name) for name in deps],
+            deps=_deps(compute, namespace, deps),
             pool=pool,
-            automation_condition=automation,
-            freshness_policy=freshness,
+            automation_condition=automation if namespace.binding is None else namespace.binding.automation,
+            freshness_policy=freshness and (freshness if namespace.binding is None else _freshness(namespace.binding)),
             io_manager_key=IO_MANAGER,
             # Without a schema Dagster accepts any config, and nothing reads it.
             config_schema=None if _takes_config(compute) else {},
@@ -69,6 +71,30 @@ def _inputs(compute: Callable[..., object], namespace: Namespace) -> Mapping[str
     # A resource is also a `dg.Config`.
     upstream = [one.name for one in parameters if not issubclass(one.annotation, dg.Config)]
     return {name: dg.AssetIn(key=namespace.key(name)) for name in upstream}
+
+
+def _deps(compute: Callable[..., object], namespace: Namespace, deps: Sequence[str]) -> list[dg.AssetKey]:
+    """Return the upstream assets that are no inputs; the first asset of a bound experiment has that of its rows."""
+    own = [namespace.key(name) for name in deps]
+    if namespace.binding is None or own or _inputs(compute, namespace):
+        return own
+    return [namespace.binding.upstream]
+
+
+def _description(compute: Callable[..., object], namespace: Namespace) -> str:
+    words = inspect.getdoc(compute) or ""
+    own = namespace.binding.experiment.description if namespace.binding else ""
+    return f"{own}\n\n{words}" if own else words
+
+
+def _tags(namespace: Namespace) -> dict[str, str]:
+    """Return the tags of a bound experiment, in the characters that Dagster allows in a key."""
+    return dict(namespace.binding.experiment.tags) if namespace.binding else {}
+
+
+def _freshness(binding: Binding) -> dg.FreshnessPolicy:
+    days = timedelta(days=max(binding.experiment.watch.retune_after_days, 1.0))
+    return dg.FreshnessPolicy.time_window(fail_window=2 * days, warn_window=days)
 
 
 def _takes_config(compute: Callable[..., object]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from e2i_assets.adapters.files import asset_values
-from e2i_assets.defs.namespace import asset_name
+from e2i_assets.defs.namespace import asset_name, experiment_of
 from e2i_assets.defs.resources import ProjectResource
 
 # Not Dagster's default name: other assets of a code location may have an IO manager of their own.
@@ -19,11 +19,11 @@ class FolderIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write the value of an asset."""
-        folder = self.e2i.open().asset_folder(asset_name(context.asset_key), context.partition_key)
+        folder = self.e2i.open().asset_folder(asset_name(context.asset_key), experiment_of(context))
         asset_values.write(obj, folder)
         context.add_output_metadata({"stored_at": dg.MetadataValue.path(str(folder))})
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read an input as the type that the downstream asset declares."""
-        folder = self.e2i.open().asset_folder(asset_name(context.asset_key), context.partition_key)
+        folder = self.e2i.open().asset_folder(asset_name(context.asset_key), experiment_of(context))
         return asset_values.read(context.dagster_type.typing_type, folder)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
@@ -58,11 +59,20 @@ def _artifacts() -> str | None:
 
 
 def resources(namespace: Namespace) -> dict[str, Any]:
-    """Return the resources. Addresses are references to environment variables, so their values are not read here."""
+    """Return the resources. Addresses are references to environment variables, so their values are not read here.
+
+    The same environment gives the same objects: Dagster merges no definitions with different resources of one name.
+    """
+    own = frozenset((name, value) for name, value in os.environ.items() if name.startswith("E2I_"))
+    return dict(_resources(namespace.key_prefix, own))
+
+
+@lru_cache(maxsize=8)
+def _resources(key_prefix: tuple[str, ...], environment: frozenset[tuple[str, str]]) -> dict[str, Any]:
     e2i = ProjectResource(
         database_url=from_environment(project_settings.DATABASE_URL),
         mlflow_tracking_uri=from_environment(project_settings.MLFLOW_TRACKING_URI),
-        key_prefix=list(namespace.key_prefix),
+        key_prefix=list(key_prefix),
     )
     tracing = TracingResource(
         endpoint=from_environment(TRACING_ENDPOINT) or _own_mlflow(),

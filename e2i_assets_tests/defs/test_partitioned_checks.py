@@ -5,11 +5,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import InProcessCodeLocationOrigin
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
-from dagster_graphql.test.utils import execute_dagster_graphql
+from graphql_answers import graphql_answer
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.cli.run_one import dagster_instance
@@ -63,14 +59,8 @@ class Platform:
         return found.execute_in_process(instance=self.instance, raise_on_error=False, **options)
 
     def checks(self, asset: str) -> dict[str, Any]:
-        target = LoadableTargetOrigin(module_name="e2i_assets.definitions", attribute="defs")
-        origin = InProcessCodeLocationOrigin(target, location_name="e2i_assets")
-        with (
-            WorkspaceProcessContext(self.instance, InProcessWorkspaceLoadTarget([origin])) as workspace,
-            workspace.create_request_context() as request,
-        ):
-            answer = execute_dagster_graphql(request, QUERY, {"path": [asset]})
-        found = answer.data["assetNodeOrError"]["assetChecksOrError"]["checks"]
+        answer = graphql_answer(self.instance, "e2i_assets.definitions", QUERY, path=[asset])
+        found = answer["assetNodeOrError"]["assetChecksOrError"]["checks"]
         return {one["name"]: one for one in found}
 
     def partitions(self, asset: str, check: str) -> dict[str, list[str]]:

@@ -25,6 +25,8 @@ class ExperimentRow:
     Attributes:
         spec: The validated experiment file.
         spec_hash: Content hash of `spec`.
+        upstream: The materialization whose rows it read last; None unless it belongs to a Dagster component, which
+            decides when it runs.
     """
 
     id: str
@@ -36,6 +38,7 @@ class ExperimentRow:
     spec_hash: str
     is_active: bool
     from_file: bool
+    upstream: dict[str, Any] | None
     retired_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -43,12 +46,12 @@ class ExperimentRow:
 
 _REGISTER = sa.text(
     "INSERT INTO ml_experiments (experiment_name, description, prediction_target, created_by, spec, spec_hash, "
-    "from_file) "
-    "VALUES (:experiment_name, :description, :prediction_target, :created_by, :spec, :spec_hash, :from_file) "
+    "from_file, upstream) VALUES "
+    "(:experiment_name, :description, :prediction_target, :created_by, :spec, :spec_hash, :from_file, :upstream) "
     "ON CONFLICT (experiment_name) DO UPDATE SET description = excluded.description, "
     "prediction_target = excluded.prediction_target, created_by = excluded.created_by, spec = excluded.spec, "
     "spec_hash = excluded.spec_hash, from_file = ml_experiments.from_file OR excluded.from_file, is_active = true, "
-    "retired_at = NULL RETURNING id::text"
+    "upstream = excluded.upstream, retired_at = NULL RETURNING id::text"
 )
 _LIST = sa.text(
     f"SELECT {columns(ExperimentRow)} FROM ml_experiments WHERE is_active OR :retired_too ORDER BY experiment_name"
@@ -74,12 +77,14 @@ class ExperimentRepository:
         prediction_target: str | None = None,
         created_by: str | None = None,
         from_file: bool = False,
+        upstream: Mapping[str, Any] | None = None,
     ) -> str:
         """Insert or update an experiment and return its id; a retired one becomes active again.
 
-        An experiment that ever came from a file is retired when the file is deleted.
+        An experiment that ever came from a file is retired when the file is deleted. One with `upstream` belongs to a
+        Dagster component.
         """
-        values = _values(name, spec, description, prediction_target, created_by, from_file)
+        values = _values(name, spec, description, prediction_target, created_by, from_file, upstream)
         with self.database.begin() as connection:
             return str(connection.execute(_REGISTER, values).scalar_one())
 
@@ -115,6 +120,10 @@ class ExperimentRepository:
         with self.database.connect() as connection:
             return every(ExperimentRow, connection.execute(_LIST, {"retired_too": retired_too}))
 
+    def watched(self, retired_too: bool = False) -> Sequence[ExperimentRow]:
+        """Return what `list` returns without the experiments of components, which sensors and schedules leave alone."""
+        return [row for row in self.list(retired_too) if row.upstream is None]
+
     def retire(self, name: str) -> None:
         """Retire an experiment; its studies and models stay.
 
@@ -148,6 +157,7 @@ def _values(
     prediction_target: str | None,
     created_by: str | None,
     from_file: bool,
+    upstream: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     return {
         "experiment_name": name,
@@ -157,4 +167,5 @@ def _values(
         "spec": document(spec),
         "spec_hash": content_hash(spec),
         "from_file": from_file,
+        "upstream": None if upstream is None else document(upstream),
     }

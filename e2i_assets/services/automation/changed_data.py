@@ -50,7 +50,7 @@ class DataScanner:
         requests, states = project.run_requests, project.source_states
         requested, read = requests.last(CAUSE), states.last()
         busy = {*under_way, *requests.waiting_experiments()}
-        rows = [row for row in project.experiments.list() if row.experiment_name > after]
+        rows = [row for row in project.experiments.watched() if row.experiment_name > after]
         until = time.monotonic() + seconds
         decisions: dict[str, Decision] = {}
         unreadable: dict[str, str] = {}

@@ -100,7 +100,7 @@ def scan(
 
 def _watched(project: Project, after: str) -> list[ExperimentRow]:
     """Return the experiments after a name that have a source of newer rows."""
-    rows = (row for row in project.experiments.list() if row.experiment_name > after)
+    rows = (row for row in project.experiments.watched() if row.experiment_name > after)
     return [row for row in rows if (row.spec.get("watch") or {}).get("recent")]
 
 

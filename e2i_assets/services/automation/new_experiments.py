@@ -58,7 +58,7 @@ class ExperimentScanner:
             E2iError: The folder of experiments does not exist.
         """
         seen = self._files.read(project.settings.experiments, seconds)
-        rows = {row.experiment_name: row for row in project.experiments.list(retired_too=True)}
+        rows = {row.experiment_name: row for row in project.experiments.watched(retired_too=True)}
         last = project.run_requests.last(CAUSE)
         experiments, invalid = self._found(seen, rows)
         found = {name: self._hashed(one) for name, one in experiments.items()}

@@ -27,7 +27,7 @@ def due(project: Project, under_way: Collection[str]) -> tuple[Sequence[RunReque
     store, trained = project.run_requests, last_finished(project.database)
     busy, requested = {*under_way, *store.waiting_experiments()}, store.last(CAUSE)
     whys: dict[str, str] = {}
-    for row in project.experiments.list():
+    for row in project.experiments.watched():
         name = row.experiment_name
         try:
             experiment = experiment_from(row.spec, f"experiment {name}")

@@ -30,6 +30,6 @@ CHECKS: tuple[Check, ...] = (
 
 
 def experiments_with(project: Project, asset: str) -> list[str]:
-    """Return the active experiments for which a value of the asset is stored."""
-    names = [row.experiment_name for row in project.experiments.list()]
+    """Return the active experiments for which a value of the asset is stored, without those of components."""
+    names = [row.experiment_name for row in project.experiments.watched()]
     return [name for name in names if project.asset_folder(asset, name).is_dir()]
