@@ -11,11 +11,12 @@ import pandas as pd
 
 from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
-from e2i_assets.core.data.splits import assign, entity_keys, strategy
+from e2i_assets.core.data.splits import ROLES, assign, entity_keys, strategy
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.fitting.fit_context import Rows
+from e2i_assets.core.fitting.joined_rows import JoinedRows
 
 KINDS = {"binary": "binary_classification", "multiclass": "multiclass_classification", "regression": "regression"}
 
@@ -62,6 +63,23 @@ def problem_with_test(
     return experiment, *searched_and_test(frame, experiment)
 
 
+def problem_with_unseen(
+    corpus: Path, name: str, algorithm: str, most_rows: int, **sections: Any
+) -> tuple[Experiment, SearchRows, Rows]:
+    """Return the same with the test and the holdout rows together: more unseen rows, so less noise."""
+    frame = pd.read_parquet(corpus / f"{name}.parquet")
+    if len(frame) > most_rows:
+        frame = frame.sample(most_rows, random_state=0)
+    experiment = experiment_of(index(corpus).loc[name], name, algorithm, target=str(frame.columns[-1]), **sections)
+    facts, parts = _split(frame, experiment)
+    unseen = JoinedRows(parts["test"], parts["holdout"])
+    return (
+        experiment,
+        SearchRows(facts, parts["train"], parts["validation"]),
+        Rows(unseen.features, unseen.target),
+    )
+
+
 def experiment_of(
     facts: "pd.Series[Any]", name: str, algorithm: str, target: str = "target", **sections: Any
 ) -> Experiment:
@@ -97,7 +115,7 @@ def _split(frame: pd.DataFrame, experiment: Experiment) -> tuple[SplitFacts, dic
     codes = data.frame[data.target].map(data.classes.index) if data.classes else None
     roles = assign(entity_keys(data.frame, None, ()), how, experiment.split.seed, strata=codes).roles
     facts = split_facts(experiment, data, how)
-    return facts, {role: facts.rows(data.frame.loc[roles == role]) for role in ("train", "validation", "test")}
+    return facts, {role: facts.rows(data.frame.loc[roles == role]) for role in ROLES}
 
 
 def split_facts(experiment: Experiment, data: Dataset, how: str) -> SplitFacts:

@@ -1,13 +1,10 @@
 """The final fit with exactly the parameters of the contract, and its evaluation, the only use of the test rows."""
 
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.segment_columns import segment_labels
 from e2i_assets.core.data.split_tables import TrainingRows
@@ -15,14 +12,12 @@ from e2i_assets.core.evaluation.calibration import calibration_slope
 from e2i_assets.core.evaluation.evaluation import Evaluation, evaluation, split_metrics
 from e2i_assets.core.evaluation.segments import SegmentEvaluation, segment_evaluations
 from e2i_assets.core.evaluation.success_criteria import criteria
-from e2i_assets.core.evaluation.thresholds import youden_threshold
 from e2i_assets.core.evaluation.verdict import CriterionResult, evaluated_criteria
-from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.fit_context import FitContext, merged, target_codes
-from e2i_assets.core.fitting.rows import RowSource
+from e2i_assets.core.experiments.experiment import Experiment, FinalModel
+from e2i_assets.core.final_fit import Fits, fitted, learnt_rows
 from e2i_assets.core.imbalance import Imbalance, Strategy
 from e2i_assets.core.metrics import Array, Prediction, counted
-from e2i_assets.core.search.tuning import defaults, experiment_fit_context, fixed, found_imbalance, patience
+from e2i_assets.core.search.tuning import balancing, found_imbalance
 
 if TYPE_CHECKING:
     from e2i_assets.core.fitting.fitted_model import FittedModel
@@ -35,7 +30,11 @@ class Training:
     """A trained model and its evaluation.
 
     Attributes:
-        model: The model: predicts labels or values from a table.
+        model: The final model: predicts labels or values from a table.
+        trial_model: The model of the trial, which has learnt from the train rows alone. The metrics on train and
+            validation belong to it, because the final model may have learnt from the validation rows.
+        final_model: What the final model learnt from.
+        samples: The number of rows that it learnt from, before resampling.
         parameters: The parameters of the fit, rounds included.
         rounds: Boosting rounds or trees of the model.
         stopped_early: Whether early stopping decided the rounds, in the search or in the final fit.
@@ -45,13 +44,16 @@ class Training:
         default_metrics, baseline_metrics: The same test metrics of the default parameters and of a dummy model.
         segments: The test metrics for each value of the segment columns of the experiment.
         slope: The calibration slope on test; None when it is undefined.
-        imbalance: The class imbalance of the train rows.
-        strategy: The strategy that was used against it.
+        imbalance: The class imbalance of the rows that the model learnt from.
+        strategy: The strategy that was used against it, decided on the train rows.
         learnt_from: Number of rows of each class that the model was fitted on, in the order of the classes.
         on_test: The true values and the prediction of the test rows.
     """
 
     model: "FittedModel"
+    trial_model: "FittedModel"
+    final_model: FinalModel
+    samples: int
     parameters: dict[str, Any]
     rounds: int | None
     stopped_early: bool
@@ -74,36 +76,30 @@ class Training:
 
 
 def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Training:
-    """Fit the final model on the train rows and evaluate it.
-
-    After a completed search, the parameters of the contract are used unchanged: they include the rounds, so there is no
-    early stopping. Otherwise the defaults are fitted with early stopping when the experiment enables it.
-    """
-    fit_context = experiment_fit_context(experiment, rows.facts, rows.train, rows.validation)
-    began = time.perf_counter()
-    fit = fit_context.fit(hpo.best_hyperparameters, patience=None if hpo.hpo_completed else patience(experiment))
-    seconds = time.perf_counter() - began
-    predictions = {split: _predicted_rows(fit_context, fit, rows, split) for split in SPLITS}
-    minority = _minority_class(fit_context)
-    weights = {split: getattr(rows, split).weights for split in SPLITS}
+    """Fit the final model and evaluate it: the only use of the test rows."""
+    fits = fitted(experiment, rows, hpo)
+    learnt = learnt_rows(experiment, rows.train, rows.validation)
     report = evaluation(
         experiment.problem_type,
-        predictions,
-        threshold=_threshold(experiment, predictions["validation"], weights["validation"]),
-        minority_class=minority,
+        fits.predictions,
+        threshold=fits.threshold,
+        minority_class=fits.minority_class,
         ordered=rows.facts.ordered,
-        weights=weights,
+        weights={split: getattr(rows, split).weights for split in SPLITS},
         seed=experiment.hpo.seed,
     )
-    default = _metrics_of_defaults(experiment, fit_context, rows, predictions["test"][0])
-    baseline = _metrics_of_dummy(fit_context, rows, predictions["test"][0])
-    test = report.splits["test"]
+    test, (truth, _) = report.splits["test"], fits.predictions["test"]
+    default = _on_test(rows, truth, fits.default_on_test, fits.default_threshold)
+    baseline = _on_test(rows, truth, _dummy(rows, fits, len(truth)))
     return Training(
-        model=fit_context.model(fit, report.threshold),
-        parameters=fit_context.used(hpo.best_hyperparameters, fit),
-        rounds=fit.rounds,
-        stopped_early=fit.stopped_early or hpo.hpo_best_stopped_early,
-        seconds=seconds,
+        model=fits.model,
+        trial_model=fits.trial_model,
+        final_model=experiment.used_final_model,
+        samples=fits.samples,
+        parameters=fits.parameters,
+        rounds=fits.rounds,
+        stopped_early=fits.stopped_early,
+        seconds=fits.seconds,
         report=report,
         criterion_results=evaluated_criteria(
             criteria(experiment.success_criteria, experiment.problem_type, experiment.metric),
@@ -114,34 +110,13 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         ),
         default_metrics=default,
         baseline_metrics=baseline,
-        segments=_segments(rows, report, minority, *predictions["test"]),
-        slope=_slope(experiment, *counted(*predictions["test"], weights["test"])),
-        imbalance=found_imbalance(experiment, rows.facts, rows.train),
-        strategy=fit_context.balancing.strategy,
-        learnt_from=_learnt_from(fit_context),
-        on_test=predictions["test"],
+        segments=_segments(rows, report, fits.minority_class, *fits.predictions["test"]),
+        slope=_slope(experiment, *counted(*fits.predictions["test"], rows.test.weights)),
+        imbalance=found_imbalance(experiment, rows.facts, learnt),
+        strategy=balancing(experiment, rows.facts, rows.train).strategy,
+        learnt_from=fits.class_counts,
+        on_test=fits.predictions["test"],
     )
-
-
-def _learnt_from(fit_context: FitContext) -> dict[str, int]:
-    counts = (
-        np.bincount(fit_context.prepared_data.y_train, minlength=len(fit_context.classes))
-        if fit_context.classes
-        else ()
-    )
-    return {str(label): int(count) for label, count in zip(fit_context.classes, counts, strict=True)}
-
-
-def _predicted_rows(fit_context: FitContext, fit: Fit, rows: TrainingRows, split: str) -> tuple[Array, Prediction]:
-    part: RowSource = getattr(rows, split)
-    return target_codes(part.target, fit_context.classes), fit_context.on(fit, part)
-
-
-def _threshold(experiment: Experiment, validation: tuple[Array, Prediction], weights: Array | None) -> float | None:
-    codes, prediction = validation
-    if experiment.problem_type != "binary_classification" or prediction.scores is None:
-        return None
-    return youden_threshold(codes, prediction.scores, weights)
 
 
 def _segments(
@@ -171,32 +146,20 @@ def _slope(experiment: Experiment, truth: Array, prediction: Prediction, weights
     return calibration_slope(truth, prediction.scores, weights)
 
 
-def _minority_class(fit_context: FitContext) -> int | None:
-    if fit_context.task.n_classes != 2:
-        return None
-    return int(np.bincount(fit_context.y_train, fit_context.train_weights, minlength=2).argmin())
-
-
-def _metrics_of_defaults(
-    experiment: Experiment, fit_context: FitContext, rows: TrainingRows, truth: Array
+def _on_test(
+    rows: TrainingRows, truth: Array, prediction: Prediction, threshold: float | None = None
 ) -> dict[str, float]:
-    parameters: Mapping[str, Any] = merged(defaults(experiment), {}, fixed(experiment))
-    fit = fit_context.fit(parameters, patience=patience(experiment))
-    threshold = _threshold(experiment, _predicted_rows(fit_context, fit, rows, "validation"), rows.validation.weights)
-    prediction = _predicted_rows(fit_context, fit, rows, "test")[1]
+    facts = rows.facts
     return split_metrics(
-        experiment.problem_type, truth, prediction, threshold, ordered=rows.facts.ordered, weights=rows.test.weights
+        facts.problem_type, truth, prediction, threshold, ordered=facts.ordered, weights=rows.test.weights
     )
 
 
-def _metrics_of_dummy(fit_context: FitContext, rows: TrainingRows, truth: Array) -> dict[str, float]:
-    """Return the metrics of a dummy model that predicts the class shares, or the mean, of the train rows."""
-    y, weights = fit_context.y_train, fit_context.train_weights
-    if not fit_context.classes:
-        guess = Prediction(labels=np.full(len(truth), np.average(y, weights=weights)))
-    else:
-        shares = np.bincount(y, weights, minlength=len(fit_context.classes))
-        shares = shares / shares.sum()
-        guess = Prediction(np.full(len(truth), shares.argmax()), np.tile(shares, (len(truth), 1)))
-    facts = rows.facts
-    return split_metrics(facts.problem_type, truth, guess, ordered=facts.ordered, weights=rows.test.weights)
+def _dummy(rows: TrainingRows, fits: Fits, n_rows: int) -> Prediction:
+    """Return the prediction of a dummy model: the class shares, or the mean, of the train rows."""
+    n_classes = len(rows.facts.classes)
+    if not n_classes:
+        return Prediction(labels=np.full(n_rows, np.average(fits.y_train, weights=fits.train_weights)))
+    shares = np.bincount(fits.y_train, fits.train_weights, minlength=n_classes)
+    shares = shares / shares.sum()
+    return Prediction(np.full(n_rows, shares.argmax()), np.tile(shares, (n_rows, 1)))

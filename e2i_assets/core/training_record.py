@@ -14,7 +14,7 @@ from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.segments import Gap, gaps
-from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.experiment import Experiment, FinalModel
 from e2i_assets.core.permutation import FeatureImportance
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.training import SPLITS, Training
@@ -105,8 +105,11 @@ class TrainingRecord:
 
     @property
     def model_key(self) -> str:
-        """The key of the model, from its study and its parameters: a larger budget may lead to other parameters."""
-        return training_key(self.start.study_key, self.training.parameters)
+        """The key of the model, from its study, its parameters and its rows.
+
+        A larger budget may lead to other parameters, and the final model may learn from more rows.
+        """
+        return training_key(self.start.study_key, self.training.parameters, self.training.final_model)
 
     @property
     def pictures(self) -> dict[str, bytes]:
@@ -168,6 +171,7 @@ class TrainingRecord:
         ]
 
 
-def training_key(study_key: str, parameters: Mapping[str, Any]) -> str:
-    """Return the key of a training from its study and its parameters."""
-    return content_hash({"spec_hash": study_key, "parameters": dict(parameters)})
+def training_key(study_key: str, parameters: Mapping[str, Any], final_model: FinalModel) -> str:
+    """Return the key of a training from its study, its parameters and what its model learns from."""
+    rows = {} if final_model == "train_only" else {"final_model": final_model}
+    return content_hash({"spec_hash": study_key, "parameters": dict(parameters), **rows})

@@ -13,6 +13,7 @@ from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import Dataset, DatasetFacts, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.final_fit import LEARNT_FROM
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
@@ -193,7 +194,14 @@ def best_hyperparameters(
     "mlflow",
     "scikitlearn",
     freshness=MODELS_ARE_FRESH,
-    code=("core/algorithms", "core/fitting", "core/evaluation", "core/training.py", "services/train.py"),
+    code=(
+        "core/algorithms",
+        "core/fitting",
+        "core/evaluation",
+        "core/final_fit.py",
+        "core/training.py",
+        "services/train.py",
+    ),
 )
 def trained_model(
     context: dg.AssetExecutionContext,
@@ -227,6 +235,7 @@ def trained_model(
             "criteria": metadata.table(done.record.criteria_rows()),
             **metadata.evaluation(experiment, done),
             "report": dg.MetadataValue.path(str(done.report.path)),
+            "learnt_from": f"{done.record.training.samples} {LEARNT_FROM[done.record.training.final_model]}",
             "criteria_met": done.output.success_criteria_met,
             "training_run": done.record.start.training_run_id,
             "mlflow": info.run_id or f"{info.mlflow_status}: {done.tracked.reason}",

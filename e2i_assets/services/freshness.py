@@ -38,6 +38,8 @@ def is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> b
     run = project.training_runs.by_spec_hash(identity)
     if run is None or run.status != "finished" or not project.model_folder(experiment.name, identity).is_dir():
         return False
+    if run.final_model != experiment.used_final_model:
+        return False
     if project.champions.about(run.experiment_id, run.fitted_model_key) is None:
         return False
     judged_for = {one.column_name for one in segments_of(project.database, run.id)}

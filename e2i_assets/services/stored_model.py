@@ -10,6 +10,7 @@ from e2i_assets.adapters.mlflow.models import load_model
 from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.core.algorithms.algorithm import from_scores
 from e2i_assets.core.data.split_tables import SplitFacts
+from e2i_assets.core.evaluation.confusion import Confusion
 from e2i_assets.core.evaluation.evaluation import SplitEvaluation, split_evaluation
 from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.fitting.rows import RowSource
@@ -45,6 +46,26 @@ def predicted_frame(model: "FittedModel", problem_type: ProblemType, features: p
     if problem_type == "regression":
         return Prediction(labels=model.predict(features))
     return from_scores(model.predict_proba(features))
+
+
+def served_confusion(
+    project: Project, experiment: str, run: StoredRun, facts: SplitFacts, rows: RowSource
+) -> list[list[int]]:
+    """Return the confusion matrix of the labels that the stored model predicts: rows by true class.
+
+    The labels are the decisions that MLflow serves, at the model's own threshold.
+
+    Raises:
+        ModelInvalid: The model is missing or differs from the one that was stored.
+        E2iError: It predicts another class than those of the target.
+    """
+    model = load_model(project.model_folder(experiment, run.spec_hash) / ARCHIVE)
+    names = tuple(map(str, facts.classes))
+    decided = target_codes(pd.Series(list(map(str, model.predict(rows.features)))), names)
+    counts: list[list[int]] = Confusion.of(
+        len(names), target_codes(rows.target, facts.classes), decided
+    ).counts.tolist()
+    return counts
 
 
 def evaluated_rows(

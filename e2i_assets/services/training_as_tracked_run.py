@@ -9,6 +9,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.final_fit import LEARNT_FROM
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.core.training import SPLITS, Training
@@ -32,7 +33,7 @@ def tracked_training(record: TrainingRecord, dagster_url: str) -> TrackedRun:
         description=_description(start, dagster_url),
         dagster_run_id=start.dagster_run_id,
         experiment_tags=_experiment_tags(experiment),
-        tags={**_tags(start), "e2i.success_criteria_met": str(training.criteria_met).lower()},
+        tags={**_tags(start), "e2i.success_criteria_met": str(training.criteria_met).lower(), **_learnt_from(training)},
         params={
             **hyperparameters(training.parameters),
             "algorithm_name": experiment.algorithm,
@@ -41,6 +42,7 @@ def tracked_training(record: TrainingRecord, dagster_url: str) -> TrackedRun:
             "hpo_enabled": experiment.hpo.enabled,
             "early_stopping_enabled": experiment.early_stopping.enabled,
             "imbalance": training.strategy,
+            "final_model": training.final_model,
         },
         metrics=_metrics(record),
         documents={
@@ -68,10 +70,10 @@ def failed_training(start: TrainingStart, failure: str, dagster_url: str) -> Tra
 
     It has a key of its own, so a later training that succeeds is another run beside it.
     """
-    experiment, parameters = start.experiment, start.hpo.best_hyperparameters
+    experiment, parameters, kind = start.experiment, start.hpo.best_hyperparameters, start.experiment.used_final_model
     return TrackedRun(
         experiment_name=f"e2i_{experiment.name}",
-        run_key=content_hash({"training": training_key(start.study_key, parameters), "failed": True}),
+        run_key=content_hash({"training": training_key(start.study_key, parameters, kind), "failed": True}),
         run_name=f"{start.run_name}_failed",
         description=_description(start, dagster_url),
         dagster_run_id=start.dagster_run_id,
@@ -82,6 +84,10 @@ def failed_training(start: TrainingStart, failure: str, dagster_url: str) -> Tra
         started_at=start.started_at,
         failure=failure,
     )
+
+
+def _learnt_from(training: Training) -> dict[str, str]:
+    return {"e2i.learnt_from": LEARNT_FROM[training.final_model], "e2i.training_samples": str(training.samples)}
 
 
 def _description(start: TrainingStart, dagster_url: str) -> str:

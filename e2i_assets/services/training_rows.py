@@ -10,6 +10,7 @@ from e2i_assets.adapters.repositories.test_access import SegmentRow, record_test
 from e2i_assets.adapters.repositories.training_runs import RowWriter
 from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.evaluation.segments import SegmentEvaluation
+from e2i_assets.core.training import Training
 from e2i_assets.core.training_record import TrainingRecord
 
 REASON = "trained_model was materialised"
@@ -34,6 +35,7 @@ def run_columns(record: TrainingRecord, tracked: TrackingResult) -> dict[str, An
         "model_key": record.model_key,
         "test_intervals": interval_documents(report.intervals),
         "baseline_test_metrics": training.baseline_metrics,
+        "test_confusion": confusion_document(training),
     }
 
 
@@ -60,6 +62,17 @@ def row_writers(record: TrainingRecord, tracked: TrackingResult, user: str) -> t
     )
 
 
+def confusion_document(training: Training) -> dict[str, Any] | None:
+    """Return the confusion matrix on test in its stored form: labels, and counts by true and predicted label.
+
+    None for a regression.
+    """
+    counts, classes = training.report.splits["test"].confusion, training.model.classes_
+    if counts is None or classes is None:
+        return None
+    return {"labels": [str(label) for label in classes], "counts": counts}
+
+
 def interval_documents(intervals: Mapping[str, Interval]) -> dict[str, Any]:
     """Return intervals in their stored form."""
     return {name: interval.model_dump() for name, interval in intervals.items()}
@@ -76,7 +89,7 @@ def _version(record: TrainingRecord, tracked: TrackingResult) -> ModelVersionRow
         algorithm=record.experiment.algorithm,
         hyperparameters=record.training.parameters,
         feature_count=len(record.facts.features),
-        training_samples=record.facts.counts["train"],
+        training_samples=record.training.samples,
         auc=test.get("roc_auc"),
         pr_auc=test.get("pr_auc"),
         brier_score=test.get("brier_score"),

@@ -131,6 +131,7 @@ def trained(project: Project, name: str, spec_hash: str, study_id: str | None, *
         model_key="model",
         test_intervals={},
         baseline_test_metrics=None,
+        test_confusion=None,
     )
 
 

@@ -150,3 +150,13 @@ def test_each_split_strategy_has_a_description(strategy: str) -> None:
     report = report_facts()
     facts = report.record.facts.model_copy(update={"strategy": strategy})
     assert "Rows were split" in report_page(with_start(report, facts=facts))
+
+
+def test_the_report_names_the_rows_that_the_model_learnt_from_and_whose_metrics_it_shows() -> None:
+    refit = Page(report_page(report_facts())).text
+    assert "The final model learnt from 320 train and validation rows." in refit
+    assert "the metrics on train and validation, the threshold and the permutation importance are those of" in refit
+    assert "compare trials and choose the threshold, then fit the final model" in refit
+    limited = Page(report_page(report_facts(hpo=", constraints: {model_size: 100000000}"))).text
+    assert "The final model learnt from 240 train rows." in limited
+    assert "then fit the final model" not in limited

@@ -16,6 +16,7 @@ from originals import Original, original
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
 from e2i_assets.adapters.files import asset_values
+from e2i_assets.adapters.mlflow.models import load_model, save_model
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.sources import datasets
@@ -201,6 +202,18 @@ def alter_model(made: Made) -> None:
     archive.write_bytes(archive.read_bytes()[:-1] + b"!")
 
 
+def decide_at(threshold: float) -> Callable[[Made], object]:
+    """Replace the stored model by one with another threshold, and otherwise the same."""
+
+    def damage(made: Made) -> None:
+        (manifest,) = made.project.settings.state.glob("models/cells/*/data/model/manifest.json")
+        model = load_model(manifest.parent)
+        model.threshold = threshold
+        save_model(model, manifest.parent)
+
+    return damage
+
+
 def rename_to_target(made: Made) -> None:
     made.edit_rows("dataset", "table.parquet", lambda rows: rows.rename(columns={"mean area": " TARGET"}))
     made.edit("dataset", lambda data: data["features"].__setitem__(data["features"].index("mean area"), " TARGET"))
@@ -219,6 +232,7 @@ MODEL_NOT_EVALUATED = (
         "model_reloads_with_the_same_metrics",
         "success_criteria_are_met",
         "model_uses_its_features",
+        "served_decisions_match_the_report",
     ),
     *("test_rows_are_enough", "metric_has_not_drifted", "test_set_was_accessed_once", "holdout_is_unopened"),
 )
@@ -395,7 +409,7 @@ CASES = {
     "a row that is still running": Case(
         sql("UPDATE ml_training_runs SET status = 'running', completed_at = NULL, training_samples = 1"),
         ("training_run_row_is_complete", "links_resolve_to_study_and_trial"),
-        "status is running, and should be finished; training_samples is 1, and should be 339",
+        "status is running, and should be finished; training_samples is 1, and should be 453",
     ),
     "no study in the row": Case(
         sql(
@@ -425,17 +439,32 @@ CASES = {
         ("model_reloads_with_the_same_metrics",),
         "roc_auc on test is 0.5 in ml_training_runs, and 0.9",
     ),
+    "a model that decides at another threshold": Case(
+        decide_at(0.999),
+        ("served_decisions_match_the_report",),
+        "test rows of 1 are predicted as 0; the report has ",
+    ),
+    "another confusion matrix in the report": Case(
+        sql("UPDATE ml_training_runs SET test_confusion = jsonb_set(test_confusion, '{counts, 0, 1}', '77')"),
+        ("served_decisions_match_the_report",),
+        "test rows of 0 are predicted as 1; the report has 77",
+    ),
+    "a row that says less than the model has learnt from": Case(
+        sql("UPDATE ml_training_runs SET final_model = 'train_only'"),
+        ("training_run_row_is_complete",),
+        "final_model is train_only, and should be refit",
+    ),
     "a model with another last byte": Case(
         alter_model,
         ("model_reloads_with_the_same_metrics",),
         "the stored model cannot predict the test rows",
-        ("model_uses_its_features",),
+        ("model_uses_its_features", "served_decisions_match_the_report"),
     ),
     "no model at all": Case(
         lambda made: shutil.rmtree(made.project.settings.state / "models"),
         ("model_reloads_with_the_same_metrics",),
         "no model can be read from",
-        ("model_uses_its_features",),
+        ("model_uses_its_features", "served_decisions_match_the_report"),
     ),
     "another version in the registry": Case(
         sql("UPDATE ml_model_registry SET hyperparameters = '{}'"),

@@ -1,4 +1,4 @@
-"""Segments from the experiment file to the tables: the allowed columns, and segments that are added later."""
+"""What is computed again for the same study: segments that are added later, and another final model."""
 
 from pathlib import Path
 
@@ -7,11 +7,14 @@ from finished_project import PLAIN, made, registered
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.test_access import segments_of
+from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.errors import DataInvalid, ExperimentInvalid
 from e2i_assets.services.freshness import is_complete
 from e2i_assets.services.project import Project
+from e2i_assets.services.training_rows import REASON
 
 BY_SIZE = f"{PLAIN}segments: [size]\n"
 
@@ -21,11 +24,15 @@ def project(database: Database, tmp_path: Path) -> Project:
     return Project(Settings(tmp_path, tmp_path / "state", database.url, pictures=False), database)
 
 
-def columns(project: Project) -> set[str]:
+def run_of(project: Project) -> StoredRun:
     hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", "plain")
     run = project.training_runs.by_spec_hash(str(hpo.hpo_spec_hash))
     assert run is not None
-    return {one.column_name for one in segments_of(project.database, run.id)}
+    return run
+
+
+def columns(project: Project) -> set[str]:
+    return {one.column_name for one in segments_of(project.database, run_of(project).id)}
 
 
 def test_a_segment_added_later_is_computed_for_the_same_study(finished: Project) -> None:
@@ -43,6 +50,27 @@ def test_a_changed_experiment_is_incomplete_before_its_rows_are_read(finished: P
     """The run reads the source; reading it here as well would double the cost for a large one."""
     (finished.settings.root / "cells.csv").unlink()
     assert not is_complete(finished, registered(finished, f"{PLAIN}segments: [site]\n"))
+
+
+def test_a_final_model_of_other_rows_is_trained_for_the_same_study(finished: Project) -> None:
+    """It is another model: the row of the training, its number of rows and its first test-set access follow."""
+    counts = finished.read(TrainingRows, "validation_splits", "plain").facts.counts
+    refit = run_of(finished)
+    assert (refit.final_model, refit.training_samples) == ("refit", counts["train"] + counts["validation"])
+    alone = f"{PLAIN}final_model: train_only\n"
+    assert not is_complete(finished, registered(finished, alone))
+    made(finished, alone)
+    run = run_of(finished)
+    assert (run.id, run.final_model, run.training_samples) == (refit.id, "train_only", counts["train"])
+    assert run.validation_metrics == refit.validation_metrics
+    assert run.test_metrics != refit.test_metrics
+    assert run.model_key != refit.model_key
+    for model in (refit, run):
+        looks = finished.test_access.accesses(model.fitted_model_key)
+        assert [one.look for one in looks if one.reason.startswith(REASON)] == [1], (
+            "the other is the comparison of both"
+        )
+    assert is_complete(finished, finished.experiment("plain"))
 
 
 def test_the_target_is_refused_as_a_segment(project: Project) -> None:

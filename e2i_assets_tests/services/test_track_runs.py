@@ -81,6 +81,8 @@ def test_a_run_links_its_records_and_summarises_the_search(
         ("e2i.data_hash", stored.data_hash),
         ("e2i.study_name", stored.optuna_study_name),
         ("e2i.best_trial", str(stored.optuna_trial_number)),
+        ("e2i.learnt_from", "train and validation rows"),
+        ("e2i.training_samples", str(stored.training_samples)),
         ("dagster_run_id", stored.dagster_run_id),
     }
     assert f"/runs/{stored.dagster_run_id}" in run.data.tags["mlflow.note.content"]

@@ -134,6 +134,7 @@ class Examples:
             "model_key": "model-key",
             "test_intervals": {},
             "baseline_test_metrics": None,
+            "test_confusion": {"labels": ["no", "yes"], "counts": [[20, 4], [3, 9]]},
         }
         return values | changes
 

@@ -21,7 +21,10 @@ from e2i_assets.adapters.repositories.row_mapping import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRunRow:
-    """A training run at its start; `spec_hash` identifies it, and the id and name of a study are set together."""
+    """A training run at its start; `spec_hash` identifies it, and the id and name of a study are set together.
+
+    `training_samples` is the number of rows that the final model learns from, and `final_model` which rows these are.
+    """
 
     spec_hash: str
     experiment_id: str
@@ -42,13 +45,14 @@ class TrainingRunRow:
     dagster_run_id: str | None = None
     compute_type: str | None = None
     gpu_used: bool = False
+    final_model: str = "train_only"
 
 
 class TrainingOutcome(TypedDict):
     """The result of a training; `hyperparameters` are the final ones of the fitted model.
 
     `model_key` identifies the model, `test_intervals` are 95 % intervals by metric, `baseline_test_metrics` are the
-    metrics of a dummy model.
+    metrics of a dummy model, and `test_confusion` has the labels and the counts of the confusion matrix on test.
     """
 
     hyperparameters: Mapping[str, Any]
@@ -65,6 +69,7 @@ class TrainingOutcome(TypedDict):
     model_key: str
     test_intervals: Mapping[str, Any]
     baseline_test_metrics: Mapping[str, Any] | None
+    test_confusion: Mapping[str, Any] | None
 
 
 # Writes more rows in the transaction that finishes a training run; its arguments are the connection and the run id.
@@ -94,6 +99,7 @@ class StoredRun(TrainingRunRow):
     model_key: str | None
     test_intervals: Mapping[str, Any]
     baseline_test_metrics: Mapping[str, Any] | None
+    test_confusion: Mapping[str, Any] | None
 
     @property
     def fitted_model_key(self) -> str:

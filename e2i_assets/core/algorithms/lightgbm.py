@@ -70,7 +70,10 @@ def _goal(task: Task) -> dict[str, Any]:
 
 
 def _binned(prepared_data: PreparedData, parameters: dict[str, Any]) -> Any:
-    """Return the binned train and validation rows with all features, so that every fit can use them."""
+    """Return the binned train and validation rows with all features, so that every fit can use them.
+
+    Without validation rows the second is None.
+    """
     from lightgbm import Dataset
 
     named = ("max_bin", "subsample_for_bin", "random_state", "n_jobs", "verbose")
@@ -85,6 +88,8 @@ def _binned(prepared_data: PreparedData, parameters: dict[str, Any]) -> Any:
             categorical_feature=list(prepared_data.categories),
             params={**options, "feature_pre_filter": False},
         )
+        if not len(prepared_data.y_validation):
+            return train.construct(), None
         validation = Dataset(
             prepared_data.x_validation,
             prepared_data.y_validation,

@@ -61,7 +61,10 @@ def _goal(task: Task) -> dict[str, Any]:
 
 
 def _binned(prepared_data: PreparedData, estimator: Any) -> Any:
-    """Return the binned train and validation rows; the validation rows use the bins of the train rows."""
+    """Return the binned train and validation rows; the validation rows use the bins of the train rows.
+
+    Without validation rows the second is None.
+    """
     from xgboost import QuantileDMatrix
 
     max_bin = estimator.max_bin or _DEFAULT_BINS
@@ -73,6 +76,8 @@ def _binned(prepared_data: PreparedData, estimator: Any) -> Any:
         train = QuantileDMatrix(
             prepared_data.x_train, prepared_data.y_train, weight=prepared_data.train_weights, **options
         )
+        if not len(prepared_data.y_validation):
+            return train, None
         validation = QuantileDMatrix(
             prepared_data.x_validation,
             prepared_data.y_validation,

@@ -69,7 +69,13 @@ class HpoOutput(ContractModel):
 
 
 class TrainedModel(ContractModel):
-    """The fitted model; ``final_epoch`` is the boosting round that its predictions use."""
+    """The fitted model.
+
+    Attributes:
+        training_samples: Number of rows that it learnt from, before resampling.
+        final_epoch: The boosting round that its predictions use.
+        final_model: What it learnt from: the train rows, or (``refit``) the train and the validation rows.
+    """
 
     model_id: Text
     experiment_id: Text
@@ -79,6 +85,7 @@ class TrainedModel(ContractModel):
     training_duration_seconds: NotNegative
     early_stopped: bool
     final_epoch: Annotated[int, Field(ge=1)] | None
+    final_model: Literal["train_only", "refit"] = "train_only"
 
     @classmethod
     def broken_rules(cls, fields: Mapping[str, Any]) -> Iterable[Violation]:
@@ -95,7 +102,10 @@ class ConfusionMatrix(ContractModel):
 
 
 class ValidationMetrics(ContractModel):
-    """The metrics on the validation rows: the main metrics of the problem type, and all metrics by name."""
+    """The metrics on the validation rows: the main metrics of the problem type, and all metrics by name.
+
+    They belong to the parameters fitted on the train rows alone, also if the final model learnt from validation rows.
+    """
 
     f1_score: Share | None = None
     precision: Share | None = None
@@ -129,17 +139,17 @@ class MlflowInfo(ContractModel):
 
 
 class ClassBalance(ContractModel):
-    """The class imbalance of the train rows, and how the fits handled it.
+    """The class imbalance of the rows that the final model learnt from, and how the fits handled it.
 
     Attributes:
         imbalance_detected: Whether the severity is moderate, severe or extreme.
         imbalance_ratio: Rows of the largest class divided by rows of the smallest.
         minority_ratio: Share of the smallest class, scaled so that k classes of one size have 0.5.
-        class_distribution: Number of train rows of each class.
+        class_distribution: Number of these rows of each class.
         recommended_strategy, strategy_rationale: The recommended strategy, and the reason.
-        strategy: The strategy that was used.
+        strategy: The strategy that was used, decided on the train rows.
         resampling_applied: Whether the fits used resampled rows.
-        class_counts_after: Number of rows of each class in the fits.
+        class_counts_after: Number of rows of each class in the final fit.
     """
 
     imbalance_detected: bool

@@ -1,6 +1,6 @@
 """An experiment: one prediction problem with its data, algorithm, budget and success criteria, as in its file."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, StrictStr
 
@@ -14,6 +14,8 @@ from e2i_assets.core.imbalance import Choice
 from e2i_assets.core.metrics import ProblemType, default_metric
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
 
+# What the final model learns from: the train rows, or the train and the validation rows.
+FinalModel = Literal["train_only", "refit"]
 _FOR_PEOPLE = frozenset({"description", "owner", "tags"})
 # They determine whether there is a result, but do not change it.
 _GATES = frozenset({"quality_report", "leakage"})
@@ -66,6 +68,12 @@ class Experiment(Section):
     fixed: dict[str, ParameterValue] = Field(default_factory=dict, description="Parameters that are not searched.")
     hpo: Hpo = Hpo()
     early_stopping: EarlyStopping = EarlyStopping()
+    final_model: Literal["auto", "refit", "train_only"] = Field(
+        default="auto",
+        description="What the final model learns from: refit, the train and validation rows, with the parameters and "
+        "boosting rounds of the best trial; train_only, the train rows, which is the model of that trial. Auto: refit, "
+        "but train_only with hpo.constraints, because they were measured on that model.",
+    )
     warm_start: WarmStart = WarmStart()
     watch: Watch = Watch()
     segments: ColumnList = Field(
@@ -99,6 +107,13 @@ class Experiment(Section):
         """The hash of everything in the file that a run uses: with the gates, without description, owner and tags."""
         left_out: dict[str, Any] = {**dict.fromkeys(_FOR_PEOPLE, True), **_FOR_WATCHING, **_FOR_COMPUTING}
         return content_hash(self.model_dump(mode="json", exclude=left_out))
+
+    @property
+    def used_final_model(self) -> FinalModel:
+        """What the final model learns from: as chosen, or by the rule of ``auto``."""
+        if self.final_model != "auto":
+            return self.final_model
+        return "train_only" if self.hpo.constraints else "refit"
 
     @property
     def stops_rounds(self) -> bool:

@@ -27,6 +27,8 @@ def violations(parts: Parts) -> Iterator[Violation]:
     yield from _algorithm_violations(parts, problem_type)
     if {"hpo", "columns"} <= parts.keys():
         yield from search_rules.fold_violations(parts["hpo"], parts["columns"])
+    if {"hpo", "final_model"} <= parts.keys():
+        yield from search_rules.final_model_violations(parts["hpo"], parts["final_model"])
     if "target" in parts:
         yield from _target_violations(parts["target"])
         yield from _cut_violations(parts["target"], problem_type)

@@ -48,6 +48,13 @@ def fold_violations(hpo: Hpo, columns: Columns) -> Iterator[Violation]:
         yield Violation("hpo.pruner", "wilcoxon", rule)
 
 
+def final_model_violations(hpo: Hpo, final_model: str) -> Iterator[Violation]:
+    """Check that the final model is the one whose constraints were measured."""
+    if hpo.constraints and final_model not in ("auto", "train_only"):
+        rule = "is not the model on which hpo.constraints were measured: choose train_only, or remove it"
+        yield Violation("final_model", final_model, rule)
+
+
 def _rounds_violations(
     hpo: Hpo, algorithm: Algorithm, early_stopping: EarlyStopping, changes: Mapping[str, Any]
 ) -> Iterator[Violation]:

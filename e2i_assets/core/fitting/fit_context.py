@@ -117,8 +117,13 @@ class FitContext:
             parameters: The full parameter set of the estimator.
             patience: Boosting rounds without improvement before a booster stops; None grows all of them.
             report: Called with the number of rounds so far and the prediction for the validation rows.
+
+        Raises:
+            E2iError: The fit would be monitored, and there are no validation rows.
         """
         monitored = report is not None or (patience is not None and self.algorithm.rounds_parameter is not None)
+        if monitored and not len(self.y_validation):
+            raise E2iError("a fit without validation rows has no early stopping and no reports")
         return self.algorithm.fit(parameters, self.prepared_data, FitMonitor(patience, report) if monitored else None)
 
     def on_validation(self, fit: Fit) -> Prediction:
@@ -154,22 +159,34 @@ def fit_context(
     algorithm: Algorithm,
     task: Task,
     train: RowSource,
-    validation: RowSource,
+    validation: RowSource | None,
     classes: tuple[Any, ...],
     group_columns: Sequence[str] = (),
     balancing: Balancing = AS_THEY_COME,
 ) -> FitContext:
     """Prepare train and validation rows; the preprocessing is fitted on the train rows alone.
 
+    Args:
+        algorithm: The algorithm of the fits.
+        task: The prediction task.
+        train: The rows of the fits.
+        validation: The rows that monitor them; None for fits without early stopping, whose rounds are known.
+        classes: The labels in the order of their codes, empty for a regression.
+        group_columns: Features whose values are compared as groups of validation rows.
+        balancing: The treatment of class imbalance.
+
     Raises:
         E2iError: A group column is not a feature, or a class has too few rows for resampling.
     """
-    if missing := [column for column in group_columns if column not in validation.blank().columns]:
+    if missing := [column for column in group_columns if column not in train.blank().columns]:
         raise E2iError(f"{missing[0]!r} is not a feature of this table, so its groups cannot be compared")
-    dtype = precision(algorithm.preparation)
-    y_train, y_validation = (target_codes(rows.target, classes) for rows in (train, validation))
+    y_train = target_codes(train.target, classes)
+    y_validation = y_train[:0] if validation is None else target_codes(validation.target, classes)
     preparation, cross_fitted = fitted(algorithm.preparation, train, encoded_target(y_train, classes))
-    train_weights, validation_weights = relative(train.weights), relative(validation.weights)
+    train_weights, validation_weights = (
+        relative(train.weights),
+        relative(None if validation is None else validation.weights),
+    )
     learnt = learnt_rows(train, y_train, train_weights, cross_fitted, balancing, classes)
     rows = train if learnt.features is None else Rows(learnt.features, pd.Series(learnt.y))
     factors = None if learnt.class_factors is None else learnt.class_factors[y_validation]
@@ -177,15 +194,14 @@ def fit_context(
         task=task,
         prepare_train=_preparing(algorithm, preparation, rows, learnt.cross_fitted),
         y_train=learnt.y,
-        x_validation=matrix(preparation, validation.pieces(), len(y_validation), dtype),
+        x_validation=_validation_matrix(algorithm, preparation, validation),
         y_validation=y_validation,
         categories=category_positions(algorithm.preparation, preparation),
         train_weights=learnt.weights,
         validation_weights=product(validation_weights, factors),
     )
-    groups = {
-        column: pd.factorize(validation.columns([column])[column], use_na_sentinel=False)[0] for column in group_columns
-    }
+    compared = pd.DataFrame() if validation is None else validation.columns(group_columns)
+    groups = {str(name): pd.factorize(column, use_na_sentinel=False)[0] for name, column in compared.items()}
     return FitContext(
         algorithm,
         preparation,
@@ -197,6 +213,14 @@ def fit_context(
         train_weights=train_weights,
         validation_weights=validation_weights,
     )
+
+
+def _validation_matrix(algorithm: Algorithm, preparation: Preprocessing, validation: RowSource | None) -> Matrix:
+    dtype = precision(algorithm.preparation)
+    if validation is None:
+        width = max(place.stop for place in preparation.columns.output_indices_.values())
+        return np.empty((0, width), dtype=dtype)
+    return matrix(preparation, validation.pieces(), len(validation.target), dtype)
 
 
 def _preparing(

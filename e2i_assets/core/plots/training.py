@@ -20,11 +20,14 @@ _LONGEST_NAME = 32
 
 
 def validation_importance(experiment: Experiment, rows: TrainingRows, training: Training) -> list[FeatureImportance]:
-    """Return the permutation importance of each feature on the validation rows, so that the test rows are used once."""
+    """Return the permutation importance of each feature on the validation rows, so that the test rows are used once.
+
+    It is that of the model of the trial: the final model may have learnt from these rows.
+    """
     truth = target_codes(rows.validation.target, rows.facts.classes)
     optimised = metric(experiment.metric, experiment.problem_type)
     return permutation_importances(
-        training.model, rows.validation.features, truth, optimised, experiment.hpo.seed, rows.validation.weights
+        training.trial_model, rows.validation.features, truth, optimised, experiment.hpo.seed, rows.validation.weights
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from e2i_assets.core.final_fit import LEARNT_FROM
 from e2i_assets.core.report.facts import ReportFacts, number
 
 # Cox's calibration slope of a calibrated model is 1. Within these bounds the deviation has no practical effect.
@@ -75,6 +76,18 @@ def split_rule(report: ReportFacts) -> str:
         "column": f"Rows were split by the column {split.column}.",
     }
     return sentences.get(report.record.facts.strategy, f"Rows were split by {report.record.facts.strategy}.")
+
+
+def learnt_from(report: ReportFacts) -> str:
+    """Return what the final model learnt from, and whose metrics the report shows, in two sentences or one."""
+    training = report.record.training
+    learnt = f"The final model learnt from {training.samples:,} {LEARNT_FROM[training.final_model]}."
+    if training.final_model == "train_only":
+        return learnt
+    return (
+        f"{learnt} It has seen the validation rows, so the metrics on train and validation, the threshold and the "
+        "permutation importance are those of the same parameters and rounds fitted on the train rows alone."
+    )
 
 
 def uses(report: ReportFacts) -> list[str]:

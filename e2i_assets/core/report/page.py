@@ -80,6 +80,7 @@ def report_page(report: ReportFacts) -> str:
         columns=tables.columns,
         picture=_picture(report),
         verdict=findings.verdict(report),
+        learnt_from=findings.learnt_from(report),
         uses=findings.uses(report),
         limits=findings.limits(report),
         task=tables.task(report.record.experiment),

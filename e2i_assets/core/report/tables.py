@@ -96,8 +96,14 @@ def splits(report: ReportFacts) -> Rows:
     """Return the number of rows of each split and its use."""
     counts = report.record.facts.counts
     total = sum(counts.values())
+    also = {"validation": ", then fit the final model"} if report.record.training.final_model != "train_only" else {}
     return [
-        {"split": split, "rows": f"{count:,}", "share": f"{count / total:.1%}", "used to": _USES[split]}
+        {
+            "split": split,
+            "rows": f"{count:,}",
+            "share": f"{count / total:.1%}",
+            "used to": _USES[split] + also.get(split, ""),
+        }
         for split, count in counts.items()
     ]
 

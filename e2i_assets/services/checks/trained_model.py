@@ -27,7 +27,7 @@ from e2i_assets.services.checks.check import (
     stored,
 )
 from e2i_assets.services.project import Project
-from e2i_assets.services.stored_model import evaluated_rows, predicted_rows
+from e2i_assets.services.stored_model import evaluated_rows, predicted_rows, served_confusion
 
 TOLERANCE = 1e-9
 
@@ -49,7 +49,8 @@ def training_run_row_is_complete(project: Project, name: str) -> CheckResult:
     run = model_links.training_run(project, name)
     pairs = {
         "status": (run.status, "finished"),
-        "training_samples": (run.training_samples, len(rows.train.target)),
+        "final_model": (run.final_model, output.trained_model.final_model),
+        "training_samples": (run.training_samples, _learnt(output, rows)),
         "validation_samples": (run.validation_samples, len(rows.validation.target)),
         "test_samples": (run.test_samples, len(rows.test.target)),
         "feature_names": (list(run.feature_names), list(rows.facts.features)),
@@ -60,6 +61,12 @@ def training_run_row_is_complete(project: Project, name: str) -> CheckResult:
     mistakes = [f"{field} is {here}, and should be {there}" for field, (here, there) in pairs.items() if here != there]
     mistakes += _version_mistakes(project, run)
     return check_result(mistakes, f"row {run.id} of ml_training_runs matches the training", training_run=run.id)
+
+
+def _learnt(output: TrainingOutput, rows: TrainingRows) -> int:
+    """Return the number of rows that the stored model has learnt from."""
+    more = 0 if output.trained_model.final_model == "train_only" else len(rows.validation.target)
+    return len(rows.train.target) + more
 
 
 def _version_mistakes(project: Project, run: StoredRun) -> Iterator[str]:
@@ -108,6 +115,30 @@ def _same(stored: object, again: object) -> bool:
         return False
     # Relative, because 6e-9 is as meaningful as 6e12. The absolute tolerance covers rounding of differences to 0.
     return math.isclose(stored, again, rel_tol=TOLERANCE, abs_tol=1e-300)
+
+
+@of_asset("trained_model")
+def served_decisions_match_the_report(project: Project, name: str) -> CheckResult:
+    """What the stored model predicts for the test rows gives the confusion matrix of the report."""
+    rows: TrainingRows = stored(project, TrainingRows, "validation_splits", name)
+    run = model_links.training_run(project, name)
+    if not rows.facts.classes:
+        return passed("a regression predicts values and has no confusion matrix")
+    if run.test_confusion is None:
+        return passed("the model was trained before its confusion matrix was recorded")
+    try:
+        decided = served_confusion(project, name, run, rows.facts, rows.test)
+    except (ModelInvalid, E2iError, KeyError, ValueError) as error:
+        raise NotEvaluated(f"the stored model cannot predict: {error}") from error
+    labels, reported = run.test_confusion["labels"], run.test_confusion["counts"]
+    mistakes = [
+        f"{decided[row][column]} test rows of {true} are predicted as {given}; the report has {reported[row][column]}"
+        for row, true in enumerate(labels)
+        for column, given in enumerate(labels)
+        if decided[row][column] != reported[row][column]
+    ]
+    at = "" if run.decision_threshold is None else f" at the threshold {run.decision_threshold:.4g}"
+    return check_result(mistakes, f"the stored model decides{at} as reported on {sum(map(sum, decided))} test rows")
 
 
 @of_asset("trained_model")
@@ -167,6 +198,7 @@ CHECKS = (
         severity="WARN",
     ),
     model_reloads_with_the_same_metrics,
+    served_decisions_match_the_report,
     model_uses_its_features,
     success_criteria_are_met,
 )

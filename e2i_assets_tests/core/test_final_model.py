@@ -1,0 +1,232 @@
+"""What the final model learns from, and that no figure on validation rows comes from a model that has seen them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fitted_models import CLASSES, PAIRS, table, target
+from small_training import Names, problem, rows_of, searched
+
+from e2i_assets.adapters.files.parquet_rows import StoredRows
+from e2i_assets.core.algorithms import registry
+from e2i_assets.core.algorithms.prepared_data import Task
+from e2i_assets.core.data.split_tables import SplitFacts, TrainingRows
+from e2i_assets.core.errors import E2iError, ExperimentInvalid
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.file import experiment_from
+from e2i_assets.core.fitting.fit_context import Rows, fit_context
+from e2i_assets.core.fitting.fitted_model import FittedModel
+from e2i_assets.core.fitting.joined_rows import JoinedRows
+from e2i_assets.core.imbalance import STRATEGIES
+from e2i_assets.core.plots.training import validation_importance
+from e2i_assets.core.search import tuning
+from e2i_assets.core.training import Training, trained
+
+PARTS = {"train": slice(0, 240), "validation": slice(240, 320), "test": slice(320, 400)}
+
+
+def experiment(algorithm: str, problem_type: str, **sections: Any) -> Experiment:
+    few = {"n_estimators": 40} if "n_estimators" in registry.algorithm(algorithm).parameters else {}
+    asked = {
+        **{"name": "small", "owner": "team:tests", "source": {"csv": "rows.csv"}, "target": "target"},
+        **{"problem_type": problem_type, "algorithm": algorithm, "fixed": few, "hpo": {"enabled": False}},
+    }
+    return experiment_from({**asked, **sections}, "small")
+
+
+def rows(problem_type: str, weighted: bool = False, uneven: bool = False) -> TrainingRows:
+    """Train, validation and test rows with gaps, categories and dates; a person has two rows of one split."""
+    frame = table(400)
+    values = frame["visits"] > 14 if uneven else target(frame, problem_type)
+    facts = SplitFacts(
+        experiment="small", problem_type=problem_type, target="target", features=tuple(frame.columns),
+        classes=CLASSES[problem_type], data_hash="d", split_hash="e", search_hash="f", strategy="group", seed=42,
+        counts={}, left_out=0, weight="weight" if weighted else None,
+    )  # fmt: skip
+    weights = np.random.default_rng(1).uniform(0.5, 4, len(frame)) if weighted else None
+
+    def part(name: str) -> Rows:
+        at = PARTS[name]
+        return Rows(frame[at], values[at], np.arange(at.start, at.stop) // 2, None if weights is None else weights[at])
+
+    return TrainingRows(facts, part("train"), part("validation"), part("test"))
+
+
+def training(of: Experiment, given: TrainingRows) -> Training:
+    return trained(of, given, tuning.hpo_output(of, "a" * 64, None))
+
+
+def predictions(model: FittedModel, features: pd.DataFrame) -> Any:
+    return model.predict(features) if model.classes_ is None else model.predict_proba(features)
+
+
+def by_hand(of: Experiment, given: TrainingRows, parameters: dict[str, Any]) -> FittedModel:
+    """Return the model that one table of train and validation rows gives, with these parameters and rounds."""
+    both = given.train, given.validation
+    weights = None if given.train.weights is None else np.concatenate([part.weights for part in both])
+    one = Rows(
+        pd.concat([part.features for part in both], ignore_index=True),
+        pd.concat([part.target for part in both], ignore_index=True),
+        np.concatenate([part.entities for part in both]),
+        weights,
+    )
+    treated = tuning.balancing(of, given.facts, given.train)
+    chosen = registry.algorithm(of.algorithm)
+    made = fit_context(chosen, given.facts.task, one, given.test, given.facts.classes, balancing=treated)
+    return made.model(made.fit(parameters))
+
+
+@pytest.mark.parametrize(("algorithm", "problem_type"), PAIRS)
+def test_a_refit_learns_from_train_and_validation_and_is_measured_as_in_its_trial(
+    algorithm: str, problem_type: str
+) -> None:
+    given = rows(problem_type)
+    alone, refit = (
+        training(experiment(algorithm, problem_type, final_model=kind), given) for kind in ("train_only", "refit")
+    )
+    assert (alone.samples, refit.samples) == (240, 320)
+    assert sum(refit.imbalance.class_distribution.values()) == (0 if problem_type == "regression" else 320)
+    assert refit.learnt_from == refit.imbalance.class_distribution
+    # The rounds are carried over: no row is left for early stopping.
+    assert (refit.parameters, refit.rounds) == (alone.parameters, alone.rounds)
+    assert refit.report.threshold == alone.report.threshold
+    for split in ("train", "validation"):
+        assert refit.report.splits[split] == alone.report.splits[split]
+    found = predictions(refit.model, given.test.features)
+    asked = experiment(algorithm, problem_type)
+    assert np.array_equal(found, predictions(by_hand(asked, given, refit.parameters), given.test.features))
+    assert not np.array_equal(found, predictions(alone.model, given.test.features))
+    for one in (alone, refit):
+        same = predictions(one.trial_model, given.validation.features)
+        assert np.array_equal(same, predictions(alone.model, given.validation.features))
+    assert refit.model.threshold == refit.report.threshold
+    assert validation_importance(asked, given, refit) == validation_importance(asked, given, alone)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_refit_weighs_and_resamples_its_own_rows(strategy: str, weighted: bool) -> None:
+    given = rows("binary_classification", weighted, uneven=True)
+    of = experiment("LightGBM", "binary_classification", imbalance=strategy)
+    refit = training(of, given)
+    assert refit.final_model == "refit"
+    expected = by_hand(of, given, refit.parameters)
+    assert np.array_equal(refit.model.predict_proba(given.test.features), expected.predict_proba(given.test.features))
+    assert refit.strategy == strategy
+    assert (sum(refit.learnt_from.values()) == 320) == (strategy in ("none", "class_weight"))
+
+
+def test_the_treatment_of_imbalance_is_the_one_of_the_search() -> None:
+    """With the validation rows, another strategy would be recommended; the model that was tuned has none."""
+    given = rows("binary_classification")
+    even = pd.Series(np.arange(240) % 2 == 0)
+    uneven = pd.Series(np.arange(80) < 1, index=given.validation.target.index)
+    given = TrainingRows(
+        given.facts, Rows(given.train.features, even), Rows(given.validation.features, uneven), given.test
+    )
+    refit = training(experiment("XGBoost", "binary_classification", imbalance="recommended"), given)
+    assert (refit.strategy, refit.imbalance.recommended) == ("none", "class_weight")
+
+
+@pytest.mark.parametrize("algorithm", ["LightGBM", "LogisticRegression"])
+def test_the_validation_metrics_of_a_refit_are_those_of_the_best_trial(algorithm: str) -> None:
+    of, given = problem(Names(), "binary_classification", algorithm, ""), rows_of(Names(), "binary_classification")
+    study = searched(of, given)
+    refit = trained(of, given, tuning.hpo_output(of, "a" * 64, study))
+    assert study.best is not None
+    assert refit.final_model == "refit"
+    assert refit.parameters == study.best.params
+    assert refit.report.splits["validation"].metrics["roc_auc"] == pytest.approx(study.best.value, abs=1e-9)
+    assert refit.samples == len(given.train.target) + len(given.validation.target)
+
+
+def test_the_defaults_are_compared_on_the_same_rows_as_the_tuned_parameters() -> None:
+    """Without a search both are the defaults, so their metrics on test are equal, whatever they learnt from."""
+    for kind in ("train_only", "refit"):
+        found = training(experiment("XGBoost", "regression", final_model=kind), rows("regression"))
+        assert found.default_metrics == found.report.splits["test"].metrics
+
+
+def test_a_class_that_only_validation_has_is_learnt_by_a_refit() -> None:
+    given = rows("multiclass_classification")
+    known = (given.train.target != "mid").to_numpy()
+    part = Rows(given.train.features[known], given.train.target[known])
+    given = TrainingRows(given.facts, part, given.validation, given.test)
+    place = given.facts.classes.index("mid")
+    for kind, is_known in (("train_only", False), ("refit", True)):
+        found = training(experiment("LightGBM", "multiclass_classification", final_model=kind), given)
+        assert (found.model.predict_proba(given.test.features)[:, place].max() > 0.01) == is_known
+
+
+def stored(frame: pd.DataFrame, values: pd.Series, path: Path) -> StoredRows:
+    frame.assign(target=values, person=np.arange(len(frame)) // 2, weight=1.0 + np.arange(len(frame))).to_parquet(path)
+    return StoredRows(path, list(frame.columns), "target", ["person"], "weight")
+
+
+@pytest.mark.parametrize("algorithm", ["LightGBM", "XGBoost", "RandomForest", "LogisticRegression"])
+def test_joined_files_give_the_fit_of_one_table(algorithm: str, tmp_path: Path) -> None:
+    """Also where the parts have other types: gaps among booleans, and categories that one part lacks."""
+    frame = table(320).assign(plan=pd.Categorical(np.arange(320) % 60).astype(str))
+    frame["plan"] = frame["plan"].astype("category")
+    frame["insured"] = frame["insured"].astype(object)
+    frame.loc[[250, 300], "insured"] = None
+    values = target(frame, "binary_classification")
+    train, validation = frame[:240].copy(), frame[240:].copy()
+    train["insured"] = train["insured"].astype(bool)
+    train["region"], validation["region"] = train["region"].astype("category"), validation["region"].astype("category")
+    joined = JoinedRows(
+        stored(train, values[:240], tmp_path / "train.parquet"),
+        stored(validation, values[240:], tmp_path / "validation.parquet"),
+    )
+    weights = np.concatenate([1.0 + np.arange(240), 1.0 + np.arange(80)])
+    frame["region"] = frame["region"].astype("category")
+    people = np.concatenate([np.arange(240) // 2, 120 + np.arange(80) // 2])
+    one = Rows(frame, values, people, weights)
+    chosen, task = registry.algorithm(algorithm), Task("binary_classification", 2)
+    few = {"n_estimators": 30} if "n_estimators" in chosen.parameters else {}
+    models = []
+    for learnt in (joined, one):
+        made = fit_context(chosen, task, learnt, None, (False, True))
+        models.append(made.model(made.fit({**chosen.default_values, **few, **chosen.fixed_values})))
+    assert models[0].column_kinds == models[1].column_kinds
+    assert np.array_equal(models[0].predict_proba(frame), models[1].predict_proba(frame))
+    assert joined.can_be_read_again
+    assert joined.entities is not None
+    assert len(set(joined.entities)) == 160
+    assert joined.weights is not None
+    assert joined.weights.tolist() == weights.tolist()
+    assert joined.target.tolist() == values.tolist()
+    assert list(joined.features.columns) == list(frame.columns)
+
+
+def test_the_first_day_of_a_refit_is_the_first_of_all_its_rows() -> None:
+    given = rows("regression")
+    early = given.validation.features
+    early = early.assign(seen=pd.Series(pd.Timestamp("2001-02-03"), early.index, dtype=early["seen"].dtype))
+    given = TrainingRows(given.facts, given.train, Rows(early, given.validation.target), given.test)
+    alone, refit = (
+        training(experiment("Ridge", "regression", final_model=kind), given) for kind in ("train_only", "refit")
+    )
+    assert refit.model.dates["seen"]["first_day"] == "2001-02-03"
+    assert alone.model.dates["seen"]["first_day"] > "2025"
+
+
+def test_a_fit_without_validation_rows_cannot_stop_early() -> None:
+    given = rows("regression")
+    chosen = registry.algorithm("XGBoost")
+    made = fit_context(chosen, Task("regression"), given.train, None, ())
+    with pytest.raises(E2iError, match="without validation rows has no early stopping"):
+        made.fit({**chosen.default_values, **chosen.fixed_values}, patience=5)
+
+
+def test_by_default_the_final_model_is_refitted_unless_constraints_hold_for_the_trial_alone() -> None:
+    assert experiment("XGBoost", "regression").used_final_model == "refit"
+    assert experiment("XGBoost", "regression", final_model="train_only").used_final_model == "train_only"
+    limited = {"constraints": {"model_size": 50_000}}
+    assert experiment("XGBoost", "regression", hpo=limited).used_final_model == "train_only"
+    with pytest.raises(ExperimentInvalid) as caught:
+        experiment("XGBoost", "regression", hpo=limited, final_model="refit")
+    assert "final_model: 'refit' is not the model" in str(caught.value)
+    assert "hpo.constraints" in str(caught.value)
