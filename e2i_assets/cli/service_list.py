@@ -116,7 +116,8 @@ def _mlflow(project: Project, host: str, port: int) -> Service:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     listening = ("--host", host, "--port", str(port), "--workers", "1")
-    command = (sys.executable, "-m", "mlflow", "server", *listening, "--artifacts-destination", artifacts.as_uri())
+    program = (sys.executable, "-m", "e2i_assets.cli.mlflow_server")
+    command = (*program, *listening, "--artifacts-destination", artifacts.as_uri())
     return Service("mlflow", command, _address(host, port), "/health", environment)
 
 

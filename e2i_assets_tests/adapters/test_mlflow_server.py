@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import pytest
 import requests
 import sqlalchemy as sa
@@ -50,11 +51,11 @@ def database(server: Database, template: str) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def address(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server on the test's own database, as `e2i up` starts it."""
+def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    """The address and the process of a server on the test's own database, as `e2i up` starts it."""
     port, folder = quiet_port(), tmp_path_factory.mktemp("mlflow")
-    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
-    command += ["--artifacts-destination", (folder / "artifacts").as_uri()]
+    command = [sys.executable, "-m", "e2i_assets.cli.mlflow_server", "--host", HOST, "--port", str(port)]
+    command += ["--workers", "1", "--artifacts-destination", (folder / "artifacts").as_uri()]
     environment = {
         **os.environ,
         **ENVIRONMENT,
@@ -64,10 +65,20 @@ def address(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with (folder / "mlflow.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True)
         try:
-            yield answering(f"http://{HOST}:{port}", server, folder / "mlflow.log")
+            yield answering(f"http://{HOST}:{port}", server, folder / "mlflow.log"), server.pid
         finally:
             server.terminate()
             server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def address(served: tuple[str, int]) -> str:
+    return served[0]
+
+
+def test_the_server_is_one_process(served: tuple[str, int]) -> None:
+    """MLflow's own command would stay as a parent of 190 MB that only waits."""
+    assert psutil.Process(served[1]).children(recursive=True) == []
 
 
 def answering(address: str, server: "subprocess.Popen[bytes]", log: Path) -> str:
