@@ -60,7 +60,7 @@ def statistics_table(kinds: Sequence[KindStatistics]) -> Table:
             _two(one.algorithm_name, one.problem_type.removesuffix("_classification")),
             one.optimization_metric,
             _two(str(one.patterns), str(one.starter)),
-            _two(str(one.uses), f"{one.helped} of {one.measured}"),
+            _two(str(one.uses), f"{one.helped} of {one.measured} measured"),
             _number(one.mean_improvement),
         )
     return table

@@ -1,4 +1,4 @@
-"""Writes to an MLflow run by explicit id: its values, files under exactly their names, model and final status."""
+"""Logs values, files, the model and the final status to the MLflow run with a given id."""
 
 import json
 import tempfile
@@ -80,7 +80,7 @@ def log_values(client: "MlflowClient", run: "Run", tracked: TrackedRun) -> None:
 
 
 def log_data(client: "MlflowClient", run: "Run", data: tuple[str, str]) -> None:
-    """Log the rows as the dataset of the run, with their hash cut to MLflow's length; a repetition has no effect."""
+    """Log the rows as the dataset of the run, with their hash cut to MLflow's length; again it has no effect."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     name, content_hash = data
@@ -119,13 +119,13 @@ def log_model(client: "MlflowClient", run: "Run", folder: Path) -> str:
 def _require_same_params(run: "Run", tracked: TrackedRun) -> None:
     given = {name: param_text(value) for name, value in tracked.params.items()}
     differing = [
-        f"{name} is {stored}, not {given.get(name, 'given any more')}"
+        f"{name} is {stored} in MLflow and {f'now {given[name]}' if name in given else 'no longer set'}"
         for name, stored in sorted(run.data.params.items())
         if given.get(name) != stored
     ]
     if differing:
         raise TrackingRefused(
-            f"MLflow run {run.info.run_id} has the same spec hash but other parameters: {'; '.join(differing)}. "
+            f"MLflow run {run.info.run_id} has the same run key but other parameters: {'; '.join(differing)}. "
             "It was left unchanged; delete it in MLflow to log this training in its place"
         )
 
@@ -153,7 +153,10 @@ def require_file_names(names: Iterable[str]) -> None:
         if path.is_absolute() or ".." in path.parts or path.parts[:1] in ((), (MODEL_FOLDER,))
     ]
     if invalid:
-        raise TrackingRefused(f"not a name for an artifact: {', '.join(map(repr, invalid))}; give a file name")
+        raise TrackingRefused(
+            f"not a name for an artifact: {', '.join(map(repr, invalid))}; give a relative path without .. and outside "
+            f"{MODEL_FOLDER}/"
+        )
 
 
 def _table(rows: Sequence[Mapping[str, object]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The trials of a study in the MLflow run of its training: metric histories over the trials, in a few requests.
 
-A nested run for each trial would cost many times as much (`benchmarks/tracking.py`) and hide the trainings.
+A nested run for each trial would cost many times as much (`benchmarks/tracking.py`), and the trials would crowd the
+trainings out of MLflow's list of runs.
 """
 
 from collections.abc import Sequence

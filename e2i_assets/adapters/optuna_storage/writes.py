@@ -1,11 +1,11 @@
 """Writes of trials: Optuna's tables and ours in the same transactions.
 
-Every transaction that counts trials locks the study's row first, which excludes deadlocks between them.
+Every transaction that counts trials locks the study's row first, so these transactions cannot deadlock.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from optuna.exceptions import UpdateFinishedTrialError
@@ -18,9 +18,6 @@ from e2i_assets.adapters.repositories.studies import trial_parameters
 from e2i_assets.adapters.repositories.study_rows import TrialRow
 from e2i_assets.core.errors import BudgetSpent, StudyCancelled
 from e2i_assets.core.search.trials import TrialRecord, record_of
-
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ def create_from(connection: sa.Connection, study: Study, template: FrozenTrial, 
     """Insert a trial with all its contents and return its id and number; the study's row must be locked.
 
     Raises:
-        BudgetSpent, StudyCancelled: The trial is a running one and no further trial may run.
+        BudgetSpent, StudyCancelled: `template` is RUNNING, and the budget is spent or the study was ended.
     """
     if template.state is TrialState.RUNNING:
         claims.require_budget(*_claim(connection, study, claims))
@@ -185,7 +182,7 @@ def trial_row(trial: "FrozenTrial", worker: str | None) -> tuple[TrialRecord, Tr
         trial_number=record.number,
         state=record.state,
         origin=record.origin,
-        # A queued trial shows its queued parameters until it has drawn its own.
+        # A queued trial has only its queued parameters until the sampler has drawn the others.
         params=record.params or trial.system_attrs.get("fixed_params", {}),
         value=record.value,
         intermediate_values={str(step): value for step, value in record.intermediate_values.items()},

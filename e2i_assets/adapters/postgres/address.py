@@ -92,7 +92,7 @@ def libpq_url(url: str) -> str:
 def redacted_url(url: str) -> str:
     """Return the address without its secrets, for display."""
     parsed = sa.make_url(role_url(url, None))
-    # The parameters that every address of the embedded server has do not help the reader.
+    # Leave out the parameters that all addresses of the embedded server share.
     parsed = parsed.difference_update_query([key for key, value in EXPLICIT.items() if parsed.query.get(key) == value])
     shown = parsed.update_query_dict({key: "***" for key in parsed.query if key in _SECRET_OPTIONS})
     return _rendered(shown.set(drivername="postgresql"), hide_password=True)
@@ -108,7 +108,7 @@ def without_secrets(message: str, url: str) -> str:
 
 
 def _with_account_in_front(url: sa.URL) -> sa.URL:
-    """Return the URL with user and password before the host: in the query they would override a later change."""
+    """Return the URL with user and password before the host: in the query they would override a later account."""
     named = {key: url.query[key] for key in _ACCOUNT if key in url.query}
     if any(not isinstance(value, str) for value in named.values()):
         raise DatabaseAddressInvalid("The database address names its user or its password twice: name them once.")
@@ -123,6 +123,6 @@ def _without_setting(options: str | tuple[str, ...], name: str) -> str:
 
 
 def _rendered(url: sa.URL, hide_password: bool = False) -> str:
-    """Return the URL as text, with %20 for spaces: libpq takes the + that SQLAlchemy writes for a plus sign."""
+    """Return the URL as text, with %20 for spaces: SQLAlchemy writes +, which libpq reads as a plus sign."""
     head, mark, query = url.render_as_string(hide_password=hide_password).partition("?")
     return head.replace(" ", "%20") + mark + query.replace("+", "%20")

@@ -1,4 +1,4 @@
-"""PostgreSQL's client programs: found in a version new enough for the server, run without a password in arguments."""
+"""Finds PostgreSQL client programs that match the server, and keeps the password off their command lines."""
 
 import os
 import re
@@ -55,16 +55,17 @@ def programs_for(version: int, environment: Mapping[str, str] = os.environ) -> P
     ``pg_dump`` refuses a server that is newer than itself.
 
     Raises:
-        PostgresUnavailable: All programs found are older than the server.
+        PostgresUnavailable: There are no such programs, or they are older than the server.
     """
     found: dict[Path, int] = {}
     for folder in _folders(environment):
         found[folder] = _version_of(folder / "pg_dump")
         if found[folder] >= version:
             return folder
-    here = ", ".join(f"{number} in {folder}" for folder, number in found.items()) or "none"
+    here = ", ".join(f"{number} in {folder}" for folder, number in found.items())
+    why = f"the pg_dump programs found are older: {here}" if here else "no pg_dump was found"
     raise PostgresUnavailable(
-        f"The server is PostgreSQL {version}, and the pg_dump programs here are older than it: {here}.",
+        f"The server is PostgreSQL {version}, and {why}.",
         f"Install the client programs of PostgreSQL {version} (postgresql-client-{version} on Debian and Ubuntu).",
     )
 

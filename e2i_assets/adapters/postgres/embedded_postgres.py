@@ -60,7 +60,8 @@ class EmbeddedPostgres:
     Attributes:
         folder: The folder of the cluster, its password, its log (``postgres.log``) and the locks.
         settings: Server settings that differ from the defaults, for example ``{"fsync": "off"}`` in tests.
-        shared_folder: The place for what root's server account, which is never root, cannot reach in ``folder``.
+        shared_folder: Used when root starts the server, which then runs under an unprivileged account: it has the files
+            that this account cannot reach in ``folder``.
     """
 
     folder: Path
@@ -76,7 +77,7 @@ class EmbeddedPostgres:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             files = ServerFiles(self.folder.resolve())
-            # This lock comes first: a supervisor that stops the server holds it until the end, so no other starts.
+            # This lock comes first: a supervisor holds it until its server has stopped, so no second server starts.
             users = _locked_in_time(files.users_lock, "shared")
             try:
                 port = self._running_port(files)

@@ -27,7 +27,7 @@ _RECORD = sa.text(
 
 
 class OwnerNotPrepared(E2iError):
-    """A library that could not create or upgrade its tables."""
+    """A library could not create or upgrade its tables."""
 
 
 def prepare_owners(database: Database) -> tuple[Owner, ...]:

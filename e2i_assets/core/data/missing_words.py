@@ -52,6 +52,6 @@ def missing_in(experiment: Experiment, source: Source, column: str, is_label: bo
     if declared is not None:
         numbers = tuple(float(one) for one in declared if not isinstance(one, str))
         return Missing(frozenset(one.strip() for one in declared if isinstance(one, str)), numbers, declared=True)
-    if is_label or source.kind in ("parquet", "sql"):
+    if is_label or source.has_types:
         return Missing()
     return Missing(frozenset(WORDS))

@@ -188,7 +188,7 @@ def _numbers(
         return None, [], []
     if found.share < 1:
         return None, [], [Violation("target" if is_target else "columns", name, _rest(found, places, is_target))]
-    if found.is_plain and source.kind in ("parquet", "sql") and not many and not is_target:
+    if found.is_plain and source.has_types and not many and not is_target:
         return None, [], []  # a few numbers that a database or Parquet file stores as text are codes
     form = found.form
     if sign := found.is_in_doubt:

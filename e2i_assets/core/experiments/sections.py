@@ -121,6 +121,11 @@ class Source(Section):
         return next(kind for kind in SOURCE_KINDS if getattr(self, kind) is not None)
 
     @property
+    def has_types(self) -> bool:
+        """Whether the source has types and missing values of its own, so that a word such as NA is a value."""
+        return self.kind in ("parquet", "sql")
+
+    @property
     def place(self) -> str:
         """The path, the query or the name of the sample."""
         if self.sql is not None:
