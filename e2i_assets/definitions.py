@@ -12,8 +12,9 @@ from e2i_assets.defs.check_jobs import check_everything, report_drift
 from e2i_assets.defs.checks import asset_checks
 from e2i_assets.defs.experiment_file_checks import experiment_files, files_check
 from e2i_assets.defs.instance_settings import report_missing_settings
-from e2i_assets.defs.jobs import tune_and_train
+from e2i_assets.defs.jobs import SCORED, predict_new_rows, tune_and_train
 from e2i_assets.defs.namespace import Namespace
+from e2i_assets.defs.predictions import predictions
 from e2i_assets.defs.resource_definitions import resources
 from e2i_assets.defs.schedules import schedules
 from e2i_assets.defs.sensors import sensors
@@ -33,13 +34,14 @@ def build(key_prefix: Sequence[str] | None = None, group_prefix: str = "") -> dg
     settings = current_settings()
     report_missing_settings(os.environ.get("DAGSTER_HOME"))
     namespace = Namespace(settings.key_prefix if key_prefix is None else tuple(key_prefix), group_prefix)
-    assets = [asset(namespace) for asset in (*ASSETS, champion_model)]
+    assets = [asset(namespace) for asset in (*ASSETS, champion_model, predictions)]
     partitioned = settings.partitioned_checks
     return dg.Definitions(
         assets=[experiment_files(namespace), *assets],
         asset_checks=[*asset_checks(namespace, partitioned), files_check(namespace)],
         jobs=[
-            tune_and_train([asset.key for asset in assets]),
+            tune_and_train([asset.key for asset in assets if asset.key != namespace.key(SCORED)]),
+            predict_new_rows(namespace.key(SCORED)),
             check_everything(namespace, partitioned),
             report_drift(namespace, partitioned),
         ],

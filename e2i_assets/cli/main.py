@@ -118,6 +118,33 @@ def check(
 
 @app.command()
 @with_error_messages
+def predict(
+    name: Annotated[str, typer.Argument(help="The experiment.")],
+    to: Annotated[Path, typer.Option("--out", help="The file of predictions: .csv or .parquet.")],
+    csv: Annotated[Path | None, typer.Option(help="A CSV file with the new rows.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="A Parquet file, or a folder of them.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of predictions if it exists.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Add the top reasons of each prediction.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Score new rows with the champion of an experiment: the model in use.
+
+    The file is read like the rows of the experiment, without the target. A
+    missing column or a cell of another type is an error, and nothing is
+    written; other columns are ignored, and new categories are counted.
+
+    [bold]Examples[/]
+
+      e2i predict rand_visits --csv new.csv --out scored.csv --explain
+      e2i predict rand_visits --parquet new.parquet --out scored.parquet --force
+    """
+    from e2i_assets.cli import predict as predicting
+
+    predicting.predict(name, csv, parquet, to, force, explain, json)
+
+
+@app.command()
+@with_error_messages
 def holdout(
     name: Annotated[str, typer.Argument(help="The experiment.")],
     why: Annotated[str, typer.Option(help="The reason, which is recorded; required.")] = "",

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from e2i_assets.defs.jobs import SCORED
 from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.checks.catalogue import CHECKS, experiments_with
@@ -21,7 +22,9 @@ def asset_checks(namespace: Namespace, partitioned: bool) -> list[dg.AssetChecks
         namespace: The namespace of the asset keys.
         partitioned: Whether a check has a result for each experiment; otherwise it has one for all.
     """
-    assets = dict.fromkeys(check_spec.asset for check_spec in CHECKS)
+    # A component has no asset `predictions`.
+    absent = () if namespace.binding is None else (SCORED,)
+    assets = dict.fromkeys(check_spec.asset for check_spec in CHECKS if check_spec.asset not in absent)
     return [_checks_of(asset, namespace, partitioned) for asset in assets]
 
 

@@ -29,6 +29,7 @@ def experiment_asset(
     pool: str | None = None,
     automation: dg.AutomationCondition[Any] | None = None,
     freshness: dg.FreshnessPolicy | None = None,
+    optional: bool = False,
 ) -> Callable[[Callable[..., object]], AssetInNamespace]:
     """Return a decorator that makes a function an asset of the graph, whose key depends on the namespace.
 
@@ -40,6 +41,7 @@ def experiment_asset(
         pool: Concurrency pool, which limits the concurrent steps of all experiments.
         automation: Condition for automatic materialization.
         freshness: Freshness policy.
+        optional: Whether an experiment may have no value of the asset: its function yields one result or none.
     """
 
     def in_namespace(compute: Callable[..., object]) -> AssetInNamespace:
@@ -57,10 +59,11 @@ def experiment_asset(
             pool=pool,
             automation_condition=automation if namespace.binding is None else namespace.binding.automation,
             freshness_policy=freshness and (freshness if namespace.binding is None else _freshness(namespace.binding)),
+            output_required=not optional,
             io_manager_key=IO_MANAGER,
             # Without a schema Dagster accepts any config, and nothing reads it.
             config_schema=None if _takes_config(compute) else {},
-        )(with_retries(compute))
+        )(yielded(compute) if optional else with_retries(compute))
 
     return in_namespace
 
@@ -121,3 +124,15 @@ def with_retries(compute: Callable[..., object]) -> Callable[..., object]:
             raise dg.RetryRequested(max_retries=MOST_RETRIES, seconds_to_wait=wait) from error
 
     return tried
+
+
+def yielded(compute: Callable[..., Any]) -> Callable[..., object]:
+    """Wrap an asset function that yields its results like `with_retries`."""
+    tried = with_retries(lambda *args, **inputs: list(compute(*args, **inputs)))
+
+    @wraps(compute)
+    def results(context: dg.AssetExecutionContext, *args: Any, **inputs: Any) -> object:
+        found: Any = tried(context, *args, **inputs)
+        yield from found
+
+    return results

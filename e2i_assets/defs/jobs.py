@@ -8,6 +8,9 @@ from e2i_assets.defs.dagster_internals import UnresolvedAssetJobDefinition
 
 # The definition of a sensor or a schedule names its job.
 TUNE_AND_TRAIN = "tune_and_train"
+PREDICT = "predict_new_rows"
+# This asset depends on rows that may arrive at any time, so it has a job of its own.
+SCORED = "predictions"
 
 
 def tune_and_train(keys: Sequence[dg.AssetKey]) -> UnresolvedAssetJobDefinition:
@@ -16,5 +19,15 @@ def tune_and_train(keys: Sequence[dg.AssetKey]) -> UnresolvedAssetJobDefinition:
         TUNE_AND_TRAIN,
         selection=dg.AssetSelection.assets(*keys),
         description="All assets of one experiment, from `dataset` to `hpo_pattern_memory`.",
+        executor_def=dg.in_process_executor,
+    )
+
+
+def predict_new_rows(key: dg.AssetKey) -> UnresolvedAssetJobDefinition:
+    """Return the job of `predictions` and its checks."""
+    return dg.define_asset_job(
+        PREDICT,
+        selection=dg.AssetSelection.assets(key),
+        description="The new rows of one experiment, scored by its champion: `predict` in the experiment file.",
         executor_def=dg.in_process_executor,
     )

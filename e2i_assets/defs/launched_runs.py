@@ -1,6 +1,6 @@
 """Run requests: which recorded requests Dagster has launched, and which to submit next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
@@ -31,6 +31,12 @@ def sync_launched_runs(instance: dg.DagsterInstance, project: Project) -> None:
     if keys:
         runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: keys}))
         store.launched({run.tags[RUN_KEY_TAG]: run.run_id for run in runs})
+
+
+def launched(instance: dg.DagsterInstance, keys: Iterable[str]) -> set[str]:
+    """Return those of some run keys that Dagster has a run for."""
+    runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: found})) if (found := list(keys)) else []
+    return {run.tags[RUN_KEY_TAG] for run in runs}
 
 
 def run_requests(requests: Sequence[RunRequest]) -> list[dg.RunRequest]:

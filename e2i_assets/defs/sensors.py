@@ -10,12 +10,13 @@ from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.defs.check_jobs import DRIFT_OP, REPORT_DRIFT
 from e2i_assets.defs.experiment_file_checks import files_evaluation
 from e2i_assets.defs.failures import run_failures
-from e2i_assets.defs.jobs import TUNE_AND_TRAIN
-from e2i_assets.defs.launched_runs import run_requests, sync_launched_runs, under_way
+from e2i_assets.defs.jobs import PREDICT, TUNE_AND_TRAIN
+from e2i_assets.defs.launched_runs import CAUSE_TAG, PER_TICK, launched, run_requests, sync_launched_runs, under_way
 from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services import track_runs
 from e2i_assets.services.automation import drift
+from e2i_assets.services.automation import new_rows as scoring
 from e2i_assets.services.automation.changed_data import DataScanner
 from e2i_assets.services.automation.new_experiments import ExperimentScanner
 from e2i_assets.services.project import Project
@@ -37,6 +38,7 @@ def sensors(namespace: Namespace, settings: Settings) -> list[dg.SensorDefinitio
             for scan, seconds in ((new_experiments, often), (changed_data, often), (drifted_data, seldom))
         ),
         dg.sensor(job_name=REPORT_DRIFT, minimum_interval_seconds=often, default_status=on)(drift_reports),
+        dg.sensor(job_name=PREDICT, minimum_interval_seconds=often, default_status=on)(new_rows),
         mlflow_runs_of_failed_runs,
         mlflow_runs_of_canceled_runs,
         run_failures,
@@ -96,6 +98,24 @@ def drift_reports(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> 
     last = max(reports[row.id].looked_at for row in rows).isoformat()
     config = {"ops": {e2i.namespace.op(DRIFT_OP): {"config": {"experiments": [row.experiment_name for row in rows]}}}}
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"drift:{last}", run_config=config)], cursor=last)
+
+
+def new_rows(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
+    """Start a run of `predictions` when the content of an experiment's new rows (predict), or its champion, changes."""
+    project = e2i.open()
+    fingerprints = _data_scanner(project).fingerprints
+    found = scoring.scan(project, fingerprints, under_way(context.instance, project), context.cursor or "")
+    known = launched(context.instance, found.due.values())
+    waiting = {name: key for name, key in found.due.items() if key not in known}
+    requests = [
+        dg.RunRequest(run_key=key, partition_key=name, tags={CAUSE_TAG: "new_rows"})
+        for name, key in list(waiting.items())[:PER_TICK]
+    ]
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else found.why,
+        cursor=found.last if len(waiting) <= PER_TICK else context.cursor,
+    )
 
 
 @cache

@@ -54,7 +54,7 @@ EXPERIMENT = (
 )
 ROWS = "y,a\n" + "".join(f"{'ab'[number % 2]},{number * 1.5}\n" for number in range(30))
 # These need the database; separate tests pass them invalid names.
-_WITH_DATABASE = {"run", "check", "holdout", "track", "report", "up", "memory", "db"}
+_WITH_DATABASE = {"run", "check", "predict", "holdout", "track", "report", "up", "memory", "db"}
 
 
 def typed(case: tuple[list[str], dict[str, str]], folder: Path) -> int | None:

@@ -1,4 +1,4 @@
-"""Atomic directories in the state folder: each appears completely or not at all and leaves no partial files."""
+"""Atomic directories and files: each appears completely or not at all and leaves no partial files."""
 
 import fcntl
 import os
@@ -33,6 +33,19 @@ def replacing(folder: Path, mode: int = 0o700) -> Iterator[Path]:
         if folder.exists():
             folder.replace(scratch / "old")
         fresh.replace(folder)
+
+
+@contextmanager
+def replacing_file(file: Path) -> Iterator[Path]:
+    """Yield the path of a file to write; at the end it replaces ``file`` in one step.
+
+    If the writer fails or is killed, ``file`` is unchanged; the next call removes the rest of a killed one.
+    """
+    remove_leftovers(file)
+    with _scratch(file) as scratch:
+        fresh = scratch / file.name
+        yield fresh
+        fresh.replace(file)
 
 
 def remove_leftovers(folder: Path) -> None:

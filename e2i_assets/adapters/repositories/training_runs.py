@@ -166,6 +166,11 @@ _BEFORE = sa.text(f"""
     WHERE experiment_id = :experiment_id AND id <> :id AND status = 'finished' AND started_at < :started_at
     ORDER BY started_at DESC LIMIT 1
 """)
+_BY_MODEL_KEY = sa.text(f"""
+    SELECT {columns(StoredRun)} FROM ml_training_runs
+    WHERE experiment_id = :experiment_id AND model_key = :model_key AND status = 'finished'
+    ORDER BY completed_at DESC LIMIT 1
+""")
 _LINKS = sa.text(f"""
     SELECT {columns(TrainingRunLink)} FROM training_run_links
     WHERE CAST(:experiment AS text) IS NULL OR experiment_name = :experiment
@@ -219,6 +224,12 @@ class TrainingRunRepository:
         """Return the run with a spec hash, or None."""
         with self.database.connect() as connection:
             return one(StoredRun, connection.execute(_BY_SPEC_HASH, {"spec_hash": spec_hash}))
+
+    def by_model_key(self, experiment_id: str, model_key: str) -> StoredRun | None:
+        """Return the last finished run of an experiment that made a model, or None."""
+        with self.database.connect() as connection:
+            key = {"experiment_id": experiment_id, "model_key": model_key}
+            return one(StoredRun, connection.execute(_BY_MODEL_KEY, key))
 
     def before(self, run: StoredRun) -> StoredRun | None:
         """Return the finished run of the same experiment that started last before this one, or None."""

@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from e2i_assets.adapters.sources.file_content import as_utf8, content_of
 from e2i_assets.adapters.sources.limits import SourceLimits, refused
 from e2i_assets.adapters.sources.names import composed, header_names
 from e2i_assets.adapters.sources.text_columns import LONG_DIGITS, has_fractions, typed
-from e2i_assets.core.data.row_places import with_places
+from e2i_assets.core.data.row_places import places_of, with_places
 from e2i_assets.core.experiments.sections import CsvFile
 
 _BLOCK = 1_000_000
@@ -39,28 +40,61 @@ def csv_table(file: Path, asked: CsvFile, where: str, limits: SourceLimits) -> p
     content = as_utf8(content_of(file, where, asked.path, limits), asked.encoding, where, asked.path)
     if not re.search(rb"\S", content):
         raise refused(where, asked.path, "is an empty file")
-    if b"\0" in content:
-        line = content.count(b"\n", 0, content.find(b"\0")) + 1
-        rule = f"is not CSV that we can read: line {line} has a zero byte; UTF-16 needs source.csv.encoding: utf-16-le"
-        raise refused(where, asked.path, rule)
+    require_no_zero_byte(content, 0, asked, where)
     dialect = dialect_of(content, asked, where)
-    table = _parsed(content, dialect, asked, where)
-    limits.require_rows(table.num_rows, where, asked.path)
-    frame = _frame(table, asked, content.isascii())
+    frame = rows_of(content, dialect, asked, where)
+    limits.require_rows(len(frame), where, asked.path)
     notes = []
     if not content.endswith((b"\n", b"\r")):
         notes.append(f"{asked.path}: its last line has no line break at its end: make sure that the last row is whole")
-    return with_places(frame, csv_shape.places(content, dialect, len(frame)), notes)
+    return with_places(frame, places_of(frame), notes)
 
 
-def _parsed(content: bytes, dialect: Dialect, asked: CsvFile, where: str) -> Any:
+def require_no_zero_byte(content: bytes, lines: int, asked: CsvFile, where: str) -> None:
+    """Check that text has no zero byte.
+
+    Args:
+        content: The text in UTF-8.
+        lines: The number of lines above it in its file.
+        asked: The CSV settings of the experiment.
+        where: The key of the source, for the message.
+
+    Raises:
+        DataInvalid: It has one.
+    """
+    if b"\0" in content:
+        line = lines + content.count(b"\n", 0, content.find(b"\0")) + 1
+        rule = f"is not CSV that we can read: line {line} has a zero byte; UTF-16 needs source.csv.encoding: utf-16-le"
+        raise refused(where, asked.path, rule)
+
+
+def rows_of(
+    content: bytes, dialect: Dialect, asked: CsvFile, where: str, as_text: Collection[str] = ()
+) -> pd.DataFrame:
+    """Return the rows of CSV text with their lines.
+
+    Args:
+        content: A header and the rows below it, in UTF-8.
+        dialect: How it is written.
+        asked: The CSV settings of the experiment.
+        where: The key of the source, for the message.
+        as_text: Columns whose cells stay text.
+
+    Raises:
+        DataInvalid: A row cannot be read.
+    """
+    frame = _frame(_parsed(content, dialect, asked, where, as_text), asked, content.isascii(), as_text)
+    return with_places(frame, csv_shape.places(content, dialect, len(frame)))
+
+
+def _parsed(content: bytes, dialect: Dialect, asked: CsvFile, where: str, as_text: Collection[str]) -> Any:
     """Return an Arrow table of texts and of numbers with fractions, with missing cells as null."""
     if not csv_shape.quotes_are_regular(content, dialect):
         _require_shape(content, dialect, asked, where)
     import pyarrow as pa
 
     try:
-        table = _with_fractions(content, dialect, asked)
+        table = _with_fractions(content, dialect, asked, as_text)
         try:
             table = table or _rows(content, dialect, _BLOCK)
         except pa.ArrowInvalid as error:
@@ -101,7 +135,7 @@ def _rows(content: bytes, dialect: Dialect, block: int, fractions: Collection[st
     )
 
 
-def _with_fractions(content: bytes, dialect: Dialect, asked: CsvFile) -> Any:
+def _with_fractions(content: bytes, dialect: Dialect, asked: CsvFile, as_text: Collection[str]) -> Any:
     """Parse a file with its columns of fractions as floats, which saves their texts; None if texts are needed.
 
     Floats have lost what `text_columns.typed` looks at: NaN as a word, and whole numbers beyond 64 bits.
@@ -114,7 +148,9 @@ def _with_fractions(content: bytes, dialect: Dialect, asked: CsvFile) -> Any:
     try:
         end = content.rfind(b"\n", dialect.start, dialect.start + _SAMPLE) + 1
         sample = _rows(content, dialect, _SAMPLE, end=end)
-        fractions = [name for name in sample.column_names if has_fractions(sample[name])]
+        names = (unicodedata.normalize("NFC", name).strip() for name in dialect.names)
+        texts = {str(position) for position, name in enumerate(names) if name in as_text}
+        fractions = [name for name in sample.column_names if name not in texts and has_fractions(sample[name])]
         table = _rows(content, dialect, _BLOCK, fractions)
     except pa.ArrowInvalid:
         return None
@@ -130,14 +166,15 @@ def _require_shape(content: bytes, dialect: Dialect, asked: CsvFile, where: str)
         raise refused(where, asked.path, mistake)
 
 
-def _frame(table: Any, asked: CsvFile, is_ascii: bool) -> pd.DataFrame:
+def _frame(table: Any, asked: CsvFile, is_ascii: bool, as_text: Collection[str]) -> pd.DataFrame:
     """Return the table with typed columns and composed letters (NFC)."""
     import pyarrow as pa
 
-    def settled(column: Any) -> Any:
-        found = column if column.type == pa.float64() else typed(column, asked.decimal, asked.thousands)
+    def settled(name: str, column: Any) -> Any:
+        is_settled = name in as_text or column.type == pa.float64()
+        found = column if is_settled else typed(column, asked.decimal, asked.thousands)
         return found if is_ascii or found.type != pa.string() else composed(found)
 
-    columns = [settled(column) for column in table.columns]
+    columns = [settled(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
     frame: pd.DataFrame = pa.table(columns, names=table.column_names).to_pandas(use_threads=False)
     return frame

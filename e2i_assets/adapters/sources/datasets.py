@@ -32,11 +32,11 @@ def load(source: Source, root: Path, environment: Mapping[str, str]) -> pd.DataF
         file = Path(str(sample_file(source.sample)))
         frame = csv_table(file, CsvFile(path=source.sample, delimiter=","), "source.sample", limits)
     elif source.csv is not None:
-        file = _existing(root, source.csv.path, "source.csv", limits)
+        file = existing(root, source.csv.path, "source.csv", limits)
         frame = csv_table(file, source.csv, "source.csv", limits)
     elif source.parquet is not None:
         folder = limits.allowed_file(root, source.parquet, "source.parquet")
-        place = folder if folder.is_dir() else _existing(root, source.parquet, "source.parquet", limits)
+        place = folder if folder.is_dir() else existing(root, source.parquet, "source.parquet", limits)
         frame = parquet_table(place, source.parquet, root, limits)
     else:
         assert source.sql is not None
@@ -47,7 +47,12 @@ def load(source: Source, root: Path, environment: Mapping[str, str]) -> pd.DataF
     return frame
 
 
-def _existing(root: Path, path: str, where: str, limits: SourceLimits) -> Path:
+def existing(root: Path, path: str, where: str, limits: SourceLimits) -> Path:
+    """Return the path of a file of a source.
+
+    Raises:
+        DataInvalid: It is not a file, or not in an allowed folder; the message suggests another name.
+    """
     file = limits.allowed_file(root, path, where)
     if file.is_file():
         return file

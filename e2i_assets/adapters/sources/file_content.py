@@ -7,11 +7,12 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from e2i_assets.adapters.sources.limits import SourceLimits, refused
+from e2i_assets.core.errors import DataInvalid
 
 # Longest first: the byte order mark of UTF-32 starts with that of UTF-16.
 _MARKS = (
@@ -27,6 +28,9 @@ _OTHERS = (
     (b"%PDF", "a PDF document"), (b"SQLite format 3\0", "an SQLite database"),
     (b"ARROW1", "an Arrow file: write it as Parquet"),
     (b"7z\xbc\xaf", "a 7z archive: unpack it"), (b"\x1f\x9d", "a compressed file (Z): unpack it"),
+)  # fmt: skip
+_UNPACKING_ERRORS = (
+    OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, ValueError, NotImplementedError,
 )  # fmt: skip
 SUGGESTED = ("cp1252", "cp1250", "cp1251", "shift_jis")
 
@@ -65,29 +69,59 @@ def content_of(file: Path, where: str, name: str, limits: SourceLimits) -> bytes
     require_unchanged(file, before, where, name)
     if not content:
         raise refused(where, name, "is an empty file")
+    kind = _packing(content, where, name)
+    return content if kind is None else _unpacked(content, kind, where, name, limits)
+
+
+def blocks(file: Path, where: str, name: str, limits: SourceLimits, size: int) -> Iterator[bytes]:
+    """Yield the decompressed bytes of a file in blocks of this size, the last one shorter.
+
+    Raises:
+        DataInvalid: As `content_of`, as soon as it is found.
+    """
+    before, total = stamp(file), 0
+    limits.require_size(before[1], where, name)
+    with file.open("rb") as raw:
+        kind = _packing(raw.read(64), where, name)
+        raw.seek(0)
+        try:
+            with _opened(raw, kind, where, name) if kind else raw as stream:
+                while block := stream.read(size):
+                    total += len(block)
+                    limits.require_size(total, where, name)
+                    yield block
+        except _UNPACKING_ERRORS as error:
+            raise _not_unpacked(error, str(kind), where, name) from error
+    require_unchanged(file, before, where, name)
+    if not total:
+        raise refused(where, name, "is an empty file")
+
+
+def _packing(content: bytes, where: str, name: str) -> str | None:
+    """Return the kind of compression of a file that begins with these bytes, None without one."""
     for mark, what in _OTHERS:
         if content.startswith(mark):
             raise refused(where, name, f"is not CSV, but {what}")
-    kind = next((kind for mark, kind in _PACKED if content.startswith(mark)), None)
-    return content if kind is None else _unpacked(content, kind, where, name, limits)
+    return next((kind for mark, kind in _PACKED if content.startswith(mark)), None)
 
 
 def _unpacked(content: bytes, kind: str, where: str, name: str, limits: SourceLimits) -> bytes:
     try:
-        with _opened(content, kind, where, name) as stream:
+        with _opened(io.BytesIO(content), kind, where, name) as stream:
             found: bytes = stream.read(limits.bytes + 1)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, ValueError,
-            NotImplementedError) as error:  # fmt: skip
-        reason = " ".join(str(error).split())
-        raise refused(where, name, f"cannot be unpacked ({kind}: {reason}): copy it again") from error
+    except _UNPACKING_ERRORS as error:
+        raise _not_unpacked(error, kind, where, name) from error
     limits.require_size(len(found), where, name)
     if not found:
         raise refused(where, name, "is an empty file")
     return found
 
 
-def _opened(content: bytes, kind: str, where: str, name: str) -> IO[bytes] | Any:
-    raw = io.BytesIO(content)
+def _not_unpacked(error: Exception, kind: str, where: str, name: str) -> DataInvalid:
+    return refused(where, name, f"cannot be unpacked ({kind}: {' '.join(str(error).split())}): copy it again")
+
+
+def _opened(raw: IO[bytes], kind: str, where: str, name: str) -> IO[bytes] | Any:
     if kind == "zip":
         archive = zipfile.ZipFile(raw)
         members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
@@ -100,12 +134,12 @@ def _opened(content: bytes, kind: str, where: str, name: str) -> IO[bytes] | Any
     if kind == "zst":
         import pyarrow as pa
 
-        return pa.CompressedInputStream(pa.BufferReader(content), "zstd")
-    openers: dict[str, Callable[[io.BytesIO], Any]] = {"gz": _gzip, "bz2": bz2.open, "xz": lzma.open}
+        return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+    openers: dict[str, Callable[[IO[bytes]], Any]] = {"gz": _gzip, "bz2": bz2.open, "xz": lzma.open}
     return openers[kind](raw)
 
 
-def _gzip(raw: io.BytesIO) -> gzip.GzipFile:
+def _gzip(raw: IO[bytes]) -> gzip.GzipFile:
     return gzip.GzipFile(fileobj=raw)
 
 
@@ -121,10 +155,7 @@ def as_utf8(content: bytes, encoding: str | None, where: str, name: str) -> byte
     Raises:
         DataInvalid: The bytes are not valid text in this encoding.
     """
-    marked = next((found for mark, found in _MARKS if content.startswith(mark)), None)
-    chosen = encoding or marked or "utf-8"
-    if encoding and codecs.lookup(encoding).name == "utf-8" and marked == "utf-8-sig":
-        chosen = marked
+    marked, chosen = _encoding(content, encoding)
     if chosen == "utf-8-sig":
         content, chosen = content.removeprefix(codecs.BOM_UTF8), "utf-8"
     is_utf8 = codecs.lookup(chosen).name == "utf-8"
@@ -135,6 +166,36 @@ def as_utf8(content: bytes, encoding: str | None, where: str, name: str) -> byte
     except UnicodeError as error:
         raise refused(where, name, _not_decoded(content, chosen, error, marked)) from error
     return content if is_utf8 else text.removeprefix("\ufeff").encode()
+
+
+def _encoding(content: bytes, encoding: str | None) -> tuple[str | None, str]:
+    """Return the encoding of the byte order mark, None without one, and the encoding of the text."""
+    marked = next((found for mark, found in _MARKS if content.startswith(mark)), None)
+    if encoding and codecs.lookup(encoding).name == "utf-8" and marked == "utf-8-sig":
+        return marked, marked
+    return marked, encoding or marked or "utf-8"
+
+
+def utf8_blocks(
+    file: Path, encoding: str | None, where: str, name: str, limits: SourceLimits, size: int
+) -> Iterator[bytes]:
+    """Yield the text of a file in UTF-8, without a byte order mark, in blocks of about this size.
+
+    Raises:
+        DataInvalid: As `content_of` and `as_utf8`, as soon as it is found.
+    """
+    decoder = None
+    for block in blocks(file, where, name, limits, size):
+        is_first = decoder is None
+        decoder = decoder or codecs.getincrementaldecoder(_encoding(block, encoding)[1])()
+        try:
+            text = decoder.decode(block)
+        except UnicodeError:
+            as_utf8(content_of(file, where, name, limits), encoding, where, name)  # its message names the line
+            raise
+        yield (text.removeprefix("\ufeff") if is_first else text).encode()
+    if decoder is not None and decoder.getstate()[0]:  # the last character is incomplete
+        as_utf8(content_of(file, where, name, limits), encoding, where, name)
 
 
 def _not_decoded(content: bytes, encoding: str, error: UnicodeError, marked: str | None) -> str:

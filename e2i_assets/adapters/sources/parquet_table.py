@@ -1,6 +1,7 @@
-"""Reads a Parquet file, or a folder of Parquet files with one table, as a table."""
+"""Reads a Parquet file, or a folder of Parquet files with one table, as a table or in pieces."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from e2i_assets.adapters.sources.file_content import require_unchanged, stamp
 from e2i_assets.adapters.sources.limits import SourceLimits, refused
 from e2i_assets.adapters.sources.names import with_composed_texts, with_plain_names
 from e2i_assets.adapters.sources.parquet_size import unfolded_bytes
+from e2i_assets.core.data.row_places import RowPlaces, with_places
 from e2i_assets.core.errors import E2iError
 
 WHERE = "source.parquet"
@@ -30,16 +32,45 @@ def parquet_table(place: Path, name: str, root: Path, limits: SourceLimits) -> p
     Raises:
         DataInvalid: It is not Parquet, too large, still being written, or its files have different tables.
     """
+    with _reading(place, name, root, limits) as files:
+        for size in _sizes(files, name, limits):
+            limits.require_size(size, WHERE, name)
+        frame: pd.DataFrame = _dataset(place, files, name).to_table().to_pandas() if place.is_dir() else _file(place)
+    return _named(frame, name)
+
+
+def parquet_pieces(place: Path, name: str, root: Path, limits: SourceLimits, rows: int) -> Iterator[pd.DataFrame]:
+    """Yield the rows of a Parquet file or folder in pieces of at most this many rows.
+
+    Arguments and errors are those of `parquet_table`; the limit of the size is for one file.
+    """
+    import pyarrow.parquet as pq
+
+    first = 1
+    with _reading(place, name, root, limits) as files:
+        sizes = 0
+        for size in _sizes(files, name, limits):
+            limits.require_size(size - sizes, WHERE, name)
+            sizes = size
+        batches = (
+            _dataset(place, files, name).to_batches(batch_size=rows, batch_readahead=1, fragment_readahead=1)
+            if place.is_dir()
+            else pq.ParquetFile(place, pre_buffer=False).iter_batches(rows, use_threads=False)
+        )
+        for batch in batches:
+            if batch.num_rows:
+                frame = _named(batch.to_pandas(), name).reset_index(drop=True)
+                yield with_places(frame, RowPlaces("row", first))
+                first += len(frame)
+
+
+@contextmanager
+def _reading(place: Path, name: str, root: Path, limits: SourceLimits) -> Iterator[list[Path]]:
+    """Yield the files of a table; convert the errors of reading them, and check that they are unchanged afterwards."""
     files = folder_files(place, name, root, limits) if place.is_dir() else [place]
     before = {file: stamp(file) for file in files}
-    rows = size = 0
     try:
-        for file in files:
-            counted, unfolded = _measured(file, name, limits)
-            rows, size = rows + counted, size + unfolded
-            limits.require_rows(rows, WHERE, name)
-            limits.require_size(size, WHERE, name)
-        frame = _folder(place, files, name) if place.is_dir() else _file(place)
+        yield files
     except E2iError:
         raise
     except Exception as error:  # forged metadata can make Arrow and pandas raise any exception
@@ -49,6 +80,19 @@ def parquet_table(place: Path, name: str, root: Path, limits: SourceLimits) -> p
         raise refused(WHERE, name, rule) from error
     for file, known in before.items():
         require_unchanged(file, known, WHERE, name)
+
+
+def _sizes(files: list[Path], name: str, limits: SourceLimits) -> Iterator[int]:
+    """Check the number of rows, and yield the bytes of the values of all files so far."""
+    rows = size = 0
+    for file in files:
+        counted, unfolded = _measured(file, name, limits)
+        rows, size = rows + counted, size + unfolded
+        limits.require_rows(rows, WHERE, name)
+        yield size
+
+
+def _named(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     # The index of a table that was written with a named index becomes columns.
     frame = frame.reset_index() if any(frame.index.names) else frame
     return with_composed_texts(with_plain_names(frame, WHERE, name))
@@ -106,8 +150,8 @@ def _file(file: Path) -> pd.DataFrame:
     return frame
 
 
-def _folder(place: Path, files: list[Path], name: str) -> pd.DataFrame:
-    """Read the files of one table; folders such as year=2024 in the path become a column."""
+def _dataset(place: Path, files: list[Path], name: str) -> Any:
+    """Return the files of one table as a dataset; folders such as year=2024 in the path become a column."""
     import pyarrow as pa
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
@@ -126,10 +170,8 @@ def _folder(place: Path, files: list[Path], name: str) -> pd.DataFrame:
         [str(file) for file in files], format="parquet", partitioning=parts, partition_base_dir=str(place)
     ).schema
     whole = pa.schema([*schema, *(field for field in keys if field.name not in schema.names)], schema.metadata)
-    table: Any = ds.dataset(
+    return ds.dataset(
         [str(file) for file in files], schema=whole, format="parquet", partitioning=ds.partitioning(
             pa.schema([field for field in keys if field.name not in schema.names]), flavor="hive"
         ), partition_base_dir=str(place)
-    ).to_table()  # fmt: skip
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 An ambiguous column is a violation that names the key of the experiment file which resolves it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from e2i_assets.core.data.missing_words import WORDS, Missing, missing_in
 from e2i_assets.core.data.number_texts import MOSTLY, NEARLY_ALL, NumberTexts
 from e2i_assets.core.data.row_places import RowPlaces, notes_of, places_of
 from e2i_assets.core.data.written_dates import are_iso, may_be_dates, parsed, suggested_form
+from e2i_assets.core.data.written_numbers import Form
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import Source
@@ -55,7 +56,7 @@ def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Sett
     waiting: dict[str, NumberTexts] = {}
     forms: dict[str, str] = {}
     for name in map(str, table.columns):
-        column, numbers, column_notes = _column(table[name], experiment, source)
+        column, numbers, column_notes = without_missing_words(table[name], experiment, source)
         notes += column_notes
         if column is not None:
             columns[name] = column
@@ -64,7 +65,7 @@ def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Sett
             notes += [dates.note] if dates.note else []
             mistakes += [dates.mistake] if dates.mistake else []
             forms |= {name: dates.form} if dates.form else {}
-        elif numbers is not None:
+        elif numbers is not None and numbers.is_worth_a_look:
             waiting[name] = numbers
         elif column is not None:
             notes += _words_lost(name, table[name], column, experiment)
@@ -79,7 +80,7 @@ def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Sett
     return Settled(table.assign(**columns) if columns else table, tuple(notes), tuple(mistakes), forms)
 
 
-def _column(
+def without_missing_words(
     column: pd.Series, experiment: Experiment, source: Source
 ) -> tuple[pd.Series | None, NumberTexts | None, list[str]]:
     """Resolve missing cells; return the column if it changes, its texts if they may be numbers, and notes."""
@@ -110,7 +111,7 @@ def _column(
     csv = source.csv
     decimal = roles.decimal.get(name) or (csv.decimal if csv else None)
     numbers = NumberTexts(name, codes, texts, missing, decimal, csv.thousands if csv else None)
-    return changed, numbers if numbers.is_worth_a_look else None, []
+    return changed, numbers, []
 
 
 def _dates(name: str, column: pd.Series, experiment: Experiment, places: RowPlaces) -> DateReading | None:
@@ -190,18 +191,28 @@ def _numbers(
         return None, [], [Violation("target" if is_target else "columns", name, _rest(found, places, is_target))]
     if found.is_plain and source.has_types and not many and not is_target:
         return None, [], []  # a few numbers that a database or Parquet file stores as text are codes
-    form = found.form
-    if sign := found.is_in_doubt:
-        as_decimal = next(one for one in found.best if one[0] == sign)
-        as_thousands = next(one for one in found.best if one[1] == sign)
-        if decimals == {sign} and sign == ",":
-            form = as_decimal
-        elif sign not in decimals and decimals and sign == ",":
-            form = as_thousands
-        elif sign == "," or "," in decimals:
-            return None, [], [Violation("columns", name, _doubt(found, sign, source))]
+    form = form_of(found, decimals)
+    if form is None:
+        return None, [], [in_doubt(found, source)]
     note = [] if found.is_plain else [f"{name}: read as {found.in_words(form)}"]
     return pd.Series(found.column(form), index=column.index, name=name), note, []
+
+
+def form_of(found: NumberTexts, decimals: Collection[str | None]) -> Form | None:
+    """Return the form of numbers as text, None if it is in doubt.
+
+    Args:
+        found: Text of which some is a number.
+        decimals: The decimal signs that other columns surely have.
+    """
+    sign = found.is_in_doubt
+    if not sign:
+        return found.form
+    if sign == "," and set(decimals) == {sign}:
+        return next(one for one in found.best if one[0] == sign)
+    if sign == "," and decimals and sign not in decimals:
+        return next(one for one in found.best if one[1] == sign)
+    return None if sign == "," or "," in decimals else found.form
 
 
 def _rest(found: NumberTexts, places: RowPlaces, is_target: bool) -> str:
@@ -219,7 +230,9 @@ def _rest(found: NumberTexts, places: RowPlaces, is_target: bool) -> str:
     )
 
 
-def _doubt(found: NumberTexts, sign: str, source: Source) -> str:
+def in_doubt(found: NumberTexts, source: Source) -> Violation:
+    """Return the violation for numbers whose sign may separate decimals or thousands."""
+    sign = str(found.is_in_doubt)
     example = next(
         str(one)
         for one, is_one in zip(found.texts, found.are_numbers(found.form), strict=True)
@@ -229,4 +242,5 @@ def _doubt(found: NumberTexts, sign: str, source: Source) -> str:
     keys = f"columns: {{decimal: {{{found.name}: '{sign}'}}}}, or with the other sign"
     if source.csv is not None:
         keys += ", or decimal and thousands under source.csv for all columns"
-    return f"contains numbers such as {example!r}, in which {what} may separate decimals or thousands: write {keys}"
+    rule = f"contains numbers such as {example!r}, in which {what} may separate decimals or thousands: write {keys}"
+    return Violation("columns", found.name, rule)

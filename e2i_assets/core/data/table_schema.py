@@ -78,6 +78,34 @@ def violations(text: str, where: str, data: Dataset, kept_out: Collection[str]) 
     return mistakes
 
 
+def feature_violations(text: str, where: str, features: pd.DataFrame) -> list[str]:
+    """Check the features of new rows against a schema file; return a message for each broken rule.
+
+    Args:
+        text: The text of the file.
+        where: The name of the file in messages.
+        features: The features in the types of `Dataset`.
+
+    Raises:
+        TableSchemaInvalid: The file cannot be read as a schema.
+    """
+    from pandera.errors import SchemaErrors
+
+    schema = _parsed(text, where)
+    known = [name for name in schema.columns if name in features.columns]
+    if not known:
+        return []
+    try:
+        schema.select_columns(known).validate(features[known], lazy=True)
+    except SchemaErrors as error:
+        return [
+            f"{column} breaks {check} in {len(broken):,} of {len(features):,} compared rows, such as "
+            f"{broken['failure_case'].iloc[0]}"
+            for (column, check), broken in error.failure_cases.groupby(["column", "check"], sort=False, dropna=False)
+        ]
+    return []
+
+
 def _parsed(text: str, where: str) -> "pa.DataFrameSchema":
     import pandera.pandas as pa
     import yaml

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StrictStr
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.experiments.search_sections import EarlyStopping, Hpo, WarmStart
-from e2i_assets.core.experiments.sections import Columns, Leakage, Section, Source, Split, Target, Watch
+from e2i_assets.core.experiments.sections import Columns, Leakage, Predict, Section, Source, Split, Target, Watch
 from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
 from e2i_assets.core.experiments.values import ColumnList, Label, Owner, ParameterValue, ProjectPath, Slug, Tag
 from e2i_assets.core.imbalance import Choice
@@ -19,8 +19,8 @@ FinalModel = Literal["train_only", "refit"]
 _FOR_PEOPLE = frozenset({"description", "owner", "tags"})
 # They determine whether there is a result, but do not change it.
 _GATES = frozenset({"quality_report", "leakage"})
-# They determine when data or models are checked, but do not change the result.
-_FOR_WATCHING: dict[str, Any] = {"source": {"sql": {"watermark"}}, "watch": True}
+# They determine when data or models are checked or used, but do not change the result.
+_FOR_WATCHING: dict[str, Any] = {"source": {"sql": {"watermark"}}, "watch": True, "predict": True}
 # It determines where trials run, but does not change the result.
 _FOR_COMPUTING: dict[str, Any] = {"hpo": {"engine"}}
 
@@ -76,6 +76,9 @@ class Experiment(Section):
     )
     warm_start: WarmStart = WarmStart()
     watch: Watch = Watch()
+    predict: Predict | None = Field(
+        default=None, description="New rows that the model in use scores (docs/how-to/predict.md). Null: none."
+    )
     segments: ColumnList = Field(
         default=(),
         description="Columns whose values define segments: the model is also evaluated on each of them. A column under "

@@ -8,7 +8,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.evaluation import measures, success_criteria
-from e2i_assets.core.experiments import objective_rules, order_rules, search_rules, space_changes
+from e2i_assets.core.experiments import objective_rules, order_rules, predict_rules, search_rules, space_changes
 from e2i_assets.core.experiments.sections import Columns, Leakage, Split, Target
 from e2i_assets.core.imbalance import WEIGHING
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
@@ -25,6 +25,7 @@ def violations(parts: Parts) -> Iterator[Violation]:
     """
     problem_type: ProblemType | None = parts.get("problem_type")
     yield from _algorithm_violations(parts, problem_type)
+    yield from predict_rules.violations(parts)
     if {"hpo", "columns"} <= parts.keys():
         yield from search_rules.fold_violations(parts["hpo"], parts["columns"])
     if {"hpo", "final_model"} <= parts.keys():

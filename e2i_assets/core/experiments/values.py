@@ -117,6 +117,7 @@ _SLUG = r"[a-z][a-z0-9_]{0,62}"
 _OWNER = r"team:[A-Za-z0-9_.-]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
 _VARIABLE = r"[A-Z_][A-Z0-9_]*"
 _TAG = r"[A-Za-z0-9_.-]{1,63}"
+_PARQUET = r".*[^/]\.parquet"
 _TEXT = r"(?s:.*\S.*)"
 
 Slug = Annotated[
@@ -142,6 +143,11 @@ EnvironmentVariable = Annotated[
     Field(json_schema_extra={"pattern": f"^{_VARIABLE}$"}),
 ]
 ProjectPath = Annotated[StrictStr, AfterValidator(_inside_the_project)]
+ParquetPath = Annotated[
+    ProjectPath,
+    AfterValidator(_matches(_PARQUET, "must be a path in the project folder that ends in .parquet")),
+    Field(json_schema_extra={"pattern": f"^{_PARQUET}$"}),
+]
 Tag = Annotated[
     StrictStr, AfterValidator(_matches(_TAG, "must consist of letters, digits, _ . and -, and be at most 63 long"))
 ]

@@ -163,10 +163,14 @@ class FittedModel:
             ValueError: A column is missing, or a numeric column contains a value that is not a number.
         """
         if self.classes_ is None:
-            x = self._matrix(frame)
+            x = self.prepared(frame)
             predicted = np.asarray(self.estimator.predict(x) if len(x) else [], dtype=np.float64)
             return predicted * self.target_scale + self.target_centre
-        scores = self.predict_proba(frame)
+        return self.decisions(self.predict_proba(frame))
+
+    def decisions(self, scores: Array) -> Array:
+        """Return the class name that the threshold decides on for each row of `predict_proba`: shape (n,)."""
+        assert self.classes_ is not None
         codes = scores.argmax(axis=1) if self.threshold is None else (scores[:, 1] >= self.threshold).astype(int)
         return np.asarray(self.classes_[codes])
 
@@ -178,7 +182,7 @@ class FittedModel:
         """
         if self.classes_ is None:
             raise ValueError("a regression predicts values, not probabilities: call predict")
-        x = self._matrix(frame)
+        x = self.prepared(frame)
         scores = np.zeros((len(x), len(self.classes_)))
         if not len(x):  # scikit-learn raises for a matrix without rows
             return scores
@@ -217,14 +221,19 @@ class FittedModel:
             found[name] = None
         return list(found)
 
-    def _matrix(self, frame: pd.DataFrame) -> Array:
+    def prepared(self, frame: pd.DataFrame) -> Array:
+        """Return the matrix that the estimator reads: shape (n, prepared features).
+
+        Raises:
+            ValueError: A column is missing, or a numeric column contains a value that is not a number.
+        """
         if missing := [name for name in self.column_kinds if name not in frame.columns]:
             raise ValueError(f"these columns of the model are missing: {', '.join(missing)}")
         steps = Preprocessing(self.preprocessing, self.dates)
         return matrix(steps, self._pieces(frame), len(frame), self.precision)
 
     def _pieces(self, frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-        kinds, known = self.column_kinds, self._known_categories()
+        kinds, known = self.column_kinds, self.known_categories()
         for start in range(0, len(frame), ROWS_AT_A_TIME):
             part = frame.iloc[start : start + ROWS_AT_A_TIME]
             columns = {
@@ -236,8 +245,11 @@ class FittedModel:
             }
             yield pd.DataFrame({**columns, **part[list(self.dates)]}, index=part.index)
 
-    def _known_categories(self) -> dict[str, list[Any]]:
-        """Return the categories of each column in its encoder, including the one for a missing value."""
+    def known_categories(self) -> dict[str, list[Any]]:
+        """Return the categories of each column in its encoder, including the one for a missing value.
+
+        Values with very few train rows are not among those of a column with many values.
+        """
         found: dict[str, list[Any]] = {}
         for step, encoder, names in self.preprocessing.transformers_:
             if step in CATEGORICAL:

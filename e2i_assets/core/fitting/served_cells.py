@@ -28,8 +28,8 @@ def categories(column: pd.Series, known: list[Any]) -> pd.Series:
     An unknown category becomes text, and a missing value becomes the marker that training used for it.
     """
     cells = column.astype(object)
-    by_label = {_label(cell): cell for cell in known if not pd.isna(cell)}
-    labels = {cell: _label(cell) for cell in cells.dropna().unique()}
+    by_label = {label(cell): cell for cell in known if not pd.isna(cell)}
+    labels = {cell: label(cell) for cell in cells.dropna().unique()}
     found = cells.map({cell: by_label.get(label, label) for cell, label in labels.items()}, na_action="ignore")
     missing = next((cell for cell in known if pd.isna(cell)), np.nan)
     return found.astype(object).where(cells.notna(), missing)
@@ -46,5 +46,6 @@ def _is_finite(number: Any) -> bool:
         return False
 
 
-def _label(cell: Any) -> str:
+def label(cell: Any) -> str:
+    """Return the text by which a cell is the same category as another."""
     return str(int(cell)) if _is_number(cell) and _is_finite(cell) and float(cell).is_integer() else str(cell)

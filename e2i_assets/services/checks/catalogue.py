@@ -8,6 +8,7 @@ from e2i_assets.services.checks import (
     hpo_pattern_memory,
     hpo_study,
     leakage,
+    predictions,
     trained_model,
     validation_splits,
     warm_start,
@@ -25,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     *trained_model.CHECKS,
     *evaluation.CHECKS,
     *champion_model.CHECKS,
+    *predictions.CHECKS,
     *hpo_pattern_memory.CHECKS,
 )
 

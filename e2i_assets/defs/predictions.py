@@ -1,0 +1,51 @@
+"""The asset `predictions`: the new rows of an experiment, scored by its champion."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from e2i_assets.core.automation.champion import ChampionModel
+from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.predictions import NewPredictions
+from e2i_assets.defs import metadata
+from e2i_assets.defs.experiment_asset import experiment_asset
+from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.services.predict_new_rows import predict_new_rows
+
+
+@experiment_asset(
+    "model",
+    "parquet",
+    code=("core/predictions.py", "core/data/new_rows.py", "services/predict.py", "services/predict_new_rows.py"),
+    optional=True,
+)
+def predictions(
+    context: dg.AssetExecutionContext,
+    e2i: ProjectResource,
+    validation_splits: TrainingRows,
+    champion_model: ChampionModel,
+) -> Iterator[dg.MaterializeResult[NewPredictions]]:
+    """The file of predictions of new rows (`predict` in the experiment file), scored by the champion."""
+    project = e2i.open()
+    experiment = project.current_experiment(context.partition_key)
+    if experiment.predict is None:
+        context.log.info(f"{experiment.name} scores no new rows: its file has no section predict")
+        return
+    found, is_new = predict_new_rows(project, experiment, validation_splits, context.log.info)
+    if not is_new:
+        context.log.info(f"nothing to do: {found.file} has the predictions of these rows by this model")
+    yield dg.MaterializeResult(
+        value=found,
+        data_version=dg.DataVersion(found.key),
+        metadata={
+            "dagster/row_count": found.rows,
+            "file": dg.MetadataValue.path(found.file),
+            "scored": "now" if is_new else "before: the rows and the model are the same",
+            "model": f"version {found.model_version or 'not in MLflow'}, {found.model_key[:12]}",
+            "training_run": found.training_run_id,
+            "new_categories": metadata.table({"column": name, "rows": rows} for name, rows in found.unseen.items()),
+            "not_used": ", ".join(found.not_used) or "none",
+            "drift": metadata.table(found.drift),
+            **({"score_psi": found.score_drift["psi"]} if found.score_drift else {}),
+        },
+    )

@@ -1,0 +1,134 @@
+"""The checks of `predictions`: the file is whole, and the new rows and their scores look like those of the training."""
+
+import hashlib
+from pathlib import Path
+
+from e2i_assets.core.automation.drift import FEWEST_ROWS
+from e2i_assets.core.predictions import NewPredictions
+from e2i_assets.services.checks.check import Check, CheckResult, check_result, of_asset, passed, stored
+from e2i_assets.services.predict_new_rows import ASSET
+from e2i_assets.services.project import Project
+
+# A larger share of rows with a new category is a warning.
+_MOST_UNSEEN = 0.05
+# So is a number of rows that is more than this many times the one before, or less than that part of it.
+_USUAL_TIMES = 2.0
+_MOST_SHOWN = 5
+
+
+def _predictions(project: Project, name: str) -> NewPredictions | CheckResult:
+    """Return the stored predictions, or the passed result of an experiment that has none."""
+    if project.experiment(name).predict is None:
+        return passed("the experiment scores no new rows: it has no section predict")
+    if not project.asset_folder(ASSET, name).is_dir():
+        return passed("the new rows have not been scored yet")
+    found: NewPredictions = stored(project, NewPredictions, ASSET, name)
+    return found
+
+
+@of_asset(ASSET, answers_for_the_file=True)
+def the_file_of_predictions_is_whole(project: Project, name: str) -> CheckResult:
+    """The file of predictions is the one that was written, with a row for each new row."""
+    found = _predictions(project, name)
+    if isinstance(found, CheckResult):
+        return found
+    file = Path(found.file)
+    if not file.is_file():
+        return check_result([f"{found.file} is not there: materialise predictions again"], "")
+    with file.open("rb") as content:
+        same = hashlib.file_digest(content, "sha256").hexdigest() == found.file_sha256
+    mistakes = [] if same else [f"{found.file} was changed after it was written: materialise predictions again"]
+    return check_result(mistakes, f"{found.rows:,} rows, as they were written", rows=found.rows)
+
+
+@of_asset(ASSET, severity="WARN")
+def predictions_are_of_the_champion(project: Project, name: str) -> CheckResult:
+    """The model in use has made the predictions."""
+    found = _predictions(project, name)
+    if isinstance(found, CheckResult):
+        return found
+    champion = project.champions.current(project.experiments.id_of(name))
+    key = champion.challenger_key if champion else "none"
+    why = f"the predictions are of model {found.model_key[:12]}"
+    return check_result([] if key == found.model_key else [f"{why}, and the champion is {key[:12]}"], why)
+
+
+@of_asset(ASSET, severity="WARN")
+def new_rows_match_the_schema(project: Project, name: str) -> CheckResult:
+    """The new rows have the types, ranges and categories of the schema file of the experiment."""
+    found = _predictions(project, name)
+    if isinstance(found, CheckResult):
+        return found
+    if found.schema_mistakes is None:
+        return passed("the experiment has no schema file")
+    return check_result(found.schema_mistakes, f"{found.compared_rows:,} compared rows match the schema file")
+
+
+@of_asset(ASSET, severity="WARN")
+def categories_of_new_rows_are_known(project: Project, name: str) -> CheckResult:
+    """At most 5 % of the new rows have a category in a column that the train rows do not have."""
+    found = _predictions(project, name)
+    if isinstance(found, CheckResult):
+        return found
+    mistakes = [
+        f"{column}: {rows:,} of {found.rows:,} rows have a category that is new to the model"
+        for column, rows in found.unseen.items()
+        if rows > _MOST_UNSEEN * found.rows
+    ]
+    return check_result(mistakes, f"new categories in {len(found.unseen)} columns", **found.unseen)
+
+
+@of_asset(ASSET, severity="WARN")
+def new_rows_have_the_distribution_of_the_train_rows(project: Project, name: str) -> CheckResult:
+    """No feature of the new rows has drifted from the train rows (watch.largest_psi)."""
+    found = _predictions(project, name)
+    if isinstance(found, CheckResult):
+        return found
+    if not found.drift:
+        return passed(f"{found.compared_rows} rows are too few for a conclusion: {FEWEST_ROWS} are needed")
+    mistakes = [
+        f"{one['feature']} has drifted (PSI {one['psi']:.2g}, p {one['p_adjusted']:.2g})"
+        for one in found.drift
+        if one["drifted"]
+    ]
+    facts = {f"psi of {one['feature']}": one["psi"] for one in found.drift[:_MOST_SHOWN]}
+    return check_result(mistakes, f"none of {len(found.drift)} features has drifted", **facts)
+
+
+@of_asset(ASSET, severity="WARN")
+def scores_have_the_distribution_of_the_test_rows(project: Project, name: str) -> CheckResult:
+    """The scores of the new rows have not drifted from those of the test rows (watch.largest_psi)."""
+    found = _predictions(project, name)
+    if isinstance(found, CheckResult):
+        return found
+    drift = found.score_drift
+    if drift is None:
+        return passed(f"{found.compared_rows} rows are too few for a conclusion: {FEWEST_ROWS} are needed")
+    why = f"PSI {drift['psi']:.2g}, p {drift['p_adjusted']:.2g} against the scores of the test rows"
+    return check_result([f"the scores have drifted: {why}"] if drift["drifted"] else [], why, psi=drift["psi"])
+
+
+@of_asset(ASSET, severity="WARN")
+def the_number_of_new_rows_is_usual(project: Project, name: str) -> CheckResult:
+    """The number of new rows is between half and twice the number before."""
+    found = _predictions(project, name)
+    if isinstance(found, CheckResult):
+        return found
+    before = found.rows_before
+    facts = {"rows": found.rows, "rows_before": before}
+    if before is None:
+        return passed(f"{found.rows:,} rows, the first ones", **facts)
+    usual = before / _USUAL_TIMES <= found.rows <= before * _USUAL_TIMES
+    why = f"{found.rows:,} rows, after {before:,} before"
+    return check_result([] if usual else [why], why, **facts)
+
+
+CHECKS: tuple[Check, ...] = (
+    the_file_of_predictions_is_whole,
+    predictions_are_of_the_champion,
+    new_rows_match_the_schema,
+    categories_of_new_rows_are_known,
+    new_rows_have_the_distribution_of_the_train_rows,
+    scores_have_the_distribution_of_the_test_rows,
+    the_number_of_new_rows_is_usual,
+)

@@ -1,0 +1,188 @@
+"""Scores new rows with the champion of an experiment, in pieces, and writes the predictions to one file."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from e2i_assets.adapters.files.table_writer import FORMATS, table_writer
+from e2i_assets.adapters.mlflow.models import load_model
+from e2i_assets.adapters.repositories.models import StoredDecision
+from e2i_assets.adapters.sources.limits import SourceLimits, source_limits
+from e2i_assets.adapters.sources.source_pieces import pieces
+from e2i_assets.core.data.new_rows import NewRows
+from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.sections import CsvFile, Source
+from e2i_assets.core.fitting.reasons import require_explained
+from e2i_assets.core.predictions import ModelLineage, predictions
+from e2i_assets.services.project import Project
+from e2i_assets.services.stored_model import ARCHIVE
+
+
+class NoChampion(E2iError):
+    """The experiment has no model in use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """A file of predictions.
+
+    Attributes:
+        file: The file.
+        rows: Its number of rows.
+        lineage: The model of the predictions.
+        unseen: By column, the rows of each category that the train rows do not have.
+        not_used: Columns of the source that nothing uses.
+        keys: Columns that identify a row.
+        keys_missing: Declared keys that the source does not have.
+    """
+
+    file: Path
+    rows: int
+    lineage: ModelLineage
+    unseen: Mapping[str, Mapping[str, int]]
+    not_used: tuple[str, ...]
+    keys: tuple[str, ...]
+    keys_missing: tuple[str, ...]
+
+
+def predict_file(
+    project: Project,
+    name: str,
+    kind: str,
+    file: Path,
+    to: Path,
+    overwrite: bool = False,
+    explain: bool = False,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> Scored:
+    """Score the rows of one file with the champion of an experiment.
+
+    The file is read with the CSV settings of the experiment, and may be anywhere, because a person has named it.
+
+    Args:
+        project: The project.
+        name: Name of the experiment.
+        kind: ``csv`` or ``parquet``.
+        file: The file, or a folder of Parquet files.
+        to: The file of predictions.
+        overwrite: Whether `to` may exist; it is replaced in one step.
+        explain: Whether to add the reasons of each prediction.
+        on_rows: Called with the number of rows that are scored so far.
+
+    Raises:
+        NoChampion: No model is in use.
+        NotExplained: The algorithm of the model gives no reasons.
+        DataInvalid: A column is missing, or a cell has another type than in the train rows. Nothing is written.
+        E2iError: `to` exists, or cannot be written.
+    """
+    file, to = file.resolve(), to.resolve()
+    _require_writable(to, file, overwrite)
+    experiment = project.current_experiment(name)
+    limits = source_limits(project.settings.environment)
+    limits = replace(limits, folders=(*limits.folders, file.parent))
+    return score(project, experiment, _source(experiment, kind, file), to, limits, explain, on_rows)
+
+
+def score(
+    project: Project,
+    experiment: Experiment,
+    source: Source,
+    to: Path,
+    limits: SourceLimits | None = None,
+    explain: bool = False,
+    on_rows: Callable[[int], None] = lambda rows: None,
+    on_features: Callable[[pd.DataFrame], None] = lambda features: None,
+) -> Scored:
+    """Score the rows of a source with the champion, and write the file of predictions in one step.
+
+    Args:
+        project: The project.
+        experiment: The experiment.
+        source: The source of the new rows.
+        to: The file of predictions, which is replaced.
+        limits: The limits of the source; None takes those of the environment.
+        explain: Whether to add the reasons of each prediction.
+        on_rows: Called with the number of rows that are scored so far.
+        on_features: Called with the features of each piece.
+
+    Raises:
+        NoChampion: No model is in use.
+        NotExplained: The algorithm of the model gives no reasons.
+        DataInvalid: A column is missing, or a cell has another type than in the train rows. Nothing is written.
+    """
+    champion = champion_of(project, experiment.name)
+    lineage = _lineage(project, champion)
+    rows = NewRows(load_model(Path(champion.model_folder) / ARCHIVE), experiment, source)
+    if explain:
+        require_explained(rows.model)
+    done, missing = 0, rows.keys
+    with table_writer(to) as write:
+        settings = project.settings
+        for piece in pieces(source, settings.root, settings.environment, rows.as_text, limits):
+            keys = rows.row_keys(piece)
+            features = rows.features(piece)
+            write(predictions(rows.model, features, keys, done + 1, lineage, explain))
+            on_features(features)
+            missing = tuple(one for one in rows.keys if one not in keys)
+            done += len(piece)
+            on_rows(done)
+        if not done:
+            raise E2iError(f"{source.place} has no rows, so there is nothing to predict")
+    return Scored(
+        file=to,
+        rows=done,
+        lineage=lineage,
+        unseen={name: dict(counts) for name, counts in rows.unseen.items()},
+        not_used=rows.not_used,
+        keys=tuple(one for one in rows.keys if one not in missing),
+        keys_missing=missing,
+    )
+
+
+def champion_of(project: Project, name: str) -> StoredDecision:
+    """Return the decision that promoted the champion of an experiment.
+
+    Raises:
+        NoChampion: No model is in use.
+    """
+    champion = project.champions.current(project.experiments.id_of(name))
+    if champion is None:
+        raise NoChampion(
+            f"{name} has no champion yet: `e2i run {name}` trains a model, which becomes the champion when it passes "
+            "its checks"
+        )
+    return champion
+
+
+def _lineage(project: Project, champion: StoredDecision) -> ModelLineage:
+    run = project.training_runs.by_model_key(champion.experiment_id, champion.challenger_key)
+    return ModelLineage(
+        model_version=champion.mlflow_model_version or "",
+        model_key=champion.challenger_key,
+        study_key=run.spec_hash if run else "",
+        training_run_id=run.id if run else "",
+        predicted_at=datetime.now(UTC),
+    )
+
+
+def _source(experiment: Experiment, kind: str, file: Path) -> Source:
+    """Return the source of a named file, with the CSV settings of the experiment."""
+    if kind == "parquet":
+        return Source.model_construct(parquet=str(file))
+    options = experiment.source.csv or CsvFile(path=file.name)
+    return Source.model_construct(csv=options.model_copy(update={"path": str(file)}))
+
+
+def _require_writable(to: Path, file: Path, overwrite: bool) -> None:
+    if to.suffix not in FORMATS:
+        raise E2iError(f"{to.name}: predictions are written to a file that ends in {' or '.join(FORMATS)}")
+    if to == file:
+        raise E2iError(f"{to} has the rows to predict: give another file for the predictions")
+    if not to.parent.is_dir():
+        raise E2iError(f"{to} cannot be written: there is no folder {to.parent}")
+    if to.exists() and not overwrite:
+        raise E2iError(f"{to} exists already: choose another file, or replace it with --force")
