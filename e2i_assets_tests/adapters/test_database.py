@@ -1,6 +1,7 @@
 """The database URL, the messages for an unreachable database, and the named locks."""
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -192,3 +193,18 @@ def test_a_connection_that_was_lost_while_idle_is_replaced(server: Database) -> 
     with server.connect() as connection:
         assert connection.execute(mine).scalar_one() != died
     other.dispose()
+
+
+# PostgreSQL stores numbers of a JSON document as decimals: it returns 1e+24 as 1 and 24 zeros, which is not the same
+# integer as the float.
+NUMBERS = (7.630856001597468e24, -1.5e300, 1e16, 1.2345678901234567e18, 0.1, 1e-300, 1e22, 3, 2**53 + 1, 2**63 - 1, -7)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_number_of_a_json_document_is_read_as_it_was_written(database: Database, number: float) -> None:
+    written = {"document": json.dumps({"values": [number]})}
+    query = sa.text("SELECT CAST(:document AS jsonb), CAST(:document AS json)")
+    with database.connect() as pooled, database.session() as session:
+        for stored in (*pooled.execute(query, written).one(), *session.execute(query, written).one()):
+            assert stored == {"values": [number]}
+            assert type(stored["values"][0]) is type(number)

@@ -27,6 +27,7 @@ from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.search import tuning
 from e2i_assets.services import promote, remember, split, train, tune
+from e2i_assets.services.checks import model_links
 from e2i_assets.services.checks.catalogue import CHECKS, experiments_with
 from e2i_assets.services.checks.check import CheckResult, evaluated
 from e2i_assets.services.project import Project
@@ -54,6 +55,15 @@ columns: {time: day, id: [visit]}
 algorithm: Ridge
 hpo: {enabled: false}
 success_criteria: {maximum_rmse: 1}
+"""
+LARGE = """
+name: large
+owner: team:tests
+source: {csv: large.csv}
+target: target
+problem_type: regression
+algorithm: Ridge
+hpo: {enabled: false}
 """
 
 
@@ -520,7 +530,11 @@ CASES = {
         "ml_model_registry names None, and the last decision",
     ),
     "a challenger that was worse": Case(
-        sql("UPDATE ml_champion_decisions SET promoted = false, reason = 'it is worse'"),
+        sql(
+            "INSERT INTO ml_champion_decisions (experiment_id, challenger_key, champion_key, metric, test_rows, "
+            "promoted, reason, model_folder) SELECT experiment_id, challenger_key, challenger_key, metric, test_rows, "
+            "false, 'it is worse', model_folder FROM ml_champion_decisions"
+        ),
         ("challenger_is_not_worse",),
         "the old model stays in use: it is worse",
     ),
@@ -578,6 +592,26 @@ def test_checks_of_an_experiment_without_a_search_say_that_it_has_none(made: Mad
     assert found["success_criteria_are_met"].why.startswith("maximum_rmse (rmse <= 1): not met with 5")
     assert found["counts_add_up"].why == "the experiment does not search: it trains the defaults"
     assert found["classes_are_stratified"].why == "a regression has no classes"
+
+
+def test_the_checks_of_a_very_large_target_pass(made: Made) -> None:
+    """The row returns a squared error of 1e24 as it was computed, not as an integer that is near it."""
+    root = made.project.settings.root
+    large = load_diabetes(as_frame=True).frame
+    large["target"] *= 1e11
+    large.to_csv(root / "large.csv", index=False)
+    make(made.project, LARGE)
+    assert made.not_passed("large").keys() <= {"test_rows_are_enough"}
+    run = model_links.training_run(made.project, "large")
+    assert run.validation_metrics["mse"] > 1e24
+    promoted = made.project.read(ChampionModel, "champion_model", "large").promoted
+    assert (type(run.validation_metrics["mse"]), promoted) == (float, True)
+
+
+def test_a_refused_first_model_does_not_claim_an_old_one(made: Made) -> None:
+    made.execute("UPDATE ml_champion_decisions SET promoted = false, reason = 'it failed checks: no row'")
+    why = made.results()["challenger_is_not_worse"].why
+    assert why == "no model is in use yet, and this one is not promoted: it failed checks: no row"
 
 
 def test_a_complete_study_reports_it_and_runs_no_trial(made: Made) -> None:

@@ -27,6 +27,7 @@ from e2i_assets.adapters.postgres.address import (
     with_setting,
     without_secrets,
 )
+from e2i_assets.adapters.postgres.json_numbers import loads
 from e2i_assets.core.errors import E2iError
 
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -205,7 +206,10 @@ def dagster_engine(url: str, process_id: int) -> sa.Engine:
 
 @lru_cache(maxsize=64)
 def _engine(url: str, process_id: int) -> sa.Engine:
-    engine = sa.create_engine(limited_url(url), pool_size=3, max_overflow=5, connect_args=_connect_arguments(url))
+    arguments = _connect_arguments(url)
+    engine = sa.create_engine(
+        limited_url(url), pool_size=3, max_overflow=5, json_deserializer=loads, connect_args=arguments
+    )
 
     @sa.event.listens_for(engine, "checkout")
     def ping_if_idle(connection: Any, record: Any, proxy: Any) -> None:
@@ -236,7 +240,10 @@ def lock_key(name: str) -> int:
 @lru_cache(maxsize=64)
 def _unpooled_engine(url: str) -> sa.Engine:
     """Return an autocommit engine that closes a connection when it is released."""
-    return sa.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=_connect_arguments(url))
+    arguments = _connect_arguments(url)
+    return sa.create_engine(
+        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", json_deserializer=loads, connect_args=arguments
+    )
 
 
 def _connect_arguments(url: str) -> dict[str, str]:

@@ -43,9 +43,9 @@ def challenger_is_not_worse(project: Project, name: str) -> CheckResult:
         "gain_high": found.gain_high,
         "test_rows": found.test_rows,
     }
-    return check_result(
-        [] if found.promoted else [f"the old model stays in use: {found.reason}"], found.reason, **facts
-    )
+    in_use = project.champions.current(experiment_id) is not None
+    kept = "the old model stays in use" if in_use else "no model is in use yet, and this one is not promoted"
+    return check_result([] if found.promoted else [f"{kept}: {found.reason}"], found.reason, **facts)
 
 
 @of_asset("champion_model", answers_for_the_file=True)
