@@ -1,5 +1,6 @@
 """Identifiers are noticed by their values, persons by their values and name; measurements stay features."""
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -142,3 +143,49 @@ def test_a_value_of_its_own_for_every_group_is_an_identifier(name: str, of: Any)
 def test_a_contradiction_is_refused(columns: dict[str, Any], message: str) -> None:
     with pytest.raises(E2iError, match=message):
         dataset("x", COUNTER, **columns)
+
+
+METERS = [f"{711_111_111_111_857_900 + one}" for one in range(38)]
+METER = RANDOM.choice(METERS[1:], ROWS)
+METER[:60] = METERS[0]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(METER).mask(np.arange(ROWS) == 70),
+        pd.Series(METER).astype("int64"),
+        pd.Series(METER).astype("int64").astype("Int64").mask(np.arange(ROWS) == 70),
+        pd.Series([Decimal(one) for one in METER], dtype=object).mask(np.arange(ROWS) == 70),
+    ],
+    ids=["text with an empty cell", "int64", "nullable", "decimals"],
+)
+def test_whole_numbers_beyond_doubles_are_codes_and_keep_their_digits(column: pd.Series) -> None:
+    made = dataset("meter", column)
+    why = made.left_out["meter"]
+    assert "meter" not in made.features
+    assert why.startswith(f"whole numbers beyond 2^53 such as {METERS[0]} (38 values in ")
+    keys = ["{id: [meter]}", "{group: meter}", "{categorical: [meter]}", "{dates: [meter]}", "{numeric: [meter]}"]
+    assert sorted(keys, key=why.index) == keys
+    assert set(dataset("meter", column, categorical=["meter"]).frame["meter"].dropna()) == set(METERS)
+    assert dataset("meter", column, numeric=["meter"]).frame["meter"].dtype.kind in "if"
+
+
+def test_the_profile_of_whole_numbers_beyond_doubles_has_their_digits() -> None:
+    by_name = {one.column: one for one in dataset("meter", pd.Series(METER).astype("int64"), numeric=["meter"]).profile}
+    assert by_name["meter"].range == f"{METERS[0]} to {METERS[-1]}"
+    (left_out,) = [
+        one for one in dataset("meter", pd.Series(METER).mask(METERS[5] == METER)).profile if one.column == "meter"
+    ]
+    assert (left_out.example, left_out.distinct) == ("9" * 18, 37)
+
+
+def test_a_measurement_with_few_numbers_beyond_doubles_stays_a_feature() -> None:
+    assert "x" in dataset("x", RANDOM.lognormal(33, 2, ROWS).astype("int64")).features
+
+
+def test_nanoseconds_with_an_empty_cell_are_dates_once_they_are_declared() -> None:
+    column = pd.Series(RANDOM.integers(10**18, 15 * 10**17, ROWS)).map(str).mask(np.arange(ROWS) == 70)
+    repeated = column.where(np.arange(ROWS) % 2 == 0, column.shift(1))
+    assert "{dates: [x]} if they are dates (ns)" in dataset("x", repeated).left_out["x"]
+    assert dataset("x", repeated, dates=["x"]).frame["x"].dt.year.dropna().between(2001, 2017).all()

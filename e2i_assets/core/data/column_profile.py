@@ -6,6 +6,7 @@ persons have it.
 """
 
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,7 @@ def shape(text: str) -> str:
 
 def written(value: Any, kind: str) -> str:
     """Return a value as text: whole numbers and days without a fraction."""
-    if kind == "whole number" and abs(value) < _EXACT:
+    if kind == "whole number" and (isinstance(value, Integral) or abs(value) < _EXACT):
         return str(int(value))
     if kind in ("whole number", "number"):
         return f"{value:.6g}"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.data.column_types import is_number, plain
+from e2i_assets.core.data.digit_codes import long_numbers
 from e2i_assets.core.data.instants import without_offset
 from e2i_assets.core.data.row_places import RowPlaces
 from e2i_assets.core.data.written_dates import (
@@ -56,6 +57,8 @@ def declared_dates(name: str, column: pd.Series, form: str | None, places: RowPl
         places: The places of the rows, for messages.
     """
     found = plain(column)
+    if form is None and not is_number(found) and long_numbers(found) is not None:
+        found = found.astype("float64")
     if is_date(found):
         return DateReading(found)
     if form is None and is_number(found):
@@ -100,7 +103,7 @@ def date_notes(columns: Mapping[str, pd.Series], numeric: Collection[str]) -> It
         kind = kind_of_numbers(values, "1990-01-01", "2050-01-01")
         if kind:
             yield (
-                f"{name}: whole numbers such as {values.iloc[0]:.0f} may be dates ({kind}); if they are, write "
+                f"{name}: whole numbers such as {int(values.iloc[0])} may be dates ({kind}); if they are, write "
                 f"columns: {{dates: [{name}]}}, else columns: {{numeric: [{name}]}}"
             )
 

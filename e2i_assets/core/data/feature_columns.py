@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.data.column_types import is_number, labels, plain
+from e2i_assets.core.data.digit_codes import long_numbers, why_long
 from e2i_assets.core.data.identifiers import identifier
 from e2i_assets.core.data.keys import exact
 from e2i_assets.core.errors import Violation
@@ -61,6 +62,8 @@ def features_of(
         if not (declared or name in experiment.columns.numeric or is_date(column)):
             found = None if reason and is_number(column) else identifier(column, group)
             reason = found.why if found else reason
+            if not found and not reason and (texts := long_numbers(table[name])) is not None:
+                reason = why_long(column, texts, group is not None)
         if reason:
             left_out[name] = reason
         else:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from e2i_assets.core.data.column_types import plain
 from e2i_assets.core.data.date_texts import DateReading, dates_in_text, declared_dates
+from e2i_assets.core.data.digit_codes import long_numbers
 from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.missing_words import WORDS, Missing, missing_in
 from e2i_assets.core.data.number_texts import MOSTLY, NEARLY_ALL, NumberTexts
@@ -189,8 +190,11 @@ def _numbers(
         return None, [], []
     if found.share < 1:
         return None, [], [Violation("target" if is_target else "columns", name, _rest(found, places, is_target))]
-    if found.is_plain and source.has_types and not many and not is_target:
+    is_declared = is_target or name in experiment.columns.numeric
+    if found.is_plain and source.has_types and not many and not is_declared:
         return None, [], []  # a few numbers that a database or Parquet file stores as text are codes
+    if found.is_plain and not is_declared and long_numbers(found.texts[found.present]) is not None:
+        return None, [], []  # a number would lose digits
     form = form_of(found, decimals)
     if form is None:
         return None, [], [in_doubt(found, source)]
