@@ -189,3 +189,32 @@ def test_nanoseconds_with_an_empty_cell_are_dates_once_they_are_declared() -> No
     repeated = column.where(np.arange(ROWS) % 2 == 0, column.shift(1))
     assert "{dates: [x]} if they are dates (ns)" in dataset("x", repeated).left_out["x"]
     assert dataset("x", repeated, dates=["x"]).frame["x"].dt.year.dropna().between(2001, 2017).all()
+
+
+CONTACTS = {
+    "e-mail addresses": lambda one: f"anna.{'abcdefghij'[one % 10]}{one // 10}@mail.example",
+    "telephone numbers": lambda one: f"+43 660 {one:07}",
+    "telephone numbers, in brackets": lambda one: f"(555) 123-{one:04}",
+}
+
+
+@pytest.mark.parametrize("kind", CONTACTS)
+@pytest.mark.parametrize("persons", [8, 160, ROWS])
+def test_addresses_are_persons_and_no_report_shows_one(kind: str, persons: int) -> None:
+    cells = pd.Series(np.arange(ROWS) % persons).map(CONTACTS[kind]).mask(np.arange(ROWS) == 70)
+    made = dataset("contact", cells)
+    why = made.left_out["contact"]
+    assert why.startswith(f"{kind.split(',')[0]} of persons (")
+    assert "write columns: {group: contact} to keep the rows of a person in one split" in why
+    assert "columns: {categorical: [contact]}" in why
+    if persons < ROWS:
+        declared = dataset("contact", cells, categorical=["contact"])
+        assert "contact" in declared.features
+        (profile,) = [one for one in declared.profile if one.column == "contact"]
+        assert any(sign in profile.example for sign in "@+(")
+        assert not any(one in str(made.profile) + str(declared.profile) for one in cells.dropna().unique())
+
+
+@pytest.mark.parametrize("of", ["{}@home", "12.{}", "555-{}", "a+{}", "@anna{}", "+{}"])
+def test_other_texts_with_such_signs_stay_features(of: str) -> None:
+    assert "x" in dataset("x", pd.Series(RANDOM.integers(10, 40, ROWS)).map(of.format)).features

@@ -2,7 +2,7 @@
 
 A profile is shown in Dagster, in the report and in MLflow. A column that is not a feature, target or time therefore
 shows only the shape of a value (``p017`` as ``a999``) and no range, and any other column shows a value only if several
-persons have it.
+persons have it, and never an e-mail address or a telephone number.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.data.column_types import is_number, plain
+from e2i_assets.core.data.identifiers import contact_of
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.date_parts import is_date
 
@@ -155,6 +156,6 @@ def _example(present: pd.Series, kind: str, group: pd.Series | None, is_used: bo
     if is_used:
         pairs = pd.DataFrame({"value": some, "group": range(len(some)) if group is None else group[some.index]})
         counts = pairs.drop_duplicates()["value"].value_counts()
-        if counts.iloc[0] >= SHOWN_FROM:
+        if counts.iloc[0] >= SHOWN_FROM and contact_of(pd.Series([counts.index[0]])) is None:
             return written(counts.index[0], kind)[:_LONGEST]
     return shape(written(some.iloc[0], kind))

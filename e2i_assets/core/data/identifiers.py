@@ -41,6 +41,12 @@ _PERSONS = frozenset({
     "employee", "student", "insured", "household", "beneficiary", "policyholder", "account", "mrn", "ssn", "nhs",
     "pid", "kunde", "klient", "mitglied", "versicherter",
 })  # fmt: skip
+_MOSTLY = 0.5
+_FIRST = 1000
+_CONTACTS = {
+    "e-mail addresses": r"[^@\s]+@[^@\s]+\.[^@\s.]{2,}",
+    "telephone numbers": r"\+\d{1,3}[ ./()-]*(?:\d[ ./()-]*){6,12}|\(\d{3}\) ?\d{3}-\d{4}|\d{3}([-.])\d{3}\1\d{4}",
+}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _OF_PERSON = rf"(?:{'|'.join(sorted(_PERSONS))})(?:n|en|s)?"
 _GLUED = re.compile(rf"{_OF_PERSON}(?:id|no|nr|num|key|nummer)")
@@ -73,6 +79,8 @@ def identifier(column: pd.Series, group: pd.Series | None = None) -> Identifier 
     distinct = int(present.nunique())
     if not distinct or is_date(present) or (is_number(present) and not _is_whole(present)):
         return None
+    if contact := None if of_what == "group" else contact_of(present):
+        return Identifier(distinct < len(present), _why_contact(contact, present, group is not None))
     words = _words(name)
     if distinct > max(2, len(present) / 2) and len(present) - distinct <= max(1, _REPEATED * len(present)):
         why = _why_unique(present, distinct, bool(words and _is_id(words[-1])))
@@ -87,6 +95,22 @@ def identifier(column: pd.Series, group: pd.Series | None = None) -> Identifier 
     group_key = f"write columns: {{group: {name}}} to keep its rows in one split"
     why = f"looks like a person or thing with several rows ({count}): {group_key}; {_otherwise(present, name)}"
     return Identifier(True, why)
+
+
+def contact_of(present: pd.Series) -> str | None:
+    """Return what most texts of a column reach a person by, ``e-mail addresses`` or ``telephone numbers``, else None.
+
+    Args:
+        present: A plain column without missing cells.
+    """
+    if present.empty or is_number(present) or is_date(present):
+        return None
+    first = present.head(_FIRST).astype(str).str.strip()
+    kind = next((kind for kind, form in _CONTACTS.items() if first.str.fullmatch(form).mean() > _MOSTLY), None)
+    if kind is None:
+        return None
+    distinct = pd.Series(present.unique(), dtype=object).astype(str).str.strip()
+    return kind if distinct.str.fullmatch(_CONTACTS[kind]).mean() > _MOSTLY else None
 
 
 def group_notes(columns: Mapping[str, pd.Series], known: Collection[str]) -> Iterator[str]:
@@ -108,6 +132,12 @@ def group_notes(columns: Mapping[str, pd.Series], known: Collection[str]) -> Ite
                 f"{name}: each of {len(counts):,} values is in about {counts.mean():.0f} rows; if they are persons or "
                 f"things with several rows, write columns: {{group: {name}}}"
             )
+
+
+def _why_contact(kind: str, present: pd.Series, has_group: bool) -> str:
+    name, distinct = str(present.name), int(present.nunique())
+    keep = "" if has_group else f"write columns: {{group: {name}}} to keep the rows of a person in one split; "
+    return f"{kind} of persons ({distinct:,} values in {len(present):,} rows): {keep}{_otherwise(present, name)}"
 
 
 def _otherwise(present: pd.Series, name: str) -> str:
