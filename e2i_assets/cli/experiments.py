@@ -148,7 +148,7 @@ def _row_schemas(found: "Settings", names: list[str], force: bool) -> list[Path]
     written = []
     for experiment in chosen_experiments(strict(read_folder(found.experiments)), names):
         data = dataset_of(datasets.load(experiment.source, found.root, found.environment), experiment, profiled=False)
-        path = data_gates.write_schema(found, experiment.name, data, replace=force)
+        path = data_gates.write_schema(found, experiment, data, replace=force)
         if path is None:
             raise E2iError(f"experiments/schemas/{experiment.name}.yaml exists already: edit it or add --force")
         written.append(path)

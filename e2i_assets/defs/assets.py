@@ -1,6 +1,7 @@
 """The assets from `dataset` to `hpo_pattern_memory`, partitioned by experiment. Each one calls one service."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,9 +49,14 @@ def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.Mater
 
 
 def materialized_dataset(project: Project, experiment: Experiment, rows: pd.DataFrame) -> dg.MaterializeResult[Dataset]:
-    """Return the table of these rows with its metadata, after inferring the schema file if there is none."""
+    """Return the table of these rows with its metadata, after inferring the schema file if none is in force."""
     table = dataset_of(rows, experiment)
-    schema = data_gates.write_schema(project.settings, experiment.name, table)
+    where = f"experiments/schemas/{experiment.name}.yaml"
+    if again := data_gates.schema_is_outdated(project.settings, experiment):
+        note = f"{where} is inferred again: columns or target of the experiment changed, and nobody edited the file"
+        table = replace(table, notes=(*table.notes, note))
+    written = data_gates.write_schema(project.settings, experiment, table)
+    state = "inferred again" if again else "inferred now" if written else "unchanged"
     return dg.MaterializeResult(
         value=table,
         data_version=dg.DataVersion(table.data_hash),
@@ -62,7 +68,7 @@ def materialized_dataset(project: Project, experiment: Experiment, rows: pd.Data
             "data_hash": table.data_hash,
             "rows_without_target": table.rows_without_target,
             "notes": metadata.table({"note": note} for note in table.notes),
-            "schema_file": f"experiments/schemas/{experiment.name}.yaml ({'inferred now' if schema else 'unchanged'})",
+            "schema_file": f"{where} ({state})",
         },
     )
 

@@ -20,19 +20,32 @@ def schema_file(settings: Settings, name: str) -> Path:
     return settings.experiments / "schemas" / f"{name}.yaml"
 
 
-def write_schema(settings: Settings, name: str, data: Dataset, replace: bool = False) -> Path | None:
-    """Write the schema file of a table if it has none; return its path if it was written.
+def schema_is_outdated(settings: Settings, experiment: Experiment) -> bool:
+    """Return whether the schema file is as it was inferred, with columns or a target that the experiment then had."""
+    path = schema_file(settings, experiment.name)
+    return path.is_file() and table_schema.is_outdated(text_of(path), experiment)
+
+
+def write_schema(settings: Settings, experiment: Experiment, data: Dataset, replace: bool = False) -> Path | None:
+    """Write the schema file of a table if it has none in force; return its path if it was written.
+
+    Args:
+        settings: Settings of the project.
+        experiment: The experiment.
+        data: Its table.
+        replace: Whether to replace any file, and not only an outdated one.
 
     Raises:
         E2iError: The folder is not writable.
     """
-    path = schema_file(settings, name)
+    name, path = experiment.name, schema_file(settings, experiment.name)
+    replace = replace or schema_is_outdated(settings, experiment)
     if path.is_file() and not replace:
         return None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w" if replace else "x", encoding="utf-8") as file:
-            file.write(table_schema.inferred(data, name))
+            file.write(table_schema.marked(table_schema.inferred(data, name), experiment))
     except FileExistsError:
         return None
     except OSError as error:
@@ -43,16 +56,20 @@ def write_schema(settings: Settings, name: str, data: Dataset, replace: bool = F
 
 
 def schema_mistakes(settings: Settings, experiment: Experiment, data: Dataset) -> list[str] | None:
-    """Return the violations of the schema file, or None if there is no file.
+    """Return the violations of the schema file, or None if there is no file, or one that the next run infers again.
 
     Raises:
         TableSchemaInvalid: The file is not a valid schema.
     """
     path = schema_file(settings, experiment.name)
-    if not path.is_file():
+    if not path.is_file() or schema_is_outdated(settings, experiment):
         return None
     where = str(path.relative_to(settings.root)) if path.is_relative_to(settings.root) else str(path)
-    return table_schema.violations(text_of(path), where, data, roles(experiment).keys())
+    mistakes = table_schema.violations(text_of(path), where, data, roles(experiment).keys())
+    if mistakes:
+        again = f"`e2i experiment schema {experiment.name} --force` infers it again from these rows"
+        mistakes[0] += f" (the rules are in {where}: edit it if the rows are right, or {again})"
+    return mistakes
 
 
 def quality(settings: Settings, experiment: Experiment, data: Dataset) -> tuple[QualityReport, GateDecision]:

@@ -136,7 +136,8 @@ def test_the_training_does_not_score(predicted: Predicted) -> None:
 
 def test_drifted_rows_and_scores_and_an_unusual_number_are_warnings(predicted: Predicted) -> None:
     predicted.configured()
-    write_schema(predicted.project.settings, "cells", predicted.project.read(Dataset, "dataset", "cells"))
+    project = predicted.project
+    write_schema(project.settings, project.experiment("cells"), project.read(Dataset, "dataset", "cells"))
     predicted.new(predicted.finished.rows())
     assert predicted.run().success
     frame = predicted.finished.rows()

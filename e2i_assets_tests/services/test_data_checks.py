@@ -64,7 +64,7 @@ class CheckedProject:
         self.project.experiments.register_experiment(experiment)
         loaded = datasets.load(experiment.source, self.project.settings.root, os.environ)
         data = dataset_of(loaded, experiment)
-        data_gates.write_schema(self.project.settings, NAME, data)
+        data_gates.write_schema(self.project.settings, experiment, data)
         asset_values.write(data, self.project.asset_folder("dataset", NAME))
         split = splitting.split(self.project, experiment, data)
         asset_values.write(split, self.project.asset_folder("validation_splits", NAME))
@@ -252,6 +252,35 @@ def test_later_rows_are_checked_against_the_schema_file(
     failed = project.failed()
     assert words in failed["rows_match_the_schema_file"]
     assert exit_status(found(project.project, [NAME])) == 1
+
+
+CORRECTIONS = {
+    "a code for a missing value": {"missing": {"age": [999]}},
+    "a group": {"group": "person", "categorical": []},
+}
+
+
+@pytest.mark.parametrize("columns", CORRECTIONS.values(), ids=CORRECTIONS.keys())
+def test_a_corrected_experiment_has_its_schema_inferred_again_unless_it_is_edited(
+    project: CheckedProject, columns: dict[str, Any]
+) -> None:
+    frame = rows()
+    frame.loc[frame["visit"] % 30 == 0, "age"] = 999
+    old = {"id": ["visit"], "drop": ["day"], "categorical": ["person"]}
+    project.make(frame, columns=old)
+    first = project.schema.read_text()
+    project.make(frame, columns=old)
+    assert project.schema.read_text() == first
+    project.make(frame, columns=old | columns)
+    assert project.failed() == {}
+    assert project.schema.read_text() != first
+    edited = first.replace("strict: true", "strict: true  # mine")
+    project.schema.write_text(edited)
+    project.make(frame, columns=old | columns)
+    why = project.failed()["rows_match_the_schema_file"]
+    assert "experiments/schemas/visits.yaml" in why
+    assert "`e2i experiment schema visits --force`" in why
+    assert project.schema.read_text() == edited
 
 
 def test_a_column_that_the_experiment_drops_may_be_missing(project: CheckedProject) -> None:

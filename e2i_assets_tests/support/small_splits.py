@@ -74,7 +74,7 @@ class SmallSplits:
         experiment = experiment_from(raw | changes, NAME)
         self.project.experiments.register_experiment(experiment)
         data = dataset_of(datasets.load(experiment.source, self.project.settings.root, os.environ), experiment)
-        data_gates.write_schema(self.project.settings, NAME, data)
+        data_gates.write_schema(self.project.settings, experiment, data)
         asset_values.write(data, self.project.asset_folder("dataset", NAME))
         split = splitting.split(self.project, experiment, data)
         asset_values.write(split, self.project.asset_folder("validation_splits", NAME))

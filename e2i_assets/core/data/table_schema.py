@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
 
@@ -22,16 +24,39 @@ if TYPE_CHECKING:
 MOST_EXAMPLES = 5
 _HEADER = """\
 # The schema of the rows of {name}. It is enforced whenever the rows are read, and by `e2i check`.
-# It was inferred from {rows} rows. You can edit this file: it is never overwritten. To infer it again, delete the file
-# or run `e2i experiment schema {name} --force`.
+# It was inferred from {rows} rows. You can edit this file: an edited file is never overwritten. To infer it again,
+# delete the file or run `e2i experiment schema {name} --force`.
 #
 # A column may have dtype, nullable, unique, and checks such as isin, greater_than_or_equal_to, str_matches:
 # all checks of https://pandera.readthedocs.io are allowed. strict: a column that is not listed is an error.
 """
+# The last line of an inferred file: digests of what the types depend on in the experiment file, and of the text before.
+_MARK = "# inferred: "
 
 
 class TableSchemaInvalid(E2iError):
     """A schema file that is not a pandera schema or has no columns."""
+
+
+def is_outdated(text: str, experiment: Experiment) -> bool:
+    """Return whether a schema file was inferred with other columns or another target, and nobody has edited it."""
+    content, mark, digests = text.rpartition(_MARK)
+    reading, _, written = digests.strip().partition(" ")
+    return bool(mark) and written == content_hash(content) and reading != _reading(experiment)
+
+
+def _reading(experiment: Experiment) -> str:
+    """Return a digest of what decides the columns and their types, apart from the rows.
+
+    The place of the source is not part of it: a new delivery must match the schema of the one before.
+    """
+    parts = {"columns", "target", "problem_type"}
+    return content_hash({**experiment.model_dump(mode="json", include=parts), "split": experiment.split.column})
+
+
+def marked(text: str, experiment: Experiment) -> str:
+    """Return an inferred text with the line that `is_outdated` reads."""
+    return f"{text}{_MARK}{_reading(experiment)} {content_hash(text)}\n"
 
 
 def inferred(data: Dataset, name: str) -> str:
@@ -47,7 +72,7 @@ def inferred(data: Dataset, name: str) -> str:
         if other not in columns:
             columns[other] = pa.Column(nullable=bool(data.frame[other].isna().any()))
     schema = pa.DataFrameSchema(columns, strict=True)
-    return _HEADER.format(name=name, rows=len(data.frame)) + str(schema.to_yaml())
+    return _HEADER.format(name=name, rows=len(data.frame)) + str(schema.to_yaml()).rstrip() + "\n"
 
 
 def violations(text: str, where: str, data: Dataset, kept_out: Collection[str]) -> list[str]:

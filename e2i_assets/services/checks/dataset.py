@@ -71,7 +71,7 @@ def rows_match_the_schema_file(project: Project, name: str) -> CheckResult:
     except TableSchemaInvalid as error:
         raise CheckFailed(str(error)) from error
     if mistakes is None:
-        return passed("there is no schema file yet: the next run of the experiment infers one")
+        return passed("there is no schema file of these columns yet: the next run of the experiment infers one")
     return check_result(mistakes, f"all {len(data.frame)} rows match experiments/schemas/{name}.yaml")
 
 
