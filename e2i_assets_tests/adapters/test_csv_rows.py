@@ -49,7 +49,10 @@ MANY = "a,b,c\n" + "1,2,3\n" * 60
         ),
         ("a,b\n1,x, y\n2,x, z\n", ["2 rows do not", "line 2 has 3", "line 3 has 3", "quotation marks around a cell"]),
         ("a,b,c\n1,2,3\n4,5\n6,7,8\n", ["line 3 has 2 (4 | 5)"]),
-        (f"{MANY}4,5", ["line 62 has 2 (4 | 5)", "It is the last row: the file ends in the middle of it"]),
+        (
+            f"{MANY}4,5",
+            ["line 62 has 2 (4 | 5)", "It is the last row: if it is a line of totals or a remark, remove it"],
+        ),
         ("a,b,c\n1,2,3\n4,5,\n6,7,8,\n", ["line 4 has 4"]),
         (MANY + "1\n" * 40, ["40 rows do not", "line 62 has 1", "and 37 more"]),
         (f"{MANY}total,60\n", ["line 62 has 2 (total | 60)"]),

@@ -229,7 +229,7 @@ def test_the_served_model_takes_dates_in_the_form_of_the_source_and_in_iso_form(
             "",
             "line 2 has 6",
         ),
-        (TEXT.rstrip("\n").rsplit(",", 2)[0], "", "the file ends in the middle of it"),
+        (TEXT.rstrip("\n").rsplit(",", 2)[0], "", "otherwise the file ends in the middle of it"),
         (
             TABLE.assign(churn=["no"] * 300 + ["no", "yes"] * 50, day=np.arange(ROWS)).to_csv(index=False),
             "target: churn\ncolumns: {time: day}\n",

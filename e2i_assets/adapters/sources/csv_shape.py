@@ -66,7 +66,8 @@ def _wrong_rows(wrong: list[tuple[int, list[str]]], count: int, last: int, width
     )
     longer = all(len(row) > width for _, row in wrong)
     if count == 1 and wrong[0][0] == last and len(wrong[0][1]) < width:
-        why = "the file ends in the middle of it, so copy or export it again; a line of totals must be removed"
+        why = "if it is a line of totals or a remark, remove it; otherwise the file ends in the middle of it: export "
+        why += "it again"
         return f"{rule}. It is the last row: {why}"
     if longer:
         return (

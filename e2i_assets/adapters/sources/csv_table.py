@@ -3,7 +3,7 @@
 import math
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from e2i_assets.adapters.sources.file_content import as_utf8, content_of
 from e2i_assets.adapters.sources.limits import SourceLimits, refused
 from e2i_assets.adapters.sources.names import composed, header_names
 from e2i_assets.adapters.sources.text_columns import LONG_DIGITS, has_fractions, typed
+from e2i_assets.core.data.closing_rows import ClosingRow, closing_rows
 from e2i_assets.core.data.row_places import places_of, with_places
 from e2i_assets.core.experiments.sections import CsvFile
 
@@ -44,10 +45,37 @@ def csv_table(file: Path, asked: CsvFile, where: str, limits: SourceLimits) -> p
     dialect = dialect_of(content, asked, where)
     frame = rows_of(content, dialect, asked, where)
     limits.require_rows(len(frame), where, asked.path)
-    notes = []
+    notes = [*_closing_notes(frame, asked, where)]
     if not content.endswith((b"\n", b"\r")):
         notes.append(f"{asked.path}: its last line has no line break at its end: make sure that the last row is whole")
     return with_places(frame, places_of(frame), notes)
+
+
+def _closing_notes(frame: pd.DataFrame, asked: CsvFile, where: str) -> Iterator[str]:
+    """Yield a note on last rows that may be no rows of the data.
+
+    Raises:
+        DataInvalid: They certainly are none.
+    """
+    found = () if asked.last_rows == "keep" else closing_rows(frame)
+    places = places_of(frame)
+
+    def shown(one: ClosingRow) -> str:
+        return f"line {places.of(one.position)} ({one.cells}): {', and '.join(one.signs)}"
+
+    if certain := [one for one in found if one.is_certain]:
+        them, are = ("it", "it is one") if len(certain) == 1 else ("them", "they are rows")
+        raise refused(
+            where,
+            asked.path,
+            f"ends with what is no row of the data, such as a total or a remark: {'; '.join(map(shown, certain))}. "
+            f"Remove {them} from the file, or, if {are}, write source.csv.last_rows: keep",
+        )
+    for one in found:
+        yield (
+            f"{asked.path}: one of the last rows may be a total or a remark, {shown(one)}; if it is, remove it from "
+            f"the file, and otherwise write source.csv.last_rows: keep"
+        )
 
 
 def require_no_zero_byte(content: bytes, lines: int, asked: CsvFile, where: str) -> None:

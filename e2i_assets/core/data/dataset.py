@@ -14,10 +14,11 @@ from e2i_assets.core.data.column_types import is_number, plain
 from e2i_assets.core.data.date_texts import date_notes
 from e2i_assets.core.data.feature_columns import as_feature, features_of, name_violations, unused
 from e2i_assets.core.data.identifiers import group_notes
-from e2i_assets.core.data.keys import exact, space_notes, without_zero_bytes
+from e2i_assets.core.data.keys import exact, without_zero_bytes
 from e2i_assets.core.data.segment_columns import segment_columns
 from e2i_assets.core.data.sentinels import sentinel_notes
 from e2i_assets.core.data.settled_columns import settled
+from e2i_assets.core.data.spellings import spelling_notes
 from e2i_assets.core.data.splits import ROLES
 from e2i_assets.core.data.storable import unstorable
 from e2i_assets.core.data.target_column import classes_of, target_values, without_target
@@ -154,7 +155,7 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment, profiled: bool = True)
             *cells.notes,
             *map(effective_rows, weights.values()),
             *_notes(features, target, experiment),
-            *space_notes({**features, experiment.target_name: target, **special}),
+            *spelling_notes({**features, experiment.target_name: target, **special}, special),
         ),
         profile=column_profiles(
             table,

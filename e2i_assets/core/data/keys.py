@@ -6,7 +6,7 @@ in a type that holds all its digits, and `rounded` counts the cells in which a r
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from numbers import Integral, Real
@@ -183,18 +183,3 @@ def _of_instant(cell: date | np.datetime64) -> str:
     if moment.tzinfo is not None:
         return moment.tz_convert("UTC").isoformat(sep=" ")
     return moment.isoformat(sep=" ").removesuffix(" 00:00:00")
-
-
-def space_notes(columns: Mapping[str, pd.Series]) -> Iterator[str]:
-    """Find values that differ by surrounding spaces alone: they are different keys, and probably mean the same."""
-    for name, column in columns.items():
-        if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_datetime64_any_dtype(column.dtype):
-            continue
-        texts = [one for one in column.dropna().unique() if isinstance(one, str)]
-        known = set(texts)
-        if spaced := [one for one in texts if one != one.strip() and (one.strip() in known)]:
-            more = f", and {len(spaced) - 1:,} more" if len(spaced) > 1 else ""
-            yield (
-                f"{name}: {spaced[0][:40]!r} and {spaced[0].strip()[:40]!r} differ by spaces alone{more}, and are "
-                f"different values: remove the spaces in the source if they mean the same"
-            )

@@ -9,6 +9,7 @@ from e2i_assets.core.data.column_types import in_order, is_number, label, labels
 from e2i_assets.core.data.keys import exact
 from e2i_assets.core.data.missing_words import WORDS
 from e2i_assets.core.data.row_places import RowPlaces, places_of
+from e2i_assets.core.data.spellings import class_violations
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.suggestions import not_one_of
@@ -63,6 +64,7 @@ def violations(table: pd.DataFrame, values: pd.Series, experiment: Experiment) -
     elif len(present) and experiment.target.order is not None:
         yield from _order_violations(present, experiment, places_of(table))
     elif len(present):
+        yield from class_violations(name, present)
         yield from _class_violations(name, present, experiment)
 
 

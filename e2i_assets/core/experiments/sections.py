@@ -76,6 +76,11 @@ class CsvFile(Section):
         description="Cells that mean a missing value in all columns, instead of the default list (docs/data.md). An "
         "empty cell is always a missing value.",
     )
+    last_rows: Literal["keep"] | None = Field(
+        default=None,
+        description="keep: the last rows are rows of the data, although they look like totals or remarks, which are "
+        "refused.",
+    )
 
     @model_validator(mode="before")
     @classmethod
