@@ -20,7 +20,7 @@ export GIT_PYTHON_REFRESH := quiet
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz tutorial run dev test processes browser drill test-daemon test-ui screenshots docs lint wheel licences audit format lock schema clean install
+.PHONY: help fuzz tutorial run dev test processes browser drill test-daemon test-ui screenshots docs lint wheel licences audit format lock schema clean install image
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -72,6 +72,10 @@ lint: install ## Check style, layers, types, licences, and text that no file may
 
 wheel: install ## Build the wheel into dist/
 	@.venv/bin/uv build --quiet --wheel --no-build-isolation --out-dir dist .
+
+image: wheel ## Build the image e2i_assets and try it (DOCKER=podman, BUILDER="buildah bud", BUILD_ARGS, RUN_ARGS)
+	@$(or $(BUILDER),$(or $(DOCKER),docker) build) -f deploy/Dockerfile $(BUILD_ARGS) -t e2i_assets .
+	@.venv/bin/python scripts/smoke_image.py $(or $(DOCKER),docker) -- $(RUN_ARGS)
 
 licences: install ## List the licence of every locked package; fail on a licence that is not allowed
 	@.venv/bin/python scripts/licences.py --list

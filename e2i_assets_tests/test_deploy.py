@@ -110,11 +110,26 @@ def test_every_variable_that_is_set_is_read_by_a_program() -> None:
 def test_files_that_the_image_copies_exist_and_are_not_ignored() -> None:
     lines = (DEPLOY / "Dockerfile").read_text().splitlines()
     copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
-    assert "requirements.lock" in copied
+    assert "deploy/requirements.lock" in copied
+    assert copied.count("dist/*.whl") == 1  # `make wheel` writes it
     kept = {line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert set(copied) == kept
-    assert all((ROOT / name).exists() for name in copied)
+    assert {word.partition("/*")[0] for word in copied} == kept
+    assert all((ROOT / name).exists() for name in copied if name != "dist/*.whl")
     assert [line for line in lines if line.startswith("USER ")] == ["USER 10001"]
+
+
+def locked(name: str) -> dict[str, str]:
+    """Return the version of each package of a lock."""
+    found = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE)
+    return dict(found)
+
+
+def test_the_image_installs_what_is_tested_and_no_development_package() -> None:
+    image, tested = locked("deploy/requirements.lock"), locked("requirements.lock")
+    assert image.items() <= tested.items()
+    assert {"dagster", "mlflow", "optuna", "xgboost", "lightgbm", "distributed"} <= image.keys()
+    assert not {"pytest", "ruff", "mypy", "sphinx", "playwright", "uv"} & image.keys()
+    assert {"pytest", "ruff"} <= tested.keys()
 
 
 def test_the_workspace_has_the_address_of_the_code_location() -> None:

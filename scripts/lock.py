@@ -1,7 +1,7 @@
-"""Writes requirements.lock from pyproject.toml, or checks with --check that the two match.
+"""Writes requirements.lock and deploy/requirements.lock from pyproject.toml, or checks with --check that they match.
 
-The first line of the lock is a digest of the parts of pyproject.toml that determine the lock, so the check needs
-neither a network nor uv.
+The second is the part of the first that a deployment needs. The first line of each lock is a digest of the parts of
+pyproject.toml that determine the locks, so the check needs neither a network nor uv.
 """
 
 import hashlib
@@ -13,9 +13,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
+# What the image installs: without development and documentation, with the extra for studies on several machines.
+IMAGE_LOCK = ROOT / "deploy" / "requirements.lock"
 GROUPS = ("dev", "docs")
-OPTIONS = ["--universal", "--generate-hashes", "--no-header", "--python-version", "3.11", "--quiet"]
-OPTIONS += [word for group in GROUPS for word in ("--group", group)]
+COMMON = ["--universal", "--generate-hashes", "--no-header", "--python-version", "3.11", "--quiet"]
+OPTIONS = [*COMMON, *(word for group in GROUPS for word in ("--group", group))]
+IMAGE_OPTIONS = [*COMMON, "--extra", "dask", "--constraint", "requirements.lock"]
 
 
 def main(arguments: list[str]) -> int:
@@ -24,17 +27,15 @@ def main(arguments: list[str]) -> int:
         f"# From pyproject.toml, dependencies {digest()}, by `make lock`; CONTRIBUTING.md says why this form.\n"
     )
     if arguments == ["--check"]:
-        if LOCK.read_text().startswith(first_line):
-            return 0
-        print(
-            "requirements.lock does not belong to the dependencies in pyproject.toml: run `make lock`.", file=sys.stderr
-        )
-        return 1
+        wrong = [lock.relative_to(ROOT) for lock in (LOCK, IMAGE_LOCK) if not lock.read_text().startswith(first_line)]
+        for lock in wrong:
+            print(f"{lock} does not belong to the dependencies in pyproject.toml: run `make lock`.", file=sys.stderr)
+        return 1 if wrong else 0
     uv = Path(sys.executable).with_name("uv")  # the locked uv: its version determines the format of the lock
-    subprocess.run(
-        [uv, "pip", "compile", "pyproject.toml", *OPTIONS, "-o", LOCK.name, *arguments], cwd=ROOT, check=True
-    )
-    LOCK.write_text(first_line + LOCK.read_text())
+    for lock, options in ((LOCK, [*OPTIONS, *arguments]), (IMAGE_LOCK, IMAGE_OPTIONS)):
+        name = str(lock.relative_to(ROOT))
+        subprocess.run([uv, "pip", "compile", "pyproject.toml", *options, "-o", name], cwd=ROOT, check=True)
+        lock.write_text(first_line + lock.read_text())
     return 0
 
 
@@ -44,6 +45,7 @@ def digest() -> str:
     project = settings["project"]
     deciding = [
         OPTIONS,
+        IMAGE_OPTIONS,
         project["requires-python"],
         project["dependencies"],
         project.get("optional-dependencies"),

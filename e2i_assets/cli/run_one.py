@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Python's default collects garbage every 700 new objects: a thousand times during the imports, a fifth of their CPU
 # time.
 _OBJECTS_BEFORE_COLLECTION = 200_000
+_WRAPPERS = ("Dagster", "RetryRequested")
 
 
 def main() -> None:
@@ -97,10 +98,17 @@ def _reason(result: Any) -> str:
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
+            # An error of ours may have a cause of its own, and says more than that.
+            while error is not None and error.cause is not None and (error.cls_name or "").startswith(_WRAPPERS):
                 error = error.cause
-            return f"{event.step_key}: {error.message.strip() if error else 'failed'}"
+            return f"{event.step_key}: {_text(error.message) if error else 'failed'}"
     return "the run failed before its first step: see its log"
+
+
+def _text(message: str) -> str:
+    """Return the message of an error, without the class if it is one of ours."""
+    kind, _, text = message.strip().partition(": ")
+    return text if kind.startswith("e2i_assets.") else message.strip()
 
 
 if __name__ == "__main__":
