@@ -170,7 +170,7 @@ def _has_fractions(column: pd.Series) -> bool:
         return False
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     # The first rows nearly always decide it.
-    return any(bool((np.isfinite(some) & (some % 1 != 0)).any()) for some in (values[:_FIRST], values))
+    return any(bool((some[np.isfinite(some)] % 1 != 0).any()) for some in (values[:_FIRST], values))
 
 
 def _numbers(
