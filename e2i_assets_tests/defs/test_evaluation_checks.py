@@ -240,7 +240,9 @@ def test_one_job_evaluates_every_check_and_is_scheduled_nightly(project: Any) ->
     result = job.execute_in_process(instance=project.instance, raise_on_error=False)
     assert result.success, project.failure(result)
     evaluated = {one.check_name for one in result.get_asset_check_evaluations()}
-    assert evaluated == {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
+    # This experiment scores no new rows.
+    every = definitions.resolve_asset_graph().asset_check_keys
+    assert evaluated == {key.name for key in every if key.asset_key.path[-1] != "predictions"}
     file = project.project.asset_folder("best_hyperparameters", "cells") / "value.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "hpo_trials_run": -1}))
     failed = job.execute_in_process(instance=project.instance, raise_on_error=False)

@@ -13,6 +13,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.processes.loopback import HOST, free_port
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.budget import NO_OVERRIDE
 from e2i_assets.services import tune
 from e2i_assets.services.workers.assignment import Assignment, digest, packed, unpacked
 from e2i_assets.services.workers.dask_pool import ClusterUnreachable, DaskPool
@@ -41,7 +42,7 @@ def test_a_missing_or_unreachable_cluster_is_an_error(database: Database, tmp_pa
 
 def assignment_of(study: Prepared, **changes: object) -> Assignment:
     experiment = study.project.experiment("cells")
-    start = study.project.studies.start(tune._row(study.project, experiment, study.rows, study.identity))
+    start = study.project.studies.start(tune._row(study.project, experiment, study.rows, study.identity, NO_OVERRIDE))
     made = Assignment(
         experiment=experiment.model_dump(mode="json"),
         identity=study.identity,
