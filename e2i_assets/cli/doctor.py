@@ -45,6 +45,7 @@ def _dagster(project: Project) -> Iterator[Finding]:
 
     from e2i_assets.cli.dagster_home import dagster_instance
     from e2i_assets.defs.abandoned_runs import UNFINISHED, dead_runs
+    from e2i_assets.defs.launched_runs import PARTITION_TAG
 
     with dagster_instance(project.settings) as instance:
         beats = [one.last_heartbeat for one in instance.get_daemon_statuses().values() if one.healthy]
@@ -56,7 +57,7 @@ def _dagster(project: Project) -> Iterator[Finding]:
         running = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
         dead = dead_runs(project, instance, running)
         for run in dead:
-            name = run.tags.get("dagster/partition", run.job_name)
+            name = run.tags.get(PARTITION_TAG, run.job_name)
             found = f"run {run.run_id} of {name} is recorded as running, and its process has died"
             yield Finding("runs", "warning", found, f"`e2i run {name}` closes and resumes it; a daemon closes it too")
         if not dead:

@@ -13,7 +13,7 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.services.predict import Scored, predict_file
 
 # Without a terminal, so that a CI server does not assume that the command hangs.
-_SIGN_OF_LIFE_SECONDS = 30.0
+_SECONDS_BETWEEN_LINES = 30.0
 _MOST_SHOWN = 5
 
 
@@ -39,7 +39,7 @@ def predict(
             def on_rows(rows: int) -> None:
                 nonlocal last
                 status.update(f"{rows:,} rows of {escape(file.name)} scored ...")
-                if not out.is_terminal and time.monotonic() - last > _SIGN_OF_LIFE_SECONDS:
+                if not out.is_terminal and time.monotonic() - last > _SECONDS_BETWEEN_LINES:
                     last = time.monotonic()
                     out.print(f"{rows:,} rows scored", highlight=False)
 

@@ -21,7 +21,7 @@ CHAIN = (
     *("best_hyperparameters", "trained_model", "champion_model", "hpo_pattern_memory"),
 )
 # Without a terminal, so that a CI server does not assume that the run hangs.
-_SIGN_OF_LIFE_SECONDS = 60.0
+_SECONDS_BETWEEN_LINES = 60.0
 _WORDS = {"done": "[green]done[/]", "up_to_date": "[green]up to date[/]", "failed": "[bold red]failed[/]"}
 
 
@@ -51,7 +51,7 @@ class ProgressDisplay:
         self._tasks: dict[str, TaskID] = {
             name: self._bars.add_task("waiting", total=len(CHAIN), start=False, experiment=name) for name in names
         }
-        self._last_sign = time.monotonic()
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -66,7 +66,7 @@ class ProgressDisplay:
         Args:
             running: Start time of each experiment, in seconds since the epoch.
         """
-        is_due = self._bars.disable and time.monotonic() - self._last_sign > _SIGN_OF_LIFE_SECONDS
+        is_due = self._bars.disable and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES
         if self._bars.disable and not is_due:
             return
         for name, since in running.items():
@@ -74,7 +74,7 @@ class ProgressDisplay:
             self._bars.start_task(self._tasks[name])
             self._bars.update(self._tasks[name], completed=place.done, description=place.words)
             if is_due:
-                self._last_sign = time.monotonic()
+                self._last_line = time.monotonic()
                 self._console.print(f"{name}: {place.words}", highlight=False)
 
     def ended(self, name: str, outcome: Mapping[str, Any]) -> None:

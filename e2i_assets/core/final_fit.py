@@ -95,9 +95,9 @@ def fitted(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Fits:
     """
     context = experiment_fit_context(experiment, rows.facts, rows.train, rows.validation)
     tuned, seconds = _timed(context, hpo.best_hyperparameters, None if hpo.hpo_completed else patience(experiment))
-    default = context.fit(merged(defaults(experiment), {}, fixed(experiment)), patience=patience(experiment))
-    parameters = context.used(hpo.best_hyperparameters, tuned)
-    default_parameters = context.used(merged(defaults(experiment), {}, fixed(experiment)), default)
+    untuned = merged(defaults(experiment), {}, fixed(experiment))
+    default = context.fit(untuned, patience=patience(experiment))
+    parameters, default_parameters = context.used(hpo.best_hyperparameters, tuned), context.used(untuned, default)
     seen = {split: _predicted(context, tuned, getattr(rows, split)) for split in ("train", "validation")}
     threshold = _threshold(experiment, *seen["validation"], rows.validation.weights)
     default_threshold = _threshold(experiment, *_predicted(context, default, rows.validation), rows.validation.weights)

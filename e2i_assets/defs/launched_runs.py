@@ -27,16 +27,13 @@ _UNFINISHED = [
 def sync_launched_runs(instance: dg.DagsterInstance, project: Project) -> None:
     """Record which requests Dagster has launched a run for."""
     store = project.run_requests
-    keys = store.waiting_keys()
-    if keys:
-        runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: keys}))
-        store.launched({run.tags[RUN_KEY_TAG]: run.run_id for run in runs})
+    store.launched(launched(instance, store.waiting_keys()))
 
 
-def launched(instance: dg.DagsterInstance, keys: Iterable[str]) -> set[str]:
-    """Return those of some run keys that Dagster has a run for."""
+def launched(instance: dg.DagsterInstance, keys: Iterable[str]) -> dict[str, str]:
+    """Return the run id of each of some run keys that Dagster has a run for."""
     runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: found})) if (found := list(keys)) else []
-    return {run.tags[RUN_KEY_TAG] for run in runs}
+    return {run.tags[RUN_KEY_TAG]: run.run_id for run in runs}
 
 
 def run_requests(requests: Sequence[RunRequest]) -> list[dg.RunRequest]:

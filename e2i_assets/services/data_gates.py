@@ -55,17 +55,25 @@ def write_schema(settings: Settings, experiment: Experiment, data: Dataset, repl
     return path
 
 
+def schema_in_force(settings: Settings, experiment: Experiment) -> tuple[str, str] | None:
+    """Return the text of the schema file and its name in messages; None without one, or if a run infers it again."""
+    path = schema_file(settings, experiment.name)
+    if not path.is_file() or schema_is_outdated(settings, experiment):
+        return None
+    return text_of(path), str(path.relative_to(settings.root)) if path.is_relative_to(settings.root) else str(path)
+
+
 def schema_mistakes(settings: Settings, experiment: Experiment, data: Dataset) -> list[str] | None:
-    """Return the violations of the schema file, or None if there is no file, or one that the next run infers again.
+    """Return the violations of the schema file, or None if none is in force.
 
     Raises:
         TableSchemaInvalid: The file is not a valid schema.
     """
-    path = schema_file(settings, experiment.name)
-    if not path.is_file() or schema_is_outdated(settings, experiment):
+    found = schema_in_force(settings, experiment)
+    if found is None:
         return None
-    where = str(path.relative_to(settings.root)) if path.is_relative_to(settings.root) else str(path)
-    mistakes = table_schema.violations(text_of(path), where, data, roles(experiment).keys())
+    text, where = found
+    mistakes = table_schema.violations(text, where, data, roles(experiment).keys())
     if mistakes:
         again = f"`e2i experiment schema {experiment.name} --force` infers it again from these rows"
         mistakes[0] += f" (the rules are in {where}: edit it if the rows are right, or {again})"

@@ -21,6 +21,7 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.predictions import NewPredictions, Thinned, scores_of
+from e2i_assets.services.data_gates import schema_in_force
 from e2i_assets.services.predict import champion_of, score
 from e2i_assets.services.project import Project
 from e2i_assets.services.stored_model import ARCHIVE
@@ -81,7 +82,7 @@ def predict_new_rows(
         raise E2iError(
             f"predict.to: {experiment.predict.to} is a link out of the project folder: write to another file"
         )
-    if before is not None and before.key == key and _sha256(to) == before.file_sha256:
+    if before is not None and before.key == key and file_sha256(to) == before.file_sha256:
         return before, False
     to.parent.mkdir(parents=True, exist_ok=True)
     some = Thinned()
@@ -100,7 +101,7 @@ def predict_new_rows(
     return NewPredictions(
         key=key,
         file=str(to),
-        file_sha256=str(_sha256(to)),
+        file_sha256=str(file_sha256(to)),
         rows=found.rows,
         rows_before=before.rows if before else None,
         compared_rows=len(compared),
@@ -124,19 +125,19 @@ def _drift(model: Any, experiment: Experiment, rows: TrainingRows, compared: pd.
 
 
 def _schema_mistakes(project: Project, experiment: Experiment, compared: pd.DataFrame) -> tuple[str, ...] | None:
-    path = project.settings.experiments / "schemas" / f"{experiment.name}.yaml"
-    if not path.is_file():
+    found = schema_in_force(project.settings, experiment)
+    if found is None:
         return None
     typed = {
         name: compared[name].dt.as_unit("us") if is_date(compared[name]) else compared[name].astype("category")
         for name in compared.columns
         if is_date(compared[name]) or compared[name].dtype == object
     }
-    where = f"experiments/schemas/{experiment.name}.yaml"
-    return tuple(feature_violations(path.read_text(encoding="utf-8"), where, compared.assign(**typed)))
+    return tuple(feature_violations(*found, compared.assign(**typed)))
 
 
-def _sha256(file: Path) -> str | None:
+def file_sha256(file: Path) -> str | None:
+    """Return the hash of the content of a file, None without the file."""
     if not file.is_file():
         return None
     with file.open("rb") as content:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster_programs import cells
+from dagster_programs import write_experiment
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.cli.init import init
@@ -17,16 +17,6 @@ from e2i_assets.cli.run_one import dagster_instance
 from e2i_assets.defs.namespace import EXPERIMENTS
 from e2i_assets.services.project import Project
 
-EXPERIMENT = """\
-name: cells
-owner: team:tests
-source: {csv: cells.csv}
-target: {name: kind, column: target, bins: [0], labels: [malignant, benign]}
-problem_type: binary_classification
-columns: {group: patient}
-algorithm: LogisticRegression
-hpo: {trials: 8}
-"""
 SEARCH = "key:dataset or key:validation_splits or key:warm_start or key:hpo_study"
 
 
@@ -35,8 +25,7 @@ def instance(project: Project) -> Iterator[dg.DagsterInstance]:
     """The project's instance, with the experiment as a partition."""
     root = project.settings.root
     init(root)
-    (root / "experiments" / "cells.yaml").write_text(EXPERIMENT)
-    cells(400).to_csv(root / "cells.csv", index=False)
+    write_experiment(root, "cells", trials=8)
     with dagster_instance(project.settings) as found:
         found.add_dynamic_partitions(EXPERIMENTS, ["cells"])
         yield found

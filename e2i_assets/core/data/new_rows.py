@@ -15,7 +15,7 @@ from e2i_assets.core.data.date_texts import dates_in_text, declared_dates
 from e2i_assets.core.data.keys import exact, keys
 from e2i_assets.core.data.number_texts import NumberTexts
 from e2i_assets.core.data.row_places import RowPlaces, places_of
-from e2i_assets.core.data.settled_columns import form_of, in_doubt, without_missing_words
+from e2i_assets.core.data.settled_columns import form_of, has_fractions, in_doubt, without_missing_words
 from e2i_assets.core.errors import DataInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import Source
@@ -98,7 +98,7 @@ class NewRows:
                 found[name] = plain(cells)
                 mistakes += _number_violations(name, found[name], cells, places)
         signs = {*self._decimals.values(), *(one.decimal_used for _, one in texts.values())} - {None}
-        if self.source.kind == "csv" and any(_has_fractions(column) for column in found.values()):
+        if self.source.kind == "csv" and any(has_fractions(column) for column in found.values()):
             signs.add(".")
         for name, (cells, numbers) in texts.items():
             found[name], wrong = self._number(name, cells, numbers, signs, places)
@@ -228,10 +228,3 @@ def _wrong_cells(name: str, expected: str, cells: pd.Series, places: RowPlaces) 
     more = f" and {len(counts) - _MOST_SHOWN} more values" if len(counts) > _MOST_SHOWN else ""
     rule = f"takes {expected}, as in the train rows, and has {', '.join(shown)}{more}: correct them in the source"
     return Violation("columns", name, f"{rule}, or, if they mean a missing value, list them under columns.missing")
-
-
-def _has_fractions(column: pd.Series) -> bool:
-    if not pd.api.types.is_float_dtype(column.dtype):
-        return False
-    values = column.to_numpy()
-    return bool((values[np.isfinite(values)] % 1 != 0).any())

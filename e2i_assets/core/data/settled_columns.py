@@ -71,7 +71,7 @@ def settled(table: pd.DataFrame, experiment: Experiment, source: Source) -> Sett
         elif column is not None:
             notes += _words_lost(name, table[name], column, experiment)
     decimals = {one.decimal_used for one in waiting.values()} - {None}
-    if source.kind == "csv" and any(_has_fractions(table[name]) for name in table.columns if name not in columns):
+    if source.kind == "csv" and any(has_fractions(table[name]) for name in table.columns if name not in columns):
         decimals.add(".")
     for name, numbers in waiting.items():
         column, column_notes, wrong = _numbers(numbers, table[name], experiment, source, decimals, places)
@@ -165,7 +165,8 @@ def _words_lost(name: str, before: pd.Series, after: pd.Series, experiment: Expe
             )
 
 
-def _has_fractions(column: pd.Series) -> bool:
+def has_fractions(column: pd.Series) -> bool:
+    """Return whether a column of floats has a number that is not whole."""
     if not pd.api.types.is_float_dtype(column.dtype):
         return False
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -1,12 +1,13 @@
 """The checks of `predictions`: the file is whole, and the new rows and their scores look like those of the training."""
 
-import hashlib
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 from e2i_assets.core.automation.drift import FEWEST_ROWS
 from e2i_assets.core.predictions import NewPredictions
 from e2i_assets.services.checks.check import Check, CheckResult, check_result, of_asset, passed, stored
-from e2i_assets.services.predict_new_rows import ASSET
+from e2i_assets.services.predict_new_rows import ASSET, file_sha256
 from e2i_assets.services.project import Project
 
 # A larger share of rows with a new category is a warning.
@@ -16,37 +17,38 @@ _USUAL_TIMES = 2.0
 _MOST_SHOWN = 5
 
 
-def _predictions(project: Project, name: str) -> NewPredictions | CheckResult:
-    """Return the stored predictions, or the passed result of an experiment that has none."""
-    if project.experiment(name).predict is None:
-        return passed("the experiment scores no new rows: it has no section predict")
-    if not project.asset_folder(ASSET, name).is_dir():
-        return passed("the new rows have not been scored yet")
-    found: NewPredictions = stored(project, NewPredictions, ASSET, name)
-    return found
+def _of_predictions(
+    judged: Callable[[Project, str, NewPredictions], CheckResult],
+) -> Callable[[Project, str], CheckResult]:
+    """Give a check the stored predictions; it passes for an experiment that has none."""
+
+    @wraps(judged)
+    def evaluate(project: Project, name: str) -> CheckResult:
+        if project.experiment(name).predict is None:
+            return passed("the experiment scores no new rows: it has no section predict")
+        if not project.asset_folder(ASSET, name).is_dir():
+            return passed("the new rows have not been scored yet")
+        return judged(project, name, stored(project, NewPredictions, ASSET, name))
+
+    return evaluate
 
 
 @of_asset(ASSET, answers_for_the_file=True)
-def the_file_of_predictions_is_whole(project: Project, name: str) -> CheckResult:
+@_of_predictions
+def the_file_of_predictions_is_whole(project: Project, name: str, found: NewPredictions) -> CheckResult:
     """The file of predictions is the one that was written, with a row for each new row."""
-    found = _predictions(project, name)
-    if isinstance(found, CheckResult):
-        return found
     file = Path(found.file)
     if not file.is_file():
         return check_result([f"{found.file} is not there: materialise predictions again"], "")
-    with file.open("rb") as content:
-        same = hashlib.file_digest(content, "sha256").hexdigest() == found.file_sha256
+    same = file_sha256(file) == found.file_sha256
     mistakes = [] if same else [f"{found.file} was changed after it was written: materialise predictions again"]
     return check_result(mistakes, f"{found.rows:,} rows, as they were written", rows=found.rows)
 
 
 @of_asset(ASSET, severity="WARN")
-def predictions_are_of_the_champion(project: Project, name: str) -> CheckResult:
+@_of_predictions
+def predictions_are_of_the_champion(project: Project, name: str, found: NewPredictions) -> CheckResult:
     """The model in use has made the predictions."""
-    found = _predictions(project, name)
-    if isinstance(found, CheckResult):
-        return found
     champion = project.champions.current(project.experiments.id_of(name))
     key = champion.challenger_key if champion else "none"
     why = f"the predictions are of model {found.model_key[:12]}"
@@ -54,22 +56,18 @@ def predictions_are_of_the_champion(project: Project, name: str) -> CheckResult:
 
 
 @of_asset(ASSET, severity="WARN")
-def new_rows_match_the_schema(project: Project, name: str) -> CheckResult:
+@_of_predictions
+def new_rows_match_the_schema(project: Project, name: str, found: NewPredictions) -> CheckResult:
     """The new rows have the types, ranges and categories of the schema file of the experiment."""
-    found = _predictions(project, name)
-    if isinstance(found, CheckResult):
-        return found
     if found.schema_mistakes is None:
         return passed("the experiment has no schema file")
     return check_result(found.schema_mistakes, f"{found.compared_rows:,} compared rows match the schema file")
 
 
 @of_asset(ASSET, severity="WARN")
-def categories_of_new_rows_are_known(project: Project, name: str) -> CheckResult:
+@_of_predictions
+def categories_of_new_rows_are_known(project: Project, name: str, found: NewPredictions) -> CheckResult:
     """At most 5 % of the new rows have a category in a column that the train rows do not have."""
-    found = _predictions(project, name)
-    if isinstance(found, CheckResult):
-        return found
     mistakes = [
         f"{column}: {rows:,} of {found.rows:,} rows have a category that is new to the model"
         for column, rows in found.unseen.items()
@@ -79,11 +77,9 @@ def categories_of_new_rows_are_known(project: Project, name: str) -> CheckResult
 
 
 @of_asset(ASSET, severity="WARN")
-def new_rows_have_the_distribution_of_the_train_rows(project: Project, name: str) -> CheckResult:
+@_of_predictions
+def new_rows_have_the_distribution_of_the_train_rows(project: Project, name: str, found: NewPredictions) -> CheckResult:
     """No feature of the new rows has drifted from the train rows (watch.largest_psi)."""
-    found = _predictions(project, name)
-    if isinstance(found, CheckResult):
-        return found
     if not found.drift:
         return passed(f"{found.compared_rows} rows are too few for a conclusion: {FEWEST_ROWS} are needed")
     mistakes = [
@@ -96,11 +92,9 @@ def new_rows_have_the_distribution_of_the_train_rows(project: Project, name: str
 
 
 @of_asset(ASSET, severity="WARN")
-def scores_have_the_distribution_of_the_test_rows(project: Project, name: str) -> CheckResult:
+@_of_predictions
+def scores_have_the_distribution_of_the_test_rows(project: Project, name: str, found: NewPredictions) -> CheckResult:
     """The scores of the new rows have not drifted from those of the test rows (watch.largest_psi)."""
-    found = _predictions(project, name)
-    if isinstance(found, CheckResult):
-        return found
     drift = found.score_drift
     if drift is None:
         return passed(f"{found.compared_rows} rows are too few for a conclusion: {FEWEST_ROWS} are needed")
@@ -109,11 +103,9 @@ def scores_have_the_distribution_of_the_test_rows(project: Project, name: str) -
 
 
 @of_asset(ASSET, severity="WARN")
-def the_number_of_new_rows_is_usual(project: Project, name: str) -> CheckResult:
+@_of_predictions
+def the_number_of_new_rows_is_usual(project: Project, name: str, found: NewPredictions) -> CheckResult:
     """The number of new rows is between half and twice the number before."""
-    found = _predictions(project, name)
-    if isinstance(found, CheckResult):
-        return found
     before = found.rows_before
     facts = {"rows": found.rows, "rows_before": before}
     if before is None:
