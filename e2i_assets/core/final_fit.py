@@ -67,7 +67,7 @@ class Fits:
     train_weights: Array | None
 
 
-def learnt_rows(experiment: Experiment, train: RowSource, validation: RowSource) -> RowSource:
+def final_rows(experiment: Experiment, train: RowSource, validation: RowSource) -> RowSource:
     """Return the rows that the final model learns from."""
     return train if experiment.used_final_model == "train_only" else JoinedRows(train, validation)
 
@@ -105,7 +105,7 @@ def fitted(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Fits:
     final, model = tuned, trial_model
     if experiment.used_final_model != "train_only":
         del context  # its matrices are not needed while those of more rows are made
-        learnt = learnt_rows(experiment, rows.train, rows.validation)
+        learnt = final_rows(experiment, rows.train, rows.validation)
         context = final_fit_context(experiment, rows.facts, rows.train, learnt)
         final, seconds = _timed(context, parameters)
         default = context.fit(default_parameters)

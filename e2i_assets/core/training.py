@@ -14,7 +14,7 @@ from e2i_assets.core.evaluation.segments import SegmentEvaluation, segment_evalu
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.evaluation.verdict import CriterionResult, evaluated_criteria
 from e2i_assets.core.experiments.experiment import Experiment, FinalModel
-from e2i_assets.core.final_fit import Fits, fitted, learnt_rows
+from e2i_assets.core.final_fit import Fits, final_rows, fitted
 from e2i_assets.core.imbalance import Imbalance, Strategy
 from e2i_assets.core.metrics import Array, Prediction, counted
 from e2i_assets.core.search.tuning import balancing, found_imbalance
@@ -78,7 +78,7 @@ class Training:
 def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Training:
     """Fit the final model and evaluate it: the only use of the test rows."""
     fits = fitted(experiment, rows, hpo)
-    learnt = learnt_rows(experiment, rows.train, rows.validation)
+    learnt = final_rows(experiment, rows.train, rows.validation)
     report = evaluation(
         experiment.problem_type,
         fits.predictions,

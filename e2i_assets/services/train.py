@@ -18,7 +18,7 @@ from e2i_assets.core.data.feature_columns import unused
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.evaluation.measures import metric_text
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.final_fit import learnt_rows
+from e2i_assets.core.final_fit import final_rows
 from e2i_assets.core.plots.training import model_pictures, validation_importance
 from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.core.training import trained
@@ -164,7 +164,7 @@ def _row(project: Project, start: TrainingStart, rows: TrainingRows) -> Training
         hyperparameters=dict(hpo.best_hyperparameters),
         split_id=project.splits.id_of(experiment_id, rows.facts.split_hash),
         data_hash=rows.facts.data_hash,
-        training_samples=len(learnt_rows(experiment, rows.train, rows.validation).target),
+        training_samples=len(final_rows(experiment, rows.train, rows.validation).target),
         final_model=experiment.used_final_model,
         validation_samples=len(rows.validation.target),
         test_samples=len(rows.test.target),
