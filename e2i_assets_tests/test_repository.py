@@ -27,7 +27,7 @@ def test_the_lock_is_up_to_date_with_the_dependencies() -> None:
 
 
 def test_a_new_dependency_makes_the_lock_stale_and_another_setting_does_not(tmp_path: Path) -> None:
-    for name in ("pyproject.toml", "requirements.lock", "scripts/lock.py"):
+    for name in ("pyproject.toml", "requirements.lock", "deploy/requirements.lock", "scripts/lock.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     settings = (ROOT / "pyproject.toml").read_text()

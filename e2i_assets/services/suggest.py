@@ -41,7 +41,7 @@ class LookedAt:
 
     def likely_target(self) -> str:
         """Return the last column that can be a target."""
-        return target_of(self.cells.table)
+        return target_of(self.cells.table, self.cells.drop)
 
     def profiles(self) -> list[ColumnProfile]:
         """Return the profile of each column with its first value: it is for a person who has the rows."""

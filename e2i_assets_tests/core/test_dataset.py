@@ -130,6 +130,50 @@ def test_a_column_that_cannot_be_a_feature_is_excluded(name: str, cells: Any, re
     assert (name in made.features) == (reason is None)
 
 
+NESTED = {
+    "lists": [[1, 2], [3]],
+    "arrays": [np.array([1.0]), np.array([2.0, 3.0])],
+    "mappings": [{"a": 1}, {"a": 2}],
+    "beside a number": [1, [2]],
+    "beside text": ["a", {"b": 1}],
+    "beside nothing": [None, [2]],
+}
+
+
+@pytest.mark.parametrize("cells", NESTED.values(), ids=NESTED)
+def test_a_column_of_nested_values_is_excluded(cells: list[Any]) -> None:
+    made = dataset(TABLE.assign(parts=cells * (ROWS // 2)))
+    assert made.left_out["parts"] == "lists or mappings: each of their values would be a feature"
+
+
+@pytest.mark.parametrize("cells", NESTED.values(), ids=NESTED)
+@pytest.mark.parametrize(
+    "role",
+    [
+        {"columns": {"categorical": ["parts"]}},
+        {"columns": {"numeric": ["parts"]}},
+        {"columns": {"id": ["parts"]}},
+        {"columns": {"group": "parts"}},
+        {"columns": {"time": "parts"}},
+        {"columns": {"weight": "parts"}},
+        {"segments": ["parts"]},
+        {"target": "parts"},
+    ],
+    ids=lambda role: next(iter(role.get("columns", role))),
+)
+def test_nested_values_have_no_role(role: dict[str, Any], cells: list[Any]) -> None:
+    said = mistakes(TABLE.assign(parts=cells * (ROWS // 2)), **role)
+    assert [one for one in said if "contains lists or mappings" in one] == said
+    assert len(said) == 1
+
+
+def test_instants_that_pandas_cannot_show_in_their_time_zone_are_read_in_utc() -> None:
+    year_284 = pd.Series(np.array([-53_203_408_092_949_447, 0] * (ROWS // 2), dtype="datetime64[us]"))
+    zoned = year_284.dt.tz_localize("UTC").dt.tz_convert("Antarctica/South_Pole")
+    made = dataset(TABLE.assign(seen=zoned))
+    assert made.frame["seen"].equals(year_284.dt.tz_localize("UTC").rename("seen"))
+
+
 def test_the_positive_class_is_last() -> None:
     assert dataset().classes == ("no", "yes")
     assert dataset(positive_label="no").classes == ("yes", "no")

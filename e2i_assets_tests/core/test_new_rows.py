@@ -140,6 +140,8 @@ def test_a_column_without_a_value_is_missing() -> None:
             ["much", "more"],
             "has 'much' (1: row 1), 'more' (1: row 2)",
         ),
+        ("share", [1.0, [2.0]], "takes numbers, as in the train rows, and has '[2.0]' (1: row 2)"),
+        ("seen", [{"day": 1}], "takes dates, as in the train rows, and has"),
         ("cost", ["7,5", "free"], "takes numbers, as in the train rows, and has 'free' (1: row 2)"),
         ("share", [1.0, np.inf], "takes finite numbers, as in the train rows, and has 'inf' (1: row 2)"),
         ("share", [pd.Timestamp("2025-01-01")], "takes numbers, as in the train rows, and has '2025-01-01 00:00:00'"),

@@ -30,7 +30,7 @@ TABLE = pd.DataFrame(
 
 def suggestion(table: pd.DataFrame = TABLE, target: str | None = None) -> Any:
     found = cleaned(table, CSV)
-    return suggested(found, target or target_of(found.table))
+    return suggested(found, target or target_of(found.table, found.drop))
 
 
 def test_the_last_column_that_can_be_a_target_is_suggested() -> None:
@@ -100,6 +100,11 @@ def test_a_column_that_cannot_be_read_in_one_way_is_dropped_and_is_no_target() -
     assert set(found.drop) == {"cost", "price", "seen"}
     with pytest.raises(E2iError, match="the target price contains numbers such as"):
         suggestion(table, "price")
+
+
+def test_a_column_of_lists_is_dropped_and_is_no_target() -> None:
+    found = suggestion(TABLE.assign(parts=[[1, 2], [3, 4]] * (ROWS // 2)))
+    assert (found.target, dict(found.drop)) == ("left", {"parts": "contains lists or mappings"})
 
 
 @pytest.mark.parametrize(

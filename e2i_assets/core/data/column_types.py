@@ -10,6 +10,7 @@ from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.keys import key, keys
 
 _LARGEST = np.iinfo(np.int64).max
+NESTED = "lists or mappings: each of their values would be a feature"
 
 
 def plain(column: pd.Series) -> pd.Series:
@@ -31,6 +32,30 @@ def plain(column: pd.Series) -> pd.Series:
         return instants(cells)
     texts = cells if kind == "string" else cells.map(str, na_action="ignore").astype(object)
     return texts.mask(texts.isna())
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with text as names, instants in UTC, and each nested cell as one text.
+
+    Functions of pandas fail on other cells: on lists, which it cannot compare, and on early instants in the zones of
+    some places, as Python objects, with a segmentation fault.
+    """
+    table = table.rename(columns=str)
+    changed = {
+        place: column.dt.tz_convert("UTC")
+        if isinstance(column.dtype, pd.DatetimeTZDtype)
+        else column.map(str, na_action="ignore").astype(object)
+        for place, (_, column) in enumerate(table.items())
+        if isinstance(column.dtype, pd.DatetimeTZDtype) or _is_nested(column)
+    }
+    for place, column in changed.items():
+        table.isetitem(place, column)  # type: ignore[arg-type]  # the stubs lack Series
+    return table
+
+
+def nested_columns(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the names of the columns of which a cell contains several values."""
+    return tuple(str(name) for name, column in table.items() if _is_nested(column))
 
 
 def is_number(column: pd.Series) -> bool:
@@ -63,3 +88,9 @@ def _number(column: pd.Series) -> pd.Series:
     if pd.api.types.is_float_dtype(column.dtype) or (len(column) and column.max() > _LARGEST):
         return column.astype("float64")
     return column.astype("int64")
+
+
+def _is_nested(column: pd.Series) -> bool:
+    if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) not in ("mixed", "mixed-integer"):
+        return False
+    return bool(column.map(lambda cell: isinstance(cell, list | tuple | set | dict | np.ndarray)).any())

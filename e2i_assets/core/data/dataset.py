@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from e2i_assets.core.content_hash import frame_hash
 from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_profile import ColumnProfile, column_profiles, uses
-from e2i_assets.core.data.column_types import is_number, plain
+from e2i_assets.core.data.column_types import is_number, nested_columns, plain, readable
 from e2i_assets.core.data.date_texts import date_notes
+from e2i_assets.core.data.declared_columns import declaration_violations
 from e2i_assets.core.data.feature_columns import as_feature, features_of, name_violations, unused
 from e2i_assets.core.data.identifiers import group_notes
 from e2i_assets.core.data.keys import exact, without_zero_bytes
@@ -103,8 +104,8 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment, profiled: bool = True)
         DataInvalid: Lists everything that is wrong with the rows.
     """
     subject = f"data of experiment {experiment.name}"
-    table = raw.rename(columns=str).reset_index(drop=True)
-    if mistakes := [*_shape_violations(table, experiment)]:
+    table, nested = readable(raw).reset_index(drop=True), nested_columns(raw)
+    if mistakes := [*declaration_violations(table, experiment, nested)]:
         raise DataInvalid(subject, mistakes)
     cells = settled(table, experiment, experiment.source)
     table, mistakes = cells.table, [*cells.mistakes]
@@ -117,7 +118,7 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment, profiled: bool = True)
         every, broken = weights_of(table, weight, has_target)
         weights, mistakes = {weight: every[has_target].reset_index(drop=True)}, [*mistakes, *broken]
     table, target = table[has_target].reset_index(drop=True), target[has_target].reset_index(drop=True)
-    features, left_out, feature_mistakes = features_of(table, experiment)
+    features, left_out, feature_mistakes = features_of(table, experiment, nested)
     special, special_mistakes = _special_columns(table, experiment)
     special |= weights
     segments, segment_mistakes = segment_columns(table, experiment, [*features, *special])
@@ -206,27 +207,6 @@ def _notes(features: Mapping[str, pd.Series], target: pd.Series, experiment: Exp
     yield from date_notes(features, columns.numeric)
     if not columns.group:
         yield from group_notes(features, (*columns.numeric, *columns.categorical))
-
-
-def _shape_violations(table: pd.DataFrame, experiment: Experiment) -> Iterator[Violation]:
-    if twice := sorted({str(name) for name in table.columns[table.columns.duplicated()]}):
-        yield Violation("columns", twice, "appear more than once: give each column a unique name")
-    if table.empty:
-        yield Violation("source", f"{len(table)} rows", "is not enough: the table is empty")
-    columns = experiment.columns
-    named = [("target" if experiment.target.bins is None else "target.column", experiment.target.column)]
-    named += [("columns.group", columns.group)] if columns.group else []
-    named += [("columns.time", columns.time)] if columns.time else []
-    named += [("columns.weight", columns.weight)] if columns.weight else []
-    named += [("split.column", experiment.split.column)] if experiment.split.column else []
-    for key in ("id", "drop", "categorical", "numeric", "dates"):
-        named += [(f"columns.{key}", name) for name in getattr(columns, key)]
-    named += [("segments", name) for name in experiment.segments]
-    for where, name in named:
-        if name not in table.columns:
-            yield Violation(where, name, f"is not a column of the data{did_you_mean(name, table.columns)}")
-    if experiment.target.bins and experiment.target_name in table.columns:
-        yield Violation("target.name", experiment.target_name, "is already a column of the data: choose another name")
 
 
 def _special_columns(table: pd.DataFrame, experiment: Experiment) -> tuple[dict[str, pd.Series], list[Violation]]:

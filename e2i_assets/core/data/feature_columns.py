@@ -1,11 +1,11 @@
 """The feature columns of a table, and for every other column the reason why it is not a feature."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_number, labels, plain
+from e2i_assets.core.data.column_types import NESTED, is_number, labels, plain
 from e2i_assets.core.data.digit_codes import long_numbers, why_long
 from e2i_assets.core.data.identifiers import identifier
 from e2i_assets.core.data.keys import exact
@@ -37,19 +37,21 @@ def roles(experiment: Experiment) -> dict[str, str]:
 
 
 def features_of(
-    table: pd.DataFrame, experiment: Experiment
+    table: pd.DataFrame, experiment: Experiment, nested: Collection[str] = ()
 ) -> tuple[dict[str, pd.Series], dict[str, str], list[Violation]]:
     """Sort the columns of a table.
 
     Args:
         table: Only rows that have a target.
         experiment: Says which columns are what.
+        nested: The columns whose cells contain several values.
 
     Returns:
         The features as int64, float64, datetime64[us] or category; why each other column is left out; what is wrong
         with a feature.
     """
-    left_out = {name: reason for name, reason in roles(experiment).items() if name in table.columns}
+    why_not = dict.fromkeys(nested, NESTED) | roles(experiment)
+    left_out = {name: reason for name, reason in why_not.items() if name in table.columns}
     features: dict[str, pd.Series] = {}
     mistakes: list[Violation] = []
     group = table[experiment.columns.group] if experiment.columns.group else None

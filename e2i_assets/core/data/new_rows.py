@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_number, plain
+from e2i_assets.core.data.column_types import is_number, plain, readable
 from e2i_assets.core.data.date_texts import dates_in_text, declared_dates
 from e2i_assets.core.data.keys import exact, keys
 from e2i_assets.core.data.number_texts import NumberTexts
@@ -76,7 +76,7 @@ class NewRows:
         Raises:
             DataInvalid: A column is missing, or cells have another type than in the train rows.
         """
-        table = piece.rename(columns=str)
+        table = readable(piece)
         self._require(table)
         places = places_of(piece)
         found: dict[str, pd.Series] = {}
@@ -109,7 +109,7 @@ class NewRows:
 
     def row_keys(self, piece: pd.DataFrame) -> dict[str, pd.Series]:
         """Return the columns that identify the rows of a piece as text, and without any the number of each row."""
-        table = piece.rename(columns=str)
+        table = readable(piece)
         return {name: keys(exact(table[name])) for name in self.keys if name in table.columns}
 
     def _require(self, table: pd.DataFrame) -> None:

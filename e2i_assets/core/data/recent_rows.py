@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import is_number, labels, plain
+from e2i_assets.core.data.column_types import is_number, labels, plain, readable
 from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.keys import exact
 from e2i_assets.core.data.settled_columns import settled
@@ -44,7 +44,7 @@ def recent_rows(raw: pd.DataFrame, blank: pd.DataFrame, classes: tuple[str, ...]
     Raises:
         DataInvalid: A feature is missing.
     """
-    table = raw.rename(columns=str).reset_index(drop=True)
+    table = readable(raw).reset_index(drop=True)
     missing = [
         Violation("watch.recent", name, f"is a feature that these rows lack{did_you_mean(str(name), table.columns)}")
         for name in blank.columns
