@@ -51,7 +51,7 @@ def test_a_value_of_its_own_in_every_row_is_an_identifier_whatever_its_name(kind
     made = dataset("x", IDENTIFIERS[kind])
     assert "x" not in made.features
     assert made.left_out["x"].startswith("an identifier: nearly every row has its own value")
-    key = "categorical" if isinstance(IDENTIFIERS[kind], list) and kind != "leading zeros" else "numeric"
+    key = "categorical" if isinstance(IDENTIFIERS[kind], list) else "numeric"
     assert f"if it is a feature, write columns: {{{key}: [x]}}" in made.left_out["x"]
     if key == "numeric":
         assert "x" in dataset("x", IDENTIFIERS[kind], numeric=["x"]).features

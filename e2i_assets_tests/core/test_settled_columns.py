@@ -84,6 +84,24 @@ def test_a_few_numbers_with_a_word_may_be_codes() -> None:
     assert set(made.frame["w"].cat.categories) == {"1", "2", "3", "A"}
 
 
+def test_codes_with_leading_zeros_are_categories_and_a_note_says_so() -> None:
+    towns = pd.Series(RANDOM.choice(["02826", "2826x", "00501", "94105", None], ROWS)).replace("2826x", "28260")
+    made = dataset(towns)
+    assert set(made.frame["w"].cat.categories) == {"02826", "28260", "00501", "94105"}
+    assert [one for one in pointed_out(made) if one.startswith("w: codes such as 0")]
+    numbers = dataset(towns, columns={"numeric": ["w"]})
+    assert numbers.frame["w"].max() == 94105
+    assert not [one for one in pointed_out(numbers) if "w:" in one]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["01", "02", "12"], ["0", "1", "2"], ["100", "200", "300"], ["0100", "90", "80"], ["0.50", "1.25", "0.75"]],
+)
+def test_other_digits_with_a_zero_are_numbers(cells: list[str]) -> None:
+    assert dataset(pd.Series(RANDOM.choice(cells, ROWS))).frame["w"].dtype.kind in "if"
+
+
 def test_a_column_that_is_mostly_numbers_is_never_free_text() -> None:
     words = pd.Series([f"word {number}" for number in range(ROWS)])
     assert "contains numbers in 120 of 200 cells" in mistake(WEIGHTS.where(np.arange(ROWS) < 120, words))

@@ -9,6 +9,7 @@ import pandas as pd
 from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.keys import key, keys
 
+_FIRST = 1000
 _LARGEST = np.iinfo(np.int64).max
 NESTED = "lists or mappings: each of their values would be a feature"
 
@@ -61,6 +62,15 @@ def nested_columns(table: pd.DataFrame) -> tuple[str, ...]:
 def is_number(column: pd.Series) -> bool:
     """Return whether a plain column holds numbers."""
     return pd.api.types.is_numeric_dtype(column.dtype)
+
+
+def has_fractions(column: pd.Series) -> bool:
+    """Return whether a column of floats has a number that is not whole."""
+    if not pd.api.types.is_float_dtype(column.dtype):
+        return False
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    # The first rows nearly always decide it.
+    return any(bool((some[np.isfinite(some)] % 1 != 0).any()) for some in (values[:_FIRST], values))
 
 
 def label(cell: object) -> str:

@@ -1,4 +1,4 @@
-"""Whole numbers of so many digits that a double would round them: codes of meters and devices, not measurements."""
+"""Digits that a number would not keep: codes beyond 2^53, such as those of meters, and codes with leading zeros."""
 
 import re
 from collections.abc import Iterable
@@ -14,6 +14,9 @@ from e2i_assets.core.data.written_dates import kind_of_numbers
 
 _EXACT = 2.0**53
 _WHOLE = re.compile(r"[+-]?\d+")
+_DIGITS = re.compile(r"[0-9]+")
+# Two digits are months or hours as well, whose order is worth more than the zero.
+_SHORTEST_CODE = 3
 _FIRST = 100
 _SHOWN_FROM = 5
 
@@ -35,6 +38,25 @@ def long_numbers(column: pd.Series) -> pd.Series | None:
     if not all(map(_is_whole, distinct)) or not _are_long(np.array([float(one) for one in distinct]), distinct):
         return None
     return keys(column)
+
+
+def zeros_note(name: str, texts: pd.Series) -> str | None:
+    """Return the note on codes such as 02826 that stay text, None if the texts are numbers.
+
+    Codes have digits alone, at least three, all the same number of them, and some begin with a zero.
+
+    Args:
+        name: Of the column.
+        texts: The distinct texts.
+    """
+    codes = texts.str.strip()
+    width = codes.str.len().max()
+    if width < _SHORTEST_CODE or (codes.str.len() != width).any() or not codes.str.startswith("0").any():
+        return None
+    if not all(map(_DIGITS.fullmatch, codes)):
+        return None
+    example = codes[codes.str.startswith("0")].iloc[0]
+    return f"{name}: codes such as {example} stay text; if they are numbers, write columns: {{numeric: [{name}]}}"
 
 
 def why_long(column: pd.Series, texts: pd.Series, has_group: bool) -> str:

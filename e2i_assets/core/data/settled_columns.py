@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.data.column_types import plain
+from e2i_assets.core.data.column_types import has_fractions, plain
 from e2i_assets.core.data.date_texts import DateReading, dates_in_text, declared_dates
-from e2i_assets.core.data.digit_codes import long_numbers
+from e2i_assets.core.data.digit_codes import long_numbers, zeros_note
 from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.missing_words import WORDS, Missing, missing_in
 from e2i_assets.core.data.number_texts import MOSTLY, NEARLY_ALL, NumberTexts
@@ -23,8 +23,6 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import Source
 from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
-
-_FIRST = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,15 +163,6 @@ def _words_lost(name: str, before: pd.Series, after: pd.Series, experiment: Expe
             )
 
 
-def has_fractions(column: pd.Series) -> bool:
-    """Return whether a column of floats has a number that is not whole."""
-    if not pd.api.types.is_float_dtype(column.dtype):
-        return False
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    # The first rows nearly always decide it.
-    return any(bool((some[np.isfinite(some)] % 1 != 0).any()) for some in (values[:_FIRST], values))
-
-
 def _numbers(
     found: NumberTexts,
     column: pd.Series,
@@ -194,8 +183,11 @@ def _numbers(
     is_declared = is_target or name in experiment.columns.numeric
     if found.is_plain and source.has_types and not many and not is_declared:
         return None, [], []  # a few numbers that a database or Parquet file stores as text are codes
-    if found.is_plain and not is_declared and long_numbers(found.texts[found.present]) is not None:
-        return None, [], []  # a number would lose digits
+    if found.is_plain and not is_declared:  # a number would lose digits
+        if long_numbers(texts := found.texts[found.present]) is not None:
+            return None, [], []
+        if zeros := zeros_note(name, texts):
+            return None, [zeros], []
     form = form_of(found, decimals)
     if form is None:
         return None, [], [in_doubt(found, source)]
