@@ -173,6 +173,23 @@ def test_mixed_units_are_reported() -> None:
     assert "'€5' (10:" in mistake(WHOLE.map("${}".format).mask(EVERY_20TH, "€5"))
 
 
+@pytest.mark.parametrize(
+    "forms",
+    [["{}k", "{}M"], ["{} kg", "{} g"], ["${}", "{} €"], ["{}cm", "{}mm", "{}m"], ["${}k", "${}M"], ["{}", "{}k"]],
+    ids=" ".join,
+)
+def test_units_of_which_none_has_nearly_all_cells_are_reported(forms: list[str]) -> None:
+    said = mistake(pd.Series([forms[number % len(forms)].format(number / 8) for number in range(ROWS)]))
+    assert "contains numbers in different units (" in said
+    assert all(repr(form.replace("{}", "").strip() or "none") in said.replace("none", "'none'") for form in forms)
+
+
+@pytest.mark.parametrize("units", ["A B C", "k x", "st nd rd th"])
+def test_letters_behind_numbers_that_are_no_units_of_one_kind_are_codes(units: str) -> None:
+    column = pd.Series([f"{number % 40}{units.split()[number % len(units.split())]}" for number in range(ROWS)])
+    assert str(dataset(column).frame["w"].dtype) == "category"
+
+
 @pytest.mark.parametrize("codes", ["A{:04d}", "{:04d}A{:02d}", "1.2.{}", "10.0.0.{}", "2026-01-{:02d}", "{} Main St"])
 def test_codes_dates_and_addresses_are_not_numbers(codes: str) -> None:
     column = pd.Series([codes.format(number, number % 90) for number in range(ROWS)])

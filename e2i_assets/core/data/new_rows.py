@@ -14,8 +14,9 @@ from e2i_assets.core.data.column_types import has_fractions, is_number, plain, r
 from e2i_assets.core.data.date_texts import dates_in_text, declared_dates
 from e2i_assets.core.data.keys import exact, keys
 from e2i_assets.core.data.number_texts import NumberTexts
+from e2i_assets.core.data.number_violations import in_doubt
 from e2i_assets.core.data.row_places import RowPlaces, places_of
-from e2i_assets.core.data.settled_columns import form_of, in_doubt, without_missing_words
+from e2i_assets.core.data.settled_columns import form_of, without_missing_words
 from e2i_assets.core.errors import DataInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import Source

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from e2i_assets.core.data.missing_words import WORDS, Missing
 from e2i_assets.core.data.row_places import RowPlaces
-from e2i_assets.core.data.written_numbers import CURRENCIES, FORMS, Form, Written, looks_like_number, written
+from e2i_assets.core.data.written_numbers import ALIKE, CURRENCIES, FORMS, Form, Written, looks_like_number, written
 
 # From this share of its cells on, a column is meant as numbers, and the rest of them wants an explanation.
 NEARLY_ALL = 0.9
@@ -81,6 +81,17 @@ class NumberTexts:
         unit = str(by_unit.idxmax())
         is_sign = unit in CURRENCIES or unit in ("", "%", "‰")
         return unit if is_sign or by_unit.max() >= NEARLY_ALL * self.counts[self.present].sum() else ""
+
+    @cached_property
+    def mixed_units(self) -> tuple[str, ...]:
+        """The units of nearly all cells if they are several of one kind, such as k and M; empty otherwise."""
+        shaped = self.present & np.logical_or.reduce([self._written.matches[form] for form in FORMS])
+        by_unit = pd.Series(self.counts[shaped]).groupby(self._written.units[shaped]).sum()
+        if len(by_unit) < 2 or by_unit.sum() < NEARLY_ALL * self.counts[self.present].sum():
+            return ()
+        units = tuple(map(str, by_unit.sort_values(ascending=False).index))
+        bare = {one.lstrip("$€£¥ ") for one in units}
+        return units if any(kind.issuperset(units) or kind.issuperset(bare) for kind in ALIKE) else ()
 
     def are_numbers(self, form: Form) -> NDArray[np.bool_]:
         """Return which texts are numbers in a form."""

@@ -15,6 +15,7 @@ from e2i_assets.core.data.digit_codes import long_numbers, zeros_note
 from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.missing_words import WORDS, Missing, missing_in
 from e2i_assets.core.data.number_texts import MOSTLY, NEARLY_ALL, NumberTexts
+from e2i_assets.core.data.number_violations import in_doubt, rest_rule, units_rule
 from e2i_assets.core.data.row_places import RowPlaces, notes_of, places_of
 from e2i_assets.core.data.written_dates import are_iso, may_be_dates, parsed, suggested_form
 from e2i_assets.core.data.written_numbers import Form
@@ -176,10 +177,12 @@ def _numbers(
     is_target = name == experiment.target.column
     distinct = int(found.present.sum())
     many = distinct > FEW_VALUES or distinct > max(2, found.counts[found.present].sum() / 2)
+    if many and found.share <= MOSTLY and (units := found.mixed_units):
+        return None, [], [Violation("target" if is_target else "columns", name, units_rule(found, units, is_target))]
     if not found.best or found.share <= MOSTLY or not (found.share >= NEARLY_ALL or many or is_target):
         return None, [], []
     if found.share < 1:
-        return None, [], [Violation("target" if is_target else "columns", name, _rest(found, places, is_target))]
+        return None, [], [Violation("target" if is_target else "columns", name, rest_rule(found, places, is_target))]
     is_declared = is_target or name in experiment.columns.numeric
     if found.is_plain and source.has_types and not many and not is_declared:
         return None, [], []  # a few numbers that a database or Parquet file stores as text are codes
@@ -210,34 +213,3 @@ def form_of(found: NumberTexts, decimals: Collection[str | None]) -> Form | None
     if sign == "," and decimals and sign not in decimals:
         return next(one for one in found.best if one[1] == sign)
     return None if sign == "," or "," in decimals else found.form
-
-
-def _rest(found: NumberTexts, places: RowPlaces, is_target: bool) -> str:
-    form = found.form
-    numbers, cells = int(found.counts[found.are_numbers(form)].sum()), int(found.counts[found.present].sum())
-    kind = "durations" if form[0] == "duration" else f"numbers with {found.unit!r}" if found.unit else "numbers"
-    words = ", ".join(map(repr, found.rest_words(form)))
-    ways = f"write columns: {{missing: {{{found.name}: [{words}]}}}} if they mean a missing value"
-    if not is_target:
-        ways += f", columns: {{categorical: [{found.name}]}} if the column holds codes, or columns: {{drop: "
-        ways += f"[{found.name}]}}"
-    return (
-        f"contains {kind} in {numbers:,} of {cells:,} cells, but not in the others: {found.rest(form, places)}; {ways}."
-        f" If they are numbers with another decimal separator or unit, write all numbers alike in the source"
-    )
-
-
-def in_doubt(found: NumberTexts, source: Source) -> Violation:
-    """Return the violation for numbers whose sign may separate decimals or thousands."""
-    sign = str(found.is_in_doubt)
-    example = next(
-        str(one)
-        for one, is_one in zip(found.texts, found.are_numbers(found.form), strict=True)
-        if is_one and sign in one
-    )
-    what = "a comma" if sign == "," else "a dot"
-    keys = f"columns: {{decimal: {{{found.name}: '{sign}'}}}}, or with the other sign"
-    if source.csv is not None:
-        keys += ", or decimal and thousands under source.csv for all columns"
-    rule = f"contains numbers such as {example!r}, in which {what} may separate decimals or thousands: write {keys}"
-    return Violation("columns", found.name, rule)

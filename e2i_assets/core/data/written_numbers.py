@@ -30,6 +30,17 @@ FORMS: tuple[Form, ...] = (
     (".", None), (",", None), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"), (".", "_"),
 )  # fmt: skip
 CURRENCIES = frozenset(_CURRENCY.replace("\\", "").replace("[", "").replace("]", "").split("|")) | set("$€£¥₹₽₩฿₺₫")
+# Units that stand beside one another only where each cell has the one that suits its size, or its own currency.
+ALIKE = (
+    CURRENCIES,
+    frozenset({"", "k", "K", "M", "m", "B", "b", "bn", "mn", "Mio", "Tsd", "Mrd"}),
+    frozenset({"ug", "µg", "mg", "g", "kg", "t", "lb", "lbs", "oz"}),
+    frozenset({"mm", "cm", "dm", "m", "km", "in", "ft", "yd", "mi"}),
+    frozenset({"ul", "µl", "ml", "mL", "cl", "dl", "l", "L"}),
+    frozenset({"B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB"}),
+    frozenset({"°C", "°F"}),
+    frozenset({"%", "‰"}),
+)
 _SIGNS = str.maketrans({"\u2212": "-", "\u2019": "'", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u066b": "."})
 
 
