@@ -1,13 +1,12 @@
 """Settings of this project from environment variables: read once at the edge and passed on as a value."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from e2i_assets.adapters.addresses import shown_address
+from e2i_assets.adapters.environment_values import cores, count, is_on, key_prefix, time_zone
 from e2i_assets.adapters.package_data import package_data
 from e2i_assets.adapters.postgres.shell_variables import remove_shell_variables
 from e2i_assets.core.errors import E2iError
@@ -18,18 +17,14 @@ MLFLOW_URL = "E2I_MLFLOW_URL"
 DAGSTER_URL = "E2I_DAGSTER_URL"
 HOME = "E2I_HOME"
 STATE = "E2I_STATE"
-CORES = "E2I_CORES"
 DASK_ADDRESS = "E2I_DASK_ADDRESS"
 LEASE_SECONDS = "E2I_LEASE_SECONDS"
 AUTOMATION = "E2I_AUTOMATION"
 SCAN_SECONDS = "E2I_SCAN_SECONDS"
-TIME_ZONE = "E2I_TIME_ZONE"
 PICTURES = "E2I_PICTURES"
 PARTITIONED_CHECKS = "E2I_PARTITIONED_CHECKS"
-KEY_PREFIX = "E2I_KEY_PREFIX"
 EXPERIMENTS_FOLDER = "experiments"
 _SCAN_SECONDS = 30
-_DIGITS = 9
 _LEASE_SECONDS = 60
 # The addresses that `e2i up` uses by default.
 DAGSTER_HERE, MLFLOW_HERE = "http://127.0.0.1:3000", "http://127.0.0.1:5000"
@@ -146,8 +141,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         dask_address=environment.get(DASK_ADDRESS) or None,
         lease_seconds=float(count(environment, LEASE_SECONDS, _LEASE_SECONDS)),
         pictures=is_on(environment, PICTURES),
-        automation=automation(environment),
-        scan_seconds=scan_seconds(environment),
+        automation=is_on(environment, AUTOMATION),
+        scan_seconds=count(environment, SCAN_SECONDS, _SCAN_SECONDS),
         time_zone=time_zone(environment),
         partitioned_checks=is_on(environment, PARTITIONED_CHECKS),
         key_prefix=key_prefix(environment),
@@ -192,89 +187,3 @@ def project_folder(environment: Mapping[str, str]) -> Path:
         f"there is no project folder: {HOME} is not set, and neither {here} nor a folder above it has "
         f"{EXPERIMENTS_FOLDER}/. `e2i init DIR` makes one"
     )
-
-
-def cores(environment: Mapping[str, str]) -> int:
-    """Return the number of cores that this process may use: the configured one, otherwise what the system allows.
-
-    Raises:
-        E2iError: The configured value is not a whole number above 0.
-    """
-    if not environment.get(CORES):
-        import joblib
-
-        return int(joblib.cpu_count())  # respects the CPU affinity and the quota of a container
-    return count(environment, CORES, 1)
-
-
-def automation(environment: Mapping[str, str]) -> bool:
-    """Return whether sensors monitor the experiments and request runs, which is the default.
-
-    Raises:
-        E2iError: The value is neither ``on`` nor ``off``.
-    """
-    return is_on(environment, AUTOMATION)
-
-
-def is_on(environment: Mapping[str, str], name: str) -> bool:
-    """Return whether a variable is ``on``, which is the default.
-
-    Raises:
-        E2iError: The value is neither ``on`` nor ``off``.
-    """
-    given = environment.get(name, "").strip().lower() or "on"
-    if given not in ("on", "off"):
-        raise E2iError(f"{name} is {given!r}: it must be on or off")
-    return given == "on"
-
-
-def scan_seconds(environment: Mapping[str, str]) -> int:
-    """Return the number of seconds between two scans of a sensor.
-
-    Raises:
-        E2iError: The value is not a whole number above 0.
-    """
-    return count(environment, SCAN_SECONDS, _SCAN_SECONDS)
-
-
-def time_zone(environment: Mapping[str, str]) -> str:
-    """Return the time zone of schedules.
-
-    Raises:
-        E2iError: The value is not a time zone.
-    """
-    given = environment.get(TIME_ZONE) or "UTC"
-    try:
-        ZoneInfo(given)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a continent, or a name that is too long
-        raise E2iError(
-            f"{TIME_ZONE} is {given!r}: it must be the name of a time zone, such as Europe/Berlin"
-        ) from error
-    return given
-
-
-def key_prefix(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the parts of the prefix of asset keys, which are separated by slashes; by default there are none.
-
-    Raises:
-        E2iError: A part has a character that Dagster does not allow in a key.
-    """
-    given = environment.get(KEY_PREFIX) or ""
-    if given and not re.fullmatch(r"\w+(/\w+)*", given, re.ASCII):
-        raise E2iError(f"{KEY_PREFIX} is {given!r}: it must be letters, digits and _, in parts like ml/churn")
-    return tuple(given.split("/")) if given else ()
-
-
-def count(environment: Mapping[str, str], name: str, default: int) -> int:
-    """Return the whole number in a variable, or the default if it is not set.
-
-    Raises:
-        E2iError: The value is not a whole number above 0 with at most nine digits.
-    """
-    given = environment.get(name)
-    if not given:
-        return default
-    # The length is checked before the conversion: Python refuses to convert thousands of digits.
-    if not given.isascii() or not given.isdigit() or len(given) > _DIGITS or int(given) < 1:
-        raise E2iError(f"{name} is {given!r}: it must be a whole number, at least 1, of {_DIGITS} digits at most")
-    return int(given)

@@ -15,8 +15,8 @@ from typing import Any, TextIO
 import typer
 from rich.markup import escape
 
+from e2i_assets.adapters.environment_values import CORES
 from e2i_assets.adapters.processes.parent import DIE_WITH_PARENT, end_with_parent
-from e2i_assets.adapters.settings import CORES
 from e2i_assets.cli.console import FAILED, document, err, json_output, out, with_error_messages
 from e2i_assets.cli.open_project import opened_project, shown
 from e2i_assets.cli.progress_display import ProgressDisplay

@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from e2i_assets.adapters import settings as project_settings
+from e2i_assets.adapters.environment_values import KEY_PREFIX
 from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.defs.namespace import Namespace
@@ -35,7 +36,7 @@ class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
         given = {
             project_settings.DATABASE_URL: self.database_url or "",
             project_settings.MLFLOW_TRACKING_URI: self.mlflow_tracking_uri or "",
-            project_settings.KEY_PREFIX: "/".join(self.key_prefix),
+            KEY_PREFIX: "/".join(self.key_prefix),
         }
         return _opened(project_settings.from_environment({**os.environ, **given}), os.getpid())
 

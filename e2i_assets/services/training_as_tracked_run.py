@@ -10,6 +10,7 @@ from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.final_fit import LEARNT_FROM
+from e2i_assets.core.fitting.feature_importances import feature_importances
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.core.training import SPLITS, Training
@@ -48,7 +49,7 @@ def tracked_training(record: TrainingRecord, dagster_url: str) -> TrackedRun:
         documents={
             "evaluation_summary.json": training.report.model_dump(mode="json"),
             "confusion_matrix.json": {"labels": _labels(training), "counts": training.report.splits["test"].confusion},
-            "feature_importance.json": training.model.feature_importances(),
+            "feature_importance.json": feature_importances(training.model),
             **({"segments.json": segments} if segments else {}),
         },
         tables={

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from e2i_assets.adapters.environment_values import cores, time_zone
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.settings import Settings, cores, from_environment, time_zone
+from e2i_assets.adapters.settings import Settings, from_environment
 from e2i_assets.core.errors import E2iError
 from e2i_assets.services.project import opened
 

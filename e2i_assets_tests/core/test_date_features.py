@@ -16,6 +16,7 @@ from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.data.dataset import dataset_of
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.file import experiment_from
+from e2i_assets.core.fitting.feature_importances import feature_importances
 from e2i_assets.core.fitting.fit_context import FitContext, Rows, fit_context
 from e2i_assets.core.fitting.fitted_model import FittedModel
 from e2i_assets.core.fitting.preprocessing import date_features, fitted
@@ -104,9 +105,9 @@ def test_the_reference_and_the_parts_come_from_the_train_rows_alone(name: str) -
 
 
 def test_importances_name_the_column_and_the_part() -> None:
-    assert next(iter(model("XGBoost", "regression").feature_importances())) == "seen: weekday"
+    assert next(iter(feature_importances(model("XGBoost", "regression")))) == "seen: weekday"
     assert {"seen: weekday_2", "seen: month_12", "seen: year", "seen: days", "noise"} <= set(
-        model("Ridge", "regression").feature_importances()
+        feature_importances(model("Ridge", "regression"))
     )
 
 

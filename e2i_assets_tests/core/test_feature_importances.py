@@ -8,6 +8,7 @@ import pytest
 
 from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.algorithms.registry import algorithm
+from e2i_assets.core.fitting.feature_importances import feature_importances
 from e2i_assets.core.fitting.fit_context import Rows, fit_context
 from e2i_assets.core.fitting.fitted_model import FittedModel
 from e2i_assets.core.metrics import ProblemType
@@ -49,7 +50,7 @@ def fitted(name: str, problem: ProblemType) -> FittedModel:
     ],
 )
 def test_the_column_that_determines_the_target_has_the_largest_importance(name: str, problem: ProblemType) -> None:
-    worth = fitted(name, problem).feature_importances()
+    worth = feature_importances(fitted(name, problem))
     assert next(iter(worth)).rpartition("__")[2] == "informative"
     assert list(worth.values()) == sorted(worth.values(), reverse=True)
     assert all(math.isfinite(value) and value >= 0 for value in worth.values())
@@ -67,5 +68,5 @@ def test_a_column_and_a_category_of_another_column_may_have_one_name() -> None:
     )
     rows, chosen = Rows(frame, frame["a_d"]), algorithm("Ridge")
     context = fit_context(chosen, Task("regression"), rows, rows, ())
-    worth = context.model(context.fit({**chosen.default_values, **chosen.fixed_values})).feature_importances()
+    worth = feature_importances(context.model(context.fit({**chosen.default_values, **chosen.fixed_values})))
     assert sorted(worth) == ["a_b", "a_b_c", "a_b_c (2)", "a_b_e", "a_d", "a_d (2)"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from e2i_assets.core.fitting.fitted_model import TRUSTED_TYPES
+from e2i_assets.core.fitting.trusted_types import TRUSTED_TYPES
 
 # More than any model of this product needs, less than the memory of a machine.
 MOST_BYTES = 4_000_000_000

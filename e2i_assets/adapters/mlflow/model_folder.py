@@ -1,6 +1,6 @@
 """A fitted model as a self-contained MLflow model folder: it loads without `e2i_assets` and without pickle.
 
-The folder contains the code that loads the model: a copy of three files of `core/fitting` (`_LOADER`).
+The folder contains the code that loads the model: a copy of four files of `core/fitting` (`_LOADER`).
 """
 
 import importlib
@@ -21,7 +21,7 @@ from e2i_assets.adapters.mlflow.client import bounded_environment
 from e2i_assets.adapters.mlflow.models import save_model
 from e2i_assets.adapters.mlflow.tracked_run import MODEL_SHA256_TAG
 from e2i_assets.core.content_hash import content_hash
-from e2i_assets.core.fitting import date_parts, fitted_model, served_cells
+from e2i_assets.core.fitting import date_parts, fitted_model, served_cells, trusted_types
 from e2i_assets.core.fitting.fitted_model import METHODS, FittedModel
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _MLFLOW_TYPES = {"b": "boolean", "i": "long", "u": "long", "f": "double"}
 _ALWAYS_NEEDED = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
-_LOADER = (fitted_model, date_parts, served_cells)
+_LOADER = (fitted_model, date_parts, served_cells, trusted_types)
 _BOOSTERS = ("lightgbm", "xgboost")
 COLUMNS_KEY, THRESHOLD_KEY = "e2i.columns", "e2i.decision_threshold"
 

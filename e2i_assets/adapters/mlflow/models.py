@@ -18,7 +18,8 @@ from e2i_assets.adapters.mlflow.model_archive import (
     untrusted_types,
 )
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.fitted_model import ARCHIVE, TRUSTED_TYPES, FittedModel
+from e2i_assets.core.fitting.fitted_model import ARCHIVE, FittedModel
+from e2i_assets.core.fitting.trusted_types import TRUSTED_TYPES
 
 MANIFEST = "manifest.json"
 LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "xgboost", "lightgbm")

@@ -5,7 +5,6 @@ The repositories define what is stored in it; `migrations` creates its tables.
 
 import hashlib
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -25,9 +24,9 @@ from e2i_assets.adapters.postgres.address import (
     redacted_url,
     role_url,
     with_setting,
-    without_secrets,
 )
 from e2i_assets.adapters.postgres.json_numbers import loads
+from e2i_assets.adapters.postgres.unreachable import unreachable
 from e2i_assets.core.errors import E2iError
 
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -67,7 +66,7 @@ class Database:
     """A PostgreSQL database; `connect` and `begin` work in the schema ``e2i``.
 
     Args:
-        url: Any accepted spelling; stored normalised. It is not part of the repr because it contains a password.
+        url: Any accepted spelling; stored normalised, and not in the repr, because it contains a password.
 
     Example:
         >>> with Database("postgresql://me:secret@localhost/e2i").begin() as connection:
@@ -126,7 +125,7 @@ class Database:
                 connection.execute(sa.text("SELECT 1"))
         except DBAPIError as error:
             # Not chained: the driver's message may quote the connection string.
-            raise DatabaseUnreachable(_reason(self, str(error.orig))) from None
+            raise DatabaseUnreachable(unreachable(self.url, str(error.orig))) from None
 
     def session(self) -> sa.Connection:
         """Return an unpooled connection in autocommit mode, for state that belongs to a connection, such as a lock.
@@ -240,32 +239,11 @@ def lock_key(name: str) -> int:
 @lru_cache(maxsize=64)
 def _unpooled_engine(url: str) -> sa.Engine:
     """Return an autocommit engine that closes a connection when it is released."""
-    arguments = _connect_arguments(url)
-    return sa.create_engine(
-        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", json_deserializer=loads, connect_args=arguments
-    )
+    options = {"poolclass": NullPool, "isolation_level": "AUTOCOMMIT", "json_deserializer": loads}
+    return sa.create_engine(url, connect_args=_connect_arguments(url), **options)
 
 
 def _connect_arguments(url: str) -> dict[str, str]:
     """Return our connection parameters, except those that the address sets itself."""
     wanted = {"connect_timeout": "5", "fallback_application_name": "e2i_assets", **_CLIENT_TIMEOUTS}
     return {name: value for name, value in wanted.items() if name not in sa.make_url(url).query}
-
-
-def _reason(database: Database, detail: str) -> str:
-    """Return a readable reason and a remedy for a failed connection; `detail` is the driver's message."""
-    parsed = sa.make_url(database.url)
-    if re.search(r"could not translate host name|Name or service not known|getaddrinfo", detail):
-        return f'The database host "{parsed.host}" is not known. Check its spelling in {database.redacted}'
-    if "authentication failed" in detail or "no password supplied" in detail:
-        return f'The database refused the password of user "{parsed.username}". Correct it in {database.redacted}'
-    if re.search(r'FATAL:\s+database ".*" does not exist', detail):
-        return (
-            f'There is no database "{parsed.database}" on this server. Create it (createdb {parsed.database}), '
-            f"or correct its name in {database.redacted}"
-        )
-    if re.search(r'FATAL:\s+role ".*" does not exist', detail):
-        return f'The database has no user "{parsed.username}". Create it, or correct it in {database.redacted}'
-    if re.search(r"Connection refused|No such file or directory|timeout expired|timed out|unreachable", detail):
-        return f"No database answers at {database.redacted}. Start it, or correct the host and the port."
-    return f"The database at {database.redacted} cannot be used: {without_secrets(detail, database.url).strip()}"

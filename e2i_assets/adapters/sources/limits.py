@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2i_assets.adapters.settings import count
+from e2i_assets.adapters.environment_values import count
 from e2i_assets.core.errors import DataInvalid, E2iError, Violation
 
 ROWS = "E2I_SOURCE_ROWS"

@@ -1,7 +1,7 @@
 """The model that is stored and served: it predicts labels or values from a table.
 
-Every stored model includes a copy of this file, of `date_parts` and of `served_cells`, so that it loads without
-`e2i_assets`. Therefore the three files import no other module of `e2i_assets`.
+Every stored model includes a copy of this file, of `date_parts`, `served_cells` and `trusted_types`, so that it loads
+without `e2i_assets`. Therefore the four files import no other module of `e2i_assets`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-# Relative, because the three files are copied together into every stored model.
-from . import date_parts, served_cells  # noqa: TID252
+# Relative, because the four files are copied together into every stored model.
+from . import date_parts, served_cells, trusted_types  # noqa: TID252
 
 Array = npt.NDArray[Any]
 Precision = Literal["float32", "float64"]
@@ -23,45 +23,6 @@ METHODS = ("predict", "predict_proba")
 # The steps of the ColumnTransformer that read categories; the second reads those with many values.
 MANY_VALUED = "many-valued"
 CATEGORICAL = ("categorical", MANY_VALUED)
-# The only types that may be loaded from an archive, besides numbers, text and arrays. skops refuses all others.
-TRUSTED_TYPES = (
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMClassifier",
-    "lightgbm.sklearn.LGBMRegressor",
-    "numpy.dtype",
-    "sklearn.compose._column_transformer.ColumnTransformer",
-    "sklearn.dummy.DummyClassifier",
-    "sklearn.dummy.DummyRegressor",
-    "sklearn.ensemble._forest.ExtraTreesClassifier",
-    "sklearn.ensemble._forest.ExtraTreesRegressor",
-    "sklearn.ensemble._forest.RandomForestClassifier",
-    "sklearn.ensemble._forest.RandomForestRegressor",
-    "sklearn.ensemble._gb.GradientBoostingClassifier",
-    "sklearn.ensemble._gb.GradientBoostingRegressor",
-    "sklearn.frozen._frozen.FrozenEstimator",
-    "sklearn.impute._base.MissingIndicator",
-    "sklearn.impute._base.SimpleImputer",
-    "sklearn.linear_model._coordinate_descent.Lasso",
-    "sklearn.linear_model._logistic.LogisticRegression",
-    "sklearn.linear_model._ridge.Ridge",
-    "sklearn.pipeline.Pipeline",
-    "sklearn.preprocessing._data.MaxAbsScaler",
-    "sklearn.preprocessing._data.QuantileTransformer",
-    "sklearn.preprocessing._data.StandardScaler",
-    "sklearn.preprocessing._encoders.OneHotEncoder",
-    "sklearn.preprocessing._encoders.OrdinalEncoder",
-    "sklearn.preprocessing._function_transformer.FunctionTransformer",
-    "sklearn.preprocessing._label.LabelEncoder",
-    "sklearn.preprocessing._target_encoder.TargetEncoder",
-    "sklearn.tree._classes.DecisionTreeClassifier",
-    "sklearn.tree._classes.DecisionTreeRegressor",
-    "sklearn.tree._classes.ExtraTreeClassifier",
-    "sklearn.tree._classes.ExtraTreeRegressor",
-    "sklearn.tree._tree.Tree",
-    "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-    "xgboost.sklearn.XGBRegressor",
-)
 
 
 class Preprocessing:
@@ -191,36 +152,6 @@ class FittedModel:
         # The probabilities of XGBoost are in single precision and sum to one only within 1e-7.
         return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
-    def feature_importances(self) -> dict[str, float]:
-        """Return the importance that the estimator gives each column of its matrix, the largest first.
-
-        Trees: the share of the gain; linear models: the absolute coefficient, averaged over the classes. The values are
-        comparable within a model, not between models.
-        """
-        if hasattr(self.estimator, "booster_"):  # LightGBM counts splits by default, which overrates noise features
-            gain = self.estimator.booster_.feature_importance("gain")
-            found = gain / (gain.sum() or 1.0)
-        elif hasattr(self.estimator, "feature_importances_"):
-            found = self.estimator.feature_importances_
-        else:
-            found = np.abs(np.atleast_2d(self.estimator.coef_)).mean(axis=0) * self.target_scale
-        pairs = zip(self._prepared_names(), np.asarray(found, dtype=np.float64).tolist(), strict=True)
-        return dict(sorted(pairs, key=lambda pair: -pair[1]))
-
-    def _prepared_names(self) -> list[str]:
-        """Return a name for each column of the matrix; one that is taken already gets a number."""
-        steps = tuple(f"{step}__" for step, _, _ in self.preprocessing.transformers_)
-        found: dict[str, None] = {}
-        for whole in map(str, self.preprocessing.get_feature_names_out()):
-            step = next((one for one in steps if whole.startswith(one)), "")
-            name = base = whole.removeprefix(step).removesuffix(".0")
-            number = 1
-            while name in found:
-                number += 1
-                name = f"{base} ({number})"
-            found[name] = None
-        return list(found)
-
     def prepared(self, frame: pd.DataFrame) -> Array:
         """Return the matrix that the estimator reads: shape (n, prepared features).
 
@@ -297,4 +228,4 @@ def _load_pyfunc(path: str) -> Served:
     """Load the model; MLflow requires this function name."""
     import skops.io
 
-    return Served(FittedModel(**skops.io.load(Path(path) / ARCHIVE, trusted=list(TRUSTED_TYPES))))
+    return Served(FittedModel(**skops.io.load(Path(path) / ARCHIVE, trusted=list(trusted_types.TRUSTED_TYPES))))

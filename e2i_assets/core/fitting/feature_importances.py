@@ -1,0 +1,38 @@
+"""What a fitted estimator says about the importance of the columns that it reads."""
+
+import numpy as np
+
+from e2i_assets.core.fitting.fitted_model import FittedModel
+
+
+def feature_importances(model: FittedModel) -> dict[str, float]:
+    """Return the importance that the estimator gives each column of its matrix, the largest first.
+
+    Trees: the share of the gain; linear models: the absolute coefficient, averaged over the classes. The values are
+    comparable within a model, not between models.
+    """
+    estimator = model.estimator
+    if hasattr(estimator, "booster_"):  # LightGBM counts splits by default, which overrates noise features
+        gain = estimator.booster_.feature_importance("gain")
+        found = gain / (gain.sum() or 1.0)
+    elif hasattr(estimator, "feature_importances_"):
+        found = estimator.feature_importances_
+    else:
+        found = np.abs(np.atleast_2d(estimator.coef_)).mean(axis=0) * model.target_scale
+    pairs = zip(_prepared_names(model), np.asarray(found, dtype=np.float64).tolist(), strict=True)
+    return dict(sorted(pairs, key=lambda pair: -pair[1]))
+
+
+def _prepared_names(model: FittedModel) -> list[str]:
+    """Return a name for each column of the matrix; one that is taken already gets a number."""
+    steps = tuple(f"{step}__" for step, _, _ in model.preprocessing.transformers_)
+    found: dict[str, None] = {}
+    for whole in map(str, model.preprocessing.get_feature_names_out()):
+        step = next((one for one in steps if whole.startswith(one)), "")
+        name = base = whole.removeprefix(step).removesuffix(".0")
+        number = 1
+        while name in found:
+            number += 1
+            name = f"{base} ({number})"
+        found[name] = None
+    return list(found)
