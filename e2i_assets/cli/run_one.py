@@ -19,7 +19,7 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.services import track_runs
 from e2i_assets.services.freshness import is_complete
 from e2i_assets.services.project import Project
-from e2i_assets.services.run_lock import run_lock
+from e2i_assets.services.run_lock import run_lock, unfinished_run
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -53,16 +53,20 @@ def outcome_of(project: Project, name: str) -> dict[str, Any]:
     with project.database.advisory_lock(run_lock(name)):
         # Trainings that MLflow missed are sent, not repeated.
         sent = [one for one in caught_up(project, name) if one.result.status == "logged"]
-        if is_complete(project, project.experiment(name)):
-            outcome: dict[str, Any] = {"status": "up_to_date", "missing": []}
-        else:
+        outcome: dict[str, Any] = {"status": "up_to_date", "missing": []}
+        complete, unfinished = is_complete(project, project.experiment(name)), unfinished_run(project, name)
+        if not complete or unfinished.exists():
             from e2i_assets.defs.abandoned_runs import close_abandoned
 
+            unfinished.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.touch()
             with dagster_instance(project.settings) as instance:
                 abandoned = close_abandoned(project, instance, name)
                 if abandoned:
                     track_runs.close_stale(project, abandoned.__contains__)
-                outcome = _run(project.settings, instance, name)
+                if not complete:
+                    outcome = _run(project.settings, instance, name)
+            unfinished.unlink()
         outcome["missing"] += [f"not in MLflow yet, {one.reason}" for one in track_runs.waiting(project, name)]
         return {**outcome, "caught_up": len(sent)}
 

@@ -5,7 +5,9 @@ from uuid import uuid4
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 
+from e2i_assets.cli import run_one
 from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.defs.abandoned_runs import LAUNCHER, close_abandoned
 from e2i_assets.defs.assets import STUDIES
@@ -47,6 +49,29 @@ def test_the_slot_of_a_killed_run_is_freed_and_the_run_is_closed(
     assert run is not None
     assert run.status == FAILURE
     assert slot_is_free(instance)
+
+
+def test_a_run_that_could_not_record_its_end_is_closed_by_a_command_that_finds_nothing_to_do(
+    finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All assets were there when the disk of the database was full: the run stayed under way for ever."""
+    found = []
+
+    def interrupted(_: object, instance: dg.DagsterInstance, name: str) -> dict[str, object]:
+        found.append(run_with_slot(instance, name))
+        raise sa.exc.OperationalError("INSERT", {}, Exception("No space left on device"))
+
+    with monkeypatch.context() as within:
+        within.setattr(run_one, "_run", interrupted)
+        within.setattr(run_one, "is_complete", lambda *_: False)
+        with pytest.raises(sa.exc.OperationalError):
+            run_one.outcome_of(finished, "plain")
+    assert run_one.outcome_of(finished, "plain")["status"] == "up_to_date"
+    with dagster_instance(finished.settings) as instance:
+        (run,) = instance.get_runs(dg.RunsFilter(run_ids=found))
+        assert run.status == FAILURE
+    monkeypatch.setattr(run_one, "dagster_instance", lambda _: pytest.fail("there is nothing to close any more"))
+    assert run_one.outcome_of(finished, "plain")["status"] == "up_to_date"
 
 
 def test_the_slot_of_an_ended_run_is_freed(project: Project, instance: dg.DagsterInstance) -> None:
