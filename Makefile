@@ -2,8 +2,10 @@
 # requirements.lock. All paths are relative: otherwise make fails in a checkout whose path contains spaces.
 
 PYTEST_WORKERS ?= 2
+# One thread each: the workers use every core already, and threads that wait for one another cost a tenth.
+PYTEST_ENVIRONMENT := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # An idle worker takes tests from another worker, also from the middle of a file.
-PYTEST := .venv/bin/pytest -n $(PYTEST_WORKERS) --dist worksteal
+PYTEST := $(PYTEST_ENVIRONMENT) .venv/bin/pytest -n $(PYTEST_WORKERS) --dist worksteal
 # Tests that are too long for .ci/run: each group has its own target.
 LONG := drill or daemon or fuzz or screenshots or tutorial
 # What `make test` runs. CI adds the tests of `processes` and `ui` in the same session (SELECT="not ($(LONG))"): a test

@@ -1,5 +1,6 @@
 """The real PostgreSQL of the tests: one server for all workers, one migrated template, a copy for each test."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -20,6 +21,8 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres, locked
 from e2i_assets.adapters.postgres.migrations import migrate
 
+# The libraries leave a million objects, which a full collection walks again and again: a thirtieth of the suite.
+gc.set_threshold(100_000, 50, 1000)
 # The suite uses every core already, and two studies are comparable only if their trials are sampled in sequence.
 os.environ["E2I_CORES"] = "1"
 # Pictures are the largest part of a small run: a test of a picture takes the fixture `pictures`.
