@@ -79,6 +79,18 @@ def test_a_file_that_is_no_parquet_table_is_refused(tmp_path: Path, content: byt
     assert expected in str(caught.value)
 
 
+@pytest.mark.parametrize("of", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())], ids=str)
+@pytest.mark.parametrize("text", [b"caf\xe9", b"a\xed\xa0\x80"], ids=["latin-1", "lone surrogate"])
+def test_text_in_parquet_that_is_not_utf8_is_refused_with_its_column(
+    text: bytes, of: pa.DataType, tmp_path: Path
+) -> None:
+    cells = pa.array([b"b", text] * 5, pa.binary()).view(pa.string())
+    cells = cells.dictionary_encode() if pa.types.is_dictionary(of) else cells.cast(of)
+    pq.write_table(pa.table({"y": range(10), "place": cells}), tmp_path / "rows.parquet")
+    with pytest.raises(DataInvalid, match=r"'rows\.parquet' has text in column 'place' that is not UTF-8"):
+        load(Source(parquet="rows.parquet"), tmp_path, {})
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [

@@ -35,7 +35,7 @@ def parquet_table(place: Path, name: str, root: Path, limits: SourceLimits) -> p
     with _reading(place, name, root, limits) as files:
         for size in _sizes(files, name, limits):
             limits.require_size(size, WHERE, name)
-        frame: pd.DataFrame = _dataset(place, files, name).to_table().to_pandas() if place.is_dir() else _file(place)
+        frame = _frame(_dataset(place, files, name).to_table() if place.is_dir() else _file(place), name)
     return _named(frame, name)
 
 
@@ -59,7 +59,7 @@ def parquet_pieces(place: Path, name: str, root: Path, limits: SourceLimits, row
         )
         for batch in batches:
             if batch.num_rows:
-                frame = _named(batch.to_pandas(), name).reset_index(drop=True)
+                frame = _named(_frame(batch, name), name).reset_index(drop=True)
                 yield with_places(frame, RowPlaces("row", first))
                 first += len(frame)
 
@@ -90,6 +90,25 @@ def _sizes(files: list[Path], name: str, limits: SourceLimits) -> Iterator[int]:
         rows, size = rows + counted, size + unfolded
         limits.require_rows(rows, WHERE, name)
         yield size
+
+
+def _frame(table: Any, name: str) -> pd.DataFrame:
+    """Return an Arrow table or batch as a table of pandas, which refuses text that is not UTF-8."""
+    import pyarrow as pa
+
+    try:
+        frame: pd.DataFrame = table.to_pandas()
+    except pa.ArrowException:
+        for column, cells in zip(table.schema.names, table.columns, strict=True):
+            try:
+                cells.validate(full=True)
+            except pa.ArrowInvalid as error:
+                if "UTF8" not in str(error):
+                    raise
+                rule = f"has text in column {column!r} that is not UTF-8: write it as UTF-8, or leave it out"
+                raise refused(WHERE, name, rule) from error
+        raise
+    return frame
 
 
 def _named(frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -142,12 +161,11 @@ def _measured(file: Path, name: str, limits: SourceLimits) -> tuple[int, int]:
     return pq.read_metadata(file).num_rows, unfolded_bytes(file, limits.bytes)
 
 
-def _file(file: Path) -> pd.DataFrame:
+def _file(file: Path) -> Any:
     import pyarrow.parquet as pq
 
     # As a file and not as a dataset: otherwise a parent folder such as year=2024 would add a column.
-    frame: pd.DataFrame = pq.ParquetFile(file).read().to_pandas()
-    return frame
+    return pq.ParquetFile(file).read()
 
 
 def _dataset(place: Path, files: list[Path], name: str) -> Any:
