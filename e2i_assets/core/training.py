@@ -1,5 +1,6 @@
 """The final fit with exactly the parameters of the contract, and its evaluation, the only use of the test rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,14 @@ from e2i_assets.core.data.segment_columns import segment_labels
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.evaluation.calibration import calibration_slope
 from e2i_assets.core.evaluation.evaluation import Evaluation, evaluation, split_metrics
+from e2i_assets.core.evaluation.measures import optimised
+from e2i_assets.core.evaluation.paired import Contender, PairedGain, PairedRows, paired_gain
 from e2i_assets.core.evaluation.segments import SegmentEvaluation, segment_evaluations
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.evaluation.verdict import CriterionResult, evaluated_criteria
 from e2i_assets.core.experiments.experiment import Experiment, FinalModel
 from e2i_assets.core.final_fit import Fits, final_rows, fitted
+from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.imbalance import Imbalance, Strategy
 from e2i_assets.core.metrics import Array, Prediction, counted
 from e2i_assets.core.search.tuning import balancing, found_imbalance
@@ -42,6 +46,8 @@ class Training:
         report: Metrics, intervals and the threshold that was chosen on validation.
         criterion_results: The success criteria, evaluated on the test rows.
         default_metrics, baseline_metrics: The same test metrics of the default parameters and of a dummy model.
+        gains: What the model gains on test over the default parameters (``defaults``) and the dummy model
+            (``baseline``) in the optimised metric; without those that cannot be computed.
         segments: The test metrics for each value of the segment columns of the experiment.
         slope: The calibration slope on test; None when it is undefined.
         imbalance: The class imbalance of the rows that the model learnt from.
@@ -62,6 +68,7 @@ class Training:
     criterion_results: tuple[CriterionResult, ...]
     default_metrics: dict[str, float]
     baseline_metrics: dict[str, float]
+    gains: dict[str, PairedGain]
     segments: tuple[SegmentEvaluation, ...]
     slope: float | None
     imbalance: Imbalance
@@ -86,11 +93,13 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         minority_class=fits.minority_class,
         ordered=rows.facts.ordered,
         weights={split: getattr(rows, split).weights for split in SPLITS},
+        groups=_groups(rows),
         seed=experiment.hpo.seed,
     )
     test, (truth, _) = report.splits["test"], fits.predictions["test"]
     default = _on_test(rows, truth, fits.default_on_test, fits.default_threshold)
-    baseline = _on_test(rows, truth, _dummy(rows, fits, len(truth)))
+    dummy = _dummy(rows, fits, len(truth))
+    baseline = _on_test(rows, truth, dummy)
     return Training(
         model=fits.model,
         trial_model=fits.trial_model,
@@ -110,6 +119,12 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         ),
         default_metrics=default,
         baseline_metrics=baseline,
+        gains=_gains(
+            experiment,
+            rows,
+            Contender(fits.predictions["test"][1], fits.threshold),
+            {"defaults": Contender(fits.default_on_test, fits.default_threshold), "baseline": Contender(dummy)},
+        ),
         segments=_segments(rows, report, fits.minority_class, *fits.predictions["test"]),
         slope=_slope(experiment, *counted(*fits.predictions["test"], rows.test.weights)),
         imbalance=found_imbalance(experiment, rows.facts, learnt),
@@ -117,6 +132,27 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         learnt_from=fits.class_counts,
         on_test=fits.predictions["test"],
     )
+
+
+def _groups(rows: TrainingRows) -> Array | None:
+    """Return the group of each test row; None if each row is a group of its own."""
+    groups = rows.test.entities
+    return None if groups is None or len(np.unique(groups)) == len(groups) else groups
+
+
+def _gains(
+    experiment: Experiment, rows: TrainingRows, model: Contender, references: Mapping[str, Contender]
+) -> dict[str, PairedGain]:
+    on_test = PairedRows(
+        problem_type=experiment.problem_type,
+        truth=target_codes(rows.test.target, rows.facts.classes),
+        ordered=rows.facts.ordered,
+        weights=rows.test.weights,
+        groups=_groups(rows),
+    )
+    measure, seed = optimised(experiment.metric, experiment.problem_type), experiment.hpo.seed
+    found = {name: paired_gain(on_test, measure, model, reference, seed=seed) for name, reference in references.items()}
+    return {name: gain for name, gain in found.items() if gain is not None}
 
 
 def _segments(
@@ -135,6 +171,7 @@ def _segments(
         minority,
         rows.facts.ordered,
         rows.test.weights,
+        _groups(rows),
         seed=report.seed,
     )
     return tuple(of)

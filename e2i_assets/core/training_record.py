@@ -124,9 +124,7 @@ class TrainingRecord:
     @property
     def measure(self) -> Measure:
         """The measure of the optimised metric, else the primary measure of the problem type."""
-        problem_type = self.experiment.problem_type
-        found = measures.measure(self.experiment.metric, problem_type)
-        return found or measures.MEASURES[problem_type][measures.PRIMARY[problem_type]]
+        return measures.optimised(self.experiment.metric, self.experiment.problem_type)
 
     @property
     def on_test(self) -> float | None:

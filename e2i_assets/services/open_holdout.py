@@ -63,6 +63,7 @@ def open_holdout(project: Project, name: str, user: str, why: str) -> OpenedHold
         run.decision_threshold,
         ordered=sealed.facts.ordered,
         weights=sealed.holdout.weights,
+        groups=sealed.holdout.entities,
         seed=experiment.hpo.seed,
     )
     store = project.test_access

@@ -14,13 +14,13 @@ from e2i_assets.core.automation.champion import (
     ChampionDecision,
     ChampionModel,
     Comparison,
-    Contender,
     compared,
     verdict,
 )
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation.measures import Measure, measure
+from e2i_assets.core.evaluation.paired import Contender, PairedRows
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.services.checks import model_links
 from e2i_assets.services.checks.catalogue import CHECKS
@@ -155,14 +155,17 @@ def _compared(
     except ModelInvalid as error:
         raise _NotComparableError(str(error)) from error
     found = compared(
-        experiment.problem_type,
+        PairedRows(
+            problem_type=experiment.problem_type,
+            truth=truth,
+            ordered=rows.facts.ordered,
+            weights=rows.test.weights,
+            groups=rows.test.entities,
+        ),
         counted,
-        truth,
         Contender(new, run.decision_threshold),
         Contender(old, champion.decision_threshold),
         experiment.hpo.seed,
-        rows.facts.ordered,
-        rows.test.weights,
     )
     if found is None:
         raise _NotComparableError(f"{counted.name} cannot be computed on them")

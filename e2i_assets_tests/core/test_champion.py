@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from e2i_assets.core.automation.champion import Comparison, Contender, compared, verdict
+from e2i_assets.core.automation.champion import Comparison, compared, verdict
 from e2i_assets.core.evaluation.measures import Measure, measure
+from e2i_assets.core.evaluation.paired import Contender, PairedRows
 from e2i_assets.core.metrics import Prediction
 
 
@@ -43,14 +44,14 @@ def test_gain_in_an_error_metric_is_its_decrease_and_has_a_paired_interval() -> 
     rmse = measure("rmse", "regression")
     assert rmse is not None
     new, old = Contender(Prediction(truth + 0.5 * noise)), Contender(Prediction(truth + 0.6 * noise))
-    found = compared("regression", rmse, truth, new, old, seed=1)
+    found = compared(PairedRows(problem_type="regression", truth=truth), rmse, new, old, seed=1)
     assert found is not None
     # Both models are wrong in the same rows, so the interval of the gain is much narrower than that of either error.
     assert found.gain == pytest.approx(0.1 * np.sqrt(np.mean(noise**2)))
     assert found.gain_low is not None
     assert found.gain_high is not None
     assert 0.08 < found.gain_low < found.gain < found.gain_high < 0.12
-    turned = compared("regression", rmse, truth, old, new, seed=1)
+    turned = compared(PairedRows(problem_type="regression", truth=truth), rmse, old, new, seed=1)
     assert turned is not None
     assert turned.gain == -found.gain
 
@@ -59,7 +60,9 @@ def test_equal_models_have_no_gain_in_any_resample() -> None:
     truth = np.array([0, 1, 1, 0, 1, 0] * 20)
     scores = np.random.default_rng(3).uniform(size=120)
     same = Contender(Prediction((scores > 0.5).astype(int), np.column_stack([1 - scores, scores])), 0.4)
-    found = compared("binary_classification", Measure("roc_auc", low=0.5), truth, same, same, seed=1)
+    found = compared(
+        PairedRows(problem_type="binary_classification", truth=truth), Measure("roc_auc", low=0.5), same, same, seed=1
+    )
     assert found is not None
     assert (found.gain, found.gain_low, found.gain_high) == (0.0, 0.0, 0.0)
 
@@ -68,11 +71,22 @@ def test_a_metric_undefined_in_every_resample_is_compared_without_an_interval() 
     truth = np.array([0, 1, 1, 0, 1, 0] * 20)
     scores = np.random.default_rng(3).uniform(0.1, 0.9, size=120)
     one = Contender(Prediction((scores > 0.5).astype(int), np.column_stack([1 - scores, scores])))
-    found = compared("binary_classification", Measure("log_loss", False), truth, one, one, seed=1)
+    found = compared(
+        PairedRows(problem_type="binary_classification", truth=truth), Measure("log_loss", False), one, one, seed=1
+    )
     assert found is not None
     assert found.gain_low is None
 
 
 def test_models_cannot_be_compared_by_a_metric_that_is_undefined_on_the_rows() -> None:
     one = Contender(Prediction(np.ones(5, dtype=int), np.full((5, 2), 0.5)))
-    assert compared("binary_classification", Measure("roc_auc"), np.ones(5, dtype=int), one, one, seed=1) is None
+    assert (
+        compared(
+            PairedRows(problem_type="binary_classification", truth=np.ones(5, dtype=int)),
+            Measure("roc_auc"),
+            one,
+            one,
+            seed=1,
+        )
+        is None
+    )

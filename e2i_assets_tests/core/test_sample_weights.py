@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from e2i_assets.core.automation.champion import Contender, compared
+from e2i_assets.core.automation.champion import compared
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation.calibration import calibration_error, calibration_slope
 from e2i_assets.core.evaluation.evaluation import evaluation, split_evaluation, split_metrics
 from e2i_assets.core.evaluation.intervals import bootstrap_intervals
 from e2i_assets.core.evaluation.measures import measure
+from e2i_assets.core.evaluation.paired import Contender, PairedRows
 from e2i_assets.core.evaluation.segments import segment_evaluations
 from e2i_assets.core.evaluation.thresholds import precision_at, youden_threshold
 from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
@@ -144,7 +145,13 @@ def test_the_champion_is_compared_with_the_weights() -> None:
     rmse = measure("rmse", "regression")
     assert rmse is not None
     gains = [
-        compared("regression", rmse, truth, Contender(challenger), Contender(champion), 0, weights=one)
+        compared(
+            PairedRows(problem_type="regression", truth=truth, weights=one),
+            rmse,
+            Contender(challenger),
+            Contender(champion),
+            0,
+        )
         for one in (weights, None)
     ]
     assert gains[0] is not None

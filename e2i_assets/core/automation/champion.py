@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.core.evaluation.evaluation import split_metrics
-from e2i_assets.core.evaluation.intervals import drawn_weights
 from e2i_assets.core.evaluation.measures import Measure
-from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
-from e2i_assets.core.metrics import Array, Prediction, ProblemType
+from e2i_assets.core.evaluation.paired import Contender, PairedRows, paired_gain
 
 # Relative difference between two sums of the same numbers in another order.
 _ROUNDING = 1e-12
@@ -23,7 +19,7 @@ class ChampionDecision:
     Attributes:
         challenger_key: Key of the new model.
         gain: Above 0 means that the challenger is better, for every metric; None without a comparison.
-        gain_low, gain_high: The paired 95 % bootstrap interval of the gain.
+        gain_low, gain_high: The paired 95 % interval of the gain.
     """
 
     challenger_key: str
@@ -63,20 +59,12 @@ class ChampionModel(BaseModel):
     aliases: str
 
 
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A model's prediction for the test rows, and its decision threshold."""
-
-    prediction: Prediction
-    threshold: float | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Two models on the same rows; a gain above 0 means that the challenger is better, for every metric.
 
     Attributes:
-        gain_low: Lower end of the paired 95 % bootstrap interval of the gain; None for a metric without an interval.
+        gain_low: Lower end of the paired 95 % interval of the gain; None for a metric without an interval.
         gain_high: Its upper end.
     """
 
@@ -105,64 +93,24 @@ class Verdict:
 
 
 def compared(
-    problem_type: ProblemType,
-    measure: Measure,
-    truth: Array,
-    challenger: Contender,
-    champion: Contender,
-    seed: int,
-    ordered: bool = False,
-    weights: Array | None = None,
+    rows: PairedRows, measure: Measure, challenger: Contender, champion: Contender, seed: int
 ) -> Comparison | None:
-    """Compare two models on the same rows.
-
-    The interval is that of the difference with both models evaluated on the same resamples (paired bootstrap, Efron
-    1979).
-
-    Args:
-        problem_type: Decides which metrics are computed.
-        measure: The metric of the decision.
-        truth: Shape (n,): class codes or values.
-        challenger: The new model.
-        champion: The current champion.
-        seed: Seed of the resamples.
-        ordered: Whether the classes have an order.
-        weights: Shape (n,): sample weights of the rows; None weights all rows equally.
+    """Compare two models on the same rows, see `paired_gain`.
 
     Returns:
         The comparison; None when the metric cannot be computed on these rows.
     """
-    both = (challenger, champion)
-    values = [
-        split_metrics(problem_type, truth, one.prediction, one.threshold, ordered=ordered, weights=weights).get(
-            measure.name
-        )
-        for one in both
-    ]
-    if values[0] is None or values[1] is None:
+    found = paired_gain(rows, measure, challenger, champion, seed=seed)
+    if found is None:
         return None
-    sign = 1.0 if measure.greater_is_better else -1.0
-    weighted = [
-        weighted_metrics(problem_type, np.asarray(truth), one.prediction, one.threshold, ordered=ordered)
-        for one in both
-    ]
-    gains: list[Array] = []
-    for drawn in drawn_weights(len(truth), seed=seed, weights=weights):
-        new, old = (metrics(drawn).get(measure.name) for metrics in weighted)
-        if new is None or old is None:
-            break
-        gains.append(sign * (new - old))
-    finite = np.concatenate(gains) if gains else np.empty(0)
-    finite = finite[np.isfinite(finite)]
-    low, high = np.percentile(finite, [2.5, 97.5]) if finite.size else (None, None)
     return Comparison(
         metric=measure.name,
-        test_rows=len(truth),
-        challenger=values[0],
-        champion=values[1],
-        gain=sign * (values[0] - values[1]),
-        gain_low=None if low is None else float(low),
-        gain_high=None if high is None else float(high),
+        test_rows=len(rows.truth),
+        challenger=found.first,
+        champion=found.second,
+        gain=found.gain,
+        gain_low=found.low,
+        gain_high=found.high,
     )
 
 

@@ -77,6 +77,7 @@ def evaluation(
     minority_class: int | None = None,
     ordered: bool = False,
     weights: Mapping[str, Array | None] | None = None,
+    groups: Array | None = None,
     interval_role: str = "test",
     seed: int = 42,
     n_resamples: int = 1000,
@@ -90,6 +91,8 @@ def evaluation(
         minority_class: The rarer class of the train rows.
         ordered: Whether the classes have an order.
         weights: Sample weights by split; None weights all rows equally.
+        groups: The group of each row of `interval_role`, such as a person, which its intervals draw as a whole; None if
+            the rows are independent.
         interval_role: The split in `rows` that gets intervals.
         seed: Seed of the bootstrap.
         n_resamples: Number of resamples of the bootstrap.
@@ -122,6 +125,7 @@ def evaluation(
             threshold,
             ordered=ordered,
             weights=of_split.get(interval_role),
+            groups=groups,
             seed=seed,
             n_resamples=n_resamples,
         ),

@@ -109,6 +109,11 @@ def measure(name: str, problem_type: ProblemType) -> Measure | None:
     return MEASURES[problem_type].get(_ALIASES[problem_type].get(name, name))
 
 
+def optimised(metric: str, problem_type: ProblemType) -> Measure:
+    """Return the measure of an optimised metric, else the primary measure of the problem type."""
+    return measure(metric, problem_type) or MEASURES[problem_type][PRIMARY[problem_type]]
+
+
 def metric_text(value: float) -> str:
     """Return a metric with four decimals, or with four significant digits when it is very small or very large."""
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1e6 else f"{value:.4g}"

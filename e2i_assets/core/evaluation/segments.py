@@ -62,6 +62,7 @@ def segment_evaluations(
     minority_class: int | None = None,
     ordered: bool = False,
     weights: Array | None = None,
+    groups: Array | None = None,
     seed: int = 42,
 ) -> list[SegmentEvaluation]:
     """Evaluate each segment of each column at the threshold of the whole, the largest segment of a column first.
@@ -75,10 +76,12 @@ def segment_evaluations(
         minority_class: The rarer class of the whole split.
         ordered: Whether the classes have an order.
         weights: Shape (n,): sample weights; rows of weight 0 are left out. None weights all rows equally.
+        groups: Shape (n,): the group of each row, which the intervals draw as a whole; None if rows are independent.
         seed: Seed of the intervals.
     """
     if weights is not None and not weights.all():
         columns = {column: values[weights > 0] for column, values in columns.items()}
+        groups = None if groups is None else groups[weights > 0]
         y_true, prediction, weights = counted(y_true, prediction, weights)
     found = []
     for column, values in columns.items():
@@ -101,7 +104,14 @@ def segment_evaluations(
                     intervals={}
                     if small
                     else bootstrap_intervals(
-                        problem_type, y_true[rows], own, threshold, ordered=ordered, weights=weight, seed=seed
+                        problem_type,
+                        y_true[rows],
+                        own,
+                        threshold,
+                        ordered=ordered,
+                        weights=weight,
+                        groups=None if groups is None else groups[rows],
+                        seed=seed,
                     ),
                 )
             )

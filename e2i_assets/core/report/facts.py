@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import floor, log10
 
 from e2i_assets.core.training_record import TrainingRecord
 
@@ -33,6 +34,12 @@ class ReportFacts:
     made_at: datetime
 
 
-def number(value: float | None) -> str:
-    """Return a number as human-readable text."""
-    return "" if value is None else f"{value:,.4g}" if abs(value) < 1e6 else f"{value:.4g}"
+def number(value: float | None, digits: int = 4) -> str:
+    """Return a number with some significant digits as human-readable text: no digit of an integer is lost."""
+    if value is None:
+        return ""
+    size = abs(value)
+    if size >= 1e9 or 0 < size < 1e-4:
+        return f"{value:.{digits}g}"
+    decimals = max(0, digits - 1 - floor(log10(size))) if size else 0
+    return f"{value:,.{decimals}f}"

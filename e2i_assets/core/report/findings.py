@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from e2i_assets.core.evaluation.paired import PairedGain
 from e2i_assets.core.final_fit import LEARNT_FROM
 from e2i_assets.core.report.facts import ReportFacts, number
 
@@ -34,19 +35,28 @@ def _gain(report: ReportFacts) -> str:
     if not report.record.hpo.hpo_completed:
         why = report.record.hpo.error or report.record.hpo.hpo_stop_reason or "the search was off"
         return f"No tuning: {why.rstrip('.')}. The model was trained with the default parameters."
-    before, after = report.record.of_defaults, report.record.on_test
-    if before is None or after is None:
+    gain = report.record.training.gains.get("defaults")
+    if gain is None:
         return "Tuned and default parameters cannot be compared on these rows."
-    gain = after - before if report.record.measure.greater_is_better else before - after
-    word = "better" if gain > 0 else "worse" if gain < 0 else "the same"
-    sentence = f"The default parameters have {number(before)}; the result of the tuned parameters is "
-    sentence += word if word == "the same" else f"{abs(gain):.2g} {word}"
-    if report.record.interval is None:
-        return f"{sentence}."
-    within = report.record.interval.low <= before <= report.record.interval.high
-    if within:
-        return f"{sentence}. The value of the defaults lies within the interval: these rows show no clear difference."
-    return f"{sentence}. The value of the defaults lies outside the interval."
+    return f"The default parameters have {number(gain.second)}: {compared(gain, 'the tuned parameters are')}"
+
+
+def compared(gain: PairedGain, subject: str) -> str:
+    """Return the gain of a model over another as words: its size, its interval, and what the interval shows.
+
+    Args:
+        gain: The gain of the model.
+        subject: The model and its verb, such as "the tuned parameters are".
+    """
+    if gain.gain == 0:
+        return f"{subject} neither better nor worse."
+    words = f"{subject} {number(abs(gain.gain), 2)} {'better' if gain.gain > 0 else 'worse'}"
+    if gain.low is None or gain.high is None:
+        return f"{words}. This metric has no interval."
+    words += f" (95 % interval of the gain {number(gain.low, 2)} to {number(gain.high, 2)}, {gain.method})"
+    if gain.is_clear:
+        return f"{words}. The interval does not contain 0."
+    return f"{words}. The interval contains 0: these rows show no clear difference."
 
 
 def _criteria(report: ReportFacts) -> str:
