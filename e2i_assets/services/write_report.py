@@ -1,5 +1,7 @@
 """Writes the report of a training as a file."""
 
+import importlib.metadata
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,6 +9,7 @@ from pathlib import Path
 
 from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.files.asset_values import AssetMissing
+from e2i_assets.adapters.files.json_files import json_of
 from e2i_assets.adapters.files.report_files import (
     MODEL,
     REPORT,
@@ -17,6 +20,7 @@ from e2i_assets.adapters.files.report_files import (
     store_pictures,
     stored_pictures,
 )
+from e2i_assets.adapters.mlflow.models import LIBRARIES, MANIFEST
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.contracts.contract import HpoOutput
@@ -24,11 +28,12 @@ from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.feature_columns import unused
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.report.facts import Place, ReportFacts
+from e2i_assets.core.report.facts import Access, Place, ReportFacts
 from e2i_assets.core.report.findings import verdict
 from e2i_assets.core.report.page import report_page
 from e2i_assets.core.training_record import TrainingRecord, TrainingStart
 from e2i_assets.services.project import Project
+from e2i_assets.services.stored_model import ARCHIVE
 from e2i_assets.services.track_runs import mlflow_url
 
 
@@ -49,7 +54,14 @@ def written_report(project: Project, record: TrainingRecord, tracked: TrackingRe
     """Write the report of a training and the plots of its model as files."""
     folder = report_folder(project.settings, record.experiment.name, record.start.study_key)
     missing = [] if tracked.status == "logged" else [f"the log in MLflow is {tracked.status}: {tracked.reason}"]
-    report = ReportFacts(record, _places(project, record, tracked), missing, made_at=datetime.now(UTC))
+    report = ReportFacts(
+        record,
+        _places(project, record, tracked),
+        missing,
+        made_at=datetime.now(UTC),
+        versions=_versions(),
+        accesses=_accesses(project, record),
+    )
     store_pictures(folder / MODEL, record.model_pictures)
     replace(folder / REPORT, report_page(report).encode())
     return WrittenReport(folder / REPORT, verdict(report))
@@ -73,6 +85,26 @@ def pointed_out(project: Project, experiment: Experiment) -> tuple[str, ...]:
     return facts.pointed_out
 
 
+def _versions() -> dict[str, str]:
+    """Return the versions of this program, of Python, and of the libraries that search, fit and store."""
+    packages = ("e2i_assets", "optuna", "mlflow", "dagster", *LIBRARIES)
+    return {"Python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
+
+
+def _accesses(project: Project, record: TrainingRecord) -> list[Access]:
+    """Return the uses of the test rows by the model, and of the holdout rows by its experiment."""
+    store = project.test_access
+    of_test = [
+        Access("test", one.looked_at.astimezone(UTC), one.looked_by, one.reason)
+        for one in store.accesses(record.model_key)
+    ]
+    of_holdout = [
+        Access("holdout", one.opened_at.astimezone(UTC), one.opened_by, one.reason)
+        for one in store.openings(record.experiment.name)
+    ]
+    return sorted([*of_test, *of_holdout], key=lambda one: one.at)
+
+
 def _places(project: Project, record: TrainingRecord, tracked: TrackingResult) -> list[Place]:
     """Return the locations of the parts of a training."""
     start, hpo = record.start, record.hpo
@@ -82,6 +114,8 @@ def _places(project: Project, record: TrainingRecord, tracked: TrackingResult) -
         Place("Study", hpo.hpo_study_name or "none"),
         Place("Best trial", "none" if hpo.hpo_best_trial is None else str(hpo.hpo_best_trial)),
         Place("Study key (spec hash)", start.study_key),
+        Place("Model key", record.model_key),
+        Place("Model archive (SHA-256)", _archive_hash(record.model_folder / ARCHIVE)),
         Place("Training run (ml_training_runs.id)", start.training_run_id),
         Place("MLflow run", tracked.run_id or f"{tracked.status}: {tracked.reason}", mlflow_url(project, tracked)),
         Place("Registered model", version),
@@ -89,6 +123,10 @@ def _places(project: Project, record: TrainingRecord, tracked: TrackingResult) -
         Place("Model on disk", str(record.model_folder)),
         Place("Everything in SQL", "e2i db psql -- -c 'SELECT * FROM training_run_links'"),
     ]
+
+
+def _archive_hash(folder: Path) -> str:
+    return str(json_of(folder / MANIFEST)["sha256"])
 
 
 def latest_report(settings: Settings, experiment: str) -> Path:

@@ -1,12 +1,16 @@
 """The report: it is self-contained and complete, and it escapes user-given names."""
 
 import dataclasses
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from small_training import Names, report_facts
 
-from e2i_assets.core.report.facts import ReportFacts
+from e2i_assets.core.evaluation.paired import PairedGain
+from e2i_assets.core.report.facts import Access, ReportFacts, number
+from e2i_assets.core.report.findings import compared
 from e2i_assets.core.report.page import PICTURES, report_page
 from e2i_assets.core.search.study_result import StudyResult
 
@@ -19,7 +23,8 @@ HOSTILE = Names(
     classes=("<b>no</b>", r"$\x$ ]]> &amp; --> <svg onload=alert(3)>"),
     values=("<i>north</i>", "$south"),
 )
-SECTIONS = ("task", "data", "search", "parameters", "metrics", "importance", "use", "storage")
+# For whoever decides, the statistician and the auditor; the search comes last.
+SECTIONS = ["worth", "evaluation", "card", "search"]
 
 
 class Page(HTMLParser):
@@ -88,13 +93,13 @@ def test_the_page_has_styles_for_small_screens_and_for_print() -> None:
 def test_the_report_has_every_section_with_its_facts() -> None:
     report = report_facts()
     page = Page(report_page(report))
-    assert {attributes.get("id") for tag, attributes in page.elements if tag == "h2"} == set(SECTIONS)
+    assert [attributes.get("id") for tag, attributes in page.elements if tag == "h2"] == SECTIONS
     assert report.record.interval is not None
     for text in (
         "Who will leave?", "csv: rows.csv", "12 trials, tpe sampler", "d" * 64, "e" * 64, "3: no target",
         f"Trial {report.record.hpo.hpo_best_trial} of study", "roc_auc: 0.6", "not met: maximum_fpr",
         "Only 60 test rows", "20 holdout rows have not", "Rows were split at random, with the same class shares",
-        f"{report.record.interval.low:.4g} to {report.record.interval.high:.4g}",
+        f"{number(report.record.interval.low, 3)} to {number(report.record.interval.high, 3)}",
         f"trials completed, {report.record.study.count('PRUNED')} were pruned",  # type: ignore[union-attr]
     ):  # fmt: skip
         assert text in " ".join(page.text.split()), text
@@ -135,6 +140,55 @@ def test_a_regression_has_a_report_too() -> None:
     assert "rmse" in text
     assert "lower is better" in text
     assert "Predictions and residuals" in text
+
+
+def test_the_figures_of_a_binary_model_are_those_of_its_confusion_matrix() -> None:
+    report = report_facts()
+    text = " ".join(Page(report_page(report)).text.split())
+    confusion = report.record.training.report.splits["test"].confusion
+    assert confusion is not None
+    (_, wrong), (missed, right) = confusion
+    assert f"{100 * right / (right + wrong):.0f} of 100rows that the model flags have left = yes (precision)." in text
+    assert f"In the test rows: {right} of {right + missed}." in text
+    assert f"Without a model, {100 * (right + missed) / 60:.0f} of 100 rows picked at random have left = yes." in text
+
+
+def test_the_figures_of_a_regression_are_errors_in_the_unit_of_the_target() -> None:
+    report = report_facts(problem_type="regression")
+    text = " ".join(Page(report_page(report)).text.split())
+    truth, prediction = report.record.training.on_test
+    errors = np.abs(truth - prediction.labels)
+    assert f"{number(errors.mean(), 3)}is the mean error of a prediction, in the unit of left" in text
+    assert f"{number(np.quantile(errors, 0.9), 3)}or less is the error of 90 of 100 predictions" in text
+
+
+def test_the_comparison_is_paired_and_in_words() -> None:
+    report = report_facts()
+    gain = report.record.training.gains["baseline"]
+    assert gain.method == "DeLong"
+    text = " ".join(Page(report_page(report)).text.split())
+    assert f"baseline without features{number(gain.second, 3)}{number(gain.first, 3)}{number(gain.gain, 2)}" in text
+    one = PairedGain(metric="rmse", first=1.0, second=1.5, gain=0.5, low=0.1, high=0.9, method="paired bootstrap")
+    clear, open_ = compared(one, "it is"), compared(dataclasses.replace(one, low=-0.1), "it is")
+    assert "0.50 better (95 % interval of the gain 0.10 to 0.90, paired bootstrap)" in clear
+    assert "does not contain 0" in clear
+    assert "contains 0: these rows show no clear difference" in open_
+
+
+def test_an_auditor_finds_versions_and_who_used_the_test_rows() -> None:
+    looked = Access("test", datetime(2026, 1, 2, 3, 3, tzinfo=UTC), "ada", "trained_model was materialised")
+    report = dataclasses.replace(report_facts(), versions={"optuna": "5.0.0"}, accesses=[looked])
+    text = " ".join(Page(report_page(report)).text.split())
+    assert "test2026-01-02 03:03adatrained_model was materialised" in text
+    assert "optuna5.0.0" in text
+    for heading in ("Model details", "Ethical considerations", "Caveats and recommendations", "Signature"):
+        assert heading in text
+
+
+def test_numbers_keep_all_digits_of_an_integer_and_drop_senseless_ones() -> None:
+    assert [number(one) for one in (0.0, 0.12345, 1234.5678, 12345.678, 1e-7, 2e12)] == [
+        "0", "0.1235", "1,235", "12,346", "1e-07", "2e+12"
+    ]  # fmt: skip
 
 
 def test_a_training_without_a_search_reports_that_nothing_was_tuned() -> None:

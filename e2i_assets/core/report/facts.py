@@ -1,7 +1,7 @@
 """The input of a report: the record of a training and the places where its parts are stored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import floor, log10
 
@@ -18,6 +18,16 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """A use of the test or holdout rows to evaluate the model or its experiment."""
+
+    rows: str
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReportFacts:
     """A training and the further facts that its report shows.
 
@@ -26,12 +36,16 @@ class ReportFacts:
         places: The places where its parts are stored, in display order.
         missing: Steps that failed, such as the log in MLflow, each as a sentence.
         made_at: The time of the report, in UTC.
+        versions: The version of each program and library that made the model, by name.
+        accesses: The uses of test and holdout rows, oldest first.
     """
 
     record: TrainingRecord
     places: Sequence[Place]
     missing: Sequence[str]
     made_at: datetime
+    versions: Mapping[str, str] = field(default_factory=dict)
+    accesses: Sequence[Access] = ()
 
 
 def number(value: float | None, digits: int = 4) -> str:

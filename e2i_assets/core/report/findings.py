@@ -26,8 +26,8 @@ def _outcome(report: ReportFacts) -> str:
     interval = f" (95 % bootstrap interval {_between(report)})" if report.record.interval else ""
     better = "higher is better" if report.record.measure.greater_is_better else "lower is better"
     dummy = report.record.of_dummy
-    baseline = "" if dummy is None else f" A baseline that uses no features has {number(dummy)}."
-    value = number(report.record.on_test)
+    baseline = "" if dummy is None else f" A baseline that uses no features has {number(dummy, 3)}."
+    value = number(report.record.on_test, 3)
     return f"On {rows:,} test rows that the search did not use, {name} is {value}{interval}; {better}.{baseline}"
 
 
@@ -38,7 +38,7 @@ def _gain(report: ReportFacts) -> str:
     gain = report.record.training.gains.get("defaults")
     if gain is None:
         return "Tuned and default parameters cannot be compared on these rows."
-    return f"The default parameters have {number(gain.second)}: {compared(gain, 'the tuned parameters are')}"
+    return f"The default parameters have {number(gain.second, 3)}: {compared(gain, 'the tuned parameters are')}"
 
 
 def compared(gain: PairedGain, subject: str) -> str:
@@ -86,6 +86,29 @@ def split_rule(report: ReportFacts) -> str:
         "column": f"Rows were split by the column {split.column}.",
     }
     return sentences.get(report.record.facts.strategy, f"Rows were split by {report.record.facts.strategy}.")
+
+
+def intervals(report: ReportFacts) -> str:
+    """Return what the intervals of the metrics cover, as a sentence."""
+    group = report.record.experiment.columns.group
+    unit = f"values of {group}, with all their rows" if group else "rows"
+    return (
+        f"Each interval is a 95 % percentile bootstrap interval: the metric over 1,000 resamples of the test {unit}. "
+        "It covers the uncertainty from the choice of the test rows, not from the choice of the train rows."
+    )
+
+
+def validation_against_test(report: ReportFacts) -> str:
+    """Return the metric where the parameters were chosen and where they were not, as a sentence; empty without both."""
+    name = report.record.measure.name
+    splits = report.record.training.report.splits
+    chosen, unseen = splits["validation"].metrics.get(name), splits["test"].metrics.get(name)
+    if chosen is None or unseen is None:
+        return ""
+    return (
+        f"{name} is {number(chosen, 3)} on the validation rows, where the parameters were chosen, and "
+        f"{number(unseen, 3)} on the test rows, which nothing was chosen on."
+    )
 
 
 def learnt_from(report: ReportFacts) -> str:
@@ -188,4 +211,4 @@ def _always(report: ReportFacts) -> Iterator[str]:
 
 def _between(report: ReportFacts) -> str:
     interval = report.record.interval
-    return f"{number(interval.low)} to {number(interval.high)}" if interval else ""
+    return f"{number(interval.low, 3)} to {number(interval.high, 3)}" if interval else ""

@@ -2,10 +2,16 @@
 
 import base64
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from e2i_assets.core.report import findings, tables
+from e2i_assets.core.report import findings, tables, worth
+from e2i_assets.core.report.card import card
 from e2i_assets.core.report.facts import ReportFacts, number
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_LONGEST_FIGURE = 24
 # File name of a picture to its title and its caption.
 PICTURES = {
     "default_against_tuned.png": (
@@ -60,25 +66,39 @@ PICTURES = {
 }
 
 
+def template(name: str) -> "Template":
+    """Return a template of this folder; it escapes every text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("e2i_assets.core.report", ".")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.get_template(name)
+
+
 def report_page(report: ReportFacts) -> str:
     """Return a training as a self-contained HTML document.
 
     Args:
         report: The training. Its names, columns, labels and descriptions come from users and may contain any text.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("e2i_assets.core.report", ".")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    page = environment.get_template("page.html.jinja")
-    return page.render(
+    return template("page.html.jinja").render(
         report=report,
         experiment=report.record.experiment,
         facts=report.record.facts,
         study=report.record.study,
         number=number,
         columns=tables.columns,
+        is_short=is_short,
         picture=_picture(report),
+        figures=worth.figures(report),
+        references=worth.references(report),
+        calibration=worth.calibration(report),
+        residuals=worth.residuals(report),
+        intervals=findings.intervals(report),
+        validation_against_test=findings.validation_against_test(report),
+        card=card(report),
+        versions=tables.versions(report),
+        accesses=tables.accesses(report),
         verdict=findings.verdict(report),
         learnt_from=findings.learnt_from(report),
         uses=findings.uses(report),
@@ -97,6 +117,11 @@ def report_page(report: ReportFacts) -> str:
         segments=tables.segments(report),
         validation_importance=tables.validation_importance(report),
     )
+
+
+def is_short(cell: str) -> bool:
+    """Return whether a cell is a figure that must not be broken over lines."""
+    return len(cell) <= _LONGEST_FIGURE and cell[:1] in "0123456789-+" and cell != ""
 
 
 def _picture(report: ReportFacts) -> Callable[[str], dict[str, str] | None]:

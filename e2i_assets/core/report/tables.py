@@ -163,13 +163,26 @@ def metrics(report: ReportFacts) -> Rows:
     return [
         {
             "metric": row.name,
-            **{split: number(value) for split, value in row.splits.items()},
-            "95 % (test)": f"{number(row.interval.low)} to {number(row.interval.high)}" if row.interval else "",
-            "defaults (test)": number(row.defaults),
-            "baseline (test)": number(row.dummy),
+            **{split: number(value, 3) for split, value in row.splits.items()},
+            "95 % (test)": f"{number(row.interval.low, 3)} to {number(row.interval.high, 3)}" if row.interval else "",
+            "defaults (test)": number(row.defaults, 3),
+            "baseline (test)": number(row.dummy, 3),
         }
         for row in report.record.metric_rows()
     ]
+
+
+def accesses(report: ReportFacts) -> Rows:
+    """Return who used test and holdout rows, when and why."""
+    return [
+        {"rows": one.rows, "time (UTC)": f"{one.at:%Y-%m-%d %H:%M}", "by": one.by, "reason": one.reason}
+        for one in report.accesses
+    ]
+
+
+def versions(report: ReportFacts) -> Rows:
+    """Return the version of each program and library that made the model."""
+    return [{"": name, "what": version} for name, version in report.versions.items()]
 
 
 def criteria(report: ReportFacts) -> Rows:
@@ -185,13 +198,17 @@ def segments(report: ReportFacts) -> Rows:
     name = report.record.measure.name
 
     def interval(of: Any) -> str:
-        return f"{number(of.intervals[name].low)} to {number(of.intervals[name].high)}" if name in of.intervals else ""
+        return (
+            f"{number(of.intervals[name].low, 3)} to {number(of.intervals[name].high, 3)}"
+            if name in of.intervals
+            else ""
+        )
 
     return [
         {
             "segment": f"{one.column} = {one.segment}",
             "test rows": f"{one.n_rows:,}",
-            name: number(one.metrics.get(name)),
+            name: number(one.metrics.get(name), 3),
             "95 % interval": interval(one),
             "": "too few rows to compare" if one.is_small else one.not_computable.get(name, ""),
         }
@@ -203,7 +220,7 @@ def validation_importance(report: ReportFacts) -> Rows:
     """Return the features by permutation importance, the most important first."""
     loss = f"{report.record.experiment.metric} worse by"
     return [
-        {"feature": one.feature, loss: number(one.loss), "standard deviation": number(one.spread)}
+        {"feature": one.feature, loss: number(one.loss, 2), "standard deviation": number(one.spread, 2)}
         for one in report.record.validation_importance[:_MOST_FEATURES]
     ]
 
