@@ -145,6 +145,31 @@ def predict(
 
 @app.command()
 @with_error_messages
+def compare(
+    names: Annotated[list[str], typer.Argument(help="Two or more experiments; the first is the reference.")],
+    metric: Annotated[str | None, typer.Option(help="The metric; by default the optimised one of the first.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write the comparison to this file, as a page.")] = None,
+    user: Annotated[str | None, typer.Option(help="Name to record; by default E2I_USER or your account.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Compare the models of experiments on the same test rows.
+
+    The metric with the paired interval of its difference, calibration, cost and
+    size, segments, and the settings that differ. Refused if the test rows
+    differ. The use of the test rows is recorded.
+
+    [bold]Examples[/]
+
+      e2i compare rand_inpatient_logistic rand_inpatient
+      e2i compare rand_inpatient_logistic rand_inpatient --html compared.html
+    """
+    from e2i_assets.cli import compare as comparing
+
+    comparing.compare(names, metric, html, user, json)
+
+
+@app.command()
+@with_error_messages
 def holdout(
     name: Annotated[str, typer.Argument(help="The experiment.")],
     why: Annotated[str, typer.Option(help="The reason, which is recorded; required.")] = "",

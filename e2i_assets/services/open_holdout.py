@@ -47,7 +47,7 @@ def open_holdout(project: Project, name: str, user: str, why: str) -> OpenedHold
             "time and reason are recorded"
         )
     experiment = project.experiment(name)
-    run = _finished(project, name)
+    run = finished_training(project, name)
     sealed: HoldoutRows = project.read(HoldoutRows, "validation_splits", name)
     experiment_id = project.experiments.id_of(name)
     split_id = project.splits.id_of(experiment_id, sealed.facts.split_hash)
@@ -83,7 +83,12 @@ def open_holdout(project: Project, name: str, user: str, why: str) -> OpenedHold
     return OpenedHoldout(opening, earlier, report, intervals, run.test_metrics)
 
 
-def _finished(project: Project, name: str) -> StoredRun:
+def finished_training(project: Project, name: str) -> StoredRun:
+    """Return the finished training of the current contract of an experiment.
+
+    Raises:
+        E2iError: There is none.
+    """
     run = None
     with suppress(AssetMissing):
         hpo: HpoOutput = project.read(HpoOutput, "best_hyperparameters", name)

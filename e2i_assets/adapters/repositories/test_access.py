@@ -43,6 +43,13 @@ _LOOK = sa.text("""
            CASE WHEN count(*) = 0 THEN :reason ELSE :reason || ' again' END
     FROM ml_test_looks WHERE model_key = :model_key
 """)
+_LOCK_RUN = sa.text("SELECT id FROM ml_training_runs WHERE id = :training_run_id FOR UPDATE")
+_LOOK_ONCE = sa.text("""
+    INSERT INTO ml_test_looks (model_key, look, training_run_id, looked_by, reason)
+    SELECT :model_key, count(*) + 1, :training_run_id, :looked_by, :reason
+    FROM ml_test_looks WHERE model_key = :model_key
+    HAVING count(*) FILTER (WHERE reason = :reason) = 0
+""")
 _LOOKS = sa.text(f"SELECT {columns(TestAccess)} FROM ml_test_looks WHERE model_key = :model_key ORDER BY look")
 _LOCK_EXPERIMENT = sa.text("SELECT id FROM ml_experiments WHERE id = :experiment_id FOR UPDATE")
 _OPEN = sa.text(f"""
@@ -70,6 +77,13 @@ class TestAccessRepository:
         """Return the test-set accesses of a model, oldest first."""
         with self.database.connect() as connection:
             return every(TestAccess, connection.execute(_LOOKS, {"model_key": model_key}))
+
+    def record_once(self, training_run_id: str, model_key: str, looked_by: str, reason: str) -> None:
+        """Record a test-set access of a model, unless one with this reason is recorded already."""
+        values = {"training_run_id": training_run_id, "model_key": model_key, "looked_by": looked_by, "reason": reason}
+        with self.database.begin() as connection:
+            connection.execute(_LOCK_RUN, {"training_run_id": training_run_id}).one()
+            connection.execute(_LOOK_ONCE, values)
 
     def openings(self, experiment: str) -> list[HoldoutOpening]:
         """Return the holdout openings of an experiment, oldest first."""
