@@ -16,6 +16,7 @@ from e2i_assets.core.suggestions import did_you_mean
 from e2i_assets.services.checks.catalogue import CHECKS
 from e2i_assets.services.checks.check import Check, CheckResult, evaluated
 from e2i_assets.services.project import Project
+from e2i_assets.services.retire import gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,23 @@ def as_junit(findings: Sequence[Finding]) -> str:
 
 
 def _chosen(project: Project, names: Sequence[str]) -> list[str]:
-    known = [row.experiment_name for row in project.experiments.list()]
+    rows = {row.experiment_name: row for row in project.experiments.list(retired_too=True)}
+    known = [name for name, row in rows.items() if row.is_active]
     for name in names:
+        if name in rows and name not in known:
+            raise E2iError(
+                f"experiment {name} is retired since {rows[name].retired_at:%Y-%m-%d %H:%M}: nothing checks it"
+            )
         if name not in known:
             raise E2iError(f"no experiment {name!r} is registered{did_you_mean(name, known)}: `e2i run` registers them")
     if not known:
         raise E2iError("no experiment is registered yet: `e2i run` registers and runs them")
-    return list(dict.fromkeys(names)) or known
+    if names:
+        return list(dict.fromkeys(names))
+    left = gone(project)
+    for name, why in left.items():
+        err.print(f"[yellow]{name} is left out, {why}:[/] `e2i experiment remove {name}` retires it.", highlight=False)
+    return [name for name in known if name not in left]
 
 
 def _show(findings: Sequence[Finding]) -> None:

@@ -50,10 +50,10 @@ def _refused(why: str) -> tuple[dict[str, Any], ...]:
 
 
 def add_partitions(instance: "dg.DagsterInstance", database: Database, settings: Settings) -> None:
-    """Add a partition for each active experiment; existing partitions are unchanged."""
+    """Add a partition for each active experiment that is not a component; existing partitions are unchanged."""
     from e2i_assets.defs.namespace import namespace_of
 
-    names = [row.experiment_name for row in ExperimentRepository(database).list()]
+    names = [row.experiment_name for row in ExperimentRepository(database).watched()]
     instance.add_dynamic_partitions(namespace_of(settings).partition_set, names)
 
 

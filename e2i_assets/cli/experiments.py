@@ -109,6 +109,29 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
 
 @app.command()
 @with_error_messages
+def remove(
+    name: Annotated[str, typer.Argument(help="The experiment.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Retire an experiment: no run, schedule or check uses it any more, and none of its models is in use.
+
+    Its file moves to the state folder, and its partition leaves Dagster.
+    Studies, models, runs and events are kept: with a file of the same name the
+    experiment continues, also with its champion. On a terminal it asks first.
+
+    [bold]Examples[/]
+
+      e2i experiment remove churn
+      e2i experiment remove churn --yes --json
+    """
+    from e2i_assets.cli.remove_experiment import remove_experiment
+
+    remove_experiment(name, yes, json)
+
+
+@app.command()
+@with_error_messages
 def schema(
     names: Annotated[list[str] | None, typer.Argument(help="Experiments whose row schema is inferred.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing schema file.")] = False,

@@ -58,10 +58,13 @@ def latest(instance: dg.DagsterInstance, binding: Binding, by_uri: bool) -> Upst
                 "path of its Parquet or CSV file, or read the rows with rows.sql"
             )
         uri = str(found.value)
-    return Upstream(name, event.run_id or None, uri, datetime.fromtimestamp(event.timestamp, UTC).isoformat())
+    moment = datetime.fromtimestamp(event.timestamp, UTC).isoformat()
+    return Upstream(name, event.run_id or None, uri, moment, binding.component)
 
 
 def _shown(upstream: Upstream, binding: Binding) -> dict[str, Any]:
-    shown = {f"upstream_{name}": value for name, value in asdict(upstream).items() if value is not None}
+    given = asdict(upstream)
+    del given["component"]
+    shown = {f"upstream_{name}": value for name, value in given.items() if value is not None}
     run = {"upstream_run_id": dg.MetadataValue.dagster_run(upstream.run_id)} if upstream.run_id else {}
     return {**shown, "upstream_asset": dg.MetadataValue.asset(binding.upstream), **run}

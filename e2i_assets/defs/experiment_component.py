@@ -117,7 +117,8 @@ class ExperimentComponent(dg.Component, dg.Model, dg.Resolvable):
                 f"experiment {experiment.name} of the component in {context.path} is also the file {file}: rename one "
                 "of them, as studies and models have the name of their experiment"
             )
-        binding = Binding(experiment, dg.AssetKey.from_user_string(self.rows.asset), self._condition(settings))
+        upstream = dg.AssetKey.from_user_string(self.rows.asset)
+        binding = Binding(experiment, upstream, str(_file_of(context.path)), self._condition(settings))
         namespace = Namespace(tuple(self.key_prefix), binding=binding)
         _, *downstream = ASSETS
         assets = [one(namespace) for one in (bound_dataset(self.rows.read == "uri"), *downstream, champion_model)]
@@ -150,6 +151,11 @@ class ExperimentComponent(dg.Component, dg.Model, dg.Resolvable):
         if self.automation == "eager":
             return dg.AutomationCondition.eager()
         return dg.AutomationCondition.on_cron(self.cron, settings.time_zone)
+
+
+def _file_of(place: Path) -> Path:
+    """Return the file of a component, whose place is a folder or a file."""
+    return found if (found := place / "defs.yaml").is_file() else place
 
 
 def _sensor(

@@ -18,11 +18,13 @@ class Binding:
     Attributes:
         experiment: The experiment.
         upstream: The asset whose rows it reads.
+        component: The file of the component.
         automation: When its assets are materialized without a request; None: never.
     """
 
     experiment: Experiment
     upstream: dg.AssetKey
+    component: str
     automation: dg.AutomationCondition[Any] | None
 
 

@@ -14,6 +14,7 @@ from e2i_assets.defs.jobs import PREDICT, TUNE_AND_TRAIN
 from e2i_assets.defs.launched_runs import CAUSE_TAG, PER_TICK, launched, run_requests, sync_launched_runs, under_way
 from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.defs.retired_experiments import retirement_events
 from e2i_assets.services import track_runs
 from e2i_assets.services.automation import drift
 from e2i_assets.services.automation import new_rows as scoring
@@ -46,18 +47,26 @@ def sensors(namespace: Namespace, settings: Settings) -> list[dg.SensorDefinitio
 
 
 def new_experiments(context: dg.SensorEvaluationContext, e2i: ProjectResource) -> dg.SensorResult:
-    """Add a partition and start one run for each new or changed experiment file or row of ml_experiments."""
+    """Add a partition and start one run for each new or changed experiment; withdraw the partitions of removed ones."""
     project = e2i.open()
     sync_launched_runs(context.instance, project)
-    scan = _experiment_scanner().scan(project)
-    missing = sorted(set(scan.active) - set(context.instance.get_dynamic_partitions(e2i.namespace.partition_set)))
+    scan = _experiment_scanner().scan(project, under_way=lambda: under_way(context.instance, project))
+    partitions = set(context.instance.get_dynamic_partitions(e2i.namespace.partition_set))
+    missing, withdrawn = sorted(set(scan.active) - partitions), sorted(partitions & set(scan.retired))
+    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = [
+        *([e2i.namespace.partitions.build_add_request(missing)] if missing else []),
+        *([e2i.namespace.partitions.build_delete_request(withdrawn)] if withdrawn else []),
+    ]
     reported = files_evaluation(e2i.namespace, scan.invalid)
     return dg.SensorResult(
         run_requests=run_requests(scan.requests),
         skip_reason=None if scan.requests else scan.why,
-        dynamic_partitions_requests=[e2i.namespace.partitions.build_add_request(missing)] if missing else [],
+        dynamic_partitions_requests=requests,
         # Reported once, not at each tick.
-        asset_events=[] if context.cursor == reported.description else [reported],
+        asset_events=[
+            *([] if context.cursor == reported.description else [reported]),
+            *retirement_events(e2i.namespace, scan.now_retired),
+        ],
         cursor=reported.description,
     )
 

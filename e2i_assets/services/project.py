@@ -147,15 +147,15 @@ class Project:
         Raises:
             ExperimentInvalid: The file is not valid; the registered experiment is unchanged.
             ExperimentNotRegistered: There is neither a file nor a registered experiment with this name.
-            ExperimentRetired: The file was deleted.
+            ExperimentRetired: The file was deleted, or the experiment was removed.
         """
         path = self.settings.experiments / f"{name}.yaml"
         if not path.is_file():
             row = self.experiments.get(name)
             if row is not None and row.retired_at is not None:
                 raise ExperimentRetired(
-                    f"experiment {name} is retired since {row.retired_at:%Y-%m-%d %H:%M}, when its file was gone: put "
-                    f"experiments/{name}.yaml back, or leave it out. What was made for it is kept"
+                    f"experiment {name} is retired since {row.retired_at:%Y-%m-%d %H:%M}, when it was removed or its "
+                    f"file was gone: put experiments/{name}.yaml back, or leave it out. What was made for it is kept"
                 )
             return self.experiment(name)
         experiment = read_experiment(path)

@@ -6,6 +6,7 @@ from e2i_assets.adapters.files.experiment_files import ExperimentFolder, read_fo
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.services.project import Project
+from e2i_assets.services.retire import restore_aliases
 
 
 def registered(project: Project, names: Sequence[str]) -> list[str]:
@@ -47,7 +48,9 @@ def chosen_experiments(folder: ExperimentFolder, names: Sequence[str]) -> list[E
 
 
 def register(project: Project, experiments: Sequence[Experiment]) -> None:
-    """Insert or update experiments."""
+    """Insert or update experiments. A retired one comes back, with its champion."""
     store = project.experiments
+    retired = {row.experiment_name for row in store.list(retired_too=True) if not row.is_active}
     for experiment in experiments:
         store.register_experiment(experiment)
+    restore_aliases(project, [one.name for one in experiments if one.name in retired])

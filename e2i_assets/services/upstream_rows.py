@@ -22,12 +22,14 @@ class Upstream:
         run_id: The Dagster run that made it; None if it was reported without a run.
         uri: Where its rows are; None if the experiment has a query of its own.
         materialized_at: ISO 8601, in UTC.
+        component: The file of the component. An experiment whose component is gone is retired.
     """
 
     asset: str
     run_id: str | None
     uri: str | None
     materialized_at: str
+    component: str
 
 
 def read_upstream(project: Project, experiment: Experiment, upstream: Upstream) -> pd.DataFrame:

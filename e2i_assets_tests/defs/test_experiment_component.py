@@ -150,6 +150,13 @@ def test_a_materialization_of_a_mart_requests_exactly_its_assets_and_so_does_the
     assert scanner.scan(project.project, ()).requests == []
     assert project.project.experiments.get("churn").is_active
 
+    # A deleted component retires its experiment, and no sensor of the platform is left to say so.
+    file = Path(row.upstream["component"])
+    assert file.name == "defs.yaml"
+    file.unlink()
+    assert ExperimentScanner().scan(project.project).now_retired == {"churn": "its component is gone"}
+    assert not project.project.experiments.get("churn").is_active
+
 
 def test_the_path_from_the_mart_to_the_model_is_in_graphql(
     project: Any, platform: dg.Definitions, monkeypatch: pytest.MonkeyPatch

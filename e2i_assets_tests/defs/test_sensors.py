@@ -18,6 +18,8 @@ from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.schedules import old_models
 from e2i_assets.services.automation import drift
 from e2i_assets.services.automation.retuning import with_retune_budget
+from e2i_assets.services.checks.catalogue import CHECKS
+from e2i_assets.services.checks.check import evaluated
 from e2i_assets.services.run_lock import run_lock
 
 PLAIN = """\
@@ -66,7 +68,11 @@ class Folder:
         assert isinstance(found, dg.SensorResult)
         self.cursors[name] = found.cursor
         for request in found.dynamic_partitions_requests or []:
-            self.project.instance.add_dynamic_partitions(EXPERIMENTS, request.partition_keys)
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self.project.instance.add_dynamic_partitions(EXPERIMENTS, request.partition_keys)
+            else:
+                for name in request.partition_keys:
+                    self.project.instance.delete_dynamic_partition(EXPERIMENTS, name)
         for event in found.asset_events:
             self.project.instance.report_runless_asset_event(event)
         return found
@@ -167,14 +173,52 @@ def test_a_removed_file_retires_its_experiment_and_keeps_its_records(folder: Fol
     folder.write_rows("cells")
     assert folder.run(folder.tick().run_requests[0]).success
     path.unlink()
-    assert "retired: cells" in str(folder.tick().skip_reason)
-    store = folder.project.project.experiments
-    assert not store.get("cells").is_active
-    assert folder.project.instance.get_dynamic_partitions(EXPERIMENTS) == ["cells"]
+    project, instance = folder.project.project, folder.project.instance
+    with project.database.advisory_lock(run_lock("cells")):
+        folder.tick()
+        assert project.experiments.get("cells").is_active  # a run of it is in progress
+
+    found = folder.tick()
+    assert "retired: cells" in str(found.skip_reason)
+    assert {str(event.asset_key.path[-1]) for event in found.asset_events} == {"champion_model", "experiment_files"}
+    assert not project.experiments.get("cells").is_active
+    assert instance.get_dynamic_partitions(EXPERIMENTS) == []
+    assert in_use(folder) == (False, None)
+    # The history stays, in our tables and in Dagster.
     assert folder.project.all("SELECT status FROM e2i.ml_training_runs") == [("finished",)]
+    events = instance.fetch_materializations(dg.AssetKey("trained_model"), limit=5).records
+    assert [one.partition_key for one in events] == ["cells"]
+    again = folder.tick()
+    assert (again.dynamic_partitions_requests, again.asset_events) == ([], [])
+
     folder.write("cells")
     assert not folder.tick().run_requests
-    assert store.get("cells").is_active
+    assert project.experiments.get("cells").is_active
+    assert instance.get_dynamic_partitions(EXPERIMENTS) == ["cells"]
+    assert in_use(folder) == (True, "1")
+    results = [evaluated(one, project, "cells") for one in CHECKS if one.asset == "champion_model"]
+    assert [one.why for one in results if not one.passed] == []
+
+
+def in_use(folder: Folder) -> tuple[bool, str | None]:
+    """Return whether our table has a champion, and the version of MLflow's alias."""
+    ((champion,),) = folder.project.all("SELECT bool_or(is_champion) FROM ml_model_registry")
+    return champion, folder.project.project.tracker().champion("e2i_cells")
+
+
+def test_a_request_of_a_retired_experiment_waits_for_its_return(folder: Folder) -> None:
+    path = folder.write("cells")
+    rows = folder.write_rows("cells", 400)
+    assert folder.run(folder.tick().run_requests[0]).success
+    folder.write_rows("cells")
+    (request,) = folder.tick("changed_data").run_requests
+    path.unlink()
+    folder.tick()
+    assert not folder.tick("changed_data").run_requests
+    folder.write("cells")
+    folder.tick()
+    assert keys(folder.tick("changed_data")) == [request.run_key]
+    assert rows.is_file()
 
 
 def test_a_run_of_a_retired_experiment_fails_with_the_reason(folder: Folder) -> None:
@@ -183,6 +227,8 @@ def test_a_run_of_a_retired_experiment_fails_with_the_reason(folder: Folder) -> 
     request = folder.tick().run_requests[0]
     path.unlink()
     folder.tick()
+    # Dagster refuses a run of a partition that it does not have. This one was queued before.
+    folder.project.instance.add_dynamic_partitions(EXPERIMENTS, ["cells"])
     result = folder.run(request)
     assert not result.success
     assert "is retired since" in folder.project.failure(result)

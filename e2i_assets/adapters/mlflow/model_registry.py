@@ -87,6 +87,14 @@ def promote(client: "MlflowClient", name: str, version: int, champion: int | Non
             client.delete_registered_model_alias(name, alias)
 
 
+def set_champion(client: "MlflowClient", name: str, version: int | None) -> None:
+    """Set the champion alias of a registered model, or remove it. Its versions and the challenger alias stay."""
+    if version is not None:
+        client.set_registered_model_alias(name, CHAMPION, str(version))
+    elif CHAMPION in dict(client.get_registered_model(name).aliases):
+        client.delete_registered_model_alias(name, CHAMPION)
+
+
 def champion_version(client: "MlflowClient", name: str) -> str | None:
     """Return the version with the champion alias, or None."""
     found = dict(client.get_registered_model(name).aliases).get(CHAMPION)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from e2i_assets.adapters.addresses import without_userinfo
 from e2i_assets.adapters.mlflow.client import TrackingFailed, TrackingUnreachable, is_server, mlflow_client
-from e2i_assets.adapters.mlflow.model_registry import champion_version, promote, registered_version
+from e2i_assets.adapters.mlflow.model_registry import champion_version, promote, registered_version, set_champion
 from e2i_assets.adapters.mlflow.run import (
     artifact_files,
     ended,
@@ -95,11 +95,18 @@ class Tracker:
         Returns:
             ``moved``, or the reason why not.
         """
+        return self._aliased(name, lambda client: promote(client, name, version, champion))
+
+    def set_champion(self, name: str, version: int | None) -> str:
+        """Set the champion alias of a registered model, or remove it with None. Returns what `promote` returns."""
+        return self._aliased(name, lambda client: set_champion(client, name, version))
+
+    def _aliased(self, name: str, change: Callable[["MlflowClient"], None]) -> str:
         if self._tracking_uri is None:
             return "no MLflow tracking address is configured"
         try:
             with self._lock(f"mlflow model:{name}"):
-                promote(mlflow_client(self._tracking_uri), name, version, champion)
+                change(mlflow_client(self._tracking_uri))
         except tracking_failures() as error:
             return self._message(error)
         return "moved"

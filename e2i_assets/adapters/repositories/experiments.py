@@ -61,6 +61,19 @@ _RETIRE = sa.text(
     "UPDATE ml_experiments SET is_active = false, retired_at = coalesce(retired_at, now()) "
     "WHERE experiment_name = :name RETURNING id"
 )
+_IS_RETIRED = sa.text("SELECT NOT is_active FROM ml_experiments WHERE experiment_name = :experiment_name")
+# The decisions stay, so the champion of an experiment that comes back is that of its last promotion.
+_WITHDRAW_CHAMPION = sa.text("""
+    UPDATE ml_model_registry SET is_champion = false WHERE is_champion AND id IN (
+        SELECT model_registry_id FROM ml_training_runs WHERE experiment_id = :experiment_id
+    )
+""")
+_RESTORE_CHAMPION = sa.text("""
+    UPDATE ml_model_registry SET is_champion = true WHERE model_key = (
+        SELECT challenger_key FROM ml_champion_decisions WHERE experiment_id = :experiment_id AND promoted
+        ORDER BY decided_at DESC LIMIT 1
+    )
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +92,25 @@ class ExperimentRepository:
         from_file: bool = False,
         upstream: Mapping[str, Any] | None = None,
     ) -> str:
-        """Insert or update an experiment and return its id; a retired one becomes active again.
+        """Insert or update an experiment and return its id; a retired one becomes active again, with its champion.
 
         An experiment that ever came from a file is retired when the file is deleted. One with `upstream` belongs to a
         Dagster component.
         """
         values = _values(name, spec, description, prediction_target, created_by, from_file, upstream)
         with self.database.begin() as connection:
-            return str(connection.execute(_REGISTER, values).scalar_one())
+            return _registered(connection, values)
 
     def register_experiment(self, experiment: Experiment) -> str:
         """Register the experiment of a file and return its id."""
         with self.database.begin() as connection:
-            return str(connection.execute(_REGISTER, _of_file(experiment)).scalar_one())
+            return _registered(connection, _of_file(experiment))
 
     def register_experiments(self, experiments: Sequence[Experiment]) -> None:
         """Register the experiments of several files in one transaction."""
         with self.database.begin() as connection:
             for experiment in experiments:
-                connection.execute(_REGISTER, _of_file(experiment))
+                _registered(connection, _of_file(experiment))
 
     def get(self, name: str) -> ExperimentRow | None:
         """Return an experiment, retired or not; None if the name is not registered."""
@@ -125,14 +138,24 @@ class ExperimentRepository:
         return [row for row in self.list(retired_too) if row.upstream is None]
 
     def retire(self, name: str) -> None:
-        """Retire an experiment; its studies and models stay.
+        """Retire an experiment: it has no model in use any more. Its studies, models and decisions stay.
 
         Raises:
             ExperimentNotRegistered: No experiment has this name.
         """
         with self.database.begin() as connection:
-            if connection.execute(_RETIRE, {"name": name}).one_or_none() is None:
+            found = connection.execute(_RETIRE, {"name": name}).scalar_one_or_none()
+            if found is None:
                 raise _not_registered(name)
+            connection.execute(_WITHDRAW_CHAMPION, {"experiment_id": found})
+
+
+def _registered(connection: sa.Connection, values: Mapping[str, Any]) -> str:
+    was_retired = connection.execute(_IS_RETIRED, values).scalar_one_or_none()
+    found = str(connection.execute(_REGISTER, values).scalar_one())
+    if was_retired:
+        connection.execute(_RESTORE_CHAMPION, {"experiment_id": found})
+    return found
 
 
 def _not_registered(name: str) -> ExperimentNotRegistered:

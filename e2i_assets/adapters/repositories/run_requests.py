@@ -50,7 +50,8 @@ _RECORD = sa.text("""
 _WAITING = sa.text(f"""
     SELECT {columns(RunRequest, "request").replace("request.experiment", "experiment.experiment_name AS experiment")}
     FROM ml_run_requests AS request JOIN ml_experiments AS experiment ON experiment.id = request.experiment_id
-    WHERE request.cause = :cause AND request.status = 'asked' ORDER BY request.requested_at, request.run_key
+    WHERE request.cause = :cause AND request.status = 'asked' AND experiment.is_active
+    ORDER BY request.requested_at, request.run_key
 """)
 _LAUNCHED = sa.text("""
     UPDATE ml_run_requests SET status = 'launched', dagster_run_id = :run_id, launched_at = clock_timestamp()
@@ -68,7 +69,7 @@ _WAITING_KEYS = sa.text("SELECT run_key FROM ml_run_requests WHERE status = 'ask
 _WAITING_EXPERIMENTS = sa.text("""
     SELECT DISTINCT experiment.experiment_name
     FROM ml_run_requests AS request JOIN ml_experiments AS experiment ON experiment.id = request.experiment_id
-    WHERE request.status = 'asked'
+    WHERE request.status = 'asked' AND experiment.is_active
 """)
 
 
@@ -92,7 +93,7 @@ class RunRequestRepository:
                 connection.execute(_RECORD, rows)
 
     def waiting(self, cause: Cause) -> list[RunRequest]:
-        """Return the requests that Dagster has not confirmed yet, oldest first."""
+        """Return the requests of active experiments that Dagster has not confirmed yet, oldest first."""
         with self.database.connect() as connection:
             return every(RunRequest, connection.execute(_WAITING, {"cause": cause}))
 

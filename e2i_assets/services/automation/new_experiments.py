@@ -1,6 +1,6 @@
 """One scan of the experiments: records new, changed, invalid and deleted ones, and returns the due runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
@@ -16,10 +16,13 @@ from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.services.automation.cached_files import FileCache, FolderScan
 from e2i_assets.services.freshness import is_trained
 from e2i_assets.services.project import Project
+from e2i_assets.services.retire import COMPONENT_IS_GONE, component_is_gone, restore_aliases, retire
 from e2i_assets.services.run_lock import run_by_command
 
 CAUSE: Cause = "new_experiment"
 _BY_COMMAND = Decision("nothing", "`e2i run` works on it: the scan after its end decides")
+_COMPONENT_GONE = Decision("retire", COMPONENT_IS_GONE)
+_RUNS = Decision("nothing", "it is retired when its run has ended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,16 @@ class ExperimentScan:
         active: All experiments in use; each is a partition of the graph.
         requests: The requests that Dagster has not yet launched, as far as known.
         invalid: The errors of each file that is not valid.
+        retired: All experiments that are not in use; none of them is a partition.
+        now_retired: Those that this scan has retired, with the reason.
         why: The reason shown for the tick.
     """
 
     active: Sequence[str]
     requests: Sequence[RunRequest]
     invalid: Mapping[str, str]
+    retired: Sequence[str]
+    now_retired: Mapping[str, str]
     why: str
 
 
@@ -47,33 +54,43 @@ class ExperimentScanner:
     _rows: dict[str, tuple[str, Experiment | ExperimentInvalid]] = field(default_factory=dict)
     _hashes: dict[str, tuple[Experiment, Found]] = field(default_factory=dict)
 
-    def scan(self, project: Project, seconds: float = 1.0) -> ExperimentScan:
+    def scan(
+        self, project: Project, seconds: float = 1.0, under_way: Callable[[], Collection[str]] = tuple
+    ) -> ExperimentScan:
         """Record changes and return the due runs.
 
         Args:
             project: The project.
             seconds: Approximate time limit for reading new files.
+            under_way: Returns the experiments with a run in progress, which are not retired before its end.
 
         Raises:
             E2iError: The folder of experiments does not exist.
         """
         seen = self._files.read(project.settings.experiments, seconds)
-        rows = {row.experiment_name: row for row in project.experiments.watched(retired_too=True)}
+        known = project.experiments.list(retired_too=True)
+        rows = {row.experiment_name: row for row in known if row.upstream is None}
         last = project.run_requests.last(CAUSE)
         experiments, invalid = self._found(seen, rows)
         found = {name: self._hashed(one) for name, one in experiments.items()}
         steps = _steps(seen, rows, last, found, invalid)
         by_command = run_by_command(project, steps.keys())
         steps |= {name: _BY_COMMAND for name in by_command if steps[name].step == "run"}
+        lost = [row.experiment_name for row in known if _has_lost_its_component(row)]
+        steps |= {name: _COMPONENT_GONE for name in lost if name not in steps}
+        if retiring := [name for name, one in steps.items() if one.step == "retire"]:
+            steps |= dict.fromkeys(set(retiring) & set(under_way()), _RUNS)
         _store_steps(project, steps, experiments, seen, rows, last)
+        now_retired = {name: one.why for name, one in steps.items() if one.step == "retire"}
         waiting = project.run_requests.waiting(CAUSE)
         active = {name for name, row in rows.items() if row.is_active} | set(experiments)
-        active -= {name for name, one in steps.items() if one.step == "retire"}
+        active -= now_retired.keys()
+        retired = {row.experiment_name for row in known if not row.is_active} | now_retired.keys()
         waiting = [one for one in waiting if one.experiment in active and one.experiment not in by_command]
         why = summary(steps, invalid, [one.experiment for one in waiting])
         if seen.unread:
             why += f"; {len(seen.unread)} files are not read yet: the next scan continues with them"
-        return ExperimentScan(sorted(active), waiting, invalid, why)
+        return ExperimentScan(sorted(active), waiting, invalid, sorted(retired - active), now_retired, why)
 
     def _found(
         self, seen: FolderScan, rows: Mapping[str, ExperimentRow]
@@ -148,9 +165,10 @@ def _store_steps(
     store, requests = project.experiments, project.run_requests
     for name, one in steps.items():
         if one.step == "retire":
-            store.retire(name)
+            retire(project, name)
     registered = [name for name, one in steps.items() if one.step in ("run", "register")]
     store.register_experiments([experiments[name] for name in registered if name in seen.folder.experiments])
+    restore_aliases(project, [name for name in registered if name in rows and not rows[name].is_active])
     to_run = [name for name, one in steps.items() if one.step == "run"]
     done = {name for name in to_run if name not in last and _is_done(project, experiments[name])}
     requests_by_name = {
@@ -165,6 +183,10 @@ def _store_steps(
     }
     requests.record([requests_by_name[name] for name in to_run if name in done], needed=False)
     requests.record([requests_by_name[name] for name in to_run if name not in done])
+
+
+def _has_lost_its_component(row: ExperimentRow) -> bool:
+    return row.is_active and row.upstream is not None and component_is_gone(row.upstream)
 
 
 def _is_done(project: Project, experiment: Experiment) -> bool:
