@@ -14,6 +14,7 @@ from e2i_assets.defs.experiment_file_checks import experiment_files, files_check
 from e2i_assets.defs.instance_settings import report_missing_settings
 from e2i_assets.defs.jobs import SCORED, predict_new_rows, tune_and_train
 from e2i_assets.defs.namespace import Namespace
+from e2i_assets.defs.overview import experiment_overview
 from e2i_assets.defs.predictions import predictions
 from e2i_assets.defs.resource_definitions import resources
 from e2i_assets.defs.schedules import schedules
@@ -37,7 +38,7 @@ def build(key_prefix: Sequence[str] | None = None, group_prefix: str = "") -> dg
     assets = [asset(namespace) for asset in (*ASSETS, champion_model, predictions)]
     partitioned = settings.partitioned_checks
     return dg.Definitions(
-        assets=[experiment_files(namespace), *assets],
+        assets=[experiment_files(namespace), *assets, experiment_overview(namespace, settings)],
         asset_checks=[*asset_checks(namespace, partitioned), files_check(namespace)],
         jobs=[
             tune_and_train([asset.key for asset in assets if asset.key != namespace.key(SCORED)]),

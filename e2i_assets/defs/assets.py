@@ -184,8 +184,8 @@ def best_hyperparameters(
         data_version=dg.DataVersion(content_hash(output.model_dump(mode="json"))),
         metadata={
             "completed": output.hpo_completed,
-            "best_value": output.hpo_best_value if output.hpo_best_value is not None else "none",
-            "default_value": output.hpo_default_value if output.hpo_default_value is not None else "none",
+            "best_value": output.hpo_best_value,
+            "default_value": output.hpo_default_value,
             "hyperparameters": metadata.table(
                 {"name": name, "value": str(value)} for name, value in output.best_hyperparameters.items()
             ),

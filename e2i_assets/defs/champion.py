@@ -36,7 +36,7 @@ def champion_model(
         value=found,
         data_version=dg.DataVersion(content_hash(found.model_dump(mode="json"))),
         metadata={
-            **{name: dg.MetadataValue.null() if value is None else value for name, value in shown.items()},
+            **shown,
             **({"model_folder": dg.MetadataValue.path(found.model_folder)} if found.model_folder else {}),
         },
     )

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from e2i_assets.defs.jobs import SCORED
+from e2i_assets.defs.metadata import present
 from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.checks.catalogue import CHECKS, experiments_with
@@ -97,4 +98,4 @@ def shown(check_spec: Check, verdicts: Mapping[str, CheckResult]) -> dict[str, A
 
 
 def _metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: dg.MetadataValue.null() if value is None else value for key, value in facts.items()}
+    return present(facts)

@@ -7,7 +7,9 @@ from dagster._config import UserConfigSchema
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.base import EventLogStorage
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import ConfigurableClassData, deserialize_value
@@ -15,6 +17,7 @@ from dagster._utils.concurrency import ConcurrencyClaimStatus
 
 __all__ = [
     "AssetCheckEvaluationTargetMaterializationData",
+    "AssetCheckExecutionRecordStatus",
     "CanCancelExecutionRequest",
     "CanCancelExecutionResult",
     "CheckRunHealthResult",
@@ -22,6 +25,7 @@ __all__ = [
     "ConfigurableClassData",
     "DagsterUserCodeUnreachableError",
     "EventLogStorage",
+    "PartitionKeyFilter",
     "UnresolvedAssetJobDefinition",
     "UserConfigSchema",
     "WorkerStatus",

@@ -11,6 +11,7 @@ import dagster as dg
 from e2i_assets.adapters.source_digest import source_digest
 from e2i_assets.adapters.transient_errors import is_transient
 from e2i_assets.defs.io_managers import IO_MANAGER
+from e2i_assets.defs.metadata import present
 from e2i_assets.defs.namespace import Binding, Namespace
 
 AssetInNamespace = Callable[[Namespace], dg.AssetsDefinition]
@@ -115,7 +116,7 @@ def with_retries(compute: Callable[..., object]) -> Callable[..., object]:
     @wraps(compute)
     def tried(context: dg.AssetExecutionContext, *args: Any, **inputs: Any) -> object:
         try:
-            return compute(context, *args, **inputs)
+            return _shown(compute(context, *args, **inputs))
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -126,9 +127,16 @@ def with_retries(compute: Callable[..., object]) -> Callable[..., object]:
     return tried
 
 
+def _shown(result: object) -> object:
+    """Return the result of an asset with the metadata that the UI shows of it."""
+    if not isinstance(result, dg.MaterializeResult):
+        return result
+    return result._replace(metadata=present(result.metadata or {}))
+
+
 def yielded(compute: Callable[..., Any]) -> Callable[..., object]:
     """Wrap an asset function that yields its results like `with_retries`."""
-    tried = with_retries(lambda *args, **inputs: list(compute(*args, **inputs)))
+    tried = with_retries(lambda *args, **inputs: [_shown(one) for one in compute(*args, **inputs)])
 
     @wraps(compute)
     def results(context: dg.AssetExecutionContext, *args: Any, **inputs: Any) -> object:

@@ -11,6 +11,7 @@ import pandas as pd
 from e2i_assets.core.data.split_tables import SplitTables
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.figures import rounded
 from e2i_assets.core.memory.portfolio import weights
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
@@ -18,15 +19,28 @@ from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.services.train import StoredTraining
 
-_MOST_ROWS = 100
+MOST_ROWS = 100
 _MOST_ALTERNATIVES = 20
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """Return rows as a table. Cells become text, numbers or Booleans; long tables are truncated."""
-    records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows][:_MOST_ROWS]
-    columns = [dg.TableColumn(name) for name in (records[0].data if records else {})]
-    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+    """Return rows as a table. Cells become text, numbers or Booleans; long tables are truncated.
+
+    A column without a single value is left out, and an empty cell is a dash: the UI would show null.
+    """
+    shown = list(rows)[:MOST_ROWS]
+    names = [name for name in (shown[0] if shown else ()) if any(row.get(name) is not None for row in shown)]
+    records = [dg.TableRecord({name: _cell(row.get(name)) for name in names}) for row in shown]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn(name) for name in names]))
+
+
+def present(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata without what says nothing, None and empty tables, and numbers with four significant digits."""
+    return {
+        name: rounded(value) if isinstance(value, float) else value
+        for name, value in shown.items()
+        if value is not None and not (isinstance(value, dg.TableMetadataValue) and not value.records)
+    }
 
 
 def column_schema(frame: pd.DataFrame) -> dg.TableSchema:
@@ -117,10 +131,12 @@ def _judged(trial: TrialRecord, is_pareto: bool) -> dict[str, Any]:
     return {"objectives": shown, "feasible": trial.is_feasible, "pareto": is_pareto}
 
 
-def _cell(value: Any) -> str | int | float | bool | None:
-    if value is None or isinstance(value, bool | int | str):
+def _cell(value: Any) -> str | int | float | bool:
+    if value is None:
+        return "-"
+    if isinstance(value, bool | int | str):
         return value
-    return round(value, 6) if isinstance(value, float) else str(value)
+    return rounded(value) if isinstance(value, float) else str(value)
 
 
 def _short(value: Any) -> str:

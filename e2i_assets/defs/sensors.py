@@ -13,6 +13,7 @@ from e2i_assets.defs.failures import run_failures
 from e2i_assets.defs.jobs import PREDICT, TUNE_AND_TRAIN
 from e2i_assets.defs.launched_runs import CAUSE_TAG, PER_TICK, launched, run_requests, sync_launched_runs, under_way
 from e2i_assets.defs.namespace import Namespace
+from e2i_assets.defs.overview import OVERVIEW
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.defs.retired_experiments import retirement_events
 from e2i_assets.services import track_runs
@@ -30,7 +31,7 @@ def sensors(namespace: Namespace, settings: Settings) -> list[dg.SensorDefinitio
     return [
         dg.AutomationConditionSensorDefinition(
             "follow_ups",
-            target=dg.AssetSelection.assets(namespace.key("champion_model"), namespace.key("hpo_pattern_memory")),
+            target=dg.AssetSelection.assets(*map(namespace.key, ("champion_model", "hpo_pattern_memory", OVERVIEW))),
             minimum_interval_seconds=often,
             default_status=on,
         ),

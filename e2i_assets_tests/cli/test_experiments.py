@@ -131,9 +131,10 @@ def test_list_works_without_a_database(run_cli: RunCli, written: Written, root: 
 
 
 def test_list_shows_the_state_of_each_experiment(run_cli: RunCli, written: Written, project: Project) -> None:
-    for name in ("kept", "changed", "gone", "invalid"):
+    for name in ("kept", "changed", "gone", "invalid", "removed"):
         written(name)
     registered(project, [])
+    assert run_cli("experiment", "remove", "removed").exit_code == 0
     changed, gone, invalid = (project.settings.experiments / f"{name}.yaml" for name in ("changed", "gone", "invalid"))
     changed.write_text(changed.read_text() + "hpo: {trials: 7}\n")
     gone.unlink()
@@ -147,8 +148,9 @@ def test_list_shows_the_state_of_each_experiment(run_cli: RunCli, written: Writt
 
     assert state_of("kept").startswith("registered, not trained")
     assert state_of("changed").startswith("changed, not trained")
-    assert "7 trials" in state_of("changed")
-    assert state_of("gone") == "file deleted, not trained"
+    assert "7 trials" in lines[lines.index(state_of("changed")) + 1]
+    assert state_of("gone").startswith("file deleted, not trained")
+    assert state_of("removed").startswith("retired 20")
     assert state_of("invalid") == "not valid: 1 mistake"
     assert state_of("fresh").startswith("new: not registered")
     assert "fresh" not in {row.experiment_name for row in project.experiments.list()}

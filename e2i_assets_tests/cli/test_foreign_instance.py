@@ -89,7 +89,7 @@ def test_with_a_prefix_both_lineages_are_right_and_no_key_is_defined_twice(home:
     assert found["assetNodeDefinitionCollisions"] == []
     assert upstream(found, "theirs") == {"dataset": set(), "trained_model": {"dataset"}}
     ours = upstream(found, "ours")
-    assert len(ours) == 10
+    assert len(ours) == 11
     assert ours["ml/dataset"] == set()
     inputs = ("dataset", "validation_splits", "hpo_study", "best_hyperparameters")
     assert ours["ml/trained_model"] == {f"ml/{name}" for name in inputs}

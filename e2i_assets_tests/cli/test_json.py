@@ -39,7 +39,13 @@ def test_list_describes_each_experiment_and_its_state(run_cli: RunCli, finished:
     found = {one["name"]: one for one in json.loads(run_cli("experiment", "list", "--json").stdout)}
     assert found["fresh"]["state"] == "new"
     assert (found["fresh"]["algorithm"], found["fresh"]["trained_at"]) == ("XGBoost", None)
-    assert (found["plain"]["state"], found["plain"]["trained_at"] is None) == ("file gone", False)
+    plain = found["plain"]
+    assert (plain["state"], plain["trained_at"] is None, plain["owner"]) == ("file gone", False, "team:tests")
+    low, high = plain["test_interval"]
+    assert (plain["test_metric"], 0.9 < low < plain["test_value"] < high <= 1) == ("roc_auc", True)
+    assert (plain["model_in_use"], plain["in_use_since"] is None, plain["retired_at"]) == ("1", False, None)
+    # Dagster has evaluated no check of it.
+    assert plain["checks"] is None
     assert found["bad"]["state"] == "not valid"
 
 

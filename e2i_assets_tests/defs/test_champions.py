@@ -70,7 +70,7 @@ def test_a_worse_model_is_not_promoted_and_a_better_one_is(project, shuffled_lab
     numbers = {name: value.value for name, value in check.metadata.items()}
     assert numbers["metric"] == "roc_auc"
     assert numbers["challenger"] < numbers["champion"]
-    assert numbers["gain"] == pytest.approx(numbers["challenger"] - numbers["champion"])
+    assert numbers["gain"] == pytest.approx(numbers["challenger"] - numbers["champion"], abs=2e-4)
     assert numbers["gain_low"] < numbers["gain"] < numbers["gain_high"] < 0
     assert checks["champion_model_loads"].passed
     assert checks["mlflow_alias_points_to_the_champion"].passed

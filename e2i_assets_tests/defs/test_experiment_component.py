@@ -242,4 +242,4 @@ def test_the_scaffolded_file_loads_as_it_is() -> None:
 def test_a_platform_can_have_the_files_and_components_in_one_location(project: Any) -> None:
     with loaded(attributes("churn")) as definitions:
         merged = dg.Definitions.merge(definitions, build())
-        assert len(merged.resolve_asset_graph().get_all_asset_keys()) == 19
+        assert len(merged.resolve_asset_graph().get_all_asset_keys()) == 20

@@ -78,6 +78,13 @@ def test_one_run_materialises_every_asset_and_links_every_record(project):
     assert pictures | {"report.html"} <= logged_files
     assert {path.name for path in report.parent.glob("*/*.png")} == pictures
     assert max(len(str(value.value)) for of in shown.values() for value in of.values()) < LARGEST_VALUE
+    # No row of null, no empty table, and no number that nobody reads to its end.
+    values = [value for of in shown.values() for value in of.values()]
+    assert [value for value in values if value.value is None or not getattr(value, "records", True)] == []
+    tables = [cell for value in values for record in getattr(value, "records", ()) for cell in record.data.values()]
+    numbers = [number for number in (*tables, *(value.value for value in values)) if isinstance(number, float)]
+    assert numbers
+    assert [number for number in numbers if number != float(f"{number:.4g}")] == []
 
 
 def test_a_second_run_adds_no_rows_and_no_trials(finished):

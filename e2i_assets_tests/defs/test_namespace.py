@@ -15,7 +15,7 @@ ASSETS = [
     *("best_hyperparameters", "champion_model", "dataset", "hpo_pattern_memory", "hpo_study", "trained_model"),
     *("predictions", "validation_splits", "warm_start"),
 ]
-ALL = [*ASSETS, "experiment_files"]
+ALL = [*ASSETS, "experiment_files", "experiment_overview"]
 # Those of a run of the whole graph, which scores no new rows.
 TRAINED = set(ASSETS) - {"predictions"}
 TEXT = """\

@@ -1,0 +1,132 @@
+"""The overview of all experiments: how good the model in use is, whether its checks passed, and since when."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from e2i_assets.adapters.repositories.standings import StandingRow, standing_rows
+from e2i_assets.core.evaluation.measures import PRIMARY, Measure, measure
+from e2i_assets.core.metrics import ProblemType
+from e2i_assets.services.checks.catalogue import CHECKS
+from e2i_assets.services.checks.check import Outcome
+from e2i_assets.services.project import Project
+
+_WARNINGS = {(one.asset, one.name) for one in CHECKS if one.severity == "WARN" and not one.blocking}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """The last result of a check for an experiment, as Dagster has it.
+
+    Attributes:
+        outcome: "not evaluated" means that its execution failed.
+        why: The reason of a check that failed, where it is known.
+    """
+
+    asset: str
+    name: str
+    outcome: Outcome
+    why: str = ""
+
+    @property
+    def word(self) -> str:
+        """Return ``passed``, ``warning``, ``failed`` or ``not evaluated``."""
+        if self.outcome == "failed" and (self.asset, self.name) in _WARNINGS:
+            return "warning"
+        return self.outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How an experiment stands.
+
+    Attributes:
+        metric: The metric of the experiment, by its name among the reported ones.
+        greater_is_better: The direction of the metric.
+        value: The metric on test of the model in use, or of the last trained one if none is.
+        low, high: Its 95 % interval, if the metric has one.
+        version: Version in MLflow of the model in use, or the start of its key; None if none is in use.
+        since: When this model came into use.
+        trained_at: When the model was trained; None before the first training.
+        retired_at: When the experiment was retired; None if it is in use.
+        checks: The last result of each check that Dagster has evaluated.
+    """
+
+    experiment: str
+    owner: str
+    problem_type: ProblemType
+    algorithm: str
+    metric: str
+    greater_is_better: bool
+    value: float | None
+    low: float | None
+    high: float | None
+    test_rows: int | None
+    version: str | None
+    since: datetime | None
+    trained_at: datetime | None
+    retired_at: datetime | None
+    of_component: bool
+    checks: Sequence[CheckOutcome]
+
+    @property
+    def not_passed(self) -> list[CheckOutcome]:
+        """The checks that did not pass, failures first."""
+        order = ("failed", "not evaluated", "warning")
+        return sorted((one for one in self.checks if one.word in order), key=lambda one: order.index(one.word))
+
+    @property
+    def checks_text(self) -> str:
+        """The counts of the checks, such as ``38 passed, 1 failed``; empty if none was evaluated."""
+        words = [one.word for one in self.checks]
+        counts = {word: words.count(word) for word in ("passed", "failed", "not evaluated", "warning")}
+        return ", ".join(
+            f"{count} {word}{'s' if word == 'warning' and count > 1 else ''}" for word, count in counts.items() if count
+        )
+
+
+def overview(project: Project, checks: Mapping[str, Sequence[CheckOutcome]]) -> list[Standing]:
+    """Return all experiments: those of one problem type and metric together, the best first; retired ones last.
+
+    Args:
+        project: The project.
+        checks: The last results of the checks, by experiment.
+    """
+    found = [_standing(row, checks.get(row.experiment_name, ())) for row in standing_rows(project.database)]
+    return sorted(found, key=_rank)
+
+
+def _standing(row: StandingRow, checks: Sequence[CheckOutcome]) -> Standing:
+    spec = row.spec
+    # A row that somebody wrote into the table may lack keys; the check of the files reports it.
+    problem_type: ProblemType = spec.get("problem_type", "binary_classification")
+    counted = measure(str(spec.get("metric")), problem_type) or Measure(
+        str(spec.get("metric") or PRIMARY[problem_type])
+    )
+    interval = (row.test_intervals or {}).get(counted.name)
+    in_use = row.promoted_at is not None and row.retired_at is None
+    key = row.model_key[:12] if row.model_key else None
+    return Standing(
+        experiment=row.experiment_name,
+        owner=str(spec.get("owner") or "-"),
+        problem_type=problem_type,
+        algorithm=str(spec.get("algorithm") or "-"),
+        metric=counted.name,
+        greater_is_better=counted.greater_is_better,
+        value=(row.test_metrics or {}).get(counted.name),
+        low=interval["low"] if interval else None,
+        high=interval["high"] if interval else None,
+        test_rows=row.test_samples,
+        version=(row.model_version or key) if in_use else None,
+        since=row.promoted_at if in_use else None,
+        trained_at=row.trained_at,
+        retired_at=row.retired_at,
+        of_component=row.of_component,
+        checks=() if row.retired_at else checks,
+    )
+
+
+def _rank(one: Standing) -> tuple[bool, str, str, float, str]:
+    worst = float("inf")
+    value = worst if one.value is None else -one.value if one.greater_is_better else one.value
+    return one.retired_at is not None, one.problem_type, one.metric, value, one.experiment
