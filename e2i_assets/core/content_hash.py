@@ -28,6 +28,11 @@ def content_hash(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def hash_with_later_keys(document: Mapping[str, object], *later: str) -> str:
+    """Return the content hash of a mapping without the later keys that are null: documents from before have it too."""
+    return content_hash({key: value for key, value in document.items() if key not in later or value is not None})
+
+
 def frame_hash(frame: pd.DataFrame) -> str:
     """Return the SHA-256 of the column names, types and values of a table, in order, without the index.
 

@@ -9,7 +9,7 @@ import dagster as dg
 import pandas as pd
 
 from e2i_assets.adapters.tracing.span_attributes import SEARCH, TRAINING
-from e2i_assets.core.content_hash import content_hash
+from e2i_assets.core.content_hash import content_hash, hash_with_later_keys
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
 from e2i_assets.core.data.dataset import Dataset, DatasetFacts, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables, TrainingRows
@@ -164,7 +164,7 @@ def hpo_study(
             span.fail(*failed)
     return dg.MaterializeResult(
         value=tuned,
-        data_version=dg.DataVersion(content_hash(tuned.model_dump(mode="json"))),
+        data_version=dg.DataVersion(hash_with_later_keys(tuned.model_dump(mode="json"), "choice")),
         metadata={
             **({"budget_override": f"{override}, set at launch"} if override.given else {}),
             **_study_metadata(tuned, drawn_study(project, experiment, tuned, warm_start)),
@@ -178,10 +178,12 @@ def best_hyperparameters(
 ) -> dg.MaterializeResult[HpoOutput]:
     """The output contract: the defaults, overridden by the study's best trial, overridden by the fixed parameters."""
     experiment = e2i.open().experiment(experiment_of(context))
-    output = tuning.hpo_output(experiment, hpo_study.identity, hpo_study.result, hpo_study.failure)
+    output = tuning.hpo_output(experiment, hpo_study.identity, hpo_study.result, hpo_study.failure, hpo_study.choice)
     return dg.MaterializeResult(
         value=output,
-        data_version=dg.DataVersion(content_hash(output.model_dump(mode="json"))),
+        data_version=dg.DataVersion(
+            hash_with_later_keys(output.model_dump(mode="json"), "hpo_objective", "hpo_objective_reason")
+        ),
         metadata={
             "completed": output.hpo_completed,
             "best_value": output.hpo_best_value,
@@ -190,6 +192,9 @@ def best_hyperparameters(
                 {"name": name, "value": str(value)} for name, value in output.best_hyperparameters.items()
             ),
             "study": output.hpo_study_name or "none",
+            **(
+                {"evaluated_by": f"{output.hpo_objective}: {reason}"} if (reason := output.hpo_objective_reason) else {}
+            ),
             **({"error": f"{output.error_type}: {output.error}"} if output.error else {}),
         },
     )

@@ -29,6 +29,7 @@ from e2i_assets.core.data.weight_column import without_weightless
 from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.leakage.audit import findings
+from e2i_assets.core.search.objective_choice import used_objective
 from e2i_assets.services.project import Project
 
 
@@ -54,7 +55,7 @@ def split(project: Project, experiment: Experiment, dataset: Dataset) -> SplitTa
     if dataset.weight:
         roles, weightless = without_weightless(assignment, dataset.frame[dataset.weight])
         counted, broken = replace(assignment, roles=roles), [*broken, *weightless]
-    broken += target_violations(counted, target, dataset.classes, _optimised(experiment))
+    broken += target_violations(counted, target, dataset.classes, _optimised(experiment, facts))
     found = findings(dataset, assignment, experiment.leakage)
     project.leakage_audit.save(experiment_id, facts.data_hash, facts.split_hash, found)
     if broken:
@@ -63,9 +64,9 @@ def split(project: Project, experiment: Experiment, dataset: Dataset) -> SplitTa
     return SplitTables(facts, tables)
 
 
-def _optimised(experiment: Experiment) -> list[str]:
+def _optimised(experiment: Experiment, facts: SplitFacts) -> list[str]:
     """Return the metrics that each trial computes on the validation rows; folds have their own rules."""
-    if experiment.hpo.objective != "validation":
+    if used_objective(experiment, facts) != "validation":
         return []
     hpo = experiment.hpo
     return [experiment.metric, *(one.name for one in hpo.objectives), *hpo.constraints]
@@ -150,6 +151,7 @@ def _facts(
         strategy=assignment.strategy,
         seed=experiment.split.seed,
         counts=assignment.counts(),
+        searched_classes=_searched_classes(dataset, tables),
         left_out=int((assignment.roles == LEFT_OUT).sum()),
         why_left_out=dict(assignment.why_left_out),
         entity=_entity(dataset),
@@ -158,6 +160,11 @@ def _facts(
         rows_without_target=dataset.rows_without_target,
         notes=dataset.notes,
     )
+
+
+def _searched_classes(dataset: Dataset, tables: Mapping[Role, pd.DataFrame]) -> tuple[int, ...]:
+    counts = pd.concat([tables[role][dataset.target] for role in SEARCHED]).value_counts()
+    return tuple(int(counts.get(label, 0)) for label in dataset.classes)
 
 
 def _row(

@@ -17,6 +17,7 @@ from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.budget import NO_OVERRIDE, BudgetOverride
 from e2i_assets.core.search.goals import goals, limits
+from e2i_assets.core.search.objective_choice import objective_choice, used_objective
 from e2i_assets.core.search.search_failure import SearchFailure, error_type, require_rows
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_result import StudyResult
@@ -54,8 +55,11 @@ def tuned(
         override: What of the experiment's budget this call has set; the study's row records it.
     """
     identity = tuning.spec_hash(experiment, rows.facts)
+    choice = objective_choice(experiment, rows.facts) if experiment.hpo.objective == "auto" else None
     if not experiment.hpo.enabled or not experiment.search_space():
         return tuning.Tuned(identity=identity, result=None)
+    if choice:
+        notify(f"trials are evaluated by {choice.objective}: {choice.reason}")
     lines = _ProgressLines(experiment, notify)
 
     def report_trial(trial: TrialRecord, best: float | None) -> None:
@@ -66,10 +70,10 @@ def tuned(
         result = durable_search(project, experiment, rows, warm_start, report_trial, notify, override)
     except MissingHpoData as error:
         failure = SearchFailure(error=str(error), error_type=error_type(type(error).__name__))
-        return tuning.Tuned(identity=identity, result=None, failure=failure)
+        return tuning.Tuned(identity=identity, result=None, failure=failure, choice=choice)
     if result.resumed_from:  # otherwise a complete study would report nothing
         notify(f"{result.resumed_from} of {result.n_trials} trials are from an earlier run; {result.stop_reason}")
-    return tuning.Tuned(identity=identity, result=result)
+    return tuning.Tuned(identity=identity, result=result, choice=choice)
 
 
 class _ProgressLines:
@@ -202,7 +206,7 @@ def _row(
         fixed_params=tuning.fixed(experiment),
         n_trials=experiment.hpo.trials,
         budget_override=override.given,
-        objective=experiment.hpo.objective,
+        objective=used_objective(experiment, rows.facts),
         objectives=[{"name": one.name, "greater_is_better": one.greater_is_better} for one in goals(experiment)],
         constraints={limit.goal.name: limit.bound for limit in limits(experiment)},
     )

@@ -37,8 +37,7 @@ def value(prepared_rows, fit, problem_type):
     return score.score(prepared_rows.y_validation, prepared_rows.on_validation(fit))
 
 
-def configurations(name, problem_type, count):
-    algorithm = registry.algorithm(name)
+def configurations(algorithm, problem_type, count):
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     drawn = [suggest(study.ask(), algorithm.search_space(problem_type)) for _ in range(count)]
     return [merged(algorithm.default_values, values, algorithm.fixed_values) for values in drawn]
@@ -62,13 +61,16 @@ def test_refitting_with_the_reported_parameters_gives_the_same_value(name, probl
     """The tuned parameters, with the round at which early stopping ended, are those that are trained."""
     rows = prepared(name, problem_type)
     algorithm = registry.algorithm(name)
-    for parameters in configurations(name, problem_type, 3):
+    # One fit in each further space of the algorithm.
+    spaces = [(algorithm, 3), *((algorithm.with_preset(preset), 1) for preset in algorithm.presets[1:])]
+    tried = [(one, values) for one, count in spaces for values in configurations(one, problem_type, count)]
+    for searched, parameters in tried:
         fit = rows.fit(parameters, patience=10, report=lambda rounds, prediction: None)
         used = rows.used(parameters, fit)
         again = rows.fit(used)
         assert value(rows, fit, problem_type) == pytest.approx(value(rows, again, problem_type), abs=1e-9)
         exempt = frozenset({"n_estimators"}) if algorithm.rounds_parameter else frozenset()
-        space = algorithm.search_space(problem_type)
+        space = searched.search_space(problem_type)
         assert violations(used, space, exempt, algorithm.default_values) == []
 
 

@@ -8,7 +8,9 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
 
 
-def experiment(algorithm: str, search_space: dict[str, Any], fixed: dict[str, Any] | None = None) -> Experiment:
+def experiment(
+    algorithm: str, search_space: dict[str, Any], fixed: dict[str, Any] | None = None, **sections: Any
+) -> Experiment:
     raw = {
         "name": "x",
         "owner": "team:a",
@@ -18,6 +20,7 @@ def experiment(algorithm: str, search_space: dict[str, Any], fixed: dict[str, An
         "algorithm": algorithm,
         "search_space": search_space,
         "fixed": fixed or {},
+        **sections,
     }
     return experiment_from(raw, "x")
 
@@ -55,6 +58,34 @@ def test_null_removes_a_parameter_and_a_new_name_adds_one() -> None:
     space = experiment("XGBoost", {"subsample": None, "gamma": {"low": 0.0, "high": 2.0}}).search_space()
     assert "subsample" not in space
     assert space["gamma"].model_dump()["type"] == "float"
+
+
+WIDE = {"hpo": {"preset": "wide"}}
+
+
+@pytest.mark.parametrize("name", ["LightGBM", "XGBoost"])
+def test_the_wide_preset_replaces_the_space_that_the_file_changes(name: str) -> None:
+    contract, wide = experiment(name, {}), experiment(name, {}, **WIDE)
+    assert wide.search_space().keys() == registry.algorithm(name).wide_space.keys() - {"n_estimators"}
+    assert wide.search_space()["learning_rate"].low < contract.search_space()["learning_rate"].low
+    assert wide.default_parameters() == contract.default_parameters()
+    changed = experiment(name, {"learning_rate": {"low": 0.02}, "reg_lambda": None}, {"max_depth": 4}, **WIDE)
+    space = changed.search_space()
+    assert (space["learning_rate"].low, space["learning_rate"].high) == (0.02, 0.2)
+    assert space.keys().isdisjoint({"reg_lambda", "max_depth"})
+    assert (wide.spec_hash, wide.run_hash) != (contract.spec_hash, contract.run_hash)
+
+
+def test_the_wide_preset_is_refused_where_there_is_no_such_space() -> None:
+    with pytest.raises(ExperimentInvalid, match=r"hpo\.preset: 'wide' is not a search space of Ridge: choose contract"):
+        experiment("Ridge", {}, **WIDE)
+
+
+def test_the_hashes_of_experiments_without_a_preset_are_those_of_earlier_releases() -> None:
+    named = experiment("LightGBM", {}, hpo={"preset": "contract", "folds": 3, "objective": "cross_validation"})
+    unnamed = experiment("LightGBM", {}, hpo={"folds": 3, "objective": "cross_validation"})
+    assert named.spec_hash == unnamed.spec_hash == "2c15a39bc5ee1cdd9f2a5f6ce888bf41b2dd1f0a1807fe794602f809fc22c578"
+    assert "preset" not in named.model_dump()["hpo"]
 
 
 def test_a_fixed_parameter_is_not_searched() -> None:

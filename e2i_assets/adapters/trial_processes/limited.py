@@ -16,6 +16,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import Goal
 from e2i_assets.core.search.objective import Objective
+from e2i_assets.core.search.objective_choice import used_objective
 from e2i_assets.core.search.schemes import Outcome, Report
 
 
@@ -37,7 +38,8 @@ class Limited:
     def folds(self) -> int:
         """The number of folds, or 0 if the experiment is evaluated on the validation rows."""
         hpo = self.experiment.hpo
-        return hpo.folds * hpo.repeats if hpo.objective == "cross_validation" else 0
+        on_folds = used_objective(self.experiment, self.rows.facts) == "cross_validation"
+        return hpo.folds * hpo.repeats if on_folds else 0
 
     def outcome(
         self, parameters: Mapping[str, Any], goals: Sequence[Goal], patience: int | None, report: Report | None = None

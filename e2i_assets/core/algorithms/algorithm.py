@@ -19,6 +19,8 @@ from e2i_assets.core.metrics import Array, Prediction, ProblemType
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
 
 Preparation = Literal["ordinal", "one_hot", "scaled"]
+# The search spaces of an algorithm: the one of the contract, and a larger one that some algorithms have.
+Preset = Literal["contract", "wide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Algorithm:
         preparation: The preparation of its feature matrix (see `preprocessing`).
         default_values: Default parameters.
         space: Search space in the format of the contract, for every problem type.
+        wide_space: The larger space of ``hpo.preset: wide``, in the same format; None if there is none.
         fixed_values: Parameters that are never tuned and override all others.
         accepts: Further parameters that an experiment may fix or search.
         fit_estimator: Fits an estimator on the train rows, with an optional monitor on the validation rows.
@@ -76,6 +79,7 @@ class Algorithm:
     fixed_values: Mapping[str, Any]
     accepts: frozenset[str]
     fit_estimator: FitFunction
+    wide_space: Mapping[str, Mapping[str, Any]] | None = None
     rounds_parameter: str | None = None
     rounds_cap: int | None = None
     bins_rows: bool = False
@@ -93,7 +97,23 @@ class Algorithm:
     @property
     def parameters(self) -> frozenset[str]:
         """Every parameter name that may be searched or fixed."""
-        return frozenset({*self.default_values, *self.space, *self.fixed_values, *self.accepts})
+        wide = self.wide_space or {}
+        return frozenset({*self.default_values, *self.space, *wide, *self.fixed_values, *self.accepts})
+
+    @property
+    def presets(self) -> tuple[Preset, ...]:
+        """The presets that it has a search space for."""
+        return ("contract",) if self.wide_space is None else ("contract", "wide")
+
+    def with_preset(self, preset: Preset) -> "Algorithm":
+        """Return this algorithm with the search space of a preset.
+
+        Raises:
+            E2iError: It has no such space.
+        """
+        if preset not in self.presets:
+            raise E2iError(f"{self.name} has no search space {preset}: choose one of {', '.join(self.presets)}")
+        return self if self.wide_space is None or preset == "contract" else replace(self, space=self.wide_space)
 
     def unread(self, parameters: Mapping[str, Any], problem_type: ProblemType) -> list[Violation]:
         """Return the parameters of a full set that the fit would not read, without the algorithm's own values."""

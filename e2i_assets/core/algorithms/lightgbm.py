@@ -157,6 +157,18 @@ ALGORITHM = Algorithm(
         "bagging_fraction": {"type": "float", "low": 0.5, "high": 1.0},
         "min_child_samples": {"type": "int", "low": 5, "high": 100},
     },
+    # The most leaves and the slowest rate limit what a fit of up to `rounds_cap` rounds costs.
+    wide_space={
+        "n_estimators": {"type": "int", "low": 50, "high": 1000, "step": 50},
+        "max_depth": {"type": "int", "low": 3, "high": 12},
+        "learning_rate": {"type": "float", "low": 0.005, "high": 0.2, "log": True},
+        "num_leaves": {"type": "int", "low": 4, "high": 128, "log": True},
+        "feature_fraction": {"type": "float", "low": 0.3, "high": 1.0},
+        "bagging_fraction": {"type": "float", "low": 0.5, "high": 1.0},
+        "min_child_samples": {"type": "int", "low": 2, "high": 200, "log": True},
+        "reg_alpha": {"type": "float", "low": 1e-3, "high": 10.0, "log": True},
+        "reg_lambda": {"type": "float", "low": 1e-3, "high": 100.0, "log": True},
+    },
     # bagging_freq: without it LightGBM ignores bagging_fraction, and the search would tune a parameter without effect.
     fixed_values={"random_state": 42, "n_jobs": 1, "verbose": -1, "bagging_freq": 1, "deterministic": True},
     accepts=frozenset(

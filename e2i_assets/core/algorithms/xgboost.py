@@ -142,6 +142,17 @@ ALGORITHM = Algorithm(
         "reg_alpha": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
         "reg_lambda": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
     },
+    # The depth is the logarithm of the number of leaves. Depth and the slowest rate limit what a fit costs.
+    wide_space={
+        "n_estimators": {"type": "int", "low": 50, "high": 1000, "step": 50},
+        "max_depth": {"type": "int", "low": 2, "high": 10},
+        "learning_rate": {"type": "float", "low": 0.005, "high": 0.2, "log": True},
+        "subsample": {"type": "float", "low": 0.5, "high": 1.0},
+        "colsample_bytree": {"type": "float", "low": 0.3, "high": 1.0},
+        "min_child_weight": {"type": "int", "low": 1, "high": 100, "log": True},
+        "reg_alpha": {"type": "float", "low": 1e-3, "high": 10.0, "log": True},
+        "reg_lambda": {"type": "float", "low": 1e-2, "high": 100.0, "log": True},
+    },
     fixed_values={"random_state": 42, "n_jobs": 1, "verbosity": 0},
     accepts=frozenset(
         {"gamma", "max_bin", "max_leaves", "grow_policy", "max_delta_step", "colsample_bylevel", "colsample_bynode"}

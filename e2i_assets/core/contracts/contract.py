@@ -39,6 +39,8 @@ class HpoOutput(ContractModel):
         hpo_spec_hash: The study key.
         hpo_stop_reason: Why the study ended; required when trials ran and the study did not complete.
         hpo_pattern_id: Id of its pattern in the memory.
+        hpo_objective: How the trials were evaluated, with ``hpo.objective: auto``; otherwise null.
+        hpo_objective_reason: Why they were evaluated in this way; null without ``auto``.
         error, error_type: The cause when failures left no trial to train from; null otherwise.
     """
 
@@ -58,6 +60,8 @@ class HpoOutput(ContractModel):
     hpo_metric: Text | None = None
     hpo_stop_reason: Text | None = None
     hpo_pattern_id: Text | None = None
+    hpo_objective: Literal["validation", "cross_validation"] | None = None
+    hpo_objective_reason: Text | None = None
     error: Text | None = None
     error_type: HpoErrorType | None = None
     validation_warnings: list[Text] = Field(default_factory=list)

@@ -22,6 +22,8 @@ class SplitFacts(BaseModel):
         split_hash: The hash of the assignment of these rows.
         search_hash: The hash of the train and validation rows alone, which are all that a search uses.
         counts: The number of rows of each split.
+        searched_classes: The number of train and validation rows of each class, in the order of ``classes``; empty for
+            a regression, and in facts of earlier releases.
         left_out: The number of rows in no split.
         why_left_out: The number of rows in no split, by reason.
         classes: Labels in the order of their codes, the positive one last; empty for a regression.
@@ -54,6 +56,7 @@ class SplitFacts(BaseModel):
     weight: str | None = None
     rows_without_target: int = 0
     notes: tuple[str, ...] = ()
+    searched_classes: tuple[int, ...] = ()
 
     @property
     def pointed_out(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, StrictStr
 
 from e2i_assets.core.algorithms import registry
+from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.experiments.search_sections import EarlyStopping, Hpo, WarmStart
 from e2i_assets.core.experiments.sections import Columns, Leakage, Predict, Section, Source, Split, Target, Watch
@@ -130,7 +131,7 @@ class Experiment(Section):
 
     def search_space(self) -> SearchSpace:
         """Return the search space of the study: the algorithm's space with the changes of this experiment."""
-        algorithm = registry.algorithm(self.algorithm)
+        algorithm = self._searched_algorithm()
         return parse_space(settled_space(algorithm, self.problem_type, self._changes(), self.fixed))
 
     def default_parameters(self) -> dict[str, Any]:
@@ -138,11 +139,15 @@ class Experiment(Section):
 
         A parameter that can never be drawn has the ``otherwise`` value of its definition.
         """
-        algorithm = registry.algorithm(self.algorithm)
+        algorithm = self._searched_algorithm()
         cap = {str(algorithm.rounds_parameter): algorithm.rounds_cap} if self.stops_rounds else {}
         undrawn = undrawn_values(algorithm, self.problem_type, self._changes(), self.fixed)
         known = {**algorithm.default_values, **cap, **undrawn}
         return {**known, **algorithm.completing({**known, **self.fixed_parameters()})}
+
+    def _searched_algorithm(self) -> Algorithm:
+        """Return the algorithm with the search space of the preset."""
+        return registry.algorithm(self.algorithm).with_preset(self.hpo.preset)
 
     def _changes(self) -> dict[str, dict[str, Any] | None]:
         """Return the changes to the search space, including those that other options imply."""

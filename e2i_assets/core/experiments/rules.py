@@ -69,6 +69,11 @@ def _algorithm_violations(parts: Parts, problem_type: ProblemType | None) -> Ite
         yield Violation("algorithm", name, f"does not support {problem_type}: choose one of {', '.join(able)}")
     elif problem_type and "search_space" in parts and "fixed" in parts:
         is_searched = parts["hpo"].enabled if "hpo" in parts else True
+        preset = parts["hpo"].preset if "hpo" in parts else "contract"
+        if preset in algorithm.presets:
+            algorithm = algorithm.with_preset(preset)
+        else:
+            yield Violation("hpo.preset", preset, f"is not a search space of {name}: choose contract")
         yield from space_changes.violations(algorithm, problem_type, parts["search_space"], parts["fixed"], is_searched)
     if {"hpo", "early_stopping", "search_space"} <= parts.keys():
         yield from search_rules.violations(parts["hpo"], algorithm, parts["early_stopping"], parts["search_space"])

@@ -40,6 +40,11 @@ def fold_violations(hpo: Hpo, columns: Columns) -> Iterator[Violation]:
         if hpo.pruner == "wilcoxon":
             yield Violation("hpo.pruner", "wilcoxon", "compares folds and needs hpo.objective: cross_validation")
         return
+    if hpo.objective == "auto":
+        if hpo.pruner == "wilcoxon":
+            rule = "compares folds, which auto may not use: set hpo.objective: cross_validation"
+            yield Violation("hpo.pruner", "wilcoxon", rule)
+        return
     if columns.time:
         rule = "would train on future rows, because columns.time orders the rows: choose validation"
         yield Violation("hpo.objective", hpo.objective, rule)

@@ -1,16 +1,19 @@
 """The sections of an experiment file that configure the search, each validated on its own; see `sections`."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, StrictBool, StrictInt, model_serializer, model_validator
 
+from e2i_assets.core.algorithms.algorithm import Preset
 from e2i_assets.core.experiments.sections import Section
 from e2i_assets.core.experiments.values import Column, Hours, NotNegative, Number, Seconds, Seed, Share, Text
 
 # Where the trials of a study run: in threads of this process, in local processes, or on a Dask cluster.
 Engine = Literal["threads", "processes", "dask"]
 Sampler = Literal["tpe", "random", "cmaes", "qmc", "grid", "nsga2", "gp"]
+# How a trial is scored: on the validation rows, or on folds of the train and validation rows.
+UsedObjective = Literal["validation", "cross_validation"]
 Pruner = Literal["median", "successive_halving", "hyperband", "percentile", "wilcoxon", "patient", "none"]
 
 
@@ -63,20 +66,27 @@ class Hpo(Section):
     max_failures: StrictInt = Field(
         default=10, ge=1, description="Stop the study after this many consecutive failed trials."
     )
+    preset: Preset = Field(
+        default="contract",
+        description="The search space that search_space changes: contract, or for LightGBM and XGBoost wide, with "
+        "fewer leaves, slower learning rates and stronger regularisation.",
+    )
     sampler: Sampler = Field(default="tpe", description="How the next configuration is chosen.")
     pruner: Pruner | None = Field(
         default=None,
         description="How unpromising trials are stopped early. Null: median, or none with objectives, because pruning "
         "compares the intermediate values of a single objective.",
     )
-    objective: Literal["validation", "cross_validation"] = Field(
+    objective: UsedObjective | Literal["auto"] = Field(
         default="validation",
         description="How a trial is scored: on the validation rows, or, for small data, by cross-validation on the "
-        "train and validation rows.",
+        "train and validation rows. Auto: by cross-validation if there are few rows, or few of a class.",
     )
-    folds: StrictInt = Field(default=5, ge=2, description="With cross_validation: the number of folds.")
+    folds: StrictInt = Field(default=5, ge=2, description="With cross_validation or auto: the number of folds.")
     repeats: StrictInt = Field(
-        default=1, ge=1, description="With cross_validation: the number of repetitions, each with different folds."
+        default=1,
+        ge=1,
+        description="With cross_validation or auto: the number of repetitions, each with different folds.",
     )
     rounds: Literal["stopped", "searched"] | None = Field(
         default=None,
@@ -109,6 +119,11 @@ class Hpo(Section):
         description="Where trials run: threads of one process, processes of this machine, or the workers of the Dask "
         "cluster at E2I_DASK_ADDRESS. It does not change the results, and changing it does not start a new study.",
     )
+
+    @model_serializer(mode="wrap")
+    def _without_default_preset(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The hashes of experiments from before this key stay as they are.
+        return {key: value for key, value in dumped(self).items() if (key, value) != ("preset", "contract")}
 
     @property
     def used_pruner(self) -> Pruner:

@@ -103,7 +103,7 @@ def report_page(report: ReportFacts) -> str:
         learnt_from=findings.learnt_from(report),
         uses=findings.uses(report),
         limits=findings.limits(report),
-        task=tables.task(report.record.experiment),
+        task=tables.task(report.record.experiment, report.record.facts),
         data=tables.data(report),
         profile=tables.profile(report),
         splits=tables.splits(report),

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.report.facts import ReportFacts, number
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.objective_choice import objective_choice
 
 Rows = list[dict[str, str]]
 _MOST_TRIALS = 10
@@ -20,16 +22,19 @@ _USES = {
 }
 
 
-def task(experiment: Experiment) -> Rows:
+def task(experiment: Experiment, facts: SplitFacts) -> Rows:
     """Return the main settings of the experiment file."""
     hpo = experiment.hpo
     target, source = experiment.target, experiment.source
     bins = f", {target.column} binned at {', '.join(map(str, target.bins))}" if target.bins else ""
     where = source.place
     budget = f"{hpo.trials} trials, {hpo.sampler} sampler, {hpo.used_pruner} pruner, seed {hpo.seed}"
+    chosen = objective_choice(experiment, facts)
     evaluated_on = (
-        f"{hpo.folds} folds, {hpo.repeats} repeats" if hpo.objective == "cross_validation" else "validation rows"
+        f"{hpo.folds} folds, {hpo.repeats} repeats" if chosen.objective == "cross_validation" else "validation rows"
     )
+    if hpo.objective == "auto":
+        evaluated_on += f" ({chosen.reason})"
     pairs = {
         "Owner": experiment.owner,
         "Target": f"{experiment.target_name}{bins} ({experiment.problem_type.replace('_', ' ')})",

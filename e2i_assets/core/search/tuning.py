@@ -18,6 +18,7 @@ from e2i_assets.core.imbalance import Balancing, Imbalance, imbalance
 from e2i_assets.core.search.cross_validation import on_folds
 from e2i_assets.core.search.goals import goals, group_columns, limits
 from e2i_assets.core.search.objective import Objective
+from e2i_assets.core.search.objective_choice import ObjectiveChoice, is_decidable, used_objective
 from e2i_assets.core.search.samplers import require
 from e2i_assets.core.search.schemes import OnValidation, Scheme
 from e2i_assets.core.search.search_failure import SearchFailure, failure_of, require_rows
@@ -70,7 +71,12 @@ def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
             "fixed": fixed(experiment),
             "metric": experiment.metric,
             "imbalance": experiment.imbalance,
-            "objective": {"patience": patience(experiment), **experiment.hpo.model_dump(include=_EVALUATION_FIELDS)},
+            "objective": {
+                "patience": patience(experiment),
+                **experiment.hpo.model_dump(include=_EVALUATION_FIELDS),
+                # A key with auto belongs to no study: splits of earlier releases are then made again.
+                "objective": used_objective(experiment, facts) if is_decidable(experiment, facts) else "auto",
+            },
             "search": {**experiment.hpo.model_dump(include=_SEARCH_FIELDS), "pruner": experiment.hpo.used_pruner},
         }
     )
@@ -146,7 +152,7 @@ def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
     """
     require_rows(rows)
     hpo = experiment.hpo
-    if hpo.objective == "validation":
+    if used_objective(experiment, rows.facts) == "validation":
         return OnValidation(experiment_fit_context(experiment, rows.facts, rows.train, rows.validation))
     if (experiment.columns.group or experiment.columns.id) and rows.groups is None:
         raise E2iError("the stored validation_splits have no groups of rows: materialise them again")
@@ -199,6 +205,7 @@ class Tuned(BaseModel):
         identity: The study key.
         result: The result of the study; None if the experiment does not search or the search could not start.
         failure: Why the search could not start.
+        choice: With ``hpo.objective: auto``: how the trials were evaluated.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -206,10 +213,15 @@ class Tuned(BaseModel):
     identity: str
     result: StudyResult | None
     failure: SearchFailure | None = None
+    choice: ObjectiveChoice | None = None
 
 
 def hpo_output(
-    experiment: Experiment, study_key: str, result: StudyResult | None, failure: SearchFailure | None = None
+    experiment: Experiment,
+    study_key: str,
+    result: StudyResult | None,
+    failure: SearchFailure | None = None,
+    choice: ObjectiveChoice | None = None,
 ) -> HpoOutput:
     """Return the output contract of a study: defaults, overridden by the best trial, then by the fixed parameters.
 
@@ -220,12 +232,17 @@ def hpo_output(
         study_key: The study key.
         result: The result of the study; None if there is no study.
         failure: Why the search could not start.
+        choice: With ``hpo.objective: auto``: how the trials were evaluated.
     """
+    chosen: dict[str, Any] = (
+        {"hpo_objective": choice.objective, "hpo_objective_reason": choice.reason} if choice else {}
+    )
     best = result.best if result else None
     if result is None or best is None:
         failed = failure_of(result) if result else failure
         cause = failed.error if failed else "the search is off or has nothing to tune"
         return HpoOutput(
+            **chosen,
             hpo_completed=False,
             best_hyperparameters=merged(defaults(experiment), {}, fixed(experiment)),
             hpo_trials_run=result.count("COMPLETE") if result else 0,
@@ -241,6 +258,7 @@ def hpo_output(
             error_type=failed.error_type if failed else None,
         )
     return HpoOutput(
+        **chosen,
         hpo_completed=True,
         best_hyperparameters=best.params,
         hpo_best_trial=best.number,

@@ -47,11 +47,11 @@ def parameters_equal_the_best_trial(project: Project, name: str) -> CheckResult:
     """The hyperparameters to train with equal those of the stored study's best trial, field by field."""
     output: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
-    expected = tuning.hpo_output(project.experiment(name), tuned.identity, tuned.result, tuned.failure).model_dump()
+    by_study = tuning.hpo_output(project.experiment(name), tuned.identity, tuned.result, tuned.failure, tuned.choice)
     given = output.model_dump()
     mistakes = [
         f"{field} is {given[field]!r}, and by the study {value!r}"
-        for field, value in expected.items()
+        for field, value in by_study.model_dump().items()
         if given[field] != value
     ]
     source = f"trial {output.hpo_best_trial}" if output.hpo_completed else "the defaults, no trial being the best"

@@ -8,6 +8,7 @@ from e2i_assets.adapters.repositories.study_rows import StoredStudy, TrialRow
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.objective_choice import used_objective
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TRIED_AGAIN, TrialRecord
 from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, of_asset, passed, stored
@@ -139,7 +140,7 @@ def best_value_is_reproducible_from_train_and_validation(project: Project, name:
     # This type reads only the files of train and validation.
     rows: SearchRows = stored(project, SearchRows, "validation_splits", name)
     experiment = project.experiment(name)
-    again_on = _FITTED_AGAIN[experiment.hpo.objective]
+    again_on = _FITTED_AGAIN[used_objective(experiment, rows.facts)]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are stored with the trial
