@@ -13,6 +13,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 from e2i_assets.adapters.files.experiment_files import mistakes_by_file, read_folder
+from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.postgres.roles import as_worker
 from e2i_assets.adapters.postgres.server_facts import server_facts
 from e2i_assets.core.errors import E2iError
@@ -59,7 +60,7 @@ def _packages(_: Project) -> Iterator[Finding]:
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
         try:
-            installed = metadata.version(requirement.name)
+            installed = library_version(requirement.name)
         except metadata.PackageNotFoundError:
             wrong.append(f"{requirement.name} is missing")
             continue

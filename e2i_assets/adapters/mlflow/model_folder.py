@@ -4,7 +4,6 @@ The folder contains the code that loads the model: a copy of four files of `core
 """
 
 import importlib
-import importlib.metadata
 import inspect
 import json
 import logging
@@ -17,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from e2i_assets.adapters.files.atomic_directory import replacing
+from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.mlflow.client import bounded_environment
 from e2i_assets.adapters.mlflow.models import save_model
 from e2i_assets.adapters.mlflow.tracked_run import MODEL_SHA256_TAG
@@ -124,7 +124,7 @@ def _requirements(model: FittedModel) -> list[str]:
     """Return exact versions. MLflow would infer them in a process that loads the model, which takes seconds."""
     package = type(model.estimator).__module__.partition(".")[0]
     needed = [*_ALWAYS_NEEDED, *(name for name in _BOOSTERS if name == package)]
-    return [f"{name}=={importlib.metadata.version(name)}" for name in needed]
+    return [f"{name}=={library_version(name)}" for name in needed]
 
 
 def _facts(model: FittedModel) -> dict[str, str]:

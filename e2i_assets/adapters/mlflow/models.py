@@ -4,12 +4,12 @@
 """
 
 import hashlib
-import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any
 
 from e2i_assets.adapters.files.json_files import json_of
+from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.mlflow.model_archive import (
     MOST_BYTES,
     canonical,
@@ -76,7 +76,7 @@ def load_model(folder: Path, expected_sha256: str | None = None) -> FittedModel:
 
 def library_versions() -> dict[str, str]:
     """Return the installed version of each library whose objects a model may contain."""
-    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {name: library_version(name) for name in LIBRARIES}
 
 
 def _archive(folder: Path, expected_sha256: str | None) -> bytes:

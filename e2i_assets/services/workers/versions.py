@@ -3,8 +3,9 @@
 import platform
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 
+from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.source_digest import source_digest
 from e2i_assets.core.errors import E2iError
 
@@ -21,7 +22,7 @@ def versions() -> dict[str, str]:
     found = {"python": ".".join(platform.python_version_tuple()[:2]), "e2i_assets": f"sources {source_digest()}"}
     for library in _LIBRARIES:
         try:
-            found[library] = version(library)
+            found[library] = library_version(library)
         except PackageNotFoundError:
             found[library] = "not installed"
     return found

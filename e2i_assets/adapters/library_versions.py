@@ -1,0 +1,20 @@
+"""Versions of installed libraries."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+# XGBoost publishes the same module twice: with CUDA (227 MB), and without it (18 MB, in the image of deploy/).
+_OTHER_PACKAGES = {"xgboost": "xgboost-cpu"}
+
+
+def library_version(name: str) -> str:
+    """Return the installed version of a library, whichever of its packages is installed.
+
+    Raises:
+        PackageNotFoundError: None is installed.
+    """
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        if other := _OTHER_PACKAGES.get(name):
+            return version(other)
+        raise
