@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 NOT_OURS = {".git", ".venv", ".e2i", "__pycache__", "node_modules", "dist", ".hypothesis"}
+# A worktree has a file .git, with the path of its repository.
+NOT_FILES = {".env", ".git"}
 
 # The brackets keep this file from matching itself.
 RULES = {
@@ -49,7 +51,7 @@ def found(root: Path) -> Iterator[str]:
 def files(root: Path) -> Iterator[Path]:
     for folder, subfolders, names in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if name not in NOT_OURS and not name.endswith("_cache"))
-        yield from (Path(folder) / name for name in sorted(names) if name != ".env")
+        yield from (Path(folder) / name for name in sorted(names) if name not in NOT_FILES)
 
 
 if __name__ == "__main__":
