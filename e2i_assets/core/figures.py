@@ -2,24 +2,24 @@
 
 import math
 
-_DIGITS = 4
+_DIGITS = 4  # significant
 _LARGEST, _SMALLEST = 1e15, 1e-4
 
 
-def rounded(value: float) -> float:
-    """Return a number with four significant digits; whole numbers of up to 2^53 stay exact as integers do."""
-    return value if not math.isfinite(value) else float(f"{value:.{_DIGITS}g}")
+def rounded(value: float, digits: int = _DIGITS) -> float:
+    """Return a number with four significant digits, or with another number of them."""
+    return value if not math.isfinite(value) else float(f"{value:.{digits}g}")
 
 
-def figure(value: float | None) -> str:
+def figure(value: float | None, digits: int = _DIGITS) -> str:
     """Return a number as text: ``0.9921``, ``12.3``, ``16,040,000``; None as ``-``."""
     if value is None:
         return "-"
-    near = rounded(value)
+    near = rounded(value, digits)
     if not math.isfinite(near) or near == 0:
         return f"{near:g}"
     if not _SMALLEST <= abs(near) < _LARGEST:
-        return f"{near:.{_DIGITS}g}"
-    decimals = max(_DIGITS - 1 - math.floor(math.log10(abs(near))), 0)
+        return f"{near:.{digits}g}"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(near))), 0)
     text = f"{near:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -59,10 +59,12 @@ def overview_metadata(found: Sequence[Standing]) -> dict[str, Any]:
     return metadata.present(
         {
             "summary": _summary(active),
+            # Two tables: Dagster gives a table half of the page, and cuts what is wider.
             "leaderboard": metadata.table(_row(one) for one in active),
+            "problems": metadata.table(_problem(one) for one in active),
             "needs_attention": metadata.table(_attention(active)),
             "retired": metadata.table(
-                {"experiment": one.experiment, "retired": _day(one.retired_at), **_result(one), "owner": one.owner}
+                {"experiment": one.experiment, "on test": _on_test(one), "retired": _day(one.retired_at)}
                 for one in found
                 if one.retired_at is not None
             ),
@@ -81,20 +83,22 @@ def _summary(active: Sequence[Standing]) -> str:
 def _row(one: Standing) -> dict[str, Any]:
     return {
         "experiment": one.experiment,
-        "problem": one.problem_type.removesuffix("_classification"),
-        "algorithm": one.algorithm,
-        **_result(one),
-        "model in use": "-" if one.version is None else f"version {one.version}",
-        "since": _day(one.since),
+        "on test (95 %)": _on_test(one),
+        "model in use": "-" if one.since is None else f"version {one.version} since {_day(one.since)}",
         "checks": one.checks_text or "-",
-        "owner": one.owner,
     }
 
 
-def _result(one: Standing) -> dict[str, str]:
-    interval = "-" if one.low is None or one.high is None else f"{figure(one.low)} to {figure(one.high)}"
-    value = "-" if one.value is None else f"{one.metric} {figure(one.value)}"
-    return {"on test": value, "95 % interval": interval}
+def _problem(one: Standing) -> dict[str, Any]:
+    kind = one.problem_type.removesuffix("_classification")
+    return {"experiment": one.experiment, "problem": f"{kind}, {one.algorithm}", "owner": one.owner}
+
+
+def _on_test(one: Standing) -> str:
+    if one.value is None:
+        return "-"
+    interval = "" if one.low is None else f" ({figure(one.low)} to {figure(one.high)})"
+    return f"{one.metric} {figure(one.value)}{interval}"
 
 
 def _attention(active: Iterable[Standing]) -> Iterable[dict[str, Any]]:

@@ -16,8 +16,8 @@ from e2i_assets.core.data.column_profile import with_encodings
 from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.feature_columns import unused
 from e2i_assets.core.data.split_tables import TrainingRows
-from e2i_assets.core.evaluation.measures import metric_text
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.figures import figure
 from e2i_assets.core.final_fit import final_rows
 from e2i_assets.core.plots.training import model_pictures, validation_importance
 from e2i_assets.core.search.tuning import Tuned
@@ -52,16 +52,16 @@ class StoredTraining:
     report: WrittenReport
 
     def metric_rows(self) -> list[dict[str, Any]]:
-        """Return a row for each metric, for a table in the Dagster UI."""
+        """Return a row for each metric, for a table in the Dagster UI; defaults and dummy are on test."""
         return [
             {
                 "metric": row.name,
-                **row.splits,
-                "95 % on test": f"{metric_text(row.interval.low)} to {metric_text(row.interval.high)}"
-                if row.interval
-                else None,
-                "defaults on test": row.defaults,
-                "dummy on test": row.dummy,
+                "test": figure(row.splits["test"]),
+                "95 %": f"{figure(row.interval.low)} to {figure(row.interval.high)}" if row.interval else None,
+                "validation": figure(row.splits["validation"]),
+                "train": figure(row.splits["train"]),
+                "defaults": figure(row.defaults),
+                "dummy": figure(row.dummy),
             }
             for row in self.record.metric_rows()
         ]
@@ -74,7 +74,7 @@ class StoredTraining:
                 "segment": one.segment,
                 "test rows": one.n_rows,
                 metric: one.metrics.get(metric),
-                "95 %": f"{metric_text(one.intervals[metric].low)} to {metric_text(one.intervals[metric].high)}"
+                "95 %": f"{figure(one.intervals[metric].low)} to {figure(one.intervals[metric].high)}"
                 if metric in one.intervals
                 else None,
                 "note": "too small to compare" if one.is_small else one.not_computable.get(metric),

@@ -43,16 +43,12 @@ def test_it_shows_the_model_in_use_its_checks_and_what_needs_attention(finished:
     assert len(passed) > 20
     assert first == {
         "experiment": "cells",
-        "problem": "binary",
-        "algorithm": "XGBoost",
-        "on test": f"roc_auc {figure(metrics['roc_auc'])}",
-        "95 % interval": f"{low} to {high}",
-        "model in use": "version 1",
-        "since": f"{moment:%Y-%m-%d}",
+        "on test (95 %)": f"roc_auc {figure(metrics['roc_auc'])} ({low} to {high})",
+        "model in use": f"version 1 since {moment:%Y-%m-%d}",
         "checks": f"{len(passed)} passed, 1 failed",
-        "owner": "team:tests",
     }
-    assert (second["experiment"], second["on test"], second["model in use"]) == ("new", "-", "-")
+    assert (second["experiment"], second["on test (95 %)"], second["model in use"]) == ("new", "-", "-")
+    assert found["problems"][0] == {"experiment": "cells", "problem": "binary, XGBoost", "owner": "team:tests"}
     broken, untrained = found["needs_attention"]
     assert (broken["experiment"], broken["what"]) == ("cells", "failed: output_contract_is_valid")
     assert "hpo_trials_run" in broken["why"]

@@ -5,6 +5,7 @@ from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.figures import figure
 from e2i_assets.services.checks import model_links
 from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, passed
 from e2i_assets.services.project import Project
@@ -28,10 +29,12 @@ def test_rows_are_enough(project: Project, name: str) -> CheckResult:
         return passed(_OLDER if not run.test_intervals else f"{measure.name} has no interval")
     low, high = float(interval["low"]), float(interval["high"])
     allowed = WIDEST_OF_AN_ERROR * abs(value) if measure.high == float("inf") else WIDEST
-    sentence = f"{measure.name} is {value:.4g} on {run.test_samples} test rows (95 %: {low:.4g} to {high:.4g})"
+    sentence = (
+        f"{measure.name} is {figure(value)} on {run.test_samples} test rows (95 %: {figure(low)} to {figure(high)})"
+    )
     mistakes = []
     if high - low > allowed:
-        mistakes.append(f"{sentence}: too few to distinguish models that differ by less than {high - low:.2g}")
+        mistakes.append(f"{sentence}: too few to distinguish models that differ by less than {figure(high - low, 2)}")
     mistakes += _undecided(run, experiment)
     return check_result(mistakes, sentence, test_rows=run.test_samples, low=low, high=high)
 
@@ -45,7 +48,7 @@ def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
             continue
         worse = float(interval["low"] if one.bound == "minimum" else interval["high"])
         if not one.met(worse):
-            found.append(f"{one}: met with {value:.4g}, but not at the worse end of its interval, {worse:.4g}")
+            found.append(f"{one}: met with {figure(value)}, but not at the worse end of its interval, {figure(worse)}")
     return found
 
 
@@ -97,7 +100,8 @@ def metric_has_not_drifted(project: Project, name: str) -> CheckResult:
     low, high = float(interval["low"]), float(interval["high"])
     worse = high < then if measure.greater_is_better else low > then
     compared = (
-        f"{measure.name} on test is {now:.4g} ({low:.4g} to {high:.4g}), and was {then:.4g} with {earlier.run_name}"
+        f"{measure.name} on test is {figure(now)} ({figure(low)} to {figure(high)}), "
+        f"and was {figure(then)} with {earlier.run_name}"
     )
     return check_result(
         [f"{compared}: a larger loss than chance explains"] if worse else [], compared, now=now, then=then
