@@ -1,6 +1,6 @@
 """Versions of installed libraries."""
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 
 # XGBoost publishes the same module twice: with CUDA (227 MB), and without it (18 MB, in the image of deploy/).
 _OTHER_PACKAGES = {"xgboost": "xgboost-cpu"}
@@ -13,8 +13,8 @@ def library_version(name: str) -> str:
         PackageNotFoundError: None is installed.
     """
     try:
-        return version(name)
-    except PackageNotFoundError:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
         if other := _OTHER_PACKAGES.get(name):
-            return version(other)
+            return metadata.version(other)
         raise
