@@ -1,8 +1,7 @@
 """Balanced random assignment of items of different sizes to places, one after the other, with a seed.
 
 The probability of a place is proportional to what it still lacks of its share. Each place stays within one item of its
-share, and later items never move earlier ones. See Wei & Lachin (1988), "Properties of the urn randomization in
-clinical trials".
+share, and later items never move earlier ones. See Wei & Lachin (1988), Controlled Clinical Trials 9 (4), 345-364.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
