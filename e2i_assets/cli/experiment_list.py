@@ -22,7 +22,8 @@ _COLUMNS = (
     *("experiment\n  state\n  owner", "algorithm\n  problem type\n  source"),
     *("metric on test\n  95 % interval\n  trials", "model in use\n  since\n  checks"),
 )
-_WIDTHS = (24, 16, 17, 17)
+# A table whose least widths are more than the terminal has loses what is beyond its edge, without a sign.
+_WIDTHS = (14, 12, 12, 14)
 _SHOWN = {"changed": "[yellow]changed[/]", "file gone": "[yellow]file deleted[/]"}
 _COLOURS = {"failed": "red", "not evaluated": "magenta", "warning": "yellow"}
 

@@ -1,12 +1,16 @@
 """`e2i experiment`: new files, the validation of files, and the state of experiments."""
 
+import io
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from rich.console import Console
 
 from e2i_assets.adapters.files.experiment_files import read_experiment
+from e2i_assets.cli.experiment_list import experiment_table
 from e2i_assets.core.experiments.schema import json_schema_text
 from e2i_assets.services.project import Project
 from e2i_assets.services.register import registered
@@ -154,6 +158,19 @@ def test_list_shows_the_state_of_each_experiment(run_cli: RunCli, written: Writt
     assert state_of("invalid") == "not valid: 1 mistake"
     assert state_of("fresh").startswith("new: not registered")
     assert "fresh" not in {row.experiment_name for row in project.experiments.list()}
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_list_loses_nothing_in_a_narrow_terminal(finished: Project, width: int) -> None:
+    """At 80 columns, the last column was cut: "46 passed, 1 warning" lost its 1."""
+
+    def printed(columns: int) -> Counter[str]:
+        console = Console(width=columns, file=io.StringIO())
+        console.print(experiment_table(finished.settings, finished))
+        assert isinstance(console.file, io.StringIO)
+        return Counter(one for one in console.file.getvalue() if one.isalnum())
+
+    assert printed(width) == printed(200)
 
 
 def test_the_schema_is_written_for_editors(run_cli: RunCli, root: Path) -> None:
