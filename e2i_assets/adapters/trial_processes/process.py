@@ -141,7 +141,7 @@ class TrialProcess:
             report(*step_and_value)
         # Any exception ends the trial (pruned, out of time, a lost database). The fit has to stop with it, otherwise
         # the process would work on a trial that is over. The exception itself is raised again.
-        except Exception:
+        except Exception:  # whatever ended the trial, see above; it is raised again
             self._connection.send("stop")
             self._busy = self._message(deadline)[0] != "stopped"
             raise

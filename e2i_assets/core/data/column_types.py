@@ -35,28 +35,24 @@ def plain(column: pd.Series) -> pd.Series:
     return texts.mask(texts.isna())
 
 
-def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with text as names, instants in UTC, and each nested cell as one text.
+def readable(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return a table with text as names, instants in UTC and each nested cell as one text; and its nested columns.
 
     Functions of pandas fail on other cells: on lists, which it cannot compare, and on early instants in the zones of
     some places, as Python objects, with a segmentation fault.
     """
     table = table.rename(columns=str)
-    changed = {
-        place: column.dt.tz_convert("UTC")
-        if isinstance(column.dtype, pd.DatetimeTZDtype)
-        else column.map(str, na_action="ignore").astype(object)
-        for place, (_, column) in enumerate(table.items())
-        if isinstance(column.dtype, pd.DatetimeTZDtype) or _is_nested(column)
-    }
+    changed: dict[int, pd.Series] = {}
+    nested = []
+    for place, (name, column) in enumerate(table.items()):
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            changed[place] = column.dt.tz_convert("UTC")
+        elif _is_nested(column):
+            changed[place] = column.map(str, na_action="ignore").astype(object)
+            nested.append(str(name))
     for place, column in changed.items():
         table.isetitem(place, column)  # type: ignore[arg-type]  # the stubs lack Series
-    return table
-
-
-def nested_columns(table: pd.DataFrame) -> tuple[str, ...]:
-    """Return the names of the columns of which a cell contains several values."""
-    return tuple(str(name) for name, column in table.items() if _is_nested(column))
+    return table, tuple(nested)
 
 
 def is_number(column: pd.Series) -> bool:

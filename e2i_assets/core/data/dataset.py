@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from e2i_assets.core.content_hash import frame_hash
 from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_profile import ColumnProfile, column_profiles, uses
-from e2i_assets.core.data.column_types import is_number, nested_columns, plain, readable
+from e2i_assets.core.data.column_types import is_number, plain, readable
 from e2i_assets.core.data.date_texts import date_notes
 from e2i_assets.core.data.declared_columns import declaration_violations
 from e2i_assets.core.data.feature_columns import as_feature, features_of, name_violations, unused
@@ -104,7 +104,8 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment, profiled: bool = True)
         DataInvalid: Lists everything that is wrong with the rows.
     """
     subject = f"data of experiment {experiment.name}"
-    table, nested = readable(raw).reset_index(drop=True), nested_columns(raw)
+    table, nested = readable(raw)
+    table = table.reset_index(drop=True)
     if mistakes := [*declaration_violations(table, experiment, nested)]:
         raise DataInvalid(subject, mistakes)
     cells = settled(table, experiment, experiment.source)

@@ -77,7 +77,7 @@ class NewRows:
         Raises:
             DataInvalid: A column is missing, or cells have another type than in the train rows.
         """
-        table = readable(piece)
+        table, _ = readable(piece)
         self._require(table)
         places = places_of(piece)
         found: dict[str, pd.Series] = {}
@@ -110,7 +110,7 @@ class NewRows:
 
     def row_keys(self, piece: pd.DataFrame) -> dict[str, pd.Series]:
         """Return the columns that identify the rows of a piece as text, and without any the number of each row."""
-        table = readable(piece)
+        table, _ = readable(piece)
         return {name: keys(exact(table[name])) for name in self.keys if name in table.columns}
 
     def _require(self, table: pd.DataFrame) -> None:

@@ -72,24 +72,26 @@ class NumberTexts:
         return written([str(one) if len(one) <= 60 else "" for one in self.texts])
 
     @cached_property
+    def _by_unit(self) -> pd.Series:
+        """Cells of each unit among the texts that are numbers in any form."""
+        shaped = self.present & np.logical_or.reduce([self._written.matches[form] for form in FORMS])
+        return pd.Series(self.counts[shaped]).groupby(self._written.units[shaped]).sum()
+
+    @cached_property
     def unit(self) -> str:
         """What stands beside most of the numbers, such as ``%``; empty where nothing does."""
-        shaped = self.present & np.logical_or.reduce([self._written.matches[form] for form in FORMS])
-        by_unit = pd.Series(self.counts[shaped]).groupby(self._written.units[shaped]).sum()
-        if by_unit.empty:
+        if self._by_unit.empty:
             return ""
-        unit = str(by_unit.idxmax())
+        unit = str(self._by_unit.idxmax())
         is_sign = unit in CURRENCIES or unit in ("", "%", "‰")
-        return unit if is_sign or by_unit.max() >= NEARLY_ALL * self.counts[self.present].sum() else ""
+        return unit if is_sign or self._by_unit.max() >= NEARLY_ALL * self.counts[self.present].sum() else ""
 
     @cached_property
     def mixed_units(self) -> tuple[str, ...]:
         """The units of nearly all cells if they are several of one kind, such as k and M; empty otherwise."""
-        shaped = self.present & np.logical_or.reduce([self._written.matches[form] for form in FORMS])
-        by_unit = pd.Series(self.counts[shaped]).groupby(self._written.units[shaped]).sum()
-        if len(by_unit) < 2 or by_unit.sum() < NEARLY_ALL * self.counts[self.present].sum():
+        if len(self._by_unit) < 2 or self._by_unit.sum() < NEARLY_ALL * self.counts[self.present].sum():
             return ()
-        units = tuple(map(str, by_unit.sort_values(ascending=False).index))
+        units = tuple(map(str, self._by_unit.sort_values(ascending=False).index))
         bare = {one.lstrip("$€£¥ ") for one in units}
         return units if any(kind.issuperset(units) or kind.issuperset(bare) for kind in ALIKE) else ()
 

@@ -44,7 +44,7 @@ def recent_rows(raw: pd.DataFrame, blank: pd.DataFrame, classes: tuple[str, ...]
     Raises:
         DataInvalid: A feature is missing.
     """
-    table = readable(raw).reset_index(drop=True)
+    table = readable(raw)[0].reset_index(drop=True)
     missing = [
         Violation("watch.recent", name, f"is a feature that these rows lack{did_you_mean(str(name), table.columns)}")
         for name in blank.columns

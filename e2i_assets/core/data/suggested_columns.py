@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from e2i_assets.core.data.column_types import in_order, is_number, label, nested_columns, plain, readable
+from e2i_assets.core.data.column_types import in_order, is_number, label, plain, readable
 from e2i_assets.core.data.identifiers import identifier
 from e2i_assets.core.data.missing_words import WORDS, missing_in
 from e2i_assets.core.data.number_texts import NumberTexts
@@ -97,7 +97,8 @@ def cleaned(raw: pd.DataFrame, source: Source) -> Cleaned:
     In a column that is mostly numbers or dates, up to ten other texts are taken as missing; dates with a year of two
     digits and numbers as yyyymmdd are dates. A column that remains ambiguous is dropped.
     """
-    table = readable(raw).reset_index(drop=True)
+    table, nested = readable(raw)
+    table = table.reset_index(drop=True)
     draft = _draft(source, {}, {})
     found = settled(table, draft, source)
     forms = {str(name): suggested_form(plain(column)) for name, column in found.table.items()}
@@ -107,7 +108,7 @@ def cleaned(raw: pd.DataFrame, source: Source) -> Cleaned:
         if words := _other_words(table[name], draft, source):
             missing[name] = words
     found = settled(table, _draft(source, missing, dates), source)
-    drop = dict.fromkeys(nested_columns(raw), "contains lists or mappings")
+    drop = dict.fromkeys(nested, "contains lists or mappings")
     drop |= {str(one.value): one.rule for one in found.mistakes}
     missing = {name: words for name, words in missing.items() if name not in drop}
     return Cleaned(table, found.table, missing, {name: form for name, form in dates.items() if name not in drop}, drop)
