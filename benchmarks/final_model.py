@@ -29,6 +29,7 @@ from e2i_assets.core.fitting.joined_rows import JoinedRows
 from e2i_assets.core.metrics import METRICS, Prediction
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_output import hpo_output
 
 DATA_SETS = (
     *("nhefs_death", "credit_data", "mlc_churn", "phoneme", "cells_seg", "attrition"),
@@ -104,7 +105,7 @@ def measured(folder: Path, name: str, algorithm: str, seed: int, trials: int) ->
     plan = tuning.plan(experiment, "benchmark")
     study = search(tuning.objective(experiment, rows), plan, optuna.storages.InMemoryStorage())
     searched = time.process_time() - began
-    output = tuning.hpo_output(experiment, "benchmark", study)
+    output = hpo_output(experiment, "benchmark", study)
     found: dict[str, Any] = {"seconds of the search": searched, "rounds": study.best.rounds if study.best else None}
     for way in WAYS:
         began = time.process_time()

@@ -33,6 +33,7 @@ from e2i_assets.core.leakage import audit
 from e2i_assets.core.leakage.one_feature import Part
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_output import hpo_output
 
 # Imported before the measurement: a run has imported them for its study.
 LIBRARIES = (lightgbm, pandera.pandas, sklearn.tree)
@@ -109,7 +110,7 @@ def study(rows: SearchRows, trials: int | None) -> tuple[float, float]:
     asked = experiment(trials)
     storage = optuna.storages.InMemoryStorage()
     result, seconds = timed(lambda: search(tuning.objective(asked, rows), tuning.plan(asked, "guarantees"), storage))
-    output: HpoOutput = tuning.hpo_output(asked, "0" * 64, result)
+    output: HpoOutput = hpo_output(asked, "0" * 64, result)
     return seconds, timed(lambda: _judged(asked, output))[1]
 
 

@@ -17,6 +17,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.final_fit import LEARNT_FROM
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.defs import metadata, spans
@@ -178,7 +179,7 @@ def best_hyperparameters(
 ) -> dg.MaterializeResult[HpoOutput]:
     """The output contract: the defaults, overridden by the study's best trial, overridden by the fixed parameters."""
     experiment = e2i.open().experiment(experiment_of(context))
-    output = tuning.hpo_output(experiment, hpo_study.identity, hpo_study.result, hpo_study.failure, hpo_study.choice)
+    output = hpo_output(experiment, hpo_study.identity, hpo_study.result, hpo_study.failure, hpo_study.choice)
     return dg.MaterializeResult(
         value=output,
         data_version=dg.DataVersion(

@@ -22,6 +22,7 @@ from e2i_assets.core.fitting.joined_rows import JoinedRows
 from e2i_assets.core.imbalance import STRATEGIES
 from e2i_assets.core.plots.training import validation_importance
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.core.training import Training, trained
 
 PARTS = {"train": slice(0, 240), "validation": slice(240, 320), "test": slice(320, 400)}
@@ -55,7 +56,7 @@ def rows(problem_type: str, weighted: bool = False, uneven: bool = False) -> Tra
 
 
 def training(of: Experiment, given: TrainingRows) -> Training:
-    return trained(of, given, tuning.hpo_output(of, "a" * 64, None))
+    return trained(of, given, hpo_output(of, "a" * 64, None))
 
 
 def predictions(model: FittedModel, features: pd.DataFrame) -> Any:
@@ -134,7 +135,7 @@ def test_the_treatment_of_imbalance_is_the_one_of_the_search() -> None:
 def test_the_validation_metrics_of_a_refit_are_those_of_the_best_trial(algorithm: str) -> None:
     of, given = problem(Names(), "binary_classification", algorithm, ""), rows_of(Names(), "binary_classification")
     study = searched(of, given)
-    refit = trained(of, given, tuning.hpo_output(of, "a" * 64, study))
+    refit = trained(of, given, hpo_output(of, "a" * 64, study))
     assert study.best is not None
     assert refit.final_model == "refit"
     assert refit.parameters == study.best.params

@@ -13,6 +13,7 @@ from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.report import tables
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.objective_choice import FEW_OF_A_CLASS, FEW_ROWS, MOST_CELLS, objective_choice
+from e2i_assets.core.search.study_output import hpo_output
 
 
 def experiment(problem_type: str = "binary_classification", objective: str = "auto", **sections: Any) -> Experiment:
@@ -79,7 +80,7 @@ def test_the_scheme_the_contract_and_the_report_agree() -> None:
     few = given.facts.model_copy(update={"searched_classes": (150, 170)})
     assert tuning.scheme(auto, SearchRows(few, given.train, given.validation)).folds == 3
     choice = objective_choice(auto, few)
-    output = tuning.hpo_output(auto, "a" * 64, None, choice=choice)
+    output = hpo_output(auto, "a" * 64, None, choice=choice)
     assert (output.hpo_objective, output.hpo_objective_reason) == ("cross_validation", choice.reason)
     (search,) = (row["what"] for row in tables.task(auto, few) if row[""] == "Search")
     assert search.endswith(

@@ -19,6 +19,7 @@ from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.metrics import OF_ORDER, Prediction, metric
 from e2i_assets.core.plots.evaluation import pictures
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.core.training import trained
 from e2i_assets_tests.support.small_training import searched
 
@@ -181,7 +182,7 @@ def test_a_study_optimises_a_metric_of_order_and_the_model_names_the_classes(cho
     of = experiment(metric=chosen, success_criteria={"minimum_lift_over_baseline": 0.1})
     rows = rows_of(dataset_of(TABLE, of))
     study = searched(of, rows)
-    output = tuning.hpo_output(of, "a" * 64, study)
+    output = hpo_output(of, "a" * 64, study)
     training = trained(of, rows, output)
     test = training.report.splits["test"]
     assert list(training.model.classes_) == ORDER

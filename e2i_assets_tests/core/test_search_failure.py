@@ -20,6 +20,7 @@ from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import metric_goal
 from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.core.search.study_result import StudyResult
 
 PAIRS = [(name, kind) for name in registry.names() for kind in registry.algorithm(name).problem_types]
@@ -74,7 +75,7 @@ def test_the_defaults_are_trained_and_the_cause_is_in_the_contract(
 ) -> None:
     asked = experiment(algorithm, problem_type, trials)
     result = searched(asked, ValueError("the labels went missing"))
-    output = tuning.hpo_output(asked, "a" * 64, result)
+    output = hpo_output(asked, "a" * 64, result)
     ended = min(trials, asked.hpo.max_failures or trials)
     assert (result.status, output.hpo_completed, output.error_type) == ("failed", False, "hpo_error")
     assert (output.hpo_trials_failed, output.hpo_trials_begun) == (ended, ended)
@@ -95,7 +96,7 @@ def test_the_defaults_are_trained_and_the_cause_is_in_the_contract(
 )
 def test_the_contract_names_the_cause(error: Exception, word: str) -> None:
     asked = experiment("Ridge", "regression", 3)
-    output = tuning.hpo_output(asked, "a" * 64, searched(asked, error))
+    output = hpo_output(asked, "a" * 64, searched(asked, error))
     assert output.error_type == word
     assert str(error) in str(output.error)
 
@@ -103,7 +104,7 @@ def test_the_contract_names_the_cause(error: Exception, word: str) -> None:
 def test_a_study_aborted_after_completed_trials_trains_the_best_and_reports_why() -> None:
     asked = experiment("Ridge", "regression", 30)
     result = searched(asked, ValueError("no"), good=4)
-    output = tuning.hpo_output(asked, "a" * 64, result)
+    output = hpo_output(asked, "a" * 64, result)
     assert (result.status, output.hpo_completed, output.error) == ("partial", True, None)
     assert "too many failures in a row: 10 of 13 trials failed" in str(output.hpo_stop_reason)
 
@@ -113,7 +114,7 @@ def test_a_study_without_time_for_a_trial_reports_a_timeout() -> None:
     result = search(
         tuning.objective(asked, rows("regression")), tuning.plan(asked, "a"), optuna.storages.InMemoryStorage()
     )
-    output = tuning.hpo_output(asked, "a" * 64, result)
+    output = hpo_output(asked, "a" * 64, result)
     assert (result.status, output.hpo_completed, output.hpo_stop_reason) == ("partial", False, "time is up")
     assert (output.error, output.error_type) == (None, None)
 

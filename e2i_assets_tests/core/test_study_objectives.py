@@ -20,6 +20,7 @@ from e2i_assets.core.plots import search_history
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.samplers import SAMPLERS, sampler
 from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.core.search_space.space import parse_space, violations
 
 SPACE = "n_estimators: {low: 10, high: 60, step: 10}, max_depth: {low: 2, high: 6}"
@@ -101,7 +102,7 @@ def test_a_study_without_a_feasible_trial_has_no_best_and_reports_the_nearest(ro
     result = searched(asked, rows)
     assert (result.best, result.pareto_front, result.status) == (None, [], "failed")
     assert result.stop_reason == "no trial within the constraints"
-    output = tuning.hpo_output(asked, "identity", result)
+    output = hpo_output(asked, "identity", result)
     assert (output.hpo_completed, output.hpo_best_trial, output.hpo_trials_run) == (False, None, 4)
     nearest = min(trial.constraint_values["model_size"] for trial in result.trials)
     assert f"model_size at most 10 (the nearest trial has {nearest:g})" in output.hpo_stop_reason
@@ -169,7 +170,7 @@ def test_both_growth_policies_are_searched_and_the_best_refits(rows):
         assert violations(trial.params, space, frozenset({"n_estimators"}), defaults) == []
     again = value_again(tuning.objective(asked, rows)(math.inf), result.best.params)
     assert again == pytest.approx(result.best.value, abs=1e-9)
-    output = tuning.hpo_output(asked, "identity", result)
+    output = hpo_output(asked, "identity", result)
     assert violations_of(output.model_dump(), space, fixed, defaults, frozenset({"n_estimators"})) == []
 
 

@@ -21,6 +21,7 @@ from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.fitting.fit_context import Rows, fit_context
 from e2i_assets.core.plots.training import validation_importance
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.core.training import Training, trained
 from e2i_assets_tests.support.small_training import Names, problem, rows_of, searched
 
@@ -127,7 +128,7 @@ def weighted(rows: TrainingRows, factor: Any) -> TrainingRows:
 
 
 def training(rows: TrainingRows, of: Experiment) -> Training:
-    return trained(of, rows, tuning.hpo_output(of, "a" * 64, searched(of, rows)))
+    return trained(of, rows, hpo_output(of, "a" * 64, searched(of, rows)))
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from e2i_assets.core.data.dataset import Dataset, DatasetFacts, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.services import promote, remember, split, train, tune
 from e2i_assets.services.checks import model_links
 from e2i_assets.services.checks.catalogue import CHECKS, experiments_with
@@ -123,7 +124,7 @@ def make(project: Project, text: str) -> None:
     rows = stored("validation_splits", split.split(project, experiment, data), SearchRows)
     start = stored("warm_start", remember.warm_start(project, experiment, rows), remember.WarmStart)
     tuned = stored("hpo_study", tune.tuned(project, experiment, rows, start, print), tuning.Tuned)
-    output = tuning.hpo_output(experiment, tuned.identity, tuned.result)
+    output = hpo_output(experiment, tuned.identity, tuned.result)
     hpo = stored("best_hyperparameters", output, HpoOutput)
     facts = project.read(DatasetFacts, "dataset", experiment.name)
     training_rows = project.read(TrainingRows, "validation_splits", experiment.name)

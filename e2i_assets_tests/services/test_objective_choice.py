@@ -6,7 +6,7 @@ from prepared_study import prepared
 
 from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.services import tune
 from e2i_assets.services.checks import best_hyperparameters, hpo_study
 from e2i_assets.services.checks.check import evaluated
@@ -19,7 +19,7 @@ def test_the_row_the_contract_and_the_checks_say_what_auto_chose(database: Datab
     project, said = study.project, study.said
     experiment = project.experiment("cells")
     tuned = tune.tuned(project, experiment, study.rows, study.start, said.append)
-    output = tuning.hpo_output(experiment, tuned.identity, tuned.result, tuned.failure, tuned.choice)
+    output = hpo_output(experiment, tuned.identity, tuned.result, tuned.failure, tuned.choice)
     for name, value in (("hpo_study", tuned), ("best_hyperparameters", output)):
         asset_values.write(value, project.asset_folder(name, "cells"))
     assert study.rows.facts.searched_classes == (169, 285)

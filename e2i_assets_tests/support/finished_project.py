@@ -11,7 +11,7 @@ from e2i_assets.core.data.dataset import DatasetFacts, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import parse_experiment
-from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.services import promote, remember, split, train, tune
 from e2i_assets.services.project import Project
 
@@ -50,7 +50,7 @@ def made(project: Project, text: str = PLAIN) -> None:
     rows = project.read(SearchRows, "validation_splits", experiment.name)
     start = kept("warm_start", remember.warm_start(project, experiment, rows))
     tuned = kept("hpo_study", tune.tuned(project, experiment, rows, start, print))
-    hpo = kept("best_hyperparameters", tuning.hpo_output(experiment, tuned.identity, tuned.result))
+    hpo = kept("best_hyperparameters", hpo_output(experiment, tuned.identity, tuned.result))
     facts = project.read(DatasetFacts, "dataset", experiment.name)
     every_role = project.read(TrainingRows, "validation_splits", experiment.name)
     trained = train.train(project, experiment, facts, every_role, tuned, hpo, uuid4().hex)

@@ -21,6 +21,7 @@ from e2i_assets.core.plots.training import model_pictures, validation_importance
 from e2i_assets.core.report.facts import Place, ReportFacts
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.training import trained
 from e2i_assets.core.training_record import TrainingRecord, TrainingStart
@@ -101,7 +102,7 @@ def report_facts(
     """Return the facts from which the report of this problem is written."""
     experiment, rows = problem(names, problem_type, algorithm, hpo), rows_of(names, problem_type)
     study = searched(experiment, rows)
-    output = tuning.hpo_output(experiment, "a" * 64, study)
+    output = hpo_output(experiment, "a" * 64, study)
     training = trained(experiment, rows, output)
     lost = validation_importance(experiment, rows, training)
     importances = {name: 1.0 for name in experiment.search_space()}

@@ -1,4 +1,4 @@
-"""The study of an experiment: its key, plan and objective, and the output contract with the parameters to train."""
+"""The study of an experiment: its key, plan and objective, and the rows that evaluate its trials."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,12 +7,11 @@ from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.content_hash import content_hash
-from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.folds import folds
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.fit_context import FitContext, fit_context, merged, target_codes
+from e2i_assets.core.fitting.fit_context import FitContext, fit_context, target_codes
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.imbalance import Balancing, Imbalance, imbalance
 from e2i_assets.core.search.cross_validation import on_folds
@@ -21,9 +20,9 @@ from e2i_assets.core.search.objective import Objective
 from e2i_assets.core.search.objective_choice import ObjectiveChoice, is_decidable, used_objective
 from e2i_assets.core.search.samplers import require
 from e2i_assets.core.search.schemes import OnValidation, Scheme
-from e2i_assets.core.search.search_failure import SearchFailure, failure_of, require_rows
+from e2i_assets.core.search.search_failure import SearchFailure, require_rows
 from e2i_assets.core.search.study_plan import StudyPlan
-from e2i_assets.core.search.study_result import NONE_WITHIN_CONSTRAINTS, StudyResult
+from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search_space.space import as_documents
 
 SECONDS_PER_HOUR = 3600.0
@@ -214,77 +213,3 @@ class Tuned(BaseModel):
     result: StudyResult | None
     failure: SearchFailure | None = None
     choice: ObjectiveChoice | None = None
-
-
-def hpo_output(
-    experiment: Experiment,
-    study_key: str,
-    result: StudyResult | None,
-    failure: SearchFailure | None = None,
-    choice: ObjectiveChoice | None = None,
-) -> HpoOutput:
-    """Return the output contract of a study: defaults, overridden by the best trial, then by the fixed parameters.
-
-    Without a trial to train, the parameters are the defaults and the output contains the cause.
-
-    Args:
-        experiment: The experiment that was searched.
-        study_key: The study key.
-        result: The result of the study; None if there is no study.
-        failure: Why the search could not start.
-        choice: With ``hpo.objective: auto``: how the trials were evaluated.
-    """
-    chosen: dict[str, Any] = (
-        {"hpo_objective": choice.objective, "hpo_objective_reason": choice.reason} if choice else {}
-    )
-    best = result.best if result else None
-    if result is None or best is None:
-        failed = failure_of(result) if result else failure
-        cause = failed.error if failed else "the search is off or has nothing to tune"
-        return HpoOutput(
-            **chosen,
-            hpo_completed=False,
-            best_hyperparameters=merged(defaults(experiment), {}, fixed(experiment)),
-            hpo_trials_run=result.count("COMPLETE") if result else 0,
-            hpo_trials_pruned=result.count("PRUNED") if result else 0,
-            hpo_trials_failed=result.count("FAIL") if result else 0,
-            hpo_trials_begun=result.begun if result else None,
-            hpo_duration_seconds=result.duration_seconds if result else 0.0,
-            hpo_study_name=result.study_name if result else None,
-            hpo_spec_hash=study_key,
-            hpo_metric=experiment.metric,
-            hpo_stop_reason=_no_trial_reason(experiment, result) if result else cause,
-            error=failed.error if failed else None,
-            error_type=failed.error_type if failed else None,
-        )
-    return HpoOutput(
-        **chosen,
-        hpo_completed=True,
-        best_hyperparameters=best.params,
-        hpo_best_trial=best.number,
-        hpo_best_value=best.value,
-        hpo_best_stopped_early=best.stopped_early,
-        hpo_default_value=result.default_value,
-        hpo_trials_run=result.count("COMPLETE"),
-        hpo_trials_pruned=result.count("PRUNED"),
-        hpo_trials_failed=result.count("FAIL"),
-        hpo_trials_begun=result.begun,
-        hpo_duration_seconds=result.duration_seconds,
-        hpo_study_name=result.study_name,
-        hpo_spec_hash=study_key,
-        hpo_metric=experiment.metric,
-        hpo_stop_reason=result.failure or result.stop_reason,
-    )
-
-
-def _no_trial_reason(experiment: Experiment, result: StudyResult) -> str:
-    """Return why a study has no trial to train, with the trial value that is nearest to each constraint."""
-    completed = [trial for trial in result.trials if trial.value is not None]
-    if not completed:
-        return result.stop_reason
-    nearest = []
-    for limit in limits(experiment):
-        values = [trial.constraint_values[limit.goal.name] for trial in completed]
-        nearest.append(f"{limit} (the nearest trial has {min(values, key=limit.excess):g})")
-    ended = "" if result.stop_reason == NONE_WITHIN_CONSTRAINTS else f"{result.stop_reason}, and "
-    return f"{ended}{NONE_WITHIN_CONSTRAINTS}: {', '.join(nearest)}"

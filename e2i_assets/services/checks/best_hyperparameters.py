@@ -10,6 +10,7 @@ from e2i_assets.core.contracts.violations import violations_of
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import limits
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.services.checks.check import (
     CheckResult,
     check_result,
@@ -47,7 +48,7 @@ def parameters_equal_the_best_trial(project: Project, name: str) -> CheckResult:
     """The hyperparameters to train with equal those of the stored study's best trial, field by field."""
     output: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
-    by_study = tuning.hpo_output(project.experiment(name), tuned.identity, tuned.result, tuned.failure, tuned.choice)
+    by_study = hpo_output(project.experiment(name), tuned.identity, tuned.result, tuned.failure, tuned.choice)
     given = output.model_dump()
     mistakes = [
         f"{field} is {given[field]!r}, and by the study {value!r}"
