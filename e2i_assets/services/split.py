@@ -152,6 +152,7 @@ def _facts(
         seed=experiment.split.seed,
         counts=assignment.counts(),
         searched_classes=_searched_classes(dataset, tables),
+        searched_groups=_searched_groups(dataset, tables),
         left_out=int((assignment.roles == LEFT_OUT).sum()),
         why_left_out=dict(assignment.why_left_out),
         entity=_entity(dataset),
@@ -165,6 +166,17 @@ def _facts(
 def _searched_classes(dataset: Dataset, tables: Mapping[Role, pd.DataFrame]) -> tuple[int, ...]:
     counts = pd.concat([tables[role][dataset.target] for role in SEARCHED]).value_counts()
     return tuple(int(counts.get(label, 0)) for label in dataset.classes)
+
+
+def _searched_groups(dataset: Dataset, tables: Mapping[Role, pd.DataFrame]) -> tuple[int, ...]:
+    entity = _entity(dataset)
+    if not entity:
+        return ()
+    searched = pd.concat([tables[role] for role in SEARCHED])
+    keys = entity_keys(searched, None, entity)
+    if not dataset.classes:
+        return (keys.nunique(),)
+    return tuple(keys[(searched[dataset.target] == label).to_numpy()].nunique() for label in dataset.classes)
 
 
 def _row(

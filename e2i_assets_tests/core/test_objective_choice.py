@@ -28,8 +28,10 @@ def experiment(problem_type: str = "binary_classification", objective: str = "au
     )
 
 
-def facts(rows: int, classes: tuple[int, ...] = (), features: int = 4) -> SplitFacts:
-    """The facts of a split with so many train and validation rows."""
+def facts(
+    rows: int, classes: tuple[int, ...] = (), features: int = 4, groups: tuple[int, ...] | None = None
+) -> SplitFacts:
+    """The facts of a split with so many train and validation rows, of so many people with several rows."""
     kind = (
         "regression" if not classes else "binary_classification" if len(classes) == 2 else "multiclass_classification"
     )
@@ -38,7 +40,7 @@ def facts(rows: int, classes: tuple[int, ...] = (), features: int = 4) -> SplitF
         experiment="small", problem_type=kind, target="left", features=tuple(f"f{k}" for k in range(features)),
         classes=tuple(range(len(classes))), searched_classes=classes, data_hash="d", split_hash="e", search_hash="f",
         strategy="random", seed=1, counts={"train": train, "validation": rows - train, "test": 9, "holdout": 9},
-        left_out=0,
+        left_out=0, entity=() if groups is None else ("person",), searched_groups=groups or (),
     )  # fmt: skip
 
 
@@ -52,6 +54,10 @@ def facts(rows: int, classes: tuple[int, ...] = (), features: int = 4) -> SplitF
         (facts(FEW_ROWS, (500, 1_496, 4)), {}, "validation", "4 of the rarest class: too few for 5 folds"),
         (facts(FEW_ROWS, (500, 1_496, 4)), {"hpo": {"folds": 4}}, "cross_validation", "too few to compare"),
         (facts(FEW_ROWS, (), MOST_CELLS // FEW_ROWS + 1), {}, "validation", "costs too much"),
+        (facts(300, groups=(9,)), {}, "validation", "9 groups: too few for 5 folds"),
+        (facts(300, groups=(10,)), {}, "cross_validation", "too few to compare"),
+        (facts(300, (200, 100), groups=(40, 9)), {}, "validation", "9 groups of the rarest class: too few for 5 folds"),
+        (facts(300, (200, 100), groups=(40, 9)), {"hpo": {"folds": 4}}, "cross_validation", "too few to compare"),
         (facts(300), {"columns": {"time": "day"}}, "validation", "columns.time orders the rows"),
     ],
 )
@@ -93,6 +99,8 @@ def test_splits_of_earlier_releases_have_no_class_counts_and_must_be_made_again(
     old = facts(300, (100, 200)).model_copy(update={"searched_classes": ()})
     with pytest.raises(E2iError, match=r"no counts of the classes.*materialise them again"):
         objective_choice(experiment(), old)
+    with pytest.raises(E2iError, match="materialise them again"):
+        objective_choice(experiment("regression"), facts(300, groups=()))
     keys = [tuning.spec_hash(experiment(objective=one), old) for one in ("auto", "validation", "cross_validation")]
     assert len(set(keys)) == 3  # no study has the first: a run makes the splits again
     assert objective_choice(experiment(objective="validation"), old).objective == "validation"

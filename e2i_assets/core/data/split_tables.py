@@ -24,6 +24,8 @@ class SplitFacts(BaseModel):
         counts: The number of rows of each split.
         searched_classes: The number of train and validation rows of each class, in the order of ``classes``; empty for
             a regression, and in facts of earlier releases.
+        searched_groups: With ``entity``: the number of its values that have train and validation rows of each class, or
+            one number for a regression; empty without, and in facts of earlier releases.
         left_out: The number of rows in no split.
         why_left_out: The number of rows in no split, by reason.
         classes: Labels in the order of their codes, the positive one last; empty for a regression.
@@ -57,6 +59,7 @@ class SplitFacts(BaseModel):
     rows_without_target: int = 0
     notes: tuple[str, ...] = ()
     searched_classes: tuple[int, ...] = ()
+    searched_groups: tuple[int, ...] = ()
 
     @property
     def pointed_out(self) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from e2i_assets.core.experiments.search_sections import UsedObjective
 # has 500 rows or 50 of that class.
 FEW_ROWS = 2_000
 FEW_OF_A_CLASS = 200
+# Groups of each class for a fold: with fewer, a fold may lack a class, or repetitions may be equal.
+GROUPS_OF_A_FOLD = 2
 # Rows x features x boosters of a round (one for each of three or more classes): above, five fits a trial are dear.
 MOST_CELLS = 2_000_000
 
@@ -35,15 +37,16 @@ def objective_choice(experiment: Experiment, facts: SplitFacts) -> ObjectiveChoi
     rows = facts.counts.get("train", 0) + facts.counts.get("validation", 0)
     if not is_decidable(experiment, facts):
         raise E2iError(
-            "the stored validation_splits have no counts of the classes, which hpo.objective: auto needs: "
+            "the stored validation_splits have no counts of the classes or groups, which hpo.objective: auto needs: "
             "materialise them again"
         )
     return _by_rule(experiment, facts, rows, min(facts.searched_classes, default=rows))
 
 
 def is_decidable(experiment: Experiment, facts: SplitFacts) -> bool:
-    """Return whether the facts have what the choice needs; those of earlier releases do not count the classes."""
-    return experiment.hpo.objective != "auto" or len(facts.searched_classes) == len(facts.classes)
+    """Return whether the facts have what the choice needs; those of earlier releases count no classes and no groups."""
+    counted = len(facts.searched_classes) == len(facts.classes) and bool(facts.searched_groups) == bool(facts.entity)
+    return experiment.hpo.objective != "auto" or counted
 
 
 def used_objective(experiment: Experiment, facts: SplitFacts) -> UsedObjective:
@@ -59,6 +62,11 @@ def _by_rule(experiment: Experiment, facts: SplitFacts, rows: int, rarest: int) 
         return ObjectiveChoice(objective="validation", reason="columns.time orders the rows")
     if rarest < experiment.hpo.folds:
         reason = f"{counted}{few}: too few for {experiment.hpo.folds} folds"
+        return ObjectiveChoice(objective="validation", reason=reason)
+    fewest = min(facts.searched_groups, default=0)
+    if sum(facts.searched_groups) < rows and facts.entity and fewest < GROUPS_OF_A_FOLD * experiment.hpo.folds:
+        of = " of the rarest class" if facts.classes else ""
+        reason = f"{counted}, {fewest:,} groups{of}: too few for {experiment.hpo.folds} folds"
         return ObjectiveChoice(objective="validation", reason=reason)
     if cells > MOST_CELLS:
         reason = f"{counted} and {len(facts.features)} features: a fit on each fold costs too much"
