@@ -1,14 +1,16 @@
-"""The wheel, installed outside of the checkout beside the locked packages, works in a new project folder."""
+"""The wheel, installed outside of the checkout with the packages that it requires, works in a new project folder."""
 
 import json
 import os
 import subprocess
 import sys
-import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, PathDistribution, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.adapters.postgres.database import Database
@@ -28,19 +30,47 @@ DG = "from dagster_dg_cli.cli import main; main()"
 
 @pytest.fixture
 def python(tmp_path: Path) -> Path:
-    """The interpreter of an environment with the wheel and the locked packages, but without this checkout."""
+    """The interpreter of an environment with the wheel and what it requires: no checkout, no tools of development."""
     environment, uv = tmp_path / "environment", Path(sys.executable).with_name("uv")
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
     python = environment / "bin" / "python"
-    (packages,) = environment.glob("lib/python*/site-packages")
-    # Python does not read the .pth files of a folder that is named in one, such as that of the editable installation.
-    (packages / "locked.pth").write_text(sysconfig.get_paths()["purelib"])
     (wheel,) = tmp_path.glob("*.whl")
     install = [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, wheel]
     subprocess.run(install, check=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (metadata,) = packages.glob("e2i_assets-*.dist-info")
+    for place in required(PathDistribution(metadata)):
+        (packages / place.name).symlink_to(place)
     return python
+
+
+def required(wheel: Distribution) -> set[Path]:
+    """Return the installed files and folders of all packages that a wheel requires, directly or not."""
+    places: set[Path] = set()
+    seen: set[tuple[str, str]] = set()
+    waiting = list(needs(wheel, ""))
+    while waiting:
+        name, extra = waiting.pop()
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        try:
+            package = distribution(name)
+        except PackageNotFoundError:  # the lock leaves it out (nvidia-nccl-cu12)
+            continue
+        waiting += needs(package, extra)
+        root = Path(str(package.locate_file("")))
+        places |= {root / file.parts[0] for file in package.files or () if file.parts[0] != ".."}
+    return places
+
+
+def needs(package: Distribution, extra: str) -> Iterator[tuple[str, str]]:
+    """Return the names and extras that a package requires on this machine when it is installed with an extra."""
+    for one in map(Requirement, package.requires or ()):
+        if one.marker is None or one.marker.evaluate({"extra": extra}):
+            yield from ((canonicalize_name(one.name), wanted) for wanted in ("", *one.extras))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -243,3 +244,16 @@ def test_a_platform_can_have_the_files_and_components_in_one_location(project: A
     with loaded(attributes("churn")) as definitions:
         merged = dg.Definitions.merge(definitions, build())
         assert len(merged.resolve_asset_graph().get_all_asset_keys()) == 20
+
+
+@pytest.mark.usefixtures("project")
+def test_fifty_components_add_less_than_five_cpu_seconds_to_loading_the_definitions() -> None:
+    def seconds(*given: dict[str, Any]) -> float:
+        started = time.process_time()
+        with loaded(*given) as definitions:
+            assert len(definitions.get_repository_def().asset_graph.get_all_asset_keys()) == 9 * len(given)
+        return time.process_time() - started
+
+    seconds(attributes("first"))  # imports
+    one = seconds(attributes("first"))
+    assert seconds(*(attributes(f"number_{number}") for number in range(50))) - one < 5
