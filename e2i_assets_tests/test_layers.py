@@ -20,11 +20,12 @@ ORDER = [
 
 # Each layer with the layers that it may not import. `definitions` and `defs` belong together.
 ABOVE = {
-    "core": ["adapters", "services", "defs", "cli", "definitions"],
-    "adapters": ["services", "defs", "cli", "definitions"],
-    "services": ["defs", "cli", "definitions"],
-    "defs": ["cli", "definitions"],
-    "cli": ["defs", "definitions"],
+    "core": ["adapters", "services", "defs", "cli", "api", "definitions"],
+    "adapters": ["services", "defs", "cli", "api", "definitions"],
+    "services": ["defs", "cli", "api", "definitions"],
+    "defs": ["cli", "api", "definitions"],
+    "cli": ["defs", "api", "definitions"],
+    "api": ["defs", "cli", "definitions"],
 }
 # The ways to write the same import.
 SPELLINGS = [
@@ -46,6 +47,8 @@ OUTSIDE = [
     ("services", "import dagster as dg\n\nprint(dg)\n"),
     ("services/checks", "import dagster as dg\n\nprint(dg)\n"),
     ("services/checks", "import sqlalchemy as sa\n\nprint(sa)\n"),
+    ("api", "import dagster as dg\n\nprint(dg)\n"),
+    ("api", "import sqlalchemy as sa\n\nprint(sa)\n"),
     ("services", "import psycopg2\n\nprint(psycopg2)\n"),
 ]
 
@@ -56,6 +59,7 @@ ALLOWED = [
     ("services/planted.py", "from e2i_assets.adapters import settings\n\nprint(settings)\n"),
     ("defs/planted.py", "import dagster as dg\n\nfrom e2i_assets.services import train\n\nprint(dg, train)\n"),
     ("cli/planted.py", "from e2i_assets.services import train\n\nprint(train)\n"),
+    ("api/planted.py", "from e2i_assets.services import train\n\nprint(train)\n"),
     ("cli/run_one.py", "from e2i_assets.definitions import defs\n\nprint(defs)\n"),
 ]
 

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from e2i_assets.adapters.postgres.roles import as_worker
-from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.settings import Settings, current_settings
 from e2i_assets.cli.console import out
-from e2i_assets.services.prepare import prepare
-from e2i_assets.services.project import Project, opened
+from e2i_assets.services.prepare import prepared_project
+from e2i_assets.services.project import Project
 
 
 def settings() -> Settings:
@@ -16,23 +14,14 @@ def settings() -> Settings:
 
 
 def opened_project(verbose: bool = False) -> Project:
-    """Return the project, with its database running and its tables up to date.
-
-    From here on, the process has the rights of a worker, if the database has the roles. Child processes get
-    `Settings.child_environment`.
-    """
+    """Return the project, with its database running and its tables up to date; see `prepared_project`."""
     found = settings()
-    with out.status("Starting PostgreSQL ..."):
-        project = database(found)
-        project.require_reachable()
-    with out.status("Preparing the tables (half a minute the first time) ..."):
-        report = prepare(project, found.sql)
-    project = as_worker(project)
+    project, report = prepared_project(found, out.status)
     if verbose:
         kind = "your server" if found.database_url else f"embedded, in {shown(found.state, found.root)}/postgres"
         news = f", {len(report.applied)} migrations applied" if report.applied else ""
-        out.print(f"[green]PostgreSQL[/] {project.redacted} ({kind}){news}")
-    return opened(found, project)
+        out.print(f"[green]PostgreSQL[/] {project.database.redacted} ({kind}){news}")
+    return project
 
 
 def shown(path: Path, root: Path) -> str:

@@ -11,11 +11,13 @@ from e2i_assets.adapters.files.table_writer import FORMATS, table_writer
 from e2i_assets.adapters.mlflow.models import load_model
 from e2i_assets.adapters.repositories.models import StoredDecision
 from e2i_assets.adapters.sources.limits import SourceLimits, source_limits
-from e2i_assets.adapters.sources.source_pieces import pieces
+from e2i_assets.adapters.sources.source_pieces import ROWS_AT_A_TIME, pieces
 from e2i_assets.core.data.new_rows import NewRows
+from e2i_assets.core.data.row_places import RowPlaces, with_places
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import CsvFile, Source
+from e2i_assets.core.fitting.fitted_model import FittedModel
 from e2i_assets.core.fitting.reasons import require_explained
 from e2i_assets.core.predictions import ModelLineage, predictions
 from e2i_assets.services.project import Project
@@ -116,7 +118,7 @@ def score(
     """
     champion = champion_of(project, experiment.name)
     lineage = _lineage(project, champion)
-    rows = NewRows(load_model(Path(champion.model_folder) / ARCHIVE), experiment, source)
+    rows = NewRows(champion_model(champion), experiment, source)
     if explain:
         require_explained(rows.model)
     done, missing = 0, rows.keys
@@ -141,6 +143,55 @@ def score(
         keys=tuple(one for one in rows.keys if one not in missing),
         keys_missing=missing,
     )
+
+
+def predict_frame(project: Project, name: str, frame: pd.DataFrame, explain: bool = False) -> pd.DataFrame:
+    """Score the rows of a table with the champion of an experiment.
+
+    Cells are read like those of a Parquet source: the table has types and missing values of its own.
+
+    Args:
+        project: The project.
+        name: Name of the experiment.
+        frame: The rows, shape (n, columns); it is not changed.
+        explain: Whether to add the reasons of each prediction.
+
+    Returns:
+        Shape (n, columns of the predictions), with the index of the rows. Its ``attrs`` have ``unseen`` and
+        ``not_used``, as in `Scored`.
+
+    Raises:
+        NoChampion: No model is in use.
+        NotExplained: The algorithm of the model gives no reasons.
+        DataInvalid: A column is missing, or a cell has another type than in the train rows.
+        E2iError: There are no rows.
+    """
+    experiment = project.current_experiment(name)
+    champion = champion_of(project, name)
+    lineage = _lineage(project, champion)
+    rows = NewRows(champion_model(champion), experiment, Source.model_construct(parquet="the rows"))
+    if explain:
+        require_explained(rows.model)
+    if not len(frame):
+        raise E2iError("the table has no rows, so there is nothing to predict")
+    found = []
+    for start in range(0, len(frame), ROWS_AT_A_TIME):
+        piece = frame.iloc[start : start + ROWS_AT_A_TIME].reset_index(drop=True)
+        piece = with_places(piece, RowPlaces("row", start + 1))
+        keys = rows.row_keys(piece)
+        found.append(predictions(rows.model, rows.features(piece), keys, start + 1, lineage, explain))
+    scored = pd.concat(found, ignore_index=True).set_index(frame.index)
+    scored.attrs = {"unseen": {name: dict(of) for name, of in rows.unseen.items()}, "not_used": rows.not_used}
+    return scored
+
+
+def champion_model(champion: StoredDecision) -> FittedModel:
+    """Return the model that a decision has promoted.
+
+    Raises:
+        ModelInvalid: A file is missing or was modified.
+    """
+    return load_model(Path(champion.model_folder) / ARCHIVE)
 
 
 def champion_of(project: Project, name: str) -> StoredDecision:

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
-from e2i_assets.adapters.mlflow.models import load_model
 from e2i_assets.adapters.repositories.models import StoredDecision
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.automation.drift import FEWEST_ROWS, feature_drift
@@ -22,9 +21,8 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.predictions import NewPredictions, Thinned, scores_of
 from e2i_assets.services.data_gates import schema_in_force
-from e2i_assets.services.predict import champion_of, score
+from e2i_assets.services.predict import champion_model, champion_of, score
 from e2i_assets.services.project import Project
-from e2i_assets.services.stored_model import ARCHIVE
 
 ASSET = "predictions"
 
@@ -95,7 +93,7 @@ def predict_new_rows(
         on_rows=lambda count: report(f"{count:,} rows scored"),
         on_features=some.add,
     )
-    model = load_model(Path(champion.model_folder) / ARCHIVE)
+    model = champion_model(champion)
     compared = some.table()
     lineage = {name: getattr(found.lineage, name) for name in type(found.lineage).__slots__}
     return NewPredictions(

@@ -1,15 +1,20 @@
 """Prepares a database: creates or updates all tables, and loads the starter memory."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.migrations import MigrationReport, migrate, pending_migrations
 from e2i_assets.adapters.postgres.restoring import restore
-from e2i_assets.adapters.postgres.roles import grant_roles
+from e2i_assets.adapters.postgres.roles import as_worker, grant_roles
 from e2i_assets.adapters.postgres.schema_owners import outdated_owners
+from e2i_assets.adapters.postgres.server import database as database_of
 from e2i_assets.adapters.repositories.patterns import PatternRepository
+from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.errors import E2iError
 from e2i_assets.services.memory_files.starter_memory import load_starter
+from e2i_assets.services.project import Project, opened
 
 
 class NotPrepared(E2iError):
@@ -45,6 +50,31 @@ def prepare(database: Database, sql_folder: Path) -> MigrationReport:
     report = migrate(database, sql_folder)
     load_starter(database)
     return report
+
+
+def prepared_project(
+    settings: Settings, doing: Callable[[str], AbstractContextManager[object]] = nullcontext
+) -> tuple[Project, MigrationReport]:
+    """Open a project with a running database and tables that are up to date.
+
+    From here on, the process has the rights of a worker, if the database has the roles. Child processes get
+    `Settings.child_environment`.
+
+    Args:
+        settings: The settings of the project.
+        doing: Called with the description of each step; the step runs inside the context that it returns.
+
+    Raises:
+        DatabaseUnreachable: No connection can be made.
+        PostgresUnavailable: The embedded server cannot be started.
+        MigrationRefused: An applied file has been changed, or the database is newer than this program.
+    """
+    with doing("Starting PostgreSQL ..."):
+        database = database_of(settings)
+        database.require_reachable()
+    with doing("Preparing the tables (half a minute the first time) ..."):
+        report = prepare(database, settings.sql)
+    return opened(settings, as_worker(database)), report
 
 
 def restored(

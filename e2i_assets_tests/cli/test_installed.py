@@ -12,18 +12,20 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from sklearn.datasets import load_breast_cancer
+from snippets import snippets
 
 from e2i_assets.adapters.postgres.database import Database
 
 ROOT = Path(__file__).parents[2]
-CELLS = """\
-name: cells
+CHURN = """\
+name: {name}
 owner: team:tests
-source: {csv: cells.csv}
-target: target
+source: {{csv: customers.csv}}
+target: left
 problem_type: binary_classification
 algorithm: LogisticRegression
-hpo: {trials: 2}
+hpo: {{trials: 2}}
+final_model: {final_model}
 """
 DG = "from dagster_dg_cli.cli import main; main()"
 
@@ -98,16 +100,32 @@ def test_the_installed_wheel_works_in_a_new_project_folder(run: Callable[..., st
     assert str(ROOT) not in run(tmp_path, "-c", "import e2i_assets; print(e2i_assets.__file__)")
     run(tmp_path, *e2i, "init", "models")
     folder = tmp_path / "models"
-    (folder / "experiments" / "cells.yaml").write_text(CELLS)
-    load_breast_cancer(as_frame=True).frame.to_csv(folder / "cells.csv", index=False)
+    for name, final_model in (("churn", "refit"), ("churn_strict", "train_only")):
+        (folder / "experiments" / f"{name}.yaml").write_text(CHURN.format(name=name, final_model=final_model))
+    rows = load_breast_cancer(as_frame=True).frame.rename(columns={"target": "left"})
+    rows.to_csv(folder / "customers.csv", index=False)
+    rows.drop(columns="left").head(30).to_csv(tmp_path / "new_customers.csv", index=False)
     run(folder, *e2i, "experiment", "validate", "--data")
-    shown = run(folder, *e2i, "run", "cells", "--json")
+    shown = run(folder, *e2i, "run", "churn_strict", "--json")
     (found,) = json.loads(shown[shown.index("[") : shown.rindex("]") + 1])
     assert found["status"] == "done"
-    assert "checks passed" in run(folder, *e2i, "check", "cells")
+    assert "checks passed" in run(folder, *e2i, "check", "churn_strict")
     # The folder needs no pyproject.toml for Dagster's own commands.
     assert {path.name for path in folder.iterdir()}.isdisjoint({"pyproject.toml", "sql"})
     assert "All definitions loaded successfully" in run(folder, "-c", DG, "check", "defs")
     assert "Validation successful" in run(
         folder, "-m", "dagster", "definitions", "validate", "-m", "e2i_assets.definitions"
     )
+    the_script_of_the_docs_runs_beside_the_project(run, tmp_path)
+
+
+def the_script_of_the_docs_runs_beside_the_project(run: Callable[..., str], folder: Path) -> None:
+    (script,) = [one for one in snippets(ROOT / "docs" / "how-to" / "python.md") if one.file]
+    assert script.file is not None
+    (folder / script.file).write_text(script.text)
+    shown = run(folder, script.file)
+    assert shown.startswith("done roc_auc 0.9")
+    assert "params_C" in shown
+    assert "reason_1" in shown
+    assert "DeLong" in shown
+    assert Path(shown.strip().splitlines()[-1]).is_file()

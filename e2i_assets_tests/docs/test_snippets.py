@@ -116,6 +116,8 @@ def test_python_runs_and_makes_the_described_objects(snippet: Snippet, tmp_path:
     code = compile(snippet.text, str(snippet), "exec")
     if "models:/" in snippet.text:
         return  # it needs a registry with that model: test_mlflow_server loads one so
+    if "e2i.open(" in snippet.text:
+        return  # it needs a project with rows: test_installed runs it
     exec(code, made)
     if "ALGORITHM" in made:
         check_algorithm(made["ALGORITHM"])
