@@ -43,11 +43,13 @@ def main() -> None:
     """Serve on the host and port given as arguments, until a signal ends this process."""
     from optuna.storages import RDBStorage
 
+    from e2i_assets.adapters.optuna_storage.natural_values import NaturalValues
     from optuna_dashboard import wsgi
 
     host, port = sys.argv[1], int(sys.argv[2])
     storage = RDBStorage(os.environ[STORAGE_URL], engine_kwargs={"pool_size": 2, "pool_pre_ping": True})
-    with make_server(host, port, guarded(wsgi(storage)), server_class=_Server, handler_class=_Handler) as server:
+    app = guarded(wsgi(NaturalValues(storage)))
+    with make_server(host, port, app, server_class=_Server, handler_class=_Handler) as server:
         server.serve_forever()
 
 

@@ -115,7 +115,7 @@ def _mlflow(project: Project, host: str, port: int) -> Service:
         # MLflow's jobs evaluate language models: fifteen processes that are not needed here.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    listening = ("--host", host, "--port", str(port), "--workers", "1")
+    listening = ("--app-name", "e2i", "--host", host, "--port", str(port), "--workers", "1")
     program = (sys.executable, "-m", "e2i_assets.cli.mlflow_server")
     command = (*program, *listening, "--artifacts-destination", artifacts.as_uri())
     return Service("mlflow", command, _address(host, port), "/health", environment)

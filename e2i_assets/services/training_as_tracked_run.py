@@ -16,6 +16,9 @@ from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.core.training import SPLITS, Training
 from e2i_assets.core.training_record import TrainingRecord, TrainingStart, training_key
 
+# MLflow's pages show a group of metrics before the metrics without one, which are more than eighty.
+MAIN = "main/"
+
 
 def tracked_training(record: TrainingRecord, dagster_url: str) -> TrackedRun:
     """Return everything that MLflow stores of a training.
@@ -45,7 +48,7 @@ def tracked_training(record: TrainingRecord, dagster_url: str) -> TrackedRun:
             "imbalance": training.strategy,
             "final_model": training.final_model,
         },
-        metrics=_metrics(record),
+        metrics={**_metrics(record), **_main_metrics(record)},
         documents={
             "evaluation_summary.json": training.report.model_dump(mode="json"),
             "confusion_matrix.json": {"labels": _labels(training), "counts": training.report.splits["test"].confusion},
@@ -106,6 +109,8 @@ def _experiment_tags(experiment: Experiment) -> dict[str, str]:
     return {
         "problem_type": experiment.problem_type,
         "source": "e2i_assets",
+        # MLflow opens the experiment on its runs; because of the traces it would infer a GenAI experiment.
+        "mlflow.experimentKind": "custom_model_development",
         "mlflow.note.content": experiment.description,
     }
 
@@ -153,6 +158,22 @@ def _metrics(record: TrainingRecord) -> dict[str, float]:
         "final_epoch": None if training.rounds is None else float(training.rounds),
     }
     return {**metrics, **{name: value for name, value in single.items() if value is not None}}
+
+
+def _main_metrics(record: TrainingRecord) -> dict[str, float]:
+    """Return the metrics that answer how good the model is: few, and again under their own names in `_metrics`."""
+    splits, name = record.training.report.splits, record.measure.name
+    primary = measures.PRIMARY[record.experiment.problem_type]
+    main = {
+        f"test_{name}": record.on_test,
+        f"test_{name}_of_defaults": record.of_defaults,
+        f"test_{name}_of_dummy": record.of_dummy,
+        f"test_{primary}": splits["test"].metrics.get(primary),
+        f"train_{name}": splits["train"].metrics.get(name),
+        f"validation_{name}": splits["validation"].metrics.get(name),
+        "success_criteria_met": float(record.training.criteria_met),
+    }
+    return {f"{MAIN}{name}": value for name, value in main.items() if value is not None}
 
 
 def _metric_table(record: TrainingRecord) -> list[dict[str, Any]]:

@@ -54,8 +54,8 @@ def database(server: Database, template: str) -> Iterator[Database]:
 def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """The address and the process of a server on the test's own database, as `e2i up` starts it."""
     port, folder = quiet_port(), tmp_path_factory.mktemp("mlflow")
-    command = [sys.executable, "-m", "e2i_assets.cli.mlflow_server", "--host", HOST, "--port", str(port)]
-    command += ["--workers", "1", "--artifacts-destination", (folder / "artifacts").as_uri()]
+    command = [sys.executable, "-m", "e2i_assets.cli.mlflow_server", "--app-name", "e2i", "--host", HOST]
+    command += ["--port", str(port), "--workers", "1", "--artifacts-destination", (folder / "artifacts").as_uri()]
     environment = {
         **os.environ,
         **ENVIRONMENT,
@@ -79,6 +79,17 @@ def address(served: tuple[str, int]) -> str:
 def test_the_server_is_one_process(served: tuple[str, int]) -> None:
     """MLflow's own command would stay as a parent of 190 MB that only waits."""
     assert psutil.Process(served[1]).children(recursive=True) == []
+
+
+def test_the_pages_start_in_model_training_and_keep_the_protection_of_mlflow(address: str) -> None:
+    page = requests.get(f"{address}/", timeout=10)
+    head = page.text.partition("<script defer")[0]
+    assert r'"mlflow.workflowType_v1": "\"machine_learning\""' in head
+    assert '"mlflow.settings.telemetry.enabled_v1": "false"' in head
+    assert 'id="root"' in page.text
+    assert requests.get(f"{address}/", headers={"Host": "rebound.example.org"}, timeout=10).status_code == 403
+    telemetry = requests.get(f"{address}/ajax-api/3.0/mlflow/ui-telemetry", timeout=10).json()
+    assert telemetry["disable_ui_telemetry"] is True
 
 
 def answering(address: str, server: "subprocess.Popen[bytes]", log: Path) -> str:

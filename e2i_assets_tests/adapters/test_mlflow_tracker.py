@@ -79,6 +79,16 @@ def run_id_of(uri: str, run_key: str) -> str:
     return str(found.info.run_id)
 
 
+def test_an_experiment_that_a_trace_has_created_gets_the_tags_and_keeps_those_of_a_user(
+    tracker: Tracker, uri: str, run: TrackedRun
+) -> None:
+    client = mlflow_client(uri)
+    made = client.create_experiment(run.experiment_name, tags={"mlflow.note.content": "of a user"})
+    tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": "ours"}
+    assert tracker.log(replace(run, experiment_tags=tags)).status == "logged"
+    assert client.get_experiment(made).tags == {**tags, "mlflow.note.content": "of a user"}
+
+
 def test_every_value_arrives_under_its_name_and_the_run_is_finished(
     uri: str, tracker: Tracker, run: TrackedRun
 ) -> None:

@@ -77,7 +77,14 @@ def test_a_run_records_pictures_segments_model_version_and_test_set_access(proje
     assert all(files[name].startswith(b"\x89PNG") for name in PICTURES)
     assert {one["segment"] for one in json.loads(files["segments.json"])} == {"north", "south", "island"}
     metrics = _client(project).get_run(mlflow_run).data.metrics
-    assert metrics["primary_metric"] == metrics["test_roc_auc"]
+    assert metrics["primary_metric"] == metrics["test_roc_auc"] == metrics["main/test_roc_auc"]
+    assert sorted(name for name in metrics if "/" in name) == [
+        "main/success_criteria_met",
+        *(f"main/test_roc_auc{of}" for of in ("", "_of_defaults", "_of_dummy")),
+        *("main/train_roc_auc", "main/validation_roc_auc"),
+    ]
+    kind = _client(project).get_experiment_by_name("e2i_cells").tags["mlflow.experimentKind"]
+    assert kind == "custom_model_development"
 
     ((linked, name, version, uri, auc, slope, stage),) = project.all(
         "SELECT run.id, model_name, model_version, mlflow_model_uri, auc, calibration_slope, stage "

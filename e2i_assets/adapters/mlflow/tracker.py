@@ -37,6 +37,8 @@ from e2i_assets.adapters.mlflow.trial_history import log_history
 from e2i_assets.core.errors import E2iError
 
 if TYPE_CHECKING:
+    from mlflow.entities import Experiment
+
     from mlflow import MlflowClient
 
 Lock = Callable[[str], AbstractContextManager[object]]
@@ -210,6 +212,7 @@ class Tracker:
         if found := client.get_experiment_by_name(name):
             if found.lifecycle_stage == "deleted":  # its name stays reserved, and it accepts no runs
                 client.restore_experiment(found.experiment_id)
+            _complete_tags(client, found, tracked)
             return str(found.experiment_id)
         # A server chooses the artifact location itself.
         location = None if is_server(str(self._tracking_uri)) else (self._artifact_root.resolve() / name).as_uri()
@@ -220,6 +223,13 @@ class Tracker:
             if error.error_code != "RESOURCE_ALREADY_EXISTS" or created is None:
                 raise
             return str(created.experiment_id)
+
+
+def _complete_tags(client: "MlflowClient", found: "Experiment", tracked: TrackedRun) -> None:
+    """Set the tags that an experiment lacks: traces, or an earlier version, have created it."""
+    for name, value in experiment_tags(tracked).items():
+        if name not in found.tags:
+            client.set_experiment_tag(found.experiment_id, name, value)
 
 
 def _experiment_ids(client: "MlflowClient") -> list[str]:

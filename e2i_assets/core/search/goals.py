@@ -10,6 +10,7 @@ from e2i_assets.core.experiments.objective_rules import FAIRNESS_GAP, MODEL_SIZE
 from e2i_assets.core.fitting.fit_context import FitContext
 from e2i_assets.core.metrics import Metric, Prediction, metric, names
 from e2i_assets.core.search.measures_of_models import fairness_gap, model_size, prediction_time
+from e2i_assets.core.search.study_plan import NEGATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Goal:
     def oriented(self, value: float) -> float:
         """Return the value to maximise for a natural value, or the reverse: the function is its own inverse."""
         return value if self.greater_is_better else -value
+
+    @property
+    def maximised(self) -> str:
+        """The name of the value that a study maximises, with a minus sign if it is negated."""
+        return self.name if self.greater_is_better else f"{NEGATED}{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from e2i_assets.core.search.recovery import queue_unfinished
 from e2i_assets.core.search.rounds import optimised
 from e2i_assets.core.search.samplers import pruner, sampler
 from e2i_assets.core.search.study_monitor import StudyMonitor, counted
-from e2i_assets.core.search.study_plan import ALONE, Coordination, StudyPlan
+from e2i_assets.core.search.study_plan import ALONE, METRIC_NAMES, Coordination, StudyPlan
 from e2i_assets.core.search.study_result import (
     NONE_COMPLETED,
     NONE_WITHIN_CONSTRAINTS,
@@ -97,6 +97,10 @@ def _opened(
     study = optuna.create_study(
         storage=storage, study_name=plan.name, directions=["maximize"] * len(objective.goals), load_if_exists=True
     )
+    names = [goal.maximised for goal in objective.goals]
+    if study.metric_names != names:
+        # `Study.set_metric_names` is the same, with a warning that it is experimental.
+        storage.set_study_system_attr(study._study_id, METRIC_NAMES, names)
     # Waiting trials do not count: a coordinator queues proposals before its workers sample their first point.
     started = sum(trial.state.name != "WAITING" for trial in study.trials)
     seed = plan.seed + started + joined

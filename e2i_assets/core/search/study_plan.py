@@ -10,6 +10,11 @@ from e2i_assets.core.search.worker_pool import WorkerPool
 if TYPE_CHECKING:
     import optuna
 
+# Optuna's attribute of a study with the names of its goals. A study maximises, so an error is stored negated, and its
+# name says so: -rmse.
+METRIC_NAMES = "study:metric_names"
+NEGATED = "-"
+
 
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
