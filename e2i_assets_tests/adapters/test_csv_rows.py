@@ -20,6 +20,7 @@ from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.data.row_places import notes_of, places_of
 from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.experiments.sections import Source
+from e2i_assets_tests.support.objects import as_objects
 
 PLAIN = "age,city,cost\n41,Ulm,7.5\n52,Köln,8.25\n63,Bern,9.0\n"
 TABLE = pd.DataFrame({"age": [41, 52, 63], "city": ["Ulm", "Köln", "Bern"], "cost": [7.5, 8.25, 9.0]})
@@ -27,7 +28,7 @@ TABLE = pd.DataFrame({"age": [41, 52, 63], "city": ["Ulm", "Köln", "Bern"], "co
 
 def read(folder: Path, content: bytes | str, name: str = "rows.csv", **options: Any) -> pd.DataFrame:
     (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    return load(Source.model_validate({"csv": {"path": name, **options}}), folder, {})
+    return as_objects(load(Source.model_validate({"csv": {"path": name, **options}}), folder, {}))
 
 
 def refusal(folder: Path, content: bytes | str, **options: Any) -> str:
@@ -342,3 +343,11 @@ def test_the_fingerprint_depends_on_the_read_options(tmp_path: Path) -> None:
         for csv in ("rows.csv", {"path": "rows.csv", "decimal": ","}, {"path": "rows.csv"})
     )
     assert plain == same != other
+
+
+def test_columns_of_few_texts_are_read_as_categories(tmp_path: Path) -> None:
+    rows = "".join(f"{'ab'[row % 2]},text {row},{row}\n" for row in range(500))
+    (tmp_path / "rows.csv").write_text(f"few,many,number\n{rows}")
+    table = load(Source(csv="rows.csv"), tmp_path, {})
+    assert [str(dtype) for dtype in table.dtypes] == ["category", "object", "int64"]
+    assert list(table["few"].cat.categories) == ["a", "b"]

@@ -16,6 +16,7 @@ from e2i_assets.adapters.sources.limits import SourceLimits
 from e2i_assets.core.data.row_places import places_of
 from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.experiments.sections import CsvFile, Source
+from e2i_assets_tests.support.objects import as_objects
 
 ROWS = [f"{row},Köln {row % 7},{row / 8}" for row in range(500)]
 QUOTED = [f'{row},"a ""b"",\nc{row}",{row / 8}' for row in range(500)]
@@ -29,7 +30,7 @@ def in_pieces(file: Path, size: int, **options: object) -> tuple[list[pd.DataFra
 
 
 def whole(file: Path, **options: object) -> pd.DataFrame:
-    return load(Source.model_validate({"csv": {"path": file.name, **options}}), file.parent, {})
+    return as_objects(load(Source.model_validate({"csv": {"path": file.name, **options}}), file.parent, {}))
 
 
 @pytest.mark.parametrize("size", [1_000, 1_001, 3_777, 1_000_000])

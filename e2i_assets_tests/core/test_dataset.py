@@ -387,3 +387,37 @@ def test_a_time_may_be_a_number_or_a_date_string() -> None:
     written = TABLE.assign(day=TABLE["day"].dt.strftime("%Y-%m-%d"))
     assert str(dataset(written, columns={"time": "day"}).frame["day"].dtype) == "datetime64[ns]"
     assert str(dataset(columns={"time": "visits"}).frame["visits"].dtype) == "int64"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["a", "b", "NA", "c"],
+        ["1,5", "2,25", "", "3,5"],
+        ["1.000", "2.500", "unknown", "7.250"],
+        ["2.5M", "900k", "3M", "70k"],
+        ["007", "012", "105", "0"],
+        ["01.02.2024", "17.02.2024", "n/a", "28.03.2024"],
+        ["2024-03-31 02:30", "2024-10-27 02:30", None, "9999-12-31"],
+        [" yes", "yes", "Yes", "YES"],
+        ["-999", "3", "5", "8"],
+        [None, None, None, "x"],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "declared", [{}, {"categorical": ["text"]}, {"id": ["text"]}, {"missing": {"text": ["unknown", "a", "3"]}}]
+)
+def test_a_column_is_read_alike_as_texts_and_as_categories(texts: list[Any], declared: dict[str, Any]) -> None:
+    table = TABLE[["age", "outcome"]].assign(text=pd.Series(texts * 50, dtype=object))
+    known = [one for one in dict.fromkeys(texts) if one is not None]
+    categories = table.assign(text=pd.Categorical(table["text"], [*reversed(known), "not used"]))
+
+    def found(rows: pd.DataFrame) -> object:
+        try:
+            data = dataset(rows, columns=declared)
+        except DataInvalid as error:
+            return str(error)
+        return data.data_hash, data.notes, data.left_out, data.profile, data.date_forms
+
+    assert found(categories) == found(table)

@@ -15,6 +15,7 @@ _MOST = 3
 _CELL = 40
 _QUOTED_AT_ONCE = 20_000_000
 _FEW_QUOTES = 10_000
+_AT_ONCE = 2**20
 
 
 def first_mistake(content: bytes, dialect: Dialect) -> str | None:
@@ -126,12 +127,18 @@ def _found(content: bytes, mark: int, start: int) -> Iterator[int]:
 
 def places(content: bytes, dialect: Dialect, rows: int) -> RowPlaces:
     """Return the line of each row below the header."""
-    lines = content.count(b"\n", dialect.start) or content.count(b"\r", dialect.start)
+    lines = _count(content, b"\n", dialect.start) or _count(content, b"\r", dialect.start)
     ends_open = not content.endswith((b"\n", b"\r"))
     if lines + ends_open == rows + 1:
         return RowPlaces("line", dialect.skipped + 2)
     starts = np.fromiter(_starts(content, dialect), np.int64)
     return RowPlaces("line", 0, starts[1:]) if len(starts) == rows + 1 else RowPlaces()
+
+
+def _count(content: bytes, sign: bytes, start: int) -> int:
+    """Count a sign as `bytes.count` does, at a third of its cost where it is frequent."""
+    signs = np.frombuffer(content, np.uint8, offset=start)
+    return sum(int(np.count_nonzero(signs[at : at + _AT_ONCE] == ord(sign))) for at in range(0, len(signs), _AT_ONCE))
 
 
 def _starts(content: bytes, dialect: Dialect) -> Iterator[int]:

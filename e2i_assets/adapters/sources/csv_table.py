@@ -14,7 +14,7 @@ from e2i_assets.adapters.sources.csv_dialect import Dialect, dialect_of
 from e2i_assets.adapters.sources.file_content import as_utf8, content_of
 from e2i_assets.adapters.sources.limits import SourceLimits, refused
 from e2i_assets.adapters.sources.names import composed, header_names
-from e2i_assets.adapters.sources.text_columns import LONG_DIGITS, has_fractions, typed
+from e2i_assets.adapters.sources.text_columns import LONG_DIGITS, encoded, has_fractions, typed
 from e2i_assets.core.data.closing_rows import ClosingRow, closing_rows
 from e2i_assets.core.data.row_places import places_of, with_places
 from e2i_assets.core.experiments.sections import CsvFile
@@ -43,7 +43,7 @@ def csv_table(file: Path, asked: CsvFile, where: str, limits: SourceLimits) -> p
         raise refused(where, asked.path, "is an empty file")
     require_no_zero_byte(content, 0, asked, where)
     dialect = dialect_of(content, asked, where)
-    frame = rows_of(content, dialect, asked, where)
+    frame = rows_of(content, dialect, asked, where, with_categories=True)
     limits.require_rows(len(frame), where, asked.path)
     notes = [*_closing_notes(frame, asked, where)]
     if not content.endswith((b"\n", b"\r")):
@@ -97,7 +97,12 @@ def require_no_zero_byte(content: bytes, lines: int, asked: CsvFile, where: str)
 
 
 def rows_of(
-    content: bytes, dialect: Dialect, asked: CsvFile, where: str, as_text: Collection[str] = ()
+    content: bytes,
+    dialect: Dialect,
+    asked: CsvFile,
+    where: str,
+    as_text: Collection[str] = (),
+    with_categories: bool = False,
 ) -> pd.DataFrame:
     """Return the rows of CSV text with their lines.
 
@@ -107,11 +112,13 @@ def rows_of(
         asked: The CSV settings of the experiment.
         where: The key of the source, for the message.
         as_text: Columns whose cells stay text.
+        with_categories: Whether columns of few texts become categories: pieces of a file would have different ones.
 
     Raises:
         DataInvalid: A row cannot be read.
     """
-    frame = _frame(_parsed(content, dialect, asked, where, as_text), asked, content.isascii(), as_text)
+    parsed = _parsed(content, dialect, asked, where, as_text)
+    frame = _frame(parsed, asked, content.isascii(), as_text, with_categories)
     return with_places(frame, csv_shape.places(content, dialect, len(frame)))
 
 
@@ -194,14 +201,17 @@ def _require_shape(content: bytes, dialect: Dialect, asked: CsvFile, where: str)
         raise refused(where, asked.path, mistake)
 
 
-def _frame(table: Any, asked: CsvFile, is_ascii: bool, as_text: Collection[str]) -> pd.DataFrame:
+def _frame(table: Any, asked: CsvFile, is_ascii: bool, as_text: Collection[str], with_categories: bool) -> pd.DataFrame:
     """Return the table with typed columns and composed letters (NFC)."""
     import pyarrow as pa
 
     def settled(name: str, column: Any) -> Any:
         is_settled = name in as_text or column.type == pa.float64()
         found = column if is_settled else typed(column, asked.decimal, asked.thousands)
-        return found if is_ascii or found.type != pa.string() else composed(found)
+        if found.type != pa.string():
+            return found
+        found = found if is_ascii else composed(found)
+        return encoded(found) if with_categories else found
 
     columns = [settled(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
     frame: pd.DataFrame = pa.table(columns, names=table.column_names).to_pandas(use_threads=False)

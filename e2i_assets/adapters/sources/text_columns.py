@@ -5,6 +5,8 @@ from typing import Any
 _EXACT = 2**53
 # Whole numbers below it fit into 64 bits.
 LONG_DIGITS = 1e18
+_FIRST = 10_000
+_REPEATED = 10
 
 
 def typed(column: Any, decimal: str | None, thousands: str | None) -> Any:
@@ -41,6 +43,18 @@ def has_fractions(column: Any) -> bool:
     import pyarrow.compute as pc
 
     return _cast(column, pa.float64()) is not None and pc.any(pc.match_substring(column, ".")).as_py() is True
+
+
+def encoded(column: Any) -> Any:
+    """Return an Arrow column of texts as a dictionary if its first cells repeat few texts, or else as it is.
+
+    Everything that follows then looks at each text once, and not at an object of Python for each cell.
+    """
+    import pyarrow.compute as pc
+
+    first = column.slice(0, _FIRST)
+    distinct = pc.count_distinct(first).as_py()
+    return column.dictionary_encode().unify_dictionaries() if 0 < distinct <= len(first) / _REPEATED else column
 
 
 def _cast(column: Any, kind: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from e2i_assets.core.data.column_types import codes_and_texts
 from e2i_assets.core.data.missing_words import WORDS, Missing
 from e2i_assets.core.data.number_texts import NumberTexts
 from e2i_assets.core.data.total_words import REMARK, TOTAL
@@ -130,8 +131,7 @@ class _Column:
     def _read(self, cells: pd.Series) -> tuple[NDArray[np.float64], ...]:
         if self.is_numeric:
             return (cells.to_numpy(dtype=np.float64, na_value=np.nan),)
-        codes, found = pd.factorize(cells.astype(object))
-        texts = NumberTexts(self.name, codes, pd.Series(found, dtype=object).map(str), Missing())
+        texts = NumberTexts(self.name, *codes_and_texts(cells), Missing())
         return tuple(texts.column(form).astype(np.float64) for form in texts.best)
 
     def may_be(self, position: int, a_mean: bool = True) -> bool:

@@ -5,6 +5,7 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from e2i_assets.core.data.instants import instants
 from e2i_assets.core.data.keys import key, keys
@@ -53,6 +54,18 @@ def readable(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     for place, column in changed.items():
         table.isetitem(place, column)  # type: ignore[arg-type]  # the stubs lack Series
     return table, tuple(nested)
+
+
+def codes_and_texts(column: pd.Series) -> tuple[NDArray[np.int64], pd.Series]:
+    """Return the code of each cell, -1 for a missing one, and the distinct texts of the cells by code."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        places, distinct = pd.factorize(column.astype(object))
+        return np.asarray(places, np.int64), pd.Series(distinct, dtype=object).map(str)
+    codes, categories = np.asarray(column.cat.codes, np.int64), column.cat.categories
+    used = np.bincount(codes + 1, minlength=len(categories) + 1)[1:] > 0
+    if not used.all():
+        codes = np.append(np.cumsum(used) - 1, -1)[codes]
+    return codes, pd.Series(categories[used], dtype=object).map(str)
 
 
 def is_number(column: pd.Series) -> bool:

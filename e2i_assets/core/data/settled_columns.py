@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from e2i_assets.core.data.column_types import has_fractions, plain
+from e2i_assets.core.data.column_types import codes_and_texts, has_fractions, plain
 from e2i_assets.core.data.date_texts import DateReading, dates_in_text, declared_dates
 from e2i_assets.core.data.digit_codes import long_numbers, zeros_note
 from e2i_assets.core.data.instants import instants
@@ -98,14 +99,13 @@ def without_missing_words(
             words = instants(pd.Series(sorted(missing.words), dtype=object)).dropna()
             gone = dates.isin(words.tolist())
         return (column.mask(gone) if gone is not None and gone.any() else None), None, []
-    codes, found = pd.factorize(column.astype(object))
-    texts = pd.Series(found, dtype=object).map(str)
+    codes, texts = codes_and_texts(column)
     if not len(texts):
         return None, None, []
     gone = missing.in_texts(texts)
     if source.kind in ("csv", "sample"):
         gone |= texts.str.strip() == ""
-    changed = column.astype(object).mask(np.append(gone, False)[codes]) if gone.any() else None
+    changed = _without(column, codes, texts, gone) if gone.any() else None
     if is_label or name in (*roles.id, roles.group, roles.time):
         return changed, None, [*_words_kept(name, texts, codes, missing, is_class)]
     csv = source.csv
@@ -135,6 +135,13 @@ def _is_text(column: pd.Series) -> bool:
     if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
         return False
     return pd.api.types.infer_dtype(column, skipna=True) in ("string", "mixed-integer")
+
+
+def _without(column: pd.Series, codes: NDArray[np.intp], texts: pd.Series, gone: pd.Series) -> pd.Series:
+    """Return a column of texts with missing cells for some of its texts."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.remove_categories([one for one in column.cat.categories if str(one) in set(texts[gone])])
+    return column.astype(object).mask(np.append(gone, False)[codes])
 
 
 def _words_kept(name: str, texts: pd.Series, codes: object, missing: Missing, is_class: bool) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from e2i_assets.core.data.column_types import in_order, is_number, label, plain, readable
+from e2i_assets.core.data.column_types import codes_and_texts, in_order, is_number, label, plain, readable
 from e2i_assets.core.data.identifiers import identifier
 from e2i_assets.core.data.missing_words import WORDS, missing_in
 from e2i_assets.core.data.number_texts import NumberTexts
@@ -178,8 +178,7 @@ def _draft(source: Source, missing: Mapping[str, tuple[str, ...]], dates: Mappin
 
 def _other_words(column: pd.Series, draft: Experiment, source: Source) -> tuple[str, ...]:
     """Return the texts among the numbers of a column; empty if they are too many to mean a missing value."""
-    codes, found = pd.factorize(column.astype(object))
-    texts = pd.Series(found, dtype=object).map(str)
+    codes, texts = codes_and_texts(column)
     numbers = NumberTexts(str(column.name), codes, texts, missing_in(draft, source, str(column.name), is_label=False))
     # A list of the experiment replaces the default one, of which the column may contain words as well.
     usual = [one for one in texts.str.strip().unique() if one in WORDS]
