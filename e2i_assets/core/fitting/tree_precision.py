@@ -39,7 +39,7 @@ def fine_columns(pieces: Callable[[Sequence[str] | None], Iterator[pd.DataFrame]
             if name not in found and pd.api.types.is_numeric_dtype(piece[name]):
                 whole = pd.api.types.is_integer_dtype(piece[name])
                 values = piece[name].to_numpy(dtype=np.float64, na_value=np.nan)
-                if _is_fine(values, whole, whole or seen < _CHECKED_ROWS):
+                if is_fine(values, whole, whole or seen < _CHECKED_ROWS):
                     found[str(name)] = None
         seen += len(piece)
     return tuple(found)
@@ -60,7 +60,14 @@ def unscalable_columns(pieces: Callable[[Sequence[str] | None], Iterator[pd.Data
     return tuple(name for name, size in largest.items() if size > _LARGEST_SQUARED)
 
 
-def _is_fine(values: Array, is_whole: bool, thoroughly: bool) -> bool:
+def is_fine(values: Array, is_whole: bool, thoroughly: bool = True) -> bool:
+    """Return whether trees merge different values of a column, in more than `SHARE_OF_ROWS` of the rows.
+
+    Args:
+        values: Shape (rows,), in double precision, NaN for a missing one.
+        is_whole: Whether the column has whole numbers by its type.
+        thoroughly: Whether to compare values, and not only to look for numbers beyond single precision.
+    """
     values = values[~np.isnan(values)]
     largest = float(np.abs(values).max(initial=0.0))
     if largest > _LARGEST:

@@ -14,6 +14,7 @@ from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.sections import Leakage
 from e2i_assets.core.fitting.date_parts import days, is_date
+from e2i_assets.core.fitting.tree_precision import is_fine
 from e2i_assets.core.metrics import Array
 
 # More rows than this only make the check slower: legitimate features are far below the limit of 0.99.
@@ -22,6 +23,8 @@ MOST_ROWS = 10_000
 FEWEST_ROWS = 10
 _DEPTH = 6
 _LEAF = 5
+# The largest number below which double precision has all whole numbers.
+_EXACT = 2.0**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +94,15 @@ def violations(found: Mapping[str, float], leakage: Leakage, classification: boo
 def _as_numbers(first: pd.Series, second: pd.Series, known: Array) -> tuple[Array, Array]:
     """Return two columns as numbers; categories in the order of their mean target on the train rows.
 
-    Numbers become their places among the train values: the tree reads them in single precision, which would merge codes
-    of more than seven digits.
+    Numbers that trees would merge, such as codes of more than seven digits, become their places among the train values.
     """
     if is_date(first):
         first, second = pd.Series(days(first)), pd.Series(days(second))
     if is_number(first):
+        train, validation = (column.to_numpy(np.float64, na_value=np.nan) for column in (first, second))
+        largest = max(float(np.abs(part[~np.isnan(part)]).max(initial=0.0)) for part in (train, validation))
+        if largest <= _EXACT and not is_fine(train, pd.api.types.is_integer_dtype(first)):
+            return train, validation
         values = np.sort(first.dropna().unique())
         return _places(values, first), _places(values, second)
     means = pd.Series(known[:, -1]).groupby(first.astype(object).to_numpy()).mean()
