@@ -8,7 +8,7 @@ import pandas as pd
 from e2i_assets.api.running import RunResult, run
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.fitted_model import FittedModel
+from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search.tuning import spec_hash
 from e2i_assets.services.predict import champion_model, champion_of, predict_frame
@@ -51,7 +51,7 @@ class Experiment:
         """
         return latest_report(self.project.settings, self.name)
 
-    def model(self) -> FittedModel:
+    def model(self) -> Model:
         """Return the champion: ``predict``, ``predict_proba``, ``classes_`` and ``feature_names_in_``.
 
         It takes tables in the types of the train rows. `predict` of this class also reads cells as the experiment file

@@ -1,16 +1,17 @@
 """Permutation importance (Breiman 2001): how much worse the metric is when one column is shuffled."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.algorithms.algorithm import from_scores
-from e2i_assets.core.metrics import Array, Metric, Prediction
+from e2i_assets.core.fitting.fit_context import predicted_table
+from e2i_assets.core.metrics import Array, Metric
 
 if TYPE_CHECKING:
-    from e2i_assets.core.fitting.fitted_model import FittedModel
+    from e2i_assets.core.fitting.averaged_model import Model
 
 MOST_FEATURES = 300
 _MOST_ROWS = 1000
@@ -36,7 +37,7 @@ class FeatureImportance:
 
 
 def permutation_importances(
-    model: "FittedModel",
+    model: "Model",
     features: pd.DataFrame,
     truth: Array,
     metric: Metric,
@@ -68,7 +69,7 @@ def permutation_importances(
 
     def scores(table: pd.DataFrame) -> list[float]:
         """Return the score of each block of rows with one call of the model, because the cost per call dominates."""
-        found = Prediction(model.predict(table)) if model.classes_ is None else from_scores(model.predict_proba(table))
+        found = predicted_table(model, table)
         starts = range(0, len(table), n_rows)
         return [metric.oriented(metric.quick_score(y, found.at(slice(at, at + n_rows)), weight)) for at in starts]
 
@@ -82,3 +83,23 @@ def permutation_importances(
         losses = [whole - one for one in scores(table)]
         ranked.append(FeatureImportance(str(name), float(np.mean(losses)), float(np.std(losses))))
     return sorted(ranked, key=lambda one: -one.loss)
+
+
+def mean_importances(of_models: Sequence[Sequence[FeatureImportance]]) -> list[FeatureImportance]:
+    """Return the mean importances over models, the largest loss first.
+
+    The spread is then the standard deviation over the shuffles of all models: its variance is the mean variance within
+    a model and the variance between them.
+    """
+    if len(of_models) == 1:
+        return list(of_models[0])
+    by_feature: dict[str, list[FeatureImportance]] = {}
+    for importances in of_models:
+        for one in importances:
+            by_feature.setdefault(one.feature, []).append(one)
+    found = []
+    for feature, of in by_feature.items():
+        losses, spreads = np.array([one.loss for one in of]), np.array([one.spread for one in of])
+        spread = np.sqrt(losses.var() + (spreads**2).mean())
+        found.append(FeatureImportance(feature, float(losses.mean()), float(spread)))
+    return sorted(found, key=lambda one: -one.loss)

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.errors import DataInvalid, Violation
-from e2i_assets.core.fitting.fitted_model import FittedModel
+from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.reasons import top_reasons
 
 # A sample of the new rows is compared with the train rows: more rows do not change the conclusion.
@@ -96,7 +96,7 @@ class Thinned:
         return pd.concat(self.parts, ignore_index=True)
 
 
-def scores_of(model: FittedModel, features: pd.DataFrame) -> pd.DataFrame:
+def scores_of(model: Model, features: pd.DataFrame) -> pd.DataFrame:
     """Return the scores of a model as one column: values, the probability of the second of two classes, or classes."""
     if model.classes_ is None:
         return pd.DataFrame({"score": model.predict(features)})
@@ -106,7 +106,7 @@ def scores_of(model: FittedModel, features: pd.DataFrame) -> pd.DataFrame:
 
 
 def predictions(
-    model: FittedModel,
+    model: Model,
     features: pd.DataFrame,
     keys: Mapping[str, pd.Series],
     first: int,

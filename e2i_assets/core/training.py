@@ -19,12 +19,14 @@ from e2i_assets.core.evaluation.verdict import CriterionResult, evaluated_criter
 from e2i_assets.core.experiments.experiment import Experiment, FinalModel
 from e2i_assets.core.final_fit import Fits, final_rows, fitted
 from e2i_assets.core.fitting.fit_context import target_codes
+from e2i_assets.core.fitting.rows import RowSource
+from e2i_assets.core.fold_fit import fitted_on_folds
 from e2i_assets.core.imbalance import Imbalance, Strategy
 from e2i_assets.core.metrics import Array, Prediction, counted
 from e2i_assets.core.search.tuning import balancing, found_imbalance
 
 if TYPE_CHECKING:
-    from e2i_assets.core.fitting.fitted_model import FittedModel
+    from e2i_assets.core.fitting.averaged_model import Model
 
 SPLITS = ("train", "validation", "test")
 
@@ -35,12 +37,13 @@ class Training:
 
     Attributes:
         model: The final model: predicts labels or values from a table.
-        trial_model: The model of the trial, which has learnt from the train rows alone. The metrics on train and
-            validation belong to it, because the final model may have learnt from the validation rows.
+        unseen: Models with rows that they have not learnt from, see `Fits`. The metrics on train and validation belong
+            to these models, because the final model may have learnt from the validation rows.
         final_model: What the final model learnt from.
         samples: The number of rows that it learnt from, before resampling.
         parameters: The parameters of the fit, rounds included.
-        rounds: Boosting rounds or trees of the model.
+        rounds: Boosting rounds or trees of the model; the median of fold models.
+        fold_rounds: The rounds of each fold model; empty without.
         stopped_early: Whether early stopping decided the rounds, in the search or in the final fit.
         seconds: Wall time of the final fit alone.
         report: Metrics, intervals and the threshold that was chosen on validation.
@@ -56,12 +59,13 @@ class Training:
         on_test: The true values and the prediction of the test rows.
     """
 
-    model: "FittedModel"
-    trial_model: "FittedModel"
+    model: "Model"
+    unseen: "tuple[tuple[Model, RowSource], ...]"
     final_model: FinalModel
     samples: int
     parameters: dict[str, Any]
     rounds: int | None
+    fold_rounds: tuple[int, ...]
     stopped_early: bool
     seconds: float
     report: Evaluation
@@ -84,7 +88,7 @@ class Training:
 
 def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Training:
     """Fit the final model and evaluate it: the only use of the test rows."""
-    fits = fitted(experiment, rows, hpo)
+    fits = (fitted_on_folds if experiment.used_final_model == "folds" else fitted)(experiment, rows, hpo)
     learnt = final_rows(experiment, rows.train, rows.validation)
     report = evaluation(
         experiment.problem_type,
@@ -92,7 +96,7 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         threshold=fits.threshold,
         minority_class=fits.minority_class,
         ordered=rows.facts.ordered,
-        weights={split: getattr(rows, split).weights for split in SPLITS},
+        weights=fits.weights,
         groups=_groups(rows),
         seed=experiment.hpo.seed,
     )
@@ -102,11 +106,12 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
     baseline = _on_test(rows, truth, dummy)
     return Training(
         model=fits.model,
-        trial_model=fits.trial_model,
+        unseen=fits.unseen,
         final_model=experiment.used_final_model,
         samples=fits.samples,
         parameters=fits.parameters,
         rounds=fits.rounds,
+        fold_rounds=fits.fold_rounds,
         stopped_early=fits.stopped_early,
         seconds=fits.seconds,
         report=report,

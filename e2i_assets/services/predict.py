@@ -17,7 +17,7 @@ from e2i_assets.core.data.row_places import RowPlaces, with_places
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import CsvFile, Source
-from e2i_assets.core.fitting.fitted_model import FittedModel
+from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.reasons import require_explained
 from e2i_assets.core.predictions import ModelLineage, predictions
 from e2i_assets.services.project import Project
@@ -185,7 +185,7 @@ def predict_frame(project: Project, name: str, frame: pd.DataFrame, explain: boo
     return scored
 
 
-def champion_model(champion: StoredDecision) -> FittedModel:
+def champion_model(champion: StoredDecision) -> Model:
     """Return the model that a decision has promoted.
 
     Raises:

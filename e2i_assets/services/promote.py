@@ -22,11 +22,12 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation.measures import Measure, measure
 from e2i_assets.core.evaluation.paired import Contender, PairedRows
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.fit_context import predicted_table
 from e2i_assets.services.checks import model_links
 from e2i_assets.services.checks.catalogue import CHECKS
 from e2i_assets.services.checks.check import evaluated
 from e2i_assets.services.project import Project
-from e2i_assets.services.stored_model import ARCHIVE, predicted_by, predicted_rows
+from e2i_assets.services.stored_model import ARCHIVE, predicted_rows
 
 # The checks that a model must pass to be in use.
 REQUIRED_CHECKS = tuple(one for one in CHECKS if one.asset == "trained_model" and one.severity == "ERROR")
@@ -151,7 +152,7 @@ def _compared(
             raise _NotComparableError(
                 f"its classes are {', '.join(labels) or 'numbers'}, which differ from the current ones"
             )
-        old = predicted_by(model, rows.facts, rows.test)
+        old = predicted_table(model, rows.test.features)
     except ModelInvalid as error:
         raise _NotComparableError(str(error)) from error
     found = compared(

@@ -1,25 +1,20 @@
 """Evaluates a stored model on rows of its split."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from e2i_assets.adapters.mlflow.models import load_model
 from e2i_assets.adapters.repositories.training_runs import StoredRun
-from e2i_assets.core.algorithms.algorithm import from_scores
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.evaluation.confusion import Confusion
 from e2i_assets.core.evaluation.evaluation import SplitEvaluation, split_evaluation
-from e2i_assets.core.fitting.fit_context import target_codes
+from e2i_assets.core.fitting.fit_context import predicted_table, target_codes
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.fitting.weighting import relative
-from e2i_assets.core.metrics import Array, Prediction, ProblemType
+from e2i_assets.core.metrics import Array, Prediction
 from e2i_assets.services.project import Project
-
-if TYPE_CHECKING:
-    from e2i_assets.core.fitting.fitted_model import FittedModel
 
 ARCHIVE = Path("data", "model")  # the model in an MLflow model folder of this package
 
@@ -33,19 +28,7 @@ def predicted_rows(
         ModelInvalid: The model is missing or differs from the one that was stored.
     """
     model = load_model(project.model_folder(experiment, run.spec_hash) / ARCHIVE)
-    return target_codes(rows.target, facts.classes), predicted_by(model, facts, rows)
-
-
-def predicted_by(model: "FittedModel", facts: SplitFacts, rows: RowSource) -> Prediction:
-    """Return a model's predictions for rows."""
-    return predicted_frame(model, facts.problem_type, rows.features)
-
-
-def predicted_frame(model: "FittedModel", problem_type: ProblemType, features: pd.DataFrame) -> Prediction:
-    """Return a model's predictions for a table of features."""
-    if problem_type == "regression":
-        return Prediction(labels=model.predict(features))
-    return from_scores(model.predict_proba(features))
+    return target_codes(rows.target, facts.classes), predicted_table(model, rows.features)
 
 
 def served_confusion(

@@ -23,6 +23,7 @@ def training_output(record: TrainingRecord, tracked: TrackingResult) -> Training
             training_duration_seconds=training.seconds,
             early_stopped=training.stopped_early,
             final_epoch=training.rounds,
+            fold_rounds=list(training.fold_rounds),
         ),
         validation_metrics=contract_metrics(training.report.splits["validation"]),
         mlflow_info=mlflow_info(tracked),

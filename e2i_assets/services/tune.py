@@ -13,6 +13,7 @@ from e2i_assets.adapters.trial_processes.limited import objective_within_limits
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import E2iError, MissingHpoData
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fold_fit import final_folds
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.budget import NO_OVERRIDE, BudgetOverride
@@ -108,7 +109,7 @@ def durable_search(
 
     Raises:
         MissingHpoData: There are no train or no validation rows; the study's row has the cause too.
-        E2iError: The engine of the experiment cannot be used.
+        E2iError: The engine of the experiment cannot be used, or the rows have no folds for the final model.
     """
     try:
         require_rows(rows)
@@ -116,6 +117,8 @@ def durable_search(
         store, identity = project.studies, tuning.spec_hash(experiment, rows.facts)
         store.fail(store.start(_row(project, experiment, rows, identity, override)), str(error))
         raise
+    if experiment.used_final_model == "folds":
+        next(final_folds(experiment, rows))  # an error before the search, not after it
     from e2i_assets.adapters.optuna_storage.study_session import joined
 
     database = project.database

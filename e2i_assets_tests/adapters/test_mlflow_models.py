@@ -88,6 +88,9 @@ def test_a_type_that_is_not_on_the_list_is_refused_by_name_and_not_built(tmp_pat
         b"not a zip archive",
         canonical(skops_io().dumps([1, 2])),
         canonical(skops_io().dumps({"classes": 1})),
+        canonical(skops_io().dumps({"models": []})),
+        canonical(skops_io().dumps({"models": [1], "threshold": None})),
+        canonical(skops_io().dumps({"models": [{"classes": 1}]})),
     ],
 )
 def test_what_is_not_a_model_of_ours_is_refused(content: bytes, tmp_path: Path) -> None:

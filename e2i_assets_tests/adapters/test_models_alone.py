@@ -4,31 +4,36 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from fitted_models import PAIRS, fitted, table
+from fitted_models import PAIRS, averaged, fitted, table
 
 from e2i_assets.adapters.mlflow.model_folder import save_mlflow_model
-from e2i_assets.core.fitting.fitted_model import FittedModel
+from e2i_assets.core.fitting.averaged_model import Model
 
 PROGRAM = Path(__file__).parents[1] / "support" / "stand_alone.py"
+MEANS = [
+    ("LightGBM", "binary_classification"),
+    ("XGBoost", "multiclass_classification"),
+    ("RandomForest", "regression"),
+]
 BOOSTERS = ("lightgbm", "xgboost")
 # A dependency of xgboost that is only used on several machines: 469 MB.
 OVERRIDE = "nvidia-nccl-cu12 ; sys_platform == 'never'\n"
 
 
-def stored(name: str, problem: str, folder: Path) -> Path:
+def stored(name: str, problem: str, folder: Path, of: Callable[[str, str], Model] = fitted) -> Path:
     """Write a model, difficult rows, and the predictions of the model for them."""
-    made = fitted(name, problem)
-    threshold = 0.3 if problem == "binary_classification" else None
-    model = FittedModel(**{**made.parts, "threshold": threshold})
+    model = of(name, problem)
+    model.threshold = 0.3 if problem == "binary_classification" else None
     rows = table(60)
     rows.loc[3, "region"], rows.loc[4, "share"] = "never seen", np.nan
     rows["visits"] = rows["visits"].astype("Int64").mask(rows.index % 8 == 5)
-    place = folder / f"{name}_{problem}"
+    place = folder / f"{name}_{problem}_{type(model).__name__}"
     save_mlflow_model(model, place / "model", rows.head())
     rows.to_parquet(place / "rows.parquet")
     read_back = pd.read_parquet(place / "rows.parquet")
@@ -52,7 +57,8 @@ def agreed(python: Path | str, refused: tuple[str, ...], *folders: Path) -> int:
 
 def test_every_model_loads_and_predicts_the_same_without_our_package(tmp_path: Path) -> None:
     folders = [stored(name, problem, tmp_path) for name, problem in PAIRS]
-    assert agreed(sys.executable, ("e2i_assets",), *folders) == len(PAIRS)
+    folders += [stored(name, problem, tmp_path, averaged) for name, problem in MEANS]
+    assert agreed(sys.executable, ("e2i_assets",), *folders) == len(PAIRS) + len(MEANS)
 
 
 def test_a_model_asks_for_its_own_booster_and_no_other(tmp_path: Path) -> None:

@@ -31,8 +31,14 @@ def text(**changes: Any) -> str:
             "hpo.objective: 'cross_validation' would train on future rows, because columns.time orders the rows: "
             "choose validation",
         ),
-        ({"hpo": {"folds": 10}}, "hpo.folds: 10 has no effect without hpo.objective: cross_validation"),
-        ({"hpo": {"repeats": 2}}, "hpo.repeats: 2 has no effect without hpo.objective: cross_validation"),
+        (
+            {"hpo": {"folds": 10}},
+            "hpo.folds: 10 has no effect without hpo.objective: cross_validation or final_model: folds",
+        ),
+        (
+            {"hpo": {"repeats": 2}},
+            "hpo.repeats: 2 has no effect without hpo.objective: cross_validation or final_model: folds",
+        ),
         (
             {"hpo": {"pruner": "wilcoxon"}},
             "hpo.pruner: 'wilcoxon' compares folds and needs hpo.objective: cross_validation",

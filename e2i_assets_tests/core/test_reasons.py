@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fitted_models import PAIRS, fitted, table
+from fitted_models import PAIRS, averaged, fitted, table
 
 from e2i_assets.core.fitting.fitted_model import FittedModel
 from e2i_assets.core.fitting.reasons import MOST_REASONS, NotExplained, contributions, top_reasons
@@ -43,6 +43,33 @@ def test_contributions_add_up_to_the_raw_prediction(name: str, problem: str) -> 
     expected = raw(model, frame)
     np.testing.assert_allclose(found.total, expected, rtol=1e-6, atol=1e-6)
     assert np.abs(found.values).sum() > 0
+
+
+@pytest.mark.parametrize(("name", "problem"), [pair for pair in PAIRS if pair[0] in EXPLAINED])
+def test_contributions_add_up_to_the_prediction_of_a_mean_of_models(name: str, problem: str) -> None:
+    model, frame = averaged(name, problem), table()
+    found = contributions(model, frame)
+    assert found.columns == tuple(frame.columns)
+    if problem == "regression":
+        expected = model.predict(frame)[:, None]
+        np.testing.assert_allclose(expected, np.mean([raw(one, frame) for one in model.models], axis=0), rtol=1e-12)
+    else:
+        log = np.log(model.predict_proba(frame))
+        expected = log[:, 1:] - log[:, :1] if problem.startswith("binary") else log - log.mean(axis=1, keepdims=True)
+    total = found.total - (found.total.mean(axis=1, keepdims=True) if problem.startswith("multi") else 0)
+    np.testing.assert_allclose(total, expected, rtol=1e-6, atol=1e-6)
+    reasons = pd.DataFrame(top_reasons(model, frame, model.predict(frame)))
+    assert reasons["effect_1"].abs().ge(reasons["effect_2"].abs()).all()
+
+
+@pytest.mark.parametrize(("name", "problem"), [pair for pair in PAIRS if pair[0] not in EXPLAINED])
+def test_a_mean_of_models_without_reasons_averages_their_probabilities(name: str, problem: str) -> None:
+    model, frame = averaged(name, problem), table()
+    of = [one.predict(frame) if problem == "regression" else one.predict_proba(frame) for one in model.models]
+    found = model.predict(frame) if problem == "regression" else model.predict_proba(frame)
+    np.testing.assert_allclose(found, np.mean(of, axis=0), rtol=1e-12)
+    with pytest.raises(NotExplained, match="gives no reasons of its predictions"):
+        contributions(model, frame)
 
 
 @pytest.mark.parametrize(("name", "problem"), [pair for pair in PAIRS if pair[0] in EXPLAINED])

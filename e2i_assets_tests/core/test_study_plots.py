@@ -133,7 +133,7 @@ def test_the_importances_are_reproducible() -> None:
     rows = rows_of(Names(), "binary_classification").validation
     truth = (rows.target == "yes").to_numpy().astype(int)
     again = permutation_importances(
-        report.record.training.trial_model,
+        report.record.training.unseen[0][0],
         rows.features,
         truth,
         metric("roc_auc", "binary_classification"),

@@ -5,8 +5,10 @@ import pandas as pd
 
 from e2i_assets.core.algorithms.prepared_data import Task
 from e2i_assets.core.algorithms.registry import algorithm, names
+from e2i_assets.core.fitting.averaged_model import AveragedModel
 from e2i_assets.core.fitting.fit_context import Rows, fit_context
 from e2i_assets.core.fitting.fitted_model import FittedModel
+from e2i_assets.core.fitting.reasons import pool
 
 CLASSES = {
     "binary_classification": (False, True),
@@ -43,8 +45,9 @@ def target(frame: pd.DataFrame, problem: str) -> pd.Series:
     return pd.Series(np.array(["low", "mid", "high"])[np.digitize(signal, [7.0, 13.0])])
 
 
-def fitted(name: str, problem: str, patience: int | None = None) -> FittedModel:
-    frame = table()
+def fitted(name: str, problem: str, patience: int | None = None, first: int = 0) -> FittedModel:
+    """A model of 160 rows, of the table from a row on."""
+    frame = pd.concat([table()[first:], table()[:first]], ignore_index=True)
     values = target(frame, problem)
     chosen = algorithm(name)
     task = Task(problem, len(CLASSES[problem]))
@@ -52,3 +55,9 @@ def fitted(name: str, problem: str, patience: int | None = None) -> FittedModel:
     on_bench = fit_context(chosen, task, *rows, CLASSES[problem])
     few = {"n_estimators": 12} if "n_estimators" in chosen.parameters else {}
     return on_bench.model(on_bench.fit({**chosen.default_values, **few, **chosen.fixed_values}, patience))
+
+
+def averaged(name: str, problem: str) -> AveragedModel:
+    """The mean of three models of other rows, which know other categories."""
+    models = [fitted(name, problem, first=first) for first in (0, 80, 160)]
+    return AveragedModel(models, pool=pool(models[0]))

@@ -104,14 +104,19 @@ def _rows(folder: Path, facts: SplitFacts, role: str) -> StoredRows:
 
 def _search_rows(folder: Path) -> SearchRows:
     facts = _facts(folder)
-    parts = [_rows(folder, facts, role) for role in SEARCHED]
-    return SearchRows(facts, parts[0], parts[1], facts.groups([part.columns(facts.entity) for part in parts]))
+    train, validation = (_rows(folder, facts, role) for role in SEARCHED)
+    return SearchRows(facts, train, validation, _groups(facts, train, validation))
 
 
 def _training_rows(folder: Path) -> TrainingRows:
     facts = _facts(folder)
     train, validation, test = (_rows(folder, facts, role) for role in (*SEARCHED, "test"))
-    return TrainingRows(facts, train, validation, test, test.columns(facts.segments) if facts.segments else None)
+    segments = test.columns(facts.segments) if facts.segments else None
+    return TrainingRows(facts, train, validation, test, segments, _groups(facts, train, validation))
+
+
+def _groups(facts: SplitFacts, *parts: StoredRows) -> pd.DataFrame | None:
+    return facts.groups([part.columns(facts.entity) for part in parts])
 
 
 def _holdout_rows(folder: Path) -> HoldoutRows:

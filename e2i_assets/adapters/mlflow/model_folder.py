@@ -1,6 +1,6 @@
 """A fitted model as a self-contained MLflow model folder: it loads without `e2i_assets` and without pickle.
 
-The folder contains the code that loads the model: a copy of four files of `core/fitting` (`_LOADER`).
+The folder contains the code that loads the model: a copy of some files of `core/fitting` (`_LOADER`).
 """
 
 import importlib
@@ -21,8 +21,9 @@ from e2i_assets.adapters.mlflow.client import bounded_environment
 from e2i_assets.adapters.mlflow.models import save_model
 from e2i_assets.adapters.mlflow.tracked_run import MODEL_SHA256_TAG
 from e2i_assets.core.content_hash import content_hash
-from e2i_assets.core.fitting import date_parts, fitted_model, served_cells, trusted_types
-from e2i_assets.core.fitting.fitted_model import METHODS, FittedModel
+from e2i_assets.core.fitting import averaged_model, date_parts, fitted_model, served_cells, served_model, trusted_types
+from e2i_assets.core.fitting.averaged_model import Model
+from e2i_assets.core.fitting.served_model import METHODS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
 
 _MLFLOW_TYPES = {"b": "boolean", "i": "long", "u": "long", "f": "double"}
 _ALWAYS_NEEDED = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
-_LOADER = (fitted_model, date_parts, served_cells, trusted_types)
+_LOADER = (served_model, averaged_model, fitted_model, date_parts, served_cells, trusted_types)
 _BOOSTERS = ("lightgbm", "xgboost")
 COLUMNS_KEY, THRESHOLD_KEY = "e2i.columns", "e2i.decision_threshold"
 
 
 def save_mlflow_model(
-    model: FittedModel, folder: Path, input_example: "pd.DataFrame", metadata: Mapping[str, str] | None = None
+    model: Model, folder: Path, input_example: "pd.DataFrame", metadata: Mapping[str, str] | None = None
 ) -> str:
     """Write a folder that ``mlflow.pyfunc.load_model`` opens without this package.
 
@@ -64,7 +65,7 @@ def save_mlflow_model(
         digest = save_model(model, data)
         pyfunc.save_model(
             path=str(fresh),
-            loader_module=f"{loader.name}.fitted_model",
+            loader_module=f"{loader.name}.served_model",
             data_path=str(data),
             code_paths=[str(loader)],
             signature=_signature(model, example),
@@ -120,20 +121,20 @@ def _written_loader(folder: Path) -> Path:
     return path
 
 
-def _requirements(model: FittedModel) -> list[str]:
+def _requirements(model: Model) -> list[str]:
     """Return exact versions. MLflow would infer them in a process that loads the model, which takes seconds."""
-    package = type(model.estimator).__module__.partition(".")[0]
+    package = type(model.models[0].estimator).__module__.partition(".")[0]
     needed = [*_ALWAYS_NEEDED, *(name for name in _BOOSTERS if name == package)]
     return [f"{name}=={library_version(name)}" for name in needed]
 
 
-def _facts(model: FittedModel) -> dict[str, str]:
+def _facts(model: Model) -> dict[str, str]:
     """Return what the signature does not contain: the kind of each column, and the threshold."""
     threshold = {} if model.threshold is None else {THRESHOLD_KEY: repr(model.threshold)}
     return {COLUMNS_KEY: json.dumps(model.column_kinds), **threshold}
 
 
-def _signature(model: FittedModel, example: "pd.DataFrame") -> "ModelSignature":
+def _signature(model: Model, example: "pd.DataFrame") -> "ModelSignature":
     """Return a signature with the column names, without types, and with the type of a decision.
 
     MLflow rejects a missing integer for ``long``, whole numbers for ``double`` and categories for ``string``. The model

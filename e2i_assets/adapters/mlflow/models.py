@@ -18,7 +18,8 @@ from e2i_assets.adapters.mlflow.model_archive import (
     untrusted_types,
 )
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.fitting.fitted_model import ARCHIVE, FittedModel
+from e2i_assets.core.fitting.averaged_model import Model
+from e2i_assets.core.fitting.served_model import ARCHIVE, restored
 from e2i_assets.core.fitting.trusted_types import TRUSTED_TYPES
 
 MANIFEST = "manifest.json"
@@ -30,7 +31,7 @@ class ModelInvalid(E2iError):
     """The model cannot be stored, or the stored model is damaged, modified or not of this product."""
 
 
-def save_model(model: FittedModel, folder: Path) -> str:
+def save_model(model: Model, folder: Path) -> str:
     """Write a model that `load_model` restores with exactly the same predictions.
 
     Args:
@@ -47,7 +48,7 @@ def save_model(model: FittedModel, folder: Path) -> str:
     if unknown := untrusted_types(archive):
         raise ModelInvalid(
             f"this model contains {', '.join(unknown)}, which is never loaded from storage, so it is not stored. "
-            "Remove it from the model, or add the type to TRUSTED_TYPES in e2i_assets/core/fitting/fitted_model.py"
+            "Remove it from the model, or add the type to TRUSTED_TYPES in e2i_assets/core/fitting/trusted_types.py"
         )
     digest = hashlib.sha256(archive).hexdigest()
     manifest = {"format": _FORMAT, "sha256": digest, "libraries": library_versions()}
@@ -57,7 +58,7 @@ def save_model(model: FittedModel, folder: Path) -> str:
     return digest
 
 
-def load_model(folder: Path, expected_sha256: str | None = None) -> FittedModel:
+def load_model(folder: Path, expected_sha256: str | None = None) -> Model:
     """Read a model that `save_model` wrote.
 
     Args:
@@ -69,7 +70,7 @@ def load_model(folder: Path, expected_sha256: str | None = None) -> FittedModel:
     """
     parts = _loaded(folder, _archive(folder, expected_sha256))
     try:
-        return FittedModel(**parts)
+        return restored(parts)
     except TypeError:
         raise ModelInvalid(f"{folder / ARCHIVE} does not contain the parts of a model: train the model again") from None
 

@@ -77,8 +77,10 @@ class TrainedModel(ContractModel):
 
     Attributes:
         training_samples: Number of rows that it learnt from, before resampling.
-        final_epoch: The boosting round that its predictions use.
-        final_model: What it learnt from: the train rows, or (``refit``) the train and the validation rows.
+        final_epoch: The boosting round that its predictions use; the median of fold models.
+        final_model: What it learnt from: the train rows, or (``refit``) the train and the validation rows, or both as
+            the mean of fold models (``folds``).
+        fold_rounds: The boosting round of each fold model; empty without.
     """
 
     model_id: Text
@@ -89,7 +91,8 @@ class TrainedModel(ContractModel):
     training_duration_seconds: NotNegative
     early_stopped: bool
     final_epoch: Annotated[int, Field(ge=1)] | None
-    final_model: Literal["train_only", "refit"] = "train_only"
+    final_model: Literal["train_only", "refit", "folds"] = "train_only"
+    fold_rounds: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
 
     @classmethod
     def broken_rules(cls, fields: Mapping[str, Any]) -> Iterable[Violation]:
@@ -109,6 +112,7 @@ class ValidationMetrics(ContractModel):
     """The metrics on the validation rows: the main metrics of the problem type, and all metrics by name.
 
     They belong to the parameters fitted on the train rows alone, also if the final model learnt from validation rows.
+    With fold models they are those of the train and validation rows, each predicted by models that have not seen it.
     """
 
     f1_score: Share | None = None
@@ -153,7 +157,7 @@ class ClassBalance(ContractModel):
         recommended_strategy, strategy_rationale: The recommended strategy, and the reason.
         strategy: The strategy that was used, decided on the train rows.
         resampling_applied: Whether the fits used resampled rows.
-        class_counts_after: Number of rows of each class in the final fit.
+        class_counts_after: Number of rows of each class in the final fit; resampled for fold models, their mean.
     """
 
     imbalance_detected: bool

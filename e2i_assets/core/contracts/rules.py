@@ -70,9 +70,11 @@ def _trial_number_rules(fields: Fields) -> Iterator[Violation]:
 
 
 def trained_model_rules(fields: Fields) -> Iterator[Violation]:
-    """Yield where a fit that stopped early has no final round."""
+    """Yield where a fit that stopped early has no final round, or a model without folds has rounds of folds."""
     if fields.get("early_stopped") is True and fields.get("final_epoch", 0) is None:
         yield Violation("final_epoch", None, "must be given when early_stopped is true")
+    if fields.get("fold_rounds") and fields.get("final_model", "folds") != "folds":
+        yield Violation("fold_rounds", fields["fold_rounds"], "must be empty unless final_model is folds")
 
 
 def validation_metrics_rules(fields: Fields) -> Iterator[Violation]:

@@ -23,18 +23,32 @@ _OTHERWISE = "set hpo.objective: validation"
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One fold: the model is fitted on ``train`` and scored on ``held_out``."""
+    """One fold: the model is fitted on ``train`` and scored on ``held_out``.
+
+    Attributes:
+        train, held_out: The rows.
+        learnt, unseen: Their positions among all rows, in an order that all folds share.
+    """
 
     train: Rows
     held_out: Rows
+    learnt: Array
+    unseen: Array
 
 
-def folds(rows: SearchRows, count: int, repeats: int, seed: int) -> Iterator[Fold]:
+def folds(rows: SearchRows, count: int, repeats: int, seed: int, otherwise: str = _OTHERWISE) -> Iterator[Fold]:
     """Split the train and validation rows together, ``repeats`` times into ``count`` folds each.
 
     Folds are stratified by class, or for a regression by `TARGET_BINS` ranges of the target with equal numbers of rows.
     Rows of one entity stay in one fold (scikit-learn's StratifiedGroupKFold, else StratifiedKFold). The rows are first
     sorted by the hash of their content, so the folds do not depend on the order of the rows in the files.
+
+    Args:
+        rows: The rows.
+        count: The number of folds of a repetition.
+        repeats: The number of repetitions.
+        seed: Seed of the folds.
+        otherwise: What a user may set instead of fewer folds, for the message of an error.
 
     Raises:
         DataInvalid: A class or the groups have too few members for this number of folds.
@@ -42,13 +56,13 @@ def folds(rows: SearchRows, count: int, repeats: int, seed: int) -> Iterator[Fol
     table = _joined(rows)
     strata = _strata(table.target, rows.facts, count)
     subject = f"folds of experiment {rows.facts.experiment}"
-    if broken := _too_few(strata, table.groups, count, rows.facts.classes):
+    if broken := _too_few(strata, table.groups, count, rows.facts.classes, otherwise):
         raise DataInvalid(subject, broken)
     parts = _parts(strata, table.groups, count, repeats, seed)
-    if broken := _uneven(strata, parts, count, rows.facts.classes, table.weights):
+    if broken := _uneven(strata, parts, count, rows.facts.classes, table.weights, otherwise):
         raise DataInvalid(subject, broken)
     for train, held_out in parts:
-        yield Fold(table.rows(train), table.rows(held_out))
+        yield Fold(table.rows(train), table.rows(held_out), train, held_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +123,9 @@ def _parts(strata: Array, groups: Array | None, count: int, repeats: int, seed: 
     return found
 
 
-def _too_few(strata: Array, groups: Array | None, count: int, classes: Sequence[object]) -> list[Violation]:
+def _too_few(
+    strata: Array, groups: Array | None, count: int, classes: Sequence[object], otherwise: str
+) -> list[Violation]:
     """Find classes with fewer rows, or groups if there are groups, than folds; also for all classes together."""
     what = "rows" if groups is None else "groups"
     members = np.arange(len(strata)) if groups is None else groups
@@ -119,24 +135,29 @@ def _too_few(strata: Array, groups: Array | None, count: int, classes: Sequence[
     for subject, number in counts.items():
         if number < count:
             fewer = f"set hpo.folds: {number} or fewer, or " if number > 1 else ""
-            rule = f"is too many: {subject} only {number} {what}; {fewer}{_OTHERWISE}"
+            rule = f"is too many: {subject} only {number} {what}; {fewer}{otherwise}"
             found.append(Violation("hpo.folds", count, rule))
     return found
 
 
 def _uneven(
-    strata: Array, parts: Sequence[Part], count: int, classes: Sequence[object], weights: Array | None
+    strata: Array,
+    parts: Sequence[Part],
+    count: int,
+    classes: Sequence[object],
+    weights: Array | None,
+    otherwise: str,
 ) -> list[Violation]:
     """Find classes that are missing in a fold, and repetitions that are equal because there are too few groups."""
     found = []
     present = np.ones(len(strata), dtype=bool) if weights is None else weights > 0
     if any(not present[rows].any() for part in parts for rows in part):
-        rule = f"is too many: all rows of a fold have the weight 0; set fewer folds, or {_OTHERWISE}"
+        rule = f"is too many: all rows of a fold have the weight 0; set fewer folds, or {otherwise}"
         found.append(Violation("hpo.folds", count, rule))
     for code, label in enumerate(classes):
         if any(not (strata[rows[present[rows]]] == code).any() for part in parts for rows in part):
             rule = f"is too many: a fold has no row of class {label!r}, whose groups are too large or too few"
-            found.append(Violation("hpo.folds", count, f"{rule}; set fewer folds, or {_OTHERWISE}"))
+            found.append(Violation("hpo.folds", count, f"{rule}; set fewer folds, or {otherwise}"))
     held_out = [held_out.tobytes() for _, held_out in parts]
     repetitions = [frozenset(held_out[start : start + count]) for start in range(0, len(parts), count)]
     different = len(set(repetitions))

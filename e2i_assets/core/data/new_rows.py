@@ -20,8 +20,8 @@ from e2i_assets.core.data.settled_columns import form_of, without_missing_words
 from e2i_assets.core.errors import DataInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.date_parts import EPOCH_UNITS, is_date
-from e2i_assets.core.fitting.fitted_model import FittedModel
 from e2i_assets.core.fitting.served_cells import label
 from e2i_assets.core.suggestions import did_you_mean
 
@@ -43,7 +43,7 @@ class NewRows:
         not_used: Columns of the source that neither the model nor the experiment uses.
     """
 
-    model: FittedModel
+    model: Model
     experiment: Experiment
     source: Source
     unseen: dict[str, Counter[str]] = field(default_factory=dict)

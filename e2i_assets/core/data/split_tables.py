@@ -114,6 +114,7 @@ class TrainingRows:
         facts: The facts about the split.
         train, validation, test: The rows.
         segments: Shape (test rows, columns): the segment columns, None without any.
+        groups: As in `SearchRows`.
     """
 
     facts: SplitFacts
@@ -121,6 +122,12 @@ class TrainingRows:
     validation: RowSource
     test: RowSource
     segments: pd.DataFrame | None = None
+    groups: pd.DataFrame | None = None
+
+    @property
+    def searched(self) -> SearchRows:
+        """The rows of the search."""
+        return SearchRows(self.facts, self.train, self.validation, self.groups)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from e2i_assets.core.imbalance import Choice
 from e2i_assets.core.metrics import ProblemType, default_metric
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
 
-# What the final model learns from: the train rows, or the train and the validation rows.
-FinalModel = Literal["train_only", "refit"]
+# What the final model learns from: the train rows, train and validation rows, or the folds of both.
+FinalModel = Literal["train_only", "refit", "folds"]
 _FOR_PEOPLE = frozenset({"description", "owner", "tags"})
 # They determine whether there is a result, but do not change it.
 _GATES = frozenset({"quality_report", "leakage"})
@@ -69,11 +69,12 @@ class Experiment(Section):
     fixed: dict[str, ParameterValue] = Field(default_factory=dict, description="Parameters that are not searched.")
     hpo: Hpo = Hpo()
     early_stopping: EarlyStopping = EarlyStopping()
-    final_model: Literal["auto", "refit", "train_only"] = Field(
+    final_model: Literal["auto", "refit", "folds", "train_only"] = Field(
         default="auto",
         description="What the final model learns from: refit, the train and validation rows, with the parameters and "
-        "boosting rounds of the best trial; train_only, the train rows, which is the model of that trial. Auto: refit, "
-        "but train_only with hpo.constraints, because they were measured on that model.",
+        "boosting rounds of the best trial; folds, the same rows, as the mean of a model for each of hpo.folds, which "
+        "stops on the rows that it has not seen; train_only, the train rows, which is the model of that trial. Auto: "
+        "refit, but train_only with hpo.constraints, because they were measured on that model.",
     )
     warm_start: WarmStart = WarmStart()
     watch: Watch = Watch()

@@ -26,10 +26,9 @@ def violations(parts: Parts) -> Iterator[Violation]:
     problem_type: ProblemType | None = parts.get("problem_type")
     yield from _algorithm_violations(parts, problem_type)
     yield from predict_rules.violations(parts)
-    if {"hpo", "columns"} <= parts.keys():
-        yield from search_rules.fold_violations(parts["hpo"], parts["columns"])
-    if {"hpo", "final_model"} <= parts.keys():
-        yield from search_rules.final_model_violations(parts["hpo"], parts["final_model"])
+    if {"hpo", "columns", "final_model"} <= parts.keys():
+        yield from search_rules.fold_violations(parts["hpo"], parts["columns"], parts["final_model"])
+        yield from search_rules.final_model_violations(parts["hpo"], parts["columns"], parts["final_model"])
     if "target" in parts:
         yield from _target_violations(parts["target"])
         yield from _cut_violations(parts["target"], problem_type)

@@ -29,14 +29,15 @@ def violations(
         yield Violation("hpo.sampler", "grid", rule)
 
 
-def fold_violations(hpo: Hpo, columns: Columns) -> Iterator[Violation]:
+def fold_violations(hpo: Hpo, columns: Columns, final_model: str) -> Iterator[Violation]:
     """Check that the rows may be split into folds, and that options for folds have an effect."""
     fitted = hpo.folds * hpo.repeats
     if hpo.objective == "validation":
         for key in ("folds", "repeats"):
             value = getattr(hpo, key)
-            if value != Hpo.model_fields[key].default:
-                yield Violation(f"hpo.{key}", value, "has no effect without hpo.objective: cross_validation")
+            if value != Hpo.model_fields[key].default and final_model != "folds":
+                rule = "has no effect without hpo.objective: cross_validation or final_model: folds"
+                yield Violation(f"hpo.{key}", value, rule)
         if hpo.pruner == "wilcoxon":
             yield Violation("hpo.pruner", "wilcoxon", "compares folds and needs hpo.objective: cross_validation")
         return
@@ -53,8 +54,14 @@ def fold_violations(hpo: Hpo, columns: Columns) -> Iterator[Violation]:
         yield Violation("hpo.pruner", "wilcoxon", rule)
 
 
-def final_model_violations(hpo: Hpo, final_model: str) -> Iterator[Violation]:
-    """Check that the final model is the one whose constraints were measured."""
+def final_model_violations(hpo: Hpo, columns: Columns, final_model: str) -> Iterator[Violation]:
+    """Check that the final model is the one whose constraints were measured, and may learn from folds."""
+    if columns.time and final_model == "folds":
+        rule = (
+            "would learn from rows that are later than those on which each fold model is stopped and evaluated, "
+            "because columns.time orders the rows: choose refit or train_only"
+        )
+        yield Violation("final_model", final_model, rule)
     if hpo.constraints and final_model not in ("auto", "train_only"):
         rule = "is not the model on which hpo.constraints were measured: choose train_only, or remove it"
         yield Violation("final_model", final_model, rule)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, predicted
+from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores, predicted
 from e2i_assets.core.algorithms.early_stopping import FitMonitor
 from e2i_assets.core.algorithms.prepared_data import Matrix, PreparedData, Task
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.fitted_model import FittedModel, Preprocessing, matrix
 from e2i_assets.core.fitting.learnt_rows import learnt_rows
 from e2i_assets.core.fitting.many_categories import CrossFitted, encoded_target
@@ -67,6 +68,11 @@ def target_codes(target: pd.Series, classes: tuple[Any, ...]) -> Array:
     if (codes < 0).any():
         raise E2iError(f"label {target.iloc[int(np.argmax(codes < 0))]!r} is not one of the classes {list(classes)}")
     return codes
+
+
+def predicted_table(model: Model, features: pd.DataFrame) -> Prediction:
+    """Return the prediction of a model for a table of features."""
+    return Prediction(model.predict(features)) if model.classes_ is None else from_scores(model.predict_proba(features))
 
 
 def merged(defaults: Mapping[str, Any], tuned: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:

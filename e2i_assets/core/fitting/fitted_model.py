@@ -1,25 +1,22 @@
-"""The model that is stored and served: it predicts labels or values from a table.
+"""A fitted estimator with its preprocessing: it predicts labels or values from a table.
 
-Every stored model includes a copy of this file, of `date_parts`, `served_cells` and `trusted_types`, so that it loads
-without `e2i_assets`. Therefore the four files import no other module of `e2i_assets`.
+Every stored model includes a copy of the files that load it (see `served_model`), so that it needs no `e2i_assets`.
+Therefore these files import no other module of `e2i_assets`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-# Relative, because the four files are copied together into every stored model.
-from . import date_parts, served_cells, trusted_types  # noqa: TID252
+# Relative, because the files are copied together into every stored model.
+from . import date_parts, served_cells  # noqa: TID252
 
 Array = npt.NDArray[Any]
 Precision = Literal["float32", "float64"]
 ROWS_AT_A_TIME = 16_384
-ARCHIVE = "model.skops"
-METHODS = ("predict", "predict_proba")
 # The steps of the ColumnTransformer that read categories; the second reads those with many values.
 MANY_VALUED = "many-valued"
 CATEGORICAL = ("categorical", MANY_VALUED)
@@ -77,6 +74,11 @@ class FittedModel:
         self.dates = dict(dates or {})
 
     @property
+    def models(self) -> "tuple[FittedModel, ...]":
+        """The fitted models whose mean it is: itself."""
+        return (self,)
+
+    @property
     def parts(self) -> dict[str, Any]:
         """The constructor arguments of the model, which are stored."""
         return {
@@ -132,8 +134,7 @@ class FittedModel:
     def decisions(self, scores: Array) -> Array:
         """Return the class name that the threshold decides on for each row of `predict_proba`: shape (n,)."""
         assert self.classes_ is not None
-        codes = scores.argmax(axis=1) if self.threshold is None else (scores[:, 1] >= self.threshold).astype(int)
-        return np.asarray(self.classes_[codes])
+        return decided(self.classes_, scores, self.threshold)
 
     def predict_proba(self, frame: pd.DataFrame) -> Array:
         """Return class probabilities: shape (n, k), in the order of ``classes_``.
@@ -151,6 +152,23 @@ class FittedModel:
         scores[:, np.asarray(self.estimator.classes_, dtype=np.int64)] = self.estimator.predict_proba(x)
         # The probabilities of XGBoost are in single precision and sum to one only within 1e-7.
         return np.asarray(scores / scores.sum(axis=1, keepdims=True))
+
+    def log_odds(self, frame: pd.DataFrame) -> Array:
+        """Return the raw scores of a booster or a linear classifier, whose softmax are the probabilities.
+
+        Returns:
+            Shape (n,): the log-odds of the second of two classes; shape (n, k) for k > 2 classes.
+        """
+        x, package = self.prepared(frame), type(self.estimator).__module__.partition(".")[0]
+        if not len(x):  # scikit-learn raises for a matrix without rows
+            return np.zeros((0, *([] if len(self.estimator.classes_) == 2 else [len(self.estimator.classes_)])))
+        if package == "xgboost":
+            found = self.estimator.predict(x, output_margin=True)
+        elif package == "lightgbm":
+            found = self.estimator.predict(x, raw_score=True)
+        else:
+            found = self.estimator.decision_function(x)
+        return np.asarray(found, dtype=np.float64)
 
     def prepared(self, frame: pd.DataFrame) -> Array:
         """Return the matrix that the estimator reads: shape (n, prepared features).
@@ -189,6 +207,12 @@ class FittedModel:
         return found
 
 
+def decided(classes: Array, scores: Array, threshold: float | None) -> Array:
+    """Return the class name for each row of probabilities, shape (n, k): at the threshold, else the most probable."""
+    codes = scores.argmax(axis=1) if threshold is None else (scores[:, 1] >= threshold).astype(int)
+    return np.asarray(classes[codes])
+
+
 def matrix(preprocessing: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: Precision) -> Array:
     """Apply fitted preprocessing to a table batch by batch; only one batch at a time is in double precision.
 
@@ -205,27 +229,3 @@ def matrix(preprocessing: Any, parts: Iterable[pd.DataFrame], rows: int, dtype: 
         made[start : start + len(prepared)] = prepared
         start += len(prepared)
     return made
-
-
-class Served:
-    """The interface that MLflow calls."""
-
-    def __init__(self, model: FittedModel) -> None:
-        self.model = model
-
-    def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> "Array | pd.DataFrame":
-        """Return labels or values; with ``method`` ``predict_proba``, a column of probabilities for each class."""
-        method = (params or {}).get("method", METHODS[0])
-        if method not in METHODS:
-            raise ValueError(f"method: {method!r} is not known, give {' or '.join(map(repr, METHODS))}")
-        if method == "predict":
-            return self.model.predict(frame)
-        scores = self.model.predict_proba(frame)
-        return pd.DataFrame(scores, columns=list(self.model.classes_), index=frame.index)  # type: ignore[arg-type]
-
-
-def _load_pyfunc(path: str) -> Served:
-    """Load the model; MLflow requires this function name."""
-    import skops.io
-
-    return Served(FittedModel(**skops.io.load(Path(path) / ARCHIVE, trusted=list(trusted_types.TRUSTED_TYPES))))

@@ -2,7 +2,8 @@
 
 Boosters compute exact SHAP values of their trees (Lundberg et al., 2020, the path-dependent algorithm). The
 contribution of a column to a linear model is its coefficient times its prepared value. Both add up to the raw
-prediction: log-odds of a class, or the value of a regression.
+prediction: log-odds of a class, or the value of a regression. In a mean of fold models, the mean contributions add up
+to the mean of the raw predictions, from which its probabilities are computed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.fitting.averaged_model import Model, Pool
 from e2i_assets.core.fitting.date_parts import part_name
 from e2i_assets.core.fitting.fitted_model import Array, FittedModel
 
@@ -45,21 +47,26 @@ class Contributions:
         return np.asarray(self.values.sum(axis=1) + self.base)
 
 
-def require_explained(model: FittedModel) -> None:
+def pool(model: FittedModel) -> Pool:
+    """Return how classifiers of this kind are averaged: so that the contributions add up, where there are any."""
+    return "log_odds" if _is_explained(model) else "probability"
+
+
+def require_explained(model: Model) -> None:
     """Check that `contributions` can explain a model.
 
     Raises:
         NotExplained: It cannot.
     """
-    name = type(model.estimator).__name__
-    if _package(model) not in ("xgboost", "lightgbm") and name not in LINEAR:
+    if not _is_explained(model.models[0]):
+        name = type(model.models[0].estimator).__name__
         raise NotExplained(
             f"{name} gives no reasons of its predictions: XGBoost, LightGBM, {', '.join(LINEAR)} do. Predict without "
             "--explain, or train the experiment with one of them"
         )
 
 
-def contributions(model: FittedModel, features: pd.DataFrame) -> Contributions:
+def contributions(model: Model, features: pd.DataFrame) -> Contributions:
     """Return the contribution of each source column to the raw prediction of each row.
 
     Contributions of the parts of a date, and of the columns of a category, are summed up for their source column. Those
@@ -73,6 +80,12 @@ def contributions(model: FittedModel, features: pd.DataFrame) -> Contributions:
         NotExplained: The algorithm gives no reasons.
     """
     require_explained(model)
+    found = [_of_one(one, features) for one in model.models]
+    values, base = (np.mean(part, axis=0) for part in zip(*((one.values, one.base) for one in found), strict=True))
+    return Contributions(found[0].columns, values, base)
+
+
+def _of_one(model: FittedModel, features: pd.DataFrame) -> Contributions:
     x = model.prepared(features)
     by_column, base = _of_matrix(model, x)
     names = tuple(model.feature_names_in_)
@@ -85,7 +98,7 @@ def contributions(model: FittedModel, features: pd.DataFrame) -> Contributions:
     return Contributions(names, summed, base)
 
 
-def top_reasons(model: FittedModel, features: pd.DataFrame, decisions: Array) -> dict[str, Array]:
+def top_reasons(model: Model, features: pd.DataFrame, decisions: Array) -> dict[str, Array]:
     """Return the columns that contributed most to each prediction, with their values and effects.
 
     With more than two classes, the effects are on the log-odds of the predicted class.
@@ -116,6 +129,10 @@ def top_reasons(model: FittedModel, features: pd.DataFrame, decisions: Array) ->
 def _texts(name: str, column: pd.Series) -> Array:
     cells = column.map(lambda cell: f"{cell:.6g}" if isinstance(cell, float) else str(cell))
     return np.asarray(f"{name} = " + cells.astype(str).where(column.notna(), "missing"), dtype=object)
+
+
+def _is_explained(model: FittedModel) -> bool:
+    return _package(model) in ("xgboost", "lightgbm") or type(model.estimator).__name__ in LINEAR
 
 
 def _package(model: FittedModel) -> str:

@@ -1,4 +1,4 @@
-"""The types that a stored model may contain. This file is part of every stored model, see `fitted_model`."""
+"""The types that a stored model may contain. This file is part of every stored model, see `served_model`."""
 
 # The only types that may be loaded from an archive, besides numbers, text and arrays. skops refuses all others.
 TRUSTED_TYPES = (

@@ -8,7 +8,7 @@ from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.metrics import metric
-from e2i_assets.core.permutation import FeatureImportance, permutation_importances
+from e2i_assets.core.permutation import FeatureImportance, mean_importances, permutation_importances
 from e2i_assets.core.plots.evaluation import pictures
 from e2i_assets.core.plots.figures import new_figure, png
 from e2i_assets.core.plots.search_history import default_against_tuned
@@ -16,19 +16,23 @@ from e2i_assets.core.training import Training
 
 PERMUTATION = "permutation_importance.png"
 _MOST_SHOWN = 15
+_MOST_PERMUTED = 300
 _LONGEST_NAME = 32
 
 
 def validation_importance(experiment: Experiment, rows: TrainingRows, training: Training) -> list[FeatureImportance]:
     """Return the permutation importance of each feature on the validation rows, so that the test rows are used once.
 
-    It is that of the model of the trial: the final model may have learnt from these rows.
+    It is that of the model of the trial: the final model may have learnt from these rows. With fold models it is the
+    mean over the folds, each with its held-out rows; of few folds if there are many features.
     """
-    truth = target_codes(rows.validation.target, rows.facts.classes)
-    optimised = metric(experiment.metric, experiment.problem_type)
-    return permutation_importances(
-        training.trial_model, rows.validation.features, truth, optimised, experiment.hpo.seed, rows.validation.weights
-    )
+    optimised, seed = metric(experiment.metric, experiment.problem_type), experiment.hpo.seed
+    most = max(1, _MOST_PERMUTED // len(rows.facts.features))
+    found = []
+    for model, unseen in training.unseen[:most]:
+        truth = target_codes(unseen.target, rows.facts.classes)
+        found.append(permutation_importances(model, unseen.features, truth, optimised, seed, unseen.weights))
+    return mean_importances(found)
 
 
 def model_pictures(

@@ -48,7 +48,7 @@ def _metrics(report: ReportFacts) -> list[str]:
     found = [f"The study optimised {report.record.experiment.metric}. All metrics are in the evaluation above."]
     if training.report.threshold is not None:
         threshold = number(training.report.threshold)
-        found.append(f"Decisions use the threshold {threshold}, chosen on the validation rows (Youden).")
+        found.append(f"Decisions use the threshold {threshold}, chosen on {findings.evaluated_on(report)} (Youden).")
     return [*found, findings.intervals(report)]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from e2i_assets.core.evaluation.paired import PairedGain
-from e2i_assets.core.final_fit import LEARNT_FROM
+from e2i_assets.core.final_fit import EVALUATED_ON, LEARNT_FROM
 from e2i_assets.core.report.facts import ReportFacts, number
 
 # Cox's calibration slope of a calibrated model is 1. Within these bounds the deviation has no practical effect.
@@ -106,21 +106,33 @@ def validation_against_test(report: ReportFacts) -> str:
     if chosen is None or unseen is None:
         return ""
     return (
-        f"{name} is {number(chosen, 3)} on the validation rows, where the parameters were chosen, and "
+        f"{name} is {number(chosen, 3)} on {evaluated_on(report)}, where the parameters were chosen, and "
         f"{number(unseen, 3)} on the test rows, which nothing was chosen on."
     )
 
 
 def learnt_from(report: ReportFacts) -> str:
-    """Return what the final model learnt from, and whose metrics the report shows, in two sentences or one."""
+    """Return what the final model learnt from, and whose metrics the report shows, in one to three sentences."""
     training = report.record.training
     learnt = f"The final model learnt from {training.samples:,} {LEARNT_FROM[training.final_model]}."
     if training.final_model == "train_only":
         return learnt
+    if training.final_model == "folds":
+        rounds = f", of {', '.join(map(str, training.fold_rounds))} rounds" if training.fold_rounds else ""
+        return (
+            f"{learnt} It has {len(training.unseen)} of them{rounds}. For the metrics on validation, the threshold and "
+            "the permutation importance, each row is predicted by the fold model that has not learnt from it; for the "
+            "metrics on train, by the others. The metrics on test are those of the mean."
+        )
     return (
         f"{learnt} It has seen the validation rows, so the metrics on train and validation, the threshold and the "
         "permutation importance are those of the same parameters and rounds fitted on the train rows alone."
     )
+
+
+def evaluated_on(report: ReportFacts) -> str:
+    """Return the rows of the metrics on validation and of the threshold, as a part of a sentence."""
+    return EVALUATED_ON[report.record.training.final_model]
 
 
 def uses(report: ReportFacts) -> list[str]:

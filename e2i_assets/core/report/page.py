@@ -60,7 +60,7 @@ PICTURES = {
     ),
     "permutation_importance.png": (
         "Permutation importance",
-        "How much worse the metric on the validation rows is when one column is shuffled. The error bar is the "
+        "How much worse the metric on validation is when one column is shuffled. The error bar is the "
         "standard deviation over the shuffles.",
     ),
 }
@@ -95,6 +95,7 @@ def report_page(report: ReportFacts) -> str:
         calibration=worth.calibration(report),
         residuals=worth.residuals(report),
         intervals=findings.intervals(report),
+        evaluated_on=findings.evaluated_on(report),
         validation_against_test=findings.validation_against_test(report),
         card=card(report),
         versions=tables.versions(report),

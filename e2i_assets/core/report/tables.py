@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from e2i_assets.core.data.split_tables import SplitFacts
-from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.experiment import Experiment, FinalModel
 from e2i_assets.core.report.facts import ReportFacts, number
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.objective_choice import objective_choice
@@ -19,6 +19,12 @@ _USES = {
     "validation": "compare trials and choose the threshold",
     "test": "evaluate the trained model, once",
     "holdout": "not used",
+}
+
+_ALSO: dict[FinalModel, dict[str, str]] = {
+    "train_only": {},
+    "refit": {"validation": ", then fit the final model"},
+    "folds": {"train": ", then the fold models", "validation": ", then fit the fold models"},
 }
 
 
@@ -101,7 +107,7 @@ def splits(report: ReportFacts) -> Rows:
     """Return the number of rows of each split and its use."""
     counts = report.record.facts.counts
     total = sum(counts.values())
-    also = {"validation": ", then fit the final model"} if report.record.training.final_model != "train_only" else {}
+    also = _ALSO[report.record.training.final_model]
     return [
         {
             "split": split,

@@ -25,9 +25,9 @@ from e2i_assets.core.evaluation.intervals import bootstrap_intervals
 from e2i_assets.core.evaluation.measures import Measure, measure
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
-from e2i_assets.core.fitting.fit_context import target_codes
+from e2i_assets.core.fitting.fit_context import predicted_table, target_codes
 from e2i_assets.services.project import Project
-from e2i_assets.services.stored_model import ARCHIVE, predicted_frame
+from e2i_assets.services.stored_model import ARCHIVE
 
 CAUSE: Cause = "drifted_data"
 
@@ -167,7 +167,7 @@ def _decay(experiment: Experiment, champion: StoredDecision, recent: RecentRows,
     if facts.classes and len(np.unique(truth)) < 2:
         return None
     model = load_model(Path(champion.model_folder) / ARCHIVE)
-    prediction = predicted_frame(model, experiment.problem_type, recent.features[known])
+    prediction = predicted_table(model, recent.features[known])
     rows = (experiment.problem_type, truth, prediction, champion.decision_threshold)
     of_rows = None if weights is None else weights[known]
     intervals = bootstrap_intervals(*rows, ordered=facts.ordered, weights=of_rows, seed=experiment.hpo.seed)
