@@ -37,7 +37,7 @@ from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.cli.run_one import dagster_instance
 from e2i_assets.cli.service_list import Ports, service_list
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.defs.launched_runs import sync_launched_runs, under_way
 from e2i_assets.defs.namespace import EXPERIMENTS
 from e2i_assets.services.automation.changed_data import DataScanner

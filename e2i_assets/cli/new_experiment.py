@@ -21,7 +21,7 @@ from e2i_assets.services import suggest
 
 if TYPE_CHECKING:
     from e2i_assets.adapters.settings import Settings
-    from e2i_assets.core.experiments.sections import Source
+    from e2i_assets.core.experiments.source_section import Source
 
 _LONGEST_LIST = 30
 

@@ -16,7 +16,7 @@ from e2i_assets.core.data.new_rows import NewRows
 from e2i_assets.core.data.row_places import RowPlaces, with_places
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.experiments.sections import CsvFile, Source
+from e2i_assets.core.experiments.source_section import CsvFile, Source
 from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.reasons import require_explained
 from e2i_assets.core.predictions import ModelLineage, predictions

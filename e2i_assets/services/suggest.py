@@ -15,7 +15,7 @@ from e2i_assets.adapters.sources.limits import source_limits
 from e2i_assets.core.data.column_profile import ColumnProfile, profile_of, written
 from e2i_assets.core.data.suggested_columns import Cleaned, cleaned, suggested, target_of
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.experiments.template import Draft
 from e2i_assets.core.metrics import ProblemType
 

@@ -9,7 +9,7 @@ import pandas as pd
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.experiments.sections import CsvFile, Source
+from e2i_assets.core.experiments.source_section import CsvFile, Source
 from e2i_assets.services.project import Project
 
 

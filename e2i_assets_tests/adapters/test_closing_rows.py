@@ -10,7 +10,7 @@ import pytest
 from e2i_assets.adapters.sources.datasets import load
 from e2i_assets.core.data.row_places import notes_of
 from e2i_assets.core.errors import DataInvalid
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 
 RANDOM = np.random.default_rng(5)
 ROWS = 60

@@ -8,7 +8,7 @@ from e2i_assets.adapters.sources.csv_options import suggested_options
 from e2i_assets.adapters.sources.csv_table import csv_table
 from e2i_assets.adapters.sources.limits import SourceLimits
 from e2i_assets.core.errors import DataInvalid
-from e2i_assets.core.experiments.sections import CsvFile
+from e2i_assets.core.experiments.source_section import CsvFile
 
 LIMITS = SourceLimits()
 GERMAN = "ort;alter\r\n" + "".join(f"{ort};{age}\r\n" for ort in ("Köln", "Zürich", "Weißenfels") for age in range(20))

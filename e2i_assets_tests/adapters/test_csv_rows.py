@@ -19,7 +19,7 @@ from e2i_assets.adapters.sources.datasets import load
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.data.row_places import notes_of, places_of
 from e2i_assets.core.errors import DataInvalid
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 from e2i_assets_tests.support.objects import as_objects
 
 PLAIN = "age,city,cost\n41,Ulm,7.5\n52,Köln,8.25\n63,Bern,9.0\n"

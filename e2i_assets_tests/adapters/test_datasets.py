@@ -11,7 +11,7 @@ import pytest
 from e2i_assets.adapters.sources.datasets import load
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.errors import DataInvalid, E2iError
-from e2i_assets.core.experiments.sections import CsvFile, Source
+from e2i_assets.core.experiments.source_section import CsvFile, Source
 
 ROWS = pd.DataFrame({"age": [1, 2, 3], "name": ["a", "b, c", None], "share": [0.5, None, 0.25]})
 
@@ -19,7 +19,7 @@ ROWS = pd.DataFrame({"age": [1, 2, 3], "name": ["a", "b, c", None], "share": [0.
 def test_the_sample_is_read_without_importing_the_package_that_carries_it() -> None:
     code = (
         "import sys; from pathlib import Path; from e2i_assets.adapters.sources.datasets import load;"
-        "from e2i_assets.core.experiments.sections import CsvFile, Source;"
+        "from e2i_assets.core.experiments.source_section import Source;"
         "frame = load(Source(sample='rand_hie'), Path('/'), {}); print(frame.shape, 'statsmodels' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -26,7 +26,7 @@ from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import DataInvalid, E2iError, ExperimentInvalid, SearchSpaceInvalid, Violation, Violations
 from e2i_assets.core.experiments.file import parse_experiment
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.memory import warm_start
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search_space.space import adapted_to, parse_space
@@ -139,7 +139,7 @@ def test_a_parquet_file_that_contradicts_itself_is_refused_and_the_process_lives
     code = (
         "import random, sys; sys.path[:0] = sys.argv[2:]; import fuzz_targets; from pathlib import Path\n"
         "from e2i_assets.adapters.sources import datasets; from e2i_assets.core.errors import E2iError\n"
-        "from e2i_assets.core.experiments.sections import Source\n"
+        "from e2i_assets.core.experiments.source_section import Source\n"
         "folder = Path(sys.argv[1]); refused = 0\n"
         "for number in range(400):\n"
         "    chance = random.Random(number); content = bytearray(chance.choice(fuzz_targets._parquet_seeds()))\n"

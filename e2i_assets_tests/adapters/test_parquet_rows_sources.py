@@ -10,7 +10,7 @@ import pytest
 from e2i_assets.adapters.sources.datasets import load
 from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.errors import DataInvalid
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 
 TABLE = pd.DataFrame(
     {"age": [41, 52, 63, 30], "city": ["Ulm", "Bern", "Ulm", "Bern"], "year": [2024, 2025, 2024, 2025]}

@@ -15,7 +15,7 @@ from e2i_assets.adapters.sources.datasets import load
 from e2i_assets.adapters.sources.limits import SourceLimits
 from e2i_assets.core.data.row_places import places_of
 from e2i_assets.core.errors import DataInvalid
-from e2i_assets.core.experiments.sections import CsvFile, Source
+from e2i_assets.core.experiments.source_section import CsvFile, Source
 from e2i_assets_tests.support.objects import as_objects
 
 ROWS = [f"{row},Köln {row % 7},{row / 8}" for row in range(500)]

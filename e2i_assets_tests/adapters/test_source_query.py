@@ -11,7 +11,7 @@ from e2i_assets.adapters.postgres.database import Database, DatabaseUnreachable
 from e2i_assets.adapters.sources.datasets import load
 from e2i_assets.adapters.sources.query import SourceUnreadable, query_rows, watermark_of
 from e2i_assets.core.errors import DataInvalid, E2iError
-from e2i_assets.core.experiments.sections import Source, SqlQuery
+from e2i_assets.core.experiments.source_section import Source, SqlQuery
 
 
 @pytest.fixture

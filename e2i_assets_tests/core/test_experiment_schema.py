@@ -8,7 +8,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.errors import E2iError, ExperimentInvalid
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.experiments.schema import json_schema, json_schema_text
-from e2i_assets.core.experiments.sections import CsvFile, Source
+from e2i_assets.core.experiments.source_section import CsvFile, Source
 from e2i_assets.core.experiments.template import Draft, template
 from e2i_assets.core.metrics import PROBLEM_TYPES
 

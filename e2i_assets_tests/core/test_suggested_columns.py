@@ -9,7 +9,7 @@ import pytest
 from e2i_assets.core.data.identifiers import Identifier, identifier
 from e2i_assets.core.data.suggested_columns import cleaned, suggested, target_of
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 
 ROWS = 400
 RANDOM = np.random.default_rng(2)

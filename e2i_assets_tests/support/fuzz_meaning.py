@@ -25,7 +25,7 @@ from e2i_assets.core.data.missing_words import WORDS
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 
 Draw = Callable[..., Any]
 _DELIMITERS = [",", ";", "\t", "|"]

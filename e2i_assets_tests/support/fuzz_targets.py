@@ -44,7 +44,7 @@ from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from, parse_experiment
-from e2i_assets.core.experiments.sections import CsvFile, Source
+from e2i_assets.core.experiments.source_section import CsvFile, Source
 from e2i_assets.core.memory import warm_start
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.tuning import Tuned

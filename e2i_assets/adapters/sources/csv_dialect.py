@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from e2i_assets.adapters.sources.limits import refused
-from e2i_assets.core.experiments.sections import CsvFile
+from e2i_assets.core.experiments.source_section import CsvFile
 
 DELIMITERS = ",;\t|"
 _HEAD = 400_000

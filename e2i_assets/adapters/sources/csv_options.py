@@ -13,7 +13,7 @@ from e2i_assets.adapters.sources.csv_dialect import DELIMITERS, row_reader
 from e2i_assets.adapters.sources.file_content import SUGGESTED, as_utf8, content_of
 from e2i_assets.adapters.sources.limits import SourceLimits
 from e2i_assets.core.errors import DataInvalid
-from e2i_assets.core.experiments.sections import CsvFile
+from e2i_assets.core.experiments.source_section import CsvFile
 
 _HEAD = 200_000
 _ROWS = 300

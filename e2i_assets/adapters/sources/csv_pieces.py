@@ -11,7 +11,7 @@ from e2i_assets.adapters.sources.csv_dialect import Dialect, dialect_of
 from e2i_assets.adapters.sources.csv_table import require_no_zero_byte, rows_of
 from e2i_assets.adapters.sources.file_content import utf8_blocks
 from e2i_assets.adapters.sources.limits import SourceLimits, refused
-from e2i_assets.core.experiments.sections import CsvFile
+from e2i_assets.core.experiments.source_section import CsvFile
 
 # More than the dialect needs, and small beside a model.
 BYTES_AT_A_TIME = 8_000_000

@@ -17,7 +17,7 @@ from e2i_assets.adapters.sources.names import composed, header_names
 from e2i_assets.adapters.sources.text_columns import LONG_DIGITS, encoded, has_fractions, typed
 from e2i_assets.core.data.closing_rows import ClosingRow, closing_rows
 from e2i_assets.core.data.row_places import places_of, with_places
-from e2i_assets.core.experiments.sections import CsvFile
+from e2i_assets.core.experiments.source_section import CsvFile
 
 _BLOCK = 1_000_000
 _LARGEST_BLOCK = 2**31 - 2

@@ -11,7 +11,7 @@ from e2i_assets.adapters.sources.names import with_composed_texts, with_plain_na
 from e2i_assets.adapters.sources.parquet_table import parquet_table
 from e2i_assets.adapters.sources.query import query_rows
 from e2i_assets.adapters.sources.sample_data import sample_file
-from e2i_assets.core.experiments.sections import CsvFile, Source
+from e2i_assets.core.experiments.source_section import CsvFile, Source
 from e2i_assets.core.suggestions import closest
 
 

@@ -15,7 +15,7 @@ from e2i_assets.adapters.sources.query import watermark_of
 from e2i_assets.adapters.sources.sample_data import sample_file
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 
 # Two writes within one tick of the file system's clock have equal time stamps, so a recent file is read again.
 _SETTLED_SECONDS = 2.0

@@ -13,7 +13,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.sources.cursor import OutOfTime, hashed, rows
 from e2i_assets.adapters.sources.limits import source_limits
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiments.sections import SqlQuery
+from e2i_assets.core.experiments.source_section import SqlQuery
 from e2i_assets.core.suggestions import did_you_mean
 
 STATEMENT_TIMEOUT_SECONDS = 600

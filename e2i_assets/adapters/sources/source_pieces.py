@@ -10,7 +10,7 @@ from e2i_assets.adapters.sources.datasets import existing, load
 from e2i_assets.adapters.sources.limits import SourceLimits, source_limits
 from e2i_assets.adapters.sources.parquet_table import parquet_pieces
 from e2i_assets.core.data.row_places import RowPlaces, with_places
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 
 ROWS_AT_A_TIME = 65_536
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 
 # What R, pandas, SQL, Excel and JSON write for a value that is not there.
 WORDS = (

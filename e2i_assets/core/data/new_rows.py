@@ -19,7 +19,7 @@ from e2i_assets.core.data.row_places import RowPlaces, places_of
 from e2i_assets.core.data.settled_columns import form_of, without_missing_words
 from e2i_assets.core.errors import DataInvalid, Violation
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.date_parts import EPOCH_UNITS, is_date
 from e2i_assets.core.fitting.served_cells import label

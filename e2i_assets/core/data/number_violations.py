@@ -3,7 +3,7 @@
 from e2i_assets.core.data.number_texts import NumberTexts
 from e2i_assets.core.data.row_places import RowPlaces
 from e2i_assets.core.errors import Violation
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 
 
 def rest_rule(found: NumberTexts, places: RowPlaces, is_target: bool) -> str:

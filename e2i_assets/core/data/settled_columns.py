@@ -22,7 +22,7 @@ from e2i_assets.core.data.written_dates import are_iso, may_be_dates, parsed, su
 from e2i_assets.core.data.written_numbers import Form
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
 

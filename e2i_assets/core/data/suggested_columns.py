@@ -20,7 +20,7 @@ from e2i_assets.core.data.written_dates import suggested_form, words_among_dates
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
 from e2i_assets.core.metrics import ProblemType, default_metric

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 from e2i_assets.core.errors import ExperimentInvalid, Violation
 from e2i_assets.core.experiments import rules as rules_between
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.experiments.sections import SOURCE_KINDS
+from e2i_assets.core.experiments.source_section import SOURCE_KINDS
 from e2i_assets.core.experiments.yaml_documents import read_mapping
 from e2i_assets.core.suggestions import closest, not_one_of
 

@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from e2i_assets.core.errors import Violation
-from e2i_assets.core.experiments.sections import Predict, Source
+from e2i_assets.core.experiments.sections import Predict
+from e2i_assets.core.experiments.source_section import Source
 
 
 def violations(parts: Mapping[str, Any]) -> Iterator[Violation]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, StrictBool, StrictInt, model_serializer, model_validator
 
 from e2i_assets.core.algorithms.algorithm import Preset
-from e2i_assets.core.experiments.sections import Section
+from e2i_assets.core.experiments.section import Section
 from e2i_assets.core.experiments.values import Column, Hours, NotNegative, Number, Seconds, Seed, Share, Text
 
 # Where the trials of a study run: in threads of this process, in local processes, or on a Dask cluster.

@@ -12,7 +12,7 @@ from typing import Any
 from e2i_assets.core import metrics
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.errors import E2iError, readable
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.metrics import OF_ORDER, PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
 

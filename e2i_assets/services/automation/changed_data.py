@@ -10,7 +10,7 @@ from e2i_assets.adapters.sources.fingerprints import Fingerprints
 from e2i_assets.core.automation.changed_data import Decision, decision, summary
 from e2i_assets.core.automation.new_experiments import run_key
 from e2i_assets.core.errors import E2iError
-from e2i_assets.core.experiments.sections import Source
+from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.services.project import Project
 
 CAUSE: Cause = "changed_data"
