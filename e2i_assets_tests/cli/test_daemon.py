@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 from dagster_programs import CELLS, Programs, cells, project_folder, write_experiment
 from webhook_receiver import webhook_receiver
@@ -97,6 +98,45 @@ def test_the_automation_follows_new_changed_and_invalid_files(programs: Programs
     assert len(programs.runs()) == 3
     requests = programs.rows("SELECT cause, status, count(*) FROM ml_run_requests GROUP BY 1, 2 ORDER BY 1")
     assert requests == [("changed_data", "launched", 1), ("new_experiment", "launched", 2)]
+
+
+def test_new_files_are_scored_once_also_when_everything_is_killed_meanwhile(programs: Programs) -> None:
+    root = programs.settings.root
+    incoming, scored = root / "incoming", root / "scored" / "new.parquet"
+    path = write_experiment(root, "cells")
+    path.write_text(path.read_text() + "predict: {source: {parquet: incoming}, to: scored/new.parquet}\n")
+    arrive(incoming, "monday", 400)
+    first, monday = programs.finished(2)
+    assert (first.status, monday.status) == (SUCCESS, SUCCESS), programs.state()
+    assert (monday.job_name, monday.tags["dagster/sensor_name"]) == ("predict_new_rows", "new_rows")
+    assert patients(scored) == [f"monday-{row}" for row in range(400)]
+
+    # A second file. The daemon, the code server and the run are killed while the predictions are written.
+    arrive(incoming, "tuesday", 200_000)
+    programs.wait(lambda: any(one.stat().st_size for one in scored.parent.glob(".new*/*")), 900, "a part of the file")
+    programs.kill("daemon", everything=True)
+    assert len(patients(scored)) == 400
+    programs.start("daemon")
+    programs.wait(lambda: len(patients(scored)) == 200_400, 900, "the predictions of both files")
+    assert len(set(patients(scored))) == 200_400
+    ticks = programs.scans("new_rows")
+    assert all("cells: its new rows are scored" in str(one["skipReason"]) for one in ticks), ticks
+    done = [run for run in programs.finished(3) if run.status == SUCCESS]
+    assert [run.job_name for run in done] == ["tune_and_train", "predict_new_rows", "predict_new_rows"]
+
+
+def arrive(folder: Path, name: str, rows: int) -> None:
+    """Put a complete file with rows of new patients into a folder."""
+    folder.mkdir(exist_ok=True)
+    some = cells(400).drop(columns="target")
+    frame = pd.concat([some] * (rows // len(some)), ignore_index=True)
+    frame["patient"] = [f"{name}-{row}" for row in range(len(frame))]
+    frame.to_parquet(folder.parent / f"{name}.new")
+    (folder.parent / f"{name}.new").replace(folder / f"{name}.parquet")
+
+
+def patients(file: Path) -> list[str]:
+    return pd.read_parquet(file, columns=["patient"])["patient"].tolist()
 
 
 @pytest.mark.drill

@@ -147,9 +147,9 @@ class Programs:
         return found
 
     def runs(self) -> list[dg.DagsterRun]:
-        """All runs, the oldest first."""
+        """All runs of experiments, the oldest first; those of `experiment_overview` have no partition."""
         with dagster_instance(self.settings) as instance:
-            return list(reversed(instance.get_runs()))
+            return [run for run in reversed(instance.get_runs()) if "dagster/partition" in run.tags]
 
     def finished(self, number: int, seconds: float = 900) -> list[dg.DagsterRun]:
         """Wait until there are `number` runs and all have ended."""
