@@ -39,13 +39,13 @@ class ModelLineage:
 
 
 class NewPredictions(BaseModel):
-    """A file of predictions of new rows, and how these rows differ from the train rows.
+    """Predictions of new rows in a file or a table, and how these rows differ from the train rows.
 
     Attributes:
-        key: The hash of the rows, the model and the file; with an equal key there is nothing to do.
-        file: The file of predictions.
-        file_sha256: The hash of its content.
-        rows: Its number of rows.
+        key: The hash of the rows, the model and the place; with an equal key there is nothing to do.
+        place: The file, or the table and the variable with its address.
+        content: The SHA-256 of the file, or the number of rows of this scoring that were in the table.
+        rows: The number of rows.
         rows_before: The number of rows of the predictions before; None for the first ones.
         compared_rows: The number of rows that were compared with the train rows.
         unseen: By column, the number of rows with a category that the train rows do not have.
@@ -58,8 +58,8 @@ class NewPredictions(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     key: str
-    file: str
-    file_sha256: str
+    place: str
+    content: str
     rows: int
     rows_before: int | None
     compared_rows: int

@@ -25,7 +25,7 @@ def predictions(
     validation_splits: TrainingRows,
     champion_model: ChampionModel,
 ) -> Iterator[dg.MaterializeResult[NewPredictions]]:
-    """The file of predictions of new rows (`predict` in the experiment file), scored by the champion."""
+    """Predictions of new rows in a file or a table (`predict` in the experiment file), by the champion."""
     project = e2i.open()
     experiment = project.current_experiment(context.partition_key)
     if experiment.predict is None:
@@ -33,13 +33,13 @@ def predictions(
         return
     found, is_new = predict_new_rows(project, experiment, validation_splits, context.log.info)
     if not is_new:
-        context.log.info(f"nothing to do: {found.file} has the predictions of these rows by this model")
+        context.log.info(f"nothing to do: {found.place} has the predictions of these rows by this model")
     yield dg.MaterializeResult(
         value=found,
         data_version=dg.DataVersion(found.key),
         metadata={
             "dagster/row_count": found.rows,
-            "file": dg.MetadataValue.path(found.file),
+            "place": dg.MetadataValue.path(found.place),
             "scored": "now" if is_new else "before: the rows and the model are the same",
             "model": f"version {found.model_version or 'not in MLflow'}, {found.model_key[:12]}",
             "training_run": found.training_run_id,

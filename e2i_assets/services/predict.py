@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from e2i_assets.adapters.files.table_writer import FORMATS, table_writer
+from e2i_assets.adapters.files.table_writer import FORMATS
 from e2i_assets.adapters.mlflow.models import load_model
 from e2i_assets.adapters.repositories.models import StoredDecision
 from e2i_assets.adapters.sources.limits import SourceLimits, source_limits
@@ -20,6 +20,7 @@ from e2i_assets.core.experiments.source_section import CsvFile, Source
 from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.reasons import require_explained
 from e2i_assets.core.predictions import ModelLineage, predictions
+from e2i_assets.services.prediction_targets import FileOfPredictions, PredictionTarget
 from e2i_assets.services.project import Project
 from e2i_assets.services.stored_model import ARCHIVE
 
@@ -30,11 +31,11 @@ class NoChampion(E2iError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """A file of predictions.
+    """Predictions in a file or a table.
 
     Attributes:
-        file: The file.
-        rows: Its number of rows.
+        file: The file or the table.
+        rows: The number of rows.
         lineage: The model of the predictions.
         unseen: By column, the rows of each category that the train rows do not have.
         not_used: Columns of the source that nothing uses.
@@ -42,7 +43,7 @@ class Scored:
         keys_missing: Declared keys that the source does not have.
     """
 
-    file: Path
+    file: str
     rows: int
     lineage: ModelLineage
     unseen: Mapping[str, Mapping[str, int]]
@@ -86,26 +87,27 @@ def predict_file(
     experiment = project.current_experiment(name)
     limits = source_limits(project.settings.environment)
     limits = replace(limits, folders=(*limits.folders, file.parent))
-    return score(project, experiment, _source(experiment, kind, file), to, limits, explain, on_rows)
+    target = FileOfPredictions(to)
+    return score(project, experiment, _source(experiment, kind, file), target, limits, explain, on_rows)
 
 
 def score(
     project: Project,
     experiment: Experiment,
     source: Source,
-    to: Path,
+    to: PredictionTarget,
     limits: SourceLimits | None = None,
     explain: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
     on_features: Callable[[pd.DataFrame], None] = lambda features: None,
 ) -> Scored:
-    """Score the rows of a source with the champion, and write the file of predictions in one step.
+    """Score the rows of a source with the champion, and write the predictions in one step.
 
     Args:
         project: The project.
         experiment: The experiment.
         source: The source of the new rows.
-        to: The file of predictions, which is replaced.
+        to: The place of the predictions.
         limits: The limits of the source; None takes those of the environment.
         explain: Whether to add the reasons of each prediction.
         on_rows: Called with the number of rows that are scored so far.
@@ -122,7 +124,7 @@ def score(
     if explain:
         require_explained(rows.model)
     done, missing = 0, rows.keys
-    with table_writer(to) as write:
+    with to.writing() as write:
         settings = project.settings
         for piece in pieces(source, settings.root, settings.environment, rows.as_text, limits):
             keys = rows.row_keys(piece)
@@ -135,7 +137,7 @@ def score(
         if not done:
             raise E2iError(f"{source.place} has no rows, so there is nothing to predict")
     return Scored(
-        file=to,
+        file=to.shown,
         rows=done,
         lineage=lineage,
         unseen={name: dict(counts) for name, counts in rows.unseen.items()},

@@ -1,10 +1,8 @@
 """Keeps the predictions of an experiment's new rows up to date: scored once for the same rows and the same model."""
 
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,6 +20,7 @@ from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.predictions import NewPredictions, Thinned, scores_of
 from e2i_assets.services.data_gates import schema_in_force
 from e2i_assets.services.predict import champion_model, champion_of, score
+from e2i_assets.services.prediction_targets import FileOfPredictions, target_of
 from e2i_assets.services.project import Project
 
 ASSET = "predictions"
@@ -32,10 +31,10 @@ class NothingToPredict(E2iError):
 
 
 def key_of(experiment: Experiment, champion: StoredDecision, fingerprint: str) -> str:
-    """Return the key of the predictions of rows by a model: what determines the content of their file."""
+    """Return the key of the predictions of rows by a model: what determines their content."""
     assert experiment.predict is not None
     reading = experiment.columns.model_dump(mode="json")
-    to, explain = experiment.predict.to, experiment.predict.explain
+    to, explain = experiment.predict.to or experiment.predict.model_dump()["table"], experiment.predict.explain
     parts = {"rows": fingerprint, "model": champion.challenger_key, "columns": reading, "to": to, "explain": explain}
     return content_hash(parts)
 
@@ -53,7 +52,7 @@ def predict_new_rows(
 ) -> tuple[NewPredictions, bool]:
     """Score the new rows of an experiment with its champion, unless that is done.
 
-    A file that was changed or deleted is written again.
+    A file that was changed or deleted is written again, and a table of which rows were replaced or deleted.
 
     Args:
         project: The project.
@@ -67,7 +66,7 @@ def predict_new_rows(
     Raises:
         NothingToPredict: The experiment has no section `predict`.
         NoChampion: No model is in use.
-        DataInvalid: The rows do not fit the model. The earlier file is unchanged.
+        DataInvalid: The rows do not fit the model. The earlier predictions are unchanged.
     """
     if experiment.predict is None:
         raise NothingToPredict(f"{experiment.name} has no section predict, so there are no new rows to score")
@@ -75,14 +74,11 @@ def predict_new_rows(
     # Before the rows are read: a change while they are read is found by the next scan.
     fingerprint = Fingerprints(settings.root, settings.environment).fingerprint(experiment.predict.source)
     key, before = key_of(experiment, champion, fingerprint), last_predictions(project, experiment.name)
-    to = (settings.root / experiment.predict.to).resolve()
-    if not to.is_relative_to(settings.root.resolve()):
-        raise E2iError(
-            f"predict.to: {experiment.predict.to} is a link out of the project folder: write to another file"
-        )
-    if before is not None and before.key == key and file_sha256(to) == before.file_sha256:
+    to = target_of(project, experiment)
+    if before is not None and before.key == key and to.content(before.predicted_at) == before.content:
         return before, False
-    to.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(to, FileOfPredictions):
+        to.file.parent.mkdir(parents=True, exist_ok=True)
     some = Thinned()
     found = score(
         project,
@@ -98,8 +94,8 @@ def predict_new_rows(
     lineage = {name: getattr(found.lineage, name) for name in type(found.lineage).__slots__}
     return NewPredictions(
         key=key,
-        file=str(to),
-        file_sha256=str(file_sha256(to)),
+        place=to.shown,
+        content=str(to.content(found.lineage.predicted_at)),
         rows=found.rows,
         rows_before=before.rows if before else None,
         compared_rows=len(compared),
@@ -132,11 +128,3 @@ def _schema_mistakes(project: Project, experiment: Experiment, compared: pd.Data
         if is_date(compared[name]) or compared[name].dtype == object
     }
     return tuple(feature_violations(*found, compared.assign(**typed)))
-
-
-def file_sha256(file: Path) -> str | None:
-    """Return the hash of the content of a file, None without the file."""
-    if not file.is_file():
-        return None
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,9 +1,12 @@
 """The asset `predictions`: new rows are scored by the champion, once, and the sensor asks for them when they change."""
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -23,6 +26,15 @@ from e2i_assets.services.checks.predictions import CHECKS
 from e2i_assets.services.data_gates import write_schema
 
 PREDICT = "predict: {source: {csv: new.csv}, to: scored/new.parquet, explain: true}\n"
+
+PROGRAM = (
+    "from e2i_assets.definitions import defs\n"
+    "import dagster as dg\n"
+    "job = defs().resolve_job_def('predict_new_rows')\n"
+    "with dg.DagsterInstance.ephemeral() as instance:\n"
+    "    instance.add_dynamic_partitions('experiment', ['cells'])\n"
+    "    job.execute_in_process(instance=instance, partition_key='cells')\n"
+)
 
 
 class Predicted:
@@ -93,12 +105,12 @@ def test_new_rows_are_scored_once_by_the_champion_and_checked(predicted: Predict
     assert (stored.rows, stored.rows_before) == (len(rows), None)
     assert (scored["prediction"] == "benign").mean() == pytest.approx(0.63, abs=0.1)
     # The same rows and the same model: nothing is written.
-    written = Path(stored.file).stat().st_mtime_ns
+    written = Path(stored.place).stat().st_mtime_ns
     assert predicted.run().success
-    assert Path(stored.file).stat().st_mtime_ns == written
+    assert Path(stored.place).stat().st_mtime_ns == written
     assert predicted.stored() == stored
     # A file that somebody has changed is found, and written again.
-    scored.head(3).to_parquet(stored.file)
+    scored.head(3).to_parquet(stored.place)
     assert "was changed after it was written" in predicted.failed()["the_file_of_predictions_is_whole"]
     assert predicted.run().success
     assert len(predicted.scored()) == len(rows)
@@ -201,15 +213,7 @@ def test_a_killed_run_writes_nothing_and_the_next_one_all_rows(predicted: Predic
     predicted.configured()
     frame = predicted.finished.rows()
     predicted.new(pd.concat([frame] * 150))
-    program = (
-        "from e2i_assets.definitions import defs\n"
-        "import dagster as dg\n"
-        "job = defs().resolve_job_def('predict_new_rows')\n"
-        "with dg.DagsterInstance.ephemeral() as instance:\n"
-        "    instance.add_dynamic_partitions('experiment', ['cells'])\n"
-        "    job.execute_in_process(instance=instance, partition_key='cells')\n"
-    )
-    killed = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    killed = subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=subprocess.DEVNULL)
     folder, deadline = predicted.finished.root / "scored", time.monotonic() + 120
     while not any(one.stat().st_size for one in folder.glob(".new.parquet-*/new.parquet")):
         assert killed.poll() is None, "it ended before it was killed"
@@ -226,9 +230,63 @@ def test_a_killed_run_writes_nothing_and_the_next_one_all_rows(predicted: Predic
     assert len(predicted.scored()) == predicted.stored().rows == len(frame)
 
 
+def test_a_table_has_each_row_once_also_after_a_kill(predicted: Predicted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCORES_URL", predicted.project.database.url)
+    environment = {**os.environ, **predicted.project.settings.environment, "SCORES_URL": os.environ["SCORES_URL"]}
+    predicted.project = replace(
+        predicted.project, settings=replace(predicted.project.settings, environment=environment)
+    )
+    finished = predicted.finished
+    finished.experiment = finished.experiment.replace("{group: patient}", "{group: patient, id: [visit]}")
+    predicted.configured("predict: {source: {csv: new.csv}, table: {name: public.scored, url_env: SCORES_URL}}\n")
+    frame = pd.concat([finished.rows()] * 150, ignore_index=True)
+    frame["visit"] = [f"v{row}" for row in range(len(frame))]
+    predicted.new(frame)
+
+    def visits(what: str = "count(*), count(DISTINCT visit)") -> tuple[object, ...]:
+        with predicted.project.database.connect() as connection:
+            return tuple(connection.exec_driver_sql(f"SELECT {what} FROM public.scored").one())
+
+    def waits(connection) -> bool:  # the pieces are in a temporary table
+        query = "SELECT count(*) FROM pg_class WHERE relname = 'e2i_new_predictions' AND reltoastrelid IS NOT NULL"
+        return bool(connection.exec_driver_sql(query).scalar_one())
+
+    killed = subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    with predicted.project.database.begin() as connection:
+        while not waits(connection):
+            assert killed.poll() is None, "it ended before it was killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    with predicted.project.database.connect() as connection:
+        assert connection.exec_driver_sql("SELECT to_regclass('public.scored')").scalar_one() is None
+    result = predicted.run()
+    assert result.success, finished.failure(result)
+    assert visits() == (len(frame), len(frame))
+    before = visits("min(predicted_at)")
+    assert predicted.run().success  # the same rows and the same model
+    assert (visits(), visits("max(predicted_at)")) == ((len(frame), len(frame)), before)
+    assert predicted.failed() == {}
+    # The stored value is lost, as by a kill between the table and it: the rows are replaced, none is there twice.
+    shutil.rmtree(predicted.project.asset_folder("predictions", "cells"))
+    assert predicted.run().success
+    assert visits() == (len(frame), len(frame))
+    with predicted.project.database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM public.scored WHERE visit = 'v7'")
+    assert "was changed after it was written" in predicted.failed()["the_file_of_predictions_is_whole"]
+    predicted.new(frame.head(100))
+    assert predicted.run().success
+    assert visits("count(*), min(visit)") == (len(frame), "v0")  # v7 is back, and rows of other keys stay
+
+
 @pytest.mark.parametrize(
     ("predict", "message"),
     [
+        ("predict: {source: {csv: new.csv}}", "predict: 'to, table' take one of the two"),
+        ("predict: {source: {csv: new.csv}, table: {name: a.b, url_env: X}}", "needs columns.id: the columns whose"),
+        ("predict: {source: {csv: new.csv}, table: {name: a-b, url_env: X}}", "predict.table.name: 'a-b' must be"),
         ("predict: {source: {csv: new.csv}, to: scored.csv}", "predict.to: 'scored.csv' must be a path"),
         ("predict: {source: {parquet: new}, to: new/scored.parquet}", "is read as predict.source: write to another"),
         ("predict: {to: a.parquet}", "predict.source"),

@@ -82,20 +82,37 @@ def _frame(
     return pd.DataFrame(found, columns=names)
 
 
+def named_database(where: str, url_env: str, environment: Mapping[str, str]) -> Database:
+    """Return the database whose address is in a variable, after connecting once.
+
+    Args:
+        where: The key of the experiment file that names the variable.
+        url_env: The variable.
+        environment: Variables with the address.
+
+    Raises:
+        SourceUnreadable: The variable is not set.
+        DatabaseUnreachable: The connection failed.
+        DatabaseAddressInvalid: The variable does not contain a PostgreSQL address.
+    """
+    address = environment.get(url_env)
+    if not address:
+        near = did_you_mean(url_env, environment)
+        raise SourceUnreadable(
+            f"{where}: the environment variable {url_env} is not set{near}. "
+            f"Set it to the address of the database, such as postgresql://user:password@host:5432/name"
+        )
+    database = Database(address)
+    database.require_reachable()
+    return database
+
+
 @contextmanager
 def _reading(
     where: str, url_env: str, environment: Mapping[str, str], timeout_seconds: float
 ) -> Iterator[sa.Connection]:
     """Yield a read-only connection, and convert the server's errors to readable ones."""
-    address = environment.get(url_env)
-    if not address:
-        near = did_you_mean(url_env, environment)
-        raise SourceUnreadable(
-            f"source.sql.url_env: the environment variable {url_env} is not set{near}. "
-            f"Set it to the address of the database, such as postgresql://user:password@host:5432/name"
-        )
-    database = Database(address)
-    database.require_reachable()
+    database = named_database("source.sql.url_env", url_env, environment)
     engine = sa.create_engine(database.url, poolclass=NullPool, connect_args={"connect_timeout": 10})
     try:
         with engine.connect().execution_options(postgresql_readonly=True, no_parameters=True) as connection:

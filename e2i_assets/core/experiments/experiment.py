@@ -7,9 +7,10 @@ from pydantic import ConfigDict, Field, StrictStr
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.content_hash import content_hash
+from e2i_assets.core.experiments.predict_section import Predict
 from e2i_assets.core.experiments.search_sections import EarlyStopping, Hpo, WarmStart
 from e2i_assets.core.experiments.section import Section
-from e2i_assets.core.experiments.sections import Columns, Leakage, Predict, Split, Target, Watch
+from e2i_assets.core.experiments.sections import Columns, Leakage, Split, Target, Watch
 from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
 from e2i_assets.core.experiments.values import ColumnList, Label, Owner, ParameterValue, ProjectPath, Slug, Tag

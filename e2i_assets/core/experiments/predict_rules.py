@@ -5,14 +5,23 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from e2i_assets.core.errors import Violation
-from e2i_assets.core.experiments.sections import Predict
+from e2i_assets.core.experiments.predict_section import Predict
+from e2i_assets.core.experiments.sections import Columns
 from e2i_assets.core.experiments.source_section import Source
 
 
 def violations(parts: Mapping[str, Any]) -> Iterator[Violation]:
-    """Check that predictions do not replace rows that the experiment reads."""
+    """Check that predictions have one place, a key if it is a table, and do not replace rows that are read."""
     predict: Predict | None = parts.get("predict")
     if predict is None:
+        return
+    columns: Columns | None = parts.get("columns")
+    if (predict.to is None) == (predict.table is None):
+        yield Violation("predict", "to, table", "take one of the two: a Parquet file (to), or a table")
+    if predict.table is not None and columns is not None and not columns.id:
+        rule = "needs columns.id: the columns whose values identify a row, so that each row is in it once"
+        yield Violation("predict.table", predict.table.name, rule)
+    if predict.to is None:
         return
     watch = parts.get("watch")
     sources: dict[str, Source | None] = {

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictInt, model_validator
 
 from e2i_assets.core.experiments.section import Section
 from e2i_assets.core.experiments.source_section import Source
@@ -15,7 +15,6 @@ from e2i_assets.core.experiments.values import (
     MissingWords,
     NotNegative,
     Order,
-    ParquetPath,
     Seed,
     Share,
     Text,
@@ -155,18 +154,4 @@ class Watch(Section):
     retune_after_days: NotNegative = Field(
         default=30.0,
         description="The weekly schedule, if it is on, tunes a model again after this number of days.",
-    )
-
-
-class Predict(Section):
-    """New rows that the model in use scores. It does not change the result of a run."""
-
-    source: Source = Field(
-        description="The source of the new rows, with the columns of the model; the target is not needed."
-    )
-    to: ParquetPath = Field(description="The Parquet file of predictions, relative to the project folder.")
-    explain: StrictBool = Field(
-        default=False,
-        description="Whether each prediction has its reasons: the columns that contributed most. Not for forests and "
-        "GradientBoosting.",
     )

@@ -116,6 +116,7 @@ _NO_FILE_ENCODINGS = frozenset({"idna", "punycode", "unicode_escape", "raw_unico
 _SLUG = r"[a-z][a-z0-9_]{0,62}"
 _OWNER = r"team:[A-Za-z0-9_.-]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
 _VARIABLE = r"[A-Z_][A-Z0-9_]*"
+_TABLE = r"[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?"
 _TAG = r"[A-Za-z0-9_.-]{1,63}"
 _PARQUET = r".*[^/]\.parquet"
 _TEXT = r"(?s:.*\S.*)"
@@ -147,6 +148,11 @@ ParquetPath = Annotated[
     ProjectPath,
     AfterValidator(_matches(_PARQUET, "must be a path in the project folder that ends in .parquet")),
     Field(json_schema_extra={"pattern": f"^{_PARQUET}$"}),
+]
+TableName = Annotated[
+    StrictStr,
+    AfterValidator(_matches(_TABLE, "must be a table or schema.table, in lower-case letters, digits and _")),
+    Field(json_schema_extra={"pattern": f"^{_TABLE}$"}),
 ]
 Tag = Annotated[
     StrictStr, AfterValidator(_matches(_TAG, "must consist of letters, digits, _ . and -, and be at most 63 long"))

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 
 from e2i_assets.core.automation.drift import FEWEST_ROWS
 from e2i_assets.core.predictions import NewPredictions
 from e2i_assets.services.checks.check import Check, CheckResult, check_result, of_asset, passed, stored
-from e2i_assets.services.predict_new_rows import ASSET, file_sha256
+from e2i_assets.services.predict_new_rows import ASSET
+from e2i_assets.services.prediction_targets import target_of
 from e2i_assets.services.project import Project
 
 # A larger share of rows with a new category is a warning.
@@ -36,12 +36,15 @@ def _of_predictions(
 @of_asset(ASSET, answers_for_the_file=True)
 @_of_predictions
 def the_file_of_predictions_is_whole(project: Project, name: str, found: NewPredictions) -> CheckResult:
-    """The file of predictions is the one that was written, with a row for each new row."""
-    file = Path(found.file)
-    if not file.is_file():
-        return check_result([f"{found.file} is not there: materialise predictions again"], "")
-    same = file_sha256(file) == found.file_sha256
-    mistakes = [] if same else [f"{found.file} was changed after it was written: materialise predictions again"]
+    """The file of predictions is the one that was written, or the table has all rows that were."""
+    target = target_of(project, project.experiment(name))
+    if target.shown != found.place:
+        return check_result([f"they are in {found.place}, and are due in {target.shown}: materialise predictions"], "")
+    content = target.content(found.predicted_at)
+    if content is None:
+        return check_result([f"{found.place} is not there: materialise predictions again"], "")
+    changed = f"{found.place} was changed after it was written: materialise predictions again"
+    mistakes = [] if content == found.content else [changed]
     return check_result(mistakes, f"{found.rows:,} rows, as they were written", rows=found.rows)
 
 
