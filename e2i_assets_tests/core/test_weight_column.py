@@ -160,7 +160,10 @@ def test_unequal_weights_reach_the_report_the_baseline_and_the_importance() -> N
     mean = np.average(heavy.train.target, weights=heavy.train.weights)
     assert found.baseline_metrics["mae"] == pytest.approx(np.average(np.abs(truth - mean), weights=weights))
     assert found.report.intervals["mae"] != plain.report.intervals["mae"]
-    importance = [validation_importance(of, one, found)[0].loss for one in (rows, heavy)]
+    ((model, unseen),) = found.unseen
+    assert unseen is heavy.validation
+    without = replace(found, unseen=((model, rows.validation),))
+    importance = [validation_importance(of, heavy, one)[0].loss for one in (found, without)]
     assert importance[0] != importance[1]
 
 
