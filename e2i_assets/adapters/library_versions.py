@@ -13,8 +13,8 @@ def library_version(name: str) -> str:
         PackageNotFoundError: None is installed.
     """
     try:
-        return metadata.version(name)
+        return metadata.version(name)  # noqa: TID251
     except metadata.PackageNotFoundError:
         if other := _OTHER_PACKAGES.get(name):
-            return metadata.version(other)
+            return metadata.version(other)  # noqa: TID251
         raise

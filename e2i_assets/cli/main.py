@@ -1,12 +1,12 @@
 """The commands of `e2i`. Each imports its implementation when it is called, so that the help appears instantly."""
 
 import gc
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.processes.quick_exit import quick_exit
 from e2i_assets.cli import db, experiments, memory, model_commands
 from e2i_assets.cli.console import ignore_width_of_zero, with_error_messages
@@ -37,7 +37,7 @@ app.add_typer(db.app, name="db")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"e2i_assets {version('e2i_assets')}")
+        typer.echo(f"e2i_assets {library_version('e2i_assets')}")
         raise typer.Exit
 
 

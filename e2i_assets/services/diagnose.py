@@ -67,7 +67,7 @@ def _packages(_: Project) -> Iterator[Finding]:
         if not requirement.specifier.contains(installed, prereleases=True):
             wrong.append(f"{requirement.name} {installed} is not {requirement.specifier}")
     python = ".".join(str(part) for part in sys.version_info[:3])
-    names = ", ".join(f"{name} {metadata.version(name)}" for name in ("dagster", "mlflow", "optuna"))
+    names = ", ".join(f"{name} {library_version(name)}" for name in ("dagster", "mlflow", "optuna"))
     versions = f"e2i_assets {own.version} on Python {python}, {names}"
     if wrong:
         yield Finding("packages", "error", "; ".join(wrong), "install e2i_assets again in an environment of its own")

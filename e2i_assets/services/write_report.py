@@ -1,6 +1,5 @@
 """Writes the report of a training as a file."""
 
-import importlib.metadata
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from e2i_assets.adapters.files.report_files import (
     store_pictures,
     stored_pictures,
 )
+from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.mlflow.models import LIBRARIES, MANIFEST
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
 from e2i_assets.adapters.settings import Settings
@@ -88,7 +88,7 @@ def pointed_out(project: Project, experiment: Experiment) -> tuple[str, ...]:
 def _versions() -> dict[str, str]:
     """Return the versions of this program, of Python, and of the libraries that search, fit and store."""
     packages = ("e2i_assets", "optuna", "mlflow", "dagster", *LIBRARIES)
-    return {"Python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
+    return {"Python": platform.python_version(), **{name: library_version(name) for name in packages}}
 
 
 def _accesses(project: Project, record: TrainingRecord) -> list[Access]:

@@ -1,10 +1,10 @@
 """Export of spans by OTLP over HTTP, in background batches; counts the spans that the receiver confirmed."""
 
-import importlib.metadata
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.tracing.mlflow_link import EXPORT_SECONDS, MlflowLink
 from e2i_assets.adapters.tracing.settings import TracingSettings
 
@@ -42,7 +42,7 @@ def span_provider(settings: TracingSettings, count: SpanCount, link: MlflowLink)
     provider = TracerProvider(
         sampler=ALWAYS_ON,
         resource=Resource.create(
-            {"service.name": settings.service_name, "service.version": importlib.metadata.version("e2i_assets")}
+            {"service.name": settings.service_name, "service.version": library_version("e2i_assets")}
         ),
         # Otherwise an exiting interpreter waits for a dead receiver.
         shutdown_on_exit=False,
