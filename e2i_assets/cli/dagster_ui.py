@@ -7,7 +7,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.server import database
 from e2i_assets.adapters.repositories.experiments import ExperimentRepository
 from e2i_assets.adapters.settings import Settings, current_settings
-from e2i_assets.cli.origin_guard import lower_case, same_origin
+from e2i_assets.cli.origin_guard import NO_FRAMES, lower_case, same_origin
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -19,7 +19,7 @@ _READS = ("GET", "HEAD", "OPTIONS")
 
 
 class OriginGuard:
-    """ASGI middleware that rejects the requests that `same_origin` does not allow."""
+    """ASGI middleware that rejects the requests that `same_origin` does not allow, and frames of other sites."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self._app = app
@@ -31,7 +31,14 @@ class OriginGuard:
             for message in _refused(why) if scope["type"] == "http" else ({"type": "websocket.close", "code": 1008},):
                 await send(message)
             return
-        await self._app(scope, receive, send)
+
+        async def without_frames(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                name, value = NO_FRAMES
+                message["headers"] = [*message.get("headers", ()), (name.lower().encode(), value.encode())]
+            await send(message)
+
+        await self._app(scope, receive, without_frames)
 
     def _refusal(self, scope: Scope) -> str:
         headers = lower_case(scope["headers"])

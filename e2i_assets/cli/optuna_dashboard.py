@@ -7,7 +7,7 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from e2i_assets.cli.origin_guard import same_origin
+from e2i_assets.cli.origin_guard import NO_FRAMES, same_origin
 
 STORAGE_URL = "E2I_OPTUNA_STORAGE_URL"
 
@@ -34,7 +34,7 @@ def guarded(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes
         if why := pages.refusal(headers, request["REQUEST_METHOD"] not in ("GET", "HEAD", "OPTIONS")):
             start("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
             return [why.encode()]
-        return app(request, start)
+        return app(request, lambda status, given, *failure: start(status, [*given, NO_FRAMES], *failure))
 
     return answer
 

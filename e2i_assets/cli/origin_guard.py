@@ -13,6 +13,8 @@ from e2i_assets.adapters.settings import DAGSTER_URL
 
 ALLOWED_HOSTS = "E2I_ALLOWED_HOSTS"
 ANY = "*"
+# A page of another site that shows ours in a frame could have a user click in it, as if on our page.
+NO_FRAMES = ("X-Frame-Options", "SAMEORIGIN")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

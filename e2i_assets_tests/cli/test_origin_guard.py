@@ -109,6 +109,35 @@ def test_a_websocket_is_accepted_only_from_dagsters_pages(request_guarded: Reque
     assert request_guarded("WEBSOCKET", "/graphql", origin="https://elsewhere.example.org")[0] == "websocket.close"
 
 
+def test_other_sites_cannot_show_the_pages_in_a_frame() -> None:
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"etag", b"1")]})
+
+    def dashboard(request: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        start("200 OK", [("ETag", "1")])
+        return []
+
+    found: list[Any] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        found.append(dict(message["headers"]))
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/runs",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+    }
+    asyncio.run(OriginGuard(page)(scope, None, send))
+    request = {"REQUEST_METHOD": "GET", "HTTP_HOST": "localhost"}
+    guarded(dashboard)(request, lambda status, headers: found.append(dict(headers)))
+    assert found == [
+        {b"etag": b"1", b"x-frame-options": b"SAMEORIGIN"},
+        {"ETag": "1", "X-Frame-Options": "SAMEORIGIN"},
+    ]
+
+
 def test_the_dashboard_has_the_same_origin_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("E2I_ALLOWED_HOSTS", "E2I_DAGSTER_URL"):
         monkeypatch.delenv(name, raising=False)

@@ -1,5 +1,7 @@
 """`e2i up` and its embedded server: every program answers, and no process is left after any end."""
 
+import base64
+import http.client
 import json
 import os
 import re
@@ -15,11 +17,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psutil
@@ -181,6 +184,24 @@ def refused(address: str, headers: dict[str, str], body: bytes | None = None) ->
         return answer.code
 
 
+def websocket_status(address: str, origin: str) -> int:
+    """Return the status of the answer to a page of an origin that opens Dagster's websocket."""
+    host, port = str(urlsplit(address).hostname), urlsplit(address).port
+    connection = http.client.HTTPConnection(host, port, timeout=60)
+    key = base64.b64encode(os.urandom(16)).decode()
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key}
+    with closing(connection):
+        connection.request("GET", "/graphql", headers={**headers, "Origin": origin})
+        return connection.getresponse().status
+
+
+def frames(address: str) -> list[str] | None:
+    """Return which pages may show a page in a frame."""
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=60) as answer:
+        found: list[str] | None = answer.headers.get_all("X-Frame-Options")
+        return found
+
+
 @pytest.fixture(scope="module")
 def project(server: Database, template: str) -> Iterator[Project]:
     """A project whose embedded server has its tables already, because migrations are slow."""
@@ -246,7 +267,15 @@ def test_every_program_answers_until_ctrl_c_and_no_process_is_left(project: Proj
             assert refused(address, {"Host": "rebound.example.org"}) == 403
         assert refused(link, {"Sec-Fetch-Site": "cross-site"}) == 403
         assert refused(link, {}) == 403
+        assert refused(link.replace("graphql", "%67raphql"), {}) == 403
         assert refused(link, {"Origin": "https://elsewhere.example.org", "Content-Type": "text/plain"}, b"{}") == 403
+        report = f"{up.address('Dagster')}/report_asset_materialization/dataset"
+        assert refused(report, {"Sec-Fetch-Site": "cross-site"}, b"{}") == 403
+        own = up.address("Dagster")
+        origins = (own, "https://elsewhere.example.org", "null", own.replace("127.0.0.1", "rebound.example.org"))
+        assert [websocket_status(own, origin) for origin in origins] == [101, 403, 403, 403]
+        for address in (f"{own}/runs", f"{up.address('Optuna dashboard')}/dashboard"):
+            assert frames(address) == ["SAMEORIGIN"]
         up.process.send_signal(signal.SIGINT)
         assert up.ended() == 0
         assert up.lines[-1] == "All services are stopped."
