@@ -27,24 +27,25 @@ def bound_dataset(by_uri: bool) -> AssetInNamespace:
         def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.MaterializeResult[Dataset]:
             """The rows of the upstream asset as a typed table, with the reason for each column that is no feature."""
             project, experiment = e2i.open(), binding.experiment
-            upstream = latest(context.instance, binding, by_uri)
+            upstream = latest(context.instance, binding, binding.upstream, by_uri)
             rows = read_upstream(project, experiment, upstream)
             made = materialized_dataset(project, experiment, rows)
-            return made._replace(metadata={**_shown(upstream, binding), **(made.metadata or {})})
+            return made._replace(metadata={**shown(upstream, binding.upstream), **(made.metadata or {})})
 
-        return experiment_asset("data", "pandas", "parquet", code=DATA_CODE)(dataset)(namespace)
+        made = experiment_asset("data", "pandas", "parquet", code=DATA_CODE, upstream=[binding.upstream])
+        return made(dataset)(namespace)
 
     return in_namespace
 
 
-def latest(instance: dg.DagsterInstance, binding: Binding, by_uri: bool) -> Upstream:
-    """Return the latest materialization of the upstream asset.
+def latest(instance: dg.DagsterInstance, binding: Binding, asset: dg.AssetKey, by_uri: bool) -> Upstream:
+    """Return the latest materialization of an upstream asset.
 
     Raises:
         E2iError: There is none, or it does not say where its rows are.
     """
-    name = binding.upstream.to_user_string()
-    event = instance.get_latest_materialization_event(binding.upstream)
+    name = asset.to_user_string()
+    event = instance.get_latest_materialization_event(asset)
     if event is None or event.asset_materialization is None:
         raise E2iError(
             f"{name} has not been materialized yet, so {binding.experiment.name} has no rows: materialize it"
@@ -62,9 +63,10 @@ def latest(instance: dg.DagsterInstance, binding: Binding, by_uri: bool) -> Upst
     return Upstream(name, event.run_id or None, uri, moment, binding.component)
 
 
-def _shown(upstream: Upstream, binding: Binding) -> dict[str, Any]:
+def shown(upstream: Upstream, asset: dg.AssetKey) -> dict[str, Any]:
+    """Return the metadata that says which materialization the rows are from."""
     given = asdict(upstream)
     del given["component"]
-    shown = {f"upstream_{name}": value for name, value in given.items() if value is not None}
+    facts = {f"upstream_{name}": value for name, value in given.items() if value is not None}
     run = {"upstream_run_id": dg.MetadataValue.dagster_run(upstream.run_id)} if upstream.run_id else {}
-    return {**shown, "upstream_asset": dg.MetadataValue.asset(binding.upstream), **run}
+    return {**facts, "upstream_asset": dg.MetadataValue.asset(asset), **run}

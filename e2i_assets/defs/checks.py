@@ -23,8 +23,8 @@ def asset_checks(namespace: Namespace, partitioned: bool) -> list[dg.AssetChecks
         namespace: The namespace of the asset keys.
         partitioned: Whether a check has a result for each experiment; otherwise it has one for all.
     """
-    # A component has no asset `predictions`.
-    absent = () if namespace.binding is None else (SCORED,)
+    binding = namespace.binding
+    absent = (SCORED,) if binding is not None and binding.experiment.predict is None else ()
     assets = dict.fromkeys(check_spec.asset for check_spec in CHECKS if check_spec.asset not in absent)
     return [_checks_of(asset, namespace, partitioned) for asset in assets]
 

@@ -27,6 +27,7 @@ def experiment_asset(
     *kinds: str,
     code: Sequence[str],
     deps: Sequence[str] = (),
+    upstream: Sequence[dg.AssetKey] = (),
     pool: str | None = None,
     automation: dg.AutomationCondition[Any] | None = None,
     freshness: dg.FreshnessPolicy | None = None,
@@ -38,7 +39,8 @@ def experiment_asset(
         group: Group (stage) of the asset.
         kinds: Kinds that the Dagster UI shows for the asset.
         code: Folders and files of the package that determine its value; the code version changes with them.
-        deps: Upstream assets whose values are not inputs.
+        deps: Upstream assets of the graph whose values are not inputs.
+        upstream: Assets of others whose rows it reads.
         pool: Concurrency pool, which limits the concurrent steps of all experiments.
         automation: Condition for automatic materialization.
         freshness: Freshness policy.
@@ -56,7 +58,7 @@ def experiment_asset(
             tags={"e2i/stage": group, **_tags(namespace)},
             owners=["team:data-science" if namespace.binding is None else namespace.binding.experiment.owner],
             code_version=source_digest(*code),
-            deps=_deps(compute, namespace, deps),
+            deps=[*(namespace.key(name) for name in deps), *upstream],
             pool=pool,
             automation_condition=automation if namespace.binding is None else namespace.binding.automation,
             freshness_policy=freshness and (freshness if namespace.binding is None else _freshness(namespace.binding)),
@@ -75,14 +77,6 @@ def _inputs(compute: Callable[..., object], namespace: Namespace) -> Mapping[str
     # A resource is also a `dg.Config`.
     upstream = [one.name for one in parameters if not issubclass(one.annotation, dg.Config)]
     return {name: dg.AssetIn(key=namespace.key(name)) for name in upstream}
-
-
-def _deps(compute: Callable[..., object], namespace: Namespace, deps: Sequence[str]) -> list[dg.AssetKey]:
-    """Return the upstream assets that are no inputs; the first asset of a bound experiment has that of its rows."""
-    own = [namespace.key(name) for name in deps]
-    if namespace.binding is None or own or _inputs(compute, namespace):
-        return own
-    return [namespace.binding.upstream]
 
 
 def _description(compute: Callable[..., object], namespace: Namespace) -> str:

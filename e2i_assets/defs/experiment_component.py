@@ -6,7 +6,7 @@ Its assets have no partitions. An automation condition of a partitioned asset wo
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import dagster as dg
 from pydantic import Field, model_validator
@@ -18,12 +18,17 @@ from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.experiments.yaml_documents import read_mapping
 from e2i_assets.defs.assets import ASSETS
 from e2i_assets.defs.bound_dataset import bound_dataset
+from e2i_assets.defs.bound_predictions import bound_predictions
 from e2i_assets.defs.champion import champion_model
 from e2i_assets.defs.checks import asset_checks
 from e2i_assets.defs.namespace import Binding, Namespace, namespace_of
 from e2i_assets.defs.resource_definitions import resources
 
-Automation = Literal["eager", "on_cron", "none"]
+# Dagster adds text to the type of a component's field, because it may be a template: `dg check yaml` would accept any.
+Automation = Annotated[
+    Literal["eager", "on_cron", "none"],
+    dg.Resolver.default(model_field_type=str, json_schema_extra={"pattern": r"^(eager|on_cron|none|\{\{.*\}\})$"}),
+]
 _DEFS = """\
 type: e2i_assets.ExperimentComponent
 
@@ -45,6 +50,9 @@ attributes:
   rows:
     asset: marts/NAME
     read: uri
+
+  # With `predict: {to: PATH.parquet}` in the experiment: the upstream asset of the rows to score, read as above.
+  # new_rows: {asset: marts/new_NAME, read: uri}
 
   # The keys of the assets are [*key_prefix, NAME, dataset] and so on.
   key_prefix: []
@@ -69,8 +77,12 @@ class UpstreamRows(dg.Model):
     @model_validator(mode="after")
     def _one_way(self) -> "UpstreamRows":
         if (self.read is None) == (self.sql is None):
-            raise ValueError("rows must have exactly one of read and sql")
+            raise ValueError("rows and new_rows must have exactly one of read and sql")
         return self
+
+    def source(self) -> dict[str, Any]:
+        """Return the source of an experiment: the query, or a path that stands for the file of the asset."""
+        return {"parquet": f"upstream/{self.asset}"} if self.sql is None else {"sql": self.sql}
 
 
 class ExperimentScaffolder(dg.Scaffolder[Any]):
@@ -96,9 +108,13 @@ class ExperimentComponent(dg.Component, dg.Model, dg.Resolvable):
         description="The experiment without `source`: a YAML file beside defs.yaml, or the document itself."
     )
     rows: UpstreamRows
+    new_rows: UpstreamRows | None = Field(
+        None, description="With `predict` in the experiment, instead of `predict.source`: the rows that it scores."
+    )
     key_prefix: list[str] = Field([], description="The first parts of the asset keys, before the experiment's name.")
     automation: Automation = Field(
-        "eager", description="eager: at each materialization of the upstream asset; on_cron: at `cron`; none: never."
+        "eager",
+        description="eager: at each materialization of the upstream asset; on_cron: at `cron`; none: never.",
     )
     cron: str = Field("0 5 * * *", description="With on_cron: when, in E2I_TIME_ZONE, once the rows are new.")
 
@@ -118,10 +134,13 @@ class ExperimentComponent(dg.Component, dg.Model, dg.Resolvable):
                 "of them, as studies and models have the name of their experiment"
             )
         upstream = dg.AssetKey.from_user_string(self.rows.asset)
-        binding = Binding(experiment, upstream, str(_file_of(context.path)), self._condition(settings))
+        new_rows = None if self.new_rows is None else dg.AssetKey.from_user_string(self.new_rows.asset)
+        binding = Binding(experiment, upstream, str(_file_of(context.path)), self._condition(settings), new_rows)
         namespace = Namespace(tuple(self.key_prefix), binding=binding)
         _, *downstream = ASSETS
-        assets = [one(namespace) for one in (bound_dataset(self.rows.read == "uri"), *downstream, champion_model)]
+        scored = [] if experiment.predict is None else [bound_predictions]
+        graph = (bound_dataset(self.rows.read is not None), *downstream, champion_model, *scored)
+        assets = [one(namespace) for one in graph]
         return dg.Definitions(
             assets=assets,
             asset_checks=asset_checks(namespace, partitioned=False),
@@ -142,8 +161,17 @@ class ExperimentComponent(dg.Component, dg.Model, dg.Resolvable):
             raw, where = self.experiment, f"the experiment of the component in {folder}"
         if "source" in raw:
             raise E2iError(f"{where} has a source, but its rows come from {self.rows.asset}: remove the source")
-        source = {"parquet": f"upstream/{self.rows.asset}"} if self.rows.sql is None else {"sql": self.rows.sql}
-        return experiment_from({**raw, "source": source}, where)
+        return experiment_from({**raw, "source": self.rows.source(), **self._predict(raw, where)}, where)
+
+    def _predict(self, raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Return the section `predict` with the source that stands for the upstream asset of the new rows."""
+        if self.new_rows is None:
+            return {}
+        if not isinstance(given := raw.get("predict"), Mapping):
+            raise E2iError(f"{where} has no section predict, but the component has new_rows: add predict: {{to: ...}}")
+        if "source" in given:
+            raise E2iError(f"{where} has predict.source, but its new rows come from {self.new_rows.asset}: remove it")
+        return {"predict": {**given, "source": self.new_rows.source()}}
 
     def _condition(self, settings: Settings) -> dg.AutomationCondition[Any] | None:
         if self.automation == "none":

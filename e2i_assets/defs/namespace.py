@@ -20,12 +20,14 @@ class Binding:
         upstream: The asset whose rows it reads.
         component: The file of the component.
         automation: When its assets are materialized without a request; None: never.
+        new_rows: The asset whose rows it scores; None if it scores those of a source, or none.
     """
 
     experiment: Experiment
     upstream: dg.AssetKey
     component: str
     automation: dg.AutomationCondition[Any] | None
+    new_rows: dg.AssetKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

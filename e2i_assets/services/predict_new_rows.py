@@ -16,6 +16,7 @@ from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.data.table_schema import feature_violations
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.predictions import NewPredictions, Thinned, scores_of
 from e2i_assets.services.data_gates import schema_in_force
@@ -48,7 +49,11 @@ def last_predictions(project: Project, name: str) -> NewPredictions | None:
 
 
 def predict_new_rows(
-    project: Project, experiment: Experiment, rows: TrainingRows, report: Callable[[str], None]
+    project: Project,
+    experiment: Experiment,
+    rows: TrainingRows,
+    report: Callable[[str], None],
+    source: Source | None = None,
 ) -> tuple[NewPredictions, bool]:
     """Score the new rows of an experiment with its champion, unless that is done.
 
@@ -59,6 +64,7 @@ def predict_new_rows(
         experiment: The experiment.
         rows: The train rows, to compare with.
         report: Called with a sentence on the progress.
+        source: Where the new rows are; None for `predict.source`.
 
     Returns:
         The predictions, and whether they were made now.
@@ -71,8 +77,9 @@ def predict_new_rows(
     if experiment.predict is None:
         raise NothingToPredict(f"{experiment.name} has no section predict, so there are no new rows to score")
     settings, champion = project.settings, champion_of(project, experiment.name)
+    source = source or experiment.predict.source
     # Before the rows are read: a change while they are read is found by the next scan.
-    fingerprint = Fingerprints(settings.root, settings.environment).fingerprint(experiment.predict.source)
+    fingerprint = Fingerprints(settings.root, settings.environment).fingerprint(source)
     key, before = key_of(experiment, champion, fingerprint), last_predictions(project, experiment.name)
     to = target_of(project, experiment)
     if before is not None and before.key == key and to.content(before.predicted_at) == before.content:
@@ -83,7 +90,7 @@ def predict_new_rows(
     found = score(
         project,
         experiment,
-        experiment.predict.source,
+        source,
         to,
         explain=experiment.predict.explain,
         on_rows=lambda count: report(f"{count:,} rows scored"),

@@ -34,3 +34,7 @@ def test_dg_lists_and_scaffolds_the_component_and_finds_a_mistake_in_its_file(tm
     refused = dg_command(platform, "check", "yaml")
     assert refused.returncode != 0
     assert "'key_prefx' was unexpected" in refused.stdout + refused.stderr
+    file.write_text(text.replace("automation: eager", "automation: sometimes"))
+    refused = dg_command(platform, "check", "yaml")
+    assert refused.returncode != 0
+    assert "'sometimes' does not match" in refused.stdout + refused.stderr

@@ -4,7 +4,6 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -12,10 +11,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.asset_selection import AssetSelection
+from component_platform import ASSETS, attributes, experiment, keys_of, loaded, mart, materialize, tick
 from dagster.components.testing import create_defs_folder_sandbox
 from graphql_answers import graphql_answer
-from sklearn.datasets import load_breast_cancer
 
 from e2i_assets import ExperimentComponent
 from e2i_assets.cli.run_one import dagster_instance
@@ -32,57 +30,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.BetaWarning"),
     pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars`:DeprecationWarning"),
 ]
-ASSETS = {
-    *("best_hyperparameters", "champion_model", "dataset", "hpo_pattern_memory", "hpo_study", "trained_model"),
-    *("validation_splits", "warm_start"),
-}
-
-
-def experiment(name: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "owner": "team:marketing",
-        "description": f"Predicts {name}.",
-        "target": "target",
-        "problem_type": "binary_classification",
-        "algorithm": "LogisticRegression",
-        "columns": {"id": ["patient"]},
-        "hpo": {"enabled": False},
-        "tags": {"domain": "oncology"},
-    }
-
-
-def attributes(name: str, **changes: Any) -> dict[str, Any]:
-    rows = {"asset": f"marts/{name}_rows", "read": "uri"}
-    return {"experiment": experiment(name), "rows": rows, "key_prefix": ["ml"], **changes}
-
-
-def mart(name: str, root: Path) -> dg.AssetsDefinition:
-    """An asset of the platform that writes rows and says where they are."""
-
-    @dg.asset(key=["marts", f"{name}_rows"])
-    def rows() -> dg.MaterializeResult[None]:
-        frame = load_breast_cancer(as_frame=True).frame
-        frame = frame.assign(patient=[f"p{row}" for row in range(len(frame))])
-        path = root / f"{name}.parquet"
-        frame.to_parquet(path)
-        return dg.MaterializeResult(metadata={"dagster/uri": path.as_uri()})
-
-    return rows
-
-
-@contextmanager
-def loaded(*given: dict[str, Any]) -> Iterator[dg.Definitions]:
-    """Load a folder of components as `dg` does."""
-    with create_defs_folder_sandbox() as sandbox:
-        for number, one in enumerate(given):
-            sandbox.scaffold_component(
-                component_cls=ExperimentComponent,
-                defs_path=f"one_{number}",
-                defs_yaml_contents={"type": "e2i_assets.ExperimentComponent", "attributes": one},
-            )
-        with sandbox.build_all_defs() as definitions:
-            yield definitions
 
 
 @pytest.fixture
@@ -91,10 +38,6 @@ def platform(project: Any) -> Iterator[dg.Definitions]:
     marts = [mart(name, project.root) for name in ("churn", "visits")]
     with loaded(attributes("churn"), attributes("visits")) as definitions:
         yield dg.Definitions.merge(definitions, dg.Definitions(assets=marts))
-
-
-def keys_of(name: str) -> set[dg.AssetKey]:
-    return {dg.AssetKey(["ml", name, asset]) for asset in ASSETS}
 
 
 def test_an_experiment_has_assets_and_checks_of_its_own_with_its_facts(platform: dg.Definitions) -> None:
@@ -113,26 +56,16 @@ def test_an_experiment_has_assets_and_checks_of_its_own_with_its_facts(platform:
 def test_a_materialization_of_a_mart_requests_exactly_its_assets_and_so_does_the_next(
     project: Any, platform: dg.Definitions
 ) -> None:
-    def tick(cursor: Any) -> tuple[set[dg.AssetKey], Any]:
-        ours = AssetSelection.all() - AssetSelection.key_prefixes("marts")
-        found = dg.evaluate_automation_conditions(platform, project.instance, ours, cursor=cursor)
-        return {
-            one.key for one in found.results if isinstance(one.key, dg.AssetKey) and one.true_subset.size
-        }, found.cursor
-
-    def materialize(*keys: dg.AssetKey) -> dg.ExecuteInProcessResult:
-        job = platform.resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(instance=project.instance, asset_selection=list(keys), raise_on_error=False)
-
-    requested, cursor = tick(None)
+    instance = project.instance
+    requested, cursor = tick(platform, instance, None)
     assert requested == set()
     for _ in range(2):
-        assert materialize(dg.AssetKey(["marts", "churn_rows"])).success
-        requested, cursor = tick(cursor)
+        assert materialize(platform, instance, dg.AssetKey(["marts", "churn_rows"])).success
+        requested, cursor = tick(platform, instance, cursor)
         assert requested == keys_of("churn")
-        result = materialize(*requested)
+        result = materialize(platform, instance, *requested)
         assert result.success, project.failure(result)
-        requested, cursor = tick(cursor)
+        requested, cursor = tick(platform, instance, cursor)
         assert requested == set()
     # A component has no asset for predictions.
     assert len(result.get_asset_check_evaluations()) == sum(one.asset != "predictions" for one in CHECKS)
@@ -213,6 +146,14 @@ def test_the_name_of_a_file_is_refused_when_the_definitions_are_loaded(project: 
         ({"experiment": "missing.yaml"}, "missing.yaml, which is no file"),
         ({"rows": {"asset": "marts/churn_rows"}}, "exactly one of read and sql"),
         ({"automation": "sometimes"}, "automation"),
+        ({"new_rows": {"asset": "marts/new", "read": "uri"}}, "has no section predict"),
+        (
+            {
+                "experiment": {**experiment("churn"), "predict": {"source": {"csv": "new.csv"}, "to": "out.parquet"}},
+                "new_rows": {"asset": "marts/new", "read": "uri"},
+            },
+            "has predict.source, but its new rows come from marts/new",
+        ),
     ],
 )
 def test_a_mistake_is_named_when_the_definitions_are_loaded(
