@@ -210,7 +210,7 @@ def traced() -> Iterator[Tracing]:
 
 def mlflow_runs(database: Database, folder: Path) -> list[float]:
     """Return the seconds of logging a training, for the first of this process and for a later one."""
-    tracker = Tracker(database.url_for("mlflow"), folder / "artifacts", database.advisory_lock)
+    tracker = Tracker(database.url_for("mlflow"), (folder / "artifacts").as_uri(), database.advisory_lock)
     seconds = []
     for number in range(2):
         run = TrackedRun(

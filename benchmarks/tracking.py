@@ -52,7 +52,7 @@ def main() -> None:
         database = Database(stack.enter_context(EmbeddedPostgres(Path(folder) / "postgres").hold()).url)
         migrate(database, Path("sql"))
         uri = database.url_for("mlflow")
-        tracker = Tracker(uri, Path(folder) / "artifacts", database.advisory_lock)
+        tracker = Tracker(uri, (Path(folder) / "artifacts").as_uri(), database.advisory_lock)
         client = mlflow_client(uri)
         logged(tracker, ())  # the first call of a process imports MLflow
         rows = []

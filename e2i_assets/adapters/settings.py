@@ -9,6 +9,8 @@ from e2i_assets.adapters.addresses import shown_address
 from e2i_assets.adapters.environment_values import cores, count, is_on, key_prefix, time_zone
 from e2i_assets.adapters.package_data import package_data
 from e2i_assets.adapters.postgres.shell_variables import remove_shell_variables
+from e2i_assets.adapters.stores.address import folder_or_address
+from e2i_assets.adapters.stores.store import Store, store_of
 from e2i_assets.core.errors import E2iError
 
 DATABASE_URL = "E2I_DATABASE_URL"
@@ -17,6 +19,7 @@ MLFLOW_URL = "E2I_MLFLOW_URL"
 DAGSTER_URL = "E2I_DAGSTER_URL"
 HOME = "E2I_HOME"
 STATE = "E2I_STATE"
+SCRATCH = "E2I_SCRATCH"
 DASK_ADDRESS = "E2I_DASK_ADDRESS"
 LEASE_SECONDS = "E2I_LEASE_SECONDS"
 AUTOMATION = "E2I_AUTOMATION"
@@ -36,7 +39,7 @@ class Settings:
 
     Attributes:
         root: The project folder, which has ``experiments/``.
-        state: Folder for everything that can be recreated: embedded database, tables, models, logs.
+        state: Folder of this machine for everything that can be recreated: embedded database, values, models, logs.
         database_url: Your own PostgreSQL server; None for the embedded one. Secret.
         mlflow_tracking_uri: Your own MLflow server; None for MLflow's tables in the project's PostgreSQL. Secret.
         mlflow_url, dagster_url: Browser addresses of the two, used in links.
@@ -49,6 +52,8 @@ class Settings:
         time_zone: The time zone of schedules.
         partitioned_checks: Whether Dagster has a result of each check for each experiment; otherwise one for all.
         key_prefix: The first parts of the key of each Dagster asset, and folders above the asset values.
+        address: Place in object storage of values, models, reports and artifacts; None for the state folder. With an
+            address, the state folder has only what other machines do not need: logs, Dagster's home, copies.
         environment: The variables that the settings were read from, including the addresses of ``sql`` sources. Secret.
     """
 
@@ -67,6 +72,7 @@ class Settings:
     time_zone: str = "UTC"
     partitioned_checks: bool = True
     key_prefix: tuple[str, ...] = ()
+    address: str | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False, compare=False)
 
     def child_environment(self, database_url: str, **changes: str) -> dict[str, str]:
@@ -79,8 +85,20 @@ class Settings:
         inherited = dict(self.environment)
         if self.database_url is None:  # the embedded server
             remove_shell_variables(inherited)
-        own = {HOME: str(self.root), STATE: str(self.state), DATABASE_URL: database_url}
+        own = {HOME: str(self.root), **self.state_variables, DATABASE_URL: database_url}
         return {**inherited, **own, **changes}
+
+    @property
+    def state_variables(self) -> dict[str, str]:
+        """The environment variables with which another process finds the same state."""
+        if self.address is None:
+            return {STATE: str(self.state)}
+        return {STATE: self.address, SCRATCH: str(self.state)}
+
+    @property
+    def store(self) -> Store:
+        """The store of values, models, champions, reports and the outbox."""
+        return store_of(self.state, self.address)
 
     @property
     def experiments(self) -> Path:
@@ -92,20 +110,22 @@ class Settings:
         """The folder of the database migrations, which belong to the program."""
         return package_data("sql")
 
+    def value_key(self, asset: str, experiment: str) -> str:
+        """Return the key in the store of an asset's value for an experiment."""
+        return "/".join(("assets", *self.key_prefix, asset, experiment))
+
     @property
     def assets(self) -> Path:
-        """The folder of the asset values."""
+        """The folder of the asset values, without an address."""
         return self.state.joinpath("assets", *self.key_prefix)
 
     @property
-    def artifacts(self) -> Path:
-        """The folder of MLflow's artifacts."""
-        return self.state / "mlflow-artifacts"
-
-    @property
-    def outbox(self) -> Path:
-        """The folder of trainings that are not logged in MLflow yet."""
-        return self.state / "mlflow-outbox"
+    def artifacts(self) -> str:
+        """The address of MLflow's artifacts."""
+        if self.address is None:
+            return (self.state / "mlflow-artifacts").resolve().as_uri()
+        # MLflow knows Azure's stores by the scheme with TLS only.
+        return f"{self.address.replace('abfs://', 'abfss://', 1)}/mlflow-artifacts"
 
 
 def current_settings() -> Settings:
@@ -125,7 +145,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         E2iError: There is no project folder, or a number or an address is invalid.
     """
     root = project_folder(environment)
-    state = state_folder(environment, root)
+    state, address = _state(environment, root)
     mlflow = environment.get(MLFLOW_TRACKING_URI) or None
     # Your own MLflow server has the same address in a browser, unless another one is configured.
     server = mlflow if mlflow and mlflow.startswith(("http://", "https://")) else None
@@ -133,6 +153,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return Settings(
         root=root,
         state=state,
+        address=address,
         database_url=environment.get(DATABASE_URL) or None,
         mlflow_tracking_uri=mlflow,
         mlflow_url=shown_address(MLFLOW_URL, environment.get(MLFLOW_URL) or opened),
@@ -150,19 +171,21 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def state_folder(environment: Mapping[str, str], root: Path) -> Path:
-    """Return the configured state folder; a relative one is inside the project folder.
+def _state(environment: Mapping[str, str], root: Path) -> tuple[Path, str | None]:
+    """Return the state folder and the address of the values; a relative folder is inside the project folder.
 
     Raises:
-        E2iError: An address is configured, such as one of object storage.
+        E2iError: The address cannot be used, or its database would be on this machine alone.
     """
-    given = environment.get(STATE) or ".e2i"
-    if "://" in given:
+    folder, address = folder_or_address(STATE, environment.get(STATE) or ".e2i")
+    if address is None:
+        return root / str(folder), None
+    if not environment.get(DATABASE_URL):
         raise E2iError(
-            f"{STATE} must be a folder, not an address such as {given.partition('://')[0]}://: asset values are files "
-            "of a local or mounted file system"
+            f"{STATE} is in object storage, and {DATABASE_URL} is not set: the embedded PostgreSQL would keep one half "
+            "of the results on this machine. Set the address of a PostgreSQL that every machine reaches"
         )
-    return root / given
+    return root / (environment.get(SCRATCH) or ".e2i"), address
 
 
 def project_folder(environment: Mapping[str, str]) -> Path:

@@ -9,11 +9,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from e2i_assets.adapters.mlflow.client import TrackingUnreachable
 from e2i_assets.adapters.postgres.database import DatabaseUnreachable, LockTimeout
+from e2i_assets.adapters.stores.store import StoreUnreachable
 
 _TRANSIENT = (
     DatabaseUnreachable,
     LockTimeout,
     TrackingUnreachable,
+    StoreUnreachable,
     PoolTimeout,
     requests.ConnectionError,
     requests.Timeout,

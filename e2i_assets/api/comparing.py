@@ -83,7 +83,7 @@ def compare(first: Experiment, *others: Experiment, metric: str | None = None, u
         NotComparable: The experiments differ in their test rows or in their question.
         E2iError: They are of different projects, one has no trained model, or the metric does not exist.
     """
-    if any(one.project.settings.state != first.project.settings.state for one in others):
+    if any(one.project.store != first.project.store for one in others):
         raise E2iError("only experiments of one project can be compared: open them from the same folder")
     user = user or current_user(first.project.settings.environment)
     names = [first.name, *(one.name for one in others)]

@@ -11,8 +11,9 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search.tuning import spec_hash
-from e2i_assets.services.predict import champion_model, champion_of, predict_frame
+from e2i_assets.services.predict import champion_of, predict_frame
 from e2i_assets.services.project import Project
+from e2i_assets.services.stored_model import promoted_model
 from e2i_assets.services.write_report import latest_report
 
 _OF_TRIALS = ("state", "origin", "duration_seconds", "datetime_start", "datetime_complete", "error_message", "worker")
@@ -60,7 +61,8 @@ class Experiment:
         Raises:
             NoChampion: No model is in use.
         """
-        return champion_model(champion_of(self.project, self.name))
+        champion = champion_of(self.project, self.name)
+        return promoted_model(self.project, self.name, champion.challenger_key)
 
     def predict(self, frame: pd.DataFrame, explain: bool = False) -> pd.DataFrame:
         """Score rows with the champion, like ``e2i predict``.

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from e2i_assets.adapters.files.asset_values import last_written
 from e2i_assets.adapters.repositories.results import StudyProgress, progress_of, searched_now
 from e2i_assets.cli.console import out
 from e2i_assets.core.metrics import metric
@@ -103,7 +102,7 @@ class ProgressDisplay:
     def _asset(self, name: str, since: float) -> str:
         """Return the current asset: the first in the chain that was not written since the run began."""
         for asset in CHAIN:
-            if last_written(self._project.asset_folder(asset, name)) < since:
+            if self._project.store.written_at(self._project.settings.value_key(asset, name)) < since:
                 return asset
         return CHAIN[-1]
 

@@ -13,7 +13,7 @@ from e2i_assets.adapters.addresses import shown_address
 from e2i_assets.adapters.mlflow.client import ENVIRONMENT as MLFLOW_ENVIRONMENT
 from e2i_assets.adapters.mlflow.client import is_server
 from e2i_assets.adapters.processes.services import Service
-from e2i_assets.adapters.settings import DAGSTER_URL, DATABASE_URL, HOME, MLFLOW_TRACKING_URI, MLFLOW_URL, STATE
+from e2i_assets.adapters.settings import DAGSTER_URL, DATABASE_URL, HOME, MLFLOW_TRACKING_URI, MLFLOW_URL
 from e2i_assets.adapters.tracing.settings import TRACING_ENDPOINT, TRACING_RECEIVER
 from e2i_assets.cli.dagster_home import configuration_file, dagster_home
 from e2i_assets.cli.optuna_dashboard import STORAGE_URL
@@ -42,7 +42,8 @@ def service_list(project: Project, host: str, ports: Ports) -> list[Service]:
     mlflow = [] if own_mlflow(project) else [_mlflow(project, host, ports.mlflow)]
     services = [*mlflow, *_dagster(project, host, ports), _optuna(project, host, ports.optuna)]
     # Each service has the rights of this process, even if the user's address has more.
-    shared = {DATABASE_URL: project.database.url, HOME: str(project.settings.root), STATE: str(project.settings.state)}
+    settings = project.settings
+    shared = {DATABASE_URL: project.database.url, HOME: str(settings.root), **settings.state_variables}
     return [replace(service, environment={**shared, **service.environment}) for service in services]
 
 
@@ -106,7 +107,6 @@ def daemon_beats(dagster: str, since: float) -> bool:
 
 
 def _mlflow(project: Project, host: str, port: int) -> Service:
-    artifacts = project.settings.artifacts
     environment = {
         **MLFLOW_ENVIRONMENT,
         "DO_NOT_TRACK": "1",
@@ -117,7 +117,7 @@ def _mlflow(project: Project, host: str, port: int) -> Service:
     }
     listening = ("--app-name", "e2i", "--host", host, "--port", str(port), "--workers", "1")
     program = (sys.executable, "-m", "e2i_assets.cli.mlflow_server")
-    command = (*program, *listening, "--artifacts-destination", artifacts.as_uri())
+    command = (*program, *listening, "--artifacts-destination", project.settings.artifacts)
     return Service("mlflow", command, _address(host, port), "/health", environment)
 
 

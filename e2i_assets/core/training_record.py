@@ -74,7 +74,8 @@ class TrainingRecord:
         model_pictures: PNGs of the model, by file name.
         study_pictures: PNGs of the search, by file name.
         unused: Columns that are not features although the experiment does not exclude them, with the reason.
-        model_folder: The folder of the stored model.
+        model_folder: A folder with the stored model.
+        model_location: Where the model is stored, a path or an address.
         profile: What each column of the source contains and what it is used for.
     """
 
@@ -86,6 +87,7 @@ class TrainingRecord:
     study_pictures: Mapping[str, bytes]
     unused: Mapping[str, str]
     model_folder: Path
+    model_location: str
     profile: Sequence[ColumnProfile] = ()
 
     @property

@@ -246,7 +246,7 @@ def trained_model(
             "metrics": metadata.table(done.metric_rows()),
             "criteria": metadata.table(done.record.criteria_rows()),
             **metadata.evaluation(experiment, done),
-            "report": dg.MetadataValue.path(str(done.report.path)),
+            "report": dg.MetadataValue.path(done.report.location),
             "learnt_from": f"{done.record.training.samples} {LEARNT_FROM[done.record.training.final_model]}",
             "criteria_met": done.output.success_criteria_met,
             "training_run": done.record.start.training_run_id,

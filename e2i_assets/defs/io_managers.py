@@ -1,10 +1,9 @@
-"""The IO manager: asset values are folders of Parquet and JSON files, one per asset and experiment."""
+"""The IO manager: asset values are Parquet and JSON files in the store, one value per asset and experiment."""
 
 from typing import Any
 
 import dagster as dg
 
-from e2i_assets.adapters.files import asset_values
 from e2i_assets.defs.namespace import asset_name, experiment_of
 from e2i_assets.defs.resources import ProjectResource
 
@@ -13,17 +12,16 @@ IO_MANAGER = "e2i_io_manager"
 
 
 class FolderIOManager(dg.ConfigurableIOManager):
-    """Write and read `asset_files`. The type of an input decides which splits are read."""
+    """Write and read `asset_values`. The type of an input decides which splits are read."""
 
     e2i: dg.ResourceDependency[ProjectResource]
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write the value of an asset."""
-        folder = self.e2i.open().asset_folder(asset_name(context.asset_key), experiment_of(context))
-        asset_values.write(obj, folder)
-        context.add_output_metadata({"stored_at": dg.MetadataValue.path(str(folder))})
+        place = self.e2i.open().write(obj, asset_name(context.asset_key), experiment_of(context))
+        context.add_output_metadata({"stored_at": dg.MetadataValue.path(place)})
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read an input as the type that the downstream asset declares."""
-        folder = self.e2i.open().asset_folder(asset_name(context.asset_key), experiment_of(context))
-        return asset_values.read(context.dagster_type.typing_type, folder)
+        kind = context.dagster_type.typing_type
+        return self.e2i.open().read(kind, asset_name(context.asset_key), experiment_of(context))

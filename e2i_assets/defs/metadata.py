@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from e2i_assets.adapters.files.report_files import REPORT
 from e2i_assets.core.data.split_tables import SplitTables
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
@@ -111,7 +112,7 @@ def links_to_mlflow(done: StoredTraining) -> dict[str, dg.UrlMetadataValue]:
     """Return links to the MLflow run and its report; empty without a run."""
     if done.mlflow_url is None:
         return {}
-    report = f"{done.mlflow_url}/artifacts/{done.report.path.name}"
+    report = f"{done.mlflow_url}/artifacts/{REPORT}"
     return {"mlflow_run": dg.MetadataValue.url(done.mlflow_url), "mlflow_report": dg.MetadataValue.url(report)}
 
 

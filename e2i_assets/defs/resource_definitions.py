@@ -52,10 +52,10 @@ def _own_mlflow() -> dg.EnvVar | None:
 def _artifacts() -> str | None:
     """Return the artifact location for an MLflow experiment that a trace creates; None for the server's default.
 
-    It is the same folder as for trainings, which write to it without a server.
+    It is the same place as for trainings, which write to it without a server.
     """
     found = project_settings.current_settings()
-    return None if is_server(found.mlflow_tracking_uri or "") else found.artifacts.resolve().as_uri()
+    return None if is_server(found.mlflow_tracking_uri or "") else found.artifacts
 
 
 def resources(namespace: Namespace) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What is wrong with an installation and its project, and what to do: the service behind `e2i doctor`.
 
-Nothing is changed. A finding that cannot be determined is an error with its reason, and the others are still made.
+Nothing is changed, but for a file in object storage that is deleted at once. A finding that cannot be determined is an
+error with its reason, and the others are still made.
 """
 
 import shutil
@@ -93,6 +94,9 @@ def _state(project: Project) -> Iterator[Finding]:
         yield Finding("state folder", "warning", found, "make room, or set E2I_STATE to a larger disk")
     else:
         yield Finding("state folder", "ok", found)
+    if project.settings.address is not None:
+        project.store.require_writable()
+        yield Finding("object storage", "ok", f"{project.settings.address} can be written")
 
 
 def _database(project: Project) -> Iterator[Finding]:

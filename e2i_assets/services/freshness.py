@@ -36,7 +36,11 @@ def is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> b
     """Return whether the current experiment has a finished training on these splits."""
     identity = tuning.spec_hash(experiment, facts)
     run = project.training_runs.by_spec_hash(identity)
-    if run is None or run.status != "finished" or not project.model_folder(experiment.name, identity).is_dir():
+    if (
+        run is None
+        or run.status != "finished"
+        or not project.store.exists(project.model_key(experiment.name, identity))
+    ):
         return False
     if run.final_model != experiment.used_final_model:
         return False

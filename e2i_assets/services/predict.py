@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from e2i_assets.adapters.files.table_writer import FORMATS
-from e2i_assets.adapters.mlflow.models import load_model
 from e2i_assets.adapters.repositories.models import StoredDecision
 from e2i_assets.adapters.sources.limits import SourceLimits, source_limits
 from e2i_assets.adapters.sources.source_pieces import ROWS_AT_A_TIME, pieces
@@ -17,12 +16,11 @@ from e2i_assets.core.data.row_places import RowPlaces, with_places
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.source_section import CsvFile, Source
-from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.reasons import require_explained
 from e2i_assets.core.predictions import ModelLineage, predictions
 from e2i_assets.services.prediction_targets import FileOfPredictions, PredictionTarget
 from e2i_assets.services.project import Project
-from e2i_assets.services.stored_model import ARCHIVE
+from e2i_assets.services.stored_model import promoted_model
 
 
 class NoChampion(E2iError):
@@ -120,7 +118,7 @@ def score(
     """
     champion = champion_of(project, experiment.name)
     lineage = _lineage(project, champion)
-    rows = NewRows(champion_model(champion), experiment, source)
+    rows = NewRows(promoted_model(project, experiment.name, champion.challenger_key), experiment, source)
     if explain:
         require_explained(rows.model)
     done, missing = 0, rows.keys
@@ -171,7 +169,11 @@ def predict_frame(project: Project, name: str, frame: pd.DataFrame, explain: boo
     experiment = project.current_experiment(name)
     champion = champion_of(project, name)
     lineage = _lineage(project, champion)
-    rows = NewRows(champion_model(champion), experiment, Source.model_construct(parquet="the rows"))
+    rows = NewRows(
+        promoted_model(project, experiment.name, champion.challenger_key),
+        experiment,
+        Source.model_construct(parquet="the rows"),
+    )
     if explain:
         require_explained(rows.model)
     if not len(frame):
@@ -185,15 +187,6 @@ def predict_frame(project: Project, name: str, frame: pd.DataFrame, explain: boo
     scored = pd.concat(found, ignore_index=True).set_index(frame.index)
     scored.attrs = {"unseen": {name: dict(of) for name, of in rows.unseen.items()}, "not_used": rows.not_used}
     return scored
-
-
-def champion_model(champion: StoredDecision) -> Model:
-    """Return the model that a decision has promoted.
-
-    Raises:
-        ModelInvalid: A file is missing or was modified.
-    """
-    return load_model(Path(champion.model_folder) / ARCHIVE)
 
 
 def champion_of(project: Project, name: str) -> StoredDecision:

@@ -20,9 +20,10 @@ from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.predictions import NewPredictions, Thinned, scores_of
 from e2i_assets.services.data_gates import schema_in_force
-from e2i_assets.services.predict import champion_model, champion_of, score
+from e2i_assets.services.predict import champion_of, score
 from e2i_assets.services.prediction_targets import FileOfPredictions, target_of
 from e2i_assets.services.project import Project
+from e2i_assets.services.stored_model import promoted_model
 
 ASSET = "predictions"
 
@@ -96,7 +97,7 @@ def predict_new_rows(
         on_rows=lambda count: report(f"{count:,} rows scored"),
         on_features=some.add,
     )
-    model = champion_model(champion)
+    model = promoted_model(project, experiment.name, champion.challenger_key)
     compared = some.table()
     lineage = {name: getattr(found.lineage, name) for name in type(found.lineage).__slots__}
     return NewPredictions(

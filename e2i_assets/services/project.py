@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from e2i_assets.adapters.files import asset_values
+from e2i_assets.adapters.files.asset_values import AssetDamaged
 from e2i_assets.adapters.files.experiment_files import read_experiment
+from e2i_assets.adapters.mlflow.outbox import Outbox
 from e2i_assets.adapters.mlflow.tracker import Tracker
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.experiments import ExperimentNotRegistered, ExperimentRepository
@@ -20,6 +22,7 @@ from e2i_assets.adapters.repositories.studies import StudyRepository
 from e2i_assets.adapters.repositories.test_access import TestAccessRepository
 from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.stores.store import Store, StoredDamaged
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
@@ -39,7 +42,7 @@ def opened(settings: Settings, database: Database) -> "Project":
     The mode of an existing folder is unchanged, because the user may have set it. The parent folder stays readable,
     because an embedded server started by root runs under another account.
     """
-    for name in _PRIVATE:
+    for name in _PRIVATE if settings.address is None else ("logs", "cache"):
         (settings.state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     return Project(settings, database)
 
@@ -116,17 +119,39 @@ class Project:
         """Fingerprint of each source when it was last read."""
         return SourceStateRepository(self.database)
 
+    @property
+    def store(self) -> Store:
+        """The store of values, models, champions, reports and the outbox."""
+        return self.settings.store
+
+    @property
+    def outbox(self) -> Outbox:
+        """Trainings that are not logged in MLflow yet."""
+        return Outbox(self.store)
+
     def asset_folder(self, asset: str, experiment: str) -> Path:
-        """Return the folder of an asset's value for an experiment."""
-        return self.settings.assets / asset / experiment
+        """Return a folder with the files of an asset's value for an experiment; it does not exist without a value."""
+        return self.store.folder(self.settings.value_key(asset, experiment))
+
+    def has_value(self, asset: str, experiment: str) -> bool:
+        """Return whether an asset has been materialized for an experiment."""
+        return self.store.exists(self.settings.value_key(asset, experiment))
 
     def read(self, kind: type[Any], asset: str, experiment: str) -> Any:
         """Read the stored value of an asset as ``kind``.
 
         Raises:
             AssetMissing: The asset has not been materialized.
+            AssetDamaged: Its files are not those that were written, or have another format.
         """
-        return asset_values.read(kind, self.asset_folder(asset, experiment))
+        return stored_value(self.settings, kind, asset, experiment)
+
+    def write(self, value: object, asset: str, experiment: str) -> str:
+        """Replace the value of an asset in one step, and return where it is."""
+        key = self.settings.value_key(asset, experiment)
+        with self.store.replacing(key) as fresh:
+            asset_values.write_files(value, fresh)
+        return self.store.location(key)
 
     def experiment(self, name: str) -> Experiment:
         """Return a registered experiment.
@@ -169,10 +194,29 @@ class Project:
         uri = self.settings.mlflow_tracking_uri or self.database.url_for("mlflow")
         return Tracker(uri, self.settings.artifacts, self.database.advisory_lock)
 
+    def model_key(self, experiment: str, identity: str) -> str:
+        """Return the key in the store of the model of a training."""
+        return f"models/{experiment}/{identity[:12]}"
+
     def model_folder(self, experiment: str, identity: str) -> Path:
-        """Return the folder of the model of a training."""
-        return self.settings.state / "models" / experiment / identity[:12]
+        """Return a folder with the model of a training; it does not exist without one."""
+        return self.store.folder(self.model_key(experiment, identity))
+
+    def champion_key(self, experiment: str, model_key: str) -> str:
+        """Return the key in the store of a promoted model, which later trainings do not change."""
+        return f"champions/{experiment}/{model_key[:12]}"
 
     def champion_folder(self, experiment: str, model_key: str) -> Path:
-        """Return the folder of a promoted model, which later trainings do not change."""
-        return self.settings.state / "champions" / experiment / model_key[:12]
+        """Return a folder with a promoted model; it does not exist without one."""
+        return self.store.folder(self.champion_key(experiment, model_key))
+
+
+def stored_value(settings: Settings, kind: type[Any], asset: str, experiment: str) -> Any:
+    """Read the stored value of an asset as ``kind``, without a database. Raises the errors of `Project.read`."""
+    try:
+        folder = settings.store.folder(settings.value_key(asset, experiment), asset_values.files_of(kind))
+    except StoredDamaged as error:
+        raise AssetDamaged(
+            f"the stored {asset} of {experiment} cannot be read, materialise it again: {error}"
+        ) from error
+    return asset_values.read(kind, folder)

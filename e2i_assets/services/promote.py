@@ -3,11 +3,9 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 
 from e2i_assets.adapters.current_user import current_user
-from e2i_assets.adapters.files.atomic_directory import replacing
-from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
+from e2i_assets.adapters.mlflow.models import ModelInvalid
 from e2i_assets.adapters.repositories.models import ChampionRow, StoredDecision, version_of
 from e2i_assets.adapters.repositories.training_runs import StoredRun
 from e2i_assets.core.automation.champion import (
@@ -27,7 +25,7 @@ from e2i_assets.services.checks import model_links
 from e2i_assets.services.checks.catalogue import CHECKS
 from e2i_assets.services.checks.check import evaluated
 from e2i_assets.services.project import Project
-from e2i_assets.services.stored_model import ARCHIVE, predicted_rows
+from e2i_assets.services.stored_model import predicted_rows, promoted_model
 
 # The checks that a model must pass to be in use.
 REQUIRED_CHECKS = tuple(one for one in CHECKS if one.asset == "trained_model" and one.severity == "ERROR")
@@ -119,8 +117,10 @@ def _decide(
         gain_high=comparison.gain_high if comparison else None,
         promoted=found.promoted,
         reason=found.reason,
-        model_folder=str(
-            _champion_copy(project, experiment.name, run) if found.promoted else _folder(project, run, experiment.name)
+        model_folder=project.store.location(
+            _champion_copy(project, experiment.name, run)
+            if found.promoted
+            else project.model_key(experiment.name, run.spec_hash)
         ),
         decision_threshold=run.decision_threshold,
         mlflow_model_version=version.model_version if version and run.mlflow_run_id else None,
@@ -144,7 +144,7 @@ def _compared(
         raise _NotComparableError("the rows are split differently, and it may have been trained on these")
     truth, new = predicted_rows(project, experiment.name, run, rows.facts, rows.test)
     try:
-        model = load_model(Path(champion.model_folder) / ARCHIVE)
+        model = promoted_model(project, experiment.name, champion.challenger_key)
         if missing := sorted(set(model.feature_names_in_) - set(rows.facts.features)):
             raise _NotComparableError(f"it requires {', '.join(missing)}, which the rows no longer have")
         labels = () if model.classes_ is None else tuple(str(label) for label in model.classes_)
@@ -182,17 +182,13 @@ def _measure(experiment: Experiment) -> Measure:
     return measure(experiment.metric, experiment.problem_type) or Measure(experiment.metric)
 
 
-def _folder(project: Project, run: StoredRun, name: str) -> Path:
-    return project.model_folder(name, run.spec_hash)
-
-
-def _champion_copy(project: Project, name: str, run: StoredRun) -> Path:
-    """Copy the model to a folder that no later training of the same study overwrites, and return it."""
-    place = project.champion_folder(name, run.fitted_model_key)
-    if not place.is_dir():
-        with replacing(place) as fresh:
-            shutil.copytree(_folder(project, run, name), fresh, dirs_exist_ok=True)
-    return place
+def _champion_copy(project: Project, name: str, run: StoredRun) -> str:
+    """Copy the model to a key that no later training of the same study overwrites, and return the key."""
+    key = project.champion_key(name, run.fitted_model_key)
+    if not project.store.exists(key):
+        with project.store.replacing(key) as fresh:
+            shutil.copytree(project.model_folder(name, run.spec_hash), fresh, dirs_exist_ok=True)
+    return key
 
 
 def _set_aliases(project: Project, run: StoredRun, champion: StoredDecision | None) -> str:

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from e2i_assets.adapters.mlflow.models import load_model
+from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
 from e2i_assets.adapters.repositories.training_runs import StoredRun
+from e2i_assets.adapters.stores.store import StoredDamaged
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.evaluation.confusion import Confusion
 from e2i_assets.core.evaluation.evaluation import SplitEvaluation, split_evaluation
+from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.fit_context import predicted_table, target_codes
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.fitting.weighting import relative
@@ -27,8 +29,28 @@ def predicted_rows(
     Raises:
         ModelInvalid: The model is missing or differs from the one that was stored.
     """
-    model = load_model(project.model_folder(experiment, run.spec_hash) / ARCHIVE)
+    model = _model(project, project.model_key(experiment, run.spec_hash))
     return target_codes(rows.target, facts.classes), predicted_table(model, rows.features)
+
+
+def promoted_model(project: Project, experiment: str, model_key: str) -> Model:
+    """Return a promoted model.
+
+    It is found by its key, in the state of this project: a decision also has the place where it was, which is no longer
+    right after the state was moved.
+
+    Raises:
+        ModelInvalid: The model is missing or differs from the one that was stored.
+    """
+    return _model(project, project.champion_key(experiment, model_key))
+
+
+def _model(project: Project, key: str) -> Model:
+    try:
+        folder = project.store.folder(key)
+    except StoredDamaged as error:
+        raise ModelInvalid(str(error)) from error
+    return load_model(folder / ARCHIVE)
 
 
 def served_confusion(
@@ -42,7 +64,7 @@ def served_confusion(
         ModelInvalid: The model is missing or differs from the one that was stored.
         E2iError: It predicts another class than those of the target.
     """
-    model = load_model(project.model_folder(experiment, run.spec_hash) / ARCHIVE)
+    model = _model(project, project.model_key(experiment, run.spec_hash))
     names = tuple(map(str, facts.classes))
     decided = target_codes(pd.Series(list(map(str, model.predict(rows.features)))), names)
     counts: list[list[int]] = Confusion.of(

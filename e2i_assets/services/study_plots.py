@@ -1,6 +1,6 @@
 """The plots of a study: drawn once at its end, and stored for the report and MLflow."""
 
-from e2i_assets.adapters.files.report_files import STUDY, report_folder, store_pictures
+from e2i_assets.adapters.files.report_files import STUDY, report_key, store_pictures
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.plots import search_history
@@ -18,7 +18,7 @@ def drawn_study(project: Project, experiment: Experiment, tuned: Tuned, warm_sta
     if result is None:
         return {}
     drawn = _drawn(project, experiment, result, warm_start) if project.settings.pictures else {}
-    store_pictures(report_folder(project.settings, experiment.name, tuned.identity) / STUDY, drawn)
+    store_pictures(project.store, f"{report_key(experiment.name, tuned.identity)}/{STUDY}", drawn)
     return drawn
 
 

@@ -24,7 +24,7 @@ class CaughtUp:
 
 def log(project: Project, experiment: str, identity: str, tracked: TrackedRun) -> TrackingResult:
     """Log a training in MLflow. On failure, or if the process is killed meanwhile, it waits in the outbox."""
-    outbox = Outbox(project.settings.outbox)
+    outbox = project.outbox
     trouble = _put(outbox, experiment, identity, tracked, _BEING_SENT)
     result = project.tracker().log(tracked)
     if result.status == "logged":
@@ -44,7 +44,7 @@ def attach(project: Project, experiment: str, identity: str, files: Mapping[str,
         files: File name to content: a figure, a table, an HTML page.
     """
     run = project.training_runs.by_spec_hash(identity)
-    if Outbox(project.settings.outbox).add_files(experiment, identity, files):
+    if project.outbox.add_files(experiment, identity, files):
         return TrackingResult("unavailable", reason="MLflow has not taken this training yet: sent with it later")
     if run is None or run.model_key is None:
         return TrackingResult("refused", reason=f"there is no training of {experiment} with this identity")
@@ -53,12 +53,12 @@ def attach(project: Project, experiment: str, identity: str, files: Mapping[str,
 
 def waiting(project: Project, experiment: str | None = None) -> list[Pending]:
     """Return the trainings that wait to be sent to MLflow, for one or all experiments."""
-    return list(Outbox(project.settings.outbox).pending(experiment))
+    return list(project.outbox.pending(experiment))
 
 
 def is_waiting(project: Project, experiment: str, identity: str) -> bool:
     """Return whether the training of a study waits to be sent to MLflow."""
-    return Outbox(project.settings.outbox).get(experiment, identity) is not None
+    return project.outbox.get(experiment, identity) is not None
 
 
 def catch_up(project: Project, experiment: str | None = None) -> Iterator[CaughtUp]:
@@ -82,7 +82,7 @@ def reason_text(result: TrackingResult) -> str:
 
 
 def _sent(project: Project, pending: Pending) -> TrackingResult:
-    outbox, store = Outbox(project.settings.outbox), project.training_runs
+    outbox, store = project.outbox, project.training_runs
     run = store.by_spec_hash(pending.identity)
     if run is None or run.status != "finished" or run.model_key != pending.run.run_key:
         # A later training of the same study replaced it, or it did not finish: `e2i run` logs that training.

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from e2i_assets.adapters.current_user import current_user
+from e2i_assets.adapters.files.report_files import REPORT
 from e2i_assets.adapters.mlflow.model_folder import save_mlflow_model
-from e2i_assets.adapters.mlflow.outbox import Outbox
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
 from e2i_assets.adapters.repositories.training_runs import TrainingRunRow
 from e2i_assets.core.contracts.contract import HpoOutput, TrainingOutput
@@ -31,6 +31,7 @@ from e2i_assets.services.training_rows import row_writers, run_columns
 from e2i_assets.services.write_report import WrittenReport, study_pictures_of, written_report
 
 _EXAMPLE_ROWS = 5
+_MODEL_MODE = 0o755  # a model has no rows: others may serve it
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def train(
     start = replace(start, training_run_id=runs.start(_row(project, start, rows)))
     with _failure_recorded(project, start):
         # What the outbox has of this study is an older model, which this one replaces.
-        Outbox(project.settings.outbox).drop(experiment.name, start.study_key)
+        project.outbox.drop(experiment.name, start.study_key)
         record = _fitted(project, start, data, rows, study)
         run = tracked_training(record, project.settings.dagster_url)
         tracked = track_runs.log(project, experiment.name, start.study_key, run)
@@ -110,7 +111,7 @@ def train(
         writers = row_writers(record, tracked, user)
         runs.finish(start.training_run_id, *writers, **run_columns(record, tracked))
     written = written_report(project, record, tracked)
-    track_runs.attach(project, experiment.name, start.study_key, {written.path.name: written.path.read_bytes()})
+    track_runs.attach(project, experiment.name, start.study_key, {REPORT: written.content})
     return StoredTraining(record, output, tracked, track_runs.mlflow_url(project, tracked), written)
 
 
@@ -121,8 +122,9 @@ def _fitted(
     experiment, hpo = start.experiment, start.hpo
     training = trained(experiment, rows, hpo)
     training.model.accept_date_forms(data.date_forms)
-    folder = project.model_folder(experiment.name, start.study_key)
-    save_mlflow_model(training.model, folder, rows.train.features.head(_EXAMPLE_ROWS))
+    key = project.model_key(experiment.name, start.study_key)
+    with project.store.replacing(key, _MODEL_MODE) as fresh:
+        save_mlflow_model(training.model, fresh, rows.train.features.head(_EXAMPLE_ROWS))
     importance = validation_importance(experiment, rows, training)
     drawn = model_pictures(experiment, rows, hpo, training, importance) if project.settings.pictures else {}
     return TrainingRecord(
@@ -134,7 +136,8 @@ def _fitted(
         study_pictures=study_pictures_of(project, start),
         unused=unused(data.left_out, experiment),
         profile=with_encodings(data.profile, training.model.encodings),
-        model_folder=folder,
+        model_folder=project.store.folder(key),
+        model_location=project.store.location(key),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
@@ -23,7 +24,7 @@ def run_columns(record: TrainingRecord, tracked: TrackingResult) -> dict[str, An
     return {
         "hyperparameters": training.parameters,
         "mlflow_run_id": tracked.run_id,
-        "model_uri": tracked.model_uri or record.model_folder.as_uri(),
+        "model_uri": tracked.model_uri or _uri(record.model_location),
         "train_metrics": report.splits["train"].metrics,
         "validation_metrics": report.splits["validation"].metrics,
         "test_metrics": report.splits["test"].metrics,
@@ -96,8 +97,12 @@ def _version(record: TrainingRecord, tracked: TrackingResult) -> ModelVersionRow
         calibration_slope=record.training.slope,
         fairness_metrics={f"{gap.metric}_gap_{gap.column}": gap.size for gap in record.gaps},
         stage=(tracked.stage or _WITHOUT_MLFLOW).lower(),
-        artifact_path=record.model_folder.as_uri(),
+        artifact_path=_uri(record.model_location),
     )
+
+
+def _uri(location: str) -> str:
+    return location if "://" in location else Path(location).as_uri()
 
 
 def _segment(one: SegmentEvaluation) -> SegmentRow:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.files.asset_values import AssetMissing
 from e2i_assets.adapters.files.json_files import json_of
 from e2i_assets.adapters.files.report_files import (
@@ -14,8 +13,7 @@ from e2i_assets.adapters.files.report_files import (
     REPORT,
     STUDY,
     ReportMissing,
-    replace,
-    report_folder,
+    report_key,
     store_pictures,
     stored_pictures,
 )
@@ -32,27 +30,28 @@ from e2i_assets.core.report.facts import Access, Place, ReportFacts
 from e2i_assets.core.report.findings import verdict
 from e2i_assets.core.report.page import report_page
 from e2i_assets.core.training_record import TrainingRecord, TrainingStart
-from e2i_assets.services.project import Project
+from e2i_assets.services.project import Project, stored_value
 from e2i_assets.services.stored_model import ARCHIVE
 from e2i_assets.services.track_runs import mlflow_url
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenReport:
-    """A written report and its summary."""
+    """A written report: where it is, its HTML, and its summary."""
 
-    path: Path
+    location: str
+    content: bytes
     verdict: Sequence[str]
 
 
 def study_pictures_of(project: Project, start: TrainingStart) -> dict[str, bytes]:
     """Return the plots of the training's study, by file name."""
-    return stored_pictures(report_folder(project.settings, start.experiment.name, start.study_key) / STUDY)
+    return stored_pictures(project.store, f"{report_key(start.experiment.name, start.study_key)}/{STUDY}")
 
 
 def written_report(project: Project, record: TrainingRecord, tracked: TrackingResult) -> WrittenReport:
     """Write the report of a training and the plots of its model as files."""
-    folder = report_folder(project.settings, record.experiment.name, record.start.study_key)
+    key = report_key(record.experiment.name, record.start.study_key)
     missing = [] if tracked.status == "logged" else [f"the log in MLflow is {tracked.status}: {tracked.reason}"]
     report = ReportFacts(
         record,
@@ -62,9 +61,10 @@ def written_report(project: Project, record: TrainingRecord, tracked: TrackingRe
         versions=_versions(),
         accesses=_accesses(project, record),
     )
-    store_pictures(folder / MODEL, record.model_pictures)
-    replace(folder / REPORT, report_page(report).encode())
-    return WrittenReport(folder / REPORT, verdict(report))
+    store_pictures(project.store, f"{key}/{MODEL}", record.model_pictures)
+    content = report_page(report).encode()
+    project.store.write(f"{key}/{REPORT}", content)
+    return WrittenReport(project.store.location(f"{key}/{REPORT}"), content, verdict(report))
 
 
 def unused_columns(project: Project, experiment: Experiment) -> dict[str, str]:
@@ -120,7 +120,7 @@ def _places(project: Project, record: TrainingRecord, tracked: TrackingResult) -
         Place("MLflow run", tracked.run_id or f"{tracked.status}: {tracked.reason}", mlflow_url(project, tracked)),
         Place("Registered model", version),
         Place("Dagster run", start.dagster_run_id or "none", dagster),
-        Place("Model on disk", str(record.model_folder)),
+        Place("Model in the state", record.model_location),
         Place("Everything in SQL", "e2i db psql -- -c 'SELECT * FROM training_run_links'"),
     ]
 
@@ -130,22 +130,22 @@ def _archive_hash(folder: Path) -> str:
 
 
 def latest_report(settings: Settings, experiment: str) -> Path:
-    """Return the path of the report of an experiment's latest training. Needs no database.
+    """Return the path of the report of an experiment's latest training, or of a copy of it. Needs no database.
 
     Raises:
         ReportMissing: The experiment has not been trained, or its training has no report.
     """
-    folder = settings.assets / "best_hyperparameters" / experiment
     try:
-        hpo: HpoOutput = asset_values.read(HpoOutput, folder)
+        hpo: HpoOutput = stored_value(settings, HpoOutput, "best_hyperparameters", experiment)
     except AssetMissing:
         raise ReportMissing(
             f"{experiment} has not been trained yet, so there is no report: e2i run {experiment}"
         ) from None
-    path = report_folder(settings, experiment, str(hpo.hpo_spec_hash)) / REPORT
+    key = f"{report_key(experiment, str(hpo.hpo_spec_hash))}/{REPORT}"
+    path = settings.store.file(key)
     if not path.is_file():
         raise ReportMissing(
-            f"the latest training of {experiment} has no report in {path.parent}: materialise trained_model of the "
-            f"partition {experiment} in Dagster (e2i up), which writes it"
+            f"the latest training of {experiment} has no report {settings.store.location(key)}: materialise "
+            f"trained_model of the partition {experiment} in Dagster (e2i up), which writes it"
         )
     return path

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from e2i_assets.adapters.files import report_files
 from e2i_assets.adapters.files.atomic_directory import replacing
+from e2i_assets.adapters.stores.store import LocalStore
 
 WRITES = """
 import sys, time
@@ -82,9 +82,12 @@ def test_the_files_of_a_running_writer_stay(tmp_path: Path) -> None:
     process.communicate()
 
 
-def test_an_incomplete_report_of_a_killed_process_is_removed_by_the_next(tmp_path: Path) -> None:
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    (tmp_path / f".report.html.{gone.pid}").write_text("half")
-    report_files.replace(tmp_path / "report.html", b"whole")
+def test_an_incomplete_file_of_a_killed_process_is_removed_by_the_next(tmp_path: Path) -> None:
+    place = tmp_path / "report.html"
+    process = writing(place)
+    process.kill()
+    process.communicate()
+    (beside,) = aged(place)
+    LocalStore(tmp_path).write("report.html", b"whole")
+    assert not beside.exists()
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

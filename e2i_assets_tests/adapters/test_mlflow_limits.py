@@ -26,7 +26,7 @@ def uri(database: Database) -> str:
 
 @pytest.fixture
 def tracker(uri: str, database: Database, tmp_path: Path) -> Tracker:
-    return Tracker(uri, tmp_path / "artifacts", database.advisory_lock)
+    return Tracker(uri, (tmp_path / "artifacts").as_uri(), database.advisory_lock)
 
 
 @pytest.fixture

@@ -188,7 +188,7 @@ def test_the_first_trace_of_an_experiment_makes_its_place_where_trainings_can_wr
 ) -> None:
     """A trace may come before the first training, which writes to the database and not through the server."""
     project = Project(Settings(tmp_path, tmp_path / "state", pictures=False), database)
-    artifacts = f"{project.settings.artifacts.resolve().as_uri()}/e2i_later"
+    artifacts = f"{project.settings.artifacts}/e2i_later"
     tracing = Tracing(
         TracingSettings(endpoint=address, receiver="mlflow", mlflow_experiment="e2i_later", mlflow_artifacts=artifacts)
     )
@@ -199,7 +199,8 @@ def test_the_first_trace_of_an_experiment_makes_its_place_where_trainings_can_wr
     (link,) = TrainingRunRepository(database).links("later")
     run = mlflow_client(address).get_run(str(link.mlflow_run_id))
     assert run.info.artifact_uri == f"{artifacts}/{link.mlflow_run_id}/artifacts"
-    assert project.settings.artifacts.joinpath("e2i_later", str(link.mlflow_run_id), "artifacts", "model").is_dir()
+    place = project.settings.state / "mlflow-artifacts" / "e2i_later" / str(link.mlflow_run_id)
+    assert (place / "artifacts" / "model").is_dir()
 
 
 def test_a_run_of_the_graph_has_its_trace_beside_its_mlflow_run(

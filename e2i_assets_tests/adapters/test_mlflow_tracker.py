@@ -38,7 +38,7 @@ def tracker(uri: str, database: Database, tmp_path: Path, monkeypatch: pytest.Mo
     # Anything that MLflow writes to its default address appears in this folder.
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    return Tracker(uri, tmp_path / "artifacts", database.advisory_lock)
+    return Tracker(uri, (tmp_path / "artifacts").as_uri(), database.advisory_lock)
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_a_parameter_that_differs_is_reported_and_the_run_stays_as_it_was(
 def test_what_is_not_legal_is_refused_by_name_before_anything_is_contacted(
     run: TrackedRun, wrong: dict[str, Any], named: str, tmp_path: Path
 ) -> None:
-    result = Tracker("http://127.0.0.1:9", tmp_path).log(replace(run, **wrong))
+    result = Tracker("http://127.0.0.1:9", tmp_path.as_uri()).log(replace(run, **wrong))
     assert result.status == "refused"
     assert named in str(result.reason)
 
@@ -314,7 +314,7 @@ def test_more_parameters_than_mlflow_takes_at_once_arrive(tracker: Tracker, run:
 
 
 def test_without_an_address_tracking_is_disabled_and_says_so(tmp_path: Path, run: TrackedRun) -> None:
-    result = Tracker(None, tmp_path).log(run)
+    result = Tracker(None, tmp_path.as_uri()).log(run)
     assert (result.status, result.run_id) == ("disabled", None)
 
 
@@ -323,7 +323,7 @@ def test_a_server_in_trouble_is_unavailable_soon(trouble: Trouble, tmp_path: Pat
     """No ids are invented. A server that answers only the health check costs one request and one retry."""
     began = time.monotonic()
     with troubled(trouble) as address:
-        result = Tracker(address, tmp_path).log(run)
+        result = Tracker(address, tmp_path.as_uri()).log(run)
         assert time.monotonic() - began < (25 if trouble == "looks well" else 12)
     assert (result.status, result.run_id, result.experiment_id) == ("unavailable", None, None)
     assert result.reason
@@ -335,7 +335,7 @@ def test_messages_about_an_unavailable_server_contain_no_password(
 ) -> None:
     """Errors of requests and MLflow contain the whole address."""
     with troubled(trouble) as address:
-        tracker = Tracker(address.replace("://", "://me:hunter2%2Fword@"), tmp_path)
+        tracker = Tracker(address.replace("://", "://me:hunter2%2Fword@"), tmp_path.as_uri())
         messages = [str(tracker.log(run).reason), tracker.promote("model", 1, 1)]
         with pytest.raises(E2iError) as asked:
             tracker.run_params("0" * 32)
@@ -360,7 +360,7 @@ def test_an_address_where_nothing_answers_is_unavailable_soon(address: str, tmp_
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     began = time.monotonic()
-    result = Tracker(address.format(port=port), tmp_path).log(run)
+    result = Tracker(address.format(port=port), tmp_path.as_uri()).log(run)
     assert (result.status, result.run_id) == ("unavailable", None)
     assert "secret-word" not in str(result.reason)
     assert time.monotonic() - began < 12

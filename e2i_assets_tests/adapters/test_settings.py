@@ -103,10 +103,45 @@ def test_reading_the_settings_names_the_variable_that_is_wrong_and_what_is_allow
         from_environment({"E2I_HOME": str(ROOT), variable: given})
 
 
-def test_a_state_folder_that_is_an_address_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("ftp://models/e2i", "E2I_STATE starts with ftp:.*a folder, file:///FOLDER, s3://BUCKET/PREFIX, gs://"),
+        ("s3:models", "E2I_STATE starts with s3:, which is no address"),
+        ("file://host/folder", "E2I_STATE starts with file:, which is no address"),
+        ("s3://", "must be s3://BUCKET/PREFIX"),
+        ("s3://models/../other", "must be s3://BUCKET/PREFIX"),
+        ("s3://key:hunter2@models/e2i", "Credentials do not belong into it"),
+        ("gs://models/e2i", r"the packages of the extra gcs \(gcsfs, .*pip install 'e2i_assets\[gcs\]'"),
+        ("abfs://models@account.dfs.core.windows.net/e2i", r"pip install 'e2i_assets\[azure\]'"),
+    ],
+)
+def test_an_address_that_cannot_be_a_state_is_refused_with_what_can(given: str, message: str) -> None:
     """A folder called `s3:` was made, and everything was kept in it."""
-    with pytest.raises(E2iError, match="E2I_STATE must be a folder, not an address such as s3://"):
+    with pytest.raises(E2iError, match=message) as refused:
+        from_environment({"E2I_HOME": str(ROOT), "E2I_STATE": given, "E2I_DATABASE_URL": "postgresql://u@h/d"})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_state_in_object_storage_needs_a_database_that_other_machines_reach() -> None:
+    with pytest.raises(E2iError, match="E2I_DATABASE_URL is not set: the embedded PostgreSQL would keep one half"):
         from_environment({"E2I_HOME": str(ROOT), "E2I_STATE": "s3://models/e2i"})
+
+
+def test_a_state_in_object_storage_leaves_a_folder_of_this_machine_for_the_rest(tmp_path: Path) -> None:
+    shell = {"E2I_HOME": str(ROOT), "E2I_STATE": "S3://models/e2i/", "E2I_DATABASE_URL": "postgresql://u@h/d"}
+    found = from_environment({**shell, "E2I_SCRATCH": str(tmp_path)})
+    assert (found.state, found.address) == (tmp_path, "s3://models/e2i")
+    assert found.artifacts == "s3://models/e2i/mlflow-artifacts"
+    told = found.child_environment("postgresql://worker@h/d")
+    assert (told["E2I_STATE"], told["E2I_SCRATCH"]) == ("s3://models/e2i", str(tmp_path))
+    assert from_environment(shell).state == ROOT / ".e2i"
+
+
+def test_an_address_of_a_folder_is_the_folder(tmp_path: Path) -> None:
+    place = tmp_path / "with space"
+    found = from_environment({"E2I_HOME": str(ROOT), "E2I_STATE": place.as_uri()})
+    assert (found.state, found.address) == (place, None)
 
 
 def test_a_child_process_gets_the_project_the_database_and_what_its_parent_has() -> None:

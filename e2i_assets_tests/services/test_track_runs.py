@@ -10,7 +10,6 @@ from finished_project import PLAIN, made
 from mlflow import MlflowClient
 
 from e2i_assets.adapters.mlflow.client import mlflow_client
-from e2i_assets.adapters.mlflow.outbox import Outbox
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.models import version_of
 from e2i_assets.adapters.repositories.training_runs import StoredRun
@@ -102,7 +101,7 @@ def test_a_run_links_its_records_and_summarises_the_search(
     assert {"trials.json", "metrics.json", "success_criteria.json", "feature_importance.json", "roc_curve.png"} <= set(
         artifacts(client, stored.mlflow_run_id)
     )
-    assert not list(project.settings.outbox.rglob("*"))
+    assert not list((project.settings.state / "mlflow-outbox").rglob("*"))
 
 
 def test_logging_a_training_twice_adds_no_metric_steps(project: Project, client: MlflowClient) -> None:
@@ -199,7 +198,7 @@ def test_an_unsynced_training_is_sent_once_and_every_link_is_completed(
     assert (caught.experiment, caught.result.status) == ("plain", "logged")
     assert value.read_bytes() == materialised, "Dagster alone writes what an asset stores"
     assert list(track_runs.catch_up(project)) == []
-    assert not project.settings.outbox.exists() or not list(project.settings.outbox.iterdir())
+    assert not list((project.settings.state / "mlflow-outbox").glob("*"))
 
     stored = row(project)
     run = client.get_run(str(stored.mlflow_run_id))
@@ -232,9 +231,7 @@ def test_a_replaced_training_is_not_sent(offline: Project, project: Project, cli
     (pending,) = track_runs.waiting(offline)
     made(project)
     assert track_runs.waiting(project) == []
-    Outbox(project.settings.outbox).put(
-        "plain", pending.identity, replace(pending.run, run_key="another"), "unavailable"
-    )
+    project.outbox.put("plain", pending.identity, replace(pending.run, run_key="another"), "unavailable")
     (caught,) = track_runs.catch_up(project)
     assert caught.result.status == "refused"
     assert track_runs.waiting(project) == []
@@ -259,7 +256,7 @@ def damage_fields(place: Path) -> None:
 @pytest.mark.parametrize("damage", [damage_json, damage_fields])
 def test_a_damaged_folder_is_an_error_that_says_what_to_do(offline: Project, damage: Callable[[Path], None]) -> None:
     made(offline)
-    (found,) = offline.settings.outbox.glob("plain/*")
+    (found,) = (offline.settings.state / "mlflow-outbox").glob("plain/*")
     damage(found)
     with pytest.raises(E2iError, match=r"remove the folder and run `e2i run plain`"):
         track_runs.waiting(offline)
@@ -269,12 +266,12 @@ def test_an_incomplete_folder_of_a_killed_process_blocks_no_run(offline: Project
     """An incomplete folder counted as damaged, and every later run of the experiment failed until it was removed."""
     made(offline)
     (pending,) = track_runs.waiting(offline)
-    half = offline.settings.outbox / "plain" / f".{pending.identity[:12]}-killed" / "new"
+    half = (offline.settings.state / "mlflow-outbox") / "plain" / f".{pending.identity[:12]}-killed" / "new"
     half.mkdir(parents=True)
     (half / "run.json").write_text('{"since": ')
     os.utime(half.parent, (0, 0))
     assert [one.identity for one in track_runs.waiting(offline)] == [pending.identity]
-    Outbox(offline.settings.outbox).put("plain", pending.identity, pending.run, "still unavailable")
+    offline.outbox.put("plain", pending.identity, pending.run, "still unavailable")
     assert not half.exists()
-    Outbox(offline.settings.outbox).drop("plain", pending.identity)
-    assert not (offline.settings.outbox / "plain").exists()
+    offline.outbox.drop("plain", pending.identity)
+    assert not ((offline.settings.state / "mlflow-outbox") / "plain").exists()

@@ -5,7 +5,6 @@ from uuid import uuid4
 
 from sklearn.datasets import load_breast_cancer
 
-from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.sources import datasets
 from e2i_assets.core.data.dataset import DatasetFacts, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
@@ -42,7 +41,7 @@ def made(project: Project, text: str = PLAIN) -> None:
     frame.to_csv(project.settings.root / "cells.csv", index=False)
 
     def kept(asset: str, value: Any) -> Any:
-        asset_values.write(value, project.asset_folder(asset, experiment.name))
+        project.write(value, asset, experiment.name)
         return value
 
     data = kept("dataset", dataset_of(datasets.load(experiment.source, project.settings.root, {}), experiment))

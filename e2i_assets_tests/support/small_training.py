@@ -117,7 +117,7 @@ def report_facts(
     start = TrainingStart(experiment, rows.facts, output, "1", "", datetime(2026, 1, 2, 3, 3, tzinfo=UTC))
     used = dict(rows.train.features.items())
     profile = column_profiles(rows.train.features, used, uses(used, {}, experiment), group=None)
-    record = TrainingRecord(start, training, study, lost, drawn_model, drawn, {}, Path("model"), profile)
+    record = TrainingRecord(start, training, study, lost, drawn_model, drawn, {}, Path("model"), "model", profile)
     places = [
         Place("Study", study.study_name),
         Place("MLflow run", "abc", "http://127.0.0.1:5000/#/experiments/1/runs/abc"),

@@ -4,7 +4,7 @@ A value is a folder, written beside its place and moved there in one step: a kil
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def write(value: object, folder: Path) -> None:
         E2iError: There is no file format for this type.
     """
     with replacing(folder) as fresh:
-        _write_files(value, fresh)
+        write_files(value, fresh)
 
 
 def read(kind: type[Any], folder: Path) -> Any:
@@ -66,15 +66,19 @@ def read(kind: type[Any], folder: Path) -> Any:
     raise E2iError(f"no file format for a {kind.__name__}")
 
 
-def last_written(folder: Path) -> float:
-    """Return the time of the last write, in seconds since the epoch; 0 if the value does not exist."""
-    try:
-        return folder.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+def files_of(kind: type[Any]) -> Collection[str] | None:
+    """Return the names of the files that `read` opens for a kind; None if it may open all."""
+    if kind in _ROLES:
+        return {VALUE, *(f"{role}.parquet" for role in _ROLES[kind])}
+    return {VALUE} if issubclass(kind, BaseModel) else None
 
 
-def _write_files(value: object, folder: Path) -> None:
+def write_files(value: object, folder: Path) -> None:
+    """Write the files of a value into an empty folder.
+
+    Raises:
+        E2iError: There is no file format for this type.
+    """
     if isinstance(value, BaseModel):
         (folder / VALUE).write_text(value.model_dump_json(indent=2), encoding="utf-8")
     elif isinstance(value, SplitTables):
@@ -110,7 +114,7 @@ def _search_rows(folder: Path) -> SearchRows:
 
 def _training_rows(folder: Path) -> TrainingRows:
     facts = _facts(folder)
-    train, validation, test = (_rows(folder, facts, role) for role in (*SEARCHED, "test"))
+    train, validation, test = (_rows(folder, facts, role) for role in _ROLES[TrainingRows])
     segments = test.columns(facts.segments) if facts.segments else None
     return TrainingRows(facts, train, validation, test, segments, _groups(facts, train, validation))
 
@@ -135,6 +139,12 @@ def _dataset(folder: Path) -> Dataset:
     return made
 
 
+# The splits that a kind has access to.
+_ROLES: dict[type[Any], Sequence[str]] = {
+    SearchRows: SEARCHED,
+    TrainingRows: (*SEARCHED, "test"),
+    HoldoutRows: ("holdout",),
+}
 _READERS: dict[type[Any], Callable[[Path], Any]] = {
     SplitFacts: _facts,
     SearchRows: _search_rows,

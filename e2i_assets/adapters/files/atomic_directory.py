@@ -25,8 +25,7 @@ def replacing(folder: Path, mode: int = 0o700) -> Iterator[Path]:
         mode: The mode of the new directory; by default only its owner has access, since some contain rows.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(folder)
-    with _scratch(folder) as scratch:
+    with scratch_beside(folder) as scratch:
         fresh = scratch / "new"
         fresh.mkdir(mode)
         yield fresh
@@ -41,8 +40,7 @@ def replacing_file(file: Path) -> Iterator[Path]:
 
     If the writer fails or is killed, ``file`` is unchanged; the next call removes the rest of a killed one.
     """
-    remove_leftovers(file)
-    with _scratch(file) as scratch:
+    with scratch_beside(file) as scratch:
         fresh = scratch / file.name
         yield fresh
         fresh.replace(file)
@@ -57,7 +55,9 @@ def remove_leftovers(folder: Path) -> None:
 
 
 @contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
+def scratch_beside(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``folder``, after removing those of killed writers of ``folder``."""
+    remove_leftovers(folder)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     lock = _locked(scratch)
     try:

@@ -1,12 +1,8 @@
-"""Report files of studies and trainings: their pictures and the report, one folder per spec hash."""
+"""Report files of studies and trainings: their pictures and the report, under one key per spec hash."""
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
-import psutil
-
-from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.stores.store import Store
 from e2i_assets.core.errors import E2iError
 
 REPORT = "report.html"
@@ -17,31 +13,24 @@ class ReportMissing(E2iError):
     """The report does not exist."""
 
 
-def report_folder(settings: Settings, experiment: str, identity: str) -> Path:
-    """Return the report folder of a training; its pictures are in subfolders."""
-    return settings.state / "reports" / experiment / identity[:12]
+def report_key(experiment: str, identity: str) -> str:
+    """Return the key in the store of the report of a training; its pictures are below it."""
+    return f"reports/{experiment}/{identity[:12]}"
 
 
-def store_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
+def store_pictures(store: Store, key: str, pictures: Mapping[str, bytes]) -> None:
     """Write pictures and delete the previous pictures that are not among them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.png"):
-        if old.name not in pictures:
-            old.unlink()
+    for old in _pictures(store, key):
+        if old not in pictures:
+            store.remove(f"{key}/{old}")
     for name, png in pictures.items():
-        replace(folder / name, png)
+        store.write(f"{key}/{name}", png)
 
 
-def stored_pictures(folder: Path) -> dict[str, bytes]:
-    """Return the pictures of a folder by file name; empty if the folder does not exist."""
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+def stored_pictures(store: Store, key: str) -> dict[str, bytes]:
+    """Return the pictures below a key by file name; empty if there are none."""
+    return {name: store.file(f"{key}/{name}").read_bytes() for name in _pictures(store, key)}
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Write a file atomically: a concurrent reader sees the old or the new content."""
-    for leftover in path.parent.glob(f".{path.name}.*"):
-        if not psutil.pid_exists(int(leftover.suffix[1:])):
-            leftover.unlink(missing_ok=True)  # left by a killed process
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    partial.replace(path)
+def _pictures(store: Store, key: str) -> list[str]:
+    return [name for name in store.names(key) if name.endswith(".png")]

@@ -4,7 +4,6 @@ One folder per experiment and study contains `run.json` and the files of the run
 """
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,12 +12,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from e2i_assets.adapters.files.atomic_directory import remove_leftovers, replacing
 from e2i_assets.adapters.files.json_files import json_of
 from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, param_text
+from e2i_assets.adapters.stores.store import Store
 from e2i_assets.core.errors import E2iError
 
 _RUN, _FILES = "run.json", "files"
+_OUTBOX = "mlflow-outbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """The trainings that wait in a folder; the folder of an experiment without any is deleted."""
+    """The trainings that wait in a store."""
 
-    folder: Path
+    store: Store
 
     def put(self, experiment: str, identity: str, run: TrackedRun, reason: str) -> None:
         """Store a training atomically, in place of a stored one of the same study."""
-        with replacing(self._place(experiment, identity)) as fresh:
+        with self.store.replacing(_key(experiment, identity)) as fresh:
             _write_files(fresh / _FILES, run.figures)
             (fresh / _RUN).write_text(json.dumps(_document(run, reason), indent=2), encoding="utf-8")
 
@@ -55,24 +55,21 @@ class Outbox:
 
     def drop(self, experiment: str, identity: str) -> None:
         """Delete a waiting training, after it is logged or before it is replaced."""
-        place = self._place(experiment, identity)
-        shutil.rmtree(place, ignore_errors=True)
-        remove_leftovers(place)
-        if place.parent.is_dir() and not any(place.parent.iterdir()):
-            place.parent.rmdir()
+        self.store.delete(_key(experiment, identity))
 
     def get(self, experiment: str, identity: str) -> Pending | None:
         """Return the waiting training of a study, or None."""
-        place = self._place(experiment, identity)
+        place = self.store.folder(_key(experiment, identity))
         return _read(place) if place.is_dir() else None
 
     def pending(self, experiment: str | None = None) -> Iterator[Pending]:
         """Yield the waiting trainings of every experiment, or of one, oldest first."""
-        folders = self.folder.glob(f"{experiment or '*'}/*/{_RUN}")
-        yield from sorted((_read(path.parent) for path in folders), key=lambda one: one.since)
+        waiting = self.store.keys(_key(experiment or "*", "*"))
+        yield from sorted((_read(self.store.folder(key)) for key in waiting), key=lambda one: one.since)
 
-    def _place(self, experiment: str, identity: str) -> Path:
-        return self.folder / experiment / identity[:12]
+
+def _key(experiment: str, identity: str) -> str:
+    return f"{_OUTBOX}/{experiment}/{identity[:12]}"
 
 
 def _document(run: TrackedRun, reason: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -49,12 +49,12 @@ class Tracker:
 
     Args:
         tracking_uri: Address of a database or a server; None switches tracking off.
-        artifact_root: Folder of the artifacts, unless a server stores them.
+        artifact_root: Address of the artifacts (file:///..., s3://...), unless a server stores them.
         lock: Returns the lock with a name. It is held while a run is found or created and written, and while rows that
             several trainings share are written.
     """
 
-    def __init__(self, tracking_uri: str | None, artifact_root: Path, lock: Lock = nullcontext) -> None:
+    def __init__(self, tracking_uri: str | None, artifact_root: str, lock: Lock = nullcontext) -> None:
         self._tracking_uri = tracking_uri
         self._artifact_root = artifact_root
         self._lock = lock
@@ -215,7 +215,7 @@ class Tracker:
             _complete_tags(client, found, tracked)
             return str(found.experiment_id)
         # A server chooses the artifact location itself.
-        location = None if is_server(str(self._tracking_uri)) else (self._artifact_root.resolve() / name).as_uri()
+        location = None if is_server(str(self._tracking_uri)) else f"{self._artifact_root}/{quote(name)}"
         try:
             return str(client.create_experiment(name, location, experiment_tags(tracked)))
         except MlflowException as error:

@@ -4,11 +4,9 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
-from e2i_assets.adapters.mlflow.models import load_model
 from e2i_assets.adapters.repositories.experiments import ExperimentRow
 from e2i_assets.adapters.repositories.models import StoredDecision
 from e2i_assets.adapters.repositories.monitoring import DriftRow, StoredReport
@@ -27,7 +25,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.fitting.fit_context import predicted_table, target_codes
 from e2i_assets.services.project import Project
-from e2i_assets.services.stored_model import ARCHIVE
+from e2i_assets.services.stored_model import promoted_model
 
 CAUSE: Cause = "drifted_data"
 
@@ -141,7 +139,7 @@ def _report(
     enough = len(recent.features) >= FEWEST_ROWS
     drifts = feature_drift(stored.train.features, recent.features, experiment.watch.largest_psi) if enough else []
     labelled = int(recent.target.notna().sum())
-    decayed = _decay(experiment, champion, recent, stored.facts) if labelled >= FEWEST_ROWS else None
+    decayed = _decay(project, experiment, champion, recent, stored.facts) if labelled >= FEWEST_ROWS else None
     drifted, reason = conclusion(len(recent.features), drifts, decayed, labelled)
     return DriftRow(
         experiment_id=row.id,
@@ -157,7 +155,9 @@ def _report(
     )
 
 
-def _decay(experiment: Experiment, champion: StoredDecision, recent: RecentRows, facts: SplitFacts) -> Decay | None:
+def _decay(
+    project: Project, experiment: Experiment, champion: StoredDecision, recent: RecentRows, facts: SplitFacts
+) -> Decay | None:
     counted = measure(experiment.metric, experiment.problem_type) or Measure(experiment.metric)
     weights = recent.weights
     known = recent.target.notna() if weights is None else recent.target.notna() & (weights > 0)
@@ -166,7 +166,7 @@ def _decay(experiment: Experiment, champion: StoredDecision, recent: RecentRows,
     truth = target_codes(recent.target[known], facts.classes)
     if facts.classes and len(np.unique(truth)) < 2:
         return None
-    model = load_model(Path(champion.model_folder) / ARCHIVE)
+    model = promoted_model(project, experiment.name, champion.challenger_key)
     prediction = predicted_table(model, recent.features[known])
     rows = (experiment.problem_type, truth, prediction, champion.decision_threshold)
     of_rows = None if weights is None else weights[known]

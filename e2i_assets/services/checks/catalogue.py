@@ -33,5 +33,6 @@ CHECKS: tuple[Check, ...] = (
 
 def experiments_with(project: Project, asset: str) -> list[str]:
     """Return the active experiments for which a value of the asset is stored, without those of components."""
+    stored = set(project.store.keys(project.settings.value_key(asset, "*")))  # one listing, however many there are
     names = [row.experiment_name for row in project.experiments.watched()]
-    return [name for name in names if project.asset_folder(asset, name).is_dir()]
+    return [name for name in names if project.settings.value_key(asset, name) in stored]

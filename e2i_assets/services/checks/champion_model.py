@@ -1,14 +1,12 @@
 """The checks of `champion_model`: it is not worse than the new model, loads, and has the alias in MLflow."""
 
-from pathlib import Path
-
 from e2i_assets.adapters.mlflow.client import TrackingFailed, TrackingUnreachable
-from e2i_assets.adapters.mlflow.models import ModelInvalid, load_model
+from e2i_assets.adapters.mlflow.models import ModelInvalid
 from e2i_assets.adapters.repositories.models import StoredDecision
 from e2i_assets.core.automation.champion import ChampionModel
 from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
-from e2i_assets.services.stored_model import ARCHIVE
+from e2i_assets.services.stored_model import promoted_model
 
 _MOST_FEATURES = 10
 
@@ -60,11 +58,12 @@ def champion_model_loads(project: Project, name: str) -> CheckResult:
         if key != champion.challenger_key:
             mistakes.append(f"{where} names {str(key)[:12]}, and the last decision {champion.challenger_key[:12]}")
     try:
-        load_model(Path(champion.model_folder) / ARCHIVE)
+        promoted_model(project, name, champion.challenger_key)
     except ModelInvalid as error:
         mistakes.append(str(error))
     why = f"{champion.challenger_key[:12]} is the champion, and loads"
-    return check_result(mistakes, why, model_folder=champion.model_folder)
+    place = project.store.location(project.champion_key(name, champion.challenger_key))
+    return check_result(mistakes, why, model_folder=place)
 
 
 @of_asset("champion_model", severity="WARN")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
+from e2i_assets.adapters.stores.store import StoredDamaged
 from e2i_assets.core.errors import E2iError
 from e2i_assets.services.project import Project
 
@@ -154,12 +155,12 @@ def stored(project: Project, kind: type[Any], asset: str, experiment: str) -> An
 
 def document(project: Project, asset: str, experiment: str) -> Any:
     """Return the stored JSON of an asset without parsing it as the asset's type. Raises the errors of `stored`."""
-    file = project.asset_folder(asset, experiment) / "value.json"
-    if not file.parent.is_dir():
-        raise AssetMissing(f"{asset} of {experiment} does not exist yet: materialise it first")
     try:
+        file = project.asset_folder(asset, experiment) / "value.json"
+        if not file.parent.is_dir():
+            raise AssetMissing(f"{asset} of {experiment} does not exist yet: materialise it first")
         return json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, StoredDamaged) as error:
         raise _damaged(asset, experiment, error) from error
 
 

@@ -26,7 +26,7 @@ def _of_predictions(
     def evaluate(project: Project, name: str) -> CheckResult:
         if project.experiment(name).predict is None:
             return passed("the experiment scores no new rows: it has no section predict")
-        if not project.asset_folder(ASSET, name).is_dir():
+        if not project.has_value(ASSET, name):
             return passed("the new rows have not been scored yet")
         return judged(project, name, stored(project, NewPredictions, ASSET, name))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from e2i_assets.adapters.stores.store import StoredDamaged
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.data.splits import ROLES, Role, entity_keys
@@ -61,7 +62,7 @@ def matched_rows(project: Project, name: str) -> tuple[Dataset, StoredRows]:
 def _table(project: Project, name: str, role: Role) -> pd.DataFrame:
     try:
         return pd.read_parquet(project.asset_folder("validation_splits", name) / f"{role}.parquet")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, StoredDamaged) as error:
         raise ValueDamaged("validation_splits", f"the {role} rows of {name} cannot be read: {error}") from error
 
 
@@ -69,10 +70,10 @@ def row_count(project: Project, name: str, role: Role) -> int:
     """Return the number of stored rows of a split, without reading them."""
     import pyarrow.parquet
 
-    file = project.asset_folder("validation_splits", name) / f"{role}.parquet"
     try:
+        file = project.asset_folder("validation_splits", name) / f"{role}.parquet"
         return int(pyarrow.parquet.read_metadata(file).num_rows)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, StoredDamaged) as error:
         raise ValueDamaged("validation_splits", f"the {role} rows of {name} cannot be read: {error}") from error
 
 
