@@ -49,7 +49,7 @@ def dagster_instance(settings: Settings) -> "dg.DagsterInstance":
     """
     import dagster as dg
 
-    from e2i_assets.defs.assets import STUDIES
+    from e2i_assets.defs.search_assets import STUDIES
 
     instance = dg.DagsterInstance.from_config(str(dagster_home(settings)))
     storage = instance.event_log_storage

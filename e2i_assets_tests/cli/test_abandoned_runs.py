@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from e2i_assets.cli import run_one
 from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.defs.abandoned_runs import LAUNCHER, close_abandoned
-from e2i_assets.defs.assets import STUDIES
 from e2i_assets.defs.dagster_internals import WorkerStatus
 from e2i_assets.defs.launched_runs import under_way
+from e2i_assets.defs.search_assets import STUDIES
 from e2i_assets.services.project import Project
 from e2i_assets.services.run_lock import run_lock
 

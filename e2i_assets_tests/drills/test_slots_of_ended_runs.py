@@ -20,7 +20,7 @@ from dagster_programs import ROOT, Programs
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.cli.dagster_home import dagster_instance
-from e2i_assets.defs.assets import STUDIES
+from e2i_assets.defs.search_assets import STUDIES
 
 pytestmark = [pytest.mark.processes, pytest.mark.drill, pytest.mark.timeout(3600)]
 
