@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,17 @@ def test_an_incomplete_file_of_a_killed_process_is_removed_by_the_next(tmp_path:
     LocalStore(tmp_path).write("report.html", b"whole")
     assert not beside.exists()
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_reader_finds_the_old_directory_or_the_new_one_at_any_moment(tmp_path: Path) -> None:
+    """With two renames there was a moment without any, and a process that was killed in it left none."""
+    place = tmp_path / "cells"
+    written(place, "0")
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(lambda: [written(place, str(number)) for number in range(500)])
+        missing = 0
+        while not writer.done():
+            missing += not place.is_dir()
+    assert len(writer.result()) == 500
+    assert missing == 0
+    assert (place / "value").read_text() == "499"

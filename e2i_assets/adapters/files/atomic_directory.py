@@ -1,5 +1,6 @@
 """Atomic directories and files: each appears completely or not at all and leaves no partial files."""
 
+import ctypes
 import fcntl
 import os
 import shutil
@@ -11,6 +12,8 @@ from pathlib import Path
 
 # The longest time between the creation of a directory and its lock.
 _GRACE_SECONDS = 5.0
+# Of Linux's renameat2: relative paths start in the working folder, and the two paths are exchanged.
+_HERE, _EXCHANGE = -100, 2
 
 
 @contextmanager
@@ -29,9 +32,10 @@ def replacing(folder: Path, mode: int = 0o700) -> Iterator[Path]:
         fresh = scratch / "new"
         fresh.mkdir(mode)
         yield fresh
-        if folder.exists():
-            folder.replace(scratch / "old")
-        fresh.replace(folder)
+        if not _exchanged(fresh, folder):
+            if folder.exists():
+                folder.replace(scratch / "old")
+            fresh.replace(folder)
 
 
 @contextmanager
@@ -66,6 +70,20 @@ def scratch_beside(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+def _exchanged(fresh: Path, folder: Path) -> bool:
+    """Swap two directories in one step, and return whether that was done.
+
+    It is not if ``folder`` does not exist, or if the system or its file system cannot do it (Linux can, NFS cannot).
+    """
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except AttributeError:
+        return False
+    renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+    done: int = renameat2(_HERE, os.fsencode(fresh), _HERE, os.fsencode(folder), _EXCHANGE)
+    return done == 0
 
 
 def _locked(folder: Path) -> int | None:
