@@ -42,11 +42,11 @@ def dataset(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.Mater
 def materialized_dataset(project: Project, experiment: Experiment, rows: pd.DataFrame) -> dg.MaterializeResult[Dataset]:
     """Return the table of these rows with its metadata, after inferring the schema file if none is in force."""
     table = dataset_of(rows, experiment)
-    where = f"experiments/schemas/{experiment.name}.yaml"
+    where = data_gates.schema_place(project.settings, experiment.name)
     if again := data_gates.schema_is_outdated(project.settings, experiment):
         note = f"{where} is inferred again: columns or target of the experiment changed, and nobody edited the file"
         table = replace(table, notes=(*table.notes, note))
-    written = data_gates.write_schema(project.settings, experiment, table)
+    written = data_gates.infer_schema(project.settings, experiment, table)
     state = "inferred again" if again else "inferred now" if written else "unchanged"
     return dg.MaterializeResult(
         value=table,

@@ -1,5 +1,6 @@
 """The gates between a dataset and its training: the schema file and the quality report."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,8 +23,43 @@ def schema_file(settings: Settings, name: str) -> Path:
 
 def schema_is_outdated(settings: Settings, experiment: Experiment) -> bool:
     """Return whether the schema file is as it was inferred, with columns or a target that the experiment then had."""
-    path = schema_file(settings, experiment.name)
-    return path.is_file() and table_schema.is_outdated(text_of(path), experiment)
+    texts = [text_of(path) for path, _ in _schema_files(settings, experiment.name) if path.is_file()]
+    return bool(texts) and all(table_schema.is_outdated(text, experiment) for text in texts)
+
+
+def schema_place(settings: Settings, name: str) -> str:
+    """Return where a run writes the schema file that it infers."""
+    *_, (_, place) = _schema_files(settings, name)
+    return place
+
+
+def infer_schema(settings: Settings, experiment: Experiment, data: Dataset) -> bool:
+    """Write the schema file of a table if it has none in force; return whether it was written.
+
+    With a state in object storage it is written there: the next step may run where this project folder is not.
+
+    Raises:
+        E2iError: The folder is not writable, or the store does not answer.
+    """
+    if settings.address is None:
+        return write_schema(settings, experiment, data) is not None
+    if schema_in_force(settings, experiment) is not None:
+        return False
+    text = table_schema.marked(table_schema.inferred(data, experiment.name), experiment)
+    settings.store.write(_schema_key(experiment.name), text.encode())
+    return True
+
+
+def _schema_key(name: str) -> str:
+    return f"schemas/{name}.yaml"
+
+
+def _schema_files(settings: Settings, name: str) -> Iterator[tuple[Path, str]]:
+    """Yield the schema file of the project folder and that in object storage, each with its name in messages."""
+    path = schema_file(settings, name)
+    yield path, str(path.relative_to(settings.root)) if path.is_relative_to(settings.root) else str(path)
+    if settings.address is not None:
+        yield settings.store.file(_schema_key(name)), settings.store.location(_schema_key(name))
 
 
 def write_schema(settings: Settings, experiment: Experiment, data: Dataset, replace: bool = False) -> Path | None:
@@ -39,7 +75,7 @@ def write_schema(settings: Settings, experiment: Experiment, data: Dataset, repl
         E2iError: The folder is not writable.
     """
     name, path = experiment.name, schema_file(settings, experiment.name)
-    replace = replace or schema_is_outdated(settings, experiment)
+    replace = replace or (path.is_file() and table_schema.is_outdated(text_of(path), experiment))
     if path.is_file() and not replace:
         return None
     try:
@@ -57,10 +93,10 @@ def write_schema(settings: Settings, experiment: Experiment, data: Dataset, repl
 
 def schema_in_force(settings: Settings, experiment: Experiment) -> tuple[str, str] | None:
     """Return the text of the schema file and its name in messages; None without one, or if a run infers it again."""
-    path = schema_file(settings, experiment.name)
-    if not path.is_file() or schema_is_outdated(settings, experiment):
-        return None
-    return text_of(path), str(path.relative_to(settings.root)) if path.is_relative_to(settings.root) else str(path)
+    for path, place in _schema_files(settings, experiment.name):
+        if path.is_file() and not table_schema.is_outdated(text := text_of(path), experiment):
+            return text, place
+    return None
 
 
 def schema_mistakes(settings: Settings, experiment: Experiment, data: Dataset) -> list[str] | None:

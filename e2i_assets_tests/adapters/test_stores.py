@@ -20,7 +20,7 @@ from e2i_assets.adapters.stores.store import (
     StoreUnreachable,
     store_of,
 )
-from e2i_assets_tests.support.object_storage import client, new_bucket, object_storage, objects
+from e2i_assets_tests.support.object_storage import client, forget_servers, new_bucket, object_storage, objects
 
 KEY = "assets/dataset/churn"
 WRITES = """
@@ -206,11 +206,9 @@ def test_a_store_that_cannot_be_used_says_why(remote: ObjectStore, tmp_path: Pat
     with pytest.raises(StoreRefused, match="s3://no-such-bucket/e2i cannot be written, its bucket may not exist"):
         nowhere.require_writable()
     os.environ["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"  # the fixture `bucket` restores it
-    import fsspec
-
-    fsspec.filesystem("s3").clear_instance_cache()
+    forget_servers()
     try:
         with pytest.raises(StoreUnreachable, match=f"{remote.address} cannot be reached"):
             remote.exists(KEY)
     finally:
-        fsspec.filesystem("s3").clear_instance_cache()
+        forget_servers()

@@ -14,6 +14,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import from_environment
 from e2i_assets.cli.check import found
 from e2i_assets.cli.progress_display import CHAIN
+from e2i_assets.services.data_gates import schema_in_force
 from e2i_assets.services.project import Project
 from e2i_assets.services.write_report import latest_report
 
@@ -59,9 +60,12 @@ def test_each_asset_is_made_in_a_process_with_an_empty_folder_and_judged_from_an
         # The step that searches has no test rows on its machine, and the state is nowhere else.
         copies = {path.name for path in (scratch / "hpo_study").rglob("*.parquet")}
         assert copies == {"train.parquet", "validation.parquet"}
-        assert sorted(path.name for path in root.iterdir()) == ["cells.csv", "experiments"]
+        assert sorted(path.name for path in root.rglob("*")) == ["cells.csv", "cells.yaml", "experiments"]
+        schema = schema_in_force(elsewhere, project.experiment("cells"))
+        assert schema is not None
+        assert schema[1] == f"s3://{bucket}/e2i/schemas/cells.yaml"
         stored = {key.split("/")[1] for key in objects(reached, bucket)}
-        assert stored == {"assets", "models", "champions", "reports", "mlflow-artifacts"}
+        assert stored == {"assets", "models", "champions", "reports", "mlflow-artifacts", "schemas"}
         (link,) = project.training_runs.links("cells")
         prefix = f"e2i/mlflow-artifacts/e2i_cells/{link.mlflow_run_id}/artifacts/"
         logged = {key.removeprefix(prefix).partition("/")[0] for key in objects(reached, bucket) if prefix in key}

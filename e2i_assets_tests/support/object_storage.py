@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
+import fsspec
 from moto.server import ThreadedMotoServer
 
 CREDENTIALS = {
@@ -22,10 +23,17 @@ def object_storage() -> Iterator[dict[str, str]]:
     """Start a server, and yield the environment variables with which a process reaches it."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    forget_servers()
     try:
         yield {**CREDENTIALS, "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port())}
     finally:
         server.stop()
+        forget_servers()
+
+
+def forget_servers() -> None:
+    """Have fsspec open its next file system with the current variables: it keeps those that it has opened."""
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 def client(reached: dict[str, str]) -> Any:

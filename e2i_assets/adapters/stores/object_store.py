@@ -131,9 +131,10 @@ class ObjectStore:
     def file(self, key: str) -> Path:
         """See `Store`; the file is fetched each time, since it has no hash."""
         copy = self._copy("files", key)
-        copy.unlink(missing_ok=True)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        if (content := self._content(key)) is not None:
+        if (content := self._content(key)) is None:
+            copy.unlink(missing_ok=True)
+        else:
             with replacing_file(copy) as fresh:
                 fresh.write_bytes(content)
         return copy
