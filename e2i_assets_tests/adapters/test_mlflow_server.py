@@ -1,9 +1,6 @@
 """A real MLflow server: trainings and traces that it received, read back from it."""
 
 import os
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,14 +13,13 @@ import requests
 import sqlalchemy as sa
 from finished_project import PLAIN, made, registered
 from mlflow import MlflowClient
-from quiet_port import quiet_port
+from mlflow_program import mlflow_server
 from sklearn.datasets import load_breast_cancer
 from sqlalchemy.pool import NullPool
 
-from e2i_assets.adapters.mlflow.client import ENVIRONMENT, mlflow_client
+from e2i_assets.adapters.mlflow.client import mlflow_client
 from e2i_assets.adapters.mlflow.models import MANIFEST
 from e2i_assets.adapters.postgres.database import Database
-from e2i_assets.adapters.processes.loopback import HOST
 from e2i_assets.adapters.repositories.training_runs import TrainingRunRepository
 from e2i_assets.adapters.settings import Settings, from_environment
 from e2i_assets.adapters.tracing.settings import TracingSettings
@@ -53,22 +49,8 @@ def database(server: Database, template: str) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def served(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """The address and the process of a server on the test's own database, as `e2i up` starts it."""
-    port, folder = quiet_port(), tmp_path_factory.mktemp("mlflow")
-    command = [sys.executable, "-m", "e2i_assets.cli.mlflow_server", "--app-name", "e2i", "--host", HOST]
-    command += ["--port", str(port), "--workers", "1", "--artifacts-destination", (folder / "artifacts").as_uri()]
-    environment = {
-        **os.environ,
-        **ENVIRONMENT,
-        "MLFLOW_BACKEND_STORE_URI": database.url_for("mlflow"),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    with (folder / "mlflow.log").open("wb") as log:
-        server = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True)
-        try:
-            yield answering(f"http://{HOST}:{port}", server, folder / "mlflow.log"), server.pid
-        finally:
-            server.terminate()
-            server.wait(20)
+    with mlflow_server(database, tmp_path_factory.mktemp("mlflow")) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")
@@ -90,17 +72,6 @@ def test_the_pages_start_in_model_training_and_keep_the_protection_of_mlflow(add
     assert requests.get(f"{address}/", headers={"Host": "rebound.example.org"}, timeout=10).status_code == 403
     telemetry = requests.get(f"{address}/ajax-api/3.0/mlflow/ui-telemetry", timeout=10).json()
     assert telemetry["disable_ui_telemetry"] is True
-
-
-def answering(address: str, server: "subprocess.Popen[bytes]", log: Path) -> str:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if requests.get(f"{address}/health", timeout=2).ok:
-                return address
-        except requests.ConnectionError:
-            time.sleep(0.2)
-    raise AssertionError(log.read_text())
 
 
 def test_a_server_takes_a_training_and_its_trace_and_gives_both_back(

@@ -1,7 +1,7 @@
 """Loads MLflow models without `e2i_assets`, and compares their predictions with the expected ones.
 
-Run as a program with the packages to hide, and folders that contain `model/`, `rows.parquet` and `expected.json`; it
-prints the number of models with equal predictions.
+Run as a program with the packages to hide, and folders that contain `model/`, `rows.parquet`, `expected.json` and, for
+a model of a registry, its address in `uri.txt`. It prints the number of models with equal predictions.
 """
 
 import importlib.util
@@ -23,16 +23,20 @@ def refuse(*packages: str) -> None:
 
 
 def differences(folder: Path) -> list[str]:
-    """Return the differences between the predictions of the model in a folder and the expected ones."""
+    """Return the differences between the expected predictions and those of a model in a folder and in a registry."""
     import mlflow.pyfunc
     import pandas as pd
 
-    model: Any = mlflow.pyfunc.load_model(str(folder / "model"))
     rows, expected = pd.read_parquet(folder / "rows.parquet"), json.loads((folder / "expected.json").read_text())
-    found: dict[str, Any] = {"predict": model.predict(rows).tolist()}
-    if "predict_proba" in expected:
-        found["predict_proba"] = model.predict(rows, params={"method": "predict_proba"}).to_numpy().tolist()
-    return [f"{folder.name}: {method}" for method in expected if found[method] != expected[method]]
+    registered = folder / "uri.txt"
+    wrong = []
+    for place in [str(folder / "model"), *([registered.read_text()] if registered.exists() else [])]:
+        model: Any = mlflow.pyfunc.load_model(place)
+        found: dict[str, Any] = {"predict": model.predict(rows).tolist()}
+        if "predict_proba" in expected:
+            found["predict_proba"] = model.predict(rows, params={"method": "predict_proba"}).to_numpy().tolist()
+        wrong += [f"{place}: {method}" for method in expected if found[method] != expected[method]]
+    return wrong
 
 
 if __name__ == "__main__":
