@@ -60,3 +60,8 @@ def test_the_commands_of_the_tutorial_give_the_described_results() -> None:
     assert "readmission" in outputs[".venv/bin/e2i run readmission"]
     assert any(line.endswith('training_run_links"') and "readmission" in text for line, text in outputs.items())
     assert "holdout rows of readmission" in outputs['.venv/bin/e2i holdout readmission --why "before the pilot"']
+    scored = outputs[".venv/bin/e2i predict readmission --csv data/tomorrow.csv --out scored.csv --explain"]
+    assert "ward: 1 rows have a category that is new to the model: 'neurology'" in scored
+    of_most_risk = outputs[".venv/bin/python score.py"].strip().splitlines()[-1]
+    assert of_most_risk.split()[1] == "2000"
+    assert "visits_last_year = 5" in of_most_risk or "age = 83" in of_most_risk
