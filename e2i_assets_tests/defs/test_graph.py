@@ -69,7 +69,13 @@ def test_one_run_materialises_every_asset_and_links_every_record(project):
     report = Path(shown["trained_model"]["report"].path)
     assert row["mlflow_run_id"] in report.read_text()
     logged_files = files_of(project, row["mlflow_run_id"])
-    assert {"report.html", "optimisation_history.png", "slice_1.png", "permutation_importance.png"} <= logged_files
+    assert {
+        "report.html",
+        "optimisation_history.png",
+        "slice_1.png",
+        "permutation_importance.png",
+        "shap_beeswarm.png",
+    } <= logged_files
     pictures = {
         f"{name}.png"
         for name, value in {**shown["hpo_study"], **shown["trained_model"]}.items()

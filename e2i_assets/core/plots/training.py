@@ -11,6 +11,7 @@ from e2i_assets.core.metrics import metric
 from e2i_assets.core.permutation import FeatureImportance, mean_importances, permutation_importances
 from e2i_assets.core.plots.evaluation import pictures
 from e2i_assets.core.plots.figures import new_figure, png
+from e2i_assets.core.plots.reasons import reason_pictures
 from e2i_assets.core.plots.search_history import default_against_tuned
 from e2i_assets.core.training import Training
 
@@ -47,6 +48,8 @@ def model_pictures(
     drawn = pictures(*training.on_test, rows.facts.classes, test.confusion, rows.test.weights)
     if importances:
         drawn[PERMUTATION] = permutation_picture(importances, experiment.metric)
+    positive = str(rows.facts.classes[-1]) if len(rows.facts.classes) == 2 else None
+    drawn |= reason_pictures(training.model, rows.validation.features, positive)
     measure = measures.measure(experiment.metric, experiment.problem_type)
     if measure is None or measure.name not in test.metrics:
         return drawn

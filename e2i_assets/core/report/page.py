@@ -63,6 +63,17 @@ PICTURES = {
         "How much worse the metric on validation is when one column is shuffled. The error bar is the "
         "standard deviation over the shuffles.",
     ),
+    "shap_beeswarm.png": (
+        "Effects of the columns",
+        "Each dot is a validation row: how far the value of the column moved its prediction (a SHAP value, or the "
+        "coefficient times the value). The effects of a row and a constant add up to its prediction. An effect is not "
+        "a cause.",
+    ),
+    "shap_dependence.png": (
+        "Effect by value, of the most important columns",
+        "Each dot is a validation row; a box shows the rows of a category. Dots of one value at several heights: the "
+        "effect also depends on other columns.",
+    ),
 }
 
 
