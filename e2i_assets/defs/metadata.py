@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from e2i_assets.adapters.files.report_files import REPORT
 from e2i_assets.core.data.split_tables import SplitTables
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
@@ -109,11 +108,11 @@ def headline(experiment: Experiment, done: StoredTraining) -> dict[str, float]:
 
 
 def links_to_mlflow(done: StoredTraining) -> dict[str, dg.UrlMetadataValue]:
-    """Return links to the MLflow run and its report; empty without a run."""
-    if done.mlflow_url is None:
-        return {}
-    report = f"{done.mlflow_url}/artifacts/{REPORT}"
-    return {"mlflow_run": dg.MetadataValue.url(done.mlflow_url), "mlflow_report": dg.MetadataValue.url(report)}
+    """Return the link to the MLflow run, whose artifacts include the report; empty without a run.
+
+    A longer address, such as that of the report, would make the page wider than the screen and cut its tables.
+    """
+    return {} if done.mlflow_url is None else {"mlflow_run": dg.MetadataValue.url(done.mlflow_url)}
 
 
 def evaluation(experiment: Experiment, done: StoredTraining) -> dict[str, Any]:

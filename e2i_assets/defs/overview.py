@@ -59,7 +59,8 @@ def overview_metadata(found: Sequence[Standing]) -> dict[str, Any]:
     return metadata.present(
         {
             "summary": _summary(active),
-            # Two tables: Dagster gives a table half of the page, and cuts what is wider.
+            # Two columns or three: at 1,440 pixels Dagster shows 454 of them of a table and cuts the rest, and neither
+            # headers nor names wrap.
             "leaderboard": metadata.table(_row(one) for one in active),
             "problems": metadata.table(_problem(one) for one in active),
             "needs_attention": metadata.table(_attention(active)),
@@ -74,24 +75,32 @@ def overview_metadata(found: Sequence[Standing]) -> dict[str, Any]:
 
 def _summary(active: Sequence[Standing]) -> str:
     in_use = sum(one.version is not None for one in active)
-    failing = [one.experiment for one in active if any(check.word == "failed" for check in one.checks)]
-    checks = f"checks failed: {', '.join(failing)}" if failing else "no check failed"
+    named = {word: _with_checks(active, word) for word in ("failed", "warning")}
+    checks = f"checks failed: {', '.join(named['failed'])}" if named["failed"] else "no check failed"
+    checks += f"; warnings: {', '.join(named['warning'])}" if named["warning"] else ""
     shown = f"; the leaderboard shows the first {metadata.MOST_ROWS}" if len(active) > metadata.MOST_ROWS else ""
     return f"{len(active)} experiments, {in_use} with a model in use; {checks}{shown}"
+
+
+def _with_checks(active: Sequence[Standing], word: str) -> list[str]:
+    return [one.experiment for one in active if any(check.word == word for check in one.checks)]
 
 
 def _row(one: Standing) -> dict[str, Any]:
     return {
         "experiment": one.experiment,
         "on test (95 %)": _on_test(one),
-        "model in use": "-" if one.since is None else f"version {one.version} since {_day(one.since)}",
-        "checks": one.checks_text or "-",
+        "model, checks": "; ".join(filter(None, [_in_use(one), one.checks_text])),
     }
 
 
 def _problem(one: Standing) -> dict[str, Any]:
     kind = one.problem_type.removesuffix("_classification")
-    return {"experiment": one.experiment, "problem": f"{kind}, {one.algorithm}", "owner": one.owner}
+    return {"experiment": one.experiment, "problem, owner": f"{kind}, {one.algorithm}, {one.owner}"}
+
+
+def _in_use(one: Standing) -> str:
+    return "no model" if one.since is None else f"version {one.version} since {_day(one.since)}"
 
 
 def _on_test(one: Standing) -> str:
@@ -107,10 +116,13 @@ def _attention(active: Iterable[Standing]) -> Iterable[dict[str, Any]]:
         for check in one.not_passed:
             why = check.why if len(check.why) <= _LONGEST_REASON else f"{check.why[: _LONGEST_REASON - 1]}…"
             reason = why or f"see the run, or `e2i check {one.experiment}`"
-            yield {"experiment": one.experiment, "what": f"{check.word}: {check.name}", "why": reason}
+            yield {
+                "experiment": one.experiment,
+                "what and why": f"{check.word}: {check.name.replace('_', ' ')}: {reason}",
+            }
         if one.version is None:
             why = "no model was trained yet" if one.trained_at is None else "no model has passed its checks"
-            yield {"experiment": one.experiment, "what": "no model in use", "why": why}
+            yield {"experiment": one.experiment, "what and why": f"no model in use: {why}"}
 
 
 def _day(moment: datetime | None) -> str:

@@ -53,7 +53,7 @@ class StoredTraining:
     report: WrittenReport
 
     def metric_rows(self) -> list[dict[str, Any]]:
-        """Return a row for each metric, for a table in the Dagster UI; defaults and dummy are on test."""
+        """Return a row for each metric, few columns for Dagster's page; the defaults are on test."""
         return [
             {
                 "metric": row.name,
@@ -62,7 +62,6 @@ class StoredTraining:
                 "validation": figure(row.splits["validation"]),
                 "train": figure(row.splits["train"]),
                 "defaults": figure(row.defaults),
-                "dummy": figure(row.dummy),
             }
             for row in self.record.metric_rows()
         ]

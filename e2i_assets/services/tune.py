@@ -15,6 +15,7 @@ from e2i_assets.core.errors import E2iError, MissingHpoData
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fold_fit import final_folds
 from e2i_assets.core.memory.warm_start import WarmStart
+from e2i_assets.core.metrics import metric
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.budget import NO_OVERRIDE, BudgetOverride
 from e2i_assets.core.search.goals import goals, limits
@@ -82,7 +83,7 @@ class _ProgressLines:
 
     def __init__(self, experiment: Experiment, notify: Callable[[str], object]) -> None:
         self._budget = experiment.hpo.trials
-        self._metric = experiment.metric
+        self._metric = metric(experiment.metric, experiment.problem_type)
         self._notify = notify
         self._next = 0.0
 
@@ -90,9 +91,9 @@ class _ProgressLines:
         now = time.monotonic()
         if now >= self._next or trial.number + 1 >= self._budget:
             self._next = now + _LINE_EVERY_SECONDS
-            so_far = "none yet" if best is None else f"{best:.6g}"
+            so_far = "none yet" if best is None else f"{self._metric.oriented(best):.6g}"
             self._notify(
-                f"trial {trial.number + 1} of {self._budget} {trial.state}, best {self._metric} so far {so_far}"
+                f"trial {trial.number + 1} of {self._budget} {trial.state}, best {self._metric.name} so far {so_far}"
             )
 
 

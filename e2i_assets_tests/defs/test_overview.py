@@ -44,15 +44,15 @@ def test_it_shows_the_model_in_use_its_checks_and_what_needs_attention(finished:
     assert first == {
         "experiment": "cells",
         "on test (95 %)": f"roc_auc {figure(metrics['roc_auc'])} ({low} to {high})",
-        "model in use": f"version 1 since {moment:%Y-%m-%d}",
-        "checks": f"{len(passed)} passed, 1 failed",
+        "model, checks": f"version 1 since {moment:%Y-%m-%d}; {len(passed)} passed, 1 failed",
     }
-    assert (second["experiment"], second["on test (95 %)"], second["model in use"]) == ("new", "-", "-")
-    assert found["problems"][0] == {"experiment": "cells", "problem": "binary, XGBoost", "owner": "team:tests"}
+    assert (second["experiment"], second["on test (95 %)"], second["model, checks"]) == ("new", "-", "no model")
+    assert found["problems"][0] == {"experiment": "cells", "problem, owner": "binary, XGBoost, team:tests"}
     broken, untrained = found["needs_attention"]
-    assert (broken["experiment"], broken["what"]) == ("cells", "failed: output_contract_is_valid")
-    assert "hpo_trials_run" in broken["why"]
-    assert untrained == {"experiment": "new", "what": "no model in use", "why": "no model was trained yet"}
+    assert broken["experiment"] == "cells"
+    assert broken["what and why"].startswith("failed: output contract is valid: ")
+    assert "hpo_trials_run" in broken["what and why"]
+    assert untrained == {"experiment": "new", "what and why": "no model in use: no model was trained yet"}
     assert [one["experiment"] for one in found["retired"]] == ["old"]
     assert found["summary"] == "2 experiments, 1 with a model in use; checks failed: cells"
 

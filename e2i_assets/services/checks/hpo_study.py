@@ -159,7 +159,7 @@ def best_value_is_reproducible_from_train_and_validation(project: Project, name:
         for name, measured in again.items()
         if name in expected and _differs(measured, expected[name])
     ]
-    why = f"trial {best.number} {again_on} has the same {best.value:.6g}"
+    why = f"trial {best.number} {again_on} has the same {first.name}, {first.oriented(best.value):.6g}"
     return check_result(mistakes, why, best_value=best.value, again=value)
 
 
