@@ -18,11 +18,11 @@ import numpy as np
 import optuna
 
 from benchmarks import corpus, report
-from benchmarks.final_model import alone, error
+from benchmarks.final_model import error
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.final_fit import final_fit_context, final_rows
-from e2i_assets.core.fitting.fit_context import Rows
+from e2i_assets.core.fitting.fit_context import Rows, target_codes
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.trials import TrialRecord
@@ -110,10 +110,10 @@ def _at(experiment: Experiment, rows: SearchRows, unseen: Rows, trials: Sequence
     learnt = final_rows(experiment, rows.train, rows.validation)
     context = final_fit_context(experiment, rows.facts, rows.train, learnt)
     began = time.process_time()
-    model = alone(context, best["params"])
+    fit = context.fit(best["params"])
     fit_seconds = time.process_time() - began
     return {
-        "error": error(experiment, model, unseen, rows.facts.classes),
+        "error": error(experiment, target_codes(unseen.target, rows.facts.classes), context.on(fit, unseen)),
         "trials": len(within),
         "seconds": within[-1]["seconds"],
         "final fit": fit_seconds,

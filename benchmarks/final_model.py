@@ -1,8 +1,10 @@
 """What the final model learns from: the train rows, train and validation rows, or five folds of the two.
 
-Each search has one validation split, as in the product. Its best configuration is then trained in each way and
-evaluated on the test and the holdout rows, which neither the search nor a fit has seen. The error is 1 - ROC AUC, log
-loss or RMSE, and is compared with the model of the train rows. A second call continues where the first stopped.
+Each search has one validation split, as in the product. Its best configuration is then trained by the functions of the
+product for each `final_model`, and evaluated on the test and the holdout rows, which neither the search nor a fit has
+seen. The error is 1 - ROC AUC, log loss or RMSE, and is compared with the model of the train rows. Two ways are not in
+the product: more rounds for more rows, and the mean of the probabilities where the product takes that of the log-odds.
+A second call continues where the first stopped.
 """
 
 import argparse
@@ -10,7 +12,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,14 @@ import optuna
 from benchmarks import corpus, report
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.contracts.contract import HpoOutput
-from e2i_assets.core.data.folds import folds
-from e2i_assets.core.data.split_tables import SearchRows
-from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.final_fit import final_fit_context
-from e2i_assets.core.fitting.fit_context import FitContext, Rows, fit_context, target_codes
+from e2i_assets.core.data.split_tables import TrainingRows
+from e2i_assets.core.experiments.experiment import Experiment, FinalModel
+from e2i_assets.core.final_fit import Fits, final_fit_context, fitted
+from e2i_assets.core.fitting.averaged_model import AveragedModel
+from e2i_assets.core.fitting.fit_context import predicted_table
 from e2i_assets.core.fitting.joined_rows import JoinedRows
-from e2i_assets.core.metrics import METRICS, Prediction
+from e2i_assets.core.fold_fit import fitted_on_folds
+from e2i_assets.core.metrics import METRICS, Array, Prediction
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_output import hpo_output
@@ -36,82 +39,65 @@ DATA_SETS = (
     *("contraceptive", "hpc_class", "wage", "medexp", "nmes_visits"),
 )
 ALGORITHMS = ("LightGBM", "XGBoost", "LogisticRegression")
-WAYS = ("train_only", "refit", "refit, rounds x 4/3", "folds")
+PRODUCT: tuple[FinalModel, ...] = ("train_only", "refit", "folds")
+MORE, MEANS = "refit, rounds x 4/3", "folds, mean probability"
+WAYS = (*PRODUCT, MORE, MEANS)
 MOST_ROWS = 6_000
+_COSTS = ("seconds", "predicting")
 _ERRORS = {"binary_classification": "roc_auc", "multiclass_classification": "log_loss", "regression": "rmse"}
 
-Model = Callable[[Rows], Prediction]
 
-
-def error(experiment: Experiment, model: Model, unseen: Rows, classes: tuple[Any, ...]) -> float:
-    """Return the error of a model on the unseen rows: lower is better."""
+def error(experiment: Experiment, truth: Array, prediction: Prediction) -> float:
+    """Return the error of a prediction for the unseen rows: lower is better."""
     measured = METRICS[experiment.problem_type][_ERRORS[experiment.problem_type]]
-    value = measured.score(target_codes(unseen.target, classes), model(unseen))
+    value = measured.score(truth, prediction)
     return 1.0 - value if measured.name == "roc_auc" else value
 
 
-def alone(context: FitContext, parameters: dict[str, Any], patience: int | None = None) -> Model:
-    """Fit one model and return its predictions."""
-    fit = context.fit(parameters, patience=patience)
-    return lambda rows: context.on(fit, rows)
+def by_product(experiment: Experiment, way: FinalModel, rows: TrainingRows, hpo: HpoOutput) -> Fits:
+    """Train as `trained_model` does, whose test rows are the unseen ones: with the default parameters beside."""
+    of = experiment.model_copy(update={"final_model": way})
+    return (fitted_on_folds if way == "folds" else fitted)(of, rows, hpo)
 
 
-def averaged(models: Sequence[Model]) -> Model:
-    """Return the mean of the predictions of several models."""
-
-    def predict(rows: Rows) -> Prediction:
-        found = [model(rows) for model in models]
-        if found[0].scores is None:
-            return Prediction(np.mean([one.labels for one in found], axis=0))
-        scores = np.mean([one.scores for one in found], axis=0)
-        return Prediction(scores.argmax(axis=1), scores)
-
-    return predict
-
-
-def trained(way: str, experiment: Experiment, rows: SearchRows, hpo: HpoOutput) -> Model:
-    """Train the final model in one of the ways, from the parameters of the search."""
-    facts, parameters = rows.facts, dict(hpo.best_hyperparameters)
-    algorithm = registry.algorithm(experiment.algorithm)
-    balancing = tuning.balancing(experiment, facts, rows.train)
-    if way == "train_only":
-        return alone(tuning.experiment_fit_context(experiment, facts, rows.train, rows.validation), parameters)
-    if way == "folds":
-        cap = tuning.defaults(experiment).get(str(algorithm.rounds_parameter))
-        capped = {**parameters, **({str(algorithm.rounds_parameter): cap} if experiment.stops_rounds else {})}
-        return averaged(
-            [
-                alone(
-                    fit_context(algorithm, facts.task, one.train, one.held_out, facts.classes, balancing=balancing),
-                    capped,
-                    tuning.patience(experiment),
-                )
-                for one in folds(rows, 5, 1, experiment.hpo.seed)
-            ]
-        )
-    joined = JoinedRows(rows.train, rows.validation)
-    if "4/3" in way and algorithm.rounds_parameter:
-        parameters[algorithm.rounds_parameter] = round(parameters[algorithm.rounds_parameter] * 4 / 3)
-    return alone(final_fit_context(experiment, facts, rows.train, joined), parameters)
+def with_more_rounds(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Prediction:
+    """Refit with a third more rounds for a third more rows, and predict the unseen rows."""
+    parameters, name = dict(hpo.best_hyperparameters), registry.algorithm(experiment.algorithm).rounds_parameter
+    if name:
+        parameters[name] = round(parameters[name] * 4 / 3)
+    context = final_fit_context(experiment, rows.facts, rows.train, JoinedRows(rows.train, rows.validation))
+    return context.on(context.fit(parameters), rows.test)
 
 
 def measured(folder: Path, name: str, algorithm: str, seed: int, trials: int) -> dict[str, Any]:
     """Search once, train the result in every way, and return errors and CPU seconds."""
     hpo = {"trials": trials, "seed": seed, "workers": 1}
-    experiment, rows, unseen = corpus.problem_with_unseen(
+    experiment, searched, unseen = corpus.problem_with_unseen(
         folder, name, algorithm, MOST_ROWS, hpo=hpo, split={"seed": seed}
     )
     began = time.process_time()
     plan = tuning.plan(experiment, "benchmark")
-    study = search(tuning.objective(experiment, rows), plan, optuna.storages.InMemoryStorage())
-    searched = time.process_time() - began
+    study = search(tuning.objective(experiment, searched), plan, optuna.storages.InMemoryStorage())
+    seconds = time.process_time() - began
     output = hpo_output(experiment, "benchmark", study)
-    found: dict[str, Any] = {"seconds of the search": searched, "rounds": study.best.rounds if study.best else None}
-    for way in WAYS:
+    rows = TrainingRows(searched.facts, searched.train, searched.validation, unseen)
+    found: dict[str, Any] = {"seconds of the search": seconds, "rounds": study.best.rounds if study.best else None}
+    for way in PRODUCT:
         began = time.process_time()
-        model = trained(way, experiment, rows, output)
-        seconds = time.process_time() - began
-        found[way] = {"error": error(experiment, model, unseen, rows.facts.classes), "seconds": seconds}
+        fits = by_product(experiment, way, rows, output)
+        trained = time.process_time()
+        truth, prediction = fits.predictions["test"]
+        predicted_table(fits.model, unseen.features)
+        found[way] = {
+            "error": error(experiment, truth, prediction),
+            "seconds": trained - began,
+            "predicting": time.process_time() - trained,
+        }
+    began = time.process_time()
+    more = error(experiment, truth, with_more_rounds(experiment, rows, output))
+    found[MORE] = {"error": more, "seconds": time.process_time() - began}
+    means = AveragedModel(fits.model.models, pool="probability")
+    found[MEANS] = {**found["folds"], "error": error(experiment, truth, predicted_table(means, unseen.features))}
     return found
 
 
@@ -128,21 +114,39 @@ def pairs(options: argparse.Namespace) -> list[tuple[str, str, int]]:
 
 
 _COLUMNS = [f"{way}: {figure}" for way in WAYS[1:] for figure in ("error", "better", "CPU")]
+_AGAINST = ["pairs", "error", "better", "CPU of the final fit", "CPU with the search", "CPU of predicting"]
 
 
 def _rows(groups: Mapping[str, Sequence[dict[str, Any]]]) -> list[list[object]]:
     """Return a table row for each group of records."""
-    return [[name, len(of), *(cell for way in WAYS[1:] for cell in _compared(of, way))] for name, of in groups.items()]
+    return [
+        [name, len(of), *(cell for way in WAYS[1:] for cell in _compared(of, way, "train_only"))]
+        for name, of in groups.items()
+    ]
 
 
-def _compared(records: Sequence[dict[str, Any]], way: str) -> list[object]:
-    errors = np.array([one[way]["error"] / one["train_only"]["error"] for one in records])
+def _against(groups: Mapping[str, Sequence[dict[str, Any]]]) -> list[list[object]]:
+    """Return a table row for each group of records: folds, relative to refit."""
+    found: list[list[object]] = []
+    for name, of in groups.items():
+        error, better, cpu = _compared(of, "folds", "refit")
+        ratios = [_mean([one["folds"][of_what] / one["refit"][of_what] for one in of]) for of_what in _COSTS]
+        found.append([name, len(of), error, better, ratios[0], cpu, ratios[1]])
+    return found
+
+
+def _compared(records: Sequence[dict[str, Any]], way: str, reference: str) -> list[object]:
+    errors = np.array([one[way]["error"] / one[reference]["error"] for one in records])
     search = np.array([one["seconds of the search"] for one in records])
     cpu = (search + [one[way]["seconds"] for one in records]) / (
-        search + [one["train_only"]["seconds"] for one in records]
+        search + [one[reference]["seconds"] for one in records]
     )
-    better = f"{(errors < 1).mean():.0%}"
-    return [float(np.exp(np.log(errors).mean())), better, float(np.exp(np.log(cpu).mean()))]
+    return [_mean(errors), f"{(errors < 1).mean():.0%}", _mean(cpu)]
+
+
+def _mean(ratios: Sequence[float] | Array) -> float:
+    """Return the geometric mean."""
+    return float(np.exp(np.log(ratios).mean()))
 
 
 def main() -> None:
@@ -175,17 +179,26 @@ def main() -> None:
     notes = (
         "Error on the test and holdout rows, relative to the model of the train rows: geometric mean over the pairs, "
         "and the share of pairs with a smaller error. CPU: the whole search with this final fit, relative to the same "
-        "with the model of the train rows. Folds: the mean of five models, each stopped early on its held-out fold."
+        "with the model of the train rows. Folds: the mean of five models, each stopped early on its held-out fold. "
+        "The CPU of the ways of the product includes the default parameters beside; that of more rounds does not."
     )
+    against = (
+        "The same, relative to the refit on equal rows. The final fit includes the default parameters beside the tuned "
+        "ones and the prediction of the rows, as in the product."
+    )
+    program = ".venv/bin/python -m benchmarks.final_model"
+    chosen = "" if tuple(options.data_sets) == DATA_SETS else f" --data-sets {' '.join(options.data_sets)}"
     report.write(
         options.output,
         "What the final model learns from",
         report.machine("optuna", "xgboost", "lightgbm", "scikit-learn"),
         [
             report.Table("Summary", ["algorithm", "pairs", *_COLUMNS], _rows(by_algorithm), notes),
+            report.Table("Folds against refit", ["algorithm", *_AGAINST], _against(by_algorithm), against),
+            report.Table("Folds against refit by data set", ["data set", *_AGAINST], _against(by_set)),
             report.Table("By data set", ["data set", "pairs", *_COLUMNS], _rows(by_set)),
         ],
-        command=f".venv/bin/python -m benchmarks.final_model --trials {options.trials} --splits {options.splits}",
+        command=f"{program} --trials {options.trials} --splits {options.splits}{chosen}",
     )
 
 
