@@ -184,7 +184,7 @@ def test_the_report_says_whose_figures_it_shows() -> None:
     given, of = grouped("regression"), folded("XGBoost", "regression")
     output = hpo_output(of, "a" * 64, None)
     start = TrainingStart(of, given.facts, output, "1", "", datetime(2026, 1, 2, tzinfo=UTC))
-    record = TrainingRecord(start, trained(of, given, output), None, (), {}, {}, {}, Path("model"))
+    record = TrainingRecord(start, trained(of, given, output), None, (), {}, {}, {}, Path("model"), "model")
     shown = ReportFacts(record, [], missing=[], made_at=start.started_at)
     said = findings.learnt_from(shown)
     assert said.startswith("The final model learnt from 320 train and validation rows, as the mean of fold models. ")
