@@ -1,6 +1,5 @@
 """An experiment whose state is in object storage: every asset is made where only its address is known."""
 
-import json
 import os
 import subprocess
 import sys
@@ -31,9 +30,8 @@ success_criteria: {roc_auc: 0.6}
 PROGRAM = Path(__file__).parents[1] / "support" / "assets_of_their_own.py"
 
 
-@pytest.mark.parametrize("how", ["fork", pytest.param("start", marks=pytest.mark.drill)])
 def test_each_asset_is_made_in_a_process_with_an_empty_folder_and_judged_from_another(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, scratch = tmp_path / "project", tmp_path / "scratch"
     (root / "experiments").mkdir(parents=True)
@@ -45,7 +43,7 @@ def test_each_asset_is_made_in_a_process_with_an_empty_folder_and_judged_from_an
         bucket = new_bucket(reached)
         ours = {"E2I_HOME": str(root), "E2I_STATE": f"s3://{bucket}/e2i", "E2I_DATABASE_URL": database.url}
         environment = {**os.environ, **ours, "E2I_CORES": "1"}
-        command = [sys.executable, str(PROGRAM), "cells", str(scratch), how, *CHAIN]
+        command = [sys.executable, str(PROGRAM), "cells", str(scratch), *CHAIN]
         made = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=280)
         assert made.returncode == 0, (made.stdout + made.stderr)[-4000:]
 
@@ -70,16 +68,3 @@ def test_each_asset_is_made_in_a_process_with_an_empty_folder_and_judged_from_an
         prefix = f"e2i/mlflow-artifacts/e2i_cells/{link.mlflow_run_id}/artifacts/"
         logged = {key.removeprefix(prefix).partition("/")[0] for key in objects(reached, bucket) if prefix in key}
         assert {"model", "report.html"} <= logged
-
-        if how == "start":
-            command = [str(Path(sys.executable).with_name("e2i")), "check", "cells", "--json"]
-            checked = subprocess.run(
-                command,
-                cwd=root,
-                env={**environment, "E2I_SCRATCH": str(tmp_path / "third")},
-                capture_output=True,
-                text=True,
-                timeout=120,
-            )
-            assert checked.returncode == 0, checked.stdout + checked.stderr
-            assert len(json.loads(checked.stdout)) == len(findings)

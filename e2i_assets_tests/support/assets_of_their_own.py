@@ -1,10 +1,9 @@
 """Materializes assets one after the other, each in a process of its own with an empty scratch folder, as pods do.
 
-Arguments: the experiment, a folder, `fork` or `start`, and the assets. With `fork` the processes share their imports.
+Arguments: the experiment, a folder, and the assets. The processes are forked, so they share their imports.
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -29,14 +28,10 @@ def materialized(experiment: str, asset: str) -> bool:
 
 def main() -> None:
     """Materialize the assets until one fails."""
-    experiment, folder, how, *assets = sys.argv[1:]
+    experiment, folder, *assets = sys.argv[1:]
     for asset in assets:
         os.environ["E2I_SCRATCH"] = str(Path(folder, asset))
-        if how == "start":
-            subprocess.run([sys.executable, __file__, experiment, folder, "here", asset], check=True)
-        elif how == "here":
-            sys.exit(0 if materialized(experiment, asset) else 1)
-        elif child := os.fork():
+        if child := os.fork():
             if os.waitpid(child, 0)[1]:
                 sys.exit(f"{asset} failed")
         else:
