@@ -116,7 +116,7 @@ def _reasons(source: Source, raw: pd.DataFrame) -> dict[str, str]:
 
 def _words(raw: pd.DataFrame) -> list[str]:
     texts = [str(name) for name in raw.columns]
-    for _, column in raw.head(_HEAD).select_dtypes(include=["object", "string"]).items():
+    for _, column in raw.head(_HEAD).select_dtypes(include=["object", "string", "category"]).items():
         texts += column.dropna().map(str).tolist()
     return re.findall(r"\w+", " ".join(texts))
 

@@ -41,7 +41,7 @@ from e2i_assets.adapters.processes.loopback import HOST
 REPOSITORY = Path(__file__).parents[2]
 DAEMONS = "{instance{daemonHealth{allDaemonStatuses{daemonType healthy}}}}"
 PARTITIONS = '{assetNodeOrError(assetKey:{path:["dataset"]}){... on AssetNode{partitionKeys}}}'
-PROGRAMS = ("mlflow.server", "cli.dagster_ui", "dagster._daemon", "optuna_dashboard", "postgres/supervisor")
+PROGRAMS = ("cli.mlflow_pages", "cli.dagster_ui", "dagster._daemon", "optuna_dashboard", "postgres/supervisor")
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.postgres.account import Account
 from e2i_assets.adapters.postgres.errors import PostgresUnavailable
 
@@ -55,7 +56,7 @@ def binaries_for(account: Account, shared_folder: Path) -> Path:
     packaged = packaged_binaries()
     if account.can_execute(packaged / "postgres"):
         return packaged
-    target = shared_folder / f"{_DISTRIBUTION}-{importlib.metadata.version(_DISTRIBUTION)}"
+    target = shared_folder / f"{_DISTRIBUTION}-{library_version(_DISTRIBUTION)}"
     copied = target / _INSTALLATION / "bin"
     if not copied.exists():
         _copy(packaged.parents[2], target)

@@ -7,10 +7,10 @@ created here, once, under the lock of `migrations`, and upgraded only when the v
 import os
 import subprocess
 import sys
-from importlib.metadata import version
 
 import sqlalchemy as sa
 
+from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.postgres.address import Owner, without_secrets
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.core.errors import E2iError
@@ -42,7 +42,7 @@ def prepare_owners(database: Database) -> tuple[Owner, ...]:
     _prepare(database, outdated)
     with database.begin() as connection:
         for owner in outdated:
-            values = {"owner": owner, "library_version": version(owner), "revision": _revision(database, owner)}
+            values = {"owner": owner, "library_version": library_version(owner), "revision": _revision(database, owner)}
             connection.execute(_RECORD, values)
     return tuple(outdated)
 
@@ -54,7 +54,7 @@ def outdated_owners(database: Database) -> list[Owner]:
     """
     with database.connect() as connection:
         recorded = {owner: (library, revision) for owner, library, revision in connection.execute(_PREPARED)}
-    wanted = {owner: (version(owner), _revision(database, owner)) for owner in _OWNERS}
+    wanted = {owner: (library_version(owner), _revision(database, owner)) for owner in _OWNERS}
     return [owner for owner in _OWNERS if recorded.get(owner) != wanted[owner]]
 
 
