@@ -79,7 +79,8 @@ def _summary(active: Sequence[Standing]) -> str:
     checks = f"checks failed: {', '.join(named['failed'])}" if named["failed"] else "no check failed"
     checks += f"; warnings: {', '.join(named['warning'])}" if named["warning"] else ""
     shown = f"; the leaderboard shows the first {metadata.MOST_ROWS}" if len(active) > metadata.MOST_ROWS else ""
-    return f"{len(active)} experiments, {in_use} with a model in use; {checks}{shown}"
+    experiments = "1 experiment" if len(active) == 1 else f"{len(active)} experiments"
+    return f"{experiments}, {in_use} with a model in use; {checks}{shown}"
 
 
 def _with_checks(active: Sequence[Standing], word: str) -> list[str]:

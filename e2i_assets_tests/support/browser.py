@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = (
@@ -33,3 +33,17 @@ def browsing() -> Iterator["Browser"]:
             yield browser
         finally:
             browser.close()
+
+
+def wait_with_reloads(page: "Page", text: str, seconds: int = 300) -> None:
+    """Wait for a text on a page that does not show new metadata by itself."""
+    from playwright.sync_api import TimeoutError as NotYet
+
+    for _ in range(seconds // 10):
+        try:
+            page.get_by_text(text).first.wait_for(timeout=10_000)
+        except NotYet:
+            page.reload()
+        else:
+            return
+    raise AssertionError(f"{page.url} does not show {text!r}")

@@ -26,6 +26,7 @@ class Served:
     root: Path
     dagster: str
     mlflow: str
+    optuna: str
 
 
 @contextmanager
@@ -75,8 +76,8 @@ def served(folder: Path, *, automation: str = "on") -> Iterator[Served]:
             assert process.poll() is None, lines
             assert time.monotonic() < deadline, lines
             time.sleep(0.2)
-        addresses = dict(re.findall(r"^(Dagster|MLflow) +(http\S+)", "".join(lines), re.MULTILINE))
-        yield Served(folder, addresses["Dagster"], addresses["MLflow"])
+        addresses = dict(re.findall(r"^(Dagster|MLflow|Optuna dashboard) +(http\S+)", "".join(lines), re.MULTILINE))
+        yield Served(folder, addresses["Dagster"], addresses["MLflow"], addresses["Optuna dashboard"])
     finally:
         process.send_signal(signal.SIGINT)
         try:

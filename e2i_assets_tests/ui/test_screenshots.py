@@ -7,23 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import browsing
+from browser import browsing, wait_with_reloads
 from served_product import Served, environment, project_folder, served
 
 pytestmark = [pytest.mark.screenshots, pytest.mark.timeout(1200)]
 
 NAME = "rand_inpatient"
+# The same question to a linear model, with a criterion that it does not meet, so that the pictures show a failure.
+SECOND = "rand_inpatient_logistic"
+MET, NOT_MET = "  roc_auc: 0.63\n", "  roc_auc: 0.75\n"
 REPOSITORY = Path(__file__).parents[2]
 PICTURES = REPOSITORY / "docs" / "pictures"
 
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[tuple[Served, Path]]:
-    """A running `e2i up` with one finished shipped experiment, and the path of its report."""
+    """A running `e2i up` with two finished shipped experiments, and the path of the report of the first."""
     with project_folder() as folder:
-        (folder / "experiments" / f"{NAME}.yaml").write_text((REPOSITORY / "experiments" / f"{NAME}.yaml").read_text())
+        for name in (NAME, SECOND):
+            text = (REPOSITORY / "experiments" / f"{name}.yaml").read_text()
+            text = text if name == NAME else text.replace(MET, NOT_MET)
+            (folder / "experiments" / f"{name}.yaml").write_text(text)
         e2i = [sys.executable, "-m", "e2i_assets.cli.main"]
-        subprocess.run([*e2i, "run", NAME], cwd=folder, env=environment(folder), check=True, capture_output=True)
+        subprocess.run([*e2i, "run"], cwd=folder, env=environment(folder), check=True, capture_output=True)
         printed = subprocess.run(
             [*e2i, "report", NAME], cwd=folder, env=environment(folder), check=True, capture_output=True, text=True
         )
@@ -48,7 +54,7 @@ def test_the_pictures_of_the_docs_are_taken(product: tuple[Served, Path]) -> Non
     running, report = product
     PICTURES.mkdir(exist_ok=True)
     with browsing() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 760})
+        page = browser.new_page(viewport={"width": 1440, "height": 860})
         page.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)
 
@@ -64,6 +70,7 @@ def test_the_pictures_of_the_docs_are_taken(product: tuple[Served, Path]) -> Non
         keep(page, "trained_model.png")
 
         page.goto(f"{running.dagster}/assets/trained_model?view=checks")
+        page.get_by_text("success_criteria_are_met").first.click()
         expect(page.get_by_text("Evaluation result")).to_be_visible()
         page.wait_for_timeout(2000)
         keep(page, "checks.png")
@@ -73,6 +80,28 @@ def test_the_pictures_of_the_docs_are_taken(product: tuple[Served, Path]) -> Non
         expect(page.locator("img[src^='data:image/png']").first).to_be_visible()
         page.wait_for_timeout(1000)
         keep(page, "plot.png")
+
+        page.goto(f"{running.dagster}/assets/experiment_overview")
+        page.get_by_text("Materialize", exact=True).first.click()
+        wait_with_reloads(page, "2 experiments, 2 with a model in use")
+        page.set_viewport_size({"width": 1440, "height": 1100})
+        page.wait_for_timeout(2000)
+        keep(page, "leaderboard.png")
+        page.set_viewport_size({"width": 1440, "height": 860})
+
+        page.goto(f"{running.mlflow}/#/experiments")
+        page.get_by_role("link", name=f"e2i_{NAME}", exact=True).click()
+        page.locator("a[href*='/runs/']").first.click()
+        page.get_by_role("tab", name="Model metrics").click()
+        expect(page.get_by_text("test_roc_auc_of_dummy", exact=True)).to_be_visible()
+        page.wait_for_timeout(3000)
+        keep(page, "mlflow.png")
+
+        page.goto(f"{running.optuna}/dashboard")
+        page.get_by_text(f"e2i_{NAME}_XGBoost").first.click()
+        expect(page.get_by_text("roc_auc").first).to_be_visible()
+        page.wait_for_timeout(3000)
+        keep(page, "optuna.png")
 
         page.goto(report.as_uri())
         keep(page, "report.png")

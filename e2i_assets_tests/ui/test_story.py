@@ -1,11 +1,11 @@
-"""The UI: the lineage, a partition materialised by clicking, its checks and pictures, the links to MLflow."""
+"""The UI: a partition materialised by clicking, from the catalogue to checks, the leaderboard, MLflow and Optuna."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser import browsing
+from browser import browsing, wait_with_reloads
 from served_product import Served, project_folder, served
 from sklearn.datasets import load_breast_cancer
 
@@ -22,6 +22,7 @@ owner: team:tests
 source: {csv: cells.csv}
 target: {name: kind, column: target, bins: [0], labels: [malignant, benign]}
 problem_type: binary_classification
+metric: log_loss
 algorithm: XGBoost
 search_space: {max_depth: {low: 2, high: 3}}
 hpo: {trials: 10}
@@ -69,12 +70,14 @@ def test_an_experiment_is_materialised_by_clicking_and_leads_to_its_mlflow_run(p
         page.goto(f"{product.dagster}{run}")
         expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=SLOWLY)
         # The page shows only the visible lines of its log, so the log is read through GraphQL.
-        assert re.search(r"trial \d+ of 10 [A-Z]+, best roc_auc so far (0\.9\d*|1)\b", _log(page, product, run)), _log(
+        assert re.search(r"trial \d+ of 10 [A-Z]+, best log_loss so far 0\.\d+", _log(page, product, run)), _log(
             page, product, run
         )
 
-        # Every check of the model has passed.
-        page.goto(f"{product.dagster}/assets/trained_model?view=checks")
+        # From the catalogue to the model, whose checks have all passed.
+        page.goto(f"{product.dagster}/assets")
+        page.get_by_text("trained_model", exact=True).first.click()
+        page.get_by_role("tab", name="Checks").click()
         expect(page.get_by_text("Succeeded", exact=True).nth(8)).to_be_visible()
         expect(page.get_by_text("Not Evaluated")).to_have_count(0)
 
@@ -90,18 +93,62 @@ def test_an_experiment_is_materialised_by_clicking_and_leads_to_its_mlflow_run(p
         expect(page.get_by_text("On 86 test rows that the search did not use")).to_be_visible()
         expect(page.get_by_text("balanced_accuracy")).to_be_visible()
 
-        # From there to MLflow, and to the report in it.
+        _leaderboard_fits_the_page(page, product)
+
+        # From the model to MLflow, and to the report in it.
+        page.goto(f"{product.dagster}/assets/trained_model?partition=cells&view=partitions")
         link = page.locator("a[href*='/#/experiments/']")
         address = str(link.first.get_attribute("href"))
         assert address.startswith(product.mlflow)
         page.goto(address)
         expect(page.get_by_text("Finished").first).to_be_visible()
-        expect(page.get_by_text("train_accuracy").first).to_be_visible()
+        page.get_by_role("tab", name="Model metrics").click()
+        expect(page.get_by_text("test_log_loss_of_dummy", exact=True)).to_be_visible()
         kept = f"{product.mlflow}/get-artifact?path=report.html&run_uuid={address.rpartition('/')[2]}"
         assert "Intended use and limits" in page.request.get(kept).text()
 
+        _mlflow_is_in_model_training(page, product)
+        _optuna_minimises_the_error(page, product)
+
         # And back: the run in MLflow names the run in Dagster.
         assert run.removeprefix("/runs/") in page.content() or _named_in(product, address, run)
+
+
+def _leaderboard_fits_the_page(page: Any, product: Served) -> None:
+    from playwright.sync_api import expect
+
+    page.goto(f"{product.dagster}/assets/experiment_overview")
+    page.get_by_text("Materialize", exact=True).first.click()
+    wait_with_reloads(page, "1 experiment, 1 with a model in use")
+    expect(page.get_by_text("version 1 since")).to_be_visible()
+    fits = "table => table.scrollWidth <= table.parentElement.clientWidth + 1"
+    assert all(table.evaluate(fits) for table in page.locator("table").all())
+
+
+def _mlflow_is_in_model_training(page: Any, product: Served) -> None:
+    from playwright.sync_api import expect
+
+    # In a browser that has not seen MLflow before, which keeps these choices in the browser.
+    fresh = page.context.browser.new_page()
+    fresh.goto(f"{product.mlflow}/#/experiments")
+    fresh.get_by_role("link", name="e2i_cells", exact=True).click()
+    # The list of runs, not that of traces.
+    expect(fresh.locator("a[href*='/runs/']").first).to_be_visible()
+    expect(fresh).to_have_url(re.compile("workflowType=machine_learning"))
+    fresh.goto(f"{product.mlflow}/#/settings")
+    expect(fresh.get_by_text("Enable telemetry")).to_be_visible()
+    # The theme and telemetry.
+    assert [one.is_checked() for one in fresh.get_by_role("switch").all()] == [False, False]
+    fresh.close()
+
+
+def _optuna_minimises_the_error(page: Any, product: Served) -> None:
+    from playwright.sync_api import expect
+
+    page.goto(f"{product.optuna}/dashboard")
+    expect(page.get_by_text("Direction: MINIMIZE")).to_be_visible()
+    page.get_by_text("e2i_cells_XGBoost").first.click()
+    expect(page.get_by_text("log_loss").first).to_be_visible()
 
 
 def _log(page: Any, product: Served, run: str) -> str:
