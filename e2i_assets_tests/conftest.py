@@ -35,8 +35,9 @@ SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start slow tests of programs first: at the end, they would occupy one worker while the others are idle."""
-    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("ui", "processes")))
+    """Start the slowest tests first: at the end, they would occupy one worker while the others are idle."""
+    slow = ("ui", "processes")
+    items.sort(key=lambda item: next((at for at, name in enumerate(slow) if item.get_closest_marker(name)), len(slow)))
 
 
 @pytest.fixture

@@ -29,6 +29,9 @@ success_criteria: {roc_auc: 0.6}
 """
 PROGRAM = Path(__file__).parents[1] / "support" / "assets_of_their_own.py"
 
+# It takes a minute: in CI, the tests of the store itself run on the same server (`adapters/test_stores.py`).
+pytestmark = pytest.mark.drill
+
 
 def test_each_asset_is_made_in_a_process_with_an_empty_folder_and_judged_from_another(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
