@@ -76,6 +76,11 @@ class TableOfPredictions:
             self._merge(connection, columns)
             connection.commit()
 
+    def content(self, predicted_at: datetime) -> str | None:
+        """Return what identifies the rows of one scoring: their number, which changes when some are replaced."""
+        rows = self.rows_of(predicted_at)
+        return f"{rows} rows" if rows else None
+
     def rows_of(self, predicted_at: datetime) -> int:
         """Return the number of rows of one scoring that are in the table.
 

@@ -1,6 +1,6 @@
 """Scores new rows with the champion of an experiment, in pieces, and writes the predictions to one file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,17 +85,48 @@ def predict_file(
     experiment = project.current_experiment(name)
     limits = source_limits(project.settings.environment)
     limits = replace(limits, folders=(*limits.folders, file.parent))
-    target = FileOfPredictions(to)
-    return score(project, experiment, _source(experiment, kind, file), target, limits, explain, on_rows)
+    by = scorer(project, experiment, champion_of(project, name), _source(experiment, kind, file), explain)
+    return score(project, by, FileOfPredictions(to), limits, on_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """The champion of an experiment, which scores the pieces of new rows in their order.
+
+    Attributes:
+        rows: Reads the pieces, and has the model.
+        lineage: The origin of the model.
+        explain: Whether to add the reasons of each prediction.
+    """
+
+    rows: NewRows
+    lineage: ModelLineage
+    explain: bool
+
+    def scored(self, piece: pd.DataFrame, first: int) -> tuple[pd.DataFrame, Collection[str], pd.DataFrame]:
+        """Return the features of a piece, the keys that it has, and its predictions; ``first`` numbers its rows."""
+        keys, features = self.rows.row_keys(piece), self.rows.features(piece)
+        return features, keys, predictions(self.rows.model, features, keys, first, self.lineage, self.explain)
+
+
+def scorer(project: Project, experiment: Experiment, champion: StoredDecision, source: Source, explain: bool) -> Scorer:
+    """Load a champion to score the rows of a source.
+
+    Raises:
+        ModelInvalid: The model is missing or differs from the one that was promoted.
+        NotExplained: The algorithm of the model gives no reasons, which ``explain`` asks for.
+    """
+    rows = NewRows(promoted_model(project, experiment.name, champion.challenger_key), experiment, source)
+    if explain:
+        require_explained(rows.model)
+    return Scorer(rows, _lineage(project, champion), explain)
 
 
 def score(
     project: Project,
-    experiment: Experiment,
-    source: Source,
+    by: Scorer,
     to: PredictionTarget,
     limits: SourceLimits | None = None,
-    explain: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
     on_features: Callable[[pd.DataFrame], None] = lambda features: None,
 ) -> Scored:
@@ -103,41 +134,31 @@ def score(
 
     Args:
         project: The project.
-        experiment: The experiment.
-        source: The source of the new rows.
+        by: The champion, and the source of the new rows.
         to: The place of the predictions.
         limits: The limits of the source; None takes those of the environment.
-        explain: Whether to add the reasons of each prediction.
         on_rows: Called with the number of rows that are scored so far.
         on_features: Called with the features of each piece.
 
     Raises:
-        NoChampion: No model is in use.
-        NotExplained: The algorithm of the model gives no reasons.
         DataInvalid: A column is missing, or a cell has another type than in the train rows. Nothing is written.
     """
-    champion = champion_of(project, experiment.name)
-    lineage = _lineage(project, champion)
-    rows = NewRows(promoted_model(project, experiment.name, champion.challenger_key), experiment, source)
-    if explain:
-        require_explained(rows.model)
+    rows, settings = by.rows, project.settings
     done, missing = 0, rows.keys
     with to.writing() as write:
-        settings = project.settings
-        for piece in pieces(source, settings.root, settings.environment, rows.as_text, limits):
-            keys = rows.row_keys(piece)
-            features = rows.features(piece)
-            write(predictions(rows.model, features, keys, done + 1, lineage, explain))
+        for piece in pieces(rows.source, settings.root, settings.environment, rows.as_text, limits):
+            features, keys, predicted = by.scored(piece, done + 1)
+            write(predicted)
             on_features(features)
             missing = tuple(one for one in rows.keys if one not in keys)
             done += len(piece)
             on_rows(done)
         if not done:
-            raise E2iError(f"{source.place} has no rows, so there is nothing to predict")
+            raise E2iError(f"{rows.source.place} has no rows, so there is nothing to predict")
     return Scored(
         file=to.shown,
         rows=done,
-        lineage=lineage,
+        lineage=by.lineage,
         unseen={name: dict(counts) for name, counts in rows.unseen.items()},
         not_used=rows.not_used,
         keys=tuple(one for one in rows.keys if one not in missing),
@@ -167,23 +188,15 @@ def predict_frame(project: Project, name: str, frame: pd.DataFrame, explain: boo
         E2iError: There are no rows.
     """
     experiment = project.current_experiment(name)
-    champion = champion_of(project, name)
-    lineage = _lineage(project, champion)
-    rows = NewRows(
-        promoted_model(project, experiment.name, champion.challenger_key),
-        experiment,
-        Source.model_construct(parquet="the rows"),
-    )
-    if explain:
-        require_explained(rows.model)
+    source = Source.model_construct(parquet="the rows")
+    by = scorer(project, experiment, champion_of(project, name), source, explain)
     if not len(frame):
         raise E2iError("the table has no rows, so there is nothing to predict")
     found = []
     for start in range(0, len(frame), ROWS_AT_A_TIME):
         piece = frame.iloc[start : start + ROWS_AT_A_TIME].reset_index(drop=True)
-        piece = with_places(piece, RowPlaces("row", start + 1))
-        keys = rows.row_keys(piece)
-        found.append(predictions(rows.model, rows.features(piece), keys, start + 1, lineage, explain))
+        found.append(by.scored(with_places(piece, RowPlaces("row", start + 1)), start + 1)[-1])
+    rows = by.rows
     scored = pd.concat(found, ignore_index=True).set_index(frame.index)
     scored.attrs = {"unseen": {name: dict(of) for name, of in rows.unseen.items()}, "not_used": rows.not_used}
     return scored

@@ -20,10 +20,9 @@ from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.predictions import NewPredictions, Thinned, scores_of
 from e2i_assets.services.data_gates import schema_in_force
-from e2i_assets.services.predict import champion_of, score
+from e2i_assets.services.predict import champion_of, score, scorer
 from e2i_assets.services.prediction_targets import FileOfPredictions, target_of
 from e2i_assets.services.project import Project
-from e2i_assets.services.stored_model import promoted_model
 
 ASSET = "predictions"
 
@@ -88,16 +87,8 @@ def predict_new_rows(
     if isinstance(to, FileOfPredictions):
         to.file.parent.mkdir(parents=True, exist_ok=True)
     some = Thinned()
-    found = score(
-        project,
-        experiment,
-        source,
-        to,
-        explain=experiment.predict.explain,
-        on_rows=lambda count: report(f"{count:,} rows scored"),
-        on_features=some.add,
-    )
-    model = promoted_model(project, experiment.name, champion.challenger_key)
+    by = scorer(project, experiment, champion, source, experiment.predict.explain)
+    found = score(project, by, to, on_rows=lambda count: report(f"{count:,} rows scored"), on_features=some.add)
     compared = some.table()
     lineage = {name: getattr(found.lineage, name) for name in type(found.lineage).__slots__}
     return NewPredictions(
@@ -111,7 +102,7 @@ def predict_new_rows(
         unseen={name: sum(categories.values()) for name, categories in found.unseen.items()},
         not_used=found.not_used,
         schema_mistakes=_schema_mistakes(project, experiment, compared),
-        **_drift(model, experiment, rows, compared),
+        **_drift(by.rows.model, experiment, rows, compared),
     ), True
 
 

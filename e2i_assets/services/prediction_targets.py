@@ -54,27 +54,6 @@ class FileOfPredictions:
             return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class TableTarget:
-    """A table of a user's database."""
-
-    table: TableOfPredictions
-
-    @property
-    def shown(self) -> str:
-        """The name of the table, and of the variable with the address."""
-        return self.table.shown
-
-    def writing(self) -> AbstractContextManager[Callable[[pd.DataFrame], None]]:
-        """Yield a function that takes a piece; the rows are in the table after the block."""
-        return self.table.writing()
-
-    def content(self, predicted_at: datetime) -> str | None:
-        """Return the number of rows of one scoring, which changes when rows of it are deleted or replaced."""
-        rows = self.table.rows_of(predicted_at)
-        return f"{rows} rows" if rows else None
-
-
 def target_of(project: Project, experiment: Experiment) -> PredictionTarget:
     """Return where the predictions of an experiment go, which has a section `predict`.
 
@@ -84,7 +63,7 @@ def target_of(project: Project, experiment: Experiment) -> PredictionTarget:
     assert experiment.predict is not None
     if experiment.predict.table is not None:
         settings, keys = project.settings, experiment.columns.id
-        return TableTarget(TableOfPredictions(experiment.predict.table, tuple(keys), settings.environment))
+        return TableOfPredictions(experiment.predict.table, tuple(keys), settings.environment)
     root, to = project.settings.root, str(experiment.predict.to)
     file = (root / to).resolve()
     if not file.is_relative_to(root.resolve()):
