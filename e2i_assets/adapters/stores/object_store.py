@@ -10,46 +10,20 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
 from e2i_assets.adapters.files.atomic_directory import replacing_file, scratch_beside
+from e2i_assets.adapters.stores.pointer import POINTER, Pointer, age
 from e2i_assets.adapters.stores.store import StoredDamaged, StoreRefused, StoreUnreachable
-from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.errors import E2iError
 
-POINTER = "current.json"
-_TIME = "%Y%m%dT%H%M%SZ"
 # Files that no pointer names: those of a replaced value, which a reader may still be fetching, and those of a writer
 # that was killed or is still writing.
 _KEPT_SECONDS = 24 * 3600.0
 _KEPT_HERE_SECONDS = 3600.0
-
-
-class Pointer(BaseModel, frozen=True):
-    """The files of the current value, with their SHA-256.
-
-    Attributes:
-        content: The folder of the files, below the key.
-        written_at: Seconds since the epoch.
-        files: The hash of each file by its path.
-    """
-
-    content: str = Field(pattern=r"^\d{8}T\d{6}Z-[0-9a-f]{16}$")
-    written_at: float
-    files: dict[str, str]
-
-    @field_validator("files")
-    @classmethod
-    def _are_below(cls, files: dict[str, str]) -> dict[str, str]:
-        """Refuse a path that would leave the folder: whoever can write the bucket need not be able to write here."""
-        for name in files:
-            if PurePosixPath(name).is_absolute() or {"", ".", ".."} & set(name.split("/")):
-                raise ValueError(f"{name!r} is no path inside of the value")
-        return files
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,17 +138,15 @@ class ObjectStore:
     def _stored(self, key: str, folder: Path) -> Pointer:
         """Write the files of a folder, then their pointer, and delete what no reader or writer can need any more."""
         paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-        hashes = {name: _sha256(path) for name, path in paths.items()}
-        now = time.time()
-        content = f"{datetime.fromtimestamp(now, UTC):{_TIME}}-{content_hash(hashes)[:16]}"
-        pointer = Pointer(content=content, written_at=now, files=hashes)
+        pointer = Pointer.to({name: _sha256(path) for name, path in paths.items()})
+        content = pointer.content
         with self._answering() as (files, root):
             for name, path in paths.items():
                 files.put_file(str(path), f"{root}/{key}/{content}/{name}")
             files.pipe_file(f"{root}/{key}/{POINTER}", pointer.model_dump_json(indent=2).encode())
             for found in files.ls(f"{root}/{key}", detail=False):
                 name = PurePosixPath(found).name
-                if name not in (content, POINTER) and _age(name, now) > _KEPT_SECONDS:
+                if name not in (content, POINTER) and age(name, pointer.written_at) > _KEPT_SECONDS:
                     files.rm(found, recursive=True)
         return pointer
 
@@ -235,14 +207,6 @@ class ObjectStore:
 def _sha256(path: Path) -> str:
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _age(content: str, now: float) -> float:
-    """Return the seconds since files were written, by their folder; 0 for a folder that is not of this store."""
-    try:
-        return now - datetime.strptime(content.partition("-")[0], _TIME).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def _silent_seconds(copy: Path) -> float:
