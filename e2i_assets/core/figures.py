@@ -1,4 +1,7 @@
-"""Numbers for people: four significant digits, without an exponent unless a number is extremely large or small."""
+"""Numbers and texts for people.
+
+A number has four significant digits, and no exponent unless it is extremely large or small.
+"""
 
 import math
 
@@ -23,3 +26,8 @@ def figure(value: float | None, digits: int = _DIGITS) -> str:
     decimals = max(digits - 1 - math.floor(math.log10(abs(near))), 0)
     text = f"{near:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return a text of at most ``longest`` characters, whose last three are dots if it was longer."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

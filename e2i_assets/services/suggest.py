@@ -17,6 +17,7 @@ from e2i_assets.core.data.suggested_columns import Cleaned, cleaned, suggested, 
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.experiments.template import Draft
+from e2i_assets.core.figures import shortened
 from e2i_assets.core.metrics import ProblemType
 
 _HEAD = 1000
@@ -124,4 +125,4 @@ def _words(raw: pd.DataFrame) -> list[str]:
 def _first(column: pd.Series, kind: str) -> str:
     present = column.dropna()
     text = "" if present.empty else " ".join(written(present.iloc[0], kind).split())
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return shortened(text, _LONGEST)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from e2i_assets.adapters.sources.csv_dialect import Dialect, row_reader, shown_names
 from e2i_assets.core.data.row_places import RowPlaces
+from e2i_assets.core.figures import shortened
 
 _MOST = 3
 _CELL = 40
@@ -81,7 +82,7 @@ def _wrong_rows(wrong: list[tuple[int, list[str]]], count: int, last: int, width
 
 
 def _cells(row: list[str]) -> str:
-    cut = [one if len(one) <= _CELL else f"{one[: _CELL - 3]}..." for one in row[:12]]
+    cut = [shortened(one, _CELL) for one in row[:12]]
     return " | ".join(cut) + (" | ..." if len(row) > 12 else "")
 
 

@@ -12,6 +12,7 @@ from e2i_assets.core.data.column_types import codes_and_texts
 from e2i_assets.core.data.missing_words import WORDS, Missing
 from e2i_assets.core.data.number_texts import NumberTexts
 from e2i_assets.core.data.total_words import REMARK, TOTAL
+from e2i_assets.core.figures import shortened
 
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -25,6 +26,7 @@ _SAMPLE = 2000
 _ROUNDED = 1e-6
 _SHOWN = 6
 _SURELY = 8.0
+_LONGEST = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ def closing_rows(table: pd.DataFrame) -> tuple[ClosingRow, ...]:
         certain = len(signs) > 1
         above[position] = not certain
         if signs:
-            cells = " | ".join(_short(one.text(position)) for one in columns if one.text(position))
-            found[position] = ClosingRow(position, cells if len(cells) <= 120 else f"{cells[:117]}...", tuple(signs))
+            cells = " | ".join(shortened(one.text(position), _LONGEST) for one in columns if one.text(position))
+            found[position] = ClosingRow(position, shortened(cells, 3 * _LONGEST), tuple(signs))
     closing = []
     for position in range(len(table) - 1, first - 1, -1):
         if position in found:
@@ -175,7 +177,7 @@ def _word(texts: dict[_Column, str]) -> str | None:
         folded = text.casefold()
         is_word = not column.is_numeric and (TOTAL.fullmatch(folded) or REMARK.fullmatch(folded))
         if is_word and folded not in column.known:
-            return f"{_short(text)!r} is a word for a total or a remark"
+            return f"{shortened(text, _LONGEST)!r} is a word for a total or a remark"
     return None
 
 
@@ -184,7 +186,7 @@ def _text(texts: dict[_Column, str]) -> str | None:
         if column.is_numeric or not _LETTERS.search(text) or text in WORDS:
             continue
         if column.has_numbers and text.casefold() not in column.known:
-            return f"{_short(text)!r} is a text in {column.name}, whose other cells are numbers"
+            return f"{shortened(text, _LONGEST)!r} is a text in {column.name}, whose other cells are numbers"
     return None
 
 
@@ -239,7 +241,3 @@ def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _equal(value: float, expected: float, digits: int) -> bool:
     return abs(value - expected) <= max(0.51 * 10.0**-digits, _ROUNDED * abs(expected))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:37]}..."

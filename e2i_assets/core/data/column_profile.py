@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from e2i_assets.core.data.column_types import is_number, plain
 from e2i_assets.core.data.identifiers import contact_of
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.figures import shortened
 from e2i_assets.core.fitting.date_parts import is_date
 
 # This many rows, or groups where a group is declared, must have a value before a profile shows it.
@@ -118,7 +119,7 @@ def profile_of(
 
 def shape(text: str) -> str:
     """Return a text with ``9`` for each digit and ``a`` or ``A`` for each letter."""
-    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    cut = shortened(text, _LONGEST)
     return "".join("9" if one.isdigit() else "A" if one.isupper() else "a" if one.isalpha() else one for one in cut)
 
 

@@ -17,7 +17,7 @@ _THRESHOLD = 1e-7
 _ROUNDING = 2.0**-50
 _LARGEST = float(np.finfo(np.float32).max)
 # The largest whole number below which double precision has all of them.
-_EXACT = 2.0**53
+EXACT = 2.0**53
 # The squares of larger numbers are infinite.
 _LARGEST_SQUARED = 1e150
 # Merged values matter when more than this share of the rows has them.
@@ -79,7 +79,7 @@ def is_fine(values: Array, is_whole: bool, thoroughly: bool = True) -> bool:
     ordered = np.sort(values)
     gaps, sizes = np.diff(ordered), np.maximum(np.abs(ordered[1:]), np.abs(ordered[:-1]))
     merged = gaps <= np.maximum(sizes * _SINGLE, _THRESHOLD)
-    is_exact = largest <= _EXACT and not np.any(values % 1)
+    is_exact = largest <= EXACT and not np.any(values % 1)
     different = merged & (gaps > (0.0 if is_exact or is_whole else sizes * _ROUNDING))
     run = np.concatenate([[0], np.cumsum(~merged)])
     mixed = np.bincount(run[1:], weights=different, minlength=run[-1] + 1) > 0

@@ -14,7 +14,7 @@ from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.sections import Leakage
 from e2i_assets.core.fitting.date_parts import days, is_date
-from e2i_assets.core.fitting.tree_precision import is_fine
+from e2i_assets.core.fitting.tree_precision import EXACT, is_fine
 from e2i_assets.core.metrics import Array
 
 # More rows than this only make the check slower: legitimate features are far below the limit of 0.99.
@@ -23,8 +23,6 @@ MOST_ROWS = 10_000
 FEWEST_ROWS = 10
 _DEPTH = 6
 _LEAF = 5
-# The largest number below which double precision has all whole numbers.
-_EXACT = 2.0**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ def _as_numbers(first: pd.Series, second: pd.Series, known: Array) -> tuple[Arra
     if is_number(first):
         train, validation = (column.to_numpy(np.float64, na_value=np.nan) for column in (first, second))
         largest = max(float(np.abs(part[~np.isnan(part)]).max(initial=0.0)) for part in (train, validation))
-        if largest <= _EXACT and not is_fine(train, pd.api.types.is_integer_dtype(first)):
+        if largest <= EXACT and not is_fine(train, pd.api.types.is_integer_dtype(first)):
             return train, validation
         values = np.sort(first.dropna().unique())
         return _places(values, first), _places(values, second)

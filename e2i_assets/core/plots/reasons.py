@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from e2i_assets.core.figures import shortened
 from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.fitting.fitted_model import Array
@@ -45,7 +46,7 @@ def reason_pictures(model: Model, features: pd.DataFrame, positive: str | None) 
         effects = found.values[np.arange(len(some)), :, model.predict_proba(some).argmax(axis=1)]
     order = np.argsort(-np.abs(effects).mean(axis=0), kind="stable")
     unit = "log-odds of the predicted class" if found.values.shape[2] > 1 else "unit of the target"
-    unit = f"log-odds of {_short(positive)}" if positive is not None else unit
+    unit = f"log-odds of {shortened(positive, _LONGEST_NAME)}" if positive is not None else unit
     columns = [(found.columns[position], effects[:, position]) for position in order[:_MOST_COLUMNS]]
     shown = [(name, effect) for name, effect in columns if np.abs(effect).max() > 0]
     if not shown:
@@ -70,7 +71,7 @@ def _beeswarm(columns: list[tuple[str, Array]], rows: pd.DataFrame, label: str) 
     bar = figure.colorbar(drawn, ax=axes, aspect=40, ticks=[0, 1])
     bar.ax.set_yticklabels(["low", "high"], fontsize=8)
     bar.set_label("value of the column; grey: category or missing", fontsize=8)
-    axes.set_yticks(range(len(columns)), [_short(name) for name, _ in columns[::-1]], fontsize=8)
+    axes.set_yticks(range(len(columns)), [shortened(name, _LONGEST_NAME) for name, _ in columns[::-1]], fontsize=8)
     axes.axvline(0, color="#999999", linewidth=0.8)
     axes.set(xlabel=label)
     return png(figure)
@@ -95,7 +96,7 @@ def _dependence(columns: list[tuple[str, Array]], rows: pd.DataFrame, label: str
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.tick_params(axis="x", labelsize=7)
         axes.axhline(0, color="#999999", linewidth=0.8)
-        axes.set_xlabel(_short(name), fontsize=8)
+        axes.set_xlabel(shortened(name, _LONGEST_NAME), fontsize=8)
     panels[0].set_ylabel(label, fontsize=8)
     return png(figure)
 
@@ -105,7 +106,7 @@ def _draw_categories(axes: Any, cells: pd.Series, effect: Array) -> None:
     names = cells.astype(object).map(str, na_action="ignore").fillna("missing")
     most = list(names.value_counts().index[:_MOST_CATEGORIES])
     axes.boxplot([effect[(names == one).to_numpy()] for one in most], showfliers=False, widths=0.6)
-    labels = [_short(one, _LONGEST_CATEGORY) for one in most]
+    labels = [shortened(one, _LONGEST_CATEGORY) for one in most]
     axes.set_xticks(range(1, len(most) + 1), labels, fontsize=7, rotation=30)
 
 
@@ -132,7 +133,3 @@ def _spread(effect: Array) -> Array:
         steps = np.arange(len(places))
         offsets[places] = np.where(steps % 2, 1, -1) * ((steps + 1) // 2)
     return np.asarray(offsets * (0.8 / max(largest, 8)))
-
-
-def _short(name: str, longest: int = _LONGEST_NAME) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 3]}..."

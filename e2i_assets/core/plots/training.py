@@ -6,6 +6,7 @@ from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.figures import shortened
 from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.permutation import FeatureImportance, mean_importances, permutation_importances
@@ -73,11 +74,7 @@ def permutation_picture(importances: Sequence[FeatureImportance], metric: str) -
     figure = new_figure()
     axes = figure.subplots()
     axes.barh(range(len(shown)), [one.loss for one in shown], xerr=[one.spread for one in shown], color="#2f6db5")
-    axes.set_yticks(range(len(shown)), [_short(one.feature) for one in shown], fontsize=8)
+    axes.set_yticks(range(len(shown)), [shortened(one.feature, _LONGEST_NAME) for one in shown], fontsize=8)
     axes.axvline(0, color="#999999", linewidth=0.8)
     axes.set(xlabel=f"{metric} on validation: deterioration when the column is shuffled")
     return png(figure)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
