@@ -64,7 +64,7 @@ def test_the_page_escapes_names_and_says_what_the_interval_shows() -> None:
         )
         for experiment in ("first", name)
     )  # fmt: skip
-    gain = PairedGain(metric="rmse", first=2.0, second=2.5, gain=0.5, low=0.2, high=0.8, method="paired bootstrap")
+    gain = PairedGain(metric="rmse", first=2.0, second=2.5, gain=0.5, low=0.2, high=0.8, method="paired jackknife")
     comparison = ModelComparison(
         metric="rmse", greater_is_better=False, test_rows=60, group="person", models=models,
         gains={name: gain}, differences=({"setting": "algorithm", "first": "a", name: "b"},),
@@ -72,7 +72,7 @@ def test_the_page_escapes_names_and_says_what_the_interval_shows() -> None:
     html = comparison_page(comparison, datetime(2026, 1, 2, tzinfo=UTC))
     assert "<script" not in html
     assert (
-        "0.50 better (95 % interval of the gain 0.20 to 0.80, paired bootstrap). The interval does not contain 0."
+        "0.50 better (95 % interval of the gain 0.20 to 0.80, paired jackknife). The interval does not contain 0."
         in html
     )
     assert "all rows of a person were drawn together" in html

@@ -43,24 +43,52 @@ def test_the_delong_interval_covers_the_true_gain_in_95_percent_of_the_simulatio
     assert 0.93 <= covered(found, float(norm.cdf(1.2 / 2**0.5) - norm.cdf(0.9 / 2**0.5))) <= 0.97
 
 
-def test_the_paired_bootstrap_of_groups_covers_where_that_of_rows_does_not() -> None:
+@pytest.mark.parametrize("people", [40, 80])
+def test_the_paired_jackknife_of_groups_covers_where_that_of_rows_does_not(people: int) -> None:
     draws = np.random.default_rng(0)
-    people, visits = 80, 5
-    groups = np.repeat(np.arange(people), visits)
+    groups = np.repeat(np.arange(people), 5)
     found: dict[bool, list[Interval]] = {True: [], False: []}
-    for _ in range(150):
+    for _ in range(1000):
         shared, own = draws.normal(size=people)[groups], draws.normal(size=people)[groups]
         models = [Contender(Prediction(shared + scale * own)) for scale in (0.5, 0.8)]
         truth = shared + 0.1 * draws.normal(size=len(groups))
         for grouped, intervals in found.items():
             rows = PairedRows(problem_type="regression", truth=truth, groups=groups if grouped else None)
-            interval = paired_interval(rows, RMSE, models[0], models[1], seed=1, n_resamples=200)
+            interval = paired_interval(rows, RMSE, models[0], models[1], seed=1)
             assert interval is not None
             intervals.append(interval)
     true = (0.8**2 + 0.01) ** 0.5 - (0.5**2 + 0.01) ** 0.5
-    assert {method for _, _, method in found[True]} == {"paired bootstrap of groups"}
-    assert covered(found[True], true) >= 0.9
+    assert {method for _, _, method in found[True]} == {"paired jackknife of groups"}
+    assert 0.93 <= covered(found[True], true) <= 0.97
     assert covered(found[False], true) < 0.75
+
+
+@pytest.mark.parametrize("metric", ["f1_score", "pr_auc"])
+def test_the_interval_of_more_rows_than_blocks_covers_the_true_gain(metric: str) -> None:
+    draws, n_samples, n_rows = np.random.default_rng(0), 400, 300
+    shared, own, noise = (draws.normal(size=n_samples * n_rows) for _ in range(3))
+    truth = (shared + noise > 0.7).astype(int)
+    models = [scored(scale * shared + 0.5 * own - 1) for scale in (1.5, 1.0)]
+
+    def interval(rows: Array) -> Interval:
+        parts = [Contender(model.prediction.at(rows), model.threshold) for model in models]
+        on = PairedRows(problem_type="binary_classification", truth=truth[rows])
+        found = paired_interval(on, Measure(metric), *parts, seed=1)
+        assert found is not None
+        return found
+
+    low, high, _ = interval(np.arange(len(truth)))
+    samples = [interval(rows) for rows in np.split(np.arange(len(truth)), n_samples)]
+    assert 0.92 <= covered(samples, (low + high) / 2) <= 0.98  # three standard errors
+
+
+def test_a_metric_that_is_undefined_without_one_group_has_no_interval() -> None:
+    truth = np.array([0, 0, 1, 1])
+    rows = PairedRows(problem_type="binary_classification", truth=truth, groups=np.array([1, 1, 2, 2]))
+    models = [scored(np.array(score, dtype=float)) for score in ([0, 1, 2, 3], [3, 2, 1, 0])]
+    found = paired_gain(rows, AUC, *models, seed=1)
+    assert found is not None
+    assert (found.gain, found.low, found.method) == (1.0, None, None)
 
 
 def test_the_delong_interval_is_that_of_the_definition() -> None:

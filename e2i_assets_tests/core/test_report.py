@@ -168,9 +168,9 @@ def test_the_comparison_is_paired_and_in_words() -> None:
     assert gain.method == "DeLong"
     text = " ".join(Page(report_page(report)).text.split())
     assert f"baseline without features{number(gain.second, 3)}{number(gain.first, 3)}{number(gain.gain, 2)}" in text
-    one = PairedGain(metric="rmse", first=1.0, second=1.5, gain=0.5, low=0.1, high=0.9, method="paired bootstrap")
+    one = PairedGain(metric="rmse", first=1.0, second=1.5, gain=0.5, low=0.1, high=0.9, method="paired jackknife")
     clear, open_ = compared(one, "it is"), compared(dataclasses.replace(one, low=-0.1), "it is")
-    assert "0.50 better (95 % interval of the gain 0.10 to 0.90, paired bootstrap)" in clear
+    assert "0.50 better (95 % interval of the gain 0.10 to 0.90, paired jackknife)" in clear
     assert "does not contain 0" in clear
     assert "contains 0: these rows show no clear difference" in open_
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
 from e2i_assets.core.metrics import Array, Prediction, ProblemType, counted
 
-_CELLS_AT_ONCE = 250_000
+CELLS_AT_ONCE = 250_000
 
 
 class Interval(BaseModel):
@@ -87,7 +87,7 @@ def drawn_weights(
     random = np.random.default_rng(seed)
     of_row = None if groups is None else np.unique(groups, return_inverse=True)[1]
     n_units = n_rows if of_row is None else int(of_row.max()) + 1
-    at_once = max(1, _CELLS_AT_ONCE // n_rows)
+    at_once = max(1, CELLS_AT_ONCE // n_rows)
     for start in range(0, n_resamples, at_once):
         units = np.empty((min(at_once, n_resamples - start), n_units))
         for one in units:

@@ -1,20 +1,22 @@
 """Two models on the same rows: the gain of one over the other, with its paired 95 % interval."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from e2i_assets.core.evaluation.evaluation import split_metrics
-from e2i_assets.core.evaluation.intervals import drawn_weights
+from e2i_assets.core.evaluation.intervals import CELLS_AT_ONCE
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.thresholds import labels_at
 from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 
-Method = Literal["DeLong", "paired bootstrap", "paired bootstrap of groups"]
+Method = Literal["DeLong", "paired jackknife", "paired jackknife of groups"]
 _OF_SCORES = frozenset({"roc_auc", "pr_auc", "brier_score"})
 _NORMAL_97_5 = 1.959963984540054
+_BLOCKS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def paired_gain(
         rows: The rows.
         measure: The metric of the comparison.
         first, second: The models.
-        seed: Seed of the resamples.
+        seed: Seed of the blocks of rows, if these are many.
 
     Returns:
         The gain with its interval; None when the metric cannot be computed on these rows.
@@ -102,35 +104,35 @@ def paired_gain(
 
 
 def paired_interval(
-    rows: PairedRows,
-    measure: Measure,
-    first: Contender,
-    second: Contender,
-    *,
-    seed: int,
-    n_resamples: int = 1000,
+    rows: PairedRows, measure: Measure, first: Contender, second: Contender, *, seed: int
 ) -> tuple[float, float, Method] | None:
     """Return the 95 % interval of the gain of one model over another on the same rows, and its method.
 
-    The interval belongs to the difference, with both models evaluated on the same resamples: the percentiles of a
-    paired bootstrap (Efron, 1979). For a binary ROC AUC of independent, equally weighted rows it is that of DeLong,
-    DeLong and Clarke-Pearson (1988). With groups, whole groups are drawn, because the rows of a group are not
-    independent. None for a metric without resamples, see `weighted_metrics`.
+    The interval belongs to the difference: the jackknife (Tukey, 1958) computes it again without each unit in turn, for
+    both models, and the interval has as many standard errors as the t distribution says. A unit is a row, or a whole
+    group of rows, because the rows of a group are not independent. More than 200 units are first put into 200 blocks at
+    random (Kott, 2001). For a binary ROC AUC of independent, equally weighted rows the interval is that of DeLong,
+    DeLong and Clarke-Pearson (1988).
+
+    None with fewer than two units, when the metric is undefined without one of them, and for a metric that
+    `weighted_metrics` does not have.
     """
+    from scipy.special import stdtrit
+
     rows, first, second = _counted(rows, first, second)
-    sign = 1.0 if measure.greater_is_better else -1.0
     independent = rows.weights is None and rows.groups is None
     if independent and rows.problem_type == "binary_classification" and measure.name == "roc_auc":
         found = delong(np.asarray(rows.truth) == 1, _positive(first), _positive(second))
-        if found is None:
-            return None
-        gain, deviation = found
-        return gain - _NORMAL_97_5 * deviation, gain + _NORMAL_97_5 * deviation, "DeLong"
-    differences = _differences(rows, measure, (first, second), seed, n_resamples)
-    if not differences.size:
+        method: Method = "DeLong"
+        quantile = _NORMAL_97_5
+    else:
+        found, n_blocks = _jackknife(rows, measure, (first, second), seed)
+        method = "paired jackknife" if rows.groups is None else "paired jackknife of groups"
+        quantile = float(stdtrit(n_blocks - 1, 0.975))
+    if found is None:
         return None
-    low, high = np.percentile(sign * differences, [2.5, 97.5])
-    return float(low), float(high), "paired bootstrap" if rows.groups is None else "paired bootstrap of groups"
+    gain, deviation = found
+    return gain - quantile * deviation, gain + quantile * deviation, method
 
 
 def _counted(rows: PairedRows, first: Contender, second: Contender) -> tuple[PairedRows, Contender, Contender]:
@@ -145,10 +147,10 @@ def _counted(rows: PairedRows, first: Contender, second: Contender) -> tuple[Pai
     return replace(rows, truth=truth, weights=weights, groups=groups), first, second
 
 
-def _differences(
-    rows: PairedRows, measure: Measure, models: tuple[Contender, Contender], seed: int, n_resamples: int
-) -> Array:
-    """Return the finite differences of the metric over the resamples, empty for a metric without resamples."""
+def _jackknife(
+    rows: PairedRows, measure: Measure, models: tuple[Contender, Contender], seed: int
+) -> tuple[tuple[float, float] | None, int]:
+    """Return the gain with its standard error, and the number of blocks that were left out, one at a time."""
     binary = rows.problem_type == "binary_classification"
     metrics = [
         weighted_metrics(
@@ -160,17 +162,36 @@ def _differences(
         )
         for model in models
     ]
-    resamples = drawn_weights(
-        len(rows.truth), seed=seed, n_resamples=n_resamples, weights=rows.weights, groups=rows.groups
-    )
-    found: list[Array] = []
-    for drawn in resamples:
-        one, other = (of(drawn).get(measure.name) for of in metrics)
+    block = _blocks(len(rows.truth), rows.groups, seed)
+    n_blocks = int(block.max()) + 1
+    sign = 1.0 if measure.greater_is_better else -1.0
+    gains: list[Array] = []
+    for kept in _without_each(block, n_blocks):
+        one, other = (of(kept if rows.weights is None else kept * rows.weights).get(measure.name) for of in metrics)
         if one is None or other is None:
-            return np.empty(0)
-        found.append(one - other)
-    differences = np.concatenate(found)
-    return np.asarray(differences[np.isfinite(differences)])
+            return None, n_blocks
+        gains.append(sign * (one - other))
+    whole, *without = np.concatenate(gains)
+    if n_blocks < 2 or not np.isfinite([whole, *without]).all():
+        return None, n_blocks
+    return (float(whole), float(np.sqrt((n_blocks - 1) * np.var(without)))), n_blocks
+
+
+def _blocks(n_rows: int, groups: Array | None, seed: int) -> Array:
+    """Return the block of each row: its row or group, or one of 200 blocks of about as many of them."""
+    unit = np.arange(n_rows) if groups is None else np.unique(groups, return_inverse=True)[1]
+    n_units = int(unit.max()) + 1
+    if n_units <= _BLOCKS:
+        return unit
+    return np.asarray((np.random.default_rng(seed).permutation(n_units) % _BLOCKS)[unit])
+
+
+def _without_each(block: Array, n_blocks: int) -> Iterator[Array]:
+    """Yield weights of 0 for the rows of one block and 1 for the others: first without any block, then each in turn."""
+    at_once = max(1, CELLS_AT_ONCE // len(block))
+    for start in range(-1, n_blocks, at_once):
+        left_out = np.arange(start, min(start + at_once, n_blocks))
+        yield (block != left_out[:, None]).astype(float)
 
 
 def _decided(model: Contender, with_scores: bool) -> Prediction:
