@@ -1,12 +1,12 @@
 """The warm start of FLAML, for comparison only: a dependency of the benchmarks and not of the product.
 
-Install it with `.venv/bin/uv pip install --group benchmarks`.
+`.venv/bin/python scripts/install_group.py benchmarks` adds it.
 """
 
 import time
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from e2i_assets.core.fitting.fitted_model import matrix
 from e2i_assets.core.fitting.preprocessing import precision
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search_space.space import adapted_to
-
-if TYPE_CHECKING:
-    pass
 
 WAYS = ("FLAML AutoML",)
 _ESTIMATORS = {"LightGBM": "lgbm", "XGBoost": "xgb_limitdepth"}
