@@ -20,6 +20,7 @@ from trace_receiver import receiver  # noqa: F401  # a fixture for the tests of 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres, locked
 from e2i_assets.adapters.postgres.migrations import migrate
+from e2i_assets.adapters.repositories.pattern_writes import StarterPatternRepository
 
 # The libraries leave a million objects, which a full collection walks again and again: a thirtieth of the suite.
 gc.set_threshold(100_000, 50, 1000)
@@ -70,8 +71,16 @@ def server(shared_folder: Path) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def template(server: Database) -> str:
-    """The name of a migrated database."""
-    return made_once(server, "e2i_template", None, lambda database: migrate(database, SQL))
+    """The name of a migrated database, in which a user has removed the starter memory.
+
+    Every command loads it into a database that has none: two CPU seconds of nearly every test.
+    """
+
+    def made(database: Database) -> None:
+        migrate(database, SQL)
+        StarterPatternRepository(database).remove()
+
+    return made_once(server, "e2i_template", None, made)
 
 
 @pytest.fixture
