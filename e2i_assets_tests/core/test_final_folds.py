@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from final_models import experiment, predictions, rows, training
-from fitted_models import PAIRS
+from fitted_models import EACH_ONCE
 from small_training import Names, problem, rows_of, searched
 
 from e2i_assets.adapters.mlflow.models import load_model, save_model
@@ -80,7 +80,7 @@ def concatenated(facts: SplitFacts, pairs: list[tuple[FittedModel, Rows]]) -> tu
     return truth, Prediction(found.argmax(axis=1), found) if facts.classes else Prediction(found)
 
 
-@pytest.mark.parametrize(("algorithm", "problem_type"), PAIRS)
+@pytest.mark.parametrize(("algorithm", "problem_type"), EACH_ONCE)
 def test_the_model_is_the_mean_of_fold_models_and_is_evaluated_out_of_fold(
     algorithm: str, problem_type: str, tmp_path: Path
 ) -> None:

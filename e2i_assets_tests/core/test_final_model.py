@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from final_models import experiment, predictions, rows, training
-from fitted_models import PAIRS, table, target
+from fitted_models import EACH_ONCE, table, target
 from small_training import Names, problem, rows_of, searched
 
 from e2i_assets.adapters.files.parquet_rows import StoredRows
@@ -42,7 +42,7 @@ def by_hand(of: Experiment, given: TrainingRows, parameters: dict[str, Any]) -> 
     return made.model(made.fit(parameters))
 
 
-@pytest.mark.parametrize(("algorithm", "problem_type"), PAIRS)
+@pytest.mark.parametrize(("algorithm", "problem_type"), EACH_ONCE)
 def test_a_refit_learns_from_train_and_validation_and_is_measured_as_in_its_trial(
     algorithm: str, problem_type: str
 ) -> None:

@@ -143,10 +143,9 @@ def test_early_stopping_ends_at_the_round_that_the_librarys_own_interface_ends_a
     assert fit.stopped_early
 
 
-@pytest.mark.parametrize("workers", [2, 4])
 @pytest.mark.parametrize(("name", "problem_type"), PAIRS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # convergence does not matter here
-def test_concurrent_fits_equal_sequential_fits(name, problem_type, workers):
+def test_concurrent_fits_equal_sequential_fits(name, problem_type):
     """Threads share one fit context: every prediction at every report is bit-identical."""
 
     def outcome(rows, parameters):
@@ -157,7 +156,7 @@ def test_concurrent_fits_equal_sequential_fits(name, problem_type, workers):
 
     alone = [outcome(prepared(name, problem_type), parameters) for parameters in drawn(name)]
     shared = prepared(name, problem_type)
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda parameters: outcome(shared, parameters), drawn(name)))
     for one, other in zip(alone, together, strict=True):
         assert one[0] == other[0]

@@ -24,7 +24,9 @@ def own_server(server: Database, template: str) -> Iterator[OwnServer]:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "stopped"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.drill)], ids=["killed", "stopped"]
+)
 def test_a_study_resumes_after_postgresql_was_killed_or_stopped(
     own_server: OwnServer, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -35,7 +35,7 @@ def wait_for_statements(database: Database) -> None:
 
 @pytest.mark.processes
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(("kills", "budget"), [(3, 50), pytest.param(20, 120, marks=pytest.mark.drill)])
+@pytest.mark.parametrize(("kills", "budget"), [(2, 40), pytest.param(20, 120, marks=pytest.mark.drill)])
 def test_a_study_killed_at_random_moments_ends_like_an_uninterrupted_one(
     database: Database, other_database: Database, tmp_path: Path, kills: int, budget: int
 ) -> None:

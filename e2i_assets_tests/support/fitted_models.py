@@ -16,6 +16,10 @@ CLASSES = {
     "regression": (),
 }
 PAIRS = [(name, problem) for name in names() for problem in algorithm(name).problem_types]
+# Each algorithm with one of its problem types, all types among them: for what does not depend on the combination.
+EACH_ONCE = [
+    (name, types[place % len(types)]) for place, name in enumerate(names()) for types in [algorithm(name).problem_types]
+]
 
 
 def table(rows: int = 240) -> pd.DataFrame:
