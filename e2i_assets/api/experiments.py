@@ -98,7 +98,8 @@ class Experiment:
         Raises:
             NoStudy: The current rows and settings have not been searched.
         """
-        experiment = self.project.current_experiment(self.name)
+        self.project.current_experiment(self.name)
+        experiment = self.project.decided_experiment(self.name)
         facts: SplitFacts = self.project.read(SplitFacts, "validation_splits", self.name)
         study = self.project.studies.by_spec_hash(spec_hash(experiment, facts))
         if study is None:

@@ -12,6 +12,7 @@ from e2i_assets.adapters.files.experiment_files import ExperimentFolder, read_fo
 from e2i_assets.adapters.repositories.experiments import ExperimentRow
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.cli.dagster_home import dagster_instance
+from e2i_assets.cli.leaderboards import leaderboard_document
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.figures import figure
@@ -36,12 +37,13 @@ def experiment_documents(settings: Settings, project: Project | None) -> list[di
             "name": name,
             "state": _word(experiment, rows.get(name)),
             "owner": experiment.owner,
-            "algorithm": experiment.algorithm,
+            "algorithm": experiment.algorithm_text,
             "problem_type": experiment.problem_type,
             "metric": experiment.metric,
             "trials": experiment.hpo.trials if experiment.hpo.enabled else 0,
             "source": experiment.source.kind,
             **_result(standings.get(name)),
+            "leaderboard": leaderboard_document(project, name) if project else None,
         }
         for name, experiment in folder.experiments.items()
     ]
@@ -112,11 +114,24 @@ def _cells(experiment: Experiment, word: str, standing: Standing | None) -> tupl
     where = source.sql.url_env if source.sql else Path(source.place).name
     state = "new: not registered" if word == "new" else f"{_SHOWN.get(word, word)}{_trained(standing)}"
     trials = f"{hpo.trials} trials" if hpo.enabled else "no search"
+    kind = experiment.problem_type.removesuffix("_classification")
     return (
         _lines(experiment.name, state, experiment.owner),
-        _lines(experiment.algorithm, experiment.problem_type.removesuffix("_classification"), f"{source.kind} {where}"),
+        _lines(
+            _algorithm(experiment, standing),
+            kind,
+            f"{source.kind} {where}",
+        ),
         *(_standing_cells(standing, trials) if standing else (_lines(experiment.metric, "", trials), "")),
     )
+
+
+def _algorithm(experiment: Experiment, standing: Standing | None) -> str:
+    """Return the algorithm; of several, that of the model with their number, or all before there is one."""
+    count = len(experiment.contenders)
+    if count == 1 or standing is None or standing.trained_at is None:
+        return experiment.algorithm_text
+    return f"{standing.algorithm} (of {count})"
 
 
 def _standing_cells(one: Standing, trials: str) -> tuple[str, str]:

@@ -103,7 +103,7 @@ def similar(
     from e2i_assets.services.similar_problems import described, similar_problems
 
     project = opened_project()
-    target = project.experiment(experiment)
+    target = project.decided_experiment(experiment)
     least = target.warm_start.min_similarity if min_similarity is None else min_similarity
     problem = described(project, target)
     found = similar_problems(project, target, problem, least, limit)

@@ -12,6 +12,7 @@ from rich.text import Text
 from e2i_assets.adapters.files.asset_values import AssetMissing
 from e2i_assets.adapters.repositories.results import ResultRow, result_rows
 from e2i_assets.cli.console import command_name
+from e2i_assets.cli.leaderboards import leaderboard_document, leaderboard_lines
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
@@ -43,6 +44,7 @@ def results(project: Project, names: Sequence[str]) -> dict[str, dict[str, Any]]
             "trials": {"completed": row.n_completed, "pruned": row.n_pruned, "failed": row.n_failed},
             "study": row.study_name,
             "mlflow_run_id": row.mlflow_run_id,
+            "leaderboard": leaderboard_document(project, name),
         }
     return documents
 
@@ -53,7 +55,7 @@ def results_table(project: Project, names: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_lines=True)
     table.add_column(_line(_HEADERS), no_wrap=False)
     for name in names:
-        table.add_row(_block(experiments[name], found.get(name)))
+        table.add_row(_block(experiments[name], found.get(name), leaderboard_lines(project, experiments[name])))
     return table
 
 
@@ -78,18 +80,18 @@ def _found(project: Project, names: Sequence[str]) -> tuple[dict[str, Experiment
 def _identity(project: Project, experiment: Experiment) -> str | None:
     try:
         facts: SplitFacts = project.read(SplitFacts, "validation_splits", experiment.name)
+        return tuning.spec_hash(project.decided_experiment(experiment.name), facts)
     except AssetMissing:
         return None
-    return tuning.spec_hash(experiment, facts)
 
 
-def _block(experiment: Experiment, row: ResultRow | None) -> Group:
+def _block(experiment: Experiment, row: ResultRow | None, compared: Sequence[tuple[str, str]]) -> Group:
     title = Text(experiment.name, style="bold cyan")
     if row is None:
         return Group(title, Text(f"no finished training yet: e2i run {experiment.name}", style="dim"))
     trials = f"{row.n_completed} / {row.n_pruned} / {row.n_failed}"
     figures = _line((row.algorithm, experiment.metric, *map(_number, _values(experiment, row)), trials))
-    return Group(title, figures, *(Padding(_link(*link), (0, 0, 0, 2)) for link in _links(row)))
+    return Group(title, figures, *(Padding(_link(*link), (0, 0, 0, 2)) for link in [*compared, *_links(row)]))
 
 
 def _values(experiment: Experiment, row: ResultRow) -> tuple[float | None, float | None, float | None]:

@@ -114,7 +114,7 @@ def trained_model(
 ) -> dg.MaterializeResult[TrainingOutput]:
     """The final model: fitted from the hyperparameters in the contract and evaluated once on the test rows."""
     project = e2i.open()
-    experiment = project.experiment(experiment_of(context))
+    experiment = hpo_study.decided(project.experiment(experiment_of(context)))
     since = began(context.instance, context.run)
     with tracing.span(
         TRAINING, context.run, parent=None, started_at=since, attributes=spans.training(experiment)

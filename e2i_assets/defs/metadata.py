@@ -1,7 +1,7 @@
 """Metadata that assets show in the Dagster UI: tables, inline images and links instead of raw values."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,10 +11,11 @@ import pandas as pd
 from e2i_assets.core.data.split_tables import SplitTables
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.figures import rounded
+from e2i_assets.core.figures import figure, rounded
 from e2i_assets.core.memory.portfolio import weights
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.leaderboard import interval_text, leaderboard_of
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.services.train import StoredTraining
@@ -143,19 +144,38 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def algorithm_rows(experiment: Experiment, tuned: tuning.Tuned) -> list[dict[str, Any]]:
+    """Return the leaderboard of the algorithms, few columns for Dagster's page."""
+    return [
+        {
+            "algorithm": row.algorithm,
+            f"{experiment.metric} (95 %)": f"{figure(row.value)}{interval_text(row)}",
+            "trials, seconds": f"{row.trials}, {figure(row.seconds, 3)}",
+            "verdict": row.verdict,
+        }
+        for row in leaderboard_of(experiment, tuned)
+    ]
+
+
 def initial_configurations(start: WarmStart) -> list[dict[str, Any]]:
     """Return the configurations that the study tries first as table rows; without a memory, the defaults."""
+    if start.contenders is not None:
+        return _of_each(start, initial_configurations)
     return _rows(start, range(start.tries or min(1, len(start.configurations))))
 
 
 def alternative_configurations(start: WarmStart) -> list[dict[str, Any]]:
     """Return the configurations that the first results may move forward, the most promising ones first."""
+    if start.contenders is not None:
+        return _of_each(start, alternative_configurations)
     rest = range(start.tries, len(start.configurations)) if start.tries else range(0)
     return sorted(_rows(start, rest), key=lambda row: row["expected_regret"])[:_MOST_ALTERNATIVES]
 
 
 def similar_studies(start: WarmStart) -> list[dict[str, Any]]:
     """Return the similar stored studies with their initial weight in the choice of configurations."""
+    if start.contenders is not None:
+        return _of_each(start, similar_studies)
     shares = weights(start.problems, {}) if start.problems else ()
     return [
         {
@@ -167,6 +187,11 @@ def similar_studies(start: WarmStart) -> list[dict[str, Any]]:
         }
         for one, share in zip(start.problems, shares, strict=True)
     ]
+
+
+def _of_each(start: WarmStart, rows: Callable[[WarmStart], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the rows of the warm start of each algorithm."""
+    return [{"algorithm": name, **row} for name, one in (start.contenders or {}).items() for row in rows(one)]
 
 
 def _rows(start: WarmStart, places: range) -> list[dict[str, Any]]:

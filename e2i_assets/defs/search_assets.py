@@ -7,12 +7,13 @@ from typing import Any
 import dagster as dg
 
 from e2i_assets.adapters.tracing.span_attributes import SEARCH
-from e2i_assets.core.content_hash import content_hash, hash_with_later_keys
+from e2i_assets.core.content_hash import hash_with_later_keys
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.search import tuning
-from e2i_assets.core.search.study_output import hpo_output
+from e2i_assets.core.search.study_output import output_of
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.defs import metadata, spans
@@ -39,7 +40,7 @@ def warm_start(
     found = remember.warm_start(project, project.experiment(experiment_of(context)), validation_splits)
     return dg.MaterializeResult(
         value=found,
-        data_version=dg.DataVersion(content_hash(found.model_dump(mode="json"))),
+        data_version=dg.DataVersion(hash_with_later_keys(found.model_dump(mode="json"), "contenders")),
         metadata={
             "initial_configurations": metadata.table(metadata.initial_configurations(found)),
             "alternative_configurations": metadata.table(metadata.alternative_configurations(found)),
@@ -86,9 +87,10 @@ def hpo_study(
         )
     )
     tracing.trains(spans.training(experiment))
+    several = len(experiment.contenders) > 1
 
-    def on_trial(record: TrialRecord, best: float | None) -> None:
-        tracing.trial(context.run, record)
+    def on_trial(algorithm: str, record: TrialRecord, best: float | None) -> None:
+        tracing.trial(context.run, record, algorithm if several else None)
 
     with tracing.span(SEARCH, context.run, attributes=spans.search(experiment)) as span:
         tuned = tune.tuned(project, experiment, validation_splits, warm_start, context.log.info, on_trial, override)
@@ -97,10 +99,12 @@ def hpo_study(
             span.fail(*failed)
     return dg.MaterializeResult(
         value=tuned,
-        data_version=dg.DataVersion(hash_with_later_keys(tuned.model_dump(mode="json"), "choice")),
+        data_version=dg.DataVersion(
+            hash_with_later_keys(tuned.model_dump(mode="json"), "choice", *tuning.OF_COMPARISONS)
+        ),
         metadata={
             **({"budget_override": f"{override}, set at launch"} if override.given else {}),
-            **_study_metadata(tuned, drawn_study(project, experiment, tuned, warm_start)),
+            **_study_metadata(experiment, tuned, drawn_study(project, experiment, tuned, warm_start)),
         },
     )
 
@@ -110,14 +114,17 @@ def best_hyperparameters(
     context: dg.AssetExecutionContext, e2i: ProjectResource, hpo_study: tuning.Tuned
 ) -> dg.MaterializeResult[HpoOutput]:
     """The output contract: the defaults, overridden by the study's best trial, overridden by the fixed parameters."""
-    experiment = e2i.open().experiment(experiment_of(context))
-    output = hpo_output(experiment, hpo_study.identity, hpo_study.result, hpo_study.failure, hpo_study.choice)
+    output = output_of(e2i.open().experiment(experiment_of(context)), hpo_study)
     return dg.MaterializeResult(
         value=output,
         data_version=dg.DataVersion(
-            hash_with_later_keys(output.model_dump(mode="json"), "hpo_objective", "hpo_objective_reason")
+            hash_with_later_keys(
+                output.model_dump(mode="json"),
+                *("hpo_objective", "hpo_objective_reason", "hpo_algorithm", "hpo_leaderboard"),
+            )
         ),
         metadata={
+            "algorithm": output.hpo_algorithm,
             "completed": output.hpo_completed,
             "best_value": output.hpo_best_value,
             "default_value": output.hpo_default_value,
@@ -133,7 +140,7 @@ def best_hyperparameters(
     )
 
 
-def _study_metadata(tuned: tuning.Tuned, pictures: Mapping[str, bytes]) -> dict[str, Any]:
+def _study_metadata(experiment: Experiment, tuned: tuning.Tuned, pictures: Mapping[str, bytes]) -> dict[str, Any]:
     result: StudyResult | None = tuned.result
     if result is None:
         why = f"failed: {tuned.failure.error}" if tuned.failure else "off: the default hyperparameters are used"
@@ -141,6 +148,7 @@ def _study_metadata(tuned: tuning.Tuned, pictures: Mapping[str, bytes]) -> dict[
     return {
         "study": result.study_name,
         "status": f"{result.status}: {result.failure or result.stop_reason}",
+        "algorithms": metadata.table(metadata.algorithm_rows(experiment, tuned)),
         **metadata.found(result),
         **metadata.pictures(pictures),
         "completed": result.count("COMPLETE"),

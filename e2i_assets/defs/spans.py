@@ -14,7 +14,7 @@ def training(experiment: Experiment) -> dict[str, object]:
     """Return the attributes of a training span at its start."""
     return training_attributes(
         experiment_id=experiment.name,
-        algorithm_name=experiment.algorithm,
+        algorithm_name=experiment.algorithm_text,
         problem_type=experiment.problem_type,
         enable_hpo=experiment.hpo.enabled,
         hpo_trials=experiment.hpo.trials,
@@ -41,12 +41,14 @@ def trained(done: StoredTraining, hpo: HpoOutput) -> dict[str, object]:
 def search(experiment: Experiment) -> dict[str, object]:
     """Return the attributes of a search span at its start."""
     return search_attributes(
-        algorithm_name=experiment.algorithm,
+        algorithm_name=experiment.algorithm_text,
         problem_type=experiment.problem_type,
         n_trials=experiment.hpo.trials,
-        timeout_seconds=tuning.plan(experiment, "").timeout_seconds,
+        timeout_seconds=tuning.timeout_seconds(experiment),
         metric=experiment.metric,
-        search_space_params=experiment.search_space(),
+        search_space_params=dict.fromkeys(
+            name for one in experiment.contenders for name in experiment.of(one).search_space()
+        ),
     )
 
 
@@ -75,9 +77,10 @@ def search_error(tuned: tuning.Tuned) -> tuple[str, str] | None:
     return str(last.error_type if last else tuned.result.stop_reason), tuned.result.failure
 
 
-def trial(record: TrialRecord) -> dict[str, object]:
-    """Return the attributes of the span of a finished trial."""
-    return trial_attributes(
+def trial(record: TrialRecord, algorithm: str | None = None) -> dict[str, object]:
+    """Return the attributes of the span of a finished trial; with its algorithm, if several are compared."""
+    named: dict[str, object] = {} if algorithm is None else {"algorithm_name": algorithm}
+    return named | trial_attributes(
         trial_number=record.number,
         state=record.state,
         origin=record.origin,

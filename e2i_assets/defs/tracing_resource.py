@@ -66,9 +66,12 @@ class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
         """Set the attributes that the training span has, whichever step it ends in."""
         self._facts = facts
 
-    def trial(self, run: dg.DagsterRun, record: TrialRecord) -> None:
-        """Record a finished trial as a child of the search span, if the trial is sampled."""
-        key = f"trial {record.number}"
+    def trial(self, run: dg.DagsterRun, record: TrialRecord, algorithm: str | None = None) -> None:
+        """Record a finished trial as a child of the search span, if the trial is sampled.
+
+        The trials of each algorithm of a comparison count from 0, so the algorithm is a part of their identity.
+        """
+        key = f"trial {record.number}" if algorithm is None else f"trial {record.number} of {algorithm}"
         failed = record.state == "FAIL"
         if record.started_at and record.completed_at and self._tracing.is_sampled(run.run_id, key, failed):
             self._tracing.record(
@@ -78,7 +81,7 @@ class TracingResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dag
                 parent=SEARCH,
                 started_at=record.started_at,
                 ended_at=record.completed_at,
-                attributes=spans.trial(record),
+                attributes=spans.trial(record, algorithm),
                 error=(record.error_type or "Error", record.error_message or "") if failed else None,
             )
 

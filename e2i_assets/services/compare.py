@@ -87,7 +87,7 @@ def compare(project: Project, names: Sequence[str], user: str, metric: str | Non
 
 
 def _trained(project: Project, name: str) -> _Trained:
-    experiment, run = project.experiment(name), finished_training(project, name)
+    experiment, run = project.decided_experiment(name), finished_training(project, name)
     rows: TrainingRows = project.read(TrainingRows, "validation_splits", name)
     if run.split_id != project.splits.id_of(project.experiments.id_of(name), rows.facts.split_hash):
         raise NotComparable(f"the model of {name} was trained on another split: run `e2i run {name}` first")

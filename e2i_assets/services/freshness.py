@@ -34,6 +34,37 @@ def is_complete(project: Project, experiment: Experiment) -> bool:
 
 def is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> bool:
     """Return whether the current experiment has a finished training on these splits."""
+    if len(experiment.contenders) == 1:
+        return _is_trained(project, experiment, facts)
+    try:
+        tuned: tuning.Tuned = project.read(tuning.Tuned, "hpo_study", experiment.name)
+    except (AssetMissing, AssetDamaged):
+        return False
+    return _is_compared(tuned, experiment, facts) and _is_trained(project, _as_searched(tuned, experiment), facts)
+
+
+def _is_compared(tuned: tuning.Tuned, experiment: Experiment, facts: SplitFacts) -> bool:
+    """Return whether a search has compared the algorithms of an experiment on these rows, in its whole budget."""
+    studies = {one.algorithm: one for one in (tuned, *(tuned.others or ()))}
+    if (tuned.budget or 0) < experiment.hpo.trials or set(studies) != set(experiment.contenders):
+        return False
+    return all(
+        one.result is not None
+        and one.result.stop_reason != "time is up"
+        and one.identity == tuning.spec_hash(one.decided(experiment), facts)
+        for one in studies.values()
+    )
+
+
+def _as_searched(tuned: tuning.Tuned, experiment: Experiment) -> Experiment:
+    """Return the experiment with the chosen algorithm and the trials that it had of the budget."""
+    decided = tuned.decided(experiment)
+    had = min(tuned.result.n_trials, decided.hpo.trials) if tuned.result else decided.hpo.trials
+    return decided.model_copy(update={"hpo": decided.hpo.model_copy(update={"trials": had})})
+
+
+def _is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> bool:
+    """Return the same for an experiment with one algorithm."""
     identity = tuning.spec_hash(experiment, facts)
     run = project.training_runs.by_spec_hash(identity)
     if (
@@ -49,7 +80,7 @@ def is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> b
     judged_for = {one.column_name for one in segments_of(project.database, run.id)}
     if judged_for != set(experiment.segments):
         return False
-    if not experiment.hpo.enabled or not experiment.search_space():
+    if not experiment.is_searched:
         return True
     study = project.studies.by_spec_hash(identity)
     return (

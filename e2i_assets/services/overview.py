@@ -41,6 +41,7 @@ class Standing:
     """How an experiment stands.
 
     Attributes:
+        algorithm: The algorithm of the model; before the first training, those that the experiment names.
         metric: The metric of the experiment, by its name among the reported ones.
         greater_is_better: The direction of the metric.
         value: The metric on test of the model in use, or of the last trained one if none is.
@@ -110,7 +111,7 @@ def _standing(row: StandingRow, checks: Sequence[CheckOutcome]) -> Standing:
         experiment=row.experiment_name,
         owner=str(spec.get("owner") or "-"),
         problem_type=problem_type,
-        algorithm=str(spec.get("algorithm") or "-"),
+        algorithm=row.algorithm or _algorithms(spec.get("algorithm")),
         metric=counted.name,
         greater_is_better=counted.greater_is_better,
         value=(row.test_metrics or {}).get(counted.name),
@@ -124,6 +125,11 @@ def _standing(row: StandingRow, checks: Sequence[CheckOutcome]) -> Standing:
         of_component=row.of_component,
         checks=() if row.retired_at else checks,
     )
+
+
+def _algorithms(named: object) -> str:
+    """Return the algorithms that an experiment names as text."""
+    return ", ".join(map(str, named)) if isinstance(named, list) else str(named or "-")
 
 
 def _rank(one: Standing) -> tuple[bool, str, str, float, str]:

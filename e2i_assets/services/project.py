@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.files.asset_values import AssetDamaged
 from e2i_assets.adapters.files.experiment_files import read_experiment
@@ -26,6 +28,12 @@ from e2i_assets.adapters.stores.store import Store, StoredDamaged
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
+
+
+class _Chosen(BaseModel):
+    """The field that is read from a stored search."""
+
+    algorithm: str | None = None
 
 
 class ExperimentRetired(E2iError):
@@ -165,6 +173,19 @@ class Project:
                 f"experiment {name!r} is not registered: `e2i experiment list` shows the registered ones"
             )
         return experiment_from(row.spec, f"registered experiment {name}")
+
+    def decided_experiment(self, name: str) -> Experiment:
+        """Return a registered experiment with one algorithm: of several, the one that its stored search has chosen.
+
+        Raises:
+            AssetMissing: It compares algorithms, and they have not been searched.
+            E2iError: Its stored search is of an algorithm that it no longer names.
+        """
+        experiment = self.experiment(name)
+        if len(experiment.contenders) == 1:
+            return experiment
+        chosen: _Chosen = self.read(_Chosen, "hpo_study", name)
+        return experiment.of(chosen.algorithm or "no algorithm")
 
     def current_experiment(self, name: str) -> Experiment:
         """Return an experiment from its current file and register it; without a file, return the registered one.

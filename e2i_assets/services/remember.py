@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from e2i_assets.adapters.repositories.pattern_rows import PatternRow, SimilarPattern
+from e2i_assets.adapters.repositories.pattern_rows import SimilarPattern
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
@@ -16,7 +16,7 @@ from e2i_assets.core.memory.uses import WarmStartEffect, WarmStartUse
 from e2i_assets.core.memory.warm_start import Pattern, WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
-from e2i_assets.core.search_space.space import as_documents
+from e2i_assets.services.pattern_row import pattern_row
 from e2i_assets.services.project import Project
 
 # Covers most kinds of problems; more would add little.
@@ -41,14 +41,32 @@ class Remembered(BaseModel):
 
 
 def warm_start(project: Project, experiment: Experiment, rows: SearchRows) -> WarmStart:
-    """Return the first configurations for the study, chosen from similar patterns.
+    """Return the first configurations for the study, or for that of each algorithm that the experiment compares.
 
-    Patterns of the same train and validation rows are excluded: a study would warm-start from itself, and a change of
-    only the test rows would change it.
+    They are chosen from similar patterns. Patterns of the same train and validation rows are excluded: a study would
+    warm-start from itself, and a change of only the test rows would change it.
     """
     features = meta_features(
         rows.train.features, target_codes(rows.train.target, rows.facts.classes), experiment.problem_type
     )
+    if len(experiment.contenders) == 1:
+        return _of_one(project, experiment, rows, features)
+    # As if they had equal shares of the budget.
+    share = max(1, experiment.hpo.trials // len(experiment.contenders))
+    started = experiment.model_copy(update={"hpo": experiment.hpo.model_copy(update={"trials": share})})
+    each = {name: _of_one(project, started.of(name), rows, features) for name in experiment.contenders}
+    return WarmStart(
+        configurations=(),
+        meta_features=features,
+        considered=sum(one.considered for one in each.values()),
+        reason="; ".join(one.reason for one in each.values()),
+        error=next((one.error for one in each.values() if one.error), None),
+        contenders=each,
+    )
+
+
+def _of_one(project: Project, experiment: Experiment, rows: SearchRows, features: dict[str, float]) -> WarmStart:
+    """Return the warm start of an experiment with one algorithm."""
     settings = experiment.warm_start
     if not settings.enabled:
         return _started(experiment, [], features, "the experiment starts cold: warm_start is off")
@@ -83,7 +101,30 @@ def _first_line(error: Exception) -> str:
 def remember(
     project: Project, experiment: Experiment, facts: SplitFacts, start: WarmStart, tuned: tuning.Tuned
 ) -> Remembered:
-    """Store a finished study as a pattern, once, and return the effect of its warm start."""
+    """Store a finished study as a pattern, once, and return the effect of its warm start.
+
+    The studies of algorithms that were compared and not chosen are stored too; the model has no link to them.
+    """
+    decided = tuned.decided(experiment)
+    found = _remembered(project, decided, facts, start.of(decided.algorithm), tuned, is_trained=True)
+    for other in tuned.others or ():
+        of = other.decided(experiment)
+        stored = _remembered(project, of, facts, start.of(of.algorithm), other, is_trained=False)
+        if stored.error and not found.error:
+            why = f"{of.algorithm}: {stored.error}"
+            found = found.model_copy(update={"error": why, "reason": why})
+    return found
+
+
+def _remembered(
+    project: Project,
+    experiment: Experiment,
+    facts: SplitFacts,
+    start: WarmStart,
+    tuned: tuning.Tuned,
+    is_trained: bool,
+) -> Remembered:
+    """Store the study of one algorithm."""
     result = tuned.result
     if result is None or result.best is None:
         return Remembered(pattern_id=None, reason="no trial to train, so nothing to remember", uses=())
@@ -91,13 +132,14 @@ def remember(
     doing = "storing the pattern"
     recorded: list[WarmStartUse] = []
     try:
-        row = _row(experiment, facts, start, tuned.identity, result)
+        row = pattern_row(experiment, facts, start, tuned.identity, result)
         pattern_id = str(project.patterns.store(row))
         doing = "recording its uses"
         for use in _recorded_uses(project, tuned.identity, result):
             recorded.append(use)
-        doing = "linking the training run to it"
-        project.training_runs.link_pattern(tuned.identity, pattern_id)
+        if is_trained:
+            doing = "linking the training run to it"
+            project.training_runs.link_pattern(tuned.identity, pattern_id)
     except Exception as error:  # noqa: BLE001  # the model is stored; the next call adds what is missing
         why = f"{doing} failed: {_first_line(error)}"
         return Remembered(pattern_id=pattern_id, reason=why, uses=tuple(recorded), error=why)
@@ -177,35 +219,3 @@ def _once_for_each_problem(similar: list[SimilarPattern]) -> list[SimilarPattern
         if known is None or one.best_value > known.best_value:
             best[one.data_hash] = one
     return [one for one in similar if best[one.data_hash] is one]
-
-
-def _row(experiment: Experiment, facts: SplitFacts, start: WarmStart, identity: str, result: StudyResult) -> PatternRow:
-    features = start.meta_features
-    space = experiment.search_space()
-    top = uses.top_configurations(result, space)
-    return PatternRow(
-        spec_hash=identity,
-        data_hash=facts.search_hash,
-        algorithm_name=experiment.algorithm,
-        problem_type=experiment.problem_type,
-        search_space=as_documents(space),
-        best_hyperparameters=top[0]["values"],
-        top_configurations=top,
-        trials=uses.stored_trials(result, space),
-        best_value=top[0]["value"],
-        default_value=result.default_value,
-        optimization_metric=experiment.metric,
-        n_samples=int(features["n_samples"]),
-        n_features=int(features["n_features"]),
-        n_classes=len(facts.classes) or None,
-        class_balance=features.get("class_balance"),
-        feature_types={"categorical": features["share_categorical"], "numeric": 1 - features["share_categorical"]},
-        meta_features=features,
-        meta_vector=meta_vector.meta_vector(features),
-        meta_version=meta_vector.VERSION,
-        n_trials=result.n_trials,
-        n_completed=result.count("COMPLETE"),
-        n_pruned=result.count("PRUNED"),
-        duration_seconds=result.duration_seconds,
-        study_name=result.study_name,
-    )

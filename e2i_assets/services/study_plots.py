@@ -17,7 +17,8 @@ def drawn_study(project: Project, experiment: Experiment, tuned: Tuned, warm_sta
     result = tuned.result
     if result is None:
         return {}
-    drawn = _drawn(project, experiment, result, warm_start) if project.settings.pictures else {}
+    of = tuned.decided(experiment)
+    drawn = _drawn(project, of, result, warm_start.of(of.algorithm)) if project.settings.pictures else {}
     store_pictures(project.store, f"{report_key(experiment.name, tuned.identity)}/{STUDY}", drawn)
     return drawn
 

@@ -17,6 +17,7 @@ from e2i_assets.core.fold_fit import final_folds
 from e2i_assets.core.memory.warm_start import WarmStart
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.algorithm_comparison import compared
 from e2i_assets.core.search.budget import NO_OVERRIDE, BudgetOverride
 from e2i_assets.core.search.goals import goals, limits
 from e2i_assets.core.search.objective_choice import objective_choice, used_objective
@@ -31,7 +32,7 @@ from e2i_assets.services.workers.engines import worker_pool
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-OnTrial = Callable[[TrialRecord, float | None], None]
+OnTrial = Callable[[str, TrialRecord, float | None], None]
 _LINE_EVERY_SECONDS = 5.0
 _TRIALS_FOR_IMPORTANCES = 8
 
@@ -42,10 +43,12 @@ def tuned(
     rows: SearchRows,
     warm_start: WarmStart,
     notify: Callable[[str], object],
-    on_trial: OnTrial = lambda trial, best: None,
+    on_trial: OnTrial = lambda algorithm, trial, best: None,
     override: BudgetOverride = NO_OVERRIDE,
 ) -> tuning.Tuned:
     """Run the search of the experiment. If it is off, or there is nothing to tune, there is no study.
+
+    Algorithms that the experiment compares have a study each.
 
     Args:
         project: The project.
@@ -53,26 +56,36 @@ def tuned(
         rows: Train and validation rows.
         warm_start: The first configurations.
         notify: Called with a line of progress every few seconds.
-        on_trial: Called with each finished trial and the best value so far.
+        on_trial: Called with the algorithm, each of its finished trials, and its best value so far.
         override: What of the experiment's budget this call has set; the study's row records it.
     """
-    identity = tuning.spec_hash(experiment, rows.facts)
     choice = objective_choice(experiment, rows.facts) if experiment.hpo.objective == "auto" else None
-    if not experiment.hpo.enabled or not experiment.search_space():
+    several = len(experiment.contenders) > 1
+    first = experiment.of(experiment.contenders[0])
+    identity = tuning.spec_hash(first, rows.facts)
+    if not experiment.is_searched:
         return tuning.Tuned(identity=identity, result=None)
     if choice:
         notify(f"trials are evaluated by {choice.objective}: {choice.reason}")
-    lines = _ProgressLines(experiment, notify)
 
-    def report_trial(trial: TrialRecord, best: float | None) -> None:
-        lines.report_trial(trial, best)
-        on_trial(trial, best)
+    def searched(of: Experiment) -> StudyResult:
+        lines = _ProgressLines(of, notify, f"{of.algorithm}: " if several else "")
+
+        def report_trial(trial: TrialRecord, best: float | None) -> None:
+            lines.report_trial(trial, best)
+            on_trial(of.algorithm, trial, best)
+
+        return durable_search(project, of, rows, warm_start.of(of.algorithm), report_trial, notify, override)
 
     try:
-        result = durable_search(project, experiment, rows, warm_start, report_trial, notify, override)
+        if several:
+            order = tuple(warm_start.contenders or experiment.contenders)
+            return compared(experiment, order, rows, searched, notify).model_copy(update={"choice": choice})
+        result = searched(first)
     except MissingHpoData as error:
         failure = SearchFailure(error=str(error), error_type=error_type(type(error).__name__))
-        return tuning.Tuned(identity=identity, result=None, failure=failure, choice=choice)
+        chosen = first.algorithm if several else None
+        return tuning.Tuned(identity=identity, result=None, failure=failure, choice=choice, algorithm=chosen)
     if result.resumed_from:  # otherwise a complete study would report nothing
         notify(f"{result.resumed_from} of {result.n_trials} trials are from an earlier run; {result.stop_reason}")
     return tuning.Tuned(identity=identity, result=result, choice=choice)
@@ -81,7 +94,8 @@ def tuned(
 class _ProgressLines:
     """Limits progress lines to one every few seconds; the last one is always reported."""
 
-    def __init__(self, experiment: Experiment, notify: Callable[[str], object]) -> None:
+    def __init__(self, experiment: Experiment, notify: Callable[[str], object], prefix: str) -> None:
+        self._prefix = prefix
         self._budget = experiment.hpo.trials
         self._metric = metric(experiment.metric, experiment.problem_type)
         self._notify = notify
@@ -93,7 +107,8 @@ class _ProgressLines:
             self._next = now + _LINE_EVERY_SECONDS
             so_far = "none yet" if best is None else f"{self._metric.oriented(best):.6g}"
             self._notify(
-                f"trial {trial.number + 1} of {self._budget} {trial.state}, best {self._metric.name} so far {so_far}"
+                f"{self._prefix}trial {trial.number + 1} of {self._budget} {trial.state}, "
+                f"best {self._metric.name} so far {so_far}"
             )
 
 
@@ -102,7 +117,7 @@ def durable_search(
     experiment: Experiment,
     rows: SearchRows,
     warm_start: WarmStart,
-    on_trial: OnTrial,
+    on_trial: Callable[[TrialRecord, float | None], None],
     notify: Callable[[str], object] = lambda line: None,
     override: BudgetOverride = NO_OVERRIDE,
 ) -> StudyResult:

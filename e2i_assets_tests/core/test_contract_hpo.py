@@ -346,3 +346,25 @@ def test_outputs_are_frozen() -> None:
     output = hpo_output(completed(), SPACE, FIXED, DEFAULTS)
     with pytest.raises(ValidationError, match="frozen"):
         output.hpo_completed = False  # type: ignore[misc]
+
+
+def test_the_algorithm_to_train_is_the_first_of_the_leaderboard() -> None:
+    row = {
+        "value": 0.7,
+        "low": 0.6,
+        "high": 0.8,
+        "trials": 3,
+        "seconds": 1.5,
+        "study_key": "1f2e",
+        "verdict": "trained",
+    }
+    board = [{"algorithm": "Ridge", **row}, {"algorithm": "Lasso", **row}]
+
+    def found(algorithm: object, leaderboard: object) -> list[str]:
+        raw = {**completed(), "hpo_algorithm": algorithm, "hpo_leaderboard": leaderboard}
+        return named(violations_of(raw, SPACE, FIXED, DEFAULTS))
+
+    assert found("Ridge", board) == found(None, None) == []
+    assert found("Lasso", board) == found("Ridge", None) == found(None, board) == ["hpo_algorithm"]
+    assert found("Ridge", []) == ["hpo_leaderboard"]
+    assert found("Ridge", [{**board[0], "trials": -1}]) == ["hpo_leaderboard.0.trials"]

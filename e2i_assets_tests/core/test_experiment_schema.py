@@ -25,7 +25,8 @@ def test_the_schema_has_every_key_and_every_closed_set_of_values() -> None:
     schema = json_schema()
     properties = schema["properties"]
     assert set(schema["required"]) == {"name", "owner", "source", "target", "problem_type", "algorithm"}
-    assert properties["algorithm"]["enum"] == list(registry.names())
+    one, several = properties["algorithm"]["anyOf"]
+    assert (one["enum"], several["items"]["enum"]) == ([*registry.names(), "auto"], list(registry.names()))
     assert {"roc_auc", "rmse", "f1_weighted"} <= set(properties["metric"]["enum"])
     assert {"minimum_auc", "maximum_rmse"} <= set(properties["success_criteria"]["propertyNames"]["enum"])
     assert {"type": "string"} in properties["target"]["anyOf"]

@@ -50,11 +50,11 @@ def test_yaml_is_a_valid_experiment_or_a_part_of_one(snippet: Snippet) -> None:
     document = yaml.safe_load(snippet.text)
     if OTHERS.get(frozenset(document)):
         return
-    known = set(Experiment.model_fields) | {"search_space"}
+    known = {field.alias or name for name, field in Experiment.model_fields.items()}
     assert set(document) <= known, f"{snippet} is no part of an experiment file, and not one of {list(OTHERS.values())}"
     whole = document if "name" in document else {**BASE, **document}
     experiment = parse_experiment(yaml.safe_dump(whole), str(snippet))
-    assert experiment.search_space() is not None
+    assert all(experiment.of(name).search_space() is not None for name in experiment.contenders)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from e2i_assets.core.data.dataset import DatasetFacts, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import parse_experiment
-from e2i_assets.core.search.study_output import hpo_output
+from e2i_assets.core.search.study_output import output_of
 from e2i_assets.services import promote, remember, split, train, tune
 from e2i_assets.services.project import Project
 
@@ -49,10 +49,10 @@ def made(project: Project, text: str = PLAIN) -> None:
     rows = project.read(SearchRows, "validation_splits", experiment.name)
     start = kept("warm_start", remember.warm_start(project, experiment, rows))
     tuned = kept("hpo_study", tune.tuned(project, experiment, rows, start, print))
-    hpo = kept("best_hyperparameters", hpo_output(experiment, tuned.identity, tuned.result))
+    hpo = kept("best_hyperparameters", output_of(experiment, tuned))
     facts = project.read(DatasetFacts, "dataset", experiment.name)
     every_role = project.read(TrainingRows, "validation_splits", experiment.name)
-    trained = train.train(project, experiment, facts, every_role, tuned, hpo, uuid4().hex)
+    trained = train.train(project, tuned.decided(experiment), facts, every_role, tuned, hpo, uuid4().hex)
     kept("trained_model", trained.output)
     kept("champion_model", promote.promote(project, experiment, every_role))
     kept("hpo_pattern_memory", remember.remember(project, experiment, rows.facts, start, tuned))

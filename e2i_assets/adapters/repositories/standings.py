@@ -21,6 +21,7 @@ class StandingRow:
         model_version: Its version in MLflow; None without MLflow.
         promoted_at: When the model in use became the champion; None if no model is in use.
         trained_at: When the model was trained.
+        algorithm: The algorithm of the model.
     """
 
     experiment_name: str
@@ -31,6 +32,7 @@ class StandingRow:
     model_version: str | None
     promoted_at: datetime | None
     trained_at: datetime | None
+    algorithm: str | None
     test_samples: int | None
     test_metrics: Mapping[str, float | None] | None
     test_intervals: Mapping[str, Mapping[str, float]] | None
@@ -40,14 +42,14 @@ _STANDINGS = sa.text("""
     SELECT experiment.experiment_name, experiment.spec, experiment.upstream IS NOT NULL AS of_component,
            experiment.retired_at, run.model_key, champion.mlflow_model_version AS model_version,
            champion.decided_at AS promoted_at, run.completed_at AS trained_at,
-           run.test_samples, run.test_metrics, run.test_intervals
+           run.algorithm, run.test_samples, run.test_metrics, run.test_intervals
     FROM ml_experiments AS experiment
     LEFT JOIN LATERAL (
         SELECT challenger_key, mlflow_model_version, decided_at FROM ml_champion_decisions
         WHERE experiment_id = experiment.id AND promoted ORDER BY decided_at DESC LIMIT 1
     ) AS champion ON true
     LEFT JOIN LATERAL (
-        SELECT model_key, completed_at, test_samples, test_metrics, test_intervals FROM ml_training_runs
+        SELECT model_key, completed_at, algorithm, test_samples, test_metrics, test_intervals FROM ml_training_runs
         WHERE experiment_id = experiment.id AND status = 'finished'
           AND (champion.challenger_key IS NULL OR model_key = champion.challenger_key)
         ORDER BY completed_at DESC LIMIT 1

@@ -66,6 +66,8 @@ class Algorithm:
         consumption: The conditions under which the fit reads its parameters.
         completions: Values for `completing`.
         target_spread: Standard deviation of a regression target in the unit of the fit.
+        complexity: Its place from simple and cheap to complex and dear. Of algorithms that are compared, the simplest
+            is tried first, and wins a tie.
         adapted: Converts the whole parameter set for the estimator, where renaming is not enough.
     """
 
@@ -87,6 +89,7 @@ class Algorithm:
     consumption: Consumption = field(default_factory=Consumption)
     completions: Mapping[str, Any] = field(default_factory=dict)
     target_spread: float = 1.0
+    complexity: int = 50
     adapted: Callable[[dict[str, Any], ProblemType], dict[str, Any]] | None = None
 
     @property

@@ -76,6 +76,7 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
 ALGORITHM = Algorithm(
     name="GradientBoosting",
     family="boosting",
+    complexity=32,
     framework="sklearn",
     classes={
         "binary_classification": "sklearn.ensemble.GradientBoostingClassifier",

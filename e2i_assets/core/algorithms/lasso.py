@@ -10,6 +10,7 @@ from e2i_assets.core.algorithms.consumption import NEVER, Consumption
 ALGORITHM = Algorithm(
     name="Lasso",
     family="linear",
+    complexity=11,
     framework="sklearn",
     classes={"regression": "sklearn.linear_model.Lasso"},
     preparation="scaled",

@@ -140,6 +140,7 @@ def _name_classes(estimator: Any, task: Task) -> None:
 ALGORITHM = Algorithm(
     name="LightGBM",
     family="boosting",
+    complexity=20,
     framework="lightgbm",
     classes={
         "binary_classification": "lightgbm.LGBMClassifier",

@@ -20,6 +20,7 @@ def _with_l1_ratio(values: dict[str, Any], _: ProblemType) -> dict[str, Any]:
 ALGORITHM = Algorithm(
     name="LogisticRegression",
     family="linear",
+    complexity=12,
     framework="sklearn",
     classes={
         "binary_classification": "sklearn.linear_model.LogisticRegression",

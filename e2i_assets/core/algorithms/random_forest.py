@@ -7,6 +7,7 @@ from e2i_assets.core.algorithms.forest import fit_in_batches
 ALGORITHM = Algorithm(
     name="RandomForest",
     family="ensemble",
+    complexity=31,
     framework="sklearn",
     classes={
         "binary_classification": "sklearn.ensemble.RandomForestClassifier",

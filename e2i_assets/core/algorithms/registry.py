@@ -2,11 +2,13 @@
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 from functools import cache
 
 from e2i_assets.core import algorithms
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import UnsupportedAlgorithm
+from e2i_assets.core.metrics import ProblemType
 
 
 @cache
@@ -22,6 +24,16 @@ def _algorithms() -> dict[str, Algorithm]:
 def names() -> tuple[str, ...]:
     """Return the names of all algorithms."""
     return tuple(_algorithms())
+
+
+def able(problem_type: ProblemType) -> tuple[str, ...]:
+    """Return the names of the algorithms that support a problem type, the simplest first."""
+    return by_complexity(name for name, one in _algorithms().items() if problem_type in one.problem_types)
+
+
+def by_complexity(chosen: Iterable[str]) -> tuple[str, ...]:
+    """Return names of algorithms ordered by complexity, the simplest first."""
+    return tuple(sorted(chosen, key=lambda name: (algorithm(name).complexity, name)))
 
 
 def algorithm(name: str) -> Algorithm:

@@ -6,6 +6,7 @@ from e2i_assets.core.algorithms.consumption import NEVER, Consumption
 ALGORITHM = Algorithm(
     name="Ridge",
     family="linear",
+    complexity=10,
     framework="sklearn",
     classes={"regression": "sklearn.linear_model.Ridge"},
     preparation="scaled",

@@ -124,6 +124,7 @@ def _carried(estimator: Any, booster: Any, rounds: int, cap: int, task: Task) ->
 ALGORITHM = Algorithm(
     name="XGBoost",
     family="boosting",
+    complexity=21,
     framework="xgboost",
     classes={
         "binary_classification": "xgboost.XGBClassifier",

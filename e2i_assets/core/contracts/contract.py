@@ -23,6 +23,29 @@ MlflowStatus = Literal["logged", "unavailable", "disabled"]
 HpoErrorType = Literal["missing_hpo_data", "unsupported_algorithm", "optuna_not_available", "hpo_error"]
 
 
+class AlgorithmResult(ContractModel):
+    """A row of the leaderboard of algorithms that were compared.
+
+    Attributes:
+        algorithm: Name of the algorithm.
+        value: Best value of the optimised metric, in its unit; null without a trial to train.
+        low, high: The 95 % interval of the value for other rows of this kind; null where it cannot be computed.
+        trials: Number of its trials that ended.
+        seconds: Wall time of its trials in all.
+        study_key: Key of its study.
+        verdict: Why it is trained, or why not.
+    """
+
+    algorithm: Text
+    value: float | None
+    low: float | None
+    high: float | None
+    trials: Count
+    seconds: NotNegative
+    study_key: Text
+    verdict: Text
+
+
 class HpoOutput(ContractModel):
     """The output of a study, finished or not, from which a model is trained.
 
@@ -41,6 +64,8 @@ class HpoOutput(ContractModel):
         hpo_pattern_id: Id of its pattern in the memory.
         hpo_objective: How the trials were evaluated, with ``hpo.objective: auto``; otherwise null.
         hpo_objective_reason: Why they were evaluated in this way; null without ``auto``.
+        hpo_algorithm: The algorithm to train, if the experiment compares several; otherwise null.
+        hpo_leaderboard: The compared algorithms, that to train first; null if the experiment names one.
         error, error_type: The cause when failures left no trial to train from; null otherwise.
     """
 
@@ -62,6 +87,8 @@ class HpoOutput(ContractModel):
     hpo_pattern_id: Text | None = None
     hpo_objective: Literal["validation", "cross_validation"] | None = None
     hpo_objective_reason: Text | None = None
+    hpo_algorithm: Text | None = None
+    hpo_leaderboard: Annotated[list[AlgorithmResult], Field(min_length=1)] | None = None
     error: Text | None = None
     error_type: HpoErrorType | None = None
     validation_warnings: list[Text] = Field(default_factory=list)

@@ -49,6 +49,11 @@ def hpo_rules(fields: Fields) -> Iterator[Violation]:
         yield Violation("error", None, "must name the cause when trials failed and none completed")
     if ran and "hpo_study_name" in fields and fields["hpo_study_name"] is None:
         yield Violation("hpo_study_name", None, "must be given when trials ran")
+    if {"hpo_algorithm", "hpo_leaderboard"} <= fields.keys():
+        board, chosen = fields["hpo_leaderboard"], fields["hpo_algorithm"]
+        if chosen != (dict(board[0]).get("algorithm") if board else None):
+            rule = "must be the first algorithm of hpo_leaderboard, and null without one"
+            yield Violation("hpo_algorithm", chosen, rule)
     if {"error", "error_type"} <= fields.keys() and (fields["error"] is None) != (fields["error_type"] is None):
         yield Violation("error_type", fields["error_type"], "must be given if error is given, else null")
 

@@ -7,13 +7,24 @@ from pydantic import ConfigDict, Field, StrictStr
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.content_hash import content_hash
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.predict_section import Predict
 from e2i_assets.core.experiments.search_sections import EarlyStopping, Hpo, WarmStart
 from e2i_assets.core.experiments.section import Section
 from e2i_assets.core.experiments.sections import Columns, Leakage, Split, Target, Watch
 from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
-from e2i_assets.core.experiments.values import ColumnList, Label, Owner, ParameterValue, ProjectPath, Slug, Tag
+from e2i_assets.core.experiments.values import (
+    AUTO,
+    Algorithms,
+    ColumnList,
+    Label,
+    Owner,
+    ParameterValue,
+    ProjectPath,
+    Slug,
+    Tag,
+)
 from e2i_assets.core.imbalance import Choice
 from e2i_assets.core.metrics import ProblemType, default_metric
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
@@ -32,7 +43,8 @@ _FOR_COMPUTING: dict[str, Any] = {"hpo": {"engine"}}
 class Experiment(Section):
     """One experiment. Read it with `file.parse_experiment`, which also checks the rules between the sections."""
 
-    # The key `search_space` of the file contains changes; the method of that name returns the resulting space.
+    # The key `search_space` of the file contains changes; the method of that name returns the resulting space. The key
+    # `algorithm` may name several; the property of that name is the only one.
     model_config = ConfigDict(serialize_by_alias=True)
 
     name: Slug = Field(description="The name of the experiment: also of its partition, study and model.")
@@ -52,7 +64,11 @@ class Experiment(Section):
         "built-in one in the decision whether training may start.",
     )
     leakage: Leakage = Leakage()
-    algorithm: StrictStr = Field(description="The algorithm to tune and train.")
+    chosen_algorithms: Algorithms = Field(
+        alias="algorithm",
+        description="The algorithm to tune and train. A list compares several in one budget of trials; auto compares "
+        "all of the problem type. The best is trained, or a simpler one if the difference is within the noise.",
+    )
     metric: StrictStr = Field(
         default_factory=lambda known: default_metric(known["problem_type"], known["target"].order is not None),
         description="The metric that the search optimises. The default depends on the problem type: roc_auc (binary), "
@@ -99,6 +115,47 @@ class Experiment(Section):
     def target_name(self) -> str:
         """The name of the target column of the dataset."""
         return self.target.name or self.target.column
+
+    @property
+    def contenders(self) -> tuple[str, ...]:
+        """The algorithms that the experiment compares, the simplest first; one, if it compares none."""
+        if isinstance(self.chosen_algorithms, tuple):
+            return registry.by_complexity(self.chosen_algorithms)
+        return registry.able(self.problem_type) if self.chosen_algorithms == AUTO else (self.chosen_algorithms,)
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm.
+
+        Raises:
+            E2iError: The experiment compares several: each has an experiment of its own, see `of`.
+        """
+        if len(self.contenders) > 1:
+            raise E2iError(f"experiment {self.name} compares {self.algorithm_text}: its search chooses the algorithm")
+        return self.contenders[0]
+
+    @property
+    def algorithm_text(self) -> str:
+        """The algorithms as text."""
+        return ", ".join(self.contenders)
+
+    def of(self, algorithm: str) -> "Experiment":
+        """Return the experiment with one of its algorithms; it equals that of a file that names this one alone.
+
+        Raises:
+            E2iError: The experiment does not name this algorithm.
+        """
+        if algorithm not in self.contenders:
+            raise E2iError(
+                f"experiment {self.name} does not name {algorithm}, of which its stored search is: it names "
+                f"{self.algorithm_text}; materialise hpo_study again"
+            )
+        return self.model_copy(update={"chosen_algorithms": algorithm})
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether a search has something to tune."""
+        return self.hpo.enabled and any(self.of(one).search_space() for one in self.contenders)
 
     @property
     def spec_hash(self) -> str:

@@ -1,6 +1,7 @@
 """The rules between the sections of an experiment; they are checked on the sections that are valid on their own."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from e2i_assets.core import metrics
@@ -10,6 +11,7 @@ from e2i_assets.core.errors import Violation
 from e2i_assets.core.evaluation import measures, success_criteria
 from e2i_assets.core.experiments import objective_rules, order_rules, predict_rules, search_rules, space_changes
 from e2i_assets.core.experiments.sections import Columns, Leakage, Split, Target
+from e2i_assets.core.experiments.values import AUTO
 from e2i_assets.core.imbalance import WEIGHING
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
@@ -56,16 +58,47 @@ def violations(parts: Parts) -> Iterator[Violation]:
 
 
 def _algorithm_violations(parts: Parts, problem_type: ProblemType | None) -> Iterator[Violation]:
-    name = parts.get("algorithm")
-    if name is None:
+    chosen = parts.get("algorithm")
+    if chosen is None:
         return
-    if name not in registry.names():
-        yield Violation("algorithm", name, not_one_of(name, registry.names()))
+    if isinstance(chosen, str) and chosen != AUTO:
+        known = [*registry.names(), AUTO]
+        yield from [Violation("algorithm", chosen, not_one_of(chosen, known))] if chosen not in known else ()
+        yield from _violations_of(chosen, "algorithm", parts, problem_type) if chosen in known else ()
         return
+    names = (registry.able(problem_type) if problem_type else ()) if chosen == AUTO else chosen
+    for place, name in enumerate(names):
+        where = "algorithm" if chosen == AUTO else f"algorithm.{place}"
+        if name not in registry.names():
+            yield Violation(where, name, not_one_of(name, registry.names()))
+        else:
+            yield from _violations_of_one_of_several(name, where, parts, problem_type)
+    if "hpo" in parts:
+        yield from search_rules.comparison_violations(parts["hpo"], names)
+
+
+def _violations_of_one_of_several(
+    name: str, where: str, parts: Parts, problem_type: ProblemType | None
+) -> Iterator[Violation]:
+    """Check an algorithm of a comparison: a setting must hold for each of them, and each needs a search."""
+    broken = [*_violations_of(name, where, parts, problem_type)]
+    for one in broken:
+        together = f"{one.rule} (in a comparison of algorithms, a setting must hold for each: here for {name})"
+        yield one if one.where == where else replace(one, rule=together)
+    if not broken and problem_type and {"search_space", "fixed"} <= parts.keys():
+        space = space_changes.settled_space(
+            registry.algorithm(name), problem_type, parts["search_space"], parts["fixed"]
+        )
+        if not space:
+            yield Violation(where, name, "has no parameter left to search, so it cannot be compared: leave it out")
+
+
+def _violations_of(name: str, where: str, parts: Parts, problem_type: ProblemType | None) -> Iterator[Violation]:
+    """Check one algorithm against the problem type, the search space and the search options."""
     algorithm: Algorithm = registry.algorithm(name)
     if problem_type and problem_type not in algorithm.problem_types:
-        able = [other for other in registry.names() if problem_type in registry.algorithm(other).problem_types]
-        yield Violation("algorithm", name, f"does not support {problem_type}: choose one of {', '.join(able)}")
+        able = sorted(registry.able(problem_type))
+        yield Violation(where, name, f"does not support {problem_type}: choose one of {', '.join(able)}")
     elif problem_type and "search_space" in parts and "fixed" in parts:
         is_searched = parts["hpo"].enabled if "hpo" in parts else True
         preset = parts["hpo"].preset if "hpo" in parts else "contract"

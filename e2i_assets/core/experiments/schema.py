@@ -8,6 +8,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.evaluation.success_criteria import accepted_names
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.objective_rules import objective_names
+from e2i_assets.core.experiments.values import AUTO
 
 
 def json_schema() -> dict[str, Any]:
@@ -17,7 +18,10 @@ def json_schema() -> dict[str, Any]:
         **Experiment.model_json_schema(),
     }
     properties = schema["properties"]
-    properties["algorithm"]["enum"] = list(registry.names())
+    kept = {name: properties["algorithm"][name] for name in ("description", "title") if name in properties["algorithm"]}
+    one = {"enum": list(registry.names())}
+    several = {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}
+    properties["algorithm"] = {"anyOf": [{"enum": [*one["enum"], AUTO]}, several], **kept}
     properties["metric"]["enum"] = _in_all_problem_types(metrics.names)
     properties["success_criteria"]["propertyNames"] = {"enum": _in_all_problem_types(accepted_names)}
     properties["success_criteria"]["additionalProperties"] = {"anyOf": [{"type": "number"}, {"type": "null"}]}

@@ -1,6 +1,6 @@
 """The rules between the options of a search, and between them and the rest of an experiment."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from e2i_assets.core.algorithms.algorithm import Algorithm
@@ -27,6 +27,18 @@ def violations(
     if hpo.sampler == "grid" and any("when" in (definition or {}) for definition in changes.values()):
         rule = "does not support parameters that depend on others (when): choose another sampler, such as tpe"
         yield Violation("hpo.sampler", "grid", rule)
+
+
+def comparison_violations(hpo: Hpo, names: Sequence[str]) -> Iterator[Violation]:
+    """Check the search options of an experiment that compares several algorithms."""
+    if not hpo.enabled:
+        yield Violation("hpo.enabled", False, "leaves nothing to compare the algorithms by: name one algorithm")
+    if hpo.objectives:
+        further = [one.name for one in hpo.objectives]
+        yield Violation("hpo.objectives", further, "belong to the study of one algorithm: name one algorithm")
+    if hpo.trials < len(names):
+        rule = f"must be at least {len(names)}: one for each algorithm ({', '.join(names)})"
+        yield Violation("hpo.trials", hpo.trials, rule)
 
 
 def fold_violations(hpo: Hpo, columns: Columns, final_model: str) -> Iterator[Violation]:

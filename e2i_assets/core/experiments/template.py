@@ -13,6 +13,7 @@ from e2i_assets.core import metrics
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.errors import E2iError, readable
 from e2i_assets.core.experiments.source_section import Source
+from e2i_assets.core.experiments.values import AUTO
 from e2i_assets.core.metrics import OF_ORDER, PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
 
@@ -40,6 +41,7 @@ problem_type: {problem_type}  # {other_types}
 {positive}
 columns:
 {columns}
+# A list of algorithms, or auto for all, compares them in one budget of trials:
 algorithm: {algorithm}  # or {other_algorithms}
 metric: {metric}  # {other_metrics}
 hpo: {{trials: {trials}}}  # more trials continue the study
@@ -55,7 +57,7 @@ class Draft:
     Attributes:
         name: The name of the experiment; it is not validated here.
         owner: A team or an e-mail address.
-        algorithm: The name of an algorithm of the registry.
+        algorithm: The name of an algorithm of the registry, or auto.
         source: The source of the rows.
         why: The reason of each option of a CSV file that had to be chosen.
         target: The column to predict.
@@ -99,9 +101,9 @@ def template(draft: Draft, schema: str = "../docs/experiment.schema.json") -> st
     Raises:
         E2iError: The algorithm does not exist, or does not support the problem type.
     """
-    if draft.algorithm not in registry.names():
-        raise E2iError(f"algorithm {draft.algorithm!r} {not_one_of(draft.algorithm, registry.names())}")
-    able = registry.algorithm(draft.algorithm).problem_types
+    if draft.algorithm not in (known := [*registry.names(), AUTO]):
+        raise E2iError(f"algorithm {draft.algorithm!r} {not_one_of(draft.algorithm, known)}")
+    able = PROBLEM_TYPES if draft.algorithm == AUTO else registry.algorithm(draft.algorithm).problem_types
     chosen = draft.problem_type or (able[0] if len(able) == 1 else None)
     if chosen and chosen not in able:
         raise E2iError(f"problem type {chosen!r} {not_one_of(chosen, able)}, the problem types of {draft.algorithm}")

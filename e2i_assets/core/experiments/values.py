@@ -98,6 +98,18 @@ def _rising(bins: tuple[float, ...]) -> tuple[float, ...]:
     return bins
 
 
+def _algorithms(value: object) -> object:
+    """Return a name, or several different names as a tuple; a list of one name is that name."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"must be the name of an algorithm, a list of names, or {AUTO}")
+    _without_repeats(tuple(value))
+    if AUTO in value and len(value) > 1:
+        raise ValueError(f"contains {AUTO}, which means all algorithms: write {AUTO} alone, or names alone")
+    return value[0] if len(value) == 1 else tuple(value)
+
+
 def _scalar(value: object) -> object:
     if value is not None and not isinstance(value, str | int | float):
         raise ValueError("must be a single text, number, true or false")
@@ -112,6 +124,8 @@ def _number(value: object) -> object:
     return value
 
 
+# The algorithm of an experiment that compares all algorithms of its problem type.
+AUTO = "auto"
 _NO_FILE_ENCODINGS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined"})
 _SLUG = r"[a-z][a-z0-9_]{0,62}"
 _OWNER = r"team:[A-Za-z0-9_.-]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
@@ -173,4 +187,5 @@ DateColumns = Annotated[dict[Column, DateForm | None], BeforeValidator(_by_colum
 MissingWord = Annotated[str | int | float, BeforeValidator(_word)]
 MissingWords = Annotated[tuple[MissingWord, ...], AfterValidator(_without_repeats)]
 Order = Annotated[tuple[MissingWord, ...], AfterValidator(_distinct_labels)]
+Algorithms = Annotated[str | tuple[str, ...], BeforeValidator(_algorithms)]
 ParameterValue = Annotated[Scalar, BeforeValidator(_scalar)]

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.memory.past_problems import PastProblem, regrets
 from e2i_assets.core.memory.portfolio import next_candidate, planned
 from e2i_assets.core.search.proposals import Proposal, Proposer, Tried
@@ -74,6 +75,8 @@ class WarmStart(BaseModel):
         considered: Number of patterns with enough similarity.
         reason: Human-readable reason for this choice.
         error: Why the memory could not be read; the study then starts without it.
+        contenders: The warm start of each algorithm in the order in which they are tried, if the experiment compares
+            several; the other fields then have no configurations.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -85,6 +88,19 @@ class WarmStart(BaseModel):
     considered: int
     reason: str
     error: str | None = None
+    contenders: "dict[str, WarmStart] | None" = None
+
+    def of(self, algorithm: str) -> "WarmStart":
+        """Return the warm start of an algorithm.
+
+        Raises:
+            E2iError: It was made for other algorithms.
+        """
+        if self.contenders is None:
+            return self
+        if algorithm not in self.contenders:
+            raise E2iError(f"the warm start is of {', '.join(self.contenders)}: materialise warm_start again")
+        return self.contenders[algorithm]
 
     @property
     def patterns(self) -> tuple[WarmConfiguration, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from e2i_assets.core.report import findings, tables, worth
+from e2i_assets.core.report.algorithms import algorithms
 from e2i_assets.core.report.card import card
 from e2i_assets.core.report.facts import ReportFacts, number
 
@@ -121,6 +122,7 @@ def report_page(report: ReportFacts) -> str:
         splits=tables.splits(report),
         split_rule=findings.split_rule(report),
         fitting_seconds=sum(one.seconds or 0.0 for one in report.record.study.trials) if report.record.study else 0.0,
+        algorithms=algorithms(report),
         trials=tables.trials(report),
         best_trials=tables.best_trials(report),
         parameters=tables.parameters(report),

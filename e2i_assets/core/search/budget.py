@@ -30,14 +30,20 @@ class BudgetOverride:
         """Return the experiment with this budget.
 
         Raises:
-            E2iError: The experiment does not search, so that the budget would have no effect.
+            E2iError: The experiment does not search, so that the budget would have no effect; or it compares more
+                algorithms than there are trials.
         """
         if not self.given:
             return experiment
-        if not experiment.hpo.enabled or not experiment.search_space():
+        if not experiment.is_searched:
             raise E2iError(
                 f"experiment {experiment.name} does not search (hpo.enabled or its search space), so a budget of "
                 f"{self} has no effect: launch it without this config"
+            )
+        if self.trials is not None and self.trials < len(experiment.contenders):
+            raise E2iError(
+                f"experiment {experiment.name} compares {experiment.algorithm_text}: a budget of {self.trials} "
+                "trials is too small for one trial of each"
             )
         hours = None if self.timeout_seconds is None else self.timeout_seconds / _SECONDS_PER_HOUR
         change = {"trials": self.trials, "timeout_hours": hours}

@@ -70,7 +70,13 @@ class OnFolds:
     def again(
         self, parameters: Mapping[str, Any], goals: Sequence[Goal], fold_rounds: Sequence[int] = ()
     ) -> dict[str, float]:
-        """Fit each fold without early stopping, with its stored number of rounds; see `Scheme`.
+        """Fit each fold without early stopping, with its stored number of rounds; see `Scheme`."""
+        return _means(self.again_on_each(parameters, goals, fold_rounds))
+
+    def again_on_each(
+        self, parameters: Mapping[str, Any], goals: Sequence[Goal], fold_rounds: Sequence[int] = ()
+    ) -> list[dict[str, float]]:
+        """Fit as `again` does, and return the measures of each fold.
 
         Raises:
             E2iError: ``fold_rounds`` has another number of folds.
@@ -82,7 +88,7 @@ class OnFolds:
         for step, (one, count) in enumerate(zip(self.fit_contexts, rounds, strict=True), start=1):
             fit = one.fit(one.used(parameters, Fit(estimator=None, rounds=count)))
             measures.append(_measured(step, one, fit, goals))
-        return _means(measures)
+        return measures
 
     def _so_far(self, measures: Sequence[Mapping[str, float]], goal: Goal) -> float:
         values = [goal.oriented(one[goal.name]) for one in measures]

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from e2i_assets.core.contracts.contract import HpoOutput
+from e2i_assets.core.contracts.contract import AlgorithmResult, HpoOutput
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.fit_context import merged
 from e2i_assets.core.search.goals import limits
 from e2i_assets.core.search.objective_choice import ObjectiveChoice
 from e2i_assets.core.search.search_failure import SearchFailure, failure_of
 from e2i_assets.core.search.study_result import NONE_WITHIN_CONSTRAINTS, StudyResult
-from e2i_assets.core.search.tuning import defaults, fixed
+from e2i_assets.core.search.tuning import Tuned, defaults, fixed
 
 
 def hpo_output(
@@ -18,6 +18,7 @@ def hpo_output(
     result: StudyResult | None,
     failure: SearchFailure | None = None,
     choice: ObjectiveChoice | None = None,
+    leaderboard: list[AlgorithmResult] | None = None,
 ) -> HpoOutput:
     """Return the output contract of a study: defaults, overridden by the best trial, then by the fixed parameters.
 
@@ -29,10 +30,13 @@ def hpo_output(
         result: The result of the study; None if there is no study.
         failure: Why the search could not start.
         choice: With ``hpo.objective: auto``: how the trials were evaluated.
+        leaderboard: The compared algorithms, that of the experiment first; None without a comparison.
     """
     chosen: dict[str, Any] = (
         {"hpo_objective": choice.objective, "hpo_objective_reason": choice.reason} if choice else {}
     )
+    if leaderboard:
+        chosen |= {"hpo_algorithm": experiment.algorithm, "hpo_leaderboard": leaderboard}
     best = result.best if result else None
     if result is None or best is None:
         failed = failure_of(result) if result else failure
@@ -71,6 +75,12 @@ def hpo_output(
         hpo_metric=experiment.metric,
         hpo_stop_reason=result.failure or result.stop_reason,
     )
+
+
+def output_of(experiment: Experiment, tuned: Tuned) -> HpoOutput:
+    """Return the output contract of a search; the experiment may compare several algorithms."""
+    decided = tuned.decided(experiment)
+    return hpo_output(decided, tuned.identity, tuned.result, tuned.failure, tuned.choice, tuned.leaderboard)
 
 
 def _no_trial_reason(experiment: Experiment, result: StudyResult) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.content_hash import content_hash
+from e2i_assets.core.contracts.contract import AlgorithmResult
 from e2i_assets.core.data.folds import folds
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
@@ -86,6 +87,11 @@ def study_name(experiment: Experiment, study_key: str) -> str:
     return f"e2i_{experiment.name}_{experiment.algorithm}_hpo_{study_key[:12]}"
 
 
+def timeout_seconds(experiment: Experiment) -> float | None:
+    """Return the limit on the wall-clock time of a search; None for no limit."""
+    return None if experiment.hpo.timeout_hours is None else experiment.hpo.timeout_hours * SECONDS_PER_HOUR
+
+
 def plan(experiment: Experiment, study_key: str, cores: int = 1) -> StudyPlan:
     """Return the search settings of an experiment.
 
@@ -102,7 +108,7 @@ def plan(experiment: Experiment, study_key: str, cores: int = 1) -> StudyPlan:
     return StudyPlan(
         name=study_name(experiment, study_key),
         trials=hpo.trials,
-        timeout_seconds=None if hpo.timeout_hours is None else hpo.timeout_hours * SECONDS_PER_HOUR,
+        timeout_seconds=timeout_seconds(experiment),
         sampler=hpo.sampler,
         pruner=hpo.used_pruner,
         seed=hpo.seed,
@@ -138,7 +144,7 @@ def balancing(experiment: Experiment, facts: SplitFacts, train: RowSource) -> Ba
 
 def found_imbalance(experiment: Experiment, facts: SplitFacts, train: RowSource) -> Imbalance:
     """Return the class imbalance of the train rows."""
-    grows_trees = registry.algorithm(experiment.algorithm).family != "linear"
+    grows_trees = any(registry.algorithm(one).family != "linear" for one in experiment.contenders)
     return imbalance(target_codes(train.target, facts.classes), facts.classes, grows_trees)
 
 
@@ -205,6 +211,10 @@ class Tuned(BaseModel):
         result: The result of the study; None if the experiment does not search or the search could not start.
         failure: Why the search could not start.
         choice: With ``hpo.objective: auto``: how the trials were evaluated.
+        algorithm: The algorithm that was chosen, if the experiment compares several.
+        leaderboard: The compared algorithms, that to train first; None without a comparison.
+        others: The studies of the other algorithms.
+        budget: The number of trials that the algorithms shared.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -213,3 +223,15 @@ class Tuned(BaseModel):
     result: StudyResult | None
     failure: SearchFailure | None = None
     choice: ObjectiveChoice | None = None
+    algorithm: str | None = None
+    leaderboard: list[AlgorithmResult] | None = None
+    others: "tuple[Tuned, ...] | None" = None
+    budget: int | None = None
+
+    def decided(self, experiment: Experiment) -> Experiment:
+        """Return the experiment with the algorithm that was chosen: from here on there is one algorithm."""
+        return experiment if self.algorithm is None else experiment.of(self.algorithm)
+
+
+# The fields of a comparison, which are null without one.
+OF_COMPARISONS = ("algorithm", "leaderboard", "others", "budget")

@@ -40,7 +40,7 @@ def due(project: Project, under_way: Collection[str]) -> tuple[Sequence[RunReque
             moment,
             datetime.now(UTC),
             experiment.watch.retune_after_days,
-            experiment.hpo.enabled and bool(experiment.search_space()),
+            experiment.is_searched,
             before is not None and before.content_hash == found,
             name in busy,
         )
@@ -63,8 +63,9 @@ def with_retune_budget(
     if cause not in RETUNES:
         return experiment
     store = project.studies
-    study = store.by_spec_hash(tuning.spec_hash(experiment, facts))
-    spent = sum(_had_cost(trial, asked_at) for trial in store.trials(study.id)) if study else 0
+    keys = [tuning.spec_hash(experiment.of(one), facts) for one in experiment.contenders]
+    studies = [study for key in keys if (study := store.by_spec_hash(key))]
+    spent = sum(_had_cost(trial, asked_at) for study in studies for trial in store.trials(study.id))
     budget = trials(experiment.hpo.trials, spent)
     return experiment.model_copy(update={"hpo": experiment.hpo.model_copy(update={"trials": budget})})
 

@@ -10,10 +10,11 @@ from e2i_assets.core.contracts.violations import violations_of
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import limits
-from e2i_assets.core.search.study_output import hpo_output
+from e2i_assets.core.search.study_output import output_of
 from e2i_assets.services.checks.check import (
     CheckResult,
     check_result,
+    decided_experiment,
     document,
     every_mistake,
     of_asset,
@@ -27,7 +28,7 @@ from e2i_assets.services.project import Project
 def output_contract_is_valid(project: Project, name: str) -> CheckResult:
     """All fields have valid types and values; parameters are valid, complete, and include the fixed ones unchanged."""
     raw = document(project, "best_hyperparameters", name)
-    experiment = project.experiment(name)
+    experiment = decided_experiment(project, name)
     algorithm = registry.algorithm(experiment.algorithm)
     rounds = algorithm.rounds_parameter
     mistakes = violations_of(
@@ -48,7 +49,7 @@ def parameters_equal_the_best_trial(project: Project, name: str) -> CheckResult:
     """The hyperparameters to train with equal those of the stored study's best trial, field by field."""
     output: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
-    by_study = hpo_output(project.experiment(name), tuned.identity, tuned.result, tuned.failure, tuned.choice)
+    by_study = output_of(project.experiment(name), tuned)
     given = output.model_dump()
     mistakes = [
         f"{field} is {given[field]!r}, and by the study {value!r}"
@@ -63,7 +64,7 @@ def parameters_equal_the_best_trial(project: Project, name: str) -> CheckResult:
 @of_asset("best_hyperparameters", blocking=True)
 def constraints_are_satisfied(project: Project, name: str) -> CheckResult:
     """The hyperparameters to train with satisfy all constraints of the search, also if they are the defaults."""
-    experiment = project.experiment(name)
+    experiment = decided_experiment(project, name)
     output: HpoOutput = stored(project, HpoOutput, "best_hyperparameters", name)
     constraints = limits(experiment)
     if not constraints:
@@ -85,7 +86,7 @@ def constraints_are_satisfied(project: Project, name: str) -> CheckResult:
 def _of_the_defaults(project: Project, name: str, output: HpoOutput) -> dict[str, float]:
     """Measure the defaults like a trial, because no study has done so."""
     rows: SearchRows = stored(project, SearchRows, "validation_splits", name)
-    objective = tuning.objective(project.experiment(name), rows)(math.inf)
+    objective = tuning.objective(decided_experiment(project, name), rows)(math.inf)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the training repeats these warnings
         wanted = [limit.goal for limit in objective.limits]

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from e2i_assets.adapters.files.asset_values import AssetDamaged, AssetMissing
 from e2i_assets.adapters.stores.store import StoredDamaged
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.services.project import Project
 
 Outcome = Literal["passed", "failed", "not evaluated"]
@@ -151,6 +153,15 @@ def stored(project: Project, kind: type[Any], asset: str, experiment: str) -> An
         return project.read(kind, asset, experiment)
     except AssetDamaged as error:
         raise ValueDamaged(asset, str(error)) from error
+
+
+def decided_experiment(project: Project, experiment: str) -> Experiment:
+    """Return a registered experiment with the algorithm of its stored search. Raises the errors of `stored`."""
+    registered = project.experiment(experiment)
+    if len(registered.contenders) == 1:
+        return registered
+    tuned: Tuned = stored(project, Tuned, "hpo_study", experiment)
+    return tuned.decided(registered)
 
 
 def document(project: Project, asset: str, experiment: str) -> Any:

@@ -11,7 +11,15 @@ from e2i_assets.core.search import tuning
 from e2i_assets.core.search.objective_choice import used_objective
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trials import TRIED_AGAIN, TrialRecord
-from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, of_asset, passed, stored
+from e2i_assets.services.checks.check import (
+    CheckFailed,
+    CheckResult,
+    check_result,
+    decided_experiment,
+    of_asset,
+    passed,
+    stored,
+)
 from e2i_assets.services.project import Project
 
 TOLERANCE = 1e-9
@@ -28,13 +36,15 @@ def study_matches_rows_and_experiment(project: Project, name: str) -> CheckResul
     """The study key matches the stored splits and the registered experiment."""
     tuned: tuning.Tuned = stored(project, tuning.Tuned, "hpo_study", name)
     facts: SplitFacts = stored(project, SplitFacts, "validation_splits", name)
-    expected = tuning.spec_hash(project.experiment(name), facts)
+    experiment = project.experiment(name)
     mistakes = []
-    if tuned.identity != expected:
-        mistakes.append(
-            f"it has the identity {tuned.identity[:12]}, and today's rows and experiment have {expected[:12]}: "
-            "materialise hpo_study again"
-        )
+    for one in (tuned, *(tuned.others or ())):
+        expected = tuning.spec_hash(one.decided(experiment), facts)
+        if one.identity != expected:
+            mistakes.append(
+                f"it has the identity {one.identity[:12]}, and today's rows and experiment have {expected[:12]}: "
+                "materialise hpo_study again"
+            )
     return check_result(
         mistakes, "it is a study of the current rows and the current experiment", identity=tuned.identity
     )
@@ -139,7 +149,7 @@ def best_value_is_reproducible_from_train_and_validation(project: Project, name:
         return passed(f"there is no trial to train ({result.stop_reason}), so there is no best value")
     # This type reads only the files of train and validation.
     rows: SearchRows = stored(project, SearchRows, "validation_splits", name)
-    experiment = project.experiment(name)
+    experiment = decided_experiment(project, name)
     again_on = _FITTED_AGAIN[used_objective(experiment, rows.facts)]
     try:
         with warnings.catch_warnings():

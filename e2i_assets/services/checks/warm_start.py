@@ -9,8 +9,12 @@ from e2i_assets.services.project import Project
 def values_are_in_the_search_space(project: Project, name: str) -> CheckResult:
     """The first configurations of the study are in the current search space."""
     start: WarmStart = stored(project, WarmStart, "warm_start", name)
-    mistakes = invalid_values(start, project.experiment(name).search_space())
-    count = len(start.configurations)
+    experiment = project.experiment(name)
+    starts = {one: start.of(one) for one in experiment.contenders}
+    mistakes = [
+        mistake for one, of in starts.items() for mistake in invalid_values(of, experiment.of(one).search_space())
+    ]
+    count = sum(len(of.configurations) for of in starts.values())
     return check_result(
         mistakes, f"every value is legal in the search space, configurations: {count}", configurations=count
     )
@@ -23,12 +27,13 @@ def patterns_are_in_the_memory(project: Project, name: str) -> CheckResult:
     if start.error:
         return check_result([start.reason], "")
     store = project.patterns
+    patterns = [one for of in (start.contenders or {"": start}).values() for one in of.patterns]
     mistakes = [
         f"pattern {one.pattern_id} of study {one.study_name} is no longer in the memory"
-        for one in start.patterns
+        for one in patterns
         if store.get(str(one.pattern_id)) is None
     ]
-    return check_result(mistakes, f"{len(start.patterns)} configurations come from patterns of the memory")
+    return check_result(mistakes, f"{len(patterns)} configurations come from patterns of the memory")
 
 
 CHECKS = (
