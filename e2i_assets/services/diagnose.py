@@ -4,6 +4,7 @@ Nothing is changed, but for a file in object storage that is deleted at once. A 
 error with its reason, and the others are still made.
 """
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -90,7 +91,10 @@ def _state(project: Project) -> Iterator[Finding]:
     state = project.settings.state
     free = shutil.disk_usage(state).free
     found = f"{free / 1e9:.1f} GB free in {state}"
-    if free < _LEAST_BYTES:
+    if not os.access(state, os.W_OK):
+        advice = "give the account of this process the right to write there, or set E2I_STATE"
+        yield Finding("state folder", "error", f"{state} is not writable", advice)
+    elif free < _LEAST_BYTES:
         yield Finding("state folder", "warning", found, "make room, or set E2I_STATE to a larger disk")
     else:
         yield Finding("state folder", "ok", found)

@@ -1,6 +1,7 @@
 """`e2i doctor` finds what is wrong and changes nothing."""
 
 import json
+import os
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ from uuid import uuid4
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.defs.abandoned_runs import LAUNCHER
+from e2i_assets.defs.search_assets import STUDIES
 from e2i_assets.services.project import Project
 from e2i_assets.services.run_lock import run_lock
 
@@ -72,6 +75,41 @@ def test_a_run_whose_process_has_died_is_named_and_stays(project: Project, run_c
         stored = instance.get_run_by_id(run.run_id)
         assert stored is not None
         assert stored.status == dg.DagsterRunStatus.STARTED
+
+
+def test_the_pool_names_who_has_its_slot_and_a_run_that_has_ended_with_it(project: Project, run_cli: Any) -> None:
+    run = dg.DagsterRun("tune_and_train", run_id=str(uuid4()), tags={**LAUNCHER, "dagster/partition": "cells"})
+    with dagster_instance(project.settings) as instance:
+        assert looked(run_cli)["pool"]["state"] == "0 of 1 slots of the pool studies in use"
+        instance.add_run(run.with_status(dg.DagsterRunStatus.STARTED))
+        assert instance.event_log_storage.claim_concurrency_slot(STUDIES, run.run_id, "hpo_study").is_claimed
+        with project.database.advisory_lock(run_lock("cells")):
+            pool = looked(run_cli)["pool"]
+            assert (pool["level"], pool["state"]) == ("ok", "1 of 1 slots of the pool studies in use: cells")
+        pool = looked(run_cli)["pool"]
+        assert pool["level"] == "warning"
+        assert "ended without freeing its slot: cells" in pool["state"]
+        assert "`e2i run`" in pool["advice"]
+
+
+def test_runs_that_only_a_daemon_would_start_are_named_without_one(project: Project, run_cli: Any) -> None:
+    server = RemoteRepositoryOrigin(GrpcServerCodeLocationOrigin(host="127.0.0.1", port=9), "__repository__")
+    origin = RemoteJobOrigin(server, "tune_and_train")
+    tags = {"dagster/partition": "cells"}
+    run = dg.DagsterRun("tune_and_train", run_id=str(uuid4()), tags=tags, remote_job_origin=origin)
+    with dagster_instance(project.settings) as instance:
+        instance.add_run(run.with_status(dg.DagsterRunStatus.QUEUED))
+        queue = looked(run_cli)["queue"]
+    assert queue["level"] == "warning"
+    assert "which only a daemon starts: cells" in queue["state"]
+
+
+def test_a_state_folder_that_is_not_writable_is_an_error(
+    project: Project, run_cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, state = os.access, project.settings.state
+    monkeypatch.setattr(os, "access", lambda path, mode: path != state and real(path, mode))  # root may write anywhere
+    assert looked(run_cli, 1)["state folder"]["state"] == f"{state} is not writable"
 
 
 def test_packages_that_do_not_fit_are_named(project: Project, run_cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
