@@ -22,7 +22,7 @@ export GIT_PYTHON_REFRESH := quiet
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz tutorial run dev test processes browser drill test-daemon test-ui screenshots docs lint wheel licences audit format lock schema clean install image
+.PHONY: help fuzz tutorial run dev test processes browser drill test-daemon test-ui screenshots docs lint wheel licences audit format lock schema clean install image release
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -78,6 +78,9 @@ wheel: install ## Build the wheel into dist/
 image: wheel ## Build the image e2i_assets and try it (DOCKER=podman, BUILDER="buildah bud", BUILD_ARGS, RUN_ARGS)
 	@$(or $(BUILDER),$(or $(DOCKER),docker) build) -f deploy/Dockerfile $(BUILD_ARGS) -t e2i_assets .
 	@.venv/bin/python scripts/smoke_image.py $(or $(DOCKER),docker) -- $(RUN_ARGS)
+
+release: install ## Prepare the release VERSION=x.y.z: version, changelog, wheel, data for upgrade tests, image if possible
+	@.venv/bin/python scripts/release.py $(VERSION)
 
 licences: install ## List the licence of every locked package; fail on a licence that is not allowed
 	@.venv/bin/python scripts/licences.py --list
