@@ -11,6 +11,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.memory import meta_vector, uses
 from e2i_assets.core.memory import warm_start as starts
+from e2i_assets.core.memory.algorithm_order import win_shares
 from e2i_assets.core.memory.meta_features import meta_features
 from e2i_assets.core.memory.uses import WarmStartEffect, WarmStartUse
 from e2i_assets.core.memory.warm_start import Pattern, WarmStart
@@ -50,35 +51,40 @@ def warm_start(project: Project, experiment: Experiment, rows: SearchRows) -> Wa
         rows.train.features, target_codes(rows.train.target, rows.facts.classes), experiment.problem_type
     )
     if len(experiment.contenders) == 1:
-        return _of_one(project, experiment, rows, features)
+        return _of_one(project, experiment, rows, features)[0]
     # As if they had equal shares of the budget.
     share = max(1, experiment.hpo.trials // len(experiment.contenders))
     started = experiment.model_copy(update={"hpo": experiment.hpo.model_copy(update={"trials": share})})
-    each = {name: _of_one(project, started.of(name), rows, features) for name in experiment.contenders}
+    found = {name: _of_one(project, started.of(name), rows, features) for name in experiment.contenders}
+    shares = win_shares({name: patterns for name, (_, patterns) in found.items()})
+    # The sort is stable: of equal shares, the simplest algorithm is first.
+    each = {name: found[name][0] for name in sorted(found, key=lambda name: -shares[name])}
     return WarmStart(
         configurations=(),
         meta_features=features,
         considered=sum(one.considered for one in each.values()),
-        reason="; ".join(one.reason for one in each.values()),
+        reason="; ".join(f"{one.reason}, won {shares[name]:.0%}" for name, one in each.items()),
         error=next((one.error for one in each.values() if one.error), None),
         contenders=each,
     )
 
 
-def _of_one(project: Project, experiment: Experiment, rows: SearchRows, features: dict[str, float]) -> WarmStart:
-    """Return the warm start of an experiment with one algorithm."""
+def _of_one(
+    project: Project, experiment: Experiment, rows: SearchRows, features: dict[str, float]
+) -> tuple[WarmStart, list[Pattern]]:
+    """Return the warm start of an experiment with one algorithm, and the similar patterns."""
     settings = experiment.warm_start
     if not settings.enabled:
-        return _started(experiment, [], features, "the experiment starts cold: warm_start is off")
+        return _started(experiment, [], features, "the experiment starts cold: warm_start is off"), []
     try:
         found = _patterns(project, experiment, features, rows.facts.search_hash)
         reason = f"{len(found)} patterns of {experiment.algorithm} for {experiment.problem_type} by {experiment.metric}"
         reason += f" are at least {settings.min_similarity:g} similar"
-        return _started(experiment, found, features, reason)
+        return _started(experiment, found, features, reason), found
     except Exception as error:  # noqa: BLE001  # a study does not depend on the memory
         why = _first_line(error)
         cold = _started(experiment, [], features, f"the study starts cold, as the memory could not be read: {why}")
-        return cold.model_copy(update={"error": why})
+        return cold.model_copy(update={"error": why}), []
 
 
 def _started(experiment: Experiment, found: Sequence[Pattern], features: Mapping[str, float], reason: str) -> WarmStart:
@@ -206,6 +212,8 @@ def _patterns(project: Project, experiment: Experiment, features: dict[str, floa
             trust=one.trust,
             top=tuple(dict(kept) for kept in one.top_configurations),
             trials=tuple(dict(kept) for kept in one.trials),
+            data_hash=one.data_hash,
+            best_value=one.best_value,
         )
         for one in _once_for_each_problem(similar)
     ]

@@ -202,7 +202,7 @@ def test_trials_that_a_study_leaves_go_to_the_next_one() -> None:
 
 
 def competitor(name: str, values: Sequence[float | None], parts: Sequence[float] = ()) -> Competitor:
-    of = read(algorithm=["Ridge", "LightGBM", "RandomForest"]).of(name)
+    of = read(algorithm=["Ridge", "LightGBM", "XGBoost", "RandomForest"]).of(name)
     return Competitor(of, name.lower(), result(values, 5), ValueNoise(tuple(parts), len(parts)))
 
 
@@ -223,6 +223,15 @@ def test_the_simplest_of_those_within_a_standard_error_of_the_best_is_trained() 
     assert board[2].verdict == "behind RandomForest by 0.3 (standard error 0.2066)"
     assert [row.value for row in board] == [1.2, 1.0, 1.3]
     assert all(row.low is not None and row.high is not None and row.low <= row.value <= row.high for row in board)  # type: ignore[operator]
+
+
+def test_of_two_boosters_within_the_noise_the_better_one_is_trained() -> None:
+    own = np.tile([-0.8, 0.8], 8)
+    names = ("LightGBM", "XGBoost")
+    both = [competitor(name, [-1.0 - 0.1 * place], own * place - 1.0) for place, name in enumerate(names)]
+    assert [one.algorithm for one in ranked(both)] == ["LightGBM", "XGBoost"]
+    both = [competitor(name, [-1.1 + 0.1 * place], own * place - 1.0) for place, name in enumerate(names)]
+    assert [one.algorithm for one in ranked(both)] == ["XGBoost", "LightGBM"]
 
 
 def test_without_known_noise_only_equal_values_are_a_tie() -> None:

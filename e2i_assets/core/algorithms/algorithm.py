@@ -66,8 +66,8 @@ class Algorithm:
         consumption: The conditions under which the fit reads its parameters.
         completions: Values for `completing`.
         target_spread: Standard deviation of a regression target in the unit of the fit.
-        complexity: Its place from simple and cheap to complex and dear. Of algorithms that are compared, the simplest
-            is tried first, and wins a tie.
+        complexity: Its place from simple and cheap to complex and dear, in which compared algorithms are tried. The
+            tens are its class: 1 for linear models, 2 for boosters on bins, 3 for forests and exact boosting.
         adapted: Converts the whole parameter set for the estimator, where renaming is not enough.
     """
 
@@ -96,6 +96,11 @@ class Algorithm:
     def problem_types(self) -> tuple[ProblemType, ...]:
         """The supported problem types."""
         return tuple(self.classes)
+
+    @property
+    def complexity_class(self) -> int:
+        """The class of complexity: of algorithms that are equally good, one of the lowest class is trained."""
+        return self.complexity // 10
 
     @property
     def parameters(self) -> frozenset[str]:

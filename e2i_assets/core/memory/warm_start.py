@@ -28,6 +28,7 @@ class Pattern(BaseModel):
         trust: Share of its uses that helped, 0 to 1.
         top: Its best distinct configurations, best first.
         trials: ``values`` and ``value`` of its completed trials.
+        data_hash, best_value: Hash of its rows, and its best value; they compare algorithms.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -38,6 +39,8 @@ class Pattern(BaseModel):
     trust: float = 1.0
     top: tuple[dict[str, Any], ...]
     trials: tuple[dict[str, Any], ...] = ()
+    data_hash: str | None = None
+    best_value: float | None = None
 
 
 class WarmConfiguration(BaseModel):
@@ -75,8 +78,7 @@ class WarmStart(BaseModel):
         considered: Number of patterns with enough similarity.
         reason: Human-readable reason for this choice.
         error: Why the memory could not be read; the study then starts without it.
-        contenders: The warm start of each algorithm in the order in which they are tried, if the experiment compares
-            several; the other fields then have no configurations.
+        contenders: The warm start of each compared algorithm, in the order of trying; None if there is only one.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)

@@ -46,8 +46,8 @@ class Competitor:
 
     @property
     def complexity(self) -> int:
-        """The place of the algorithm from simple to complex."""
-        return registry.algorithm(self.algorithm).complexity
+        """The class of the algorithm from simple to complex."""
+        return registry.algorithm(self.algorithm).complexity_class
 
     def is_tied_with(self, best: "Competitor") -> bool:
         """Return whether it is no further behind than one standard error of the difference, on the same rows."""
@@ -58,11 +58,12 @@ class Competitor:
 def ranked(competitors: Sequence[Competitor]) -> list[Competitor]:
     """Return the algorithms with that to train first, and the others by their value.
 
-    The simplest of those that are tied with the best value is trained: the rule of one standard error (Breiman,
-    Friedman, Olshen and Stone, 1984), with that of the difference on the same rows.
+    Of those that are tied with the best value, one of the simplest class is trained: the rule of one standard error
+    (Breiman, Friedman, Olshen and Stone, 1984), with that of the difference on the same rows.
     """
     by_value = sorted(competitors, key=lambda one: (-one.value, one.complexity))
     best = by_value[0]
+    # The first of the simplest class is also the best of it.
     winner = min((one for one in by_value if one.is_tied_with(best)), key=lambda one: one.complexity)
     return [winner, *(one for one in by_value if one is not winner)]
 
