@@ -3,25 +3,22 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from baseline_rows import ROWS
+from table_contents import kept, rows
 
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.migrations import MigrationRefused, apply_pending, migrate, migrations_in
 
 SQL = Path(__file__).parents[2] / "sql"
 BASELINE = tuple(migration.name for migration in migrations_in(SQL))
-TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'e2i' AND tablename <> 'schema_migrations' ORDER BY 1"
 LATER = """
 ALTER TABLE e2i.ml_hpo_studies ADD COLUMN cost_seconds double precision NOT NULL DEFAULT 0;
 UPDATE e2i.ml_hpo_studies SET cost_seconds = 7 WHERE status = 'completed';
 CREATE TABLE e2i.ml_costs (study_id uuid PRIMARY KEY REFERENCES e2i.ml_hpo_studies (id) ON DELETE CASCADE);
 INSERT INTO e2i.ml_costs SELECT id FROM e2i.ml_hpo_studies;
 """
-Contents = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture
@@ -41,18 +38,6 @@ def later(tmp_path: Path) -> Path:
     shutil.copytree(SQL, folder)
     (folder / "990_costs.sql").write_text(LATER)
     return folder
-
-
-def rows(database: Database) -> Contents:
-    with database.connect() as connection:
-        tables = connection.exec_driver_sql(TABLES).scalars().all()
-        each = "SELECT to_jsonb(one) - 'updated_at' FROM e2i.{} AS one"  # a trigger sets it at each update
-        return {table: list(connection.execute(sa.text(each.format(table))).scalars()) for table in tables}
-
-
-def kept(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> bool:
-    """Return whether each row still has each of its values; a later migration may add columns."""
-    return len(before) == len(after) and all(any(row.items() <= other.items() for other in after) for row in before)
 
 
 def test_a_later_migration_keeps_each_row_and_is_applied_once(filled: Database, later: Path) -> None:

@@ -43,15 +43,20 @@ class Original:
         for path in self.root.glob("*.csv"):
             shutil.copy(path, project.settings.root)
         shutil.copytree(self.state, project.settings.state)
-        old, new = (str(one).encode() for one in (self.state, project.settings.state.resolve()))
-        for path in project.settings.state.rglob("*"):
-            # The stored value of `champion_model` and the report name the folder of the model.
-            if path.is_file() and old in (content := path.read_bytes()):
-                path.write_bytes(content.replace(old, new))
-        moved = {"old": self.state.as_uri(), "new": project.settings.state.resolve().as_uri()}
-        with project.database.begin() as connection:
-            for table, column in ADDRESSES:
-                connection.execute(sa.text(f"UPDATE {table} SET {column} = replace({column}, :old, :new)"), moved)
+        moved(project, self.state)
+
+
+def moved(project: Project, old: Path) -> None:
+    """Replace the folder of a state in its files and in MLflow's tables by the folder where it is now."""
+    state = project.settings.state.resolve()
+    for path in state.rglob("*"):
+        # The stored value of `champion_model` and the report name the folder of the model.
+        if path.is_file() and str(old).encode() in (content := path.read_bytes()):
+            path.write_bytes(content.replace(str(old).encode(), str(state).encode()))
+    urls = {"old": old.as_uri(), "new": state.as_uri()}
+    with project.database.begin() as connection:
+        for table, column in ADDRESSES:
+            connection.execute(sa.text(f"UPDATE {table} SET {column} = replace({column}, :old, :new)"), urls)
 
 
 def original(server: Database, template: str, folder: Path, name: str, make: Callable[[Project], object]) -> Original:

@@ -1,4 +1,6 @@
-"""The contents of a database by table: the number of rows, and a hash that does not depend on their order."""
+"""The contents of a database by table: the rows, or their number and a hash that does not depend on their order."""
+
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,3 +23,17 @@ def contents(database: Database, *left_out: str) -> dict[str, tuple[int, str]]:
                 count, digest = connection.exec_driver_sql(f"SELECT count(*), {whole} FROM {table} AS one").one()
                 found[table] = (count, digest)
     return found
+
+
+def rows(database: Database, schema: str = "e2i") -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each table of a schema, without our list of migrations."""
+    named = "SELECT tablename FROM pg_tables WHERE schemaname = :schema AND tablename <> 'schema_migrations' ORDER BY 1"
+    each = "SELECT to_jsonb(one) - 'updated_at' FROM {}.{} AS one"  # a trigger sets it at each update
+    with database.connect() as connection:
+        tables = connection.execute(sa.text(named), {"schema": schema}).scalars().all()
+        return {table: list(connection.execute(sa.text(each.format(schema, table))).scalars()) for table in tables}
+
+
+def kept(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> bool:
+    """Return whether each row still has each of its values; a later migration may add columns."""
+    return len(before) == len(after) and all(any(row.items() <= other.items() for other in after) for row in before)
