@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.split_tables import SplitFacts, TrainingRows
@@ -99,7 +98,7 @@ def final_fit_context(experiment: Experiment, facts: SplitFacts, train: RowSourc
         train: The train rows, which decided how the search treated class imbalance.
         learnt: The rows to learn from; the preprocessing is fitted on them.
     """
-    algorithm = registry.algorithm(experiment.algorithm)
+    algorithm = experiment.fitted_algorithm
     treated = balancing(experiment, facts, train)
     return fit_context(algorithm, facts.task, learnt, None, facts.classes, balancing=treated)
 

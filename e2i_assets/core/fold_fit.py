@@ -45,7 +45,7 @@ def fitted_on_folds(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) 
 
     The cap of the rounds is the one of the search where early stopping decides them, else the rounds of the contract.
     """
-    facts, algorithm = rows.facts, registry.algorithm(experiment.algorithm)
+    facts, algorithm = rows.facts, experiment.fitted_algorithm
     untuned = merged(defaults(experiment), {}, fixed(experiment))
     found = _on_each_fold(experiment, rows, _capped(experiment, hpo.best_hyperparameters, untuned), untuned)
     tuned, default = found.tuned, found.default
@@ -139,7 +139,7 @@ class _OnFolds:
 def _on_each_fold(
     experiment: Experiment, rows: TrainingRows, parameters: Mapping[str, Any], untuned: Mapping[str, Any]
 ) -> _OnFolds:
-    facts, algorithm, stops = rows.facts, registry.algorithm(experiment.algorithm), patience(experiment)
+    facts, algorithm, stops = rows.facts, experiment.fitted_algorithm, patience(experiment)
     count = len(rows.train.target) + len(rows.validation.target)
     tuned, default, learnt = (_RowMeans.of(facts, count) for _ in range(3))
     weights = None if rows.train.weights is None else np.zeros(count)

@@ -66,6 +66,8 @@ class Algorithm:
         consumption: The conditions under which the fit reads its parameters.
         completions: Values for `completing`.
         target_spread: Standard deviation of a regression target in the unit of the fit.
+        can_be_monotone: Whether a fit can hold its prediction monotone in a feature.
+        directions: 1 or -1 for each column with which the prediction may only rise or only fall.
         complexity: Its place from simple and cheap to complex and dear, in which compared algorithms are tried. The
             tens are its class: 1 for linear models, 2 for boosters on bins, 3 for forests and exact boosting.
         adapted: Converts the whole parameter set for the estimator, where renaming is not enough.
@@ -89,6 +91,8 @@ class Algorithm:
     consumption: Consumption = field(default_factory=Consumption)
     completions: Mapping[str, Any] = field(default_factory=dict)
     target_spread: float = 1.0
+    can_be_monotone: bool = False
+    directions: Mapping[str, int] = field(default_factory=dict)
     complexity: int = 50
     adapted: Callable[[dict[str, Any], ProblemType], dict[str, Any]] | None = None
 
@@ -122,6 +126,16 @@ class Algorithm:
         if preset not in self.presets:
             raise E2iError(f"{self.name} has no search space {preset}: choose one of {', '.join(self.presets)}")
         return self if self.wide_space is None or preset == "contract" else replace(self, space=self.wide_space)
+
+    def with_directions(self, directions: Mapping[str, int]) -> "Algorithm":
+        """Return this algorithm with fits that are monotone in these columns.
+
+        Raises:
+            E2iError: Its fits cannot be monotone.
+        """
+        if directions and not self.can_be_monotone:
+            raise E2iError(f"{self.name} cannot be monotone in {', '.join(directions)}")
+        return replace(self, directions=directions) if directions else self
 
     def unread(self, parameters: Mapping[str, Any], problem_type: ProblemType) -> list[Violation]:
         """Return the parameters of a full set that the fit would not read, without the algorithm's own values."""

@@ -27,6 +27,8 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
     given = estimator.get_params()
     parameters = {name: value for name, value in given.items() if name not in _NOT_NATIVE and value is not None}
     train, validation = _binned(prepared_data, parameters)
+    if prepared_data.directions:
+        parameters["monotone_constraints"] = list(prepared_data.directions)
     booster = Booster({**parameters, **_goal(prepared_data.task)}, train)
     if watch is None:
         for _ in range(cap):
@@ -141,6 +143,7 @@ ALGORITHM = Algorithm(
     name="LightGBM",
     family="boosting",
     complexity=20,
+    can_be_monotone=True,
     framework="lightgbm",
     classes={
         "binary_classification": "lightgbm.LGBMClassifier",

@@ -54,6 +54,8 @@ class PreparedData:
         x_validation: Shape (n, prepared features).
         y_train, y_validation: Shape (n,): class codes, or the values of a regression.
         categories: Positions of the features that are category codes; empty unless the algorithm splits on categories.
+        directions: 1 or -1 for each feature with which the prediction may only rise or only fall, 0 for the others;
+            empty without any.
         train_weights: Shape (n,): weights of the train rows in the fit; None when all are equal.
         validation_weights: Shape (n,): weights of the validation rows in the loss of early stopping.
         binned: The binned rows of an algorithm, by the parameters that affect them.
@@ -65,6 +67,7 @@ class PreparedData:
     x_validation: Matrix
     y_validation: Array
     categories: tuple[int, ...] = ()
+    directions: tuple[int, ...] = ()
     train_weights: Array | None = None
     validation_weights: Array | None = None
     binned: Binned = field(default_factory=Binned, compare=False)

@@ -26,9 +26,15 @@ def names() -> tuple[str, ...]:
     return tuple(_algorithms())
 
 
-def able(problem_type: ProblemType) -> tuple[str, ...]:
-    """Return the names of the algorithms that support a problem type, the simplest first."""
-    return by_complexity(name for name, one in _algorithms().items() if problem_type in one.problem_types)
+def able(problem_type: ProblemType, monotone: bool = False) -> tuple[str, ...]:
+    """Return the names of the algorithms that support a problem type, the simplest first.
+
+    Args:
+        problem_type: The problem type.
+        monotone: Only those whose fits can be monotone in a column.
+    """
+    found = (name for name, one in _algorithms().items() if one.can_be_monotone or not monotone)
+    return by_complexity(name for name in found if problem_type in algorithm(name).problem_types)
 
 
 def by_complexity(chosen: Iterable[str]) -> tuple[str, ...]:

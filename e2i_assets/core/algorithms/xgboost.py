@@ -24,6 +24,8 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
         # The estimator keeps the feature types, because it builds a new matrix for each prediction.
         estimator.set_params(enable_categorical=True, feature_types=_feature_types(prepared_data))
     parameters = {**estimator.get_xgb_params(), **_goal(prepared_data.task)}
+    if prepared_data.directions:
+        parameters["monotone_constraints"] = str(prepared_data.directions)
     # As a context, because verbosity as a booster parameter would stay set in the training thread.
     with xgboost.config_context(verbosity=estimator.verbosity):
         train, validation = _binned(prepared_data, estimator)
@@ -125,6 +127,7 @@ ALGORITHM = Algorithm(
     name="XGBoost",
     family="boosting",
     complexity=21,
+    can_be_monotone=True,
     framework="xgboost",
     classes={
         "binary_classification": "xgboost.XGBClassifier",

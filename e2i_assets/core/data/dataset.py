@@ -129,6 +129,11 @@ def dataset_of(raw: pd.DataFrame, experiment: Experiment, profiled: bool = True)
     for name in experiment.leakage.accepted:
         if name not in features:
             mistakes.append(Violation("leakage.accepted", name, f"is not a feature{did_you_mean(name, features)}"))
+    for name in experiment.columns.monotone:
+        if name not in features:
+            mistakes.append(Violation("columns.monotone", name, f"is not a feature{did_you_mean(name, features)}"))
+        elif not is_number(features[name]):
+            mistakes.append(Violation("columns.monotone", name, "is not a column of numbers: it has no direction"))
     if not features:
         rule = "are all left out, so there is no feature to learn from: add columns, or drop fewer"
         mistakes.append(Violation("columns", list(left_out)[:10], rule))

@@ -121,7 +121,9 @@ class Experiment(Section):
         """The algorithms that the experiment compares, the simplest first; one, if it compares none."""
         if isinstance(self.chosen_algorithms, tuple):
             return registry.by_complexity(self.chosen_algorithms)
-        return registry.able(self.problem_type) if self.chosen_algorithms == AUTO else (self.chosen_algorithms,)
+        if self.chosen_algorithms != AUTO:
+            return (self.chosen_algorithms,)
+        return registry.able(self.problem_type, monotone=bool(self.columns.monotone))
 
     @property
     def algorithm(self) -> str:
@@ -179,6 +181,13 @@ class Experiment(Section):
         if self.final_model != "auto":
             return self.final_model
         return "train_only" if self.hpo.constraints else "refit"
+
+    @property
+    def fitted_algorithm(self) -> Algorithm:
+        """The algorithm as this experiment fits it: monotone in the columns that it names."""
+        signs = {"increasing": 1, "decreasing": -1}
+        directions = {column: signs[way] for column, way in self.columns.monotone.items()}
+        return registry.algorithm(self.algorithm).with_directions(directions)
 
     @property
     def stops_rounds(self) -> bool:

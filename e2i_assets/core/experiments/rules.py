@@ -9,6 +9,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.evaluation import measures, success_criteria
+from e2i_assets.core.experiments import monotone_rules as monotone
 from e2i_assets.core.experiments import objective_rules, order_rules, predict_rules, search_rules, space_changes
 from e2i_assets.core.experiments.sections import Columns, Leakage, Split, Target
 from e2i_assets.core.experiments.values import AUTO
@@ -37,6 +38,8 @@ def violations(parts: Parts) -> Iterator[Violation]:
         yield from _positive_label_violations(parts, parts["target"], problem_type)
         if "columns" in parts:
             yield from _column_violations(parts["target"], parts["columns"])
+            if problem_type:
+                yield from monotone.violations(parts["columns"], parts["target"], problem_type)
             if "split" in parts:
                 yield from split_violations(parts["split"], parts["target"], parts["columns"])
         if "segments" in parts:
@@ -66,7 +69,8 @@ def _algorithm_violations(parts: Parts, problem_type: ProblemType | None) -> Ite
         yield from [Violation("algorithm", chosen, not_one_of(chosen, known))] if chosen not in known else ()
         yield from _violations_of(chosen, "algorithm", parts, problem_type) if chosen in known else ()
         return
-    names = (registry.able(problem_type) if problem_type else ()) if chosen == AUTO else chosen
+    is_monotone = "columns" in parts and bool(parts["columns"].monotone)
+    names = (registry.able(problem_type, is_monotone) if problem_type else ()) if chosen == AUTO else chosen
     for place, name in enumerate(names):
         where = "algorithm" if chosen == AUTO else f"algorithm.{place}"
         if name not in registry.names():
@@ -99,7 +103,8 @@ def _violations_of(name: str, where: str, parts: Parts, problem_type: ProblemTyp
     if problem_type and problem_type not in algorithm.problem_types:
         able = sorted(registry.able(problem_type))
         yield Violation(where, name, f"does not support {problem_type}: choose one of {', '.join(able)}")
-    elif problem_type and "search_space" in parts and "fixed" in parts:
+    elif problem_type and {"search_space", "fixed", "columns"} <= parts.keys():
+        yield from monotone.violations_of(parts["columns"], algorithm, problem_type)
         is_searched = parts["hpo"].enabled if "hpo" in parts else True
         preset = parts["hpo"].preset if "hpo" in parts else "contract"
         if preset in algorithm.presets:

@@ -1,8 +1,8 @@
 """The sections of an experiment file, each validated on its own; the rules between sections are in `rules`."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, StrictInt, model_serializer, model_validator
 
 from e2i_assets.core.experiments.section import Section
 from e2i_assets.core.experiments.source_section import Source
@@ -93,6 +93,16 @@ class Columns(Section):
     decimal: dict[Column, Literal[".", ","]] = Field(
         default_factory=dict, description="The decimal separator of a column that contains numbers as text."
     )
+    monotone: dict[Column, Literal["increasing", "decreasing"]] = Field(
+        default_factory=dict,
+        description="Columns of numbers with which the prediction may only rise or only fall, all else equal, such as "
+        "visits: increasing. With two classes this is the probability of the positive one.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_monotone(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The hashes of experiments from before this key stay as they are.
+        return {key: value for key, value in dumped(self).items() if key != "monotone" or value}
 
 
 class Split(Section):

@@ -15,7 +15,7 @@ from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.fitted_model import FittedModel, Preprocessing, matrix
 from e2i_assets.core.fitting.learnt_rows import learnt_rows
 from e2i_assets.core.fitting.many_categories import CrossFitted, encoded_target
-from e2i_assets.core.fitting.preprocessing import category_positions, fitted, precision
+from e2i_assets.core.fitting.preprocessing import category_positions, directions, fitted, precision
 from e2i_assets.core.fitting.rows import RowSource, pieces
 from e2i_assets.core.fitting.weighting import product, relative
 from e2i_assets.core.imbalance import AS_THEY_COME, Balancing
@@ -203,6 +203,7 @@ def fit_context(
         x_validation=_validation_matrix(algorithm, preparation, validation),
         y_validation=y_validation,
         categories=category_positions(algorithm.preparation, preparation),
+        directions=directions(preparation, algorithm.directions),
         train_weights=learnt.weights,
         validation_weights=product(validation_weights, factors),
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.algorithms.algorithm import Preparation
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.date_parts import (
     DATE_PARTS,
     DateFeatures,
@@ -93,6 +94,28 @@ def category_positions(preparation: Preparation, steps: Preprocessing) -> tuple[
         return ()
     place = steps.columns.output_indices_["categorical"]
     return tuple(range(place.start, place.stop))
+
+
+def directions(steps: Preprocessing, of_columns: Mapping[str, int]) -> tuple[int, ...]:
+    """Return the direction of each prepared feature: that of its column of numbers, or 0; empty without any.
+
+    Args:
+        steps: Steps that make one feature of each column of numbers, in the order of the numbers.
+        of_columns: 1 or -1 by the name of the column.
+
+    Raises:
+        E2iError: A column is not one of numbers.
+    """
+    if not of_columns:
+        return ()
+    places = steps.columns.output_indices_
+    found, remaining = [0] * max(place.stop for place in places.values()), dict(of_columns)
+    for step, _, names in steps.columns.transformers_:
+        for position, name in enumerate(names if step in ("numeric", "fine") else ()):
+            found[places[step].start + position] = remaining.pop(str(name), 0)
+    if remaining:
+        raise E2iError(f"columns.monotone: {next(iter(remaining))!r} is not a column of numbers")
+    return tuple(found)
 
 
 def precision(preparation: Preparation) -> Precision:

@@ -49,6 +49,7 @@ def task(experiment: Experiment, facts: SplitFacts) -> Rows:
         "Optimised metric": experiment.metric,
         "Search": f"{budget}, evaluated on {evaluated_on}" if hpo.enabled else "off: default parameters",
         "Further objectives": ", ".join(one.name for one in hpo.objectives),
+        "Monotone": ", ".join(f"{way} in {name}" for name, way in experiment.columns.monotone.items()),
         "Constraints": ", ".join(f"{name} {limit.limit:g}" for name, limit in hpo.constraints.items()),
         "Class imbalance": experiment.imbalance if experiment.problem_type != "regression" else "",
         "Success criteria": "; ".join(f"{name}: {value}" for name, value in experiment.success_criteria.items()),

@@ -60,6 +60,7 @@ def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
             **(unit if facts.problem_type == "regression" else {}),
             **order,
             **({"weight": facts.weight} if facts.weight else {}),
+            **({"monotone": experiment.columns.monotone} if experiment.columns.monotone else {}),
             "experiment": experiment.name,
             "data_hash": facts.data_hash,
             "split_hash": facts.split_hash,
@@ -123,7 +124,7 @@ def experiment_fit_context(
     experiment: Experiment, facts: SplitFacts, train: RowSource, validation: RowSource
 ) -> FitContext:
     """Return the fit context of train and validation rows for the algorithm of the experiment."""
-    algorithm = registry.algorithm(experiment.algorithm)
+    algorithm = experiment.fitted_algorithm
     return fit_context(
         algorithm,
         facts.task,
@@ -162,7 +163,7 @@ def scheme(experiment: Experiment, rows: SearchRows) -> Scheme:
     if (experiment.columns.group or experiment.columns.id) and rows.groups is None:
         raise E2iError("the stored validation_splits have no groups of rows: materialise them again")
     return on_folds(
-        registry.algorithm(experiment.algorithm),
+        experiment.fitted_algorithm,
         rows.facts,
         folds(rows, hpo.folds, hpo.repeats, hpo.seed),
         reported="each" if hpo.used_pruner == "wilcoxon" else "mean",
