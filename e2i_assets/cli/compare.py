@@ -12,7 +12,8 @@ from e2i_assets.cli.console import document, json_output, out
 from e2i_assets.cli.open_project import opened_project
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.report.comparison import comparison_page, models, segments, sentences
-from e2i_assets.core.report.tables import Rows, columns
+from e2i_assets.core.report.facts import Rows
+from e2i_assets.core.report.tables import columns
 from e2i_assets.services.compare import compare as compared_models
 
 

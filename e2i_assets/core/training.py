@@ -10,6 +10,7 @@ from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.segment_columns import segment_labels
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.evaluation.calibration import calibration_slope
+from e2i_assets.core.evaluation.decisions import DecisionValue, decision_value
 from e2i_assets.core.evaluation.evaluation import Evaluation, evaluation, split_metrics
 from e2i_assets.core.evaluation.measures import optimised
 from e2i_assets.core.evaluation.paired import Contender, PairedGain, PairedRows, paired_gain
@@ -57,6 +58,7 @@ class Training:
         strategy: The strategy that was used against it, decided on the train rows.
         learnt_from: Number of rows of each class that the model was fitted on, in the order of the classes.
         on_test: The true values and the prediction of the test rows.
+        decisions: What the decisions for the test rows are worth; None unless two classes occur in them.
     """
 
     model: "Model"
@@ -79,6 +81,7 @@ class Training:
     strategy: Strategy
     learnt_from: dict[str, int]
     on_test: tuple[Array, Prediction]
+    decisions: DecisionValue | None = None
 
     @property
     def criteria_met(self) -> bool:
@@ -104,6 +107,7 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
     default = _on_test(rows, truth, fits.default_on_test, fits.default_threshold)
     dummy = _dummy(rows, fits, len(truth))
     baseline = _on_test(rows, truth, dummy)
+    strategy = balancing(experiment, rows.facts, rows.train).strategy
     return Training(
         model=fits.model,
         unseen=fits.unseen,
@@ -133,9 +137,10 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         segments=_segments(rows, report, fits.minority_class, *fits.predictions["test"]),
         slope=_slope(experiment, *counted(*fits.predictions["test"], rows.test.weights)),
         imbalance=found_imbalance(experiment, rows.facts, learnt),
-        strategy=balancing(experiment, rows.facts, rows.train).strategy,
+        strategy=strategy,
         learnt_from=fits.class_counts,
         on_test=fits.predictions["test"],
+        decisions=_decisions(experiment, rows, fits, is_probability=strategy == "none"),
     )
 
 
@@ -186,6 +191,28 @@ def _slope(experiment: Experiment, truth: Array, prediction: Prediction, weights
     if experiment.problem_type != "binary_classification" or prediction.scores is None:
         return None
     return calibration_slope(truth, prediction.scores, weights)
+
+
+def _decisions(experiment: Experiment, rows: TrainingRows, fits: Fits, is_probability: bool) -> DecisionValue | None:
+    truth, prediction = fits.predictions["test"]
+    if fits.threshold is None or prediction.scores is None:
+        return None
+    weights, groups = rows.test.weights, _groups(rows)
+    if weights is not None and groups is not None:
+        groups = groups[weights > 0]
+    truth, prediction, weights = counted(truth, prediction, weights)
+    if len(np.unique(truth)) < 2 or prediction.scores is None:
+        return None
+    costs = experiment.costs
+    return decision_value(
+        truth,
+        prediction.scores[:, 1],
+        fits.threshold,
+        None if costs is None else (costs.missed, costs.false_alarm),
+        is_probability=is_probability,
+        weights=weights,
+        groups=groups,
+    )
 
 
 def _on_test(

@@ -80,6 +80,9 @@ def _is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> 
     judged_for = {one.column_name for one in segments_of(project.database, run.id)}
     if judged_for != set(experiment.segments):
         return False
+    costs = None if experiment.costs is None else experiment.costs.model_dump()
+    if (run.expected_costs or {}).get("costs") != costs:
+        return False
     if not experiment.is_searched:
         return True
     study = project.studies.by_spec_hash(identity)

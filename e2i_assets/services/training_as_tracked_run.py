@@ -15,6 +15,7 @@ from e2i_assets.core.metrics import metric
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.core.training import SPLITS, Training
 from e2i_assets.core.training_record import TrainingRecord, TrainingStart, training_key
+from e2i_assets.services.training_rows import expected_costs
 
 # MLflow's pages show a group of metrics before the metrics without one, which are more than eighty.
 MAIN = "main/"
@@ -54,6 +55,7 @@ def tracked_training(record: TrainingRecord, dagster_url: str) -> TrackedRun:
             "confusion_matrix.json": {"labels": _labels(training), "counts": training.report.splits["test"].confusion},
             "feature_importance.json": feature_importances(training.model),
             **({"segments.json": segments} if segments else {}),
+            **({"expected_costs.json": costs} if (costs := expected_costs(record)) else {}),
         },
         tables={
             "metrics.json": _metric_table(record),

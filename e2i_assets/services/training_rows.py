@@ -1,6 +1,7 @@
 """The database rows of a training: its run, model version, segments, and test-set access."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def run_columns(record: TrainingRecord, tracked: TrackingResult) -> dict[str, An
         "test_intervals": interval_documents(report.intervals),
         "baseline_test_metrics": training.baseline_metrics,
         "test_confusion": confusion_document(training),
+        "expected_costs": expected_costs(record),
     }
 
 
@@ -72,6 +74,17 @@ def confusion_document(training: Training) -> dict[str, Any] | None:
     if counts is None or classes is None:
         return None
     return {"labels": [str(label) for label in classes], "counts": counts}
+
+
+def expected_costs(record: TrainingRecord) -> dict[str, Any] | None:
+    """Return the costs that the experiment names and the expected cost of each decision; None without costs."""
+    costs, decisions = record.experiment.costs, record.training.decisions
+    if costs is None:
+        return None
+    return {
+        "costs": costs.model_dump(),
+        "per_1000_rows": [asdict(one) for one in decisions.costs] if decisions else [],
+    }
 
 
 def interval_documents(intervals: Mapping[str, Interval]) -> dict[str, Any]:

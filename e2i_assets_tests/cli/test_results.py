@@ -132,6 +132,7 @@ def trained(project: Project, name: str, spec_hash: str, study_id: str | None, *
         test_intervals={},
         baseline_test_metrics=None,
         test_confusion=None,
+        expected_costs=None,
     )
 
 

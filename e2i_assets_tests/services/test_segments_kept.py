@@ -1,4 +1,4 @@
-"""What is computed again for the same study: segments that are added later, and another final model."""
+"""What is computed again for the same study: segments and costs that are added later, and another final model."""
 
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from e2i_assets.services.freshness import is_complete
 from e2i_assets.services.project import Project
 from e2i_assets.services.training_rows import REASON
 
+COSTS = "costs: {missed: 500, false_alarm: 20, unit: EUR}\n"
 BY_SIZE = f"{PLAIN}segments: [size]\n"
 
 
@@ -35,14 +36,21 @@ def columns(project: Project) -> set[str]:
     return {one.column_name for one in segments_of(project.database, run_of(project).id)}
 
 
-def test_a_segment_added_later_is_computed_for_the_same_study(finished: Project) -> None:
+def test_segments_and_costs_added_later_are_computed_for_the_same_study(finished: Project) -> None:
     """The rows and the study stay the same: only the training is repeated."""
     assert is_complete(finished, finished.experiment("plain"))
     assert columns(finished) == set()
     by_site = f"{PLAIN}segments: [site]\n"
     assert not is_complete(finished, registered(finished, by_site))
-    made(finished, by_site)
+    assert not is_complete(finished, registered(finished, f"{PLAIN}{COSTS}"))
+    made(finished, f"{by_site}{COSTS}")
     assert columns(finished) == {"site"}
+    costs = run_of(finished).expected_costs
+    assert costs is not None
+    assert costs["costs"] == {"missed": 500, "false_alarm": 20, "unit": "EUR"}
+    assert [one["decision"] for one in costs["per_1000_rows"]] == ["model", "break_even", "flag_all", "flag_none"]
+    assert not is_complete(finished, registered(finished, by_site)), "its report has costs"
+    registered(finished, f"{by_site}{COSTS}")
     assert is_complete(finished, finished.experiment("plain"))
 
 

@@ -135,6 +135,7 @@ class Examples:
             "test_intervals": {},
             "baseline_test_metrics": None,
             "test_confusion": {"labels": ["no", "yes"], "counts": [[20, 4], [3, 9]]},
+            "expected_costs": None,
         }
         return values | changes
 

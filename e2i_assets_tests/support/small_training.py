@@ -55,13 +55,13 @@ class Names:
     values: tuple[str, str] = ("north", "south")
 
 
-def problem(names: Names, problem_type: str, algorithm: str, hpo: str) -> Experiment:
-    """Return the experiment file with these names."""
+def problem(names: Names, problem_type: str, algorithm: str, hpo: str, more: str = "") -> Experiment:
+    """Return the experiment file with these names, and with more lines."""
     texts = {field: getattr(names, field) for field in ("feature", "segment", "target", "dropped", "description")}
     escaped = {field: text.replace("\\", "\\\\").replace('"', '\\"') for field, text in texts.items()}
     criterion = "r2: 0.1" if problem_type == "regression" else "roc_auc: 0.6, maximum_fpr: 0.0001"
     text = PROBLEM.format(**escaped, problem_type=problem_type, algorithm=algorithm, hpo=hpo, criterion=criterion)
-    return parse_experiment(text, "test")
+    return parse_experiment(text + more, "test")
 
 
 def rows_of(names: Names, problem_type: str) -> TrainingRows:
@@ -98,9 +98,10 @@ def report_facts(
     problem_type: str = "binary_classification",
     algorithm: str = "LightGBM",
     hpo: str = "",
+    more: str = "",
 ) -> ReportFacts:
     """Return the facts from which the report of this problem is written."""
-    experiment, rows = problem(names, problem_type, algorithm, hpo), rows_of(names, problem_type)
+    experiment, rows = problem(names, problem_type, algorithm, hpo, more), rows_of(names, problem_type)
     study = searched(experiment, rows)
     output = hpo_output(experiment, "a" * 64, study)
     training = trained(experiment, rows, output)

@@ -52,7 +52,8 @@ class TrainingOutcome(TypedDict):
     """The result of a training; `hyperparameters` are the final ones of the fitted model.
 
     `model_key` identifies the model, `test_intervals` are 95 % intervals by metric, `baseline_test_metrics` are the
-    metrics of a dummy model, and `test_confusion` has the labels and the counts of the confusion matrix on test.
+    metrics of a dummy model, `test_confusion` has the labels and the counts of the confusion matrix on test, and
+    `expected_costs` the costs of errors that the experiment names, with what they make of the decisions on test.
     """
 
     hyperparameters: Mapping[str, Any]
@@ -70,6 +71,7 @@ class TrainingOutcome(TypedDict):
     test_intervals: Mapping[str, Any]
     baseline_test_metrics: Mapping[str, Any] | None
     test_confusion: Mapping[str, Any] | None
+    expected_costs: Mapping[str, Any] | None
 
 
 # Writes more rows in the transaction that finishes a training run; its arguments are the connection and the run id.
@@ -100,6 +102,7 @@ class StoredRun(TrainingRunRow):
     test_intervals: Mapping[str, Any]
     baseline_test_metrics: Mapping[str, Any] | None
     test_confusion: Mapping[str, Any] | None
+    expected_costs: Mapping[str, Any] | None
 
     @property
     def fitted_model_key(self) -> str:

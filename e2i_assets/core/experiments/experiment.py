@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, StrictStr
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, StrictStr, model_serializer
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
@@ -11,7 +11,7 @@ from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.predict_section import Predict
 from e2i_assets.core.experiments.search_sections import EarlyStopping, Hpo, WarmStart
 from e2i_assets.core.experiments.section import Section
-from e2i_assets.core.experiments.sections import Columns, Leakage, Split, Target, Watch
+from e2i_assets.core.experiments.sections import Columns, Costs, Leakage, Split, Target, Watch
 from e2i_assets.core.experiments.source_section import Source
 from e2i_assets.core.experiments.space_changes import settled_space, undrawn_values
 from e2i_assets.core.experiments.values import (
@@ -109,7 +109,17 @@ class Experiment(Section):
         default_factory=dict,
         description="Thresholds for metrics on the test rows, such as roc_auc: 0.7 or maximum_rmse: 4.",
     )
+    costs: Costs | None = Field(
+        default=None,
+        description="Binary classification only: what the two errors cost. The report then states the expected cost of "
+        "the model's decisions; they choose no threshold. Null: not known.",
+    )
     tags: dict[Tag, Tag] = Field(default_factory=dict, description="Tags for users; they do not change the result.")
+
+    @model_serializer(mode="wrap")
+    def _without_unknown_costs(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The hashes of experiments from before this key stay as they are.
+        return {key: value for key, value in dumped(self).items() if (key, value) != ("costs", None)}
 
     @property
     def target_name(self) -> str:

@@ -55,6 +55,9 @@ def violations(parts: Parts) -> Iterator[Violation]:
     if problem_type and {"hpo", "target", "columns"} <= parts.keys():
         metric = parts.get("metric") or metrics.default_metric(problem_type, parts["target"].order is not None)
         yield from objective_rules.violations(parts["hpo"], problem_type, metric, parts["target"], parts["columns"])
+    if parts.get("costs") is not None and problem_type not in (None, "binary_classification"):
+        rule = f"is for binary_classification only, not for {problem_type}: remove it"
+        yield Violation("costs", parts["costs"].model_dump(exclude_none=True), rule)
     if problem_type and "success_criteria" in parts:
         for broken in success_criteria.violations(parts["success_criteria"], problem_type):
             yield Violation(f"success_criteria.{broken.where}", broken.value, broken.rule)

@@ -15,6 +15,7 @@ from e2i_assets.core.experiments.values import (
     MissingWords,
     NotNegative,
     Order,
+    Positive,
     Seed,
     Share,
     Text,
@@ -143,6 +144,14 @@ class Leakage(Section):
         default=None,
         description="The reason why two splits may contain equal rows, such as different patients with equal values.",
     )
+
+
+class Costs(Section):
+    """What the errors of a binary model cost, as the difference to the right decision. It changes no model."""
+
+    missed: Positive = Field(description="The cost of a positive row that the model does not flag.")
+    false_alarm: Positive = Field(description="The cost of a row that the model flags although it is not positive.")
+    unit: Text | None = Field(default=None, description="The unit of both, such as EUR.")
 
 
 class Watch(Section):

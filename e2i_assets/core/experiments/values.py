@@ -173,6 +173,7 @@ Tag = Annotated[
 ]
 Number = Annotated[float, BeforeValidator(_number)]
 NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
+Positive = Annotated[float, Field(gt=0), BeforeValidator(_number)]
 Hours = Annotated[float, Field(gt=0), BeforeValidator(_number)]
 Seconds = Annotated[float, Field(gt=0), BeforeValidator(_number)]
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]

@@ -10,6 +10,7 @@ from e2i_assets.core.figures import shortened
 from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.permutation import FeatureImportance, mean_importances, permutation_importances
+from e2i_assets.core.plots.decisions import decision_pictures
 from e2i_assets.core.plots.evaluation import pictures
 from e2i_assets.core.plots.figures import new_figure, png
 from e2i_assets.core.plots.reasons import reason_pictures
@@ -47,6 +48,8 @@ def model_pictures(
     """Return PNGs by file name."""
     test = training.report.splits["test"]
     drawn = pictures(*training.on_test, rows.facts.classes, test.confusion, rows.test.weights)
+    if training.decisions is not None:
+        drawn |= decision_pictures(experiment, rows, training)
     if importances:
         drawn[PERMUTATION] = permutation_picture(importances, experiment.metric)
     positive = str(rows.facts.classes[-1]) if len(rows.facts.classes) == 2 else None

@@ -1,7 +1,6 @@
 """The leaderboard of the algorithms in a report."""
 
-from e2i_assets.core.report.facts import ReportFacts, number
-from e2i_assets.core.report.tables import Rows
+from e2i_assets.core.report.facts import ReportFacts, Rows, number
 from e2i_assets.core.search.leaderboard import only_row
 
 

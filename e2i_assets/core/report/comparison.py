@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from e2i_assets.core.comparison import ComparedModel, ModelComparison
-from e2i_assets.core.report.facts import number
+from e2i_assets.core.report.facts import Rows, number
 from e2i_assets.core.report.findings import compared
 from e2i_assets.core.report.page import is_short, template
-from e2i_assets.core.report.tables import Rows, columns
+from e2i_assets.core.report.tables import columns
 
 
 def sentences(comparison: ModelComparison) -> list[str]:

@@ -7,6 +7,9 @@ from math import floor, log10
 
 from e2i_assets.core.training_record import TrainingRecord
 
+# The rows of a table: column name to cell.
+Rows = list[dict[str, str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -46,6 +49,15 @@ class ReportFacts:
     made_at: datetime
     versions: Mapping[str, str] = field(default_factory=dict)
     accesses: Sequence[Access] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure in the unit of the problem: its value, what it counts, and how certain it is."""
+
+    value: str
+    what: str
+    certainty: str = ""
 
 
 def number(value: float | None, digits: int = 4) -> str:

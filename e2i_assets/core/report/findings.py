@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from e2i_assets.core.evaluation.paired import PairedGain
 from e2i_assets.core.final_fit import EVALUATED_ON, LEARNT_FROM
+from e2i_assets.core.report import decisions
 from e2i_assets.core.report.facts import ReportFacts, number
 
 # Cox's calibration slope of a calibrated model is 1. Within these bounds the deviation has no practical effect.
@@ -158,6 +159,7 @@ def limits(report: ReportFacts) -> list[str]:
         *_by_criteria(report),
         *_by_rows(report),
         *_by_probabilities(report),
+        *decisions.limits(report),
         *_by_segments(report),
         *_always(report),
     ]

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from e2i_assets.core.report import findings, tables, worth
+from e2i_assets.core.report import decisions, findings, tables, worth
 from e2i_assets.core.report.algorithms import algorithms
 from e2i_assets.core.report.card import card
 from e2i_assets.core.report.facts import ReportFacts, number
@@ -52,6 +52,22 @@ PICTURES = {
         "Calibration curve",
         "Observed class frequency against predicted probability. The probabilities of a calibrated model lie on the "
         "diagonal: of the rows with a predicted probability of 30 %, 30 % belong to the class.",
+    ),
+    "gain_chart.png": (
+        "Gain chart",
+        "The share of the positive rows that is found when the rows with the highest probabilities are flagged. The "
+        "model is useful as far as it is above the random order.",
+    ),
+    "decision_curve.png": (
+        "Decision curve",
+        "Net benefit of the decisions for each threshold probability: found rows minus false alarms, at the exchange "
+        "rate that the threshold stands for (at 0.2, four false alarms for a found row). Where the model is not above "
+        "both other lines, flagging every row or none is as good.",
+    ),
+    "expected_cost.png": (
+        "Expected cost by threshold",
+        "What the wrong decisions for 1,000 test rows cost at each threshold. Lower is better. To read the best "
+        "threshold from this picture would be too optimistic, because it shows the test rows.",
     ),
     "confusion_matrix.png": ("Confusion matrix", "Test rows by true class (rows) and predicted class (columns)."),
     "residuals.png": (
@@ -102,7 +118,10 @@ def report_page(report: ReportFacts) -> str:
         columns=tables.columns,
         is_short=is_short,
         picture=_picture(report),
-        figures=worth.figures(report),
+        figures=[*worth.figures(report), *decisions.cost_figure(report)],
+        cost_sentences=decisions.cost_sentences(report),
+        costs=decisions.costs(report),
+        gains=decisions.gains(report),
         references=worth.references(report),
         calibration=worth.calibration(report),
         residuals=worth.residuals(report),

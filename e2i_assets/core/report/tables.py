@@ -5,11 +5,10 @@ from typing import Any
 
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.experiments.experiment import Experiment, FinalModel
-from e2i_assets.core.report.facts import ReportFacts, number
+from e2i_assets.core.report.facts import ReportFacts, Rows, number
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.objective_choice import objective_choice
 
-Rows = list[dict[str, str]]
 _MOST_TRIALS = 10
 _MOST_SEGMENTS = 40
 _MOST_FEATURES = 15

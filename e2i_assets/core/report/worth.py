@@ -1,21 +1,9 @@
 """What a model is worth, for whoever decides about its use: figures in the unit of the problem, and its references."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from e2i_assets.core.evaluation.intervals import Interval
-from e2i_assets.core.report.facts import ReportFacts, number
-from e2i_assets.core.report.tables import Rows
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure in the unit of the problem: its value, what it counts, and how certain it is."""
-
-    value: str
-    what: str
-    certainty: str = ""
+from e2i_assets.core.report.facts import Figure, ReportFacts, Rows, number
 
 
 def figures(report: ReportFacts) -> list[Figure]:
