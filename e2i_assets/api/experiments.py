@@ -89,6 +89,8 @@ class Experiment:
     def trials(self) -> pd.DataFrame:
         """Return the trials of the study of the current rows and settings, also while it runs.
 
+        If the experiment compares algorithms, they are those of the chosen one, after the search.
+
         Returns:
             One row a trial, indexed by its number. ``value`` is the metric of the experiment on the rows that the
             search evaluates, in its natural orientation (lower is better for an error); None for a trial that did not

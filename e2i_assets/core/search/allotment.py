@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
+from e2i_assets.core.errors import E2iError
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trial_selection import chosen
 
@@ -29,7 +30,12 @@ def searched(algorithms: int, budget: int, search_to: SearchTo) -> list[StudyRes
         algorithms: Their number; of equal values, that of the lower place is better.
         budget: Trials in all, at least one for each.
         search_to: Runs or resumes the study of a place until it has this number of trials.
+
+    Raises:
+        E2iError: There are fewer trials than algorithms.
     """
+    if budget < algorithms:
+        raise E2iError(f"{budget} trials are too few to compare {algorithms} algorithms: each needs one")
     targets = [first_trials(budget, algorithms)] * algorithms
     results: list[StudyResult] = []
     left = budget

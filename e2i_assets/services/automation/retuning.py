@@ -66,7 +66,8 @@ def with_retune_budget(
     keys = [tuning.spec_hash(experiment.of(one), facts) for one in experiment.contenders]
     studies = [study for key in keys if (study := store.by_spec_hash(key))]
     spent = sum(_had_cost(trial, asked_at) for study in studies for trial in store.trials(study.id))
-    budget = trials(experiment.hpo.trials, spent)
+    # Algorithms that are compared need a trial each.
+    budget = max(trials(experiment.hpo.trials, spent), len(experiment.contenders))
     return experiment.model_copy(update={"hpo": experiment.hpo.model_copy(update={"trials": budget})})
 
 
