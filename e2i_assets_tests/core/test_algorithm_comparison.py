@@ -5,13 +5,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from e2i_assets.core.algorithms import registry
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError, ExperimentInvalid
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from, parse_experiment
+from e2i_assets.core.fitting.fit_context import Rows
+from e2i_assets.core.search.algorithm_comparison import compared
 from e2i_assets.core.search.allotment import first_trials, searched
 from e2i_assets.core.search.budget import BudgetOverride
 from e2i_assets.core.search.leaderboard import Competitor, leaderboard, ranked
@@ -73,7 +77,7 @@ def test_no_code_mistakes_several_algorithms_for_one() -> None:
         ({"hpo": {"enabled": False}}, "hpo.enabled", "leaves nothing to compare"),
         ({"hpo": {"objectives": ["model_size"]}}, "hpo.objectives", "belong to the study of one algorithm"),
         ({"hpo": {"trials": 1}}, "hpo.trials", "must be at least 2: one for each algorithm (Ridge, LightGBM)"),
-        ({"algorithm": "auto", "hpo": {"trials": 6}}, "hpo.trials", "must be at least 7: one for each"),
+        ({"algorithm": "auto", "hpo": {"trials": 6}}, "hpo.trials", "must be at least 8: one for each"),
         ({"algorithm": ["Ridge", "Lasso"], "fixed": {"alpha": 1.0}}, "algorithm.0", "no parameter left to search"),
     ],
 )
@@ -160,16 +164,20 @@ def test_half_of_the_budget_is_shared_and_the_rest_goes_to_the_better_half_and_t
     assert results[1].duration_seconds == 3.0
 
 
-@pytest.mark.parametrize("budget", [2, 3, 7, 20, 100])
-@pytest.mark.parametrize("algorithms", [2, 3, 6, 7])
+@pytest.mark.parametrize(
+    ("budget", "algorithms"), [(2, 2), (3, 2), (3, 3), (7, 3), (7, 6), (7, 7), (20, 3), (20, 7), (100, 2), (100, 6)]
+)
 def test_the_budget_is_spent_and_never_exceeded(budget: int, algorithms: int) -> None:
-    if budget < algorithms:
-        return
     studies = Studies(*([float(place)] for place in range(algorithms)))
     results = searched(algorithms, budget, studies)
     assert sum(len(one.trials) for one in results) == budget
     assert min(len(one.trials) for one in results) >= 1
     assert max(range(algorithms), key=lambda place: len(results[place].trials)) == algorithms - 1 or budget < 20
+
+
+def test_fewer_trials_than_algorithms_are_an_error() -> None:
+    with pytest.raises(E2iError, match="2 trials are too few to compare 3 algorithms"):
+        searched(3, 2, Studies([0.5], [0.9], [0.7]))
 
 
 @pytest.mark.parametrize("dies_at", range(1, 8))
@@ -199,6 +207,36 @@ def test_trials_that_a_study_leaves_go_to_the_next_one() -> None:
     results = searched(3, 30, studies)
     assert [len(one.trials) for one in results] == [3, 18, 9]
     assert all(place for place, _ in studies.calls[3:])
+
+
+def test_the_time_limit_is_shared_in_proportion_to_the_trials() -> None:
+    """Each call has the share of its trials of the time that is left; the last one has all of it."""
+    of = read(algorithm=["Ridge", "LightGBM"], hpo={"trials": 8, "timeout_hours": 1.0})
+    now, limits = [0.0], []
+
+    def search(one: Experiment) -> StudyResult:
+        limits.append((one.algorithm, one.hpo.trials, one.hpo.timeout_hours))
+        now[0] += 900.0
+        failed: list[float | None] = [None]
+        return result(failed * one.hpo.trials, one.hpo.trials, "time is up")
+
+    compared(of, of.contenders, search_rows(), search, clock=lambda: now[0])
+    assert limits == [
+        ("Ridge", 2, pytest.approx(1.0 * 2 / 8)),
+        ("LightGBM", 2, pytest.approx(0.75 * 2 / 6)),
+        ("Ridge", 6, pytest.approx(0.5)),
+    ]
+
+
+def search_rows() -> SearchRows:
+    """Rows of which only the facts are used."""
+    facts = SplitFacts(
+        **{"experiment": "visits", "problem_type": "regression", "target": "count", "features": ("a",), "classes": ()},
+        **{"data_hash": "d", "split_hash": "s", "search_hash": "h", "strategy": "random", "seed": 1},
+        **{"counts": {}, "left_out": 0},
+    )
+    nothing = Rows(pd.DataFrame({"a": []}), pd.Series([], dtype=float))
+    return SearchRows(facts, nothing, nothing)
 
 
 def competitor(name: str, values: Sequence[float | None], parts: Sequence[float] = ()) -> Competitor:

@@ -1,4 +1,4 @@
-"""The eight algorithms: every sampled configuration fits, and a refit with its parameters gives the same model."""
+"""The nine algorithms: every sampled configuration fits, and a refit with its parameters gives the same model."""
 
 import numpy as np
 import optuna
@@ -43,11 +43,11 @@ def configurations(algorithm, problem_type, count):
     return [merged(algorithm.default_values, values, algorithm.fixed_values) for values in drawn]
 
 
-def test_all_eight_algorithms_are_registered():
+def test_all_nine_algorithms_are_registered():
     """Every registered algorithm has defaults, a search space and a fit function."""
     assert set(registry.names()) == {
         *("XGBoost", "LightGBM", "RandomForest", "ExtraTrees"),
-        *("GradientBoosting", "LogisticRegression", "Ridge", "Lasso"),
+        *("GradientBoosting", "HistGradientBoosting", "LogisticRegression", "Ridge", "Lasso"),
     }
     for name in registry.names():
         algorithm = registry.algorithm(name)

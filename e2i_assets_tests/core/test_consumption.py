@@ -33,6 +33,7 @@ OTHER: dict[str, Any] = {
     "feature_fraction_bynode": 0.3, "min_samples_split": 90, "min_samples_leaf": 40, "max_features": "log2",
     "max_leaf_nodes": 4, "min_impurity_decrease": 0.9, "class_weight": "balanced", "ccp_alpha": 0.05,
     "max_samples": 0.3, "bootstrap": False, "C": 0.01, "penalty": "l1", "solver": "saga", "l1_ratio": 0.5,
+    "l2_regularization": 90.0, "max_bins": 9,
     "max_iter": 1, "tol": 0.5, "fit_intercept": False, "alpha": 0.01, "positive": True,
 }  # fmt: skip
 BY_KIND = {

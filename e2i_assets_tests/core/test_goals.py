@@ -19,6 +19,7 @@ from e2i_assets.core.search.measures_of_models import SMALLEST_GROUP, fairness_g
 SMALL = {
     **{"XGBoost": {"n_estimators": 40}, "LightGBM": {"n_estimators": 40}, "RandomForest": {"n_estimators": 13}},
     **{"ExtraTrees": {"n_estimators": 13}, "GradientBoosting": {"n_estimators": 20}},
+    "HistGradientBoosting": {"n_estimators": 30},
 }
 
 

@@ -87,7 +87,7 @@ def test_a_change_of_one_column_changes_a_linear_model_by_its_contribution_alone
     np.testing.assert_allclose(after.total, raw(model, other), rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["RandomForest", "ExtraTrees", "GradientBoosting"])
+@pytest.mark.parametrize("name", ["RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting"])
 def test_other_algorithms_say_that_they_give_no_reasons(name: str) -> None:
     with pytest.raises(NotExplained, match="gives no reasons of its predictions: XGBoost, LightGBM"):
         contributions(model_of(name, "regression"), table())

@@ -35,6 +35,7 @@ BOOSTED = {"n_estimators": 12, "max_depth": 3, "random_state": 0}
 EXACT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "XGBoost": (dict(BOOSTED, subsample=1.0, reg_lambda=0.0, min_child_weight=0, max_bin=16),) * 2,
     "LightGBM": (dict(BOOSTED, min_child_samples=1, min_child_weight=0.0, max_bin=16, n_jobs=1, verbose=-1),) * 2,
+    "HistGradientBoosting": ({"n_estimators": 12, "min_samples_leaf": 1, "max_leaf_nodes": 8},) * 2,
     "GradientBoosting": (dict(BOOSTED, subsample=1.0, max_features=None),) * 2,
     "RandomForest": ({"n_estimators": 3, "max_depth": 4, "bootstrap": False, "max_features": None},) * 2,
     "ExtraTrees": ({"n_estimators": 3, "max_depth": 4, "max_features": None, "random_state": 0},) * 2,

@@ -31,6 +31,6 @@ class Predict(Section):
     )
     explain: StrictBool = Field(
         default=False,
-        description="Whether each prediction has its reasons: the columns that contributed most. Not for forests and "
-        "GradientBoosting.",
+        description="Whether each prediction has its reasons: the columns that contributed most. Not for forests, "
+        "GradientBoosting and HistGradientBoosting.",
     )

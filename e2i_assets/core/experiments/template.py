@@ -41,8 +41,9 @@ problem_type: {problem_type}  # {other_types}
 {positive}
 columns:
 {columns}
-# A list of algorithms, or auto for all, compares them in one budget of trials:
-algorithm: {algorithm}  # or {other_algorithms}
+# Or {other_algorithms}.
+# A list of algorithms, or auto for all, compares them in one budget of trials.
+algorithm: {algorithm}
 metric: {metric}  # {other_metrics}
 hpo: {{trials: {trials}}}  # more trials continue the study
 # Thresholds for metrics on the test rows:
