@@ -13,8 +13,10 @@ from e2i_assets.cli.console import FAILED, NOT_EVALUATED, document, err, out
 from e2i_assets.cli.open_project import opened_project
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.suggestions import did_you_mean
+from e2i_assets.services.checks.actions import action, action_if_not_evaluated
 from e2i_assets.services.checks.catalogue import CHECKS
 from e2i_assets.services.checks.check import Check, CheckResult, evaluated
+from e2i_assets.services.overview import AS_A_WARNING
 from e2i_assets.services.project import Project
 from e2i_assets.services.retire import gone
 
@@ -34,12 +36,20 @@ class Finding:
             self.check_spec.blocking or self.check_spec.severity == "ERROR"
         )
 
+    @property
+    def action(self) -> str:
+        """What to do when the check did not pass."""
+        if self.check_result.outcome == "not evaluated":
+            return action_if_not_evaluated(self.experiment)
+        return action(self.check_spec.asset, self.check_spec.name, self.experiment)
+
     def as_document(self) -> dict[str, object]:
         """Return the finding as ``--json`` prints it."""
         check_spec = {
             key: getattr(self.check_spec, key) for key in ("asset", "name", "blocking", "severity", "description")
         }
-        return {"experiment": self.experiment, **check_spec, **asdict(self.check_result)}
+        todo = None if self.check_result.passed else self.action
+        return {"experiment": self.experiment, **check_spec, **asdict(self.check_result), "what_to_do": todo}
 
 
 def check(names: Sequence[str] | None = None, json: bool = False, junit: Path | None = None) -> None:
@@ -143,12 +153,13 @@ def _show(findings: Sequence[Finding]) -> None:
         if not finding.check_result.passed:
             head = f"{finding.experiment}: {finding.check_spec.asset} {_marked(finding)}"
             out.print(f"{head}: {escape(finding.check_result.why)}", highlight=False)
+            out.print(f"  What to do: {escape(finding.action)}", highlight=False)
     passed_count = sum(finding.check_result.passed for finding in findings)
     out.print(f"{passed_count} of {len(findings)} checks passed.", highlight=False)
 
 
 def _marked(finding: Finding) -> str:
-    word, colour = ("failed", "red") if finding.fails else ("warning", "yellow")
+    word, colour = ("failed", "red") if finding.fails else (AS_A_WARNING, "yellow")
     if finding.check_result.outcome == "not evaluated":
         word, colour = "not evaluated", "magenta"
     return f"[{colour}]{finding.check_spec.name} ({word})[/]"

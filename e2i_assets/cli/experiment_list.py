@@ -1,11 +1,12 @@
 """The table of `e2i experiment list`: the experiment files with their state, and how their models stand."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from e2i_assets.adapters.files.experiment_files import ExperimentFolder, read_folder, strict
@@ -16,7 +17,7 @@ from e2i_assets.cli.leaderboards import leaderboard_document
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.figures import figure
-from e2i_assets.services.overview import Standing, overview
+from e2i_assets.services.overview import Attention, Standing, overview
 from e2i_assets.services.project import Project
 
 _COLUMNS = (
@@ -55,8 +56,8 @@ def experiment_documents(settings: Settings, project: Project | None) -> list[di
     return [*good, *bad, *others]
 
 
-def experiment_table(settings: Settings, project: Project | None) -> Table:
-    """Return the table. Without a project, no experiment has been registered."""
+def experiment_table(settings: Settings, project: Project | None) -> tuple[Table, list[Attention]]:
+    """Return the table, and what needs attention. Without a project, no experiment has been registered."""
     folder, rows, standings = _read(settings, project)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column, width in zip(_COLUMNS, _WIDTHS, strict=True):
@@ -71,7 +72,16 @@ def experiment_table(settings: Settings, project: Project | None) -> Table:
         state = f"retired {one.retired_at:%Y-%m-%d}" if one.retired_at else f"{_SHOWN.get(word, word)}{_trained(one)}"
         what = _lines(one.algorithm, one.problem_type.removesuffix("_classification"))
         table.add_row(_lines(name, state, one.owner), what, *_standing_cells(one, ""))
-    return table
+    # That an experiment was not trained is its state, and needs no second line.
+    return table, [line for one in standings.values() if one.trained_at for line in one.attention]
+
+
+def attention_lines(found: Sequence[Attention]) -> Iterator[str]:
+    """Yield what needs attention as lines with Rich's markup."""
+    for one in found:
+        since = f" (since {one.since:%Y-%m-%d})" if one.since else ""
+        yield f"[bold]{one.experiment}[/]{since}: {escape(one.what)}"
+        yield f"  [bold]What to do:[/] {escape(one.action)}"
 
 
 def _read(
@@ -173,6 +183,10 @@ def _result(one: Standing | None) -> dict[str, Any]:
         "test_interval": [one.low, one.high] if one and one.low is not None else None,
         "model_in_use": one.version if one else None,
         **moments,
+        "needs_attention": [
+            {"what": line.what, "since": line.since, "what_to_do": line.action}
+            for line in (one.attention if one else ())
+        ],
         "checks": None if one is None or not one.checks else _counts(one),
     }
 

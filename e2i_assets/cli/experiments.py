@@ -94,7 +94,7 @@ def validate(
 @with_error_messages
 def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the experiments with their state."""
-    from e2i_assets.cli.experiment_list import experiment_documents, experiment_table
+    from e2i_assets.cli.experiment_list import attention_lines, experiment_documents, experiment_table
     from e2i_assets.cli.open_project import opened_project, settings
 
     found = settings()
@@ -102,7 +102,10 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
     with json_output(json):
         project = opened_project() if found.database_url or (found.state / "postgres").is_dir() else None
         if not json:
-            out.print(experiment_table(found, project))
+            table, wrong = experiment_table(found, project)
+            out.print(table)
+            for line in attention_lines(wrong):
+                out.print(line, highlight=False)
     if json:
         document(experiment_documents(found, project))
 

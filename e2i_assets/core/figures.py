@@ -4,8 +4,11 @@ A number has four significant digits, and no exponent unless it is extremely lar
 """
 
 import math
+from typing import Literal
 
+Bound = Literal["minimum", "maximum"]
 _DIGITS = 4  # significant
+_MOST_DIGITS = 17
 _LARGEST, _SMALLEST = 1e15, 1e-4
 
 
@@ -26,6 +29,32 @@ def figure(value: float | None, digits: int = _DIGITS) -> str:
     decimals = max(digits - 1 - math.floor(math.log10(abs(near))), 0)
     text = f"{near:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def share(value: float, digits: int = 3) -> str:
+    """Return a share as a percentage: ``12.3 %``."""
+    return f"{figure(100 * value, digits)} %"
+
+
+def against(value: float | None, bound: Bound, limit: float, *, met: bool, unit: str = "") -> str:
+    """Return a value beside the limit that it must keep: ``0.6732, required at least 0.75: missed``.
+
+    It has more than four digits where it would look equal to the limit. With the unit ``%``, both are shares.
+    """
+    times = 100 if unit == "%" else 1
+    least = f"{'at least' if bound == 'minimum' else 'at most'} {_with_unit(figure(times * limit), unit)}"
+    if value is None:
+        return f"not computed, required {least}: missed"
+    shown = next(
+        text
+        for digits in range(_DIGITS, _MOST_DIGITS + 1)
+        if (text := figure(times * value, digits)) != figure(times * limit) or value == limit or digits == _MOST_DIGITS
+    )
+    return f"{_with_unit(shown, unit)}, required {least}: {'met' if met else 'missed'}"
+
+
+def _with_unit(text: str, unit: str) -> str:
+    return f"{text} {unit}" if unit else text
 
 
 def shortened(text: str, longest: int) -> str:

@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import takewhile
 
 import dagster as dg
 
@@ -11,12 +13,15 @@ from e2i_assets.services.checks.catalogue import CHECKS
 from e2i_assets.services.checks.check import Outcome
 from e2i_assets.services.overview import CheckOutcome
 
+# Of a check that fails, the nightly ones of about three months.
+_MOST_EXECUTIONS = 100
 _OUTCOMES: dict[AssetCheckExecutionRecordStatus, Outcome] = {
     AssetCheckExecutionRecordStatus.SUCCEEDED: "passed",
     AssetCheckExecutionRecordStatus.FAILED: "failed",
     # Planned, and not evaluated: its step failed, or is running.
     AssetCheckExecutionRecordStatus.PLANNED: "not evaluated",
 }
+_EVALUATED = {status for status, outcome in _OUTCOMES.items() if outcome != "not evaluated"}
 
 
 def check_results(
@@ -32,18 +37,14 @@ def check_results(
         components: The experiments of components, whose assets have keys of their own.
     """
     found: dict[str, list[CheckOutcome]] = defaultdict(list)
-    failed: dict[str, list[dg.AssetCheckKey]] = defaultdict(list)
     keys = [dg.AssetCheckKey(namespace.key(one.asset), one.name) for one in CHECKS]
     for info in instance.event_log_storage.get_asset_check_partition_info(keys):
         outcome, name = _OUTCOMES.get(info.latest_execution_status), info.partition_key
         if name is None or outcome is None:
             continue
-        if outcome == "failed":
-            failed[name].append(info.check_key)
-        else:
-            found[name].append(_named(info.check_key, outcome))
-    for name, of in failed.items():
-        found[name] += _latest(instance, of, PartitionKeyFilter(key=name))
+        failed = outcome == "failed"
+        key = info.check_key
+        found[name].append(_failed(instance, key, PartitionKeyFilter(key=name)) if failed else _named(key, outcome))
     return {**found, **_of_components(instance, components)}
 
 
@@ -60,17 +61,35 @@ def _of_components(instance: dg.DagsterInstance, names: Collection[str]) -> Mapp
     }
 
 
-def _latest(
-    instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey], partition: PartitionKeyFilter | None = None
-) -> list[CheckOutcome]:
-    """Return the last results of some checks, with the reason of each that failed."""
-    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys, partition)
+def _latest(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> list[CheckOutcome]:
+    """Return the last results of some checks without partitions."""
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    outcomes = {key: _OUTCOMES[one.status] for key, one in records.items() if one.status in _OUTCOMES}
     return [
-        _named(key, _OUTCOMES[one.status], (one.evaluation.description or "") if one.evaluation else "")
-        for key, one in records.items()
-        if one.status in _OUTCOMES
+        _failed(instance, key) if outcome == "failed" else _named(key, outcome) for key, outcome in outcomes.items()
     ]
 
 
-def _named(key: dg.AssetCheckKey, outcome: Outcome, why: str = "") -> CheckOutcome:
-    return CheckOutcome(asset_name(key.asset_key), key.name, outcome, why if outcome == "failed" else "")
+def _failed(
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey, partition: PartitionKeyFilter | None = None
+) -> CheckOutcome:
+    """Return the result of a check that failed last: its reason, and the first failure since it passed.
+
+    If it failed in all of the last executions that are read, that is the first one of them.
+    """
+    history = instance.event_log_storage.get_asset_check_execution_history(
+        key, _MOST_EXECUTIONS, status=_EVALUATED, partition_filter=partition
+    )
+    failures = list(takewhile(lambda one: _OUTCOMES[one.status] == "failed", history))
+    evaluation = failures[0].evaluation if failures else None
+    return CheckOutcome(
+        asset=asset_name(key.asset_key),
+        name=key.name,
+        outcome="failed",
+        why=(evaluation.description or "") if evaluation else "",
+        since=datetime.fromtimestamp(failures[-1].create_timestamp, UTC) if failures else None,
+    )
+
+
+def _named(key: dg.AssetCheckKey, outcome: Outcome) -> CheckOutcome:
+    return CheckOutcome(asset_name(key.asset_key), key.name, outcome)

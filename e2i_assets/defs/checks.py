@@ -10,6 +10,7 @@ from e2i_assets.defs.jobs import SCORED
 from e2i_assets.defs.metadata import present
 from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.services.checks.actions import action
 from e2i_assets.services.checks.catalogue import CHECKS, experiments_with
 from e2i_assets.services.checks.check import Check, CheckResult, evaluated
 
@@ -87,15 +88,11 @@ def shown(check_spec: Check, verdicts: Mapping[str, CheckResult]) -> dict[str, A
     broken = {name: one for name, one in verdicts.items() if not one.passed}
     named = broken or verdicts
     alone = len(verdicts) == 1
+    facts = next(iter(verdicts.values())).facts if alone else {name: one.why for name, one in verdicts.items()}
+    todo = action(check_spec.asset, check_spec.name, next(iter(verdicts)) if alone else "NAME") if broken else None
     return {
         "passed": not broken,
         "severity": _SEVERITIES[check_spec.severity],
         "description": "; ".join(one.why if alone else f"{name}: {one.why}" for name, one in named.items()),
-        "metadata": _metadata(
-            next(iter(verdicts.values())).facts if alone else {name: one.why for name, one in verdicts.items()}
-        ),
+        "metadata": present({"what to do": todo, **facts}),
     }
-
-
-def _metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return present(facts)

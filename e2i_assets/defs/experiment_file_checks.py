@@ -7,6 +7,7 @@ import dagster as dg
 from e2i_assets.adapters.files.experiment_files import mistakes_by_file, read_folder, strict
 from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resources import ProjectResource
+from e2i_assets.services.checks.actions import action
 from e2i_assets.services.project import Project
 
 
@@ -58,5 +59,5 @@ def files_evaluation(namespace: Namespace, invalid: Mapping[str, str]) -> dg.Ass
         check_name=key.name,
         passed=not invalid,
         description="; ".join(f"{path}: {why}" for path, why in sorted(invalid.items())) or "all files are valid",
-        metadata={path: why for path, why in invalid.items()},
+        metadata={**({"what to do": action(key.asset_key.path[-1], key.name, "NAME")} if invalid else {}), **invalid},
     )

@@ -14,6 +14,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.figures import figure, rounded
 from e2i_assets.core.memory.portfolio import weights
 from e2i_assets.core.memory.warm_start import WarmStart
+from e2i_assets.core.plots.captions import CAPTIONS
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.leaderboard import interval_text, leaderboard_of
 from e2i_assets.core.search.study_result import StudyResult
@@ -22,6 +23,8 @@ from e2i_assets.services.train import StoredTraining
 
 MOST_ROWS = 100
 _MOST_ALTERNATIVES = 20
+# At 1,440 pixels.
+_LONGEST_ADDRESS = 72
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
@@ -49,15 +52,15 @@ def column_schema(frame: pd.DataFrame) -> dg.TableSchema:
     return dg.TableSchema([dg.TableColumn(str(name), str(kind)) for name, kind in frame.dtypes.items()])
 
 
-def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """Return a PNG image that the UI shows inline."""
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+def picture(png: bytes, title: str, caption: str) -> dg.MarkdownMetadataValue:
+    """Return a PNG image that the UI shows inline, below its title and caption."""
+    image = f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    return dg.MetadataValue.md(f"**{title}.** {caption}\n\n{image}")
 
 
 def pictures(files: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
-    """Return PNG images (by file name) as inline images by title."""
-    names = {name: name.removesuffix(".png") for name in files}
-    return {name: picture(files[file], name.replace("_", " ")) for file, name in names.items()}
+    """Return PNG images (by file name) as inline images, each below its title and what it shows."""
+    return {file.removesuffix(".png"): picture(png, *CAPTIONS[file]) for file, png in files.items()}
 
 
 def found(result: StudyResult) -> dict[str, float]:
@@ -108,12 +111,18 @@ def headline(experiment: Experiment, done: StoredTraining) -> dict[str, float]:
     return {} if reported is None or value is None else {f"test_{reported.name}": value}
 
 
-def links_to_mlflow(done: StoredTraining) -> dict[str, dg.UrlMetadataValue]:
-    """Return the link to the MLflow run, whose artifacts include the report; empty without a run.
+def links_to_mlflow(done: StoredTraining) -> dict[str, dg.MetadataValue[Any]]:
+    """Return the links to the MLflow run, whose artifacts include the report, and to all runs; empty without a run.
 
-    A longer address, such as that of the report, would make the page wider than the screen and cut its tables.
+    Dagster does not wrap an address: a long one would make the page wider than the screen and cut its tables. It is a
+    link in Markdown instead, behind a click.
     """
-    return {} if done.mlflow_url is None else {"mlflow_run": dg.MetadataValue.url(done.mlflow_url)}
+    links = {"mlflow_run": done.mlflow_url, "mlflow_runs": done.mlflow_runs_url}
+    return {
+        name: dg.MetadataValue.url(url) if len(url) <= _LONGEST_ADDRESS else dg.MetadataValue.md(f"[{url}]({url})")
+        for name, url in links.items()
+        if url is not None
+    }
 
 
 def evaluation(experiment: Experiment, done: StoredTraining) -> dict[str, Any]:

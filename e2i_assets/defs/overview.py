@@ -1,6 +1,6 @@
 """The asset `experiment_overview`: a leaderboard over all experiments, with what needs attention."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,17 +8,19 @@ import dagster as dg
 
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.source_digest import source_digest
-from e2i_assets.core.figures import figure
+from e2i_assets.core.figures import figure, shortened
 from e2i_assets.defs import metadata
 from e2i_assets.defs.check_results import check_results
+from e2i_assets.defs.experiment_file_checks import invalid_files
 from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resources import ProjectResource
-from e2i_assets.services.overview import Standing, overview
+from e2i_assets.services.checks.actions import action
+from e2i_assets.services.overview import AS_A_WARNING, Attention, Standing, best, overview
 
 OVERVIEW = "experiment_overview"
 # After the nightly checks, which change what it shows without a new champion.
 _AFTER_THE_CHECKS = "15 4 * * *"
-_LONGEST_REASON = 160
+_LONGEST_REASON = 240
 
 
 def experiment_overview(namespace: Namespace, settings: Settings) -> dg.AssetsDefinition:
@@ -40,7 +42,7 @@ def experiment_overview(namespace: Namespace, settings: Settings) -> dg.AssetsDe
         project = e2i.open()
         components = [row.experiment_name for row in project.experiments.list() if row.upstream is not None]
         found = overview(project, check_results(context.instance, e2i.namespace, components))
-        return dg.MaterializeResult(metadata=overview_metadata(found))
+        return dg.MaterializeResult(metadata=overview_metadata(found, invalid_files(project)))
 
     return made
 
@@ -53,17 +55,19 @@ def _when_changed(time_zone: str) -> dg.AutomationCondition[Any]:
     return found
 
 
-def overview_metadata(found: Sequence[Standing]) -> dict[str, Any]:
-    """Return the metadata of the asset for these experiments."""
+def overview_metadata(found: Sequence[Standing], invalid: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the metadata of the asset for these experiments, and for files (name to error) that are not valid."""
     active = [one for one in found if one.retired_at is None]
+    wrong = [*_of_files(invalid or {}), *(line for one in active for line in one.attention)]
+    first, at_best = metadata.table(_attention(line) for line in wrong), best(active)
+    # Two columns or three: at 1,440 pixels Dagster shows 454 of them of a table and cuts the rest, and neither headers
+    # nor names wrap.
     return metadata.present(
         {
-            "summary": _summary(active),
-            # Two columns or three: at 1,440 pixels Dagster shows 454 of them of a table and cuts the rest, and neither
-            # headers nor names wrap.
-            "leaderboard": metadata.table(_row(one) for one in active),
-            "problems": metadata.table(_problem(one) for one in active),
-            "needs_attention": metadata.table(_attention(active)),
+            "needs_attention": first if wrong else "Nothing: no check failed, and each experiment has a model in use.",
+            "summary": _summary(active, at_best),
+            "leaderboard": metadata.table(_row(one, at_best.get(one.experiment)) for one in active),
+            "experiments": metadata.table(_described(one) for one in active),
             "retired": metadata.table(
                 {"experiment": one.experiment, "on test": _on_test(one), "retired": _day(one.retired_at)}
                 for one in found
@@ -73,31 +77,40 @@ def overview_metadata(found: Sequence[Standing]) -> dict[str, Any]:
     )
 
 
-def _summary(active: Sequence[Standing]) -> str:
+def _summary(active: Sequence[Standing], at_best: Mapping[str, int]) -> str:
     in_use = sum(one.version is not None for one in active)
-    named = {word: _with_checks(active, word) for word in ("failed", "warning")}
-    checks = f"checks failed: {', '.join(named['failed'])}" if named["failed"] else "no check failed"
-    checks += f"; warnings: {', '.join(named['warning'])}" if named["warning"] else ""
-    shown = f"; the leaderboard shows the first {metadata.MOST_ROWS}" if len(active) > metadata.MOST_ROWS else ""
     experiments = "1 experiment" if len(active) == 1 else f"{len(active)} experiments"
-    return f"{experiments}, {in_use} with a model in use; {checks}{shown}"
+    named = {word: _with_checks(active, word) for word in ("failed", "warning")}
+    parts = [f"{experiments}, {in_use} with a model in use"]
+    parts += [
+        f"best on test: {one.experiment}, {one.metric} {figure(one.value)} (of {at_best[one.experiment]} with the same "
+        "source and target)"
+        for one in active
+        if one.experiment in at_best
+    ]
+    said = {"failed": "checks failed", "warning": f"checks {AS_A_WARNING}, which blocks nothing"}
+    parts += [f"{said[word]}: {', '.join(names)}" for word, names in named.items() if names] or ["no check failed"]
+    if len(active) > metadata.MOST_ROWS:
+        parts.append(f"the leaderboard shows the first {metadata.MOST_ROWS}")
+    return "; ".join(parts)
 
 
 def _with_checks(active: Sequence[Standing], word: str) -> list[str]:
     return [one.experiment for one in active if any(check.word == word for check in one.checks)]
 
 
-def _row(one: Standing) -> dict[str, Any]:
+def _row(one: Standing, best_of: int | None) -> dict[str, Any]:
+    checks = f"checks: {one.checks_text}" if one.checks else ""
     return {
         "experiment": one.experiment,
-        "on test (95 %)": _on_test(one),
-        "model, checks": "; ".join(filter(None, [_in_use(one), one.checks_text])),
+        "on test (95 %)": _on_test(one) + (f", best of {best_of}" if best_of else ""),
+        "model, checks": "; ".join(filter(None, [_in_use(one), checks])),
     }
 
 
-def _problem(one: Standing) -> dict[str, Any]:
+def _described(one: Standing) -> dict[str, Any]:
     kind = one.problem_type.removesuffix("_classification")
-    return {"experiment": one.experiment, "problem, owner": f"{kind}, {one.algorithm}, {one.owner}"}
+    return {"experiment": one.experiment, "problem type, algorithm, owner": f"{kind}, {one.algorithm}, {one.owner}"}
 
 
 def _in_use(one: Standing) -> str:
@@ -111,19 +124,20 @@ def _on_test(one: Standing) -> str:
     return f"{one.metric} {figure(one.value)}{interval}"
 
 
-def _attention(active: Iterable[Standing]) -> Iterable[dict[str, Any]]:
-    """Yield a row for each check that did not pass, and for each experiment without a model in use."""
-    for one in active:
-        for check in one.not_passed:
-            why = check.why if len(check.why) <= _LONGEST_REASON else f"{check.why[: _LONGEST_REASON - 1]}…"
-            reason = why or f"see the run, or `e2i check {one.experiment}`"
-            yield {
-                "experiment": one.experiment,
-                "what and why": f"{check.word}: {check.name.replace('_', ' ')}: {reason}",
-            }
-        if one.version is None:
-            why = "no model was trained yet" if one.trained_at is None else "no model has passed its checks"
-            yield {"experiment": one.experiment, "what and why": f"no model in use: {why}"}
+def _of_files(invalid: Mapping[str, str]) -> list[Attention]:
+    todo = action("experiment_files", "experiment_files_are_valid", "NAME")
+    return [
+        Attention(experiment=path, what=f"the file is not valid: {why}", since=None, action=todo)
+        for path, why in sorted(invalid.items())
+    ]
+
+
+def _attention(one: Attention) -> dict[str, Any]:
+    since = f", since {_day(one.since)}" if one.since else ""
+    return {
+        "what is wrong": f"{one.experiment}{since}: {shortened(one.what, _LONGEST_REASON)}",
+        "what to do": one.action,
+    }
 
 
 def _day(moment: datetime | None) -> str:

@@ -1,16 +1,20 @@
 """The overview of all experiments: how good the model in use is, whether its checks passed, and since when."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from e2i_assets.adapters.repositories.standings import StandingRow, standing_rows
+from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.evaluation.measures import PRIMARY, Measure, measure
 from e2i_assets.core.metrics import ProblemType
+from e2i_assets.services.checks.actions import action, action_if_not_evaluated
 from e2i_assets.services.checks.catalogue import CHECKS
 from e2i_assets.services.checks.check import Outcome
 from e2i_assets.services.project import Project
 
+AS_A_WARNING = "failed as a warning"
 _WARNINGS = {(one.asset, one.name) for one in CHECKS if one.severity == "WARN" and not one.blocking}
 
 
@@ -21,19 +25,40 @@ class CheckOutcome:
     Attributes:
         outcome: "not evaluated" means that its execution failed.
         why: The reason of a check that failed, where it is known.
+        since: When it failed for the first time since it passed last, where it is known.
     """
 
     asset: str
     name: str
     outcome: Outcome
     why: str = ""
+    since: datetime | None = None
 
     @property
     def word(self) -> str:
-        """Return ``passed``, ``warning``, ``failed`` or ``not evaluated``."""
+        """Return ``passed``, ``warning``, ``failed`` or ``not evaluated``.
+
+        Dagster shows a warning as "Failed" too, with another colour.
+        """
         if self.outcome == "failed" and (self.asset, self.name) in _WARNINGS:
             return "warning"
         return self.outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention:
+    """Something that is wrong with an experiment.
+
+    Attributes:
+        what: What is wrong and why, and whether it blocks.
+        since: Since when, where it is known.
+        action: What to do, with the command or the key of the experiment file.
+    """
+
+    experiment: str
+    what: str
+    since: datetime | None
+    action: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +76,7 @@ class Standing:
         trained_at: When the model was trained; None before the first training.
         retired_at: When the experiment was retired; None if it is in use.
         checks: The last result of each check that Dagster has evaluated.
+        question: The source and the target: experiments with the same ones answer the same question.
     """
 
     experiment: str
@@ -69,6 +95,7 @@ class Standing:
     retired_at: datetime | None
     of_component: bool
     checks: Sequence[CheckOutcome]
+    question: str = ""
 
     @property
     def not_passed(self) -> list[CheckOutcome]:
@@ -78,12 +105,40 @@ class Standing:
 
     @property
     def checks_text(self) -> str:
-        """The counts of the checks, such as ``38 passed, 1 failed``; empty if none was evaluated."""
+        """The counts of the checks, such as ``38 passed, 1 failed as a warning``; empty if none was evaluated."""
         words = [one.word for one in self.checks]
         counts = {word: words.count(word) for word in ("passed", "failed", "not evaluated", "warning")}
-        return ", ".join(
-            f"{count} {word}{'s' if word == 'warning' and count > 1 else ''}" for word, count in counts.items() if count
-        )
+        more = {"warning": AS_A_WARNING if counts["warning"] == 1 else "failed as warnings"}
+        return ", ".join(f"{count} {more.get(word, word)}" for word, count in counts.items() if count)
+
+    @property
+    def attention(self) -> list[Attention]:
+        """What is wrong: a check that did not pass, failures first, and that no model is in use."""
+        found = [_of_check(self.experiment, one) for one in self.not_passed]
+        if self.version is None and self.retired_at is None:
+            trained = self.trained_at is not None
+            found.append(
+                Attention(
+                    experiment=self.experiment,
+                    what="no model is in use: " + ("none has passed its checks" if trained else "none was trained yet"),
+                    since=self.trained_at,
+                    action=f"Correct what the failed checks say, then run `e2i run {self.experiment}`."
+                    if trained
+                    else f"Train one: `e2i run {self.experiment}`.",
+                )
+            )
+        return found
+
+
+def _of_check(experiment: str, check: CheckOutcome) -> Attention:
+    word = f"{AS_A_WARNING}, which blocks nothing" if check.word == "warning" else check.word
+    missing = check.outcome == "not evaluated"
+    return Attention(
+        experiment=experiment,
+        what=f"check {check.name.replace('_', ' ')} {word}" + (f": {check.why}" if check.why else ""),
+        since=check.since,
+        action=action_if_not_evaluated(experiment) if missing else action(check.asset, check.name, experiment),
+    )
 
 
 def overview(project: Project, checks: Mapping[str, Sequence[CheckOutcome]]) -> list[Standing]:
@@ -95,6 +150,18 @@ def overview(project: Project, checks: Mapping[str, Sequence[CheckOutcome]]) -> 
     """
     found = [_standing(row, checks.get(row.experiment_name, ())) for row in standing_rows(project.database)]
     return sorted(found, key=_rank)
+
+
+def best(found: Sequence[Standing]) -> dict[str, int]:
+    """Return the experiment with the best value for each question that several answer, and how many they are.
+
+    Experiments are compared only if their source, target, problem type and metric are the same.
+    """
+    groups: dict[tuple[str, str, str], list[Standing]] = defaultdict(list)
+    for one in found:
+        if one.value is not None and one.retired_at is None:
+            groups[one.question, one.problem_type, one.metric].append(one)
+    return {min(of, key=_rank).experiment: len(of) for of in groups.values() if len(of) > 1}
 
 
 def _standing(row: StandingRow, checks: Sequence[CheckOutcome]) -> Standing:
@@ -124,6 +191,7 @@ def _standing(row: StandingRow, checks: Sequence[CheckOutcome]) -> Standing:
         retired_at=row.retired_at,
         of_component=row.of_component,
         checks=() if row.retired_at else checks,
+        question=content_hash([spec.get("source"), spec.get("target")]),
     )
 
 

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from e2i_assets.adapters.mlflow.outbox import Outbox, Pending
+from e2i_assets.adapters.mlflow.runs_view import run_url, view_url
 from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, TrackingResult
 from e2i_assets.adapters.mlflow.tracker import tracking_failures
 from e2i_assets.adapters.repositories.models import version_of, write_version
 from e2i_assets.adapters.repositories.training_runs import RowWriter, StoredRun
 from e2i_assets.core.contracts.contract import MlflowInfo
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.services.project import Project
+from e2i_assets.services.training_as_tracked_run import runs_view_key
 
 _BEING_SENT = "the process that was sending it ended too early"
 
@@ -121,7 +124,14 @@ def mlflow_url(project: Project, tracked: TrackingResult) -> str | None:
     """Return the URL of the MLflow run, or None."""
     if tracked.run_id is None:
         return None
-    return f"{project.settings.mlflow_url}/#/experiments/{tracked.experiment_id}/runs/{tracked.run_id}"
+    return run_url(project.settings.mlflow_url, tracked.run_id)
+
+
+def mlflow_runs_url(project: Project, experiment: Experiment, tracked: TrackingResult) -> str | None:
+    """Return the URL of all runs of the experiment in MLflow, with the main metrics as columns, or None."""
+    if tracked.experiment_id is None:
+        return None
+    return view_url(project.settings.mlflow_url, tracked.experiment_id, runs_view_key(experiment))
 
 
 def mlflow_info(tracked: TrackingResult) -> MlflowInfo:

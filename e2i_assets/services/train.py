@@ -43,6 +43,7 @@ class StoredTraining:
         output: Its output contract.
         tracked: What MLflow has of it.
         mlflow_url: Where MLflow shows the run, None without one.
+        mlflow_runs_url: Where MLflow lists all runs of the experiment with the main metrics, None without one.
         report: The written report.
     """
 
@@ -50,6 +51,7 @@ class StoredTraining:
     output: TrainingOutput
     tracked: TrackingResult
     mlflow_url: str | None
+    mlflow_runs_url: str | None
     report: WrittenReport
 
     def metric_rows(self) -> list[dict[str, Any]]:
@@ -111,7 +113,8 @@ def train(
         runs.finish(start.training_run_id, *writers, **run_columns(record, tracked))
     written = written_report(project, record, tracked)
     track_runs.attach(project, experiment.name, start.study_key, {REPORT: written.content})
-    return StoredTraining(record, output, tracked, track_runs.mlflow_url(project, tracked), written)
+    urls = track_runs.mlflow_url(project, tracked), track_runs.mlflow_runs_url(project, experiment, tracked)
+    return StoredTraining(record, output, tracked, *urls, written)
 
 
 def _fitted(

@@ -1,13 +1,16 @@
 """A training as MLflow shows it: the values and their names, links to their origin, and the trials of its study."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from e2i_assets.adapters.mlflow.runs_view import view_tag
 from e2i_assets.adapters.mlflow.tracked_run import TrackedRun, hyperparameters
 from e2i_assets.adapters.mlflow.trial_history import Point
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.evaluation import measures
+from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.final_fit import LEARNT_FROM
 from e2i_assets.core.fitting.feature_importances import feature_importances
@@ -37,7 +40,7 @@ def tracked_training(record: TrainingRecord, dagster_url: str) -> TrackedRun:
         run_name=start.run_name,
         description=_description(start, dagster_url),
         dagster_run_id=start.dagster_run_id,
-        experiment_tags=_experiment_tags(experiment),
+        experiment_tags=_experiment_tags(start),
         tags={**_tags(start), "e2i.success_criteria_met": str(training.criteria_met).lower(), **_learnt_from(training)},
         params={
             **hyperparameters(training.parameters),
@@ -83,7 +86,7 @@ def failed_training(start: TrainingStart, failure: str, dagster_url: str) -> Tra
         run_name=f"{start.run_name}_failed",
         description=_description(start, dagster_url),
         dagster_run_id=start.dagster_run_id,
-        experiment_tags=_experiment_tags(experiment),
+        experiment_tags=_experiment_tags(start),
         tags=_tags(start),
         params={**hyperparameters(parameters), "algorithm_name": experiment.algorithm},
         data=(experiment.name, start.facts.data_hash),
@@ -107,8 +110,11 @@ def _description(start: TrainingStart, dagster_url: str) -> str:
     return f"{experiment.description}\n\n{links}" if experiment.description else links
 
 
-def _experiment_tags(experiment: Experiment) -> dict[str, str]:
+def _experiment_tags(start: TrainingStart) -> dict[str, str]:
+    experiment = start.experiment
+    view, state = _runs_view(experiment, start.started_at)
     return {
+        view: state,
         "problem_type": experiment.problem_type,
         "source": "e2i_assets",
         # MLflow opens the experiment on its runs; because of the traces it would infer a GenAI experiment.
@@ -166,16 +172,35 @@ def _main_metrics(record: TrainingRecord) -> dict[str, float]:
     """Return the metrics that answer how good the model is: few, and again under their own names in `_metrics`."""
     splits, name = record.training.report.splits, record.measure.name
     primary = measures.PRIMARY[record.experiment.problem_type]
-    main = {
-        f"test_{name}": record.on_test,
-        f"test_{name}_of_defaults": record.of_defaults,
-        f"test_{name}_of_dummy": record.of_dummy,
-        f"test_{primary}": splits["test"].metrics.get(primary),
-        f"train_{name}": splits["train"].metrics.get(name),
-        f"validation_{name}": splits["validation"].metrics.get(name),
-        "success_criteria_met": float(record.training.criteria_met),
-    }
-    return {f"{MAIN}{name}": value for name, value in main.items() if value is not None}
+    values = (
+        *(record.on_test, float(record.training.criteria_met), record.of_defaults, record.of_dummy),
+        *(splits[split].metrics.get(name) for split in ("validation", "train")),
+        splits["test"].metrics.get(primary),
+    )
+    main = zip(_main_names(record.experiment), values, strict=True)
+    return {name: value for name, value in main if value is not None}
+
+
+def _main_names(experiment: Experiment) -> tuple[str, ...]:
+    name, primary = _measure(experiment).name, measures.PRIMARY[experiment.problem_type]
+    on_test = (f"test_{name}", "success_criteria_met", f"test_{name}_of_defaults", f"test_{name}_of_dummy")
+    return tuple(f"{MAIN}{one}" for one in (*on_test, f"validation_{name}", f"train_{name}", f"test_{primary}"))
+
+
+def runs_view_key(experiment: Experiment) -> str:
+    """Return the key of the view of the runs in MLflow, sorted by the metric of the experiment, the best run first."""
+    return f"e2i_{_measure(experiment).name}"
+
+
+def _runs_view(experiment: Experiment, created_at: datetime) -> tuple[str, str]:
+    names = tuple(dict.fromkeys(_main_names(experiment)))
+    ascending = not _measure(experiment).greater_is_better
+    title = f"{_measure(experiment).name} on test, best first"
+    return view_tag(runs_view_key(experiment), title, names, names[0], ascending, created_at)
+
+
+def _measure(experiment: Experiment) -> Measure:
+    return measures.optimised(experiment.metric, experiment.problem_type)
 
 
 def _metric_table(record: TrainingRecord) -> list[dict[str, Any]]:

@@ -166,7 +166,7 @@ def test_list_loses_nothing_in_a_narrow_terminal(finished: Project, width: int) 
 
     def printed(columns: int) -> Counter[str]:
         console = Console(width=columns, file=io.StringIO())
-        console.print(experiment_table(finished.settings, finished))
+        console.print(experiment_table(finished.settings, finished)[0])
         assert isinstance(console.file, io.StringIO)
         return Counter(one for one in console.file.getvalue() if one.isalnum())
 

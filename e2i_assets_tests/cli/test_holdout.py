@@ -88,7 +88,7 @@ def test_a_later_opening_shows_the_earlier_ones_and_fails_the_check(finished: Pr
     assert unseen(finished).why.startswith("grace opened it once more at ")
     checked = run_cli("check", "plain")
     assert checked.exit_code == 0
-    assert "holdout_is_unopened (warning)" in one_line(checked.output)
+    assert "holdout_is_unopened (failed as a warning)" in one_line(checked.output)
 
 
 def test_a_model_of_other_rows_is_not_evaluated_on_the_holdout(finished: Project, run_cli: RunCli) -> None:

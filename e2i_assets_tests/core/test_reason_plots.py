@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from fitted_models import PAIRS, averaged, fitted, table
 
+from e2i_assets.core.plots.captions import CAPTIONS
 from e2i_assets.core.plots.figures import new_figure
 from e2i_assets.core.plots.reasons import BEESWARM, DEPENDENCE, _draw_categories, _spread, reason_pictures
-from e2i_assets.core.report.page import PICTURES
 
 EXPLAINED = ("XGBoost", "LightGBM", "LogisticRegression", "Ridge", "Lasso")
 
@@ -19,7 +19,7 @@ def test_models_with_reasons_have_both_plots(name: str, problem: str) -> None:
     positive = "True" if problem == "binary_classification" else None
     drawn = reason_pictures(fitted(name, problem), rows, positive)
     assert set(drawn) == ({BEESWARM, DEPENDENCE} if name in EXPLAINED else set())
-    assert set(drawn) <= set(PICTURES)
+    assert set(drawn) <= set(CAPTIONS)
     # They are stored in asset metadata, where a value should stay below 100 kB; base64 adds a third.
     assert all(png.startswith(b"\x89PNG\r\n") and len(png) < 60_000 for png in drawn.values())
 

@@ -9,9 +9,10 @@ import pytest
 from small_training import Names, report_facts
 
 from e2i_assets.core.evaluation.paired import PairedGain
+from e2i_assets.core.plots.captions import CAPTIONS
 from e2i_assets.core.report.facts import Access, ReportFacts, number
 from e2i_assets.core.report.findings import compared
-from e2i_assets.core.report.page import PICTURES, report_page
+from e2i_assets.core.report.page import report_page
 from e2i_assets.core.search.study_result import StudyResult
 
 HOSTILE = Names(
@@ -122,10 +123,21 @@ def test_the_report_profiles_every_column() -> None:
 def test_every_plot_is_included_with_an_explanation() -> None:
     report = report_facts()
     html = report_page(report)
-    assert set(report.record.pictures) <= set(PICTURES)
+    assert set(report.record.pictures) <= set(CAPTIONS)
     assert html.count("data:image/png;base64,") == len(report.record.pictures)
     for file in report.record.pictures:
-        assert PICTURES[file][0] in html
+        assert CAPTIONS[file][0] in html
+
+
+def test_the_report_says_what_the_threshold_does_to_decisions() -> None:
+    report = report_facts()
+    split = report.record.training.report.splits["test"]
+    assert split.confusion is not None
+    (_, wrong), (missed, right) = split.confusion
+    text = " ".join(Page(report_page(report)).text.split())
+    label = " ".join(report.record.facts.classes[1].split())
+    assert f"On the test rows this flags {wrong + right}, of which {right} are {label}, and misses {missed}" in text
+    assert "A higher threshold flags fewer rows and misses more" in text
 
 
 def test_missing_parts_and_failed_criteria_are_at_the_top() -> None:
@@ -139,7 +151,7 @@ def test_a_regression_has_a_report_too() -> None:
     text = " ".join(Page(report_page(report_facts(problem_type="regression"))).text.split())
     assert "rmse" in text
     assert "lower is better" in text
-    assert "Predictions and residuals" in text
+    assert "Predictions and their errors (residuals)" in text
 
 
 def test_the_figures_of_a_binary_model_are_those_of_its_confusion_matrix() -> None:

@@ -1,6 +1,7 @@
 """The asset checks as Dagster runs them, on the stored values of a real run."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,10 @@ def test_a_failed_warning_check_does_not_fail_the_run(project: Any) -> None:
     assert result.success
     (criteria,) = [one for one in result.get_asset_check_evaluations() if not one.passed]
     assert (criteria.check_name, criteria.severity) == ("success_criteria_are_met", dg.AssetCheckSeverity.WARN)
-    assert str(criteria.description).startswith("roc_auc (roc_auc >= 1): not met with 0.9")
+    assert re.fullmatch(r"roc_auc 0\.9\d+, required at least 1: missed", str(criteria.description))
+    shown = {name: value.value for name, value in criteria.metadata.items()}
+    assert shown["roc_auc"] == str(criteria.description).removeprefix("roc_auc ")
+    assert "lower success_criteria" in str(shown["what to do"])
 
 
 def test_a_check_without_a_partition_evaluates_every_experiment(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from e2i_assets.adapters.mlflow.client import mlflow_client
+from e2i_assets.core.plots.captions import CAPTIONS
 from e2i_assets.definitions import defs
 
 WITH_SEGMENTS = """
@@ -60,7 +61,10 @@ def test_a_run_records_pictures_segments_model_version_and_test_set_access(proje
 
     shown = metadata_of(result, "trained_model")
     assert {name.removesuffix(".png") for name in PICTURES} <= shown.keys()
-    assert all("data:image/png;base64," in shown[name.removesuffix(".png")].value for name in PICTURES)
+    for name in PICTURES:
+        title, caption = CAPTIONS[name]
+        picture = str(shown[name.removesuffix(".png")].value)
+        assert picture.startswith(f"**{title}.** {caption}\n\n![{title}](data:image/png;base64,")
     assert [record.data["column"] for record in shown["segments"].records] == ["site"] * 3
 
     ((run_id, mlflow_run, test_samples, features),) = project.all(
@@ -83,8 +87,18 @@ def test_a_run_records_pictures_segments_model_version_and_test_set_access(proje
         *(f"main/test_roc_auc{of}" for of in ("", "_of_defaults", "_of_dummy")),
         *("main/train_roc_auc", "main/validation_roc_auc"),
     ]
-    kind = _client(project).get_experiment_by_name("e2i_cells").tags["mlflow.experimentKind"]
-    assert kind == "custom_model_development"
+    opened = _client(project).get_experiment_by_name("e2i_cells")
+    assert opened.tags["mlflow.experimentKind"] == "custom_model_development"
+    view = json.loads(opened.tags["mlflow.sharedViewState.e2i_roc_auc"])
+    state = json.loads(view["state"])
+    assert view["name"] == "roc_auc on test, best first"
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`main/test_roc_auc`", False)
+    assert {name for name in metrics if "/" in name} == {
+        one.removeprefix("metrics.`").removesuffix("`") for one in state["selectedColumns"] if "metrics" in one
+    }
+    runs = f"/#/experiments/{opened.experiment_id}/runs?viewStateShareKey=e2i_roc_auc"
+    assert str(shown["mlflow_runs"].value).endswith(runs)
+    assert str(shown["mlflow_run"].value).endswith(f"/#/runs/{mlflow_run}")
 
     ((linked, name, version, uri, auc, slope, stage),) = project.all(
         "SELECT run.id, model_name, model_version, mlflow_model_uri, auc, calibration_slope, stage "

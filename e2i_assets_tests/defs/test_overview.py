@@ -1,12 +1,17 @@
 """The asset `experiment_overview`: the figures of the database and the results of the checks, in one table."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from e2i_assets.core.figures import figure
 from e2i_assets.definitions import defs
+from e2i_assets.defs.check_results import check_results
+from e2i_assets.defs.namespace import namespace_of
+from e2i_assets.defs.overview import overview_metadata
+from e2i_assets.services.overview import CheckOutcome, Standing
 
 
 def shown(project: Any) -> dict[str, Any]:
@@ -31,10 +36,17 @@ def test_it_shows_the_model_in_use_its_checks_and_what_needs_attention(finished:
     project.experiments.retire("old")
     file = project.asset_folder("best_hyperparameters", "cells") / "value.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "hpo_trials_run": -1}))
+    file = project.asset_folder("dataset", "cells") / "value.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "rows_without_target": 3}))
     job = defs().resolve_job_def("check_everything")
+    started = datetime.now(UTC)
+    job.execute_in_process(instance=instance, raise_on_error=False)
+    second = datetime.now(UTC)
     nightly = job.execute_in_process(instance=instance, raise_on_error=False)
     passed = [one for one in nightly.get_asset_check_evaluations() if one.passed and one.partition == "cells"]
 
+    results = check_results(instance, namespace_of(project.settings))["cells"]
+    assert [started < one.since < second for one in results if one.since] == [True, True]
     found = shown(finished)
     ((metrics, intervals),) = finished.all("SELECT test_metrics, test_intervals FROM ml_training_runs")
     ((moment,),) = finished.all("SELECT decided_at FROM ml_champion_decisions WHERE promoted")
@@ -44,17 +56,53 @@ def test_it_shows_the_model_in_use_its_checks_and_what_needs_attention(finished:
     assert first == {
         "experiment": "cells",
         "on test (95 %)": f"roc_auc {figure(metrics['roc_auc'])} ({low} to {high})",
-        "model, checks": f"version 1 since {moment:%Y-%m-%d}; {len(passed)} passed, 1 failed",
+        "model, checks": f"version 1 since {moment:%Y-%m-%d}; checks: {len(passed)} passed, 1 failed, "
+        "1 failed as a warning",
     }
     assert (second["experiment"], second["on test (95 %)"], second["model, checks"]) == ("new", "-", "no model")
-    assert found["problems"][0] == {"experiment": "cells", "problem, owner": "binary, XGBoost, team:tests"}
-    broken, untrained = found["needs_attention"]
-    assert broken["experiment"] == "cells"
-    assert broken["what and why"].startswith("failed: output contract is valid: ")
-    assert "hpo_trials_run" in broken["what and why"]
-    assert untrained == {"experiment": "new", "what and why": "no model in use: no model was trained yet"}
+    kinds = {"experiment": "cells", "problem type, algorithm, owner": "binary, XGBoost, team:tests"}
+    assert found["experiments"][0] == kinds
+    assert list(found)[:2] == ["needs_attention", "summary"]
+    broken, missed, untrained = found["needs_attention"]
+    begin = f"cells, since {started:%Y-%m-%d}: check output contract is valid failed: "
+    assert broken["what is wrong"].startswith(begin)
+    assert "hpo_trials_run" in broken["what is wrong"]
+    assert broken["what to do"].startswith("Make the value again: `e2i run cells`, or materialize best_hyperparameters")
+    why = "check every row has a target failed as a warning, which blocks nothing: 3 of "
+    assert why in missed["what is wrong"]
+    assert missed["what to do"].startswith("Fill in the missing targets")
+    assert untrained == {
+        "what is wrong": "new: no model is in use: none was trained yet",
+        "what to do": "Train one: `e2i run new`.",
+    }
     assert [one["experiment"] for one in found["retired"]] == ["old"]
-    assert found["summary"] == "2 experiments, 1 with a model in use; checks failed: cells"
+    assert found["summary"] == (
+        "2 experiments, 1 with a model in use; checks failed: cells; "
+        "checks failed as a warning, which blocks nothing: cells"
+    )
+
+
+def standing(name: str, value: float, **changes: Any) -> Standing:
+    fixed: dict[str, Any] = {"owner": "team:tests", "algorithm": "XGBoost", "low": None, "high": None, "test_rows": 90}
+    fixed |= {"problem_type": "regression", "metric": "rmse", "greater_is_better": False, "of_component": False}
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    fixed |= {"version": "1", "since": moment, "trained_at": moment, "retired_at": None, "question": "one"}
+    checks = [CheckOutcome("dataset", "schema_is_valid", "passed")]
+    return Standing(experiment=name, value=value, **{**fixed, "checks": checks, **changes})
+
+
+def test_it_names_the_best_of_the_experiments_that_answer_the_same_question() -> None:
+    found = overview_metadata([standing("a", 2.0), standing("b", 1.0), standing("c", 0.5, question="another")])
+    assert found["needs_attention"] == "Nothing: no check failed, and each experiment has a model in use."
+    assert "best on test: b, rmse 1 (of 2 with the same source and target)" in found["summary"]
+    cells = [record.data["on test (95 %)"] for record in found["leaderboard"].records]
+    assert cells == ["rmse 2", "rmse 1, best of 2", "rmse 0.5"]
+
+
+def test_a_file_that_is_not_valid_needs_attention() -> None:
+    (line,) = overview_metadata([], {"churn.yaml": "metric: unknown"})["needs_attention"].records
+    assert line.data["what is wrong"] == "churn.yaml: the file is not valid: metric: unknown"
+    assert "`e2i experiment validate`" in str(line.data["what to do"])
 
 
 def test_it_is_requested_after_another_champion_and_after_other_files() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from databases import temporary
 from originals import Original, original
+from readable_facts import unreadable
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
 from e2i_assets.adapters.files import asset_values
@@ -25,10 +27,12 @@ from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.dataset import Dataset, DatasetFacts, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
 from e2i_assets.core.experiments.file import parse_experiment
+from e2i_assets.core.figures import figure
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.services import promote, remember, split, train, tune
 from e2i_assets.services.checks import model_links
+from e2i_assets.services.checks.actions import ACTIONS, action
 from e2i_assets.services.checks.catalogue import CHECKS, experiments_with
 from e2i_assets.services.checks.check import CheckResult, evaluated
 from e2i_assets.services.project import Project
@@ -75,7 +79,9 @@ class Made:
     project: Project
 
     def results(self, experiment: str = "cells") -> dict[str, CheckResult]:
-        return {one.name: evaluated(one, self.project, experiment) for one in CHECKS}
+        found = {one.name: evaluated(one, self.project, experiment) for one in CHECKS}
+        assert unreadable(found) == []
+        return found
 
     def not_passed(self, experiment: str = "cells") -> dict[str, str]:
         return {name: one.outcome for name, one in self.results(experiment).items() if not one.passed}
@@ -590,7 +596,8 @@ def test_checks_of_an_experiment_without_a_search_say_that_it_has_none(made: Mad
     assert made.not_passed("sugar") == {"success_criteria_are_met": "failed", "test_rows_are_enough": "failed"}
     found = made.results("sugar")
     assert "too few to distinguish models" in found["test_rows_are_enough"].why
-    assert found["success_criteria_are_met"].why.startswith("maximum_rmse (rmse <= 1): not met with 5")
+    assert found["success_criteria_are_met"].why.startswith("rmse 5")
+    assert found["success_criteria_are_met"].why.endswith(", required at most 1: missed")
     assert found["counts_add_up"].why == "the experiment does not search: it trains the defaults"
     assert found["classes_are_stratified"].why == "a regression has no classes"
 
@@ -651,7 +658,8 @@ def test_the_best_value_is_reproduced_without_reading_the_test_rows(made: Made) 
         made.file("validation_splits", f"{name}.parquet").unlink()
     found = made.results()["best_value_is_reproducible_from_train_and_validation"]
     assert found.passed
-    assert found.facts["again"] == pytest.approx(found.facts["best_value"], abs=1e-9)
+    assert found.facts["evaluated again"] == found.facts["in the study"]
+    assert str(found.facts["in the study"]).startswith("roc_auc 0.9")
 
 
 def test_checks_of_a_missing_value_are_not_evaluated(made: Made) -> None:
@@ -670,6 +678,30 @@ def test_without_mlflow_only_the_checks_of_mlflow_fail(made: Made) -> None:
     assert {name for name, one in found.items() if not one.passed} == mlflow_checks
     assert "TrackingUnreachable: no MLflow server answers" in found["mlflow_has_the_run"].why
     assert "not followed into MLflow" in found["links_resolve_to_study_and_trial"].why
+
+
+def test_every_check_says_what_to_do_in_one_place() -> None:
+    assert set(ACTIONS) == {"experiment_files_are_valid", *(one.name for one in CHECKS)}
+    assert len({one.name for one in CHECKS}) == len(CHECKS)
+    for name in ACTIONS:
+        text = action("trained_model", name, "churn")
+        assert text.endswith(".")
+        assert "{" not in text
+
+
+def test_a_missed_criterion_shows_its_value_and_the_threshold(made: Made) -> None:
+    spec("{success_criteria}", '{"roc_auc": 1.0, "minimum_lift_over_baseline": 0.1}')(made)
+    made.edit(
+        "trained_model",
+        lambda one: one.update(
+            success_criteria_results={"roc_auc": False, "minimum_lift_over_baseline": True}, success_criteria_met=False
+        ),
+    )
+    found = made.results()["success_criteria_are_met"]
+    auc = figure(model_links.training_run(made.project, "cells").test_metrics["roc_auc"])
+    assert found.facts["roc_auc"] == f"{auc}, required at least 1: missed"
+    assert re.fullmatch(r"[\d.]+ %, required at least 10 %: met", str(found.facts["minimum_lift_over_baseline"]))
+    assert found.why == f"roc_auc {auc}, required at least 1: missed"
 
 
 def test_every_asset_has_one_check_that_its_file_is_readable() -> None:

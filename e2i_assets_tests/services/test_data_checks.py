@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from readable_facts import unreadable
 
 from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
@@ -72,7 +73,9 @@ class CheckedProject:
 
     def results(self) -> dict[str, CheckResult]:
         own = [one for one in CHECKS if one.asset in ("dataset", "validation_splits")]
-        return {one.name: evaluated(one, self.project, NAME) for one in own}
+        found = {one.name: evaluated(one, self.project, NAME) for one in own}
+        assert unreadable(found) == []
+        return found
 
     def failed(self) -> dict[str, str]:
         return {name: one.why for name, one in self.results().items() if one.outcome == "failed"}

@@ -92,12 +92,14 @@ def test_an_experiment_is_materialised_by_clicking_and_leads_to_its_mlflow_run(p
         page.goto(f"{product.dagster}/assets/trained_model?partition=cells&view=partitions")
         expect(page.get_by_text("On 86 test rows that the search did not use")).to_be_visible()
         expect(page.get_by_text("balanced_accuracy")).to_be_visible()
+        assert _tables_fit(page)
 
         _leaderboard_fits_the_page(page, product)
 
         # From the model to MLflow, and to the report in it.
         page.goto(f"{product.dagster}/assets/trained_model?partition=cells&view=partitions")
-        link = page.locator("a[href*='/#/experiments/']")
+        _mlflow_lists_the_runs_with_their_main_metrics(page, product)
+        link = page.locator("a[href*='/#/runs/']")
         address = str(link.first.get_attribute("href"))
         assert address.startswith(product.mlflow)
         page.goto(address)
@@ -121,8 +123,26 @@ def _leaderboard_fits_the_page(page: Any, product: Served) -> None:
     page.get_by_text("Materialize", exact=True).first.click()
     wait_with_reloads(page, "1 experiment, 1 with a model in use")
     expect(page.get_by_text("version 1 since")).to_be_visible()
+    expect(page.get_by_text("needs_attention", exact=True)).to_be_visible()
+    assert _tables_fit(page)
+
+
+def _tables_fit(page: Any) -> bool:
+    """Return whether no table is wider than the place that Dagster gives it."""
     fits = "table => table.scrollWidth <= table.parentElement.clientWidth + 1"
-    assert all(table.evaluate(fits) for table in page.locator("table").all())
+    return all(table.evaluate(fits) for table in page.locator("table").all())
+
+
+def _mlflow_lists_the_runs_with_their_main_metrics(page: Any, product: Served) -> None:
+    from playwright.sync_api import expect
+
+    address = str(page.locator("a[href*='viewStateShareKey']").first.get_attribute("href"))
+    assert address.startswith(product.mlflow)
+    fresh = page.context.browser.new_page(viewport={"width": 1440, "height": 900})
+    fresh.goto(address)
+    for column in ("main/test_log_loss", "main/success_criteria_met"):
+        expect(fresh.get_by_text(column, exact=True).first).to_be_visible()
+    fresh.close()
 
 
 def _mlflow_is_in_model_training(page: Any, product: Served) -> None:

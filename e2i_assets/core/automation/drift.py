@@ -5,9 +5,10 @@ features) decides significance, the population stability index the size. With ma
 with few rows none is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import pandas as pd
 from e2i_assets.core.data.column_types import is_number
 from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.evaluation.measures import Measure
+from e2i_assets.core.figures import figure
 from e2i_assets.core.fitting.date_parts import is_date
 from e2i_assets.core.fitting.many_categories import FEW_VALUES
 from e2i_assets.core.metrics import Array
@@ -131,6 +133,12 @@ def conclusion(rows: int, drifts: Sequence[FeatureDrift], decayed: Decay | None,
         "" if decayed is None else f", and {decayed.metric} is {decayed.now:.4g} on {labelled} of them that have labels"
     )
     return False, f"{rows} newer rows do not differ from the train rows in any of {len(drifts)} features{still}"
+
+
+def psi_text(drift: Mapping[str, Any], largest_psi: float) -> str:
+    """Return the index and the p value of a stored `FeatureDrift` beside their limits."""
+    found = f"{figure(drift['psi'], 3)} (limit {largest_psi:g}), p {figure(drift['p_adjusted'], 2)}"
+    return f"{found} (limit {FALSE_DISCOVERY_RATE:g}): {'drifted' if drift['drifted'] else 'not drifted'}"
 
 
 def retune_is_due(drifted: bool, last: datetime | None, now: datetime, cool_down_days: float) -> bool:

@@ -92,7 +92,7 @@ def gate(report: QualityReport | None) -> GateDecision:
         reason = "blocked: the status of the quality report is failed"
     elif report.blocking_issues:
         reason = f"blocked by {'; '.join(report.blocking_issues)}"
-    elif score is not None and score < MINIMUM_SCORE - _ROUNDING:
+    elif score is not None and not is_sufficient(score):
         reason = f"blocked: the overall score {score:.4f} is below {MINIMUM_SCORE:.2f}"
     elif report.status not in ("passed", "warning"):
         reason = f"blocked: the status of the quality report is {report.status}, neither passed nor warning"
@@ -101,6 +101,11 @@ def gate(report: QualityReport | None) -> GateDecision:
     else:
         return GateDecision(passed=True, reason=f"passed with an overall score of {score:.4f}")
     return blocked(report, reason)
+
+
+def is_sufficient(score: float) -> bool:
+    """Return whether a score is at least 0.80, apart from rounding."""
+    return score >= MINIMUM_SCORE - _ROUNDING
 
 
 def blocked(report: QualityReport, reason: str) -> GateDecision:
@@ -127,7 +132,7 @@ def assess(data: Dataset, experiment_id: str, now: datetime) -> QualityReport:
         now: The time of the assessment, with a time zone.
     """
     found = scores(data, now)
-    low = {name: score for name, score in found.items() if score < MINIMUM_SCORE - _ROUNDING}
+    low = {name: score for name, score in found.items() if not is_sufficient(score)}
     blocking = tuple(
         f"{name} {score:.4f} < {BLOCKING_SCORE:.2f}" for name, score in low.items() if score < BLOCKING_SCORE
     )

@@ -8,15 +8,14 @@ minimum quality, so at most 10.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from e2i_assets.core.errors import E2iError, ExperimentInvalid, Violation
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.measures import Measure
+from e2i_assets.core.figures import Bound, against
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
 
-Bound = Literal["minimum", "maximum"]
 LIFTS = ("lift_over_baseline", "lift_over_defaults")
 PRECISION_AT_K = "precision_at_k"
 # Further keys that the stage that writes criteria adds: neither thresholds nor mistakes.
@@ -45,9 +44,10 @@ class Criterion:
         """Return whether a value meets the criterion; NaN never does."""
         return value >= self.threshold if self.bound == "minimum" else value <= self.threshold
 
-    def __str__(self) -> str:
-        sign = ">=" if self.bound == "minimum" else "<="
-        return f"{self.name} ({self.metric} {sign} {self.threshold:g})"
+    def against(self, value: float | None) -> str:
+        """Return a value beside the threshold: ``0.6732, required at least 0.75: missed``; a lift as a percentage."""
+        met = value is not None and self.met(value)
+        return against(value, self.bound, self.threshold, met=met, unit="%" if self.lift_in else "")
 
 
 def accepted_names(problem_type: ProblemType) -> tuple[str, ...]:

@@ -59,12 +59,12 @@ def evaluated_criteria(
             else:
                 value = _value(criterion.metric, metrics, not_computable or {})
         except _Unavailable as reason:
-            found.append(CriterionResult(criterion, False, None, f"{criterion}: not met, {reason}"))
+            found.append(
+                CriterionResult(criterion, False, None, f"{criterion.metric} {criterion.against(None)}, {reason}")
+            )
             continue
         met = criterion.met(value)
-        found.append(
-            CriterionResult(criterion, met, value, f"{criterion}: {'met' if met else 'not met'} with {value:.6g}")
-        )
+        found.append(CriterionResult(criterion, met, value, f"{criterion.metric} {criterion.against(value)}"))
     return tuple(found)
 
 

@@ -15,8 +15,16 @@ _MOST_NUMBERS = 12
 _MOST_SIDE_BY_SIDE = 5
 # File name to scikit-learn's display class and the labels of the x and y axes.
 _CURVES = {
-    "roc_curve.png": ("RocCurveDisplay", "false positive rate", "true positive rate"),
-    "precision_recall_curve.png": ("PrecisionRecallDisplay", "recall", "precision"),
+    "roc_curve.png": (
+        "RocCurveDisplay",
+        "share of other rows that are flagged",
+        "share of rows of the class that are found",
+    ),
+    "precision_recall_curve.png": (
+        "PrecisionRecallDisplay",
+        "share of rows of the class that are found (recall)",
+        "share of flagged rows that are right",
+    ),
 }
 
 
@@ -128,7 +136,7 @@ def _confusion_matrix(confusion: Confusion, labels: Sequence[str]) -> bytes:
         include_values=len(labels) <= _MOST_NUMBERS,
         xticks_rotation=rotation,
     )
-    axes.set(xlabel="predicted", ylabel="true")
+    axes.set(xlabel="predicted class", ylabel="true class")
     return png(figure)
 
 

@@ -11,11 +11,11 @@ from e2i_assets.core.search.trials import TrialRecord
 
 # Origin of a trial: its colour and its label in the legend.
 _KINDS = {
-    "default": ("#7a7a7a", "defaults"),
-    "warm_start": ("#d1781c", "warm start (memory)"),
-    "startup": ("#8ec6a0", "random start-up"),
-    "sampler": ("#2f6db5", "sampler"),
-    "retry": ("#7b4fa3", "retry"),
+    "default": ("#7a7a7a", "default parameters"),
+    "warm_start": ("#d1781c", "taken from past studies"),
+    "startup": ("#8ec6a0", "drawn at random"),
+    "sampler": ("#2f6db5", "proposed from the results so far"),
+    "retry": ("#7b4fa3", "repeated after a failure"),
 }
 
 
@@ -40,13 +40,15 @@ def optimisation_history(result: StudyResult, metric: str, startup: int = 0) -> 
     if pruned:
         heights = [sign * trial.intermediate_values[max(trial.intermediate_values)] for trial in pruned]
         numbers = [trial.number for trial in pruned]
-        axes.scatter(numbers, heights, s=22, marker="x", color="#b0b0b0", label="pruned (last report)")
+        axes.scatter(numbers, heights, s=22, marker="x", color="#b0b0b0", label="stopped early")
     able = candidates(result.trials)
     best = [sign * max(one.value or 0.0 for one in able[: i + 1]) for i in range(len(able))]
     axes.step([trial.number for trial in able], best, where="post", color="#1c1c1c", label="best so far")
     if result.default_value is not None:
-        axes.axhline(sign * result.default_value, color="#7a7a7a", linestyle=":", label="with the defaults")
-    axes.set(xlabel="trial", ylabel=f"{metric} on validation ({_better(greater)})")
+        axes.axhline(
+            sign * result.default_value, color="#7a7a7a", linestyle=":", label="value of the default parameters"
+        )
+    axes.set(xlabel="number of the trial", ylabel=f"{metric} on validation ({_better(greater)})")
     axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return png(figure)
 
@@ -76,9 +78,11 @@ def pareto_front(result: StudyResult) -> bytes:
     front = sorted(result.pareto_front, key=lambda one: one.objective_values[second])
     able = candidates(result.trials)
     outside = [trial for trial in result.trials if trial.value is not None and trial not in able]
-    axes.scatter(*points(outside), s=22, marker="x", color="#c4c4c4", label="outside the constraints")
-    axes.scatter(*points(able), s=22, color="#8fb4da", label="dominated")
-    axes.plot(*points(front), color="#2f6db5", marker="o", markersize=5, linewidth=1, label="Pareto front")
+    axes.scatter(*points(outside), s=22, marker="x", color="#c4c4c4", label="misses a constraint")
+    axes.scatter(*points(able), s=22, color="#8fb4da", label="worse than another trial")
+    axes.plot(
+        *points(front), color="#2f6db5", marker="o", markersize=5, linewidth=1, label="best trade-offs (Pareto front)"
+    )
     if result.best is not None:
         top = (max if greater[first] else min)(points(front)[1])
         end = top - result.objectives.tolerance if greater[first] else top + result.objectives.tolerance
@@ -97,7 +101,7 @@ def parameter_importances(importances: Mapping[str, float]) -> bytes:
     axes = figure.subplots()
     names = list(importances)[::-1]
     axes.barh(names, [importances[name] for name in names], color="#2f6db5")
-    axes.set(xlabel="share of importance (PED-ANOVA)")
+    axes.set(xlabel="share of the difference between good and other trials")
     return png(figure)
 
 

@@ -145,7 +145,9 @@ def _style_values(metric: str) -> Callable[[Any], None]:
     def style(figure: Any) -> None:
         (axes,) = figure.axes
         _plain(axes)
-        axes.set(title="", xlabel="boosting rounds, trees or folds", ylabel=f"{metric} on validation")
+        axes.set(
+            title="", xlabel="size of the model: boosting rounds or trees; or folds", ylabel=f"{metric} on validation"
+        )
         if legend := axes.get_legend():
             legend.remove()
         if len(axes.lines) <= _MOST_NAMED_TRIALS:

@@ -44,12 +44,8 @@ def _factors(report: ReportFacts) -> list[str]:
 
 
 def _metrics(report: ReportFacts) -> list[str]:
-    training = report.record.training
     found = [f"The study optimised {report.record.experiment.metric}. All metrics are in the evaluation above."]
-    if training.report.threshold is not None:
-        threshold = number(training.report.threshold)
-        found.append(f"Decisions use the threshold {threshold}, chosen on {findings.evaluated_on(report)} (Youden).")
-    return [*found, findings.intervals(report)]
+    return [*found, *findings.threshold(report), findings.intervals(report)]
 
 
 def _evaluation_data(report: ReportFacts) -> list[str]:

@@ -136,6 +136,25 @@ def evaluated_on(report: ReportFacts) -> str:
     return EVALUATED_ON[report.record.training.final_model]
 
 
+def threshold(report: ReportFacts) -> list[str]:
+    """Return what the threshold does to the decisions of the model; nothing for a model without one."""
+    training, classes = report.record.training, report.record.facts.classes
+    if training.report.threshold is None:
+        return []
+    at, label, test = number(training.report.threshold), classes[-1], training.report.splits["test"]
+    found = [f"A row is flagged as {label} if the model gives {label} a probability of at least {at} (the threshold)."]
+    if test.confusion and not test.effective_rows:
+        (_, wrong), (missed, right) = test.confusion
+        flagged = f"flags {wrong + right:,}, of which {right:,} are {label}"
+        found.append(f"On the test rows this {flagged}, and misses {missed:,} that are {label}.")
+    return [
+        *found,
+        "A higher threshold flags fewer rows and misses more; a lower one misses fewer and flags more rows wrongly.",
+        f"It was chosen on {evaluated_on(report)}, where the share of {label} that is found and the share of the other "
+        "rows that is not flagged have the largest sum (Youden's index).",
+    ]
+
+
 def uses(report: ReportFacts) -> list[str]:
     """Return the uses of the model that the evaluation supports."""
     target, experiment = report.record.experiment.target_name, report.record.experiment

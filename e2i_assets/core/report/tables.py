@@ -123,7 +123,8 @@ def trials(report: ReportFacts) -> Rows:
     """Return the number of trials in each final state, by origin."""
     if report.record.study is None:
         return []
-    labels = {"default": "defaults", "warm_start": "warm start (memory)", "sampler": "sampler", "retry": "retry"}
+    labels = {"default": "default parameters", "warm_start": "taken from past studies"}
+    labels |= {"sampler": "proposed by the sampler", "retry": "repeated after a failure"}
     found = []
     for origin, label in labels.items():
         of = [trial for trial in report.record.study.trials if trial.origin == origin]

@@ -7,6 +7,7 @@ from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.objective_rules import FAIRNESS_GAP, MODEL_SIZE, PREDICTION_TIME, objective_names
+from e2i_assets.core.figures import against
 from e2i_assets.core.fitting.fit_context import FitContext
 from e2i_assets.core.metrics import Metric, Prediction, metric, names
 from e2i_assets.core.search.measures_of_models import fairness_gap, model_size, prediction_time
@@ -51,6 +52,11 @@ class Limit:
     def excess(self, value: float) -> float:
         """Return by how much a natural value violates the limit; 0 or less means that the limit is met."""
         return self.bound - value if self.goal.greater_is_better else value - self.bound
+
+    def against(self, value: float | None) -> str:
+        """Return a natural value beside the limit: ``120, required at most 100: missed``."""
+        met = value is not None and self.excess(value) <= 0
+        return against(value, "minimum" if self.goal.greater_is_better else "maximum", self.bound, met=met)
 
     def __str__(self) -> str:
         return f"{self.goal.name} at {'least' if self.goal.greater_is_better else 'most'} {self.bound:g}"

@@ -8,6 +8,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.contracts.violations import violations_of
 from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.figures import figure
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import limits
 from e2i_assets.core.search.study_output import output_of
@@ -57,8 +58,7 @@ def parameters_equal_the_best_trial(project: Project, name: str) -> CheckResult:
         if given[field] != value
     ]
     source = f"trial {output.hpo_best_trial}" if output.hpo_completed else "the defaults, no trial being the best"
-    facts = {"best_trial": output.hpo_best_trial}
-    return every_mistake(mistakes, f"it is what the study says: {source}", **facts)
+    return every_mistake(mistakes, f"it is what the study says: {source}", **{"best trial": output.hpo_best_trial})
 
 
 @of_asset("best_hyperparameters", blocking=True)
@@ -79,8 +79,9 @@ def constraints_are_satisfied(project: Project, name: str) -> CheckResult:
         if value is None:
             mistakes.append(f"{limit} is required, and the study did not measure it: materialise hpo_study again")
         elif limit.excess(value) > 0:
-            mistakes.append(f"{limit} is required, and {whose} has {value:g}")
-    return check_result(mistakes, f"{', '.join(map(str, constraints))}: {whose} satisfies them", **values)
+            mistakes.append(f"{limit} is required, and {whose} has {figure(value)}")
+    facts = {one.goal.name: one.against(values.get(one.goal.name)) for one in constraints}
+    return check_result(mistakes, f"{', '.join(map(str, constraints))}: {whose} satisfies them", **facts)
 
 
 def _of_the_defaults(project: Project, name: str, output: HpoOutput) -> dict[str, float]:

@@ -4,7 +4,9 @@ from e2i_assets.adapters.mlflow.client import TrackingFailed, TrackingUnreachabl
 from e2i_assets.adapters.mlflow.models import ModelInvalid
 from e2i_assets.adapters.repositories.models import StoredDecision
 from e2i_assets.core.automation.champion import ChampionModel
-from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, of_asset, passed, stored
+from e2i_assets.core.automation.drift import psi_text
+from e2i_assets.core.figures import figure
+from e2i_assets.services.checks.check import CheckFailed, CheckResult, Fact, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
 from e2i_assets.services.stored_model import promoted_model
 
@@ -32,18 +34,25 @@ def challenger_is_not_worse(project: Project, name: str) -> CheckResult:
         raise CheckFailed(
             f"there is no champion decision about the model {output.challenger_key[:12]}: materialise it again"
         )
-    facts = {
-        "metric": found.metric,
-        "challenger": found.challenger_value,
-        "champion": found.champion_value,
-        "gain": found.gain,
-        "gain_low": found.gain_low,
-        "gain_high": found.gain_high,
-        "test_rows": found.test_rows,
-    }
     in_use = project.champions.current(experiment_id) is not None
     kept = "the old model stays in use" if in_use else "no model is in use yet, and this one is not promoted"
-    return check_result([] if found.promoted else [f"{kept}: {found.reason}"], found.reason, **facts)
+    return check_result([] if found.promoted else [f"{kept}: {found.reason}"], found.reason, **_compared(found))
+
+
+def _compared(found: StoredDecision) -> dict[str, Fact]:
+    """Return the values of the two models; None for what was not measured."""
+
+    def shown(value: float | None) -> str | None:
+        return None if value is None else f"{found.metric} {figure(value)}"
+
+    interval = None if found.gain_low is None else f"{figure(found.gain_low)} to {figure(found.gain_high)}"
+    return {
+        "new model": shown(found.challenger_value),
+        "model in use": shown(found.champion_value),
+        "gain": None if found.gain is None else figure(found.gain),
+        "95 % interval of the gain": interval,
+        "test rows": found.test_rows,
+    }
 
 
 @of_asset("champion_model", answers_for_the_file=True)
@@ -63,7 +72,7 @@ def champion_model_loads(project: Project, name: str) -> CheckResult:
         mistakes.append(str(error))
     why = f"{champion.challenger_key[:12]} is the champion, and loads"
     place = project.store.location(project.champion_key(name, champion.challenger_key))
-    return check_result(mistakes, why, model_folder=place)
+    return check_result(mistakes, why, **{"model folder": place})
 
 
 @of_asset("champion_model", severity="WARN")
@@ -89,13 +98,14 @@ def newer_rows_have_not_drifted(project: Project, name: str) -> CheckResult:
     found = project.drift_reports.last().get(project.experiments.id_of(name))
     if found is None:
         return passed("there is no drift report of newer rows (watch.recent)")
-    facts = {
-        "looked_at": f"{found.looked_at:%Y-%m-%d %H:%M}",
-        "newer_rows": found.rows_seen,
-        "labelled": found.labelled_rows,
-        "metric_then": found.metric_then,
-        "metric_now": found.metric_now,
-        **{f"psi of {one['feature']}": one["psi"] for one in found.features[:_MOST_FEATURES]},
+    largest = project.experiment(name).watch.largest_psi
+    metric = {"on test": found.metric_then, "on newer rows": found.metric_now}
+    facts: dict[str, Fact] = {
+        "looked at": f"{found.looked_at:%Y-%m-%d %H:%M} UTC",
+        "newer rows": found.rows_seen,
+        "of these with a target": found.labelled_rows,
+        **{f"metric {where}": None if value is None else figure(value) for where, value in metric.items()},
+        **{f"PSI of {one['feature']}": psi_text(one, largest) for one in found.features[:_MOST_FEATURES]},
     }
     return check_result([found.reason] if found.drifted else [], found.reason, **facts)
 

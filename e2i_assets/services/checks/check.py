@@ -14,6 +14,7 @@ from e2i_assets.services.project import Project
 
 Outcome = Literal["passed", "failed", "not evaluated"]
 Severity = Literal["ERROR", "WARN"]
+Fact = int | str | None
 _MOST_MISTAKES = 5
 
 
@@ -40,12 +41,12 @@ class CheckResult:
     Attributes:
         outcome: "not evaluated" is neither passed nor failed.
         why: One sentence for the user.
-        facts: The supporting values, as JSON.
+        facts: The supporting values by name: counts as numbers, all others as text with their unit and limit.
     """
 
     outcome: Outcome
     why: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -111,12 +112,12 @@ def evaluated(check_spec: Check, project: Project, experiment: str) -> CheckResu
         return CheckResult("failed", str(reason))
 
 
-def passed(why: str, **facts: Any) -> CheckResult:
+def passed(why: str, **facts: Fact) -> CheckResult:
     """Return a passed result."""
     return CheckResult("passed", why, facts)
 
 
-def check_result(mistakes: Sequence[object], why: str, /, **facts: Any) -> CheckResult:
+def check_result(mistakes: Sequence[object], why: str, /, **facts: Fact) -> CheckResult:
     """Return passed because of ``why``, or failed with the first mistakes where there are any.
 
     Args:
@@ -128,14 +129,14 @@ def check_result(mistakes: Sequence[object], why: str, /, **facts: Any) -> Check
     shown = [*mistakes[:_MOST_MISTAKES], f"and {rest} more"] if rest > 0 else mistakes
     if not mistakes:
         return passed(why, **facts)
-    return CheckResult("failed", _joined(shown), {**facts, "mistakes": len(mistakes)})
+    return CheckResult("failed", _joined(shown), facts)
 
 
-def every_mistake(mistakes: Sequence[object], why: str, /, **facts: Any) -> CheckResult:
+def every_mistake(mistakes: Sequence[object], why: str, /, **facts: Fact) -> CheckResult:
     """Return passed because of ``why``, or failed with every mistake, however many there are."""
     if not mistakes:
         return passed(why, **facts)
-    return CheckResult("failed", _joined(mistakes), {**facts, "mistakes": len(mistakes)})
+    return CheckResult("failed", _joined(mistakes), facts)
 
 
 def _joined(mistakes: Sequence[object]) -> str:

@@ -10,12 +10,23 @@ from e2i_assets.core.data import target_leaks
 from e2i_assets.core.data.column_types import is_number, labels
 from e2i_assets.core.data.dataset import Dataset, schema_of
 from e2i_assets.core.data.feature_columns import name_violations, roles
+from e2i_assets.core.data.quality import MINIMUM_SCORE, WEIGHTS, QualityReport, is_sufficient
 from e2i_assets.core.data.table_schema import TableSchemaInvalid
 from e2i_assets.core.data.target_column import without_target
 from e2i_assets.core.errors import DataInvalid
+from e2i_assets.core.figures import against, figure
 from e2i_assets.core.leakage import audit
 from e2i_assets.services import data_gates
-from e2i_assets.services.checks.check import CheckFailed, CheckResult, check_result, of_asset, passed, stored
+from e2i_assets.services.checks.check import (
+    CheckFailed,
+    CheckResult,
+    Fact,
+    Outcome,
+    check_result,
+    of_asset,
+    passed,
+    stored,
+)
 from e2i_assets.services.project import Project
 
 _FEATURE_TYPES = frozenset({"int64", "float64", "category", "datetime64[us]", "datetime64[us, UTC]"})
@@ -58,8 +69,20 @@ def quality_gate_passes(project: Project, name: str) -> CheckResult:
         report, decision = data_gates.quality(project.settings, project.experiment(name), data)
     except DataInvalid as mistakes:
         raise CheckFailed(f"blocked: {'; '.join(map(str, mistakes.violations))}") from mistakes
-    facts = report.model_dump(mode="json", exclude={"expectation_results", "report_id"})
-    return CheckResult("passed" if decision.passed else "failed", data_gates.gate_message(report, decision), facts)
+    outcome: Outcome = "passed" if decision.passed else "failed"
+    return CheckResult(outcome, data_gates.gate_message(report, decision), _scores(report))
+
+
+def _scores(report: QualityReport) -> dict[str, Fact]:
+    overall = report.overall_score
+    met = overall is not None and is_sufficient(overall)
+    found: dict[str, Fact] = {"overall": against(overall, "minimum", MINIMUM_SCORE, met=met)}
+    for name in WEIGHTS:
+        score: float | None = getattr(report, f"{name}_score")
+        found[name] = None if score is None else f"{figure(score)} of 1"
+    listed = ("failed_expectations", "warnings", "blocking_issues", "remediation_steps")
+    found |= {name.replace("_", " "): "; ".join(getattr(report, name)) or None for name in listed}
+    return found | {"rows": report.row_count, "columns": report.column_count, "status": report.status}
 
 
 @of_asset("dataset", blocking=True)
@@ -101,7 +124,9 @@ def every_row_has_a_target(project: Project, name: str) -> CheckResult:
     data: Dataset = stored(project, Dataset, "dataset", name)
     missing, complete_rows = data.rows_without_target, len(data.frame)
     complete = f"each of the {complete_rows:,} rows has a value of {data.target}"
-    return check_result(without_target(missing, complete_rows, data.target), complete, rows_without_target=missing)
+    return check_result(
+        without_target(missing, complete_rows, data.target), complete, **{"rows without target": missing}
+    )
 
 
 @of_asset("dataset", blocking=True)

@@ -5,7 +5,7 @@ from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.figures import figure
+from e2i_assets.core.figures import against, figure
 from e2i_assets.services.checks import model_links
 from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, passed
 from e2i_assets.services.project import Project
@@ -36,7 +36,9 @@ def test_rows_are_enough(project: Project, name: str) -> CheckResult:
     if high - low > allowed:
         mistakes.append(f"{sentence}: too few to distinguish models that differ by less than {figure(high - low, 2)}")
     mistakes += _undecided(run, experiment)
-    return check_result(mistakes, sentence, test_rows=run.test_samples, low=low, high=high)
+    width = against(high - low, "maximum", allowed, met=high - low <= allowed)
+    facts = {"test rows": run.test_samples, "95 % interval": f"{figure(low)} to {figure(high)}", "its width": width}
+    return check_result(mistakes, sentence, **facts)
 
 
 def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
@@ -48,7 +50,8 @@ def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
             continue
         worse = float(interval["low"] if one.bound == "minimum" else interval["high"])
         if not one.met(worse):
-            found.append(f"{one}: met with {figure(value)}, but not at the worse end of its interval, {figure(worse)}")
+            at = f"but not at the worse end of its 95 % interval, {figure(worse)}"
+            found.append(f"{one.metric} {one.against(value)}, {at}")
     return found
 
 
@@ -61,7 +64,7 @@ def test_set_was_accessed_once(project: Project, name: str) -> CheckResult:
         return passed(_OLDER)
     again = [f"look {one.look} by {one.looked_by} at {one.looked_at:%Y-%m-%d %H:%M}: {one.reason}" for one in looks[1:]]
     first = f"the test rows were looked at once for this model, by {looks[0].looked_by}"
-    return check_result(again, f"{first} at {looks[0].looked_at:%Y-%m-%d %H:%M}", looks=len(looks))
+    return check_result(again, f"{first} at {looks[0].looked_at:%Y-%m-%d %H:%M}", accesses=len(looks))
 
 
 @of_asset("trained_model", severity="WARN")
@@ -103,9 +106,8 @@ def metric_has_not_drifted(project: Project, name: str) -> CheckResult:
         f"{measure.name} on test is {figure(now)} ({figure(low)} to {figure(high)}), "
         f"and was {figure(then)} with {earlier.run_name}"
     )
-    return check_result(
-        [f"{compared}: a larger loss than chance explains"] if worse else [], compared, now=now, then=then
-    )
+    facts = {"now": f"{measure.name} {figure(now)}", "before": f"{measure.name} {figure(then)}"}
+    return check_result([f"{compared}: a larger loss than chance explains"] if worse else [], compared, **facts)
 
 
 def _measure(experiment: Experiment) -> Measure:

@@ -7,6 +7,7 @@ from collections import Counter
 from e2i_assets.adapters.repositories.study_rows import StoredStudy, TrialRow
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.figures import figure
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.objective_choice import used_objective
 from e2i_assets.core.search.study_result import StudyResult
@@ -70,7 +71,7 @@ def counts_add_up(project: Project, name: str) -> CheckResult:
         mistakes.append(f"the budget is {result.n_trials} trials in the result and {row.n_trials} in ml_hpo_studies")
     if result.stop_reason == "budget spent" and spent < result.n_trials:
         mistakes.append(f"the budget of {result.n_trials} trials is recorded as spent, but {spent} trials ended")
-    facts = {column: result.count(state) for state, column in _STATES.items()}
+    facts = {f"{state.lower()} trials": result.count(state) for state in _STATES}
     return check_result(
         mistakes, f"{spent} of {result.n_trials} trials, the same in the result and in both tables", **facts
     )
@@ -122,9 +123,11 @@ def best_value_is_finite(project: Project, name: str) -> CheckResult:
         return passed(_NO_SEARCH)
     if result.best is None or result.best.value is None:
         return passed(f"there is no trial to train ({result.stop_reason}), so there is no best value")
-    value = result.best.value
-    mistakes = [] if math.isfinite(value) else [f"the best value is {value}"]
-    return check_result(mistakes, f"the best value is {value:.6g}, of trial {result.best.number}", best_value=value)
+    metric, greater = next(iter(result.objectives.greater_is_better.items()))
+    value = result.best.value if greater else -result.best.value
+    sentence = f"the best {metric} is {figure(value)}, of trial {result.best.number}"
+    mistakes = [] if math.isfinite(value) else [sentence]
+    return check_result(mistakes, sentence, **{"best value": f"{metric} {figure(value)}"})
 
 
 @of_asset("hpo_study", severity="WARN")
@@ -169,8 +172,10 @@ def best_value_is_reproducible_from_train_and_validation(project: Project, name:
         for name, measured in again.items()
         if name in expected and _differs(measured, expected[name])
     ]
-    why = f"trial {best.number} {again_on} has the same {first.name}, {first.oriented(best.value):.6g}"
-    return check_result(mistakes, why, best_value=best.value, again=value)
+    shown = {"in the study": best.value, "evaluated again": value}
+    facts = {when: f"{first.name} {figure(first.oriented(one))}" for when, one in shown.items()}
+    why = f"trial {best.number} {again_on} has the same {first.name}, {figure(first.oriented(best.value))}"
+    return check_result(mistakes, why, **facts)
 
 
 def _differs(value: float, expected: float) -> bool:

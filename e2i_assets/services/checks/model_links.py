@@ -50,9 +50,8 @@ def linked(project: Project, name: str) -> CheckResult:
         mistakes += [f"{key} is {expected.get(key)} in the row, and {shown.get(key)} in MLflow" for key in different]
     where = f"MLflow run {link.mlflow_run_id}" if params is not None else f"not followed into MLflow, {away}"
     why = f"the row leads to {followed} and {where}, all with the same parameters"
-    return check_result(
-        mistakes, why, training_run=link.training_run_id, study=link.study_name, mlflow_run=link.mlflow_run_id
-    )
+    ids = {"training run": link.training_run_id, "study": link.study_name, "MLflow run": link.mlflow_run_id}
+    return check_result(mistakes, why, **ids)
 
 
 def run_is_in_mlflow(project: Project, name: str) -> CheckResult:
@@ -67,7 +66,7 @@ def run_is_in_mlflow(project: Project, name: str) -> CheckResult:
     # An output that was stored without a run stays as it is: the row has the run that was logged later.
     if info.run_id is not None and info.run_id != run.mlflow_run_id:
         mistakes.append(f"the output names run {info.run_id}, and ml_training_runs names {run.mlflow_run_id}")
-    return check_result(mistakes, f"MLflow has it as run {run.mlflow_run_id}", mlflow_run=run.mlflow_run_id)
+    return check_result(mistakes, f"MLflow has it as run {run.mlflow_run_id}", **{"MLflow run": run.mlflow_run_id})
 
 
 def _mistakes(

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from functools import wraps
 
-from e2i_assets.core.automation.drift import FEWEST_ROWS
+from e2i_assets.core.automation.drift import FEWEST_ROWS, psi_text
+from e2i_assets.core.figures import against
 from e2i_assets.core.predictions import NewPredictions
 from e2i_assets.services.checks.check import Check, CheckResult, check_result, of_asset, passed, stored
 from e2i_assets.services.predict_new_rows import ASSET
@@ -76,7 +77,13 @@ def categories_of_new_rows_are_known(project: Project, name: str, found: NewPred
         for column, rows in found.unseen.items()
         if rows > _MOST_UNSEEN * found.rows
     ]
-    return check_result(mistakes, f"new categories in {len(found.unseen)} columns", **found.unseen)
+    facts = {column: _share(rows, found.rows) for column, rows in found.unseen.items()}
+    return check_result(mistakes, f"new categories in {len(found.unseen)} columns", **facts)
+
+
+def _share(rows: int, of: int) -> str:
+    share = rows / max(of, 1)
+    return f"{rows:,} rows, {against(share, 'maximum', _MOST_UNSEEN, met=rows <= _MOST_UNSEEN * of, unit='%')}"
 
 
 @of_asset(ASSET, severity="WARN")
@@ -90,7 +97,8 @@ def new_rows_have_the_distribution_of_the_train_rows(project: Project, name: str
         for one in found.drift
         if one["drifted"]
     ]
-    facts = {f"psi of {one['feature']}": one["psi"] for one in found.drift[:_MOST_SHOWN]}
+    largest = project.experiment(name).watch.largest_psi
+    facts = {f"PSI of {one['feature']}": psi_text(one, largest) for one in found.drift[:_MOST_SHOWN]}
     return check_result(mistakes, f"none of {len(found.drift)} features has drifted", **facts)
 
 
@@ -102,7 +110,8 @@ def scores_have_the_distribution_of_the_test_rows(project: Project, name: str, f
     if drift is None:
         return passed(f"{found.compared_rows} rows are too few for a conclusion: {FEWEST_ROWS} are needed")
     why = f"PSI {drift['psi']:.2g}, p {drift['p_adjusted']:.2g} against the scores of the test rows"
-    return check_result([f"the scores have drifted: {why}"] if drift["drifted"] else [], why, psi=drift["psi"])
+    facts = {"PSI of the scores": psi_text(drift, project.experiment(name).watch.largest_psi)}
+    return check_result([f"the scores have drifted: {why}"] if drift["drifted"] else [], why, **facts)
 
 
 @of_asset(ASSET, severity="WARN")
@@ -110,7 +119,7 @@ def scores_have_the_distribution_of_the_test_rows(project: Project, name: str, f
 def the_number_of_new_rows_is_usual(project: Project, name: str, found: NewPredictions) -> CheckResult:
     """The number of new rows is between half and twice the number before."""
     before = found.rows_before
-    facts = {"rows": found.rows, "rows_before": before}
+    facts = {"rows": found.rows, "rows before": before}
     if before is None:
         return passed(f"{found.rows:,} rows, the first ones", **facts)
     usual = before / _USUAL_TIMES <= found.rows <= before * _USUAL_TIMES

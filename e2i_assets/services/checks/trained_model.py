@@ -14,10 +14,12 @@ from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.evaluation.verdict import evaluated_criteria
+from e2i_assets.core.figures import figure
 from e2i_assets.services.checks import model_links
 from e2i_assets.services.checks.check import (
     Check,
     CheckResult,
+    Fact,
     NotEvaluated,
     check_result,
     document,
@@ -60,7 +62,7 @@ def training_run_row_is_complete(project: Project, name: str) -> CheckResult:
     }
     mistakes = [f"{field} is {here}, and should be {there}" for field, (here, there) in pairs.items() if here != there]
     mistakes += _version_mistakes(project, run)
-    return check_result(mistakes, f"row {run.id} of ml_training_runs matches the training", training_run=run.id)
+    return check_result(mistakes, f"row {run.id} of ml_training_runs matches the training", **{"training run": run.id})
 
 
 def _learnt(output: TrainingOutput, rows: TrainingRows) -> int:
@@ -100,8 +102,11 @@ def model_reloads_with_the_same_metrics(project: Project, name: str) -> CheckRes
         for metric in sorted({*again, *run.test_metrics})
         if not _same(run.test_metrics.get(metric), again.get(metric))
     ]
+    facts = {
+        metric: f"{figure(run.test_metrics.get(metric))}, again {figure(value)}" for metric, value in again.items()
+    }
     return check_result(
-        mistakes, f"the stored model has the same {len(again)} metrics on the test rows as before", **again
+        mistakes, f"the stored model has the same {len(again)} metrics on the test rows as before", **facts
     )
 
 
@@ -171,14 +176,15 @@ def success_criteria_are_met(project: Project, name: str) -> CheckResult:
     required = criteria(experiment.success_criteria, experiment.problem_type, experiment.metric)
     references = (run.baseline_test_metrics, run.default_test_metrics) if run else (None, None)
     again = evaluated_criteria(required, run.test_metrics if run else {}, *references)
-    reasons = {one.criterion.name: one.reason for one in again if one.value is not None}
-    mistakes = [
-        reasons.get(criterion, f"{criterion}: not met")
-        for criterion, met in output.success_criteria_results.items()
-        if not met
-    ]
-    facts = {f"{criterion}": met for criterion, met in output.success_criteria_results.items()}
-    return check_result(mistakes, f"all {len(facts)} success criteria are met on the test rows", **facts)
+    found = {one.criterion.name: one for one in again if one.value is not None}
+    reasons: dict[str, str] = {}
+    facts: dict[str, Fact] = {}
+    for criterion, met in output.success_criteria_results.items():
+        one, word = found.get(criterion), "met" if met else "missed"
+        facts[criterion] = one.criterion.against(one.value) if one else word
+        reasons[criterion] = one.reason if one else f"{criterion} {word}"
+    mistakes = [reasons[criterion] for criterion, met in output.success_criteria_results.items() if not met]
+    return check_result(mistakes, "; ".join(reasons.values()), **facts)
 
 
 CHECKS = (

@@ -33,9 +33,15 @@ def shares_are_within_two_points(project: Project, name: str) -> CheckResult:
         for where, recorded in (("its facts", facts.counts.get(role)), ("ml_split_registry", (split or {}).get(role))):
             if recorded != count:
                 mistakes.append(f"{role} has {count} stored rows, and {recorded} in {where}")
-    return check_result(
-        mistakes, " / ".join(f"{role} {count / max(total, 1):.1%}" for role, count in counts.items()), **counts
-    )
+    shares = {role: count / max(total, 1) for role, count in counts.items()}
+    found = {str(role): f"{counts[role]:,} rows, {_near(share, SHARES[role])}" for role, share in shares.items()}
+    return check_result(mistakes, " / ".join(f"{role} {share:.1%}" for role, share in shares.items()), **found)
+
+
+def _near(share: float, expected: float, allowed: float = TOLERANCE) -> str:
+    met = abs(share - expected) <= allowed + _ROUNDING
+    required = f"required {expected:.1%} within {100 * allowed:.2g} points"
+    return f"{share:.1%}, {required}: {'met' if met else 'missed'}"
 
 
 @of_asset("validation_splits", blocking=True)
@@ -109,14 +115,16 @@ def classes_are_stratified(project: Project, name: str) -> CheckResult:
     # The holdout is not read for this check.
     targets = {"train": rows.train.target, "validation": rows.validation.target, "test": rows.test.target}
     overall = pd.concat([*targets.values()]).value_counts(normalize=True)
-    mistakes, facts = [], {}
+    mistakes: list[str] = []
+    facts: dict[str, str] = {}
     for role, target in targets.items():
         shares = target.value_counts(normalize=True)
         for label, expected in overall.items():
             share = float(shares.get(label, 0.0))
-            facts[f"{role}: {label}"] = share
             chance = _STANDARD_ERRORS * math.sqrt(expected * (1 - expected) / len(target))
-            if abs(share - expected) > max(TOLERANCE, chance):
+            allowed = max(TOLERANCE, chance)
+            facts[f"{role}: {label}"] = _near(share, expected, allowed)
+            if abs(share - expected) > allowed + _ROUNDING:
                 mistakes.append(f"{label} is {share:.1%} of {role} and {expected:.1%} of all rows")
     return check_result(
         mistakes, f"the {len(overall)} classes have the same shares in train, validation and test", **facts
