@@ -61,12 +61,13 @@ def main() -> None:
     """Write the table for the records in these files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("records", nargs="+", type=Path)
-    files = parser.parse_args().records
-    records = [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    parser.add_argument("--output", type=Path, default=RESULTS / "drills.md")
+    options = parser.parse_args()
+    records = [json.loads(line) for path in options.records for line in path.read_text(encoding="utf-8").splitlines()]
     seeds = ", ".join(sorted({str(record["seed"]) for record in records}))
     described = {**machine("optuna", "dagster", "mlflow"), "seed": seeds}
     command = "make drill, then .venv/bin/python -m benchmarks.drills RECORDS"
-    write(RESULTS / "drills.md", "Faults during a run", described, [table(records)], command)
+    write(options.output, "Faults during a run", described, [table(records)], command)
 
 
 if __name__ == "__main__":

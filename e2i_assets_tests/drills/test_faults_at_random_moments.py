@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from drills import faults, services, small_disk
+from drills import faults, services, small_disk, storage
 from drills.faults import embedded, external
 from drills.moments import drawn
 from drills.other_programs import (
@@ -43,6 +43,9 @@ DRILLS = [
     Drill("MLflow hangs", services.with_mlflow, services.mlflow_hangs, 1, services.during_logging, True),
     Drill("trace receiver gone", services.with_receiver, services.receiver_gone, 1, drawn, True),
     Drill("trace receiver hangs", services.with_receiver, services.receiver_hangs, 1, drawn, True),
+    Drill("run on object storage killed", storage.with_object_storage, faults.run_killed, 6, goes_on=False),
+    Drill("process on object storage killed", storage.with_object_storage, faults.process_killed, 3, goes_on=False),
+    Drill("object storage stopped and started", storage.with_object_storage, storage.storage_gone, 5),
     Drill("daemon killed", with_daemon, daemon_killed, 2, goes_on=True),
     Drill("webserver killed", with_daemon_and_webserver, webserver_killed, 1, goes_on=True),
 ]

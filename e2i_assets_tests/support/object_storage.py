@@ -18,17 +18,46 @@ CREDENTIALS = {
 }
 
 
+class StoppableServer:
+    """A server that can stop and start again on its port; its objects are those of this process and stay.
+
+    Attributes:
+        reached: The environment variables with which a process reaches it.
+    """
+
+    def __init__(self) -> None:
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._server.start()
+        host, self._port = self._server.get_host_and_port()
+        self.reached = {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://{host}:{self._port}"}
+
+    def stop(self) -> None:
+        """Refuse connections from now on."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Accept connections again."""
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self._port, verbose=False)
+        self._server.start()
+
+
 @contextmanager
-def object_storage() -> Iterator[dict[str, str]]:
-    """Start a server, and yield the environment variables with which a process reaches it."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
+def stoppable_object_storage() -> Iterator[StoppableServer]:
+    """Start a server, and yield it."""
+    server = StoppableServer()
     forget_servers()
     try:
-        yield {**CREDENTIALS, "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port())}
+        yield server
     finally:
         server.stop()
         forget_servers()
+
+
+@contextmanager
+def object_storage() -> Iterator[dict[str, str]]:
+    """Start a server, and yield the environment variables with which a process reaches it."""
+    with stoppable_object_storage() as server:
+        yield server.reached
 
 
 def forget_servers() -> None:

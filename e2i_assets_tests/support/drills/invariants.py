@@ -3,14 +3,16 @@
 Each query returns violations as human-readable text.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from drills.project import BUDGET, NAME
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.core.errors import E2iError
 from e2i_assets.services.freshness import is_complete
 from e2i_assets.services.project import Project
 
@@ -133,7 +135,7 @@ def findings(project: Project, before: Ended) -> Findings:
         doubled=tuple(_asked(project.database, _DOUBLED)),
         orphans=tuple(_asked(project.database, _ORPHANS)),
         links=tuple(links),
-        left_over=tuple(half_written(project.settings.state)),
+        left_over=(*half_written(project.settings.state), *unreadable(project)),
     )
 
 
@@ -142,6 +144,17 @@ def half_written(state: Path) -> list[str]:
     found = {path for pattern in _HALF_WRITTEN for path in state.rglob(pattern) if "data" not in path.parts}
     found |= set((state / "mlflow-outbox").glob("*/*"))
     return sorted(str(path.relative_to(state)) for path in found)
+
+
+def unreadable(project: Project) -> Iterator[str]:
+    """Yield the values whose files are not those that were written, on a machine that has no copies of them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        elsewhere = replace(project.settings, state=Path(scratch)) if project.settings.address else project.settings
+        for key in elsewhere.store.keys(f"assets/*/{NAME}"):
+            try:
+                elsewhere.store.folder(key)
+            except E2iError as error:
+                yield f"{key}: {error}"
 
 
 def _asked(database: Database, queries: Mapping[str, str]) -> list[str]:

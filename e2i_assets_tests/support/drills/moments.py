@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psycopg2
 
-from drills.project import BUDGET, NAME, DrillProject, StartedRun
+from drills.project import BUDGET, DrillProject, StartedRun
 from e2i_assets.adapters.postgres.address import libpq_url
 
 # The maximum number of seconds after each asset: about as long as the next one takes on a busy machine.
@@ -54,7 +54,7 @@ class Moment:
     def _has_come(self, project: DrillProject, watch: "_Watch") -> bool:
         if isinstance(self.after, int):
             return watch.ended_trials() >= self.after
-        return not self.after or (project.state / "assets" / self.after / NAME).is_dir()
+        return not self.after or project.has_value(self.after)
 
 
 def drawn(source: random.Random) -> Moment:

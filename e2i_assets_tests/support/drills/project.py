@@ -21,7 +21,7 @@ from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from e2i_assets.adapters.postgres.launch import ServerFiles
 from e2i_assets.adapters.processes.loopback import HOST
-from e2i_assets.adapters.settings import Settings
+from e2i_assets.adapters.settings import Settings, from_environment
 from e2i_assets.services.project import Project
 
 REPOSITORY = Path(__file__).parents[3]
@@ -108,6 +108,15 @@ class DrillProject:
         own = {} if self.url is None else {"E2I_DATABASE_URL": self.url}
         return {**kept, "E2I_HOME": str(self.root), "E2I_CORES": "2", "COLUMNS": "200", **own, **self.environment}
 
+    def settings(self, url: str | None = None) -> Settings:
+        """Return the settings of its runs, with the URL of the database."""
+        return from_environment({**self.all_environment, **({} if url is None else {"E2I_DATABASE_URL": url})})
+
+    def has_value(self, asset: str) -> bool:
+        """Return whether an asset has been materialised."""
+        settings = self.settings()
+        return settings.store.exists(settings.value_key(asset, NAME))
+
     def started(self) -> StartedRun:
         """Start `e2i run` as a shell does, in a new process group."""
         number = len(list(self.root.glob("*.out")))
@@ -140,7 +149,7 @@ class DrillProject:
         hold = None if self.url is not None else EmbeddedPostgres(self.state / "postgres").hold()
         database = Database(self.url if hold is None else hold.url)
         try:
-            yield Project(Settings(root=self.root, state=self.state, database_url=database.url, cores=2), database)
+            yield Project(self.settings(database.url), database)
         finally:
             database.dispose()
             if hold is not None:
