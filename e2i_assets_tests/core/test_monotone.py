@@ -98,13 +98,18 @@ def test_the_columns_belong_to_the_study_and_change_no_other_key() -> None:
 def test_auto_compares_the_algorithms_that_can() -> None:
     given = {**GIVEN, "hpo": {}, "problem_type": BINARY, "algorithm": "auto"}
     of = experiment_from({**given, "columns": {"monotone": {"dose": "increasing"}}}, "small")
-    assert of.contenders == registry.able(BINARY, monotone=True) == ("LightGBM", "XGBoost")
+    assert of.contenders == registry.able(BINARY, monotone=True) == ("LightGBM", "XGBoost", "HistGradientBoosting")
 
 
 @pytest.mark.parametrize(
     ("algorithm", "problem_type", "columns", "words"),
     [
-        ("Ridge", REGRESSION, {"monotone": {"dose": "increasing"}}, "is for LightGBM, XGBoost, not for Ridge"),
+        (
+            "Ridge",
+            REGRESSION,
+            {"monotone": {"dose": "increasing"}},
+            "is for LightGBM, XGBoost, HistGradientBoosting, not for Ridge",
+        ),
         ("XGBoost", "multiclass_classification", {"monotone": {"dose": "increasing"}}, "needs a regression or two"),
         ("XGBoost", BINARY, {"monotone": {"target": "increasing"}}, "is the target"),
         ("XGBoost", BINARY, {"monotone": {"day": "increasing"}, "dates": ["day"]}, "is also columns.dates"),

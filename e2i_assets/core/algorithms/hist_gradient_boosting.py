@@ -23,6 +23,7 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
     patience = watch.patience if watch else None
     estimator.set_params(
         categorical_features=None,
+        monotonic_cst=list(prepared_data.directions) or None,
         early_stopping=patience is not None,
         n_iter_no_change=patience or 10,
         tol=0.0,
@@ -88,6 +89,7 @@ ALGORITHM = Algorithm(
     name="HistGradientBoosting",
     family="boosting",
     complexity=22,
+    can_be_monotone=True,
     framework="sklearn",
     classes={
         "binary_classification": "sklearn.ensemble.HistGradientBoostingClassifier",
