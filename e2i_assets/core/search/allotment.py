@@ -47,8 +47,8 @@ def searched(algorithms: int, budget: int, search_to: SearchTo) -> list[StudyRes
         kept = math.ceil(kept / 2)
         racing = [place for place in _ranked(results, targets) if results[place].stop_reason in _UNFINISHED][:kept]
         of_round = left if round_left == 1 else left // round_left
-        for nth, place in enumerate(racing):
-            more = min(left, max(1, of_round // len(racing)) if nth or len(racing) > 1 else of_round)
+        for place in racing:
+            more = min(left, max(1, of_round // len(racing)))
             if more < 1:
                 break
             before = _spent(results[place], targets[place])
