@@ -45,7 +45,7 @@ NO_LIMIT = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task of a worker: a number of trials of a study, each sleeping for some seconds."""
+    """A task of a worker: a number of trials of a study, each sleeping for some seconds, directly or by the pooler."""
 
     kind: Kind
     study_name: str
@@ -53,6 +53,7 @@ class Task:
     trials: int
     sleep: float
     seed: int
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ class Worker:
 def serve_worker(proxy: int) -> None:
     """Read tasks from standard input: prepare, print a line, start after the next line, and print the result."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    database = Database(os.environ["SCALING_DATABASE_URL"])
+    direct = Database(os.environ["SCALING_DATABASE_URL"])
+    pooled = Database(direct.url, os.environ.get("SCALING_POOLED_URL"))
     statements = 0
 
     @sa.event.listens_for(sa.Engine, "before_cursor_execute")
@@ -103,6 +105,7 @@ def serve_worker(proxy: int) -> None:
 
     for line in sys.stdin:
         task = Task(**json.loads(line))
+        database = pooled if task.pooled else direct
         with opened(database, task, proxy) as storage:
             sampler = optuna.samplers.RandomSampler(seed=task.seed)
             study = optuna.load_study(study_name=task.study_name, storage=storage, sampler=sampler)
@@ -111,6 +114,7 @@ def serve_worker(proxy: int) -> None:
             before, cpu = statements, time.process_time()
             study.optimize(partial(objective, sleep=task.sleep), n_trials=task.trials)
             done = {"cpu": time.process_time() - cpu, "statements": statements - before}
+        database.dispose()  # the next task may connect in another way
         print(json.dumps(done), flush=True)
 
 
@@ -172,11 +176,12 @@ def measured(
     trials: int,
     sleep: float,
     studies: int = 1,
+    pooled: bool = False,
 ) -> Figures:
     """Let these workers run this number of trials each, and return the figures."""
     made = [made_study(database, kind) for _ in range(studies)]
     for number, worker in enumerate(workers):
-        worker.ask(Task(kind, *made[number % studies], trials, sleep, seed=number))
+        worker.ask(Task(kind, *made[number % studies], trials, sleep, seed=number, pooled=pooled))
     for worker in workers:
         worker.answer()
     transactions, cpu = committed(database), cpu_seconds(server)

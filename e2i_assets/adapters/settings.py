@@ -14,6 +14,7 @@ from e2i_assets.adapters.stores.store import Store, store_of
 from e2i_assets.core.errors import E2iError
 
 DATABASE_URL = "E2I_DATABASE_URL"
+POOLED_DATABASE_URL = "E2I_POOLED_DATABASE_URL"
 MLFLOW_TRACKING_URI = "E2I_MLFLOW_TRACKING_URI"
 MLFLOW_URL = "E2I_MLFLOW_URL"
 DAGSTER_URL = "E2I_DAGSTER_URL"
@@ -136,6 +137,11 @@ def current_settings() -> Settings:
 def own_database_url() -> str | None:
     """Return the database of this process. Workers of a study need it, and have no project folder."""
     return os.environ.get(DATABASE_URL) or None
+
+
+def own_pooled_url() -> str | None:
+    """Return the address of the pooler of this process; None: its workers connect to the database directly."""
+    return os.environ.get(POOLED_DATABASE_URL) or None
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

@@ -120,6 +120,9 @@ def login(
         Literal["owner", "worker", "reader"],
         typer.Option(help="owner may change tables, worker may write rows, reader may read rows."),
     ],
+    pooled: Annotated[
+        bool, typer.Option("--pooled", help="For PgBouncer: the account has our schema as a setting.")
+    ] = False,
 ) -> None:
     """Create a database account and print its address with a new password.
 
@@ -133,7 +136,7 @@ def login(
     from e2i_assets.adapters.postgres.roles import make_login
 
     database, _ = _prepared()
-    typer.echo(make_login(database.acting_as(None), name, role).libpq_url)
+    typer.echo(make_login(database.acting_as(None), name, role, pooled).libpq_url)
 
 
 @app.command()

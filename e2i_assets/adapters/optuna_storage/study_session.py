@@ -4,10 +4,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from e2i_assets.adapters.optuna_storage.retrying import retry_transient
 from e2i_assets.adapters.optuna_storage.storage import StudyStorage
@@ -94,7 +95,9 @@ def joined(
 
 def optuna_storage(database: Database) -> RDBStorage:
     """Return Optuna's own storage; `migrations` creates its tables."""
-    engine = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}
+    engine: dict[str, Any] = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}
+    if database.pooled_url is not None:  # it is seldom used, and would keep a connection of its own meanwhile
+        engine = {"poolclass": NullPool}
     return RDBStorage(limited_url(database.url_for("optuna")), engine_kwargs=engine)
 
 

@@ -53,6 +53,14 @@ _HELD = sa.text("""
 """)
 
 
+# What the role of a pooled account has to set, because PgBouncer passes no options of a connection on.
+_POOLED = sa.text("SELECT current_schema(), current_setting('idle_in_transaction_session_timeout')")
+
+
+class PoolMisconfigured(E2iError):
+    """Connections through the pooler do not have the settings that ours need."""
+
+
 class DatabaseUnreachable(E2iError):
     """No connection to the database could be made; the message says what to do about it."""
 
@@ -67,6 +75,8 @@ class Database:
 
     Args:
         url: Any accepted spelling; stored normalised, and not in the repr, because it contains a password.
+        pooled_url: The same database through PgBouncer in transaction mode, for `connect` and `begin`; None: without.
+            Locks, and what libraries do, need a session and use ``url``.
 
     Example:
         >>> with Database("postgresql://me:secret@localhost/e2i").begin() as connection:
@@ -74,14 +84,19 @@ class Database:
     """
 
     url: str = field(repr=False)
+    pooled_url: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", normalised_url(self.url))
+        if self.pooled_url is not None:
+            object.__setattr__(self, "pooled_url", normalised_url(self.pooled_url))
 
     @property
     def engine(self) -> sa.Engine:
         """The connection pool for this address: one per process, so that a forked child shares no connection."""
-        return _engine(self.url_for("e2i"), os.getpid())
+        if self.pooled_url is not None:
+            return _pooled_engine(self.pooled_url, os.getpid())
+        return _engine(limited_url(self.url_for("e2i")), os.getpid())
 
     @property
     def redacted(self) -> str:
@@ -98,7 +113,10 @@ class Database:
         return owner_url(self.url, owner)
 
     def acting_as(self, role: str | None) -> "Database":
-        """Return the same database, on which the account acts as one of its roles; with None, as itself."""
+        """Return the same database, on which the account acts as one of its roles; with None, as itself.
+
+        It has no pooler, whose account has a role of its own.
+        """
         return Database(role_url(self.url, role))
 
     def connect(self) -> AbstractContextManager[sa.Connection]:
@@ -206,9 +224,7 @@ def dagster_engine(url: str, process_id: int) -> sa.Engine:
 @lru_cache(maxsize=64)
 def _engine(url: str, process_id: int) -> sa.Engine:
     arguments = _connect_arguments(url)
-    engine = sa.create_engine(
-        limited_url(url), pool_size=3, max_overflow=5, json_deserializer=loads, connect_args=arguments
-    )
+    engine = sa.create_engine(url, pool_size=3, max_overflow=5, json_deserializer=loads, connect_args=arguments)
 
     @sa.event.listens_for(engine, "checkout")
     def ping_if_idle(connection: Any, record: Any, proxy: Any) -> None:
@@ -222,6 +238,26 @@ def _engine(url: str, process_id: int) -> sa.Engine:
     @sa.event.listens_for(engine, "checkin")
     def record_use(connection: Any, record: Any) -> None:
         record.info[_USED_AT] = time.monotonic()
+
+    return engine
+
+
+@lru_cache(maxsize=64)
+def _pooled_engine(url: str, process_id: int) -> sa.Engine:
+    """Return the connection pool for an address of PgBouncer, and check once that its account has our settings."""
+    engine = _engine(url, process_id)
+
+    @sa.event.listens_for(engine, "first_connect")
+    def require_settings(connection: Any, record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(str(_POOLED))
+            schema, timeout = cursor.fetchone()
+        connection.rollback()
+        if schema != "e2i" or timeout == "0":
+            raise PoolMisconfigured(
+                f"The pooled connections to {redacted_url(url)} have the schema {schema} and the time limit {timeout} "
+                "of idle transactions. Make their account with `e2i db login NAME --role worker --pooled`."
+            )
 
     return engine
 

@@ -6,7 +6,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from e2i_assets.adapters.postgres.address import account_url
-from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.database import IDLE_TRANSACTION_SECONDS, Database
 from e2i_assets.core.errors import E2iError
 
 Role = Literal["owner", "worker", "reader"]
@@ -17,6 +17,10 @@ _MAY_ACT = sa.text("""
        AND coalesce(pg_has_role(session_user, to_regrole(:role), 'MEMBER'), false)
        AND coalesce(has_schema_privilege(to_regrole(:role), to_regnamespace('e2i'), 'USAGE'), false)
 """)
+_OF_POOLED = f"""
+    ALTER ROLE {{0}} SET search_path = e2i;
+    ALTER ROLE {{0}} SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_SECONDS:.0f}s';
+"""
 _EXISTS = sa.text("SELECT to_regrole(quote_ident(:name)) IS NOT NULL")
 
 
@@ -50,13 +54,15 @@ def as_worker(database: Database) -> Database:
         return worker if connection.execute(_MAY_ACT, {"role": "e2i_worker"}).scalar_one() else database
 
 
-def make_login(database: Database, name: str, role: Role) -> Database:
+def make_login(database: Database, name: str, role: Role, pooled: bool = False) -> Database:
     """Create an account with the rights of a role and a new password, which the server never sees in plain text.
 
     Args:
         database: A database whose account may create accounts.
         name: The name of the new account.
         role: The role of the new account.
+        pooled: Whether it is for PgBouncer in transaction mode. The account then has the settings that an option of the
+            connection sets otherwise: our schema, and the time limit of an idle transaction.
 
     Returns:
         The database with the address of the new account.
@@ -78,6 +84,8 @@ def make_login(database: Database, name: str, role: Role) -> Database:
             connection.exec_driver_sql(
                 f"CREATE ROLE {quote(name)} LOGIN PASSWORD '{verifier}' IN ROLE {quote(f'e2i_{role}')}"
             )
+            if pooled:
+                connection.exec_driver_sql(_OF_POOLED.format(quote(name)))
         except sa.exc.DBAPIError as error:
             raise LoginRefused(
                 f"{database.redacted} does not let this account create the account {name}: {error.orig}".strip()

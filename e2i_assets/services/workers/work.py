@@ -9,7 +9,7 @@ from pathlib import Path
 from e2i_assets.adapters.files import asset_values
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.repositories.studies import StudyRepository
-from e2i_assets.adapters.settings import DATABASE_URL, own_database_url
+from e2i_assets.adapters.settings import DATABASE_URL, own_database_url, own_pooled_url
 from e2i_assets.adapters.trial_processes.limited import objective_within_limits
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import E2iError, StudyCancelled
@@ -94,6 +94,6 @@ def _searched(database: Database, assignment: Assignment, rows: SearchRows, thre
 def _database(url: str | None, here: str) -> Database:
     if url is None:
         raise UnsuitableWorker(f"{here} has no database: set {DATABASE_URL} where the worker starts; it is never sent")
-    database = Database(url)
+    database = Database(url, own_pooled_url())
     database.require_reachable()
     return database
