@@ -1,0 +1,215 @@
+"""Algorithms compared in one budget of trials, against each of them alone with all trials of that budget.
+
+Each algorithm is searched alone; then a list of a linear model, LightGBM and XGBoost, and all algorithms (`auto`),
+share as many trials, by the functions of the product. What each way trains is refitted on the train and validation
+rows, and evaluated on the test and holdout rows, which no search and no fit has seen. The error is 1 - ROC AUC, log
+loss or RMSE, which the searches optimise too. A second call continues where the first stopped.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+
+from benchmarks import corpus, report
+from benchmarks.final_model import error
+from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.final_fit import final_fit_context, final_rows
+from e2i_assets.core.fitting.fit_context import Rows, target_codes
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.algorithm_comparison import compared
+from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_result import StudyResult
+
+DATA_SETS = ("credit_data", "wage", "contraceptive", "phoneme", "nmes_visits", "attrition")
+LIST, AUTO, BEST_VALUE = "list", "auto", "list, best value"
+_METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
+_LINEAR = {"binary": "LogisticRegression", "multiclass": "LogisticRegression", "regression": "Ridge"}
+
+Record = dict[str, Any]
+
+
+def studies(rows: SearchRows) -> Callable[[Experiment], StudyResult]:
+    """Return a function that runs or resumes the study of an experiment in memory."""
+    storage = optuna.storages.InMemoryStorage()
+
+    def searched(of: Experiment) -> StudyResult:
+        plan = tuning.plan(of, tuning.spec_hash(of, rows.facts))
+        return search(tuning.objective(of, rows), plan, storage)
+
+    return searched
+
+
+def trained(experiment: Experiment, rows: SearchRows, unseen: Rows, result: StudyResult | None) -> float:
+    """Refit the best trial, and return the error on the unseen rows."""
+    assert result is not None
+    assert result.best is not None
+    learnt = final_rows(experiment, rows.train, rows.validation)
+    context = final_fit_context(experiment, rows.facts, rows.train, learnt)
+    fit = context.fit(result.best.params)
+    return error(experiment, target_codes(unseen.target, rows.facts.classes), context.on(fit, unseen))
+
+
+def measured(options: argparse.Namespace, name: str, seed: int, way: str | Sequence[str]) -> Record:
+    """Search and train in one way: an algorithm, a list of algorithms, or auto."""
+    folder = corpus.folder(options.corpus)
+    experiment, rows, unseen = corpus.problem_with_unseen(
+        folder,
+        name,
+        way if isinstance(way, str) else list(way),
+        options.rows,
+        hpo={"trials": options.trials, "seed": seed, "workers": 1},
+        split={"seed": seed},
+        metric=_METRICS[str(corpus.index(folder).loc[name, "problem_type"])],
+    )
+    began = time.process_time()
+    if len(experiment.contenders) == 1:
+        result = studies(rows)(experiment)
+        seconds = time.process_time() - began
+        return {"error": trained(experiment, rows, unseen, result), "seconds": seconds}
+    tuned = compared(experiment, experiment.contenders, rows, studies(rows))
+    seconds = time.process_time() - began
+    board = tuned.leaderboard or []
+    by_value = max((tuned, *(tuned.others or ())), key=_best_value)
+    return {
+        "error": trained(tuned.decided(experiment), rows, unseen, tuned.result),
+        "seconds": seconds,
+        "trained": tuned.algorithm,
+        "trials": {row.algorithm: row.trials for row in board},
+        BEST_VALUE: trained(by_value.decided(experiment), rows, unseen, by_value.result),
+        "best": by_value.algorithm,
+    }
+
+
+def _best_value(tuned: tuning.Tuned) -> float:
+    best = tuned.result.best if tuned.result else None
+    return -np.inf if best is None or best.value is None else best.value
+
+
+def records(options: argparse.Namespace) -> dict[tuple[str, int], dict[str, Record]]:
+    """Measure what the work folder lacks, `auto` last, and return the pairs that have a list."""
+    found: dict[tuple[str, int], dict[str, Record]] = {}
+    for shared in (LIST, AUTO):
+        for name, seed in _pairs(options):
+            path = options.work / f"{name}.{seed}.{options.trials}.{options.rows}.json"
+            known: dict[str, Record] = json.loads(path.read_text()) if path.exists() else {}
+            linear = _LINEAR[str(corpus.index(corpus.folder(options.corpus)).loc[name, "problem_type"])]
+            names = (linear, "LightGBM", "XGBoost")
+            ways: dict[str, str | Sequence[str]] = {**{one: one for one in names}, LIST: names}
+            for key, way in (ways if shared == LIST else {AUTO: AUTO}).items():
+                if key not in known and not options.only_report:
+                    known[key] = measured(options, name, seed, way)
+                    path.write_text(json.dumps(known))
+                    print(name, seed, key, known[key], flush=True)
+            if LIST in known:
+                found[name, seed] = known
+    return found
+
+
+def _pairs(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
+    for seed in range(options.splits):
+        for name in options.data_sets:
+            yield name, seed
+
+
+def _singles(known: Mapping[str, Record]) -> dict[str, Record]:
+    return {name: one for name, one in known.items() if name not in (LIST, AUTO)}
+
+
+def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Table]:
+    """Return the summary against each single algorithm, and what was chosen on each pair."""
+    every = list(found.values())
+
+    def linear(known: Mapping[str, Record]) -> Record:
+        return next(one for name, one in _singles(known).items() if name not in ("LightGBM", "XGBoost"))
+
+    references: dict[str, Callable[[Mapping[str, Record]], Record]] = {
+        "the linear model alone": linear,
+        "LightGBM alone": lambda known: known["LightGBM"],
+        "XGBoost alone": lambda known: known["XGBoost"],
+        "the best of the three on the unseen rows": lambda known: min(
+            _singles(known).values(), key=lambda one: one["error"]
+        ),
+        "the worst of the three on the unseen rows": lambda known: max(
+            _singles(known).values(), key=lambda one: one["error"]
+        ),
+    }
+    ways: dict[str, Callable[[Mapping[str, Record]], float]] = {
+        LIST: lambda known: known[LIST]["error"],
+        BEST_VALUE: lambda known: known[LIST][BEST_VALUE],
+        AUTO: lambda known: known[AUTO]["error"],
+    }
+    summary = []
+    for way, of_way in ways.items():
+        for name, reference in references.items():
+            search = AUTO if way == AUTO else LIST
+            having = [known for known in every if search in known]
+            if not having:
+                continue
+            errors = np.array([of_way(known) / reference(known)["error"] for known in having])
+            cpu = [known[search]["seconds"] / reference(known)["seconds"] for known in having]
+            summary.append([way, name, len(having), _mean(errors), f"{(errors <= 1).mean():.0%}", _mean(cpu)])
+    pairs = [
+        [
+            f"{name}, split {seed}",
+            *(f"{one['error']:.4g}" for one in _singles(known).values()),
+            f"{known[LIST]['error']:.4g} ({known[LIST]['trained']})",
+            f"{known[LIST][BEST_VALUE]:.4g} ({known[LIST]['best']})",
+            f"{known[AUTO]['error']:.4g} ({known[AUTO]['trained']})" if AUTO in known else "",
+            *(f"{known[way]['seconds']:.1f}" if way in known else "" for way in ("LightGBM", "XGBoost", LIST, AUTO)),
+        ]
+        for (name, seed), known in found.items()
+    ]
+    notes = (
+        "Error: geometric mean over the pairs of the ratio to the reference, which has all trials for itself. Better: "
+        "the share of pairs with an error that is not larger. CPU: of the search and the fits for the noise. "
+        f"`{BEST_VALUE}` trains the best value of the same studies, without the rule of one standard error."
+    )
+    columns = ["linear", "LightGBM", "XGBoost", LIST, BEST_VALUE, AUTO]
+    seconds = [f"CPU s: {one}" for one in ("LightGBM", "XGBoost", LIST, AUTO)]
+    return [
+        report.Table("Summary", ["way", "against", "pairs", "error", "better", "CPU"], summary, notes),
+        report.Table("Errors on unseen rows, and what was trained", ["data set", *columns, *seconds], pairs),
+    ]
+
+
+def _mean(ratios: "Sequence[float] | np.ndarray[Any, Any]") -> float:
+    """Return the geometric mean."""
+    return float(np.exp(np.log(ratios).mean()))
+
+
+def main() -> None:
+    """Measure what the work folder lacks, and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
+    parser.add_argument("--work", type=Path, default=Path("state") / "algorithms", help="folder of the records")
+    parser.add_argument("--trials", type=int, default=24)
+    parser.add_argument("--rows", type=int, default=4_000, help="the most rows of a data set: a random sample")
+    parser.add_argument("--splits", type=int, default=2)
+    parser.add_argument("--data-sets", nargs="+", default=DATA_SETS)
+    parser.add_argument("--only-report", action="store_true", help="report the records that exist")
+    parser.add_argument("--output", type=Path, default=report.RESULTS / "algorithms.md")
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    options.work.mkdir(parents=True, exist_ok=True)
+    found = records(options)
+    report.write(
+        options.output,
+        "Algorithms in one budget of trials",
+        report.machine("optuna", "xgboost", "lightgbm", "scikit-learn"),
+        tables(found),
+        command=f"E2I_CORPUS=... .venv/bin/python -m benchmarks.algorithms --trials {options.trials} "
+        f"--splits {options.splits} --rows {options.rows}",
+    )
+
+
+if __name__ == "__main__":
+    main()
