@@ -1,6 +1,6 @@
 """The final fit with exactly the parameters of the contract, and its evaluation, the only use of the test rows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.segment_columns import segment_labels
 from e2i_assets.core.data.split_tables import TrainingRows
-from e2i_assets.core.evaluation.calibration import calibration_slope
+from e2i_assets.core.evaluation.calibration import calibration_intercept, calibration_slope
 from e2i_assets.core.evaluation.decisions import DecisionValue, decision_value
 from e2i_assets.core.evaluation.evaluation import Evaluation, evaluation, split_metrics
 from e2i_assets.core.evaluation.measures import optimised
@@ -58,6 +58,8 @@ class Training:
         strategy: The strategy that was used against it, decided on the train rows.
         learnt_from: Number of rows of each class that the model was fitted on, in the order of the classes.
         on_test: The true values and the prediction of the test rows.
+        intercept: The calibration intercept on test; None when it is undefined.
+        test_groups: The number of groups, such as persons, among the test rows; None if each row is one.
         decisions: What the decisions for the test rows are worth; None unless two classes occur in them.
     """
 
@@ -81,6 +83,8 @@ class Training:
     strategy: Strategy
     learnt_from: dict[str, int]
     on_test: tuple[Array, Prediction]
+    intercept: float | None = None
+    test_groups: int | None = None
     decisions: DecisionValue | None = None
 
     @property
@@ -135,7 +139,9 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
             {"defaults": Contender(fits.default_on_test, fits.default_threshold), "baseline": Contender(dummy)},
         ),
         segments=_segments(rows, report, fits.minority_class, *fits.predictions["test"]),
-        slope=_slope(experiment, *counted(*fits.predictions["test"], rows.test.weights)),
+        slope=_calibrated(calibration_slope, experiment, rows, fits),
+        intercept=_calibrated(calibration_intercept, experiment, rows, fits),
+        test_groups=None if (groups := _groups(rows)) is None else len(np.unique(groups)),
         imbalance=found_imbalance(experiment, rows.facts, learnt),
         strategy=strategy,
         learnt_from=fits.class_counts,
@@ -187,10 +193,17 @@ def _segments(
     return tuple(of)
 
 
-def _slope(experiment: Experiment, truth: Array, prediction: Prediction, weights: Array | None) -> float | None:
+def _calibrated(
+    measured: Callable[[Array, Array, Array | None], float | None],
+    experiment: Experiment,
+    rows: TrainingRows,
+    fits: Fits,
+) -> float | None:
+    """Return a measure of calibration on test; None unless there are two classes with probabilities."""
+    truth, prediction, weights = counted(*fits.predictions["test"], rows.test.weights)
     if experiment.problem_type != "binary_classification" or prediction.scores is None:
         return None
-    return calibration_slope(truth, prediction.scores, weights)
+    return measured(truth, prediction.scores, weights)
 
 
 def _decisions(experiment: Experiment, rows: TrainingRows, fits: Fits, is_probability: bool) -> DecisionValue | None:

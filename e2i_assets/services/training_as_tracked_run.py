@@ -153,6 +153,7 @@ def _metrics(record: TrainingRecord) -> dict[str, float]:
     single = {
         "primary_metric": report.splits["test"].metrics.get(measures.PRIMARY[experiment.problem_type]),
         "test_calibration_slope": training.slope,
+        "test_calibration_intercept": training.intercept,
         "success_criteria_met": float(training.criteria_met),
         "hpo_completed": float(hpo.hpo_completed),
         "hpo_best_value": hpo.hpo_best_value,

@@ -21,6 +21,7 @@ from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.mlflow.models import LIBRARIES, MANIFEST
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
 from e2i_assets.adapters.settings import Settings
+from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.contracts.contract import HpoOutput
 from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.feature_columns import unused
@@ -114,6 +115,7 @@ def _places(project: Project, record: TrainingRecord, tracked: TrackingResult) -
         Place("Study", hpo.hpo_study_name or "none"),
         Place("Best trial", "none" if hpo.hpo_best_trial is None else str(hpo.hpo_best_trial)),
         Place("Study key (spec hash)", start.study_key),
+        Place("Experiment file (hash of its content)", content_hash(record.experiment.model_dump(mode="json"))),
         Place("Model key", record.model_key),
         Place("Model archive (SHA-256)", _archive_hash(record.model_folder / ARCHIVE)),
         Place("Training run (ml_training_runs.id)", start.training_run_id),

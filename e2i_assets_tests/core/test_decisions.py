@@ -15,8 +15,8 @@ from e2i_assets.core.evaluation.decisions import (
 )
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from, parse_experiment
+from e2i_assets.core.figures import figure
 from e2i_assets.core.metrics import Array
-from e2i_assets.core.report.facts import number
 from e2i_assets.core.report.page import report_page
 
 CHURN = """
@@ -177,8 +177,14 @@ def test_the_report_states_what_wrong_decisions_cost() -> None:
     html = " ".join(report_page(report).split())
     value = report.record.training.decisions
     assert value is not None
-    assert f"{number(value.costs[0].value, 3)} EUR" in html
-    for text in ("Flag every row", "Flag no row", "for each 1,000 rows", "was not chosen for these costs"):
+    assert f"{figure(value.costs[0].value, 3)} EUR" in html
+    for text in (
+        "Flag every row",
+        "Flag no row",
+        "for each 1,000 rows",
+        "was not chosen for these costs",
+        "to flag every row costs less than to follow the model at its threshold",
+    ):
         assert text in html, text
     assert {"gain_chart.png", "expected_cost.png"} <= set(report.record.pictures)
 

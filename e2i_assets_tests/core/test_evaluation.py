@@ -10,7 +10,7 @@ from sklearn.calibration import calibration_curve
 
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.evaluation import measures
-from e2i_assets.core.evaluation.calibration import calibration_error, calibration_slope
+from e2i_assets.core.evaluation.calibration import calibration_error, calibration_intercept, calibration_slope
 from e2i_assets.core.evaluation.evaluation import (
     Evaluation,
     contract_metrics,
@@ -132,6 +132,16 @@ def test_calibrated_probabilities_have_slope_one_and_doubled_log_odds_slope_one_
     said = [1 / (1 + np.exp(-times * odds)) for times in (1, 2)]
     slopes = [calibration_slope(y, np.column_stack([1 - one, one])) for one in said]
     assert slopes == pytest.approx([1, 0.5], abs=0.03)
+
+
+def test_the_calibration_intercept_is_how_far_the_log_odds_are_too_low() -> None:
+    random = np.random.default_rng(0)
+    odds = random.normal(-1, 1, 20_000)
+    y = (random.random(20_000) < 1 / (1 + np.exp(-odds))).astype(int)
+    said = [1 / (1 + np.exp(shift - odds)) for shift in (0, 0.7)]
+    found = [calibration_intercept(y, np.column_stack([1 - one, one])) for one in said]
+    assert found == pytest.approx([0, 0.7], abs=0.04)
+    assert calibration_intercept(np.ones(3), np.full((3, 2), 0.5)) is None
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import pytest
 from small_training import Names, report_facts
 
 from e2i_assets.core.evaluation.paired import PairedGain
+from e2i_assets.core.evaluation.success_criteria import criteria
+from e2i_assets.core.evaluation.verdict import evaluated_criteria
 from e2i_assets.core.plots.captions import CAPTIONS
 from e2i_assets.core.report.facts import Access, ReportFacts, number
 from e2i_assets.core.report.findings import compared
@@ -195,6 +197,43 @@ def test_an_auditor_finds_versions_and_who_used_the_test_rows() -> None:
     assert "optuna5.0.0" in text
     for heading in ("Model details", "Ethical considerations", "Caveats and recommendations", "Signature"):
         assert heading in text
+
+
+def test_the_report_says_what_its_readers_would_object_to() -> None:
+    """Each sentence answers an objection of a decision maker, a statistician or an auditor to an earlier version."""
+    report = report_facts()
+    training, interval = report.record.training, report.record.interval
+    assert interval is not None
+    edge = dataclasses.replace(
+        training,
+        test_groups=12,
+        criterion_results=evaluated_criteria(
+            criteria({"roc_auc": interval.low + 0.001}, "binary_classification", "roc_auc"),
+            training.report.splits["test"].metrics,
+        ),
+    )
+    changed = dataclasses.replace(report, record=dataclasses.replace(report.record, training=edge))
+    text = " ".join(Page(report_page(changed)).text.split())
+    for sentence in (
+        "roc_auc is the share of pairs of a positive and a negative row in which",
+        "also contains values that do not meet it.",
+        "There are 12 of them. With fewer than 50 of them it is approximate, and rather too narrow.",
+        "the final model, which has learnt from the validation rows that are drawn",
+        "LightGBM, trained 2026-01-02 03:03 UTC",
+        f"Calibration intercept (0 is calibrated){number(training.intercept, 3)}",
+    ):
+        assert sentence in text, sentence
+    plain = Page(report_page(report)).text
+    assert "approximate" not in plain
+    assert (
+        "from which it has not learnt"
+        in Page(report_page(report_facts(hpo=", constraints: {model_size: 100000000}"))).text
+    )
+
+
+def test_every_printed_page_names_the_model() -> None:
+    report = report_facts()
+    assert f'content: "small, model {report.record.model_key[:12]}"' in report_page(report)
 
 
 def test_numbers_keep_all_digits_of_an_integer_and_drop_senseless_ones() -> None:

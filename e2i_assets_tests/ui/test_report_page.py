@@ -10,6 +10,9 @@ from e2i_assets.core.report.page import report_page
 
 pytestmark = pytest.mark.ui
 
+# The heads of columns whose single word is broken over lines.
+BROKEN_WORDS = """[...document.querySelectorAll('th')].filter(one => one.innerText && !/\\s/.test(one.innerText)
+    && one.clientHeight > 2.2 * parseFloat(getComputedStyle(one).fontSize) * 1.55).map(one => one.innerText)"""
 HOSTILE = Names(
     feature="<script>alert(1)</script>",
     segment="\"><img src=x onerror='alert(2)'>",
@@ -34,6 +37,9 @@ def test_a_report_loads_and_executes_nothing_and_fits_a_phone_and_a_page(names: 
         assert page.locator("h1").inner_text() == "small"
         assert page.locator("img").count() == len(report_facts(names).record.pictures)
         paper = page.pdf(format="A4")
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 680, "height": 1000})
+        assert page.evaluate(BROKEN_WORDS) == []
     assert [url for url in requests if not url.startswith("data:")] == [file.as_uri()]
     assert messages == []
     assert paper.startswith(b"%PDF")

@@ -1,4 +1,4 @@
-"""Calibration of predicted probabilities: expected calibration error and calibration slope."""
+"""Calibration of predicted probabilities: expected calibration error, calibration slope and intercept."""
 
 import warnings
 
@@ -58,6 +58,28 @@ def calibration_slope(y_true: Array, scores: Array, weights: Array | None = None
         fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(odds, y_true, sample_weight=weights)
     slope = float(fitted.coef_[0, 0])
     return slope if np.isfinite(slope) and fitted.n_iter_[0] < 1000 else None
+
+
+def calibration_intercept(y_true: Array, scores: Array, weights: Array | None = None) -> float | None:
+    """Return the calibration in the large (Cox, 1958; Steyerberg, 2019): 0 is perfect.
+
+    It is the constant of a logistic regression of the class on the predicted log-odds with a slope of 1: how far the
+    log-odds are too low (above 0) or too high (below 0) for the rows as a whole. None with one class.
+
+    Args:
+        y_true: Class codes 0 and 1, shape (n,).
+        scores: Class probabilities, shape (n, 2).
+        weights: Sample weights above 0, shape (n,); None weights all rows equally.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import expit, logit
+
+    if len(np.unique(y_true)) < 2:
+        return None
+    odds = logit(np.clip(np.asarray(scores, dtype=float)[:, 1], _SURE, 1 - _SURE))
+    observed = np.average(np.asarray(y_true) == 1, weights=weights)
+    most = 2 * -float(logit(_SURE)) + abs(float(logit(observed)))
+    return float(brentq(lambda shift: np.average(expit(odds + shift), weights=weights) - observed, -most, most))
 
 
 def _separates(y_true: Array, positive: Array) -> bool:

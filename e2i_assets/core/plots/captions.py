@@ -89,7 +89,7 @@ CAPTIONS = {
         "the standard deviation over the shuffles.",
     ),
     "shap_beeswarm.png": (
-        "Effects of the columns",
+        "Effects on each prediction",
         "Each dot is a validation row: how far the value of the column moved its prediction (a SHAP value, or the "
         "coefficient times the value). The effects of a row and a constant add up to its prediction. An effect is "
         "not a cause.",

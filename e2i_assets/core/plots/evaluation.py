@@ -141,6 +141,7 @@ def _confusion_matrix(confusion: Confusion, labels: Sequence[str]) -> bytes:
 
 
 def _residuals(y_true: Array, predicted: Array) -> bytes:
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
     from sklearn.metrics import PredictionErrorDisplay
 
     figure = new_figure()
@@ -150,4 +151,8 @@ def _residuals(y_true: Array, predicted: Array) -> bytes:
             y_true, predicted, kind=kind, ax=axes, subsample=min(MOST_POINTS, len(y_true)), random_state=0,
             scatter_kwargs={"s": 8, "alpha": 0.5},
         )  # fmt: skip
+        # scikit-learn puts ticks at equal parts of the range, such as 11.17.
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(5))
+            axis.set_major_formatter(ScalarFormatter())
     return png(figure)

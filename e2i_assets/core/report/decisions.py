@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from e2i_assets.core.evaluation.decisions import PER, Decision, ExpectedCost, break_even
+from e2i_assets.core.figures import figure
 from e2i_assets.core.report.facts import Figure, ReportFacts, Rows, number
 
 _NAMES: dict[Decision, str] = {
@@ -11,18 +12,17 @@ _NAMES: dict[Decision, str] = {
     "flag_all": "Flag every row",
     "flag_none": "Flag no row",
 }
-_LEAST_DIGITS = 3
+_DIGITS = 3  # significant, of costs
 
 
 def gains(report: ReportFacts) -> Rows:
     """Return points of the gain chart: how many positive rows the rows with the highest probabilities contain."""
     decisions = report.record.training.decisions
-    label = report.record.facts.classes[-1:]
     return [
         {
             "flagged": f"the {100 * one.flagged:.0f} % of rows with the highest probability",
-            f"found, of all {report.record.facts.target} = {label[0]}": f"{one.found:.0%}",
-            "right, of the flagged": f"{one.right:.0%}",
+            "found": f"{one.found:.0%}",
+            "right": f"{one.right:.0%}",
         }
         for one in (decisions.gains if decisions else ())
     ]
@@ -38,7 +38,7 @@ def cost_figure(report: ReportFacts) -> list[Figure]:
         Figure(
             _money(report, model.value),
             f"is the expected cost of wrong decisions for each {PER:,} rows. Flag every row: "
-            f"{number(every.value, _LEAST_DIGITS)}. Flag no row: {number(none.value, _LEAST_DIGITS)}.",
+            f"{figure(every.value, _DIGITS)}. Flag no row: {figure(none.value, _DIGITS)}.",
             f"95 % interval {_between(model.low, model.high)}",
         )
     ]
@@ -74,9 +74,9 @@ def costs(report: ReportFacts) -> Rows:
         {
             "decision": _NAMES[name],
             "threshold": "" if one.threshold is None else number(one.threshold),
-            cost: number(one.value, _LEAST_DIGITS),
+            cost: figure(one.value, _DIGITS),
             "95 % interval": _between(one.low, one.high),
-            "the model saves": "" if one.saved is None else number(one.saved.value, _LEAST_DIGITS),
+            "the model saves": "" if one.saved is None else figure(one.saved.value, _DIGITS),
             "95 % interval of that": "" if one.saved is None else _between(one.saved.low, one.saved.high),
         }
         for name, one in _expected(report).items()
@@ -93,9 +93,9 @@ def limits(report: ReportFacts) -> Iterator[str]:
             continue
         how = "costs less than" if one.saved.high < 0 else "is not shown to cost more than"
         yield (
-            f"At the costs of this experiment, to {_NAMES[name].lower()} {how} to follow the model at its threshold: "
-            f"the model saves {_money(report, one.saved.value)} for each {PER:,} rows (95 % interval "
-            f"{_between(one.saved.low, one.saved.high)})."
+            f"At the costs of this experiment, to {_NAMES[name].lower()} {how} to follow the model at its threshold. "
+            f"The difference is {_money(report, -one.saved.value)} for each {PER:,} rows (95 % interval "
+            f"{_between(-one.saved.high, -one.saved.low)})."
         )
 
 
@@ -107,8 +107,8 @@ def _expected(report: ReportFacts) -> dict[Decision, ExpectedCost]:
 def _money(report: ReportFacts, value: float) -> str:
     costs = report.record.experiment.costs
     unit = f" {costs.unit}" if costs and costs.unit else ""
-    return f"{number(value, _LEAST_DIGITS)}{unit}"
+    return f"{figure(value, _DIGITS)}{unit}"
 
 
 def _between(low: float, high: float) -> str:
-    return f"{number(low, _LEAST_DIGITS)} to {number(high, _LEAST_DIGITS)}"
+    return f"{figure(low, _DIGITS)} to {figure(high, _DIGITS)}"

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from e2i_assets.core.evaluation.paired import PairedGain
 from e2i_assets.core.final_fit import EVALUATED_ON, LEARNT_FROM
-from e2i_assets.core.report import decisions
+from e2i_assets.core.report import decisions, worth
 from e2i_assets.core.report.facts import ReportFacts, number
 
 # Cox's calibration slope of a calibrated model is 1. Within these bounds the deviation has no practical effect.
 _SLOPES = (0.8, 1.25)
 _FEW_ROWS = 200
+_FEW_GROUPS = 50
 _FEW_OF_A_CLASS = 50
 _MOST_NAMED = 8
 
@@ -29,7 +30,10 @@ def _outcome(report: ReportFacts) -> str:
     dummy = report.record.of_dummy
     baseline = "" if dummy is None else f" A baseline that uses no features has {number(dummy, 3)}."
     value = number(report.record.on_test, 3)
-    return f"On {rows:,} test rows that the search did not use, {name} is {value}{interval}; {better}.{baseline}"
+    meaning = f" {name} is {worth.MEANINGS[name]}." if name in worth.MEANINGS else ""
+    return (
+        f"On {rows:,} test rows that the search did not use, {name} is {value}{interval}; {better}.{baseline}{meaning}"
+    )
 
 
 def _gain(report: ReportFacts) -> str:
@@ -91,11 +95,14 @@ def split_rule(report: ReportFacts) -> str:
 
 def intervals(report: ReportFacts) -> str:
     """Return what the intervals of the metrics cover, as a sentence."""
-    group = report.record.experiment.columns.group
-    unit = f"values of {group}, with all their rows" if group else "rows"
+    group, count = report.record.experiment.columns.group, report.record.training.test_groups
+    unit = f"values of {group}, with all their rows" if count else "rows"
+    of = f" There are {count:,} of them." if count else ""
+    if count and count < _FEW_GROUPS:
+        of += f" With fewer than {_FEW_GROUPS} of them it is approximate, and rather too narrow."
     return (
-        f"Each interval is a 95 % percentile bootstrap interval: the metric over 1,000 resamples of the test {unit}. "
-        "It covers the uncertainty from the choice of the test rows, not from the choice of the train rows."
+        f"Each interval is a 95 % percentile bootstrap interval: the metric over 1,000 resamples of the test {unit}."
+        f"{of} It covers the uncertainty from the choice of the test rows, not from the choice of the train rows."
     )
 
 
@@ -128,6 +135,16 @@ def learnt_from(report: ReportFacts) -> str:
     return (
         f"{learnt} It has seen the validation rows, so the metrics on train and validation, the threshold and the "
         "permutation importance are those of the same parameters and rounds fitted on the train rows alone."
+    )
+
+
+def effects(report: ReportFacts) -> str:
+    """Return whether the model has learnt from the rows of the plots of effects, as a sentence."""
+    if report.record.training.final_model == "train_only":
+        return "The effects are those of the final model on validation rows, from which it has not learnt."
+    return (
+        "The effects are those of the final model, which has learnt from the validation rows that are drawn: they show "
+        "how the model decides, not how good it is."
     )
 
 
@@ -185,6 +202,13 @@ def limits(report: ReportFacts) -> list[str]:
 
 
 def _by_criteria(report: ReportFacts) -> Iterator[str]:
+    for one in report.record.training.criterion_results:
+        interval = report.record.training.report.intervals.get(one.criterion.metric)
+        if one.met and interval and not (one.criterion.met(interval.low) and one.criterion.met(interval.high)):
+            yield (
+                f"The criterion {one.criterion} is met on the test rows, but the 95 % interval, "
+                f"{number(interval.low, 3)} to {number(interval.high, 3)}, also contains values that do not meet it."
+            )
     if not report.record.training.criteria_met:
         yield "This model does not meet the success criteria of its experiment: do not use it."
     if report.record.study is not None and report.record.study.status == "partial":

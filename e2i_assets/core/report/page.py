@@ -48,6 +48,7 @@ def report_page(report: ReportFacts) -> str:
         calibration=worth.calibration(report),
         residuals=worth.residuals(report),
         intervals=findings.intervals(report),
+        effects=findings.effects(report),
         evaluated_on=findings.evaluated_on(report),
         threshold=findings.threshold(report),
         validation_against_test=findings.validation_against_test(report),

@@ -5,6 +5,22 @@ import numpy as np
 from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.report.facts import Figure, ReportFacts, Rows, number
 
+# What a metric says about rows, for a reader who does not know its name.
+MEANINGS = {
+    "roc_auc": "the share of pairs of a positive and a negative row in which the positive one is more probable",
+    "pr_auc": "the mean precision over all values of recall",
+    "accuracy": "the share of rows whose class is predicted",
+    "balanced_accuracy": "the mean over the classes of the share of their rows that is found",
+    "brier_score": "the mean squared difference between the probability and what happened",
+    "rmse": "the root of the mean squared error, in the unit of the target; large errors count more",
+    "mae": "the mean absolute error, in the unit of the target",
+    "r2": "the share of the variance of the target that the model explains",
+    "f1_score": "the harmonic mean of precision and recall",
+    "f1_weighted": "the mean over the classes, weighted by their rows, of the harmonic mean of precision and recall",
+    "f1_macro": "the mean over the classes of the harmonic mean of precision and recall",
+    "log_loss": "the mean negative logarithm of the probability of the true class",
+}
+
 
 def figures(report: ReportFacts) -> list[Figure]:
     """Return what to expect of the model: of 100 rows, or the error in the unit of the target."""
@@ -113,6 +129,7 @@ def calibration(report: ReportFacts) -> Rows:
     test, (truth, prediction) = training.report.splits["test"], training.on_test
     pairs = {
         "Calibration slope (1 is calibrated)": "" if training.slope is None else number(training.slope, 3),
+        "Calibration intercept (0 is calibrated)": "" if training.intercept is None else number(training.intercept, 3),
         "Expected calibration error (0 is perfect)": number(test.metrics.get("calibration_error"), 3),
         "Brier score": number(test.metrics.get("brier_score"), 3),
         "Log loss": number(test.metrics.get("log_loss"), 3),
