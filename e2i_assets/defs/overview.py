@@ -20,7 +20,7 @@ from e2i_assets.services.overview import AS_A_WARNING, Attention, Standing, best
 OVERVIEW = "experiment_overview"
 # After the nightly checks, which change what it shows without a new champion.
 _AFTER_THE_CHECKS = "15 4 * * *"
-_LONGEST_REASON = 240
+_LONGEST_REASON = 200
 
 
 def experiment_overview(namespace: Namespace, settings: Settings) -> dg.AssetsDefinition:
@@ -38,7 +38,7 @@ def experiment_overview(namespace: Namespace, settings: Settings) -> dg.AssetsDe
         config_schema={},
     )
     def made(context: dg.AssetExecutionContext, e2i: ProjectResource) -> dg.MaterializeResult[None]:
-        """All experiments: how good the model in use is on test, whether its checks passed, and since when."""
+        """What needs attention, and all experiments: how good the model in use is on test, and its checks."""
         project = e2i.open()
         components = [row.experiment_name for row in project.experiments.list() if row.upstream is not None]
         found = overview(project, check_results(context.instance, e2i.namespace, components))
@@ -58,7 +58,8 @@ def _when_changed(time_zone: str) -> dg.AutomationCondition[Any]:
 def overview_metadata(found: Sequence[Standing], invalid: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the metadata of the asset for these experiments, and for files (name to error) that are not valid."""
     active = [one for one in found if one.retired_at is None]
-    wrong = [*_of_files(invalid or {}), *(line for one in active for line in one.attention)]
+    of_models = sorted((line for one in active for line in one.attention), key=lambda line: line.urgency)
+    wrong = [*_of_files(invalid or {}), *of_models]
     first, at_best = metadata.table(_attention(line) for line in wrong), best(active)
     # Two columns or three: at 1,440 pixels Dagster shows 454 of them of a table and cuts the rest, and neither headers
     # nor names wrap.
@@ -133,10 +134,11 @@ def _of_files(invalid: Mapping[str, str]) -> list[Attention]:
 
 
 def _attention(one: Attention) -> dict[str, Any]:
-    since = f", since {_day(one.since)}" if one.since else ""
+    since = f" (since {_day(one.since)})" if one.since else ""
+    # Headers do not wrap: shorter ones would make the columns, and so the page, half as wide and twice as long.
     return {
-        "what is wrong": f"{one.experiment}{since}: {shortened(one.what, _LONGEST_REASON)}",
-        "what to do": one.action,
+        "what is wrong, and since when": f"{one.experiment}{since}: {shortened(one.what, _LONGEST_REASON)}",
+        "what to do: command or key": one.action,
     }
 
 

@@ -15,6 +15,9 @@ from e2i_assets.services.checks.check import Outcome
 from e2i_assets.services.project import Project
 
 AS_A_WARNING = "failed as a warning"
+_CRITERIA = "success_criteria_are_met"
+_URGENCIES = {"failed": 0, "not evaluated": 1, "warning": 3}
+_MISSED = 2
 _WARNINGS = {(one.asset, one.name) for one in CHECKS if one.severity == "WARN" and not one.blocking}
 
 
@@ -53,12 +56,14 @@ class Attention:
         what: What is wrong and why, and whether it blocks.
         since: Since when, where it is known.
         action: What to do, with the command or the key of the experiment file.
+        urgency: The order in which to look at them, the smallest first: what blocks, then a missed criterion.
     """
 
     experiment: str
     what: str
     since: datetime | None
     action: str
+    urgency: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,7 @@ class Standing:
 
     @property
     def attention(self) -> list[Attention]:
-        """What is wrong: a check that did not pass, failures first, and that no model is in use."""
+        """What is wrong: a check that did not pass, and that no model is in use; the most urgent first."""
         found = [_of_check(self.experiment, one) for one in self.not_passed]
         if self.version is None and self.retired_at is None:
             trained = self.trained_at is not None
@@ -127,7 +132,7 @@ class Standing:
                     else f"Train one: `e2i run {self.experiment}`.",
                 )
             )
-        return found
+        return sorted(found, key=lambda one: one.urgency)
 
 
 def _of_check(experiment: str, check: CheckOutcome) -> Attention:
@@ -135,9 +140,10 @@ def _of_check(experiment: str, check: CheckOutcome) -> Attention:
     missing = check.outcome == "not evaluated"
     return Attention(
         experiment=experiment,
-        what=f"check {check.name.replace('_', ' ')} {word}" + (f": {check.why}" if check.why else ""),
+        what=f'check "{check.name.replace("_", " ")}" {word}' + (f": {check.why}" if check.why else ""),
         since=check.since,
         action=action_if_not_evaluated(experiment) if missing else action(check.asset, check.name, experiment),
+        urgency=_MISSED if check.name == _CRITERIA else _URGENCIES[check.word],
     )
 
 

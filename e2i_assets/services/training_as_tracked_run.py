@@ -190,7 +190,7 @@ def _main_names(experiment: Experiment) -> tuple[str, ...]:
 
 def runs_view_key(experiment: Experiment) -> str:
     """Return the key of the view of the runs in MLflow, sorted by the metric of the experiment, the best run first."""
-    return f"e2i_{_measure(experiment).name}"
+    return _measure(experiment).name
 
 
 def _runs_view(experiment: Experiment, created_at: datetime) -> tuple[str, str]:

@@ -89,14 +89,14 @@ def test_a_run_records_pictures_segments_model_version_and_test_set_access(proje
     ]
     opened = _client(project).get_experiment_by_name("e2i_cells")
     assert opened.tags["mlflow.experimentKind"] == "custom_model_development"
-    view = json.loads(opened.tags["mlflow.sharedViewState.e2i_roc_auc"])
+    view = json.loads(opened.tags["mlflow.sharedViewState.roc_auc"])
     state = json.loads(view["state"])
     assert view["name"] == "roc_auc on test, best first"
     assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`main/test_roc_auc`", False)
     assert {name for name in metrics if "/" in name} == {
         one.removeprefix("metrics.`").removesuffix("`") for one in state["selectedColumns"] if "metrics" in one
     }
-    runs = f"/#/experiments/{opened.experiment_id}/runs?viewStateShareKey=e2i_roc_auc"
+    runs = f"/#/experiments/{opened.experiment_id}/runs?viewStateShareKey=roc_auc"
     assert str(shown["mlflow_runs"].value).endswith(runs)
     assert str(shown["mlflow_run"].value).endswith(f"/#/runs/{mlflow_run}")
 

@@ -13,6 +13,8 @@ from e2i_assets.defs.namespace import namespace_of
 from e2i_assets.defs.overview import overview_metadata
 from e2i_assets.services.overview import CheckOutcome, Standing
 
+WRONG, TO_DO = "what is wrong, and since when", "what to do: command or key"
+
 
 def shown(project: Any) -> dict[str, Any]:
     """Materialize the asset and return its metadata: tables as lists of rows."""
@@ -63,17 +65,17 @@ def test_it_shows_the_model_in_use_its_checks_and_what_needs_attention(finished:
     kinds = {"experiment": "cells", "problem type, algorithm, owner": "binary, XGBoost, team:tests"}
     assert found["experiments"][0] == kinds
     assert list(found)[:2] == ["needs_attention", "summary"]
-    broken, missed, untrained = found["needs_attention"]
-    begin = f"cells, since {started:%Y-%m-%d}: check output contract is valid failed: "
-    assert broken["what is wrong"].startswith(begin)
-    assert "hpo_trials_run" in broken["what is wrong"]
-    assert broken["what to do"].startswith("Make the value again: `e2i run cells`, or materialize best_hyperparameters")
-    why = "check every row has a target failed as a warning, which blocks nothing: 3 of "
-    assert why in missed["what is wrong"]
-    assert missed["what to do"].startswith("Fill in the missing targets")
+    broken, untrained, missed = found["needs_attention"]
+    begin = f'cells (since {started:%Y-%m-%d}): check "output contract is valid" failed: '
+    assert broken[WRONG].startswith(begin)
+    assert "hpo_trials_run" in broken[WRONG]
+    assert broken[TO_DO].startswith("Make the value again: `e2i run cells`, or materialize best_hyperparameters")
+    why = 'check "every row has a target" failed as a warning, which blocks nothing: 3 of '
+    assert why in missed[WRONG]
+    assert missed[TO_DO].startswith("Fill in the missing targets")
     assert untrained == {
-        "what is wrong": "new: no model is in use: none was trained yet",
-        "what to do": "Train one: `e2i run new`.",
+        WRONG: "new: no model is in use: none was trained yet",
+        TO_DO: "Train one: `e2i run new`.",
     }
     assert [one["experiment"] for one in found["retired"]] == ["old"]
     assert found["summary"] == (
@@ -101,8 +103,8 @@ def test_it_names_the_best_of_the_experiments_that_answer_the_same_question() ->
 
 def test_a_file_that_is_not_valid_needs_attention() -> None:
     (line,) = overview_metadata([], {"churn.yaml": "metric: unknown"})["needs_attention"].records
-    assert line.data["what is wrong"] == "churn.yaml: the file is not valid: metric: unknown"
-    assert "`e2i experiment validate`" in str(line.data["what to do"])
+    assert line.data[WRONG] == "churn.yaml: the file is not valid: metric: unknown"
+    assert "`e2i experiment validate`" in str(line.data[TO_DO])
 
 
 def test_it_is_requested_after_another_champion_and_after_other_files() -> None:

@@ -92,7 +92,9 @@ def test_an_experiment_is_materialised_by_clicking_and_leads_to_its_mlflow_run(p
         page.goto(f"{product.dagster}/assets/trained_model?partition=cells&view=partitions")
         expect(page.get_by_text("On 86 test rows that the search did not use")).to_be_visible()
         expect(page.get_by_text("balanced_accuracy")).to_be_visible()
-        assert _tables_fit(page)
+        # A long address would push texts over the edge, where Dagster cuts them.
+        outside = "cells => cells.filter(c => c.innerText.trim() && c.getBoundingClientRect().right > innerWidth - 24)"
+        assert page.locator("td").evaluate_all(f"cells => ({outside})(cells).length") == 0
 
         _leaderboard_fits_the_page(page, product)
 

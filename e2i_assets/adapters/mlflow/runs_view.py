@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 _TAG = "mlflow.sharedViewState."
+# Of a column whose header is not cut.
+_PADDING, _PIXELS = 24, 8
 _URL_PARAMETER = "viewStateShareKey"
 
 
@@ -29,6 +31,7 @@ def view_tag(
     state = {
         "selectedColumns": [*columns, _column("attributes", "Models")],
         "columnOrder": columns,
+        "columnWidths": {_column("metrics", one): _PADDING + _PIXELS * len(one) for one in metrics},
         "orderByKey": _column("metrics", order_by),
         "orderByAsc": ascending,
     }

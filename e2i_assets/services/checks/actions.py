@@ -38,7 +38,7 @@ ACTIONS = {
     ),
     "few_similar_rows_across_splits": (
         "Look whether similar rows are of one person or thing, and name its column as columns.group in the "
-        "experiment file; or accept them with leakage.accepted_copies and the reason."
+        "experiment file; otherwise expect a slightly worse metric on rows that are new."
     ),
     "few_rows_are_unassigned": "Shorten split.gap or widen the period of the split in the experiment file.",
     "leakage_audit_is_recorded": _AGAIN,
