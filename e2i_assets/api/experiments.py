@@ -31,18 +31,22 @@ class Experiment:
     project: Project
     name: str
 
-    def run(self) -> RunResult:
+    def run(self, progress: bool | None = None) -> RunResult:
         """Tune, train and check, like ``e2i run NAME``: a process of its own, which ends with this one.
 
         Finished work is not repeated. An interruption (Ctrl-C, or that of a notebook) ends the process in order; the
         next call resumes.
+
+        Args:
+            progress: Whether to show a line with the asset, the trial and the best value on the standard error. None:
+                on a terminal and in a notebook.
 
         Raises:
             RunFailed: The run failed. Its message is the error, and names the log.
             ExperimentInvalid: The experiment file is not valid.
         """
         self.project.current_experiment(self.name)
-        return run(self.project.settings, self.name)
+        return run(self.project, self.name, progress)
 
     def report(self) -> Path:
         """Return the path of the report of the latest training, a self-contained HTML file.

@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from e2i_assets.adapters.processes.parent import DIE_WITH_PARENT
-from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.errors import E2iError
+from e2i_assets.services.project import Project
+from e2i_assets.services.run_progress import run_place
+
+_SECONDS_BETWEEN_LINES = 1.0
 
 
 class RunFailed(E2iError):
@@ -49,16 +53,18 @@ class RunResult:
     missing: tuple[str, ...] = ()
 
 
-def run(settings: Settings, name: str) -> RunResult:
+def run(project: Project, name: str, progress: bool | None = None) -> RunResult:
     """Run an experiment and wait for it.
 
     Args:
-        settings: The settings of the project.
+        project: The project.
         name: Name of the experiment.
+        progress: Whether to show a line of progress on the standard error; None: on a terminal and in a notebook.
 
     Raises:
         RunFailed: The run failed.
     """
+    settings = project.settings
     command = [sys.executable, "-m", "e2i_assets.cli.main", "run", name, "--json"]
     # A session of its own: an interruption reaches only this process, which then ends the other one in order.
     running = subprocess.Popen(
@@ -72,7 +78,7 @@ def run(settings: Settings, name: str) -> RunResult:
         start_new_session=True,
     )
     try:
-        answer, errors = running.communicate()
+        answer, errors = _waited(running, project, name, _is_watched() if progress is None else progress)
     except BaseException:
         running.terminate()  # not SIGINT, which the children of a background job ignore
         running.communicate()
@@ -86,3 +92,27 @@ def run(settings: Settings, name: str) -> RunResult:
     known = {one.name for one in fields(RunResult)}
     lists = {key: tuple(found[key]) for key in ("checks", "missing") if key in found}
     return RunResult(**{key: value for key, value in {**found, **lists}.items() if key in known})
+
+
+def _waited(running: "subprocess.Popen[str]", project: Project, name: str, progress: bool) -> tuple[str, str]:
+    """Wait for the process and return its output and its errors; meanwhile one line is written over and over."""
+    if not progress:
+        return running.communicate()
+    since, shown = time.time(), ""
+    while True:
+        try:
+            found = running.communicate(timeout=_SECONDS_BETWEEN_LINES)
+        except subprocess.TimeoutExpired:
+            line = f"{name}: {run_place(project, name, since).words}"
+            if line != shown:
+                print(f"\r{line:<{len(shown)}}", end="", file=sys.stderr, flush=True)
+                shown = line
+            continue
+        if shown:
+            print(file=sys.stderr)
+        return found
+
+
+def _is_watched() -> bool:
+    """Return whether a person sees the standard error at once: on a terminal, or below the cell of a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules

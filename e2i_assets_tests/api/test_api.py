@@ -126,7 +126,9 @@ def test_trials_are_a_table_in_the_natural_orientation(database: Database, tmp_p
 
 
 @pytest.mark.processes
-def test_a_run_reports_its_outcome_and_an_interruption_ends_its_process(elsewhere: Path) -> None:
+def test_a_run_reports_its_outcome_and_an_interruption_ends_its_process(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     plain = e2i.open(elsewhere).experiment("plain")
 
     def interrupt(*_: Any) -> None:
@@ -141,7 +143,9 @@ def test_a_run_reports_its_outcome_and_an_interruption_ends_its_process(elsewher
         signal.signal(signal.SIGALRM, before)
     running = [one for one in psutil.Process().children(recursive=True) if "e2i_assets.cli.main" in one.cmdline()]
     assert running == []
-    done = plain.run()
+    assert capsys.readouterr().err == "", "nobody watches: this is neither a terminal nor a notebook"
+    done = plain.run(progress=True)
+    assert "\rplain: dataset (1 of 8)" in capsys.readouterr().err
     assert (done.status, done.metric, done.study) == ("up_to_date", "roc_auc", None)
     assert done.tuned_on_test is not None
     assert 0.9 < done.tuned_on_test <= 1

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from e2i_assets.adapters.repositories.results import progress_of
 from e2i_assets.adapters.repositories.study_rows import StudyRow, TrialRow
-from e2i_assets.cli.progress_display import ProgressDisplay, study_words
+from e2i_assets.cli.progress_display import ProgressDisplay
 from e2i_assets.services.project import Project
+from e2i_assets.services.run_progress import study_words
 
 
 @pytest.fixture

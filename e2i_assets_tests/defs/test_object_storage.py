@@ -12,9 +12,9 @@ from sklearn.datasets import load_breast_cancer
 from e2i_assets.adapters.postgres.database import Database
 from e2i_assets.adapters.settings import from_environment
 from e2i_assets.cli.check import found
-from e2i_assets.cli.progress_display import CHAIN
 from e2i_assets.services.data_gates import schema_in_force
 from e2i_assets.services.project import Project
+from e2i_assets.services.run_progress import CHAIN
 from e2i_assets.services.write_report import latest_report
 
 CELLS = """
