@@ -19,7 +19,8 @@ IMAGE_LOCK = ROOT / "deploy" / "requirements.lock"
 GROUPS = ("dev", "docs")
 COMMON = ["--universal", "--generate-hashes", "--no-header", "--python-version", "3.11", "--quiet"]
 OPTIONS = [*COMMON, *(word for group in GROUPS for word in ("--group", group))]
-IMAGE_OPTIONS = [*COMMON, "--extra", "dask", "--extra", "kubernetes", "--constraint", "requirements.lock"]
+EXTRAS = ("dask", "kubernetes", "s3")
+IMAGE_OPTIONS = [*COMMON, *(word for one in EXTRAS for word in ("--extra", one)), "--constraint", "requirements.lock"]
 # The image has XGBoost's own build without CUDA (18 instead of 227 MB): the same module, version and models.
 IMAGE_OPTIONS += ["-", "--no-emit-package", "xgboost"]
 

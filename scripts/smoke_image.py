@@ -39,6 +39,12 @@ exec "$bin/postgres" -D /tmp/postgres -k /tmp
 """
 # Fails if the container runs as root, or can write outside the volume and /tmp.
 LOCKED = "test $(id -u) = 10001 && ! touch /opt/e2i/probe /opt/e2i/experiments/probe /opt/e2i/data/probe 2>/dev/null"
+# The image keeps the descriptions of few of AWS's services.
+OBJECT_STORAGE = """\
+import boto3, s3fs
+for service in ("s3", "sts", "sso", "sso-oidc"):
+    boto3.client(service, region_name="eu-central-1", endpoint_url="http://127.0.0.1:1")
+"""
 
 
 def write_project(folder: Path) -> None:
@@ -134,6 +140,7 @@ def main(arguments: list[str]) -> int:
         network = stack.enter_context(own.server("postgres", ["sh", "-c", POSTGRES], ready))
         own.command(network, "sh", "-c", LOCKED)
         own.command(network, "e2i", "--version")
+        own.command(network, "python", "-c", OBJECT_STORAGE)
         own.command(network, "e2i", "db", "migrate")
         own.command(network, "e2i", "doctor")
         served = ["dagster", "code-server", "start", "-p", "4000", "-m", "e2i_assets.definitions"]
