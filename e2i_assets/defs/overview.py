@@ -15,7 +15,7 @@ from e2i_assets.defs.experiment_file_checks import invalid_files
 from e2i_assets.defs.namespace import Namespace
 from e2i_assets.defs.resources import ProjectResource
 from e2i_assets.services.checks.actions import action
-from e2i_assets.services.overview import AS_A_WARNING, Attention, Standing, best, overview
+from e2i_assets.services.overview import AS_A_WARNING, Attention, Best, Standing, best, overview
 
 OVERVIEW = "experiment_overview"
 # After the nightly checks, which change what it shows without a new champion.
@@ -78,14 +78,14 @@ def overview_metadata(found: Sequence[Standing], invalid: Mapping[str, str] | No
     )
 
 
-def _summary(active: Sequence[Standing], at_best: Mapping[str, int]) -> str:
+def _summary(active: Sequence[Standing], at_best: Mapping[str, Best]) -> str:
     in_use = sum(one.version is not None for one in active)
     experiments = "1 experiment" if len(active) == 1 else f"{len(active)} experiments"
     named = {word: _with_checks(active, word) for word in ("failed", "warning")}
     parts = [f"{experiments}, {in_use} with a model in use"]
     parts += [
-        f"best on test: {one.experiment}, {one.metric} {figure(one.value)} (of {at_best[one.experiment]} with the same "
-        "source and target)"
+        f"best on test: {one.experiment}, {one.metric} {figure(one.value)} (of {at_best[one.experiment].of} with the "
+        f"same source and target{_doubt(one, at_best[one.experiment])})"
         for one in active
         if one.experiment in at_best
     ]
@@ -96,15 +96,25 @@ def _summary(active: Sequence[Standing], at_best: Mapping[str, int]) -> str:
     return "; ".join(parts)
 
 
+def _doubt(one: Standing, at_best: Best) -> str:
+    if not at_best.overlapping:
+        return ""
+    with_whom = ", ".join(at_best.overlapping)
+    return (
+        f"; its interval overlaps that of {with_whom}, so compare them on the same rows: `e2i compare {one.experiment} "
+        f"{at_best.overlapping[0]}`"
+    )
+
+
 def _with_checks(active: Sequence[Standing], word: str) -> list[str]:
     return [one.experiment for one in active if any(check.word == word for check in one.checks)]
 
 
-def _row(one: Standing, best_of: int | None) -> dict[str, Any]:
+def _row(one: Standing, at_best: Best | None) -> dict[str, Any]:
     checks = f"checks: {one.checks_text}" if one.checks else ""
     return {
         "experiment": one.experiment,
-        "on test (95 %)": _on_test(one) + (f", best of {best_of}" if best_of else ""),
+        "on test (95 %)": _on_test(one) + (f", best of {at_best.of}" if at_best else ""),
         "model, checks": "; ".join(filter(None, [_in_use(one), checks])),
     }
 

@@ -158,8 +158,21 @@ def overview(project: Project, checks: Mapping[str, Sequence[CheckOutcome]]) -> 
     return sorted(found, key=_rank)
 
 
-def best(found: Sequence[Standing]) -> dict[str, int]:
-    """Return the experiment with the best value for each question that several answer, and how many they are.
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The experiment with the best value for a question.
+
+    Attributes:
+        of: The number of experiments that answer it.
+        overlapping: Those whose interval overlaps its own, so that another sample of rows may order them otherwise.
+    """
+
+    of: int
+    overlapping: tuple[str, ...]
+
+
+def best(found: Sequence[Standing]) -> dict[str, Best]:
+    """Return the experiment with the best value for each question that several answer.
 
     Experiments are compared only if their source, target, problem type and metric are the same.
     """
@@ -167,7 +180,17 @@ def best(found: Sequence[Standing]) -> dict[str, int]:
     for one in found:
         if one.value is not None and one.retired_at is None:
             groups[one.question, one.problem_type, one.metric].append(one)
-    return {min(of, key=_rank).experiment: len(of) for of in groups.values() if len(of) > 1}
+    ranked = [sorted(of, key=_rank) for of in groups.values() if len(of) > 1]
+    return {
+        first.experiment: Best(1 + len(others), tuple(one.experiment for one in others if _overlap(first, one)))
+        for first, *others in ranked
+    }
+
+
+def _overlap(one: Standing, other: Standing) -> bool:
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.low <= other.high and other.low <= one.high
 
 
 def _standing(row: StandingRow, checks: Sequence[CheckOutcome]) -> Standing:

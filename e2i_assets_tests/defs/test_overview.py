@@ -101,6 +101,14 @@ def test_it_names_the_best_of_the_experiments_that_answer_the_same_question() ->
     assert cells == ["rmse 2", "rmse 1, best of 2", "rmse 0.5"]
 
 
+def test_it_says_when_the_best_may_be_so_by_chance() -> None:
+    near, far = (standing(name, 2.0, low=low, high=2.2) for name, low in (("near", 1.1), ("far", 1.8)))
+    first = standing("b", 1.0, low=0.8, high=1.2)
+    assert "b, rmse 1 (of 2 with the same source and target)" in overview_metadata([far, first])["summary"]
+    doubtful = "; its interval overlaps that of near, so compare them on the same rows: `e2i compare b near`)"
+    assert doubtful in overview_metadata([far, first, near])["summary"]
+
+
 def test_a_file_that_is_not_valid_needs_attention() -> None:
     (line,) = overview_metadata([], {"churn.yaml": "metric: unknown"})["needs_attention"].records
     assert line.data[WRONG] == "churn.yaml: the file is not valid: metric: unknown"
