@@ -13,6 +13,8 @@ DAY = date(2026, 12, 1)
 MAKEFILE = (
     "wheel:\n\t@test ! -e ../broken\n\t@mkdir -p dist && touch dist/$(VERSION).whl\nimage:\n\t@touch dist/image\n"
 )
+# Not among those of `make test`: a machine that is set up by it may have no git.
+pytestmark = pytest.mark.processes
 STATE = "import sys; from pathlib import Path; Path(sys.argv[2]).write_text('state')\n"
 
 
