@@ -16,7 +16,7 @@ _WITHOUT_STOPPING = {"early_stopping": False, "warm_start": False, "n_iter_no_ch
 
 def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) -> Fit:
     """Grow the rounds between two reports at a time; a part continues the fit of the parts before it."""
-    from sklearn.utils.parallel import _get_threadpool_controller
+    from threadpoolctl import ThreadpoolController
 
     cap = int(estimator.max_iter)
     report = watch.report if watch else None
@@ -32,10 +32,10 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
     given: dict[str, Any] = {"sample_weight": prepared_data.train_weights}
     if patience is not None:
         given |= _validation(prepared_data)
-    x = prepared_data.x_train
+    x, threads = prepared_data.x_train, ThreadpoolController()
     for rounds in (*(report_rounds(cap) if report else ()), cap):
         # It has no parameter for the number of threads, and a study runs several fits at a time.
-        with _get_threadpool_controller().limit(limits=1, user_api="openmp"):
+        with threads.limit(limits=1, user_api="openmp"):
             estimator.set_params(max_iter=rounds).fit(x, prepared_data.y_train, **given)
         if estimator.n_iter_ < rounds:
             break
