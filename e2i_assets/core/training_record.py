@@ -15,6 +15,7 @@ from e2i_assets.core.evaluation.intervals import Interval
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.segments import Gap, gaps
 from e2i_assets.core.experiments.experiment import Experiment, FinalModel
+from e2i_assets.core.learning_curve import LearningCurve
 from e2i_assets.core.permutation import FeatureImportance
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.training import SPLITS, Training
@@ -76,6 +77,7 @@ class TrainingRecord:
         unused: Columns that are not features although the experiment does not exclude them, with the reason.
         model_folder: A folder with the stored model.
         model_location: Where the model is stored, a path or an address.
+        learning_curve: The model with fewer train rows; None where pictures are off.
         profile: What each column of the source contains and what it is used for.
     """
 
@@ -89,6 +91,7 @@ class TrainingRecord:
     model_folder: Path
     model_location: str
     profile: Sequence[ColumnProfile] = ()
+    learning_curve: LearningCurve | None = None
 
     @property
     def experiment(self) -> Experiment:

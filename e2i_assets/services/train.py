@@ -19,6 +19,8 @@ from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.figures import figure
 from e2i_assets.core.final_fit import final_rows
+from e2i_assets.core.learning_curve import learning_curve
+from e2i_assets.core.plots.learning import learning_pictures
 from e2i_assets.core.plots.training import model_pictures, validation_importance
 from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.core.training import trained
@@ -128,7 +130,11 @@ def _fitted(
     with project.store.replacing(key, _MODEL_MODE) as fresh:
         save_mlflow_model(training.model, fresh, rows.train.features.head(_EXAMPLE_ROWS))
     importance = validation_importance(experiment, rows, training)
-    drawn = model_pictures(experiment, rows, hpo, training, importance) if project.settings.pictures else {}
+    drawn: dict[str, bytes] = {}
+    curve = None
+    if project.settings.pictures:
+        curve = learning_curve(experiment, rows, training)
+        drawn = model_pictures(experiment, rows, hpo, training, importance) | learning_pictures(experiment, curve)
     return TrainingRecord(
         start=start,
         training=training,
@@ -137,6 +143,7 @@ def _fitted(
         model_pictures=drawn,
         study_pictures=study_pictures_of(project, start),
         unused=unused(data.left_out, experiment),
+        learning_curve=curve,
         profile=with_encodings(data.profile, training.model.encodings),
         model_folder=project.store.folder(key),
         model_location=project.store.location(key),

@@ -15,7 +15,9 @@ from e2i_assets.core.data.splits import Role
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.fitting.fit_context import Rows
+from e2i_assets.core.learning_curve import learning_curve
 from e2i_assets.core.plots import search_history
+from e2i_assets.core.plots.learning import learning_pictures
 from e2i_assets.core.plots.study import study_pictures
 from e2i_assets.core.plots.training import model_pictures, validation_importance
 from e2i_assets.core.report.facts import Place, ReportFacts
@@ -114,11 +116,13 @@ def report_facts(
     }
     if len(study.objectives.greater_is_better) > 1:
         drawn["pareto_front.png"] = search_history.pareto_front(study)
-    drawn_model = model_pictures(experiment, rows, output, training, lost)
+    curve = learning_curve(experiment, rows, training)
+    drawn_model = model_pictures(experiment, rows, output, training, lost) | learning_pictures(experiment, curve)
     start = TrainingStart(experiment, rows.facts, output, "1", "", datetime(2026, 1, 2, 3, 3, tzinfo=UTC))
     used = dict(rows.train.features.items())
     profile = column_profiles(rows.train.features, used, uses(used, {}, experiment), group=None)
-    record = TrainingRecord(start, training, study, lost, drawn_model, drawn, {}, Path("model"), "model", profile)
+    stored = (Path("model"), "model")
+    record = TrainingRecord(start, training, study, lost, drawn_model, drawn, {}, *stored, profile, curve)
     places = [
         Place("Study", study.study_name),
         Place("MLflow run", "abc", "http://127.0.0.1:5000/#/experiments/1/runs/abc"),

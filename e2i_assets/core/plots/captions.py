@@ -58,6 +58,11 @@ CAPTIONS = {
         "Observed class frequency against predicted probability. Probabilities that can be taken literally lie on "
         "the diagonal: of the rows with a predicted probability of 30 %, 30 % belong to the class.",
     ),
+    "learning_curve.png": (
+        "Is more data worth it? (learning curve)",
+        "The optimised metric on the validation rows of the same parameters, fitted on more and more train rows. While "
+        "it still improves at the right end, more rows of the same kind would help; where it is flat, they would not.",
+    ),
     "gain_chart.png": (
         "How many rows must be flagged to find most (gain chart)",
         "The share of the positive rows that is found when the rows with the highest probabilities are flagged. The "

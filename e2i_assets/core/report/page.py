@@ -9,6 +9,7 @@ from e2i_assets.core.report import decisions, findings, tables, worth
 from e2i_assets.core.report.algorithms import algorithms
 from e2i_assets.core.report.card import card
 from e2i_assets.core.report.facts import ReportFacts, number
+from e2i_assets.core.report.learning import learning_finding, learning_rows
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -73,6 +74,8 @@ def report_page(report: ReportFacts) -> str:
         criteria=tables.criteria(report),
         segments=tables.segments(report),
         validation_importance=tables.validation_importance(report),
+        learning_rows=learning_rows(report),
+        learning_finding=learning_finding(report.record.learning_curve),
     )
 
 
