@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_models import EACH_ONCE
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.prepared_data import Task
@@ -18,7 +19,6 @@ CLASSES: dict[ProblemType, tuple[str, ...]] = {
     "multiclass_classification": ("high", "low", "middle"),
     "regression": (),
 }
-PAIRS = [(name, kind) for name in registry.names() for kind in registry.algorithm(name).problem_types]
 TRAIN, VALUES = 2400, 1000
 
 
@@ -70,12 +70,12 @@ def score(context: FitContext) -> float:
     return metric("roc_auc", problem).score(context.y_validation, prediction)
 
 
-@pytest.mark.parametrize(("name", "problem"), PAIRS)
+@pytest.mark.parametrize(("name", "problem"), EACH_ONCE)
 def test_a_category_with_many_values_is_learnt(name: str, problem: ProblemType) -> None:
     assert score(prepared(name, problem, ["x", "town"])) > score(prepared(name, problem, ["x"])) + 0.1
 
 
-@pytest.mark.parametrize(("name", "problem"), PAIRS)
+@pytest.mark.parametrize(("name", "problem"), EACH_ONCE)
 def test_a_category_without_meaning_is_at_chance_and_hides_nothing(name: str, problem: ProblemType) -> None:
     """Rows of validation in the encoding would help on validation; the own target of train rows would mislead."""
     chance = 0.0 if problem == "regression" else 0.5
@@ -83,7 +83,7 @@ def test_a_category_without_meaning_is_at_chance_and_hides_nothing(name: str, pr
     assert score(prepared(name, problem, ["x", "code"])) > score(prepared(name, problem, ["x"])) - 0.05
 
 
-@pytest.mark.parametrize(("name", "problem"), PAIRS)
+@pytest.mark.parametrize(("name", "problem"), EACH_ONCE)
 def test_the_encoding_of_a_train_row_does_not_contain_its_target(name: str, problem: ProblemType) -> None:
     context = prepared(name, problem, ["code"])
     target = context.y_train if problem == "regression" else context.y_train == 0
@@ -105,7 +105,7 @@ def test_the_targets_of_validation_rows_change_nothing(problem: ProblemType) -> 
     assert np.array_equal(first.prepared_data.x_validation, second.prepared_data.x_validation)
 
 
-@pytest.mark.parametrize(("name", "problem"), PAIRS)
+@pytest.mark.parametrize(("name", "problem"), EACH_ONCE)
 def test_a_second_fit_gives_the_same_value(name: str, problem: ProblemType) -> None:
     columns = ["code", "x", "town", "grade"]
     assert score(prepared(name, problem, columns)) == pytest.approx(score(prepared(name, problem, columns)), abs=1e-12)
@@ -158,7 +158,7 @@ def test_the_scale_of_the_target_does_not_change_its_encoding() -> None:
         assert np.allclose(made[0], other, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("name", "problem"), PAIRS)
+@pytest.mark.parametrize(("name", "problem"), EACH_ONCE)
 def test_thousands_of_values_make_one_column_a_class(name: str, problem: ProblemType) -> None:
     width = prepared(name, problem, ["code"]).prepared_data.x_train.shape[1]
     assert width == (3 if problem == "multiclass_classification" else 1)

@@ -67,11 +67,11 @@ def test_a_worse_model_is_not_promoted_and_a_better_one_is(project, shuffled_lab
     assert champions(project) == [alias(project)] == [first.model_key]
     check = checks["challenger_is_not_worse"]
     assert not check.passed
-    numbers = {name: value.value for name, value in check.metadata.items()}
-    assert numbers["metric"] == "roc_auc"
-    assert numbers["challenger"] < numbers["champion"]
-    assert numbers["gain"] == pytest.approx(numbers["challenger"] - numbers["champion"], abs=2e-4)
-    assert numbers["gain_low"] < numbers["gain"] < numbers["gain_high"] < 0
+    facts = {name: str(value.value) for name, value in check.metadata.items()}
+    challenger, champion = (facts[name].removeprefix("roc_auc ") for name in ("new model", "model in use"))
+    low, high = map(float, facts["95 % interval of the gain"].split(" to "))
+    assert float(facts["gain"]) == pytest.approx(float(challenger) - float(champion), abs=2e-4)
+    assert low < float(facts["gain"]) < high < 0
     assert checks["champion_model_loads"].passed
     assert checks["mlflow_alias_points_to_the_champion"].passed
     # The comparison scores the champion on the test rows again, and this access is recorded.

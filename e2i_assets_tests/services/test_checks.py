@@ -519,7 +519,7 @@ CASES = {
     "a criterion within the confidence interval": Case(
         interval(0.59, 0.65),
         ("test_rows_are_enough",),
-        "but not at the worse end of its interval, 0.59",
+        "but not at the worse end of its 95 % interval, 0.59",
     ),
     "a better earlier model": Case(
         sql(
