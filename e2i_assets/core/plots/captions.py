@@ -60,8 +60,8 @@ CAPTIONS = {
     ),
     "learning_curve.png": (
         "Is more data worth it? (learning curve)",
-        "The optimised metric on the validation rows of the same parameters, fitted on more and more train rows. While "
-        "it still improves at the right end, more rows of the same kind would help; where it is flat, they would not.",
+        "The optimised metric on other train rows of the same parameters, fitted on more and more of them. While it "
+        "still improves at the right end, more rows of the same kind would help; where it is flat, they would not.",
     ),
     "gain_chart.png": (
         "How many rows must be flagged to find most (gain chart)",

@@ -15,5 +15,5 @@ def learning_pictures(experiment: Experiment, curve: LearningCurve) -> dict[str,
     axes.plot(counts, [one.value for one in curve.points], "o-", color="#2f6db5")
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [f"{count:,}" for count in counts])
-    axes.set(xlabel="train rows", ylabel=f"{experiment.metric} on validation")
+    axes.set(xlabel="train rows", ylabel=f"{experiment.metric} on other rows")
     return {"learning_curve.png": png(figure)}

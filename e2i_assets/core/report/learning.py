@@ -10,7 +10,7 @@ def learning_rows(report: ReportFacts) -> Rows:
     name = report.record.experiment.metric
     curve = report.record.learning_curve
     return [
-        {"train rows": f"{one.rows:,}", f"{name} on validation": number(one.value)}
+        {"train rows": f"{one.rows:,}", f"{name} on other rows": number(one.value)}
         for one in (curve.points if curve else ())
     ]
 
