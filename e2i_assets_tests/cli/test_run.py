@@ -85,7 +85,9 @@ def stop(first: subprocess.Popen[str], project: Project, how: signal.Signals) ->
     assert until(lambda: first.poll() is not None and not any(one.is_running() for one in family), GONE_WITHIN_SECONDS)
 
 
-@pytest.mark.parametrize(("how", "status"), [(signal.SIGTERM, 130), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("how", "status"), [(signal.SIGTERM, 130), pytest.param(signal.SIGINT, 130, marks=pytest.mark.drill)]
+)
 def test_a_stopped_run_leaves_no_process(started, project: Project, how, status) -> None:
     first = started()
     stop(first, project, how)
