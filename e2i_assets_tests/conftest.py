@@ -1,8 +1,6 @@
 """The real PostgreSQL of the tests: one server for all workers, one migrated template, a copy for each test."""
 
 import gc
-import itertools
-import math
 import os
 import shutil
 import tempfile
@@ -37,31 +35,10 @@ OUR_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'e2i' AND table
 SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
 
 
-@pytest.hookimpl(trylast=True)  # after the tests that are not selected have left
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the tests of the UIs first, and spread those that wait for programs over the time of all workers.
-
-    Each worker begins with an equal part of the list. Waiting tests in a row leave cores idle, and so does a long
-    one at its end. Those of a file stay together, because they may share a fixture.
-    """
-    of_ui = [item for item in items if item.get_closest_marker("ui")]
-    waiting = [item for item in items if item.get_closest_marker("processes") and item not in of_ui]
-    others = [item for item in items if item not in {*of_ui, *waiting}]
-    files = [list(of) for _, of in itertools.groupby(waiting, lambda item: item.path)]
-    n_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    size = math.ceil(len(others) / n_workers) or 1
-    parts = (others[place * size : (place + 1) * size] for place in range(n_workers))
-    spread = (_spread(files[place::n_workers], part) for place, part in enumerate(parts))
-    items[:] = [*of_ui, *itertools.chain.from_iterable(spread)]
-
-
-def _spread(files: list[list[pytest.Item]], others: list[pytest.Item]) -> list[pytest.Item]:
-    """Insert the tests of files evenly into the first two thirds of others."""
-    step = max(1, len(others) * 2 // 3 // (len(files) + 1))
-    found: list[pytest.Item] = []
-    for place, of_file in enumerate(files):
-        found += [*of_file, *others[place * step : (place + 1) * step]]
-    return found + others[len(files) * step :]
+    """Start the slowest tests first: at the end, they would occupy one worker while the others are idle."""
+    slow = ("ui", "processes")
+    items.sort(key=lambda item: next((at for at, name in enumerate(slow) if item.get_closest_marker(name)), len(slow)))
 
 
 @pytest.fixture

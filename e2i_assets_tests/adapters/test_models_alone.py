@@ -70,6 +70,7 @@ def test_every_model_loads_and_predicts_the_same_without_our_package(tmp_path: P
     assert agreed(sys.executable, ("e2i_assets",), *folders) == len(PAIRS) + len(MEANS)
 
 
+@pytest.mark.drill  # in CI, the models with recorded requirements alone
 def test_a_model_asks_for_its_own_booster_and_no_other(tmp_path: Path) -> None:
     wanted = {"LightGBM": ["lightgbm"], "XGBoost": ["xgboost"], "Ridge": [], "RandomForest": []}
     folders = {name: stored(name, "regression", tmp_path) for name in wanted}

@@ -15,6 +15,7 @@ def dg_command(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.processes
+@pytest.mark.drill  # a minute; CI tests `dg check defs` with the wheel
 @pytest.mark.usefixtures("root")
 def test_dg_lists_and_scaffolds_the_component_and_finds_a_mistake_in_its_file(tmp_path: Path) -> None:
     platform = tmp_path / "platform"

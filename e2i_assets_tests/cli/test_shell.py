@@ -58,6 +58,7 @@ def e2i(folder: Path, environment: Mapping[str, str], *words: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.drill  # three quarters of a minute
 def test_commands_work_without_a_user_name_and_with_settings_of_another_server(folder: Path) -> None:
     """`migrate` starts programs of Optuna, MLflow and Dagster, `psql` and `backup` those of PostgreSQL."""
     prepared = e2i(folder, OF_ANOTHER_SERVER, "db", "migrate")

@@ -203,7 +203,12 @@ def test_the_served_model_takes_the_types_that_the_rows_could_have(project: Any)
 
 @pytest.mark.parametrize(
     ("form", "columns"),
-    [("%d.%m.%Y", ""), ("%d/%m/%y", "dates: {seen: '%d/%m/%y'}"), ("%Y%m%d", "dates: [seen]"), ("ms", "dates: [seen]")],
+    [
+        ("%d.%m.%Y", ""),
+        pytest.param("%d/%m/%y", "dates: {seen: '%d/%m/%y'}", marks=pytest.mark.drill),
+        pytest.param("%Y%m%d", "dates: [seen]", marks=pytest.mark.drill),
+        pytest.param("ms", "dates: [seen]", marks=pytest.mark.drill),
+    ],
 )
 def test_the_served_model_takes_dates_in_the_form_of_the_source_and_in_iso_form(
     project: Any, form: str, columns: str

@@ -165,7 +165,7 @@ def test_two_studies_on_one_cluster_use_their_own_rows(
         }
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", ["tpe", pytest.param("random", marks=pytest.mark.drill)])
 def test_one_process_samples_the_points_of_one_thread(
     database: Database, other_database: Database, tmp_path: Path, sampler: str
 ) -> None:
