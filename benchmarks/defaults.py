@@ -1,0 +1,217 @@
+"""What an experiment gets: the settings of this release, few trials on folds, and FLAML at equal CPU, on unseen rows.
+
+The baseline is the former product: 100 trials on one validation split, and a model of the train rows alone. Each search
+and the final fit are those of the product. FLAML has the same train and validation rows as a table, the same algorithm
+and metric, its own splits, and retrains its best model on all of them; it ends when it has used the CPU seconds of the
+default settings (its clock counts CPU seconds here, because this machine may be shared). The error is 1 - ROC AUC, log
+loss or RMSE on the test and holdout rows. A second call continues where the first stopped.
+
+FLAML is not in the lock: `.venv/bin/python scripts/install_group.py benchmarks` adds it.
+"""
+
+import argparse
+import json
+import os
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+
+from benchmarks import corpus, report
+from benchmarks.final_model import by_product, error
+from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.fit_context import Rows, target_codes
+from e2i_assets.core.fitting.joined_rows import JoinedRows
+from e2i_assets.core.metrics import Prediction
+from e2i_assets.core.search import tuning
+from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_output import hpo_output
+
+FORMER, DEFAULTS, RIVAL = "former: 100 trials, train rows", "defaults: 100 trials, refit", "FLAML, CPU of the defaults"
+ON_FOLDS: dict[str, Any] = {"objective": "cross_validation"}
+WAYS: dict[str, dict[str, Any]] = {
+    FORMER: {"final_model": "train_only"},
+    DEFAULTS: {},
+    "20 trials, refit": {"hpo": {"trials": 20}},
+    "6 trials on folds, mean of fold models": {"hpo": {**ON_FOLDS, "trials": 6}, "final_model": "folds"},
+    "20 trials on folds, mean of fold models": {"hpo": {**ON_FOLDS, "trials": 20}, "final_model": "folds"},
+}
+ALGORITHMS = {"LightGBM": "lgbm", "XGBoost": "xgboost"}
+MOST_ROWS = 6_000
+_METRICS = {"binary_classification": "roc_auc", "multiclass_classification": "log_loss", "regression": "rmse"}
+
+Record = dict[str, float]
+Pair = tuple[str, str, int]
+
+
+def data_sets(folder: Path) -> list[str]:
+    """Return every fourth data set of each problem type, by name, with at most seven classes."""
+    index = corpus.index(folder)
+    few = index[index["n_classes"] <= 7]
+    return [name for _, group in few.groupby("problem_type") for name in sorted(group.index)[1::4]]
+
+
+def by_this_product(way: Mapping[str, Any], folder: Path, pair: Pair) -> Record:
+    """Search and train as the product does, and return the error on unseen rows and the CPU seconds."""
+    experiment, searched, unseen = _problem(folder, pair, way)
+    began = time.process_time()
+    plan = tuning.plan(experiment, "benchmark")
+    study = search(tuning.objective(experiment, searched), plan, optuna.storages.InMemoryStorage())
+    output = hpo_output(experiment, "benchmark", study)
+    rows = TrainingRows(searched.facts, searched.train, searched.validation, unseen)
+    fits = by_product(experiment, experiment.used_final_model, rows, output)
+    seconds = time.process_time() - began
+    return {"error": error(experiment, *fits.predictions["test"]), "seconds": seconds, "trials": len(study.trials)}
+
+
+def by_flaml(folder: Path, pair: Pair, limit: float) -> Record:
+    """Search with FLAML until the CPU seconds are used up, with its own way to judge and to retrain."""
+    from flaml import AutoML
+
+    experiment, searched, unseen = _problem(folder, pair, {})
+    rows = JoinedRows(searched.train, searched.validation)
+    classes = searched.facts.classes
+    x, y = rows.features, target_codes(rows.target, classes) if classes else np.asarray(rows.target, dtype=float)
+    automl: AutoML = AutoML()
+    began = time.process_time()
+    with warnings.catch_warnings(), _time_is_cpu():
+        warnings.simplefilter("ignore")
+        automl.fit(
+            x,
+            y,
+            task="classification" if classes else "regression",
+            metric=_METRICS[experiment.problem_type],
+            estimator_list=[ALGORITHMS[pair[1]]],
+            time_budget=limit,
+            n_jobs=1,
+            retrain_full=True,
+            verbose=0,
+            seed=pair[2],
+        )
+    seconds = time.process_time() - began
+    labels = np.asarray(automl.predict(unseen.features))
+    prediction = Prediction(labels, np.asarray(automl.predict_proba(unseen.features)) if classes else None)
+    truth = target_codes(unseen.target, classes)
+    return {"error": error(experiment, truth, prediction), "seconds": seconds, "trials": len(automl.config_history)}
+
+
+@contextmanager
+def _time_is_cpu() -> Iterator[None]:
+    """Let `time.time` count CPU seconds of this process, for a library whose budget it measures."""
+    real, offset = time.time, time.time() - time.process_time()
+    time.time = lambda: offset + time.process_time()
+    try:
+        yield
+    finally:
+        time.time = real
+
+
+def _problem(folder: Path, pair: Pair, way: Mapping[str, Any]) -> tuple[Experiment, SearchRows, Rows]:
+    name, algorithm, seed = pair
+    hpo = {"seed": seed, "workers": 1, **way.get("hpo", {})}
+    metric = _METRICS[corpus.KINDS[str(corpus.index(folder).loc[name, "problem_type"])]]
+    given = {**way, "hpo": hpo, "split": {"seed": seed}, "metric": metric}
+    return corpus.problem_with_unseen(folder, name, algorithm, MOST_ROWS, **given)
+
+
+def records(options: argparse.Namespace) -> dict[Pair, dict[str, Record]]:
+    """Measure every pair and way that the work folder lacks."""
+    folder = corpus.folder(options.corpus)
+    found: dict[Pair, dict[str, Record]] = {}
+    for pair in [
+        (n, a, s) for s in range(options.splits) for n in options.data_sets or data_sets(folder) for a in ALGORITHMS
+    ]:
+        path = options.work / "{}.{}.{}.json".format(*pair)
+        known: dict[str, Record] = json.loads(path.read_text()) if path.exists() else {}
+        for way in (*WAYS, RIVAL):
+            if way not in known and not options.only_report:
+                known[way] = (
+                    by_flaml(folder, pair, known[DEFAULTS]["seconds"])
+                    if way == RIVAL
+                    else by_this_product(WAYS[way], folder, pair)
+                )
+                path.write_text(json.dumps(known))
+                print(*pair, way, known[way], flush=True)
+        if len(known) == len(WAYS) + 1:
+            found[pair] = known
+    return found
+
+
+def _row(name: str, group: Sequence[Mapping[str, Record]], way: str, reference: str) -> list[object]:
+    errors = np.array([one[way]["error"] / one[reference]["error"] for one in group])
+    cpu = np.array([one[way]["seconds"] / one[reference]["seconds"] for one in group])
+    trials = float(np.median([one[way]["trials"] for one in group]))
+    return [name, len(group), _mean(errors), float(np.median(errors)), f"{(errors < 1).mean():.0%}", _mean(cpu), trials]
+
+
+def _mean(ratios: Any) -> float:
+    """Return the geometric mean."""
+    return float(np.exp(np.log(ratios).mean()))
+
+
+def tables(found: Mapping[Pair, Mapping[str, Record]]) -> list[report.Table]:
+    """Return the summary, the comparison with FLAML, and the errors by data set."""
+    every = list(found.values())
+    columns = ["pairs", "error", "median", "better", "CPU", "trials"]
+    groups: dict[str, list[Mapping[str, Record]]] = defaultdict(list)
+    for (name, algorithm, _), one in found.items():
+        groups[algorithm].append(one)
+        groups[name].append(one)
+    notes = (
+        "Error on the test and holdout rows relative to the reference: geometric mean and median over the pairs of "
+        "data set, algorithm and split; better: the share of pairs with a smaller error. CPU: of search and final fit, "
+        "relative to the reference. Trials: the median number."
+    )
+    ways = (*WAYS, RIVAL)
+    return [
+        report.Table(
+            "Against the former product",
+            ["way", *columns],
+            [_row(way, every, way, FORMER) for way in ways if way != FORMER],
+            notes,
+        ),
+        report.Table(
+            "Against FLAML", ["way", *columns], [_row(way, every, way, RIVAL) for way in ways if way != RIVAL], notes
+        ),
+        report.Table(
+            "Error against the former product",
+            ["group", "pairs", *(way for way in ways if way != FORMER)],
+            [
+                [name, len(group), *(_row(name, group, way, FORMER)[2] for way in ways if way != FORMER)]
+                for name, group in groups.items()
+            ],
+        ),
+    ]
+
+
+def main() -> None:
+    """Measure what the work folder lacks, and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
+    parser.add_argument("--work", type=Path, default=Path("state") / "defaults", help="folder of the records")
+    parser.add_argument("--splits", type=int, default=1)
+    parser.add_argument("--data-sets", nargs="+", help="default: every fourth of each problem type")
+    parser.add_argument("--only-report", action="store_true", help="report the pairs that are complete")
+    parser.add_argument("--output", type=Path, default=report.RESULTS / "defaults.md")
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    options.work.mkdir(parents=True, exist_ok=True)
+    report.write(
+        options.output,
+        "The default settings, few trials on folds, and FLAML",
+        report.machine("optuna", "xgboost", "lightgbm", "scikit-learn", "flaml"),
+        tables(records(options)),
+        command=f"E2I_CORPUS=... .venv/bin/python -m benchmarks.defaults --splits {options.splits}",
+    )
+
+
+if __name__ == "__main__":
+    main()
