@@ -216,6 +216,7 @@ def test_the_report_says_what_its_readers_would_object_to() -> None:
     text = " ".join(Page(report_page(changed)).text.split())
     for sentence in (
         "roc_auc is the share of pairs of a positive and a negative row in which",
+        "Success criterion roc_auc 0.",
         "also contains values that do not meet it.",
         "There are 12 of them. With fewer than 50 of them it is approximate, and rather too narrow.",
         "the final model, which has learnt from the validation rows that are drawn",
@@ -223,6 +224,7 @@ def test_the_report_says_what_its_readers_would_object_to() -> None:
         f"Calibration intercept (0 is calibrated){number(training.intercept, 3)}",
     ):
         assert sentence in text, sentence
+    assert "Criterion(" not in text
     plain = Page(report_page(report)).text
     assert "approximate" not in plain
     assert (

@@ -44,6 +44,10 @@ class Criterion:
         """Return whether a value meets the criterion; NaN never does."""
         return value >= self.threshold if self.bound == "minimum" else value <= self.threshold
 
+    def worse_end(self, low: float, high: float) -> float:
+        """Return the end of an interval that is furthest on the wrong side."""
+        return low if self.bound == "minimum" else high
+
     def against(self, value: float | None) -> str:
         """Return a value beside the threshold: ``0.6732, required at least 0.75: missed``; a lift as a percentage."""
         met = value is not None and self.met(value)

@@ -204,10 +204,10 @@ def limits(report: ReportFacts) -> list[str]:
 def _by_criteria(report: ReportFacts) -> Iterator[str]:
     for one in report.record.training.criterion_results:
         interval = report.record.training.report.intervals.get(one.criterion.metric)
-        if one.met and interval and not (one.criterion.met(interval.low) and one.criterion.met(interval.high)):
+        if one.met and interval and not one.criterion.met(one.criterion.worse_end(interval.low, interval.high)):
             yield (
-                f"The criterion {one.criterion} is met on the test rows, but the 95 % interval, "
-                f"{number(interval.low, 3)} to {number(interval.high, 3)}, also contains values that do not meet it."
+                f"Success criterion {one.reason}, but the 95 % interval, {number(interval.low, 3)} to "
+                f"{number(interval.high, 3)}, also contains values that do not meet it."
             )
     if not report.record.training.criteria_met:
         yield "This model does not meet the success criteria of its experiment: do not use it."

@@ -48,7 +48,7 @@ def _undecided(run: StoredRun, experiment: Experiment) -> list[str]:
         interval, value = run.test_intervals.get(one.metric), run.test_metrics.get(one.metric)
         if interval is None or value is None or not one.met(value):
             continue
-        worse = float(interval["low"] if one.bound == "minimum" else interval["high"])
+        worse = one.worse_end(float(interval["low"]), float(interval["high"]))
         if not one.met(worse):
             at = f"but not at the worse end of its 95 % interval, {figure(worse)}"
             found.append(f"{one.metric} {one.against(value)}, {at}")
