@@ -5,7 +5,6 @@ would rise at its end without a reason, because the search has chosen what is be
 rows are used once. The parts are nested and keep groups of rows whole.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +13,10 @@ from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.paired import Contender, PairedGain, PairedRows, paired_gain
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.fit_context import Rows, fit_context, target_codes
+from e2i_assets.core.final_fit import final_fit_context
+from e2i_assets.core.fitting.fit_context import Rows, target_codes
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.metrics import Array, Prediction, metric
-from e2i_assets.core.search.tuning import balancing
 from e2i_assets.core.training import Training
 
 # Shares of the groups of the train rows.
@@ -67,13 +66,21 @@ def learning_curve(experiment: Experiment, rows: TrainingRows, training: Trainin
     if len(usable) < 2:
         return LearningCurve(why_missing=f"{n_rows:,} train rows are too few for parts of them")
     predictions = [_predicted(experiment, rows, part, judged_on, training) for part in usable]
-    truth = target_codes(judged_on.target, rows.facts.classes)
+    on = PairedRows(
+        problem_type=experiment.problem_type,
+        truth=target_codes(judged_on.target, rows.facts.classes),
+        ordered=rows.facts.ordered,
+        weights=judged_on.weights,
+        groups=judged_on.entities,
+    )
     scored = metric(experiment.metric, experiment.problem_type)
     points = [
-        LearningPoint(len(part.target), scored.score(truth, found, judged_on.weights))
+        LearningPoint(len(part.target), scored.score(on.truth, found, on.weights))
         for part, found in zip(usable, predictions, strict=True)
     ]
-    doubling = _doubling(experiment, rows, judged_on, predictions)
+    *_, fewer, more = map(Contender, predictions)
+    measure = measures.optimised(experiment.metric, experiment.problem_type)
+    doubling = paired_gain(on, measure, more, fewer, seed=experiment.hpo.seed)
     return LearningCurve(tuple(points), len(judged_on.target), doubling)
 
 
@@ -103,26 +110,5 @@ def _parts(train: RowSource, seed: int) -> list[Rows]:
 def _predicted(
     experiment: Experiment, rows: TrainingRows, part: Rows, judged_on: Rows, training: Training
 ) -> Prediction:
-    treated = balancing(experiment, rows.facts, rows.train)
-    context = fit_context(
-        experiment.fitted_algorithm, rows.facts.task, part, None, rows.facts.classes, balancing=treated
-    )
+    context = final_fit_context(experiment, rows.facts, rows.train, part)
     return context.on(context.fit(training.parameters), judged_on)
-
-
-def _doubling(
-    experiment: Experiment, rows: TrainingRows, judged_on: Rows, predictions: Sequence[Prediction]
-) -> PairedGain | None:
-    groups = judged_on.entities
-    if groups is not None and len(np.unique(groups)) == len(groups):
-        groups = None
-    on = PairedRows(
-        problem_type=experiment.problem_type,
-        truth=target_codes(judged_on.target, rows.facts.classes),
-        ordered=rows.facts.ordered,
-        weights=judged_on.weights,
-        groups=groups,
-    )
-    more, fewer = Contender(predictions[-1]), Contender(predictions[-2])
-    measure = measures.optimised(experiment.metric, experiment.problem_type)
-    return paired_gain(on, measure, more, fewer, seed=experiment.hpo.seed)
