@@ -162,7 +162,7 @@ def algorithm_rows(experiment: Experiment, tuned: tuning.Tuned) -> list[dict[str
             "trials, seconds": f"{row.trials}, {figure(row.seconds, 3)}",
             "verdict": row.verdict,
         }
-        for row in leaderboard_of(experiment, tuned)
+        for row in leaderboard_of(tuned.decided(experiment), tuned.identity, tuned.result, tuned.leaderboard)
     ]
 
 

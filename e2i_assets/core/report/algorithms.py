@@ -1,15 +1,13 @@
 """The leaderboard of the algorithms in a report."""
 
 from e2i_assets.core.report.facts import ReportFacts, Rows, number
-from e2i_assets.core.search.leaderboard import only_row
+from e2i_assets.core.search.leaderboard import leaderboard_of
 
 
 def algorithms(report: ReportFacts) -> Rows:
     """Return the leaderboard of the algorithms, of one row if there is one; empty without a study."""
-    study, experiment, hpo = report.record.study, report.record.experiment, report.record.hpo
-    board = hpo.hpo_leaderboard
-    if board is None:
-        board = [] if study is None else [only_row(experiment, report.record.start.study_key, study)]
+    record, experiment = report.record, report.record.experiment
+    board = leaderboard_of(experiment, record.start.study_key, record.study, record.hpo.hpo_leaderboard)
     return [
         {
             "algorithm": one.algorithm,

@@ -11,7 +11,6 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.figures import figure
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search.study_result import StudyResult
-from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.core.search.value_noise import ValueNoise
 
 _UNKNOWN = ValueNoise((), 0)
@@ -74,17 +73,21 @@ def leaderboard(ordered: Sequence[Competitor]) -> list[AlgorithmResult]:
     return [_row(one, ordered[0], best) for one in ordered]
 
 
-def leaderboard_of(experiment: Experiment, tuned: Tuned) -> list[AlgorithmResult]:
-    """Return the leaderboard of a search, of one row if the experiment names one algorithm; empty without a study."""
-    if tuned.leaderboard is not None or tuned.result is None:
-        return list(tuned.leaderboard or ())
-    return [only_row(tuned.decided(experiment), tuned.identity, tuned.result)]
+def leaderboard_of(
+    experiment: Experiment, study_key: str, result: StudyResult | None, compared: Sequence[AlgorithmResult] | None
+) -> list[AlgorithmResult]:
+    """Return the leaderboard of a search, of one row if nothing was compared; empty without a study.
 
-
-def only_row(experiment: Experiment, study_key: str, result: StudyResult) -> AlgorithmResult:
-    """Return the row of an algorithm that was compared with no other."""
+    Args:
+        experiment: The experiment with the algorithm that was chosen.
+        study_key: The key of its study.
+        result: The result of its study; None without one.
+        compared: The stored leaderboard; None without a comparison.
+    """
+    if compared is not None or result is None:
+        return list(compared or ())
     one = Competitor(experiment, study_key, result)
-    return _row(one, one, one).model_copy(update={"verdict": "the only algorithm of the experiment"})
+    return [_row(one, one, one).model_copy(update={"verdict": "the only algorithm of the experiment"})]
 
 
 def interval_text(row: AlgorithmResult) -> str:
