@@ -1,8 +1,8 @@
 """An experiment: one prediction problem with its data, algorithm, budget and success criteria, as in its file."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, StrictStr, model_serializer
+from pydantic import ConfigDict, Field, StrictStr
 
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
@@ -46,6 +46,7 @@ class Experiment(Section):
     # The key `search_space` of the file contains changes; the method of that name returns the resulting space. The key
     # `algorithm` may name several; the property of that name is the only one.
     model_config = ConfigDict(serialize_by_alias=True)
+    later_keys: ClassVar[tuple[str, ...]] = ("costs",)
 
     name: Slug = Field(description="The name of the experiment: also of its partition, study and model.")
     description: StrictStr = Field(default="", description="What the model predicts, and for whom.")
@@ -115,11 +116,6 @@ class Experiment(Section):
         "the model's decisions; they choose no threshold. Null: not known.",
     )
     tags: dict[Tag, Tag] = Field(default_factory=dict, description="Tags for users; they do not change the result.")
-
-    @model_serializer(mode="wrap")
-    def _without_unknown_costs(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # The hashes of experiments from before this key stay as they are.
-        return {key: value for key, value in dumped(self).items() if (key, value) != ("costs", None)}
 
     @property
     def target_name(self) -> str:

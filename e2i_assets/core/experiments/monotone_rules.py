@@ -20,20 +20,10 @@ def violations(columns: Columns, target: Target, problem_type: ProblemType) -> I
     named = list(columns.monotone)
     if named and problem_type == "multiclass_classification":
         yield Violation("columns.monotone", named, "needs a regression or two classes: of several, none is the upper")
-    others: dict[str, set[str | None]] = {
-        "the target": {target.column, target.name},
-        "columns.group": {columns.group},
-        "columns.time": {columns.time} - set(columns.dates),
-        "columns.weight": {columns.weight},
-        "columns.id": {*columns.id},
-        "columns.drop": {*columns.drop},
-        "columns.categorical": {*columns.categorical},
-        "columns.dates": {*columns.dates},
-    }
     for column in named:
-        if role := next((role for role, names in others.items() if column in names), None):
-            also = "also " if role.startswith("columns") else ""
-            yield Violation("columns.monotone", column, f"is {also}{role}, so it is no feature of numbers: remove it")
+        also = [key for key, names in columns.named.items() if key != "numeric" and column in names]
+        if role := "the target" if column in (target.column, target.name) else also and f"also columns.{also[0]}":
+            yield Violation("columns.monotone", column, f"is {role}, so it is no feature of numbers: remove it")
 
 
 def violations_of(columns: Columns, algorithm: Algorithm, problem_type: ProblemType) -> Iterator[Violation]:

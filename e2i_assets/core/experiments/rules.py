@@ -184,25 +184,22 @@ def _positive_label_violations(parts: Parts, target: Target, problem_type: Probl
 
 
 def _column_violations(target: Target, columns: Columns) -> Iterator[Violation]:
-    single = {"group": columns.group, "time": columns.time, "weight": columns.weight}
-    lists = {key: tuple(getattr(columns, key)) for key in ("id", "drop", "categorical", "numeric", "dates")}
     # A column that classes are cut from is never a feature, so it may also be listed under columns.drop.
     targets = {target.name} if target.bins else {target.column}
-    named = {key: set(names) for key, names in lists.items()}
-    named |= {key: {column} for key, column in single.items() if column}
+    named = columns.named
     for where, names in named.items():
         for column in sorted(names & targets):
             yield Violation(f"columns.{where}", column, "is the target: remove it here")
     if columns.group and columns.group == columns.time:
         yield Violation("columns.time", columns.time, "is also columns.group: name different columns")
     for key in ("group", "time", "id"):
-        if columns.weight in named.get(key, set()):
+        if columns.weight in named[key]:
             yield Violation("columns.weight", columns.weight, f"is also columns.{key}: name another column")
     for key in ("group", "time", "id", "weight"):
-        for column in sorted(named.get(key, set()) & named["drop"]):
+        for column in sorted(named[key] & named["drop"]):
             yield Violation("columns.drop", column, f"is the {key} column, which is never a feature: remove it here")
     for where in ("group", "id", "drop", "weight"):
-        for column in sorted(named["dates"] & named.get(where, set())):
+        for column in sorted(named["dates"] & named[where]):
             yield Violation(
                 "columns.dates", column, f"is also columns.{where}, so it is not a feature: remove one of the two"
             )
@@ -225,12 +222,11 @@ def split_violations(split: Split, target: Target, columns: Columns) -> Iterator
         yield Violation("split.gap", split.gap, rule)
     if split.column in (target.column, target.name):
         yield Violation("split.column", split.column, "is the target: name another column")
-    others = {"group": columns.group, "time": columns.time, "weight": columns.weight}
-    lists = {key: tuple(getattr(columns, key)) for key in ("id", "drop", "categorical", "numeric", "dates")}
-    taken = [where for where, name in others.items() if name == split.column]
-    taken += [where for where, names in lists.items() if split.column in names]
-    for where in taken:
-        yield Violation(f"columns.{where}", split.column, "is the column of the split (split.column): remove it here")
+    for where, names in columns.named.items():
+        if split.column in names:
+            yield Violation(
+                f"columns.{where}", split.column, "is the column of the split (split.column): remove it here"
+            )
 
 
 def segment_violations(segments: Sequence[str], target: Target) -> Iterator[Violation]:

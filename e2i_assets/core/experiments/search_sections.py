@@ -1,9 +1,9 @@
 """The sections of an experiment file that configure the search, each validated on its own; see `sections`."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, StrictBool, StrictInt, model_serializer, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from e2i_assets.core.algorithms.algorithm import Preset
 from e2i_assets.core.experiments.section import Section
@@ -43,6 +43,8 @@ class Constraint(Section):
 
 class Hpo(Section):
     """The hyperparameter search."""
+
+    later_keys: ClassVar[tuple[str, ...]] = ("preset",)
 
     enabled: StrictBool = Field(
         default=True, description="Whether to search; false trains with the default parameters."
@@ -119,11 +121,6 @@ class Hpo(Section):
         description="Where trials run: threads of one process, processes of this machine, or the workers of the Dask "
         "cluster at E2I_DASK_ADDRESS. It does not change the results, and changing it does not start a new study.",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_default_preset(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # The hashes of experiments from before this key stay as they are.
-        return {key: value for key, value in dumped(self).items() if (key, value) != ("preset", "contract")}
 
     @property
     def used_pruner(self) -> Pruner:

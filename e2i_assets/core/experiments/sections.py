@@ -1,8 +1,8 @@
 """The sections of an experiment file, each validated on its own; the rules between sections are in `rules`."""
 
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, StrictInt, model_serializer, model_validator
+from pydantic import Field, StrictInt, model_validator
 
 from e2i_assets.core.experiments.section import Section
 from e2i_assets.core.experiments.source_section import Source
@@ -55,6 +55,8 @@ class Target(Section):
 class Columns(Section):
     """The columns with a special meaning; all other columns are features."""
 
+    later_keys: ClassVar[tuple[str, ...]] = ("monotone",)
+
     group: Column | None = Field(
         default=None,
         description="The group column, such as a patient id: all rows with the same value are in the same split.",
@@ -100,10 +102,12 @@ class Columns(Section):
         "visits: increasing. With two classes this is the probability of the positive one.",
     )
 
-    @model_serializer(mode="wrap")
-    def _without_monotone(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # The hashes of experiments from before this key stay as they are.
-        return {key: value for key, value in dumped(self).items() if key != "monotone" or value}
+    @property
+    def named(self) -> dict[str, set[str]]:
+        """The columns that each key names, of those keys that say what a column is."""
+        lists = {key: {*getattr(self, key)} for key in ("id", "drop", "categorical", "numeric", "dates")}
+        single = {"group": self.group, "time": self.time, "weight": self.weight}
+        return lists | {key: {column} if column else set() for key, column in single.items()}
 
 
 class Split(Section):

@@ -174,8 +174,8 @@ Tag = Annotated[
 Number = Annotated[float, BeforeValidator(_number)]
 NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
 Positive = Annotated[float, Field(gt=0), BeforeValidator(_number)]
-Hours = Annotated[float, Field(gt=0), BeforeValidator(_number)]
-Seconds = Annotated[float, Field(gt=0), BeforeValidator(_number)]
+Hours = Positive
+Seconds = Positive
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
 Bins = Annotated[tuple[Number, ...], AfterValidator(_rising)]
 Labels = Annotated[tuple[Text, ...], AfterValidator(_without_repeats)]
