@@ -16,7 +16,7 @@ from e2i_assets.cli.dagster_home import dagster_instance
 from e2i_assets.cli.leaderboards import leaderboard_document
 from e2i_assets.core.content_hash import content_hash
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.figures import figure
+from e2i_assets.core.figures import figure, span
 from e2i_assets.services.overview import Attention, Standing, overview
 from e2i_assets.services.project import Project
 
@@ -147,7 +147,7 @@ def _algorithm(experiment: Experiment, standing: Standing | None) -> str:
 def _standing_cells(one: Standing, trials: str) -> tuple[str, str]:
     """Return the cells of the metric and of the model in use."""
     value = one.metric if one.value is None else f"{one.metric} {figure(one.value)}"
-    interval = "" if one.low is None else f"{figure(one.low)} to {figure(one.high)}"
+    interval = span(one.low, one.high)
     if one.trained_at is None or one.retired_at is not None:
         return _lines(value, interval, trials), ""
     version, since = (f"version {one.version}", f"since {one.since:%Y-%m-%d}") if one.since else ("none", "")

@@ -31,6 +31,11 @@ def figure(value: float | None, digits: int = _DIGITS) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def span(low: float | None, high: float | None, digits: int = _DIGITS) -> str:
+    """Return an interval: ``0.62 to 0.71``; nothing without one."""
+    return "" if low is None or high is None else f"{figure(low, digits)} to {figure(high, digits)}"
+
+
 def share(value: float, digits: int = 3) -> str:
     """Return a share as a percentage: ``12.3 %``."""
     return f"{figure(100 * value, digits)} %"

@@ -8,7 +8,7 @@ import dagster as dg
 
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.adapters.source_digest import source_digest
-from e2i_assets.core.figures import figure, shortened
+from e2i_assets.core.figures import figure, shortened, span
 from e2i_assets.defs import metadata
 from e2i_assets.defs.check_results import check_results
 from e2i_assets.defs.experiment_file_checks import invalid_files
@@ -131,8 +131,8 @@ def _in_use(one: Standing) -> str:
 def _on_test(one: Standing) -> str:
     if one.value is None:
         return "-"
-    interval = "" if one.low is None else f" ({figure(one.low)} to {figure(one.high)})"
-    return f"{one.metric} {figure(one.value)}{interval}"
+    interval = span(one.low, one.high)
+    return f"{one.metric} {figure(one.value)}" + (f" ({interval})" if interval else "")
 
 
 def _of_files(invalid: Mapping[str, str]) -> list[Attention]:

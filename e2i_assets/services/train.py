@@ -17,7 +17,7 @@ from e2i_assets.core.data.dataset import DatasetFacts
 from e2i_assets.core.data.feature_columns import unused
 from e2i_assets.core.data.split_tables import TrainingRows
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.figures import figure
+from e2i_assets.core.figures import figure, span
 from e2i_assets.core.final_fit import final_rows
 from e2i_assets.core.learning_curve import learning_curve
 from e2i_assets.core.plots.learning import learning_pictures
@@ -62,7 +62,7 @@ class StoredTraining:
             {
                 "metric": row.name,
                 "test": figure(row.splits["test"]),
-                "95 %": f"{figure(row.interval.low)} to {figure(row.interval.high)}" if row.interval else None,
+                "95 %": span(row.interval.low, row.interval.high) if row.interval else None,
                 "validation": figure(row.splits["validation"]),
                 "train": figure(row.splits["train"]),
                 "defaults": figure(row.defaults),
@@ -78,7 +78,7 @@ class StoredTraining:
                 "segment": one.segment,
                 "test rows": one.n_rows,
                 metric: one.metrics.get(metric),
-                "95 %": f"{figure(one.intervals[metric].low)} to {figure(one.intervals[metric].high)}"
+                "95 %": span(one.intervals[metric].low, one.intervals[metric].high)
                 if metric in one.intervals
                 else None,
                 "note": "too small to compare" if one.is_small else one.not_computable.get(metric),

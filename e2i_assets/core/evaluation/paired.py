@@ -8,6 +8,7 @@ import numpy as np
 
 from e2i_assets.core.evaluation.evaluation import split_metrics
 from e2i_assets.core.evaluation.intervals import CELLS_AT_ONCE
+from e2i_assets.core.evaluation.jackknife import blocks
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.thresholds import labels_at
 from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
@@ -162,7 +163,7 @@ def _jackknife(
         )
         for model in models
     ]
-    block = _blocks(len(rows.truth), rows.groups, seed)
+    block = blocks(len(rows.truth), rows.groups, seed, _BLOCKS)
     n_blocks = int(block.max()) + 1
     sign = 1.0 if measure.greater_is_better else -1.0
     gains: list[Array] = []
@@ -175,15 +176,6 @@ def _jackknife(
     if n_blocks < 2 or not np.isfinite([whole, *without]).all():
         return None, n_blocks
     return (float(whole), float(np.sqrt((n_blocks - 1) * np.var(without)))), n_blocks
-
-
-def _blocks(n_rows: int, groups: Array | None, seed: int) -> Array:
-    """Return the block of each row: its row or group, or one of 200 blocks of about as many of them."""
-    unit = np.arange(n_rows) if groups is None else np.unique(groups, return_inverse=True)[1]
-    n_units = int(unit.max()) + 1
-    if n_units <= _BLOCKS:
-        return unit
-    return np.asarray((np.random.default_rng(seed).permutation(n_units) % _BLOCKS)[unit])
 
 
 def _without_each(block: Array, n_blocks: int) -> Iterator[Array]:

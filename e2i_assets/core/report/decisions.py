@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from e2i_assets.core.evaluation.decisions import PER, Decision, ExpectedCost, break_even
-from e2i_assets.core.figures import figure
+from e2i_assets.core.figures import figure, span
 from e2i_assets.core.report.facts import Figure, ReportFacts, Rows, number
 
 _NAMES: dict[Decision, str] = {
@@ -39,7 +39,7 @@ def cost_figure(report: ReportFacts) -> list[Figure]:
             _money(report, model.value),
             f"is the expected cost of wrong decisions for each {PER:,} rows. Flag every row: "
             f"{figure(every.value, _DIGITS)}. Flag no row: {figure(none.value, _DIGITS)}.",
-            f"95 % interval {_between(model.low, model.high)}",
+            f"95 % interval {span(model.low, model.high, _DIGITS)}",
         )
     ]
 
@@ -75,9 +75,9 @@ def costs(report: ReportFacts) -> Rows:
             "decision": _NAMES[name],
             "threshold": "" if one.threshold is None else number(one.threshold),
             cost: figure(one.value, _DIGITS),
-            "95 % interval": _between(one.low, one.high),
+            "95 % interval": span(one.low, one.high, _DIGITS),
             "the model saves": "" if one.saved is None else figure(one.saved.value, _DIGITS),
-            "95 % interval of that": "" if one.saved is None else _between(one.saved.low, one.saved.high),
+            "95 % interval of that": "" if one.saved is None else span(one.saved.low, one.saved.high, _DIGITS),
         }
         for name, one in _expected(report).items()
     ]
@@ -95,7 +95,7 @@ def limits(report: ReportFacts) -> Iterator[str]:
         yield (
             f"At the costs of this experiment, to {_NAMES[name].lower()} {how} to follow the model at its threshold. "
             f"The difference is {_money(report, -one.saved.value)} for each {PER:,} rows (95 % interval "
-            f"{_between(-one.saved.high, -one.saved.low)})."
+            f"{span(-one.saved.high, -one.saved.low, _DIGITS)})."
         )
 
 
@@ -108,7 +108,3 @@ def _money(report: ReportFacts, value: float) -> str:
     costs = report.record.experiment.costs
     unit = f" {costs.unit}" if costs and costs.unit else ""
     return f"{figure(value, _DIGITS)}{unit}"
-
-
-def _between(low: float, high: float) -> str:
-    return f"{figure(low, _DIGITS)} to {figure(high, _DIGITS)}"

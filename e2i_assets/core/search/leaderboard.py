@@ -8,7 +8,7 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.contracts.contract import AlgorithmResult
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.figures import figure
+from e2i_assets.core.figures import figure, span
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.value_noise import ValueNoise
@@ -92,7 +92,7 @@ def leaderboard_of(
 
 def interval_text(row: AlgorithmResult) -> str:
     """Return the interval of a row in brackets, or nothing."""
-    return "" if row.low is None else f" ({figure(row.low)} to {figure(row.high)})"
+    return "" if row.low is None else f" ({span(row.low, row.high)})"
 
 
 def _row(one: Competitor, winner: Competitor, best: Competitor) -> AlgorithmResult:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.evaluation.jackknife import blocks
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.fit_context import FitContext
 from e2i_assets.core.metrics import Array, metric
@@ -45,10 +46,10 @@ class ValueNoise:
 
     def margin(self) -> float | None:
         """Return half the width of the 95 % interval of the value (Student's t)."""
-        from scipy.stats import t
+        from scipy.special import stdtrit
 
         deviation = self.deviation()
-        return None if deviation is None else float(t.ppf(0.975, self.independent - 1)) * deviation
+        return None if deviation is None else float(stdtrit(self.independent - 1, 0.975)) * deviation
 
 
 def _standard_error(parts: "Sequence[float] | Array", independent: int) -> float | None:
@@ -79,27 +80,19 @@ def _measured(experiment: Experiment, rows: SearchRows, trial: TrialRecord) -> V
 def _jackknife(experiment: Experiment, context: FitContext, entities: Array | None, trial: TrialRecord) -> ValueNoise:
     truth, weights = context.y_validation, context.validation_weights
     prediction = context.on_validation(context.fit(trial.params))
-    blocks = _blocks(len(truth), entities, experiment.hpo.seed)
-    count = int(blocks.max()) + 1
+    of_rows = blocks(len(truth), entities, experiment.hpo.seed, _BLOCKS)
+    count = int(of_rows.max()) + 1
     scored = metric(experiment.metric, experiment.problem_type)
 
     def value(kept: Array) -> float:
         of_kept = None if weights is None else weights[kept]
         return scored.oriented(scored.quick_score(truth[kept], prediction.at(kept), of_kept))
 
-    rest = [blocks != block for block in range(count)]
+    rest = [of_rows != block for block in range(count)]
     if count < 2 or not all(_has_every_class(context, truth, weights, kept) for kept in rest):
         return ValueNoise((), 0)
     whole = value(np.ones(len(truth), dtype=bool))
     return ValueNoise(tuple(count * whole - (count - 1) * value(kept) for kept in rest), count)
-
-
-def _blocks(n_rows: int, entities: Array | None, seed: int) -> Array:
-    """Return the block of each row; blocks have equal numbers of entities, or of rows."""
-    units = np.arange(n_rows) if entities is None else np.unique(entities, return_inverse=True)[1]
-    n_units = int(units.max()) + 1
-    of_units = np.random.default_rng(seed).permutation(n_units) % min(_BLOCKS, n_units)
-    return np.asarray(of_units[units])
 
 
 def _has_every_class(context: FitContext, truth: Array, weights: Array | None, kept: Array) -> bool:

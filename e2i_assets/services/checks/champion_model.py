@@ -5,7 +5,7 @@ from e2i_assets.adapters.mlflow.models import ModelInvalid
 from e2i_assets.adapters.repositories.models import StoredDecision
 from e2i_assets.core.automation.champion import ChampionModel
 from e2i_assets.core.automation.drift import psi_text
-from e2i_assets.core.figures import figure
+from e2i_assets.core.figures import figure, span
 from e2i_assets.services.checks.check import CheckFailed, CheckResult, Fact, check_result, of_asset, passed, stored
 from e2i_assets.services.project import Project
 from e2i_assets.services.stored_model import promoted_model
@@ -45,12 +45,11 @@ def _compared(found: StoredDecision) -> dict[str, Fact]:
     def shown(value: float | None) -> str | None:
         return None if value is None else f"{found.metric} {figure(value)}"
 
-    interval = None if found.gain_low is None else f"{figure(found.gain_low)} to {figure(found.gain_high)}"
     return {
         "new model": shown(found.challenger_value),
         "model in use": shown(found.champion_value),
         "gain": None if found.gain is None else figure(found.gain),
-        "95 % interval of the gain": interval,
+        "95 % interval of the gain": span(found.gain_low, found.gain_high) or None,
         "test rows": found.test_rows,
     }
 

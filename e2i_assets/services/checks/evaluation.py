@@ -5,7 +5,7 @@ from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.success_criteria import criteria
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.figures import against, figure
+from e2i_assets.core.figures import against, figure, span
 from e2i_assets.services.checks import model_links
 from e2i_assets.services.checks.check import CheckResult, check_result, of_asset, passed
 from e2i_assets.services.project import Project
@@ -29,15 +29,13 @@ def test_rows_are_enough(project: Project, name: str) -> CheckResult:
         return passed(_OLDER if not run.test_intervals else f"{measure.name} has no interval")
     low, high = float(interval["low"]), float(interval["high"])
     allowed = WIDEST_OF_AN_ERROR * abs(value) if measure.high == float("inf") else WIDEST
-    sentence = (
-        f"{measure.name} is {figure(value)} on {run.test_samples} test rows (95 %: {figure(low)} to {figure(high)})"
-    )
+    sentence = f"{measure.name} is {figure(value)} on {run.test_samples} test rows (95 %: {span(low, high)})"
     mistakes = []
     if high - low > allowed:
         mistakes.append(f"{sentence}: too few to distinguish models that differ by less than {figure(high - low, 2)}")
     mistakes += _undecided(run, experiment)
     width = against(high - low, "maximum", allowed, met=high - low <= allowed)
-    facts = {"test rows": run.test_samples, "95 % interval": f"{figure(low)} to {figure(high)}", "its width": width}
+    facts = {"test rows": run.test_samples, "95 % interval": span(low, high), "its width": width}
     return check_result(mistakes, sentence, **facts)
 
 
@@ -103,8 +101,7 @@ def metric_has_not_drifted(project: Project, name: str) -> CheckResult:
     low, high = float(interval["low"]), float(interval["high"])
     worse = high < then if measure.greater_is_better else low > then
     compared = (
-        f"{measure.name} on test is {figure(now)} ({figure(low)} to {figure(high)}), "
-        f"and was {figure(then)} with {earlier.run_name}"
+        f"{measure.name} on test is {figure(now)} ({span(low, high)}), and was {figure(then)} with {earlier.run_name}"
     )
     facts = {"now": f"{measure.name} {figure(now)}", "before": f"{measure.name} {figure(then)}"}
     return check_result([f"{compared}: a larger loss than chance explains"] if worse else [], compared, **facts)
