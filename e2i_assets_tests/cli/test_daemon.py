@@ -51,7 +51,9 @@ def programs(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_automation_follows_new_changed_and_invalid_files(programs: Programs) -> None:
     root = programs.settings.root
     path = write_experiment(root, "cells")
-    (first,) = programs.finished(1)
+    runs = programs.finished(1)
+    assert len(runs) == 1, [(run.tags, run.status, programs.materialised(run.run_id)) for run in runs]
+    (first,) = runs
     assert first.status == SUCCESS, programs.state()
     assert first.tags["e2i/cause"] == "new_experiment"
     checks = programs.evaluations(first.run_id)
