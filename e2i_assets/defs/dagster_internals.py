@@ -10,7 +10,9 @@ from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.compute_log_manager import ComputeIOType, ComputeLogManager
 from dagster._core.storage.event_log.base import EventLogStorage
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import ConfigurableClassData, deserialize_value
 from dagster._utils.concurrency import ConcurrencyClaimStatus
@@ -21,10 +23,13 @@ __all__ = [
     "CanCancelExecutionRequest",
     "CanCancelExecutionResult",
     "CheckRunHealthResult",
+    "ComputeIOType",
+    "ComputeLogManager",
     "ConcurrencyClaimStatus",
     "ConfigurableClassData",
     "DagsterUserCodeUnreachableError",
     "EventLogStorage",
+    "LocalComputeLogManager",
     "PartitionKeyFilter",
     "UnresolvedAssetJobDefinition",
     "UserConfigSchema",

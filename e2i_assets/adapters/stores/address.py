@@ -10,7 +10,7 @@ from e2i_assets.core.errors import E2iError
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """The extra of this package that a scheme needs, and the modules that it installs for fsspec and for MLflow."""
+    """The extra of this package that a scheme needs, and its modules for fsspec, MLflow and Dagster."""
 
     name: str
     modules: tuple[str, ...]
@@ -18,7 +18,7 @@ class Extra:
 
 _AZURE = Extra("azure", ("adlfs", "azure.storage.filedatalake"))
 EXTRAS = {
-    "s3": Extra("s3", ("s3fs", "boto3")),
+    "s3": Extra("s3", ("s3fs", "boto3", "dagster_aws")),
     "gs": Extra("gcs", ("gcsfs", "google.cloud.storage")),
     "abfs": _AZURE,
     "abfss": _AZURE,
