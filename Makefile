@@ -7,7 +7,7 @@ PYTEST_ENVIRONMENT := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # An idle worker takes tests from another worker, also from the middle of a file.
 PYTEST := $(PYTEST_ENVIRONMENT) .venv/bin/pytest -n $(PYTEST_WORKERS) --dist worksteal
 # Tests that are too long for .ci/run: each group has its own target.
-LONG := drill or daemon or fuzz or screenshots or tutorial
+LONG := drill or daemon or fuzz or screenshots or tutorial or helm
 # What `make test` runs. CI adds the tests of `processes` and `ui` in the same session (SELECT="not ($(LONG))"): a test
 # that waits leaves its core to another.
 SELECT ?= not (processes or ui or $(LONG))
@@ -22,7 +22,7 @@ export GIT_PYTHON_REFRESH := quiet
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz tutorial run dev test processes browser drill test-daemon test-ui screenshots docs lint wheel licences audit format lock schema clean install image release
+.PHONY: help fuzz tutorial run dev test processes browser drill test-daemon test-ui screenshots docs lint wheel licences audit format lock schema clean install image helm release
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -78,6 +78,11 @@ wheel: install ## Build the wheel into dist/
 image: wheel ## Build the image e2i_assets and try it (DOCKER=podman, BUILDER="buildah bud", BUILD_ARGS, RUN_ARGS)
 	@$(or $(BUILDER),$(or $(DOCKER),docker) build) -f deploy/Dockerfile $(BUILD_ARGS) -t e2i_assets .
 	@.venv/bin/python scripts/smoke_image.py $(or $(DOCKER),docker) -- $(RUN_ARGS)
+
+helm: install ## Render deploy/dagster-values.yaml with your helm, and check it (CHART=folder of Dagster's chart, HELM=helm)
+	@mkdir -p dist
+	@$(or $(HELM),helm) template e2i "$(CHART)" --namespace e2i -f deploy/dagster-values.yaml > dist/chart.yaml
+	@E2I_RENDERED_CHART=dist/chart.yaml .venv/bin/pytest -m helm e2i_assets_tests/test_deploy_rendered.py $(ARGS)
 
 release: install ## Prepare the release VERSION=x.y.z: version, changelog, wheel, data for upgrade tests, image if possible
 	@.venv/bin/python scripts/release.py $(VERSION)
