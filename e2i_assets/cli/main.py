@@ -8,7 +8,7 @@ import typer
 
 from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.processes.quick_exit import quick_exit
-from e2i_assets.cli import db, experiments, memory, model_commands
+from e2i_assets.cli import db, experiments, memory, model_commands, state
 from e2i_assets.cli.console import ignore_width_of_zero, with_error_messages
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app = typer.Typer(
 app.add_typer(experiments.app, name="experiment")
 app.add_typer(memory.app, name="memory")
 app.add_typer(db.app, name="db")
+app.add_typer(state.app, name="state")
 
 
 def _print_version(wanted: bool) -> None:

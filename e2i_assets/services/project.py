@@ -40,6 +40,7 @@ class ExperimentRetired(E2iError):
     """The experiment is retired."""
 
 
+MODEL_MODE = 0o755  # a model has no rows: others may serve it
 # Folders that contain rows, models with some of them, or logs about them.
 _PRIVATE = ("assets", "models", "champions", "reports", "mlflow-artifacts", "mlflow-outbox", "logs")
 

@@ -26,14 +26,13 @@ from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.core.training import trained
 from e2i_assets.core.training_record import TrainingRecord, TrainingStart
 from e2i_assets.services import track_runs
-from e2i_assets.services.project import Project
+from e2i_assets.services.project import MODEL_MODE, Project
 from e2i_assets.services.training_as_tracked_run import failed_training, tracked_training
 from e2i_assets.services.training_output import training_output
 from e2i_assets.services.training_rows import row_writers, run_columns
 from e2i_assets.services.write_report import WrittenReport, study_pictures_of, written_report
 
 _EXAMPLE_ROWS = 5
-_MODEL_MODE = 0o755  # a model has no rows: others may serve it
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ def _fitted(
     training = trained(experiment, rows, hpo)
     training.model.accept_date_forms(data.date_forms)
     key = project.model_key(experiment.name, start.study_key)
-    with project.store.replacing(key, _MODEL_MODE) as fresh:
+    with project.store.replacing(key, MODEL_MODE) as fresh:
         save_mlflow_model(training.model, fresh, rows.train.features.head(_EXAMPLE_ROWS))
     importance = validation_importance(experiment, rows, training)
     drawn: dict[str, bytes] = {}

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
+from e2i_assets.adapters.repositories.model_locations import uri_of
 from e2i_assets.adapters.repositories.models import ModelVersionRow, write_version
 from e2i_assets.adapters.repositories.test_access import SegmentRow, record_test_access, write_segments
 from e2i_assets.adapters.repositories.training_runs import RowWriter
@@ -25,7 +25,7 @@ def run_columns(record: TrainingRecord, tracked: TrackingResult) -> dict[str, An
     return {
         "hyperparameters": training.parameters,
         "mlflow_run_id": tracked.run_id,
-        "model_uri": tracked.model_uri or _uri(record.model_location),
+        "model_uri": tracked.model_uri or uri_of(record.model_location),
         "train_metrics": report.splits["train"].metrics,
         "validation_metrics": report.splits["validation"].metrics,
         "test_metrics": report.splits["test"].metrics,
@@ -110,12 +110,8 @@ def _version(record: TrainingRecord, tracked: TrackingResult) -> ModelVersionRow
         calibration_slope=record.training.slope,
         fairness_metrics={f"{gap.metric}_gap_{gap.column}": gap.size for gap in record.gaps},
         stage=(tracked.stage or _WITHOUT_MLFLOW).lower(),
-        artifact_path=_uri(record.model_location),
+        artifact_path=uri_of(record.model_location),
     )
-
-
-def _uri(location: str) -> str:
-    return location if "://" in location else Path(location).as_uri()
 
 
 def _segment(one: SegmentEvaluation) -> SegmentRow:

@@ -121,6 +121,8 @@ def test_a_file_is_replaced_listed_and_removed(store: Store, tmp_path: Path) -> 
     store.write("reports/churn/study/a.png", b"a")
     assert other.file("reports/churn/report.html").read_bytes() == b"new"
     assert (other.names("reports/churn"), other.names("reports/churn/study")) == (["report.html"], ["a.png"])
+    assert other.files("reports") == ["reports/churn/report.html", "reports/churn/study/a.png"]
+    assert other.files("schemas") == []
     store.remove("reports/churn/report.html")
     store.remove("reports/churn/never_there")
     assert not other.file("reports/churn/report.html").exists()

@@ -18,6 +18,7 @@ ADDRESSES = (
     ("mlflow.runs", "artifact_uri"),
     ("mlflow.model_versions", "source"),
     ("mlflow.model_versions", "storage_location"),
+    ("e2i.ml_model_registry", "artifact_path"),
 )
 
 
@@ -57,6 +58,8 @@ def moved(project: Project, old: Path) -> None:
     with project.database.begin() as connection:
         for table, column in ADDRESSES:
             connection.execute(sa.text(f"UPDATE {table} SET {column} = replace({column}, :old, :new)"), urls)
+        folders = sa.text("UPDATE e2i.ml_champion_decisions SET model_folder = replace(model_folder, :old, :new)")
+        connection.execute(folders, {"old": str(old), "new": str(state)})
 
 
 def original(server: Database, template: str, folder: Path, name: str, make: Callable[[Project], object]) -> Original:

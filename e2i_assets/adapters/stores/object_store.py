@@ -122,6 +122,14 @@ class ObjectStore:
                 return []
             return sorted(PurePosixPath(one["name"]).name for one in found if one["type"] == "file")
 
+    def files(self, key: str) -> list[str]:
+        """See `Store`."""
+        with self._answering() as (files, root):
+            try:
+                return sorted(path.removeprefix(f"{root}/") for path in files.find(f"{root}/{key}"))
+            except FileNotFoundError:
+                return []
+
     def remove(self, key: str) -> None:
         """See `Store`."""
         with self._answering() as (files, root):

@@ -65,6 +65,9 @@ class Store(Protocol):
     def names(self, key: str) -> list[str]:
         """Return the names of the files directly below a key, sorted."""
 
+    def files(self, key: str) -> list[str]:
+        """Return the keys of all files below a key, sorted, also of those in values."""
+
     def remove(self, key: str) -> None:
         """Delete a file."""
 
@@ -136,6 +139,11 @@ class LocalStore:
         """See `Store`."""
         place = self.root / key
         return sorted(path.name for path in place.iterdir() if path.is_file()) if place.is_dir() else []
+
+    def files(self, key: str) -> list[str]:
+        """See `Store`; what a writer has not finished is left out."""
+        found = (path.relative_to(self.root) for path in (self.root / key).rglob("*") if path.is_file())
+        return sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
 
     def remove(self, key: str) -> None:
         """See `Store`."""
