@@ -81,13 +81,15 @@ def _failed(
         key, _MOST_EXECUTIONS, status=_EVALUATED, partition_filter=partition
     )
     failures = list(takewhile(lambda one: _OUTCOMES[one.status] == "failed", history))
+    # The column `create_timestamp` has whole seconds on SQLite, and is when the check was planned.
+    events = [one.event for one in failures if one.event]
     evaluation = failures[0].evaluation if failures else None
     return CheckOutcome(
         asset=asset_name(key.asset_key),
         name=key.name,
         outcome="failed",
         why=(evaluation.description or "") if evaluation else "",
-        since=datetime.fromtimestamp(failures[-1].create_timestamp, UTC) if failures else None,
+        since=datetime.fromtimestamp(events[-1].timestamp, UTC) if events else None,
     )
 
 
