@@ -40,7 +40,7 @@ test: install ## Run the test suite on the embedded PostgreSQL (PYTEST_WORKERS=2
 processes: install ## Run the tests that start and kill whole programs: minutes (PYTEST_WORKERS=1 runs them in sequence)
 	@$(PYTEST) -m "processes and not ($(LONG))" $(ARGS)
 
-drill: install ## Run about 60 real runs with faults at random moments (E2I_DRILL_SEED, ARGS="-k lock"): an hour
+drill: install ## Run about 60 real runs with faults at random moments, and the long forms of other tests: an hour
 	@.venv/bin/pytest -m drill $(ARGS)
 
 tutorial: install ## Run every command of the tutorial, from beginning to end

@@ -123,7 +123,7 @@ def test_no_person_is_learnt_from_and_predicted_by_one_fold_model() -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [pytest.param(False, marks=pytest.mark.drill), True])
 def test_each_fold_weighs_and_resamples_its_own_rows(strategy: str, weighted: bool) -> None:
     given = grouped(BINARY, weighted=weighted, uneven=True)
     of = folded("LightGBM", BINARY, imbalance=strategy)

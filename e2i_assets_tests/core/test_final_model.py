@@ -71,7 +71,7 @@ def test_a_refit_learns_from_train_and_validation_and_is_measured_as_in_its_tria
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [pytest.param(False, marks=pytest.mark.drill), True])
 def test_a_refit_weighs_and_resamples_its_own_rows(strategy: str, weighted: bool) -> None:
     given = rows("binary_classification", weighted, uneven=True)
     of = experiment("LightGBM", "binary_classification", imbalance=strategy)

@@ -216,7 +216,7 @@ def test_weights_equal_the_balanced_weights_of_scikit_learn(name):
     np.testing.assert_allclose(ours.predict_proba(over), theirs.predict_proba(over), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["XGBoost", "LightGBM", "GradientBoosting"])
+@pytest.mark.parametrize("name", ["XGBoost", "LightGBM", pytest.param("GradientBoosting", marks=pytest.mark.drill)])
 @pytest.mark.parametrize("strategy", ["class_weight", "random_oversample", "smote"])
 def test_early_stopping_uses_the_minimised_loss(name, strategy):
     """Without weights, the validation loss of a balanced model still falls when the model already overfits."""

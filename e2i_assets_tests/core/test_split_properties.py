@@ -45,7 +45,7 @@ def placed(frame: pd.DataFrame, how: str, seed: int, before: Assignment | None =
 
 
 @pytest.mark.parametrize("how", STRATEGIES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(**SHAPES)
 def test_new_rows_and_corrected_labels_move_no_old_row(how: str, seed: int, rows: int, new: int) -> None:
     frame = table(rows, seed)
@@ -58,7 +58,7 @@ def test_new_rows_and_corrected_labels_move_no_old_row(how: str, seed: int, rows
 
 
 @pytest.mark.parametrize("how", [how for how in STRATEGIES if how != "column"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(**SHAPES)
 def test_shares_entities_and_time_order_are_kept(how: str, seed: int, rows: int, new: int) -> None:
     # Entities in several periods are left out as a whole, and a small table has few of them.
@@ -75,7 +75,7 @@ def test_large_left_out_entities_of_a_small_table_are_named_as_the_reason() -> N
     assert "rows in no split: 78 of an entity whose role is another period" in found.rule
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**16), parts=st.lists(st.integers(1, 60), min_size=1, max_size=6))
 def test_large_entities_are_assigned_within_the_shares(seed: int, parts: list[int]) -> None:
     """Many small entities compensate for large ones: shares are kept if train has room for the large ones."""
@@ -108,7 +108,7 @@ def test_few_different_times_are_named_as_the_reason() -> None:
     assert "the time column has only 3 different values to cut between" in found[0].rule
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**16), gap=st.integers(0, 30), per_day=st.integers(1, 5))
 @example(seed=1, gap=24, per_day=1)  # here the number of rows in the gaps changes sharply with the cut positions
 def test_the_gap_separates_two_splits_and_the_shares_are_kept(seed: int, gap: int, per_day: int) -> None:

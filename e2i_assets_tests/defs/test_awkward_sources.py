@@ -59,13 +59,18 @@ def r2_on_test(project: Any) -> float:
     return float(row[0]["r2"])
 
 
-def trained(project: Any, write: Written, asked: str) -> tuple[Dataset, SplitFacts]:
+def trained(project: Any, write: Written, asked: str, selection: list[str] | None = None) -> tuple[Dataset, SplitFacts]:
     write(project.root)
-    result = project.run(asked)
+    result = project.run(asked, selection)
     assert result.success, project.failure(result)
     data = project.project.read(Dataset, "dataset", "case")
     assert len(data.frame) == ROWS
     return data, project.project.read(SplitFacts, "validation_splits", "case")
+
+
+def divided(project: Any, write: Written, asked: str) -> tuple[Dataset, SplitFacts]:
+    """Read and split the rows, without a model."""
+    return trained(project, write, asked, ["dataset", "validation_splits"])
 
 
 @pytest.mark.parametrize(
@@ -80,10 +85,9 @@ def trained(project: Any, write: Written, asked: str) -> tuple[Dataset, SplitFac
     ids=["sep line", "line break in a name", "decimal comma", "gzip", "two levels of names"],
 )
 def test_a_legal_form_of_the_same_table_gives_the_same_features(project: Any, write: Written, asked: str) -> None:
-    data, _ = trained(project, write, asked)
+    data, _ = divided(project, write, asked)
     found = data.frame.set_axis(["age", "weight_kg", "plan", "visits", "cost"], axis=1).astype({"plan": str})
     pd.testing.assert_frame_equal(found, TABLE, check_dtype=False)
-    assert r2_on_test(project) > 0.5
 
 
 def test_a_class_that_is_spelt_none_is_a_class(project: Any) -> None:
@@ -92,7 +96,7 @@ def test_a_class_that_is_spelt_none_is_a_class(project: Any) -> None:
     )
     write = text(TABLE.assign(disorder=kinds).to_csv(index=False))
     asked = experiment("target: disorder\ncolumns: {drop: [visits]}\n", problem="multiclass_classification")
-    data, _ = trained(project, write, asked)
+    data, _ = divided(project, write, asked)
     assert data.classes == ("Insomnia", "Mild", "None", "Sleep Apnea")
     assert data.rows_without_target == 0
 
@@ -103,17 +107,17 @@ def test_a_class_that_is_spelt_none_is_a_class(project: Any) -> None:
     ids=["decimals of 18 digits", "zero bytes"],
 )
 def test_every_group_keeps_its_own_key(project: Any, ward: list[Any]) -> None:
-    data, _ = trained(project, parquet(ward=ward), experiment("columns: {group: ward}\n", kind="parquet"))
+    data, _ = divided(project, parquet(ward=ward), experiment("columns: {group: ward}\n", kind="parquet"))
     assert data.frame["ward"].nunique() == ROWS // 4
     assert project.all("SELECT count(DISTINCT entity_key) FROM ml_split_assignments") == [(ROWS // 4,)]
 
 
 def test_no_row_changes_its_split_when_its_key_becomes_a_double(project: Any) -> None:
     asked = experiment("columns: {group: patient}\n", kind="parquet")
-    trained(project, parquet(patient=GROUP), asked)
+    divided(project, parquet(patient=GROUP), asked)
     before = set(project.all("SELECT entity_key, role FROM ml_split_assignments"))
     table = TABLE.assign(patient=GROUP.astype(float)).sample(frac=1, random_state=1)
-    trained(project, lambda root: table.to_parquet(root / "rows.parquet"), asked)
+    divided(project, lambda root: table.to_parquet(root / "rows.parquet"), asked)
     assert set(project.all("SELECT entity_key, role FROM ml_split_assignments")) == before
     assert len(before) == ROWS // 4
 
@@ -122,7 +126,7 @@ def test_times_over_the_change_to_summer_time_are_in_order(project: Any) -> None
     instants = pd.Series(pd.date_range("2026-03-20", periods=ROWS, freq="h", tz="UTC"))
     local = instants.dt.tz_convert("Europe/Vienna").map(lambda one: one.isoformat())
     write = text(TABLE.assign(at=local).to_csv(index=False))
-    data, facts = trained(project, write, experiment("columns: {time: at}\n"))
+    data, facts = divided(project, write, experiment("columns: {time: at}\n"))
     assert data.frame["at"].is_monotonic_increasing
     assert facts.strategy == "time"
 

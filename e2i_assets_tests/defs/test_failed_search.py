@@ -19,7 +19,7 @@ def warned(result: Any) -> dict[str, str]:
     return {one.check_name: str(one.description) for one in evaluations if not one.passed}
 
 
-@pytest.mark.parametrize("trials", [5, 10, 14])
+@pytest.mark.parametrize("trials", [10, *(pytest.param(one, marks=pytest.mark.drill) for one in (5, 14))])
 def test_the_defaults_are_trained_if_every_trial_fails(project: Any, trials: int) -> None:
     text = project.experiment.replace("max_depth: {", ONE_BIN).replace("{trials: 6", f"{{trials: {trials}")
     result = project.run(text)

@@ -209,6 +209,7 @@ def test_a_failed_run_is_not_requested_again_for_the_same_rows(predicted: Predic
     assert predicted.run(**{RUN_KEY_TAG: str(mended.run_key)}).success
 
 
+@pytest.mark.drill  # in CI, the kill of a run that adds to a table, and that of the command
 def test_a_killed_run_writes_nothing_and_the_next_one_all_rows(predicted: Predicted) -> None:
     predicted.configured()
     frame = predicted.finished.rows()

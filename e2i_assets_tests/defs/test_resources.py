@@ -16,23 +16,8 @@ from e2i_assets.defs.tracing_resource import LOST_TRACES, TracingResource
 ONE_BIN = "max_bin: {type: categorical, choices: [1]}, max_depth: {"
 
 
-def test_the_search_span_is_a_child_of_the_training_span(project, receiver, monkeypatch):
-    """Both spans arrive, with the attributes of the experiment and of the search."""
-    monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
-    result = project.run()
-    assert result.success, project.failure(result)
-    training, search = receiver.called(TRAINING), receiver.called(SEARCH)
-    assert search.trace_id == training.trace_id
-    assert search.parent_span_id == training.span_id
-    assert training.start_time_unix_nano <= search.start_time_unix_nano
-    attributes = values(training.attributes)
-    assert attributes["experiment_id"] == "cells"
-    assert attributes["training_run_id"] == str(project.all("SELECT id FROM ml_training_runs")[0][0])
-    assert values(search.attributes)["n_trials_completed"] >= 1
-
-
 def test_a_failed_search_is_an_error_in_the_trace(project, receiver, monkeypatch):
-    """The span of the search has the error, and the span of the training succeeds."""
+    """The span of the search has the error, and is a child of that of the training, which succeeds."""
     monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
     result = project.run(project.experiment.replace("max_depth: {", ONE_BIN).replace("{trials: 6}", "{trials: 20}"))
     assert result.success, project.failure(result)
@@ -43,6 +28,7 @@ def test_a_failed_search_is_an_error_in_the_trace(project, receiver, monkeypatch
     assert training.end_time_unix_nano >= search.end_time_unix_nano
     attributes = values(training.attributes)
     assert (attributes["experiment_id"], attributes["algorithm_name"]) == ("cells", "XGBoost")
+    assert attributes["training_run_id"] == str(project.all("SELECT id FROM ml_training_runs")[0][0])
     assert values(search.attributes)["error.type"] == "XGBoostError"
     assert "10 of 10 trials failed, the last with XGBoostError" in search.status.message
 
@@ -59,23 +45,16 @@ def test_the_trace_of_a_run_that_fails_before_its_search_names_the_step(project,
     assert values(training.attributes)["experiment_id"] == "cells"
 
 
-def test_a_run_of_the_search_alone_has_a_root_span(project, receiver, monkeypatch):
-    assert project.run(selection=["dataset", "validation_splits", "warm_start"]).success
-    monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
-    result = project.run(selection=["hpo_study"])
-    assert result.success, project.failure(result)
-    training, search = receiver.called(TRAINING), receiver.called(SEARCH)
-    assert search.parent_span_id == training.span_id
-    assert training.status.code == search.status.code == 1
-    assert result.dagster_run.tags.get(LOST_TRACES) is None
-
-
-def test_trials_have_spans_if_enabled(project, receiver, monkeypatch):
+def test_a_run_of_the_search_alone_has_a_root_span_and_trials_have_theirs_if_enabled(project, receiver, monkeypatch):
     monkeypatch.setenv("E2I_TRACING_ENDPOINT", receiver.url)
     monkeypatch.setenv("E2I_TRACING_TRIALS", "1")
     result = project.run(selection=["dataset", "validation_splits", "warm_start", "hpo_study"])
     assert result.success, project.failure(result)
-    search = receiver.called(SEARCH)
+    training, search = receiver.called(TRAINING), receiver.called(SEARCH)
+    assert (search.trace_id, search.parent_span_id) == (training.trace_id, training.span_id)
+    assert training.status.code == search.status.code == 1
+    assert values(search.attributes)["n_trials_completed"] >= 1
+    assert result.dagster_run.tags.get(LOST_TRACES) is None
     trials = [span for span in receiver.spans if span.name == TRIAL]
     assert len(trials) == 6
     assert {span.parent_span_id for span in trials} == {search.span_id}

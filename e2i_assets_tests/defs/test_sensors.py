@@ -33,6 +33,9 @@ algorithm: LogisticRegression
 hpo: {{enabled: false}}
 """
 
+# What a test of requests needs of a run.
+ROWS = ("dataset", "validation_splits")
+
 
 class Folder:
     """The experiments of a project, and the ticks of its sensors."""
@@ -91,11 +94,16 @@ class Folder:
         found = old_models(self.project.instance, self.project.project)
         return str(found.skip_message) if isinstance(found, dg.SkipReason) else found
 
-    def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+    def run(self, request: dg.RunRequest, *assets: str) -> dg.ExecuteInProcessResult:
+        """Run what was requested, or the first assets of it."""
         job = defs().resolve_job_def("tune_and_train")
         tags = {**request.tags, RUN_KEY_TAG: str(request.run_key)}
         return job.execute_in_process(
-            instance=self.project.instance, partition_key=request.partition_key, raise_on_error=False, tags=tags
+            instance=self.project.instance,
+            partition_key=request.partition_key,
+            raise_on_error=False,
+            tags=tags,
+            asset_selection=[dg.AssetKey(one) for one in assets] or None,
         )
 
 
@@ -118,7 +126,7 @@ def test_a_new_file_requests_a_partition_and_one_run_and_a_touched_file_nothing(
     assert folder.project.instance.get_dynamic_partitions(EXPERIMENTS) == ["cells"]
     # The request keeps its run key until Dagster has a run of it, in case the daemon dies before the launch.
     assert keys(folder.tick()) == keys(first)
-    assert folder.run(request).success
+    assert folder.run(request, *ROWS).success
     assert not folder.tick().run_requests
     os.utime(path)
     path.write_text(path.read_text() + "# a remark\n")
@@ -134,7 +142,7 @@ def test_each_change_of_a_file_requests_one_run_even_back_to_earlier_contents(fo
         folder.write("cells", PLAIN.format(name="cells") + f"split: {{seed: {seed}}}\n")
         (request,) = folder.tick().run_requests
         seen.append(request.run_key)
-        assert folder.run(request).success
+        assert folder.run(request, *ROWS).success
         assert not folder.tick().run_requests
     assert len(set(seen)) == 3
 
@@ -158,7 +166,7 @@ def test_an_invalid_file_fails_the_check_and_blocks_no_other_experiment(folder: 
 def test_a_registered_file_that_becomes_invalid_requests_no_run_and_stays_registered(folder: Folder) -> None:
     folder.write("cells")
     folder.write_rows("cells")
-    assert folder.run(folder.tick().run_requests[0]).success
+    assert folder.run(folder.tick().run_requests[0], *ROWS).success
     folder.write("cells", "name: [")
     result = folder.tick()
     assert not result.run_requests
@@ -209,7 +217,7 @@ def in_use(folder: Folder) -> tuple[bool, str | None]:
 def test_a_request_of_a_retired_experiment_waits_for_its_return(folder: Folder) -> None:
     path = folder.write("cells")
     rows = folder.write_rows("cells", 400)
-    assert folder.run(folder.tick().run_requests[0]).success
+    assert folder.run(folder.tick().run_requests[0], *ROWS).success
     folder.write_rows("cells")
     (request,) = folder.tick("changed_data").run_requests
     path.unlink()
@@ -266,7 +274,7 @@ def test_an_experiment_that_the_command_runs_is_not_requested(folder: Folder) ->
 def test_changed_rows_request_one_run_and_a_touched_file_none(folder: Folder) -> None:
     folder.write("cells")
     path = folder.write_rows("cells", 400)
-    assert folder.run(folder.tick().run_requests[0]).success
+    assert folder.run(folder.tick().run_requests[0], *ROWS).success
     os.utime(path)
     assert "its rows have not changed since they were last read: cells" in str(folder.tick("changed_data").skip_reason)
     folder.write_rows("cells")
@@ -274,7 +282,7 @@ def test_changed_rows_request_one_run_and_a_touched_file_none(folder: Folder) ->
     (request,) = first.run_requests
     assert request.tags["e2i/cause"] == "changed_data"
     assert keys(folder.tick("changed_data")) == keys(first)
-    result = folder.run(request)
+    result = folder.run(request, *ROWS)
     assert result.success
     assert result.output_for_node("dataset") is not None
     assert not folder.tick("changed_data").run_requests
@@ -284,10 +292,10 @@ def test_changed_rows_request_one_run_and_a_touched_file_none(folder: Folder) ->
 def test_unusable_rows_request_one_run(folder: Folder) -> None:
     folder.write("cells")
     path = folder.write_rows("cells")
-    assert folder.run(folder.tick().run_requests[0]).success
+    assert folder.run(folder.tick().run_requests[0], *ROWS).success
     path.write_text("a,b\n1,2\n")
     (request,) = folder.tick("changed_data").run_requests
-    assert not folder.run(request).success
+    assert not folder.run(request, *ROWS).success
     assert not folder.tick("changed_data").run_requests
     path.unlink()
     assert "not evaluated at cells" in str(folder.tick("changed_data").skip_reason)
@@ -373,11 +381,11 @@ def test_slow_scans_take_turns_over_all_experiments_with_recent_rows(folder: Fol
 def test_rows_requested_before_and_never_read_are_requested_again(folder: Folder) -> None:
     folder.write("cells")
     folder.write_rows("cells")
-    assert folder.run(folder.tick().run_requests[0]).success
+    assert folder.run(folder.tick().run_requests[0], *ROWS).success
     folder.write_rows("cells", 300)
     (request,) = folder.tick("changed_data").run_requests
     folder.write_rows("cells")
-    assert folder.run(request).success  # it reads the rows of the first run again
+    assert folder.run(request, *ROWS).success  # it reads the rows of the first run again
     folder.write_rows("cells", 300)
     assert len(folder.tick("changed_data").run_requests) == 1
 
