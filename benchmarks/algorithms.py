@@ -3,7 +3,8 @@
 Each algorithm is searched alone; then a list of a linear model, LightGBM and XGBoost, and all algorithms (`auto`),
 share as many trials, by the functions of the product. What each way trains is refitted on the train and validation
 rows, and evaluated on the test and holdout rows, which no search and no fit has seen. The error is 1 - ROC AUC, log
-loss or RMSE, which the searches optimise too. A second call continues where the first stopped.
+loss or RMSE, which the searches optimise too. With `--flaml`, FLAML has the CPU seconds of `auto` for its own choice of
+learners, and retrains its best model on all rows. A second call continues where the first stopped.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from benchmarks import corpus, report
+from benchmarks import corpus, report, rivals
 from benchmarks.final_model import error
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.experiment import Experiment
@@ -29,11 +30,13 @@ from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_result import StudyResult
 
 DATA_SETS = ("credit_data", "wage", "contraceptive", "phoneme", "nmes_visits", "attrition")
-LIST, AUTO, BEST_VALUE = "list", "auto", "list, best value"
+LIST, AUTO, BEST_VALUE, FLAML = "list", "auto", "list, best value", "FLAML, its own learners"
 _METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
+BOOSTERS = ("LightGBM", "XGBoost")
 _LINEAR = {"binary": "LogisticRegression", "multiclass": "LogisticRegression", "regression": "Ridge"}
 
 Record = dict[str, Any]
+Problem = tuple[Experiment, SearchRows, Rows]
 
 
 def studies(rows: SearchRows) -> Callable[[Experiment], StudyResult]:
@@ -57,10 +60,9 @@ def trained(experiment: Experiment, rows: SearchRows, unseen: Rows, result: Stud
     return error(experiment, target_codes(unseen.target, rows.facts.classes), context.on(fit, unseen))
 
 
-def measured(options: argparse.Namespace, name: str, seed: int, way: str | Sequence[str]) -> Record:
-    """Search and train in one way: an algorithm, a list of algorithms, or auto."""
+def _problem(options: argparse.Namespace, name: str, seed: int, way: str | Sequence[str]) -> Problem:
     folder = corpus.folder(options.corpus)
-    experiment, rows, unseen = corpus.problem_with_unseen(
+    return corpus.problem_with_unseen(
         folder,
         name,
         way if isinstance(way, str) else list(way),
@@ -69,6 +71,11 @@ def measured(options: argparse.Namespace, name: str, seed: int, way: str | Seque
         split={"seed": seed},
         metric=_METRICS[str(corpus.index(folder).loc[name, "problem_type"])],
     )
+
+
+def measured(options: argparse.Namespace, name: str, seed: int, way: str | Sequence[str]) -> Record:
+    """Search and train in one way: an algorithm, a list of algorithms, or auto."""
+    experiment, rows, unseen = _problem(options, name, seed, way)
     began = time.process_time()
     if len(experiment.contenders) == 1:
         result = studies(rows)(experiment)
@@ -101,13 +108,18 @@ def records(options: argparse.Namespace) -> dict[tuple[str, int], dict[str, Reco
             path = options.work / f"{name}.{seed}.{options.trials}.{options.rows}.json"
             known: dict[str, Record] = json.loads(path.read_text()) if path.exists() else {}
             linear = _LINEAR[str(corpus.index(corpus.folder(options.corpus)).loc[name, "problem_type"])]
-            names = (linear, "LightGBM", "XGBoost")
+            names = (linear, *BOOSTERS)
             ways: dict[str, str | Sequence[str]] = {**{one: one for one in names}, LIST: names}
             for key, way in (ways if shared == LIST else {AUTO: AUTO}).items():
                 if key not in known and not options.only_report:
                     known[key] = measured(options, name, seed, way)
                     path.write_text(json.dumps(known))
                     print(name, seed, key, known[key], flush=True)
+            if shared == AUTO and options.flaml and FLAML not in known and not options.only_report:
+                limit = known[AUTO]["seconds"]
+                known[FLAML] = rivals.at_equal_cpu(*_problem(options, name, seed, AUTO), seed, limit, "auto")
+                path.write_text(json.dumps(known))
+                print(name, seed, FLAML, known[FLAML], flush=True)
             if LIST in known:
                 found[name, seed] = known
     return found
@@ -120,7 +132,7 @@ def _pairs(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
 
 
 def _singles(known: Mapping[str, Record]) -> dict[str, Record]:
-    return {name: one for name, one in known.items() if name not in (LIST, AUTO)}
+    return {name: one for name, one in known.items() if name not in (LIST, AUTO, FLAML)}
 
 
 def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Table]:
@@ -128,7 +140,7 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
     every = list(found.values())
 
     def linear(known: Mapping[str, Record]) -> Record:
-        return next(one for name, one in _singles(known).items() if name not in ("LightGBM", "XGBoost"))
+        return next(one for name, one in _singles(known).items() if name not in BOOSTERS)
 
     references: dict[str, Callable[[Mapping[str, Record]], Record]] = {
         "the linear model alone": linear,
@@ -140,6 +152,7 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
         "the worst of the three on the unseen rows": lambda known: max(
             _singles(known).values(), key=lambda one: one["error"]
         ),
+        FLAML: lambda known: known.get(FLAML, {}),
     }
     ways: dict[str, Callable[[Mapping[str, Record]], float]] = {
         LIST: lambda known: known[LIST]["error"],
@@ -150,7 +163,7 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
     for way, of_way in ways.items():
         for name, reference in references.items():
             search = AUTO if way == AUTO else LIST
-            having = [known for known in every if search in known]
+            having = [known for known in every if search in known and reference(known)]
             if not having:
                 continue
             errors = np.array([of_way(known) / reference(known)["error"] for known in having])
@@ -162,8 +175,8 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
             *(f"{one['error']:.4g}" for one in _singles(known).values()),
             f"{known[LIST]['error']:.4g} ({known[LIST]['trained']})",
             f"{known[LIST][BEST_VALUE]:.4g} ({known[LIST]['best']})",
-            f"{known[AUTO]['error']:.4g} ({known[AUTO]['trained']})" if AUTO in known else "",
-            *(f"{known[way]['seconds']:.1f}" if way in known else "" for way in ("LightGBM", "XGBoost", LIST, AUTO)),
+            *(f"{known[way]['error']:.4g} ({known[way]['trained']})" if way in known else "" for way in (AUTO, FLAML)),
+            *(f"{known[way]['seconds']:.1f}" if way in known else "" for way in (*BOOSTERS, LIST, AUTO, FLAML)),
         ]
         for (name, seed), known in found.items()
     ]
@@ -172,8 +185,8 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
         "the share of pairs with an error that is not larger. CPU: of the search and the fits for the noise. "
         f"`{BEST_VALUE}` trains the best value of the same studies, without the rule of one standard error."
     )
-    columns = ["linear", "LightGBM", "XGBoost", LIST, BEST_VALUE, AUTO]
-    seconds = [f"CPU s: {one}" for one in ("LightGBM", "XGBoost", LIST, AUTO)]
+    columns = ["linear", *BOOSTERS, LIST, BEST_VALUE, AUTO, FLAML]
+    seconds = [f"CPU s: {one}" for one in (*BOOSTERS, LIST, AUTO, FLAML)]
     return [
         report.Table("Summary", ["way", "against", "pairs", "error", "better", "CPU"], summary, notes),
         report.Table("Errors on unseen rows, and what was trained", ["data set", *columns, *seconds], pairs),
@@ -194,6 +207,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4_000, help="the most rows of a data set: a random sample")
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--data-sets", nargs="+", default=DATA_SETS)
+    parser.add_argument("--flaml", action="store_true", help="compare auto with FLAML, which is not in the lock")
     parser.add_argument("--only-report", action="store_true", help="report the records that exist")
     parser.add_argument("--output", type=Path, default=report.RESULTS / "algorithms.md")
     options = parser.parse_args()

@@ -13,23 +13,19 @@ import argparse
 import json
 import os
 import time
-import warnings
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 
-from benchmarks import corpus, report
+from benchmarks import corpus, report, rivals
 from benchmarks.final_model import by_product, error
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.fit_context import Rows, target_codes
-from e2i_assets.core.fitting.joined_rows import JoinedRows
-from e2i_assets.core.metrics import Prediction
+from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_output import hpo_output
@@ -72,45 +68,8 @@ def by_this_product(way: Mapping[str, Any], folder: Path, pair: Pair) -> Record:
 
 
 def by_flaml(folder: Path, pair: Pair, limit: float) -> Record:
-    """Search with FLAML until the CPU seconds are used up, with its own way to judge and to retrain."""
-    from flaml import AutoML
-
-    experiment, searched, unseen = _problem(folder, pair, {})
-    rows = JoinedRows(searched.train, searched.validation)
-    classes = searched.facts.classes
-    x, y = rows.features, target_codes(rows.target, classes) if classes else np.asarray(rows.target, dtype=float)
-    automl: AutoML = AutoML()
-    began = time.process_time()
-    with warnings.catch_warnings(), _time_is_cpu():
-        warnings.simplefilter("ignore")
-        automl.fit(
-            x,
-            y,
-            task="classification" if classes else "regression",
-            metric=_METRICS[experiment.problem_type],
-            estimator_list=[ALGORITHMS[pair[1]]],
-            time_budget=limit,
-            n_jobs=1,
-            retrain_full=True,
-            verbose=0,
-            seed=pair[2],
-        )
-    seconds = time.process_time() - began
-    labels = np.asarray(automl.predict(unseen.features))
-    prediction = Prediction(labels, np.asarray(automl.predict_proba(unseen.features)) if classes else None)
-    truth = target_codes(unseen.target, classes)
-    return {"error": error(experiment, truth, prediction), "seconds": seconds, "trials": len(automl.config_history)}
-
-
-@contextmanager
-def _time_is_cpu() -> Iterator[None]:
-    """Let `time.time` count CPU seconds of this process, for a library whose budget it measures."""
-    real, offset = time.time, time.time() - time.process_time()
-    time.time = lambda: offset + time.process_time()
-    try:
-        yield
-    finally:
-        time.time = real
+    """Search with FLAML until the CPU seconds are used up, with the same algorithm."""
+    return rivals.at_equal_cpu(*_problem(folder, pair, {}), pair[2], limit, [ALGORITHMS[pair[1]]])
 
 
 def _problem(folder: Path, pair: Pair, way: Mapping[str, Any]) -> tuple[Experiment, SearchRows, Rows]:

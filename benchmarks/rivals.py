@@ -1,21 +1,26 @@
-"""The warm start of FLAML, for comparison only: a dependency of the benchmarks and not of the product.
+"""The warm start and the search of FLAML, for comparison only: a dependency of the benchmarks and not of the product.
 
 `.venv/bin/python scripts/install_group.py benchmarks` adds it.
 """
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from benchmarks.final_model import error
 from benchmarks.judging import Judge
 from e2i_assets.core.algorithms.algorithm import predicted
-from e2i_assets.core.fitting.fit_context import target_codes
+from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.fitting.fit_context import Rows, target_codes
 from e2i_assets.core.fitting.fitted_model import matrix
+from e2i_assets.core.fitting.joined_rows import JoinedRows
 from e2i_assets.core.fitting.preprocessing import precision
-from e2i_assets.core.metrics import metric
+from e2i_assets.core.metrics import Prediction, metric
 from e2i_assets.core.search_space.space import adapted_to
 
 WAYS = ("FLAML AutoML",)
@@ -24,6 +29,8 @@ _NAMES = {
     "LightGBM": {"colsample_bytree": "feature_fraction"},
     "XGBoost": {},
 }
+# What `benchmarks.defaults` and `benchmarks.algorithms` optimise, by problem type.
+_LOSSES = {"binary_classification": "roc_auc", "multiclass_classification": "log_loss", "regression": "rmse"}
 _METRICS = {"roc_auc": "roc_auc", "rmse": "rmse", "f1_weighted": "micro_f1"}
 
 
@@ -91,6 +98,64 @@ def run(judged: Judge, iterations: int) -> dict[str, list[float]]:
         "test": [scored.oriented(scored.score(codes, on_test))],
         "seconds": [spent],
     }
+
+
+def at_equal_cpu(
+    experiment: Experiment, searched: SearchRows, unseen: Rows, seed: int, limit: float, learners: Sequence[str] | str
+) -> dict[str, Any]:
+    """Search with FLAML until the CPU seconds are used up, with its own way to judge and to retrain.
+
+    Args:
+        experiment: The problem, with one of the metrics of `_LOSSES`.
+        searched: The rows to learn from: train and validation.
+        unseen: The rows to evaluate on.
+        seed: Seed of FLAML.
+        limit: CPU seconds; FLAML may exceed them by its last fit and by the fit on all rows.
+        learners: Names of FLAML's learners, or `auto`: its own choice of them.
+
+    Returns:
+        The error, the CPU seconds, the number of trials, and the learner that FLAML chose.
+    """
+    from flaml import AutoML
+
+    rows, classes = JoinedRows(searched.train, searched.validation), searched.facts.classes
+    x, y = rows.features, target_codes(rows.target, classes) if classes else np.asarray(rows.target, dtype=float)
+    automl: AutoML = AutoML()
+    began = time.process_time()
+    with warnings.catch_warnings(), _time_is_cpu():
+        warnings.simplefilter("ignore")
+        automl.fit(
+            x,
+            y,
+            task="classification" if classes else "regression",
+            metric=_LOSSES[experiment.problem_type],
+            estimator_list=learners,
+            time_budget=limit,
+            n_jobs=1,
+            retrain_full=True,
+            verbose=0,
+            seed=seed,
+        )
+    seconds = time.process_time() - began
+    labels = np.asarray(automl.predict(unseen.features))
+    prediction = Prediction(labels, np.asarray(automl.predict_proba(unseen.features)) if classes else None)
+    return {
+        "error": error(experiment, target_codes(unseen.target, classes), prediction),
+        "seconds": seconds,
+        "trials": len(automl.config_history),
+        "trained": automl.best_estimator,
+    }
+
+
+@contextmanager
+def _time_is_cpu() -> Iterator[None]:
+    """Let `time.time` count CPU seconds of this process, for a library whose budget it measures."""
+    real, offset = time.time, time.time() - time.process_time()
+    time.time = lambda: offset + time.process_time()
+    try:
+        yield
+    finally:
+        time.time = real
 
 
 def _metric(judged: Judge) -> Any:
