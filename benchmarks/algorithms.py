@@ -4,7 +4,8 @@ Each algorithm is searched alone; then a list of a linear model, LightGBM and XG
 share as many trials, by the functions of the product. What each way trains is refitted on the train and validation
 rows, and evaluated on the test and holdout rows, which no search and no fit has seen. The error is 1 - ROC AUC, log
 loss or RMSE, which the searches optimise too. With `--flaml`, FLAML has the CPU seconds of `auto` for its own choice of
-learners, and retrains its best model on all rows. A second call continues where the first stopped.
+learners, and retrains its best model on all rows. With `--autogluon`, AutoGluon has ten times as many, for its preset
+`best_quality` without stacking and LightGBM, XGBoost and CatBoost. A second call continues where the first stopped.
 """
 
 import argparse
@@ -30,7 +31,8 @@ from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_result import StudyResult
 
 DATA_SETS = ("credit_data", "wage", "contraceptive", "phoneme", "nmes_visits", "attrition")
-LIST, AUTO, BEST_VALUE, FLAML = "list", "auto", "list, best value", "FLAML, its own learners"
+LIST, AUTO, BEST_VALUE = "list", "auto", "list, best value"
+FLAML, AUTOGLUON, ENSEMBLE = "FLAML, its own learners", "AutoGluon, best single model", "AutoGluon, ensemble"
 _METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 BOOSTERS = ("LightGBM", "XGBoost")
 _LINEAR = {"binary": "LogisticRegression", "multiclass": "LogisticRegression", "regression": "Ridge"}
@@ -115,14 +117,26 @@ def records(options: argparse.Namespace) -> dict[tuple[str, int], dict[str, Reco
                     known[key] = measured(options, name, seed, way)
                     path.write_text(json.dumps(known))
                     print(name, seed, key, known[key], flush=True)
-            if shared == AUTO and options.flaml and FLAML not in known and not options.only_report:
-                limit = known[AUTO]["seconds"]
-                known[FLAML] = rivals.at_equal_cpu(*_problem(options, name, seed, AUTO), seed, limit, "auto")
-                path.write_text(json.dumps(known))
-                print(name, seed, FLAML, known[FLAML], flush=True)
+            for key in _rivals(options) if shared == AUTO else ():
+                if key not in known and not options.only_report:
+                    known[key] = _by_rival(options, name, seed, key, known[AUTO]["seconds"])
+                    path.write_text(json.dumps(known))
+                    print(name, seed, key, known[key], flush=True)
             if LIST in known:
                 found[name, seed] = known
     return found
+
+
+def _rivals(options: argparse.Namespace) -> list[str]:
+    return [*([FLAML] if options.flaml else []), *([AUTOGLUON] if options.autogluon else [])]
+
+
+def _by_rival(options: argparse.Namespace, name: str, seed: int, rival: str, seconds: float) -> Record:
+    """Let FLAML use the CPU seconds of `auto`, or AutoGluon ten times as many."""
+    problem = _problem(options, name, seed, AUTO)
+    if rival == FLAML:
+        return rivals.at_equal_cpu(*problem, seed, seconds, "auto")
+    return rivals.autogluon(options.autogluon, *problem, 10 * seconds)
 
 
 def _pairs(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
@@ -132,7 +146,7 @@ def _pairs(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
 
 
 def _singles(known: Mapping[str, Record]) -> dict[str, Record]:
-    return {name: one for name, one in known.items() if name not in (LIST, AUTO, FLAML)}
+    return {name: one for name, one in known.items() if name not in (LIST, AUTO, FLAML, AUTOGLUON)}
 
 
 def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Table]:
@@ -153,6 +167,8 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
             _singles(known).values(), key=lambda one: one["error"]
         ),
         FLAML: lambda known: known.get(FLAML, {}),
+        AUTOGLUON: lambda known: known.get(AUTOGLUON, {}),
+        ENSEMBLE: lambda known: {**known[AUTOGLUON], "error": known[AUTOGLUON][ENSEMBLE]} if AUTOGLUON in known else {},
     }
     ways: dict[str, Callable[[Mapping[str, Record]], float]] = {
         LIST: lambda known: known[LIST]["error"],
@@ -169,14 +185,18 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
             errors = np.array([of_way(known) / reference(known)["error"] for known in having])
             cpu = [known[search]["seconds"] / reference(known)["seconds"] for known in having]
             summary.append([way, name, len(having), _mean(errors), f"{(errors <= 1).mean():.0%}", _mean(cpu)])
+    seconds = (*BOOSTERS, LIST, AUTO, FLAML, AUTOGLUON)
     pairs = [
         [
             f"{name}, split {seed}",
             *(f"{one['error']:.4g}" for one in _singles(known).values()),
             f"{known[LIST]['error']:.4g} ({known[LIST]['trained']})",
             f"{known[LIST][BEST_VALUE]:.4g} ({known[LIST]['best']})",
-            *(f"{known[way]['error']:.4g} ({known[way]['trained']})" if way in known else "" for way in (AUTO, FLAML)),
-            *(f"{known[way]['seconds']:.1f}" if way in known else "" for way in (*BOOSTERS, LIST, AUTO, FLAML)),
+            *(
+                f"{known[way]['error']:.4g} ({known[way]['trained']})" if way in known else ""
+                for way in (AUTO, FLAML, AUTOGLUON)
+            ),
+            *(f"{known[way]['seconds']:.1f}" if way in known else "" for way in seconds),
         ]
         for (name, seed), known in found.items()
     ]
@@ -185,11 +205,14 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
         "the share of pairs with an error that is not larger. CPU: of the search and the fits for the noise. "
         f"`{BEST_VALUE}` trains the best value of the same studies, without the rule of one standard error."
     )
-    columns = ["linear", *BOOSTERS, LIST, BEST_VALUE, AUTO, FLAML]
-    seconds = [f"CPU s: {one}" for one in (*BOOSTERS, LIST, AUTO, FLAML)]
+    columns = ["linear", *BOOSTERS, LIST, BEST_VALUE, AUTO, FLAML, AUTOGLUON]
     return [
         report.Table("Summary", ["way", "against", "pairs", "error", "better", "CPU"], summary, notes),
-        report.Table("Errors on unseen rows, and what was trained", ["data set", *columns, *seconds], pairs),
+        report.Table(
+            "Errors on unseen rows, and what was trained",
+            ["data set", *columns, *(f"CPU s: {one}" for one in seconds)],
+            pairs,
+        ),
     ]
 
 
@@ -208,6 +231,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--data-sets", nargs="+", default=DATA_SETS)
     parser.add_argument("--flaml", action="store_true", help="compare auto with FLAML, which is not in the lock")
+    parser.add_argument("--autogluon", type=Path, help="an interpreter with AutoGluon: see autogluon_models.py")
     parser.add_argument("--only-report", action="store_true", help="report the records that exist")
     parser.add_argument("--output", type=Path, default=report.RESULTS / "algorithms.md")
     options = parser.parse_args()

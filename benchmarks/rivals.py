@@ -1,15 +1,20 @@
-"""The warm start and the search of FLAML, for comparison only: a dependency of the benchmarks and not of the product.
+"""FLAML and AutoGluon, for comparison only: FLAML is a dependency of the benchmarks and not of the product.
 
-`.venv/bin/python scripts/install_group.py benchmarks` adds it.
+`.venv/bin/python scripts/install_group.py benchmarks` adds it. AutoGluon has an environment of its own.
 """
 
+import json
+import subprocess
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.final_model import error
 from benchmarks.judging import Judge
@@ -145,6 +150,38 @@ def at_equal_cpu(
         "trials": len(automl.config_history),
         "trained": automl.best_estimator,
     }
+
+
+def autogluon(python: Path, experiment: Experiment, searched: SearchRows, unseen: Rows, limit: float) -> dict[str, Any]:
+    """Fit AutoGluon in its own environment, and return the errors of its best single model and of its ensemble.
+
+    Args:
+        python: An interpreter that has AutoGluon: see `benchmarks.autogluon_models`.
+        experiment: The problem, with one of the metrics of `_LOSSES`.
+        searched: The rows to learn from: train and validation.
+        unseen: The rows to evaluate on.
+        limit: CPU seconds.
+    """
+    rows, classes = JoinedRows(searched.train, searched.validation), searched.facts.classes
+    y = target_codes(rows.target, classes) if classes else np.asarray(rows.target, dtype=float)
+    kinds = {"binary_classification": "binary", "multiclass_classification": "multiclass"}
+    problem = kinds.get(experiment.problem_type, "regression")
+    names = {"rmse": "root_mean_squared_error"}
+    loss = _LOSSES[experiment.problem_type]
+    truth = target_codes(unseen.target, classes)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        rows.features.assign(__target=y).to_parquet(folder / "train.parquet", index=False)
+        unseen.features.to_parquet(folder / "unseen.parquet", index=False)
+        script = Path(__file__).with_name("autogluon_models.py")
+        command = [str(python), str(script), name, names.get(loss, loss), problem, str(limit)]
+        subprocess.run(command, check=True, cwd=name, capture_output=True)
+        found: dict[str, Any] = json.loads((folder / "found.json").read_text())
+        for key, model in (("error", "single"), ("AutoGluon, ensemble", "ensemble")):
+            predicted = pd.read_parquet(folder / f"{model}.parquet")
+            scores = predicted.filter(like="class ").to_numpy() if classes else None
+            found[key] = error(experiment, truth, Prediction(predicted["predicted"].to_numpy(), scores))
+    return found
 
 
 @contextmanager
