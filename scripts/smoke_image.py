@@ -44,6 +44,8 @@ OBJECT_STORAGE = """\
 import boto3, s3fs
 for service in ("s3", "sts", "sso", "sso-oidc"):
     boto3.client(service, region_name="eu-central-1", endpoint_url="http://127.0.0.1:1")
+from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
+S3ComputeLogManager("bucket", "/tmp")
 """
 
 
