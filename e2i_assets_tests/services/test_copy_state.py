@@ -112,13 +112,13 @@ def addresses(project: Project) -> list[str]:
 def test_a_value_that_is_written_meanwhile_is_not_lost(finished: Project) -> None:
     def write(done: int, total: int) -> None:
         if done == 1:
-            with finished.store.replacing("assets/dataset/later") as fresh:
+            with finished.store.replacing("assets/team/dataset/later") as fresh:
                 (fresh / "value.json").write_text("{}")
 
     with pytest.raises(E2iError, match="was changed while it was copied"):
         copy_state(finished, "new", write)
     copied = copy_state(finished, "new", progress)
-    assert (finished.settings.root / "new/assets/dataset/later/value.json").read_text() == "{}"
+    assert (finished.settings.root / "new/assets/team/dataset/later/value.json").read_text() == "{}"
     assert copied.copied_before == copied.items - 1
 
 
