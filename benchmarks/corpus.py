@@ -11,13 +11,14 @@ import pandas as pd
 
 from e2i_assets.core.data.dataset import Dataset, dataset_of
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
-from e2i_assets.core.data.splits import ROLES, assign, entity_keys, strategy
+from e2i_assets.core.data.splits import ROLES, SEARCHED, assign, entity_keys, strategy
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.fitting.joined_rows import JoinedRows
 
+_FURTHER = "further"
 KINDS = {"binary": "binary_classification", "multiclass": "multiclass_classification", "regression": "regression"}
 
 
@@ -64,15 +65,18 @@ def problem_with_test(
 
 
 def problem_with_unseen(
-    corpus: Path, name: str, algorithm: str, most_rows: int, **sections: Any
+    corpus: Path, name: str, algorithm: str, most_rows: int, most_further: int = 0, **sections: Any
 ) -> tuple[Experiment, SearchRows, Rows]:
-    """Return the same with the test and the holdout rows together: more unseen rows, so less noise."""
+    """Return the same with more unseen rows, so less noise.
+
+    They are the test rows, the holdout rows, and at most ``most_further`` rows of the table that are not in the sample.
+    """
     frame = pd.read_parquet(corpus / f"{name}.parquet")
     if len(frame) > most_rows:
-        frame = frame.sample(most_rows, random_state=0)
+        frame = frame.sample(min(len(frame), most_rows + most_further), random_state=0)
     experiment = experiment_of(index(corpus).loc[name], name, algorithm, target=str(frame.columns[-1]), **sections)
-    facts, parts = _split(frame, experiment)
-    unseen = JoinedRows(parts["test"], parts["holdout"])
+    facts, parts = _split(frame, experiment, most_rows)
+    unseen = JoinedRows(JoinedRows(parts["test"], parts["holdout"]), parts[_FURTHER])
     return (
         experiment,
         SearchRows(facts, parts["train"], parts["validation"]),
@@ -109,13 +113,24 @@ def search_rows(frame: pd.DataFrame, experiment: Experiment) -> SearchRows:
     return searched_and_test(frame, experiment)[0]
 
 
-def _split(frame: pd.DataFrame, experiment: Experiment) -> tuple[SplitFacts, dict[str, Rows]]:
+def _split(
+    frame: pd.DataFrame, experiment: Experiment, most_rows: int | None = None
+) -> tuple[SplitFacts, dict[str, Rows]]:
+    """Split the first rows of a table; the others are further unseen rows."""
     data = dataset_of(frame, experiment)
     how = strategy(experiment.problem_type, False, False)
-    codes = data.frame[data.target].map(data.classes.index) if data.classes else None
-    roles = assign(entity_keys(data.frame, None, ()), how, experiment.split.seed, strata=codes).roles
-    facts = split_facts(experiment, data, how)
-    return facts, {role: facts.rows(data.frame.loc[roles == role]) for role in ROLES}
+    first, further = data.frame.iloc[:most_rows], data.frame.iloc[most_rows or len(data.frame) :]
+    codes = first[data.target].map(data.classes.index) if data.classes else None
+    assignment = assign(entity_keys(first, None, ()), how, experiment.split.seed, strata=codes)
+    searched = first.loc[assignment.roles.isin(SEARCHED), data.target]
+    facts = split_facts(experiment, data, how).model_copy(
+        update={
+            "counts": assignment.counts(),
+            "searched_classes": tuple(int((searched == label).sum()) for label in data.classes),
+        }
+    )
+    parts = {role: facts.rows(first.loc[assignment.roles == role]) for role in ROLES}
+    return facts, {**parts, _FURTHER: facts.rows(further)}
 
 
 def split_facts(experiment: Experiment, data: Dataset, how: str) -> SplitFacts:

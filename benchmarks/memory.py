@@ -26,7 +26,8 @@ from benchmarks.starter_memory import defaults_in_space, shared_configurations, 
 from e2i_assets.core.fitting.fit_context import target_codes
 from e2i_assets.core.memory.meta_features import meta_features
 from e2i_assets.core.memory.meta_vector import meta_vector, similarity
-from e2i_assets.core.memory.warm_start import Pattern, WarmStart, tries, warm_start
+from e2i_assets.core.memory.portfolio import tries
+from e2i_assets.core.memory.warm_start import Pattern, WarmStart, warm_start
 from e2i_assets.core.metrics import metric
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import metric_goal

@@ -13,6 +13,7 @@ from e2i_assets.core.memory import meta_vector, uses
 from e2i_assets.core.memory import warm_start as starts
 from e2i_assets.core.memory.algorithm_order import win_shares
 from e2i_assets.core.memory.meta_features import meta_features
+from e2i_assets.core.memory.portfolio import tries
 from e2i_assets.core.memory.uses import WarmStartEffect, WarmStartUse
 from e2i_assets.core.memory.warm_start import Pattern, WarmStart
 from e2i_assets.core.search import tuning
@@ -92,7 +93,7 @@ def _started(experiment: Experiment, found: Sequence[Pattern], features: Mapping
         found,
         tuning.defaults(experiment),
         experiment.search_space(),
-        starts.tries(experiment.hpo.trials, experiment.warm_start.max_configurations),
+        tries(experiment.hpo.trials, experiment.warm_start.max_configurations),
         features,
         reason,
     )

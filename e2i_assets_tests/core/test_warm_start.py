@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import optuna
 import pytest
 
+from e2i_assets.core.memory.portfolio import tries
 from e2i_assets.core.memory.uses import stored_trials, top_configurations, uses, warm_start_effect
-from e2i_assets.core.memory.warm_start import Pattern, WarmStart, invalid_values, tries, warm_start
+from e2i_assets.core.memory.warm_start import Pattern, WarmStart, invalid_values, warm_start
 from e2i_assets.core.search.proposals import Proposals, Tried
 from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search.trial_selection import Objectives
@@ -131,9 +132,12 @@ def test_after_the_last_proposal_the_selection_is_not_called_again():
     assert asked == [1]
 
 
-@pytest.mark.parametrize(("budget", "expected"), [(1, 1), (3, 1), (8, 2), (60, 10), (1000, 10)])
-def test_warm_start_trials_take_at_most_a_quarter_of_the_budget(budget, expected):
+@pytest.mark.parametrize(
+    ("budget", "expected"), [(1, 1), (2, 1), (3, 2), (6, 5), (12, 5), (20, 5), (24, 6), (60, 10), (1000, 10)]
+)
+def test_few_trials_are_all_but_the_last_from_the_memory_and_many_a_quarter(budget, expected):
     assert tries(budget, 10) == expected
+    assert tries(budget, 1) == 1
 
 
 def test_an_illegal_value_in_a_warm_start_is_found():

@@ -145,6 +145,6 @@ class WarmStart(Section):
     max_configurations: StrictInt = Field(
         default=10,
         ge=1,
-        description="The maximum number of configurations that are tried first; never more than a quarter of the "
-        "trials.",
+        description="The maximum number of configurations that are tried first. A study of up to 20 trials tries five, "
+        "but never the last trial; a longer one a quarter of its trials.",
     )

@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 
 from e2i_assets.core.memory.past_problems import WORST_REGRET, PastProblem
 
+# One of so many trials comes from the memory; the sampler needs the rest for new regions of the space. The first ones
+# always come from it: a sampler has learnt nothing from so few (`benchmarks/results/few_trials.md`).
+TRIALS_FOR_A_TRY = 4
+FIRST_TRIES = 5
+
 Array = NDArray[np.float64]
 
 SHARPNESS = 2.0
@@ -86,3 +91,11 @@ def planned(problems: Sequence[PastProblem], count: int, tried: Sequence[int] = 
     while len(order) < count and (position := next_candidate(problems, {}, [*tried, *order])) is not None:
         order.append(position)
     return order
+
+
+def tries(budget: int, at_most: int) -> int:
+    """Return how many configurations of the memory a study with this trial budget tries first.
+
+    The last trial is not one of them, unless it is the only one: the defaults get it if nothing was as good.
+    """
+    return min(at_most, max(1, min(budget - 1, FIRST_TRIES), budget // TRIALS_FOR_A_TRY))

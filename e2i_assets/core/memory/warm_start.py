@@ -16,8 +16,6 @@ PATTERN = "pattern_id"
 CONFIGURATIONS_OF_A_PATTERN = 3
 # The maximum number of distinct candidates.
 MOST_CANDIDATES = 80
-# One of so many trials comes from the memory; the sampler needs the rest for new regions of the space.
-TRIALS_FOR_A_TRY = 4
 
 
 class Pattern(BaseModel):
@@ -161,11 +159,6 @@ def warm_start(
         considered=len(patterns),
         reason=reason,
     )
-
-
-def tries(budget: int, at_most: int) -> int:
-    """Return how many configurations of the memory a study with this trial budget tries first."""
-    return min(at_most, max(1, budget // TRIALS_FOR_A_TRY))
 
 
 def invalid_values(warm_start: WarmStart, space: SearchSpace) -> list[str]:
