@@ -12,7 +12,7 @@ from rich.text import Text
 from e2i_assets.adapters.repositories.pattern_maintenance import Forgotten, KindStatistics, PatternSummary, PatternUse
 from e2i_assets.adapters.repositories.pattern_rows import StoredPattern
 from e2i_assets.core.memory.meta_vector import Difference
-from e2i_assets.core.metrics import METRICS
+from e2i_assets.core.metrics import PROBLEM_TYPES, is_metric, metric
 from e2i_assets.services.similar_problems import SimilarProblem
 
 _NONE = "-"
@@ -126,11 +126,10 @@ def _origin(study: str | None, source: str) -> str:
 
 def _value(pattern: PatternSummary | StoredPattern, value: float | None) -> str:
     """Return a value in the natural orientation of the pattern's metric; unchanged if the metric is unknown."""
-    known = {
-        name: one for kind, metrics in METRICS.items() if kind == pattern.problem_type for name, one in metrics.items()
-    }
-    metric = known.get(pattern.optimization_metric)
-    return _number(value if value is None or metric is None else metric.oriented(value))
+    # The memory names the loss after the metric, where there is one.
+    name, kind = pattern.optimization_metric.partition(" ")[0], pattern.problem_type
+    known = kind in PROBLEM_TYPES and is_metric(name, kind)
+    return _number(metric(name, kind).oriented(value) if known and value is not None else value)  # type: ignore[arg-type]
 
 
 def _table(*columns: str) -> Table:

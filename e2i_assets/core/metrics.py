@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from e2i_assets.core import quick_scores
 from e2i_assets.core.errors import E2iError
+from e2i_assets.core.losses import POWERS, SQUARED_ERROR, Loss, is_loss_metric, pinball_quantile, row_losses, undefined
 
 ProblemType = Literal["binary_classification", "multiclass_classification", "regression"]
 PROBLEM_TYPES: tuple[ProblemType, ...] = get_args(ProblemType)
@@ -134,6 +136,7 @@ _ACCURACIES = (
 # They use the distance between two classes, so the classes need an order.
 OF_ORDER = frozenset({"quadratic_weighted_kappa", "rank_mae"})
 
+# Without those of a regression that belong to a loss, see `losses`.
 METRICS: dict[ProblemType, dict[str, Metric]] = {
     "binary_classification": _by_name(
         Metric("roc_auc", True, "scores", _of_positive("roc_auc_score"), quick_scores.roc_auc),
@@ -180,12 +183,14 @@ METRICS: dict[ProblemType, dict[str, Metric]] = {
 
 
 def names(problem_type: ProblemType) -> tuple[str, ...]:
-    """Return the metrics of a problem type, the default one first."""
-    return tuple(METRICS[problem_type])
+    """Return the metrics of a problem type, the default one first, without the pinball losses of each quantile."""
+    return (*METRICS[problem_type], *(POWERS if problem_type == "regression" else ()))
 
 
-def default_metric(problem_type: ProblemType, has_declared_order: bool = False) -> str:
-    """Return the metric that is optimised by default."""
+def default_metric(problem_type: ProblemType, has_declared_order: bool = False, loss: Loss = SQUARED_ERROR) -> str:
+    """Return the metric that is optimised by default; for a regression, that of its loss."""
+    if problem_type == "regression":
+        return loss.metric
     if has_declared_order and problem_type == "multiclass_classification":
         return "quadratic_weighted_kappa"
     return names(problem_type)[0]
@@ -197,8 +202,33 @@ def metric(name: str, problem_type: ProblemType) -> Metric:
     Raises:
         E2iError: The problem type has no metric of that name.
     """
+    if problem_type == "regression" and is_loss_metric(name):
+        return Metric(name, False, "values", partial(_of_loss, name), partial(_quick_of_loss, name))
     try:
         return METRICS[problem_type][name]
     except KeyError:
         known = ", ".join(names(problem_type))
         raise E2iError(f"unknown metric {name!r} for {problem_type}: choose one of {known}") from None
+
+
+def is_metric(name: str, problem_type: ProblemType) -> bool:
+    """Return whether a problem type has a metric of that name."""
+    return name in METRICS[problem_type] or (problem_type == "regression" and is_loss_metric(name))
+
+
+def _of_loss(name: str, y_true: Array, values: Array, weights: Array | None = None) -> float:
+    _require_defined(name, y_true, values)
+    quantile = pinball_quantile(name)
+    if quantile is not None:
+        return _sklearn("mean_pinball_loss", alpha=quantile)(y_true, values, weights)
+    return _sklearn("mean_tweedie_deviance", power=POWERS[name])(y_true, values, weights)
+
+
+def _quick_of_loss(name: str, y_true: Array, values: Array) -> float:
+    _require_defined(name, y_true, values)
+    return float(np.mean(row_losses(name, y_true, values)))
+
+
+def _require_defined(name: str, y_true: Array, values: Array) -> None:
+    if why := undefined(name, y_true, values):
+        raise E2iError(f"{name} is undefined: {why}")

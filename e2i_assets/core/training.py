@@ -105,12 +105,13 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
         ordered=rows.facts.ordered,
         weights=fits.weights,
         groups=_groups(rows),
+        loss_metrics=experiment.loss_metrics,
         seed=experiment.hpo.seed,
     )
     test, (truth, _) = report.splits["test"], fits.predictions["test"]
-    default = _on_test(rows, truth, fits.default_on_test, fits.default_threshold)
-    dummy = _dummy(rows, fits, len(truth))
-    baseline = _on_test(rows, truth, dummy)
+    default = _on_test(experiment, rows, truth, Contender(fits.default_on_test, fits.default_threshold))
+    dummy = _dummy(experiment, rows, fits, len(truth))
+    baseline = _on_test(experiment, rows, truth, Contender(dummy))
     strategy = balancing(experiment, rows.facts, rows.train).strategy
     return Training(
         model=fits.model,
@@ -138,7 +139,7 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
             Contender(fits.predictions["test"][1], fits.threshold),
             {"defaults": Contender(fits.default_on_test, fits.default_threshold), "baseline": Contender(dummy)},
         ),
-        segments=_segments(rows, report, fits.minority_class, *fits.predictions["test"]),
+        segments=_segments(experiment, rows, report, fits.minority_class, *fits.predictions["test"]),
         slope=_calibrated(calibration_slope, experiment, rows, fits),
         intercept=_calibrated(calibration_intercept, experiment, rows, fits),
         test_groups=None if (groups := _groups(rows)) is None else len(np.unique(groups)),
@@ -172,7 +173,12 @@ def _gains(
 
 
 def _segments(
-    rows: TrainingRows, report: Evaluation, minority: int | None, truth: Array, prediction: Prediction
+    experiment: Experiment,
+    rows: TrainingRows,
+    report: Evaluation,
+    minority: int | None,
+    truth: Array,
+    prediction: Prediction,
 ) -> tuple[SegmentEvaluation, ...]:
     """Evaluate the segments of the test rows with the threshold and the rarer class of the whole."""
     if rows.segments is None:
@@ -188,6 +194,7 @@ def _segments(
         rows.facts.ordered,
         rows.test.weights,
         _groups(rows),
+        experiment.loss_metrics,
         seed=report.seed,
     )
     return tuple(of)
@@ -228,20 +235,24 @@ def _decisions(experiment: Experiment, rows: TrainingRows, fits: Fits, is_probab
     )
 
 
-def _on_test(
-    rows: TrainingRows, truth: Array, prediction: Prediction, threshold: float | None = None
-) -> dict[str, float]:
-    facts = rows.facts
+def _on_test(experiment: Experiment, rows: TrainingRows, truth: Array, model: Contender) -> dict[str, float]:
     return split_metrics(
-        facts.problem_type, truth, prediction, threshold, ordered=facts.ordered, weights=rows.test.weights
+        rows.facts.problem_type,
+        truth,
+        model.prediction,
+        model.threshold,
+        ordered=rows.facts.ordered,
+        weights=rows.test.weights,
+        loss_metrics=experiment.loss_metrics,
     )
 
 
-def _dummy(rows: TrainingRows, fits: Fits, n_rows: int) -> Prediction:
-    """Return the prediction of a dummy model: the class shares, or the mean, of the train rows."""
+def _dummy(experiment: Experiment, rows: TrainingRows, fits: Fits, n_rows: int) -> Prediction:
+    """Return the prediction of a dummy model: the class shares of the train rows, or the best constant for the loss."""
     n_classes = len(rows.facts.classes)
     if not n_classes:
-        return Prediction(labels=np.full(n_rows, np.average(fits.y_train, weights=fits.train_weights)))
+        constant = experiment.used_loss.constant(fits.y_train, fits.train_weights)
+        return Prediction(labels=np.full(n_rows, constant))
     shares = np.bincount(fits.y_train, fits.train_weights, minlength=n_classes)
     shares = shares / shares.sum()
     return Prediction(np.full(n_rows, shares.argmax()), np.tile(shares, (n_rows, 1)))

@@ -55,7 +55,7 @@ def open_holdout(project: Project, name: str, user: str, why: str) -> OpenedHold
         raise E2iError(f"the model of {name} was trained on another split: run `e2i run {name}` first")
     truth, prediction = predicted_rows(project, name, run, sealed.facts, sealed.holdout)
     seen: TrainingRows = project.read(TrainingRows, "validation_splits", name)
-    report = evaluated_rows(sealed.facts, run, seen.train, truth, prediction, sealed.holdout.weights)
+    report = evaluated_rows(experiment, sealed.facts, run, seen.train, truth, prediction, sealed.holdout.weights)
     intervals = bootstrap_intervals(
         experiment.problem_type,
         truth,
@@ -64,6 +64,7 @@ def open_holdout(project: Project, name: str, user: str, why: str) -> OpenedHold
         ordered=sealed.facts.ordered,
         weights=sealed.holdout.weights,
         groups=sealed.holdout.entities,
+        loss_metrics=experiment.loss_metrics,
         seed=experiment.hpo.seed,
     )
     store = project.test_access

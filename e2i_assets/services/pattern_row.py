@@ -9,6 +9,11 @@ from e2i_assets.core.search.study_result import StudyResult
 from e2i_assets.core.search_space.space import as_documents
 
 
+def kind_metric(experiment: Experiment) -> str:
+    """Return what the memory compares studies by: the metric, with the loss if fits minimise another than usual."""
+    return experiment.metric if experiment.loss == "squared_error" else f"{experiment.metric} ({experiment.used_loss})"
+
+
 def pattern_row(
     experiment: Experiment, facts: SplitFacts, start: WarmStart, identity: str, result: StudyResult
 ) -> PatternRow:
@@ -27,7 +32,7 @@ def pattern_row(
         trials=uses.stored_trials(result, space),
         best_value=top[0]["value"],
         default_value=result.default_value,
-        optimization_metric=experiment.metric,
+        optimization_metric=kind_metric(experiment),
         n_samples=int(features["n_samples"]),
         n_features=int(features["n_features"]),
         n_classes=len(facts.classes) or None,

@@ -18,7 +18,7 @@ from e2i_assets.core.memory.uses import WarmStartEffect, WarmStartUse
 from e2i_assets.core.memory.warm_start import Pattern, WarmStart
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.study_result import StudyResult
-from e2i_assets.services.pattern_row import pattern_row
+from e2i_assets.services.pattern_row import kind_metric, pattern_row
 from e2i_assets.services.project import Project
 
 # Covers most kinds of problems; more would add little.
@@ -79,8 +79,8 @@ def _of_one(
         return _started(experiment, [], features, "the experiment starts cold: warm_start is off"), []
     try:
         found = _patterns(project, experiment, features, rows.facts.search_hash)
-        reason = f"{len(found)} patterns of {experiment.algorithm} for {experiment.problem_type} by {experiment.metric}"
-        reason += f" are at least {settings.min_similarity:g} similar"
+        reason = f"{len(found)} patterns of {experiment.algorithm} for {experiment.problem_type}"
+        reason += f" by {kind_metric(experiment)} are at least {settings.min_similarity:g} similar"
         return _started(experiment, found, features, reason), found
     except Exception as error:  # noqa: BLE001  # a study does not depend on the memory
         why = _first_line(error)
@@ -189,7 +189,7 @@ def patterns_like(
     return project.patterns.similar(
         algorithm=experiment.algorithm,
         problem_type=experiment.problem_type,
-        metric=experiment.metric,
+        metric=kind_metric(experiment),
         n_samples=int(features["n_samples"]),
         n_features=int(features["n_features"]),
         class_balance=features.get("class_balance"),

@@ -11,6 +11,7 @@ from e2i_assets.adapters.stores.store import StoredDamaged
 from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.evaluation.confusion import Confusion
 from e2i_assets.core.evaluation.evaluation import SplitEvaluation, split_evaluation
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.fit_context import predicted_table, target_codes
 from e2i_assets.core.fitting.rows import RowSource
@@ -74,6 +75,7 @@ def served_confusion(
 
 
 def evaluated_rows(
+    experiment: Experiment,
     facts: SplitFacts,
     run: StoredRun,
     train: RowSource,
@@ -89,5 +91,12 @@ def evaluated_rows(
         )
     threshold = run.decision_threshold
     return split_evaluation(
-        facts.problem_type, truth, prediction, threshold, rarer, ordered=facts.ordered, weights=weights
+        facts.problem_type,
+        truth,
+        prediction,
+        threshold,
+        rarer,
+        ordered=facts.ordered,
+        weights=weights,
+        loss_metrics=experiment.loss_metrics,
     )

@@ -139,6 +139,7 @@ def _tags(start: TrainingStart) -> dict[str, str]:
         "e2i.study_name": hpo.hpo_study_name or "",
         "e2i.best_trial": str(hpo.hpo_best_trial),
         "e2i.optimised_metric": experiment.metric,
+        **({"e2i.loss": str(experiment.used_loss)} if experiment.loss != "squared_error" else {}),
         # The budget is not a parameter: a larger budget may give the same training, whose parameters cannot change.
         "e2i.hpo_trials": str(experiment.hpo.trials),
         # The tag by which dagster-mlflow marks the runs that it starts: one search finds both.

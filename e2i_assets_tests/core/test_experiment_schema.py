@@ -27,8 +27,8 @@ def test_the_schema_has_every_key_and_every_closed_set_of_values() -> None:
     assert set(schema["required"]) == {"name", "owner", "source", "target", "problem_type", "algorithm"}
     one, several = properties["algorithm"]["anyOf"]
     assert (one["enum"], several["items"]["enum"]) == ([*registry.names(), "auto"], list(registry.names()))
-    assert {"roc_auc", "rmse", "f1_weighted"} <= set(properties["metric"]["enum"])
-    assert {"minimum_auc", "maximum_rmse"} <= set(properties["success_criteria"]["propertyNames"]["enum"])
+    assert {"roc_auc", "rmse", "f1_weighted"} <= set(properties["metric"]["anyOf"][0]["enum"])
+    assert {"minimum_auc", "maximum_rmse"} <= set(properties["success_criteria"]["propertyNames"]["anyOf"][0]["enum"])
     assert {"type": "string"} in properties["target"]["anyOf"]
     assert schema["additionalProperties"] is False
     assert all(part["additionalProperties"] is False for part in schema["$defs"].values())

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
+import pandas as pd
 from sklearn.datasets import load_breast_cancer
 
 from e2i_assets.adapters.sources import datasets
@@ -33,11 +34,12 @@ def registered(project: Project, text: str = PLAIN) -> Experiment:
     return experiment
 
 
-def made(project: Project, text: str = PLAIN) -> None:
-    """Run the functions of all assets for an experiment without a search."""
+def made(project: Project, text: str = PLAIN, given: pd.DataFrame | None = None) -> None:
+    """Run the functions of all assets for an experiment whose rows are in ``cells.csv``, by default those of cells."""
     experiment = registered(project, text)
-    frame = load_breast_cancer(as_frame=True).frame
-    frame["site"] = [("north", "south")[row % 2] for row in range(len(frame))]
+    frame = load_breast_cancer(as_frame=True).frame if given is None else given
+    if given is None:
+        frame["site"] = [("north", "south")[row % 2] for row in range(len(frame))]
     frame.to_csv(project.settings.root / "cells.csv", index=False)
 
     def kept(asset: str, value: Any) -> Any:

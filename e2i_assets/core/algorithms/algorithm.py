@@ -13,8 +13,9 @@ import numpy as np
 from e2i_assets.core.algorithms.consumption import ABSENT, Consumption
 from e2i_assets.core.algorithms.early_stopping import FitMonitor
 from e2i_assets.core.algorithms.prepared_data import Matrix, PreparedData, Task
-from e2i_assets.core.algorithms.target_unit import AS_IT_IS, TargetUnit, target_unit
+from e2i_assets.core.algorithms.target_unit import AS_IT_IS, TargetUnit, target_unit, unit_of_mean
 from e2i_assets.core.errors import E2iError, UnsupportedAlgorithm, Violation
+from e2i_assets.core.losses import SQUARED_ERROR, Loss, LossName
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
 
@@ -68,6 +69,8 @@ class Algorithm:
         target_spread: Standard deviation of a regression target in the unit of the fit.
         can_be_monotone: Whether a fit can hold its prediction monotone in a feature.
         directions: 1 or -1 for each column with which the prediction may only rise or only fall.
+        losses: The losses of a regression that its fits can minimise.
+        loss: The one that they do.
         complexity: Its place from simple and cheap to complex and dear, in which compared algorithms are tried. The
             tens are its class: 1 for linear models, 2 for boosters on bins, 3 for forests and exact boosting.
         adapted: Converts the whole parameter set for the estimator, where renaming is not enough.
@@ -93,6 +96,8 @@ class Algorithm:
     target_spread: float = 1.0
     can_be_monotone: bool = False
     directions: Mapping[str, int] = field(default_factory=dict)
+    losses: frozenset[LossName] = frozenset({"squared_error"})
+    loss: Loss = SQUARED_ERROR
     complexity: int = 50
     adapted: Callable[[dict[str, Any], ProblemType], dict[str, Any]] | None = None
 
@@ -127,15 +132,17 @@ class Algorithm:
             raise E2iError(f"{self.name} has no search space {preset}: choose one of {', '.join(self.presets)}")
         return self if self.wide_space is None or preset == "contract" else replace(self, space=self.wide_space)
 
-    def with_directions(self, directions: Mapping[str, int]) -> "Algorithm":
-        """Return this algorithm with fits that are monotone in these columns.
+    def with_goal(self, loss: Loss, directions: Mapping[str, int]) -> "Algorithm":
+        """Return this algorithm with fits that minimise a loss, and are monotone in these columns.
 
         Raises:
-            E2iError: Its fits cannot be monotone.
+            E2iError: Its fits cannot.
         """
+        if loss.name not in self.losses:
+            raise E2iError(f"{self.name} cannot minimise the loss {loss}")
         if directions and not self.can_be_monotone:
             raise E2iError(f"{self.name} cannot be monotone in {', '.join(directions)}")
-        return replace(self, directions=directions) if directions else self
+        return replace(self, loss=loss, directions=directions)
 
     def unread(self, parameters: Mapping[str, Any], problem_type: ProblemType) -> list[Violation]:
         """Return the parameters of a full set that the fit would not read, without the algorithm's own values."""
@@ -197,6 +204,8 @@ class Algorithm:
     def _unit(self, parameters: Mapping[str, Any], prepared_data: PreparedData) -> TargetUnit:
         if prepared_data.task.problem_type != "regression":
             return AS_IT_IS
+        if self.loss.has_log_link:
+            return unit_of_mean(prepared_data.y_train, prepared_data.train_weights)
         unit = target_unit(prepared_data.y_train, self.target_spread, prepared_data.train_weights)
         # A model through the origin and a Poisson model need the zero of the original target.
         fixed_zero = parameters.get("fit_intercept", True) is False or parameters.get("criterion") == "poisson"

@@ -8,8 +8,10 @@ from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores, ov
 from e2i_assets.core.algorithms.consumption import CLASSES, NEVER, Consumption
 from e2i_assets.core.algorithms.early_stopping import FitMonitor, report_rounds
 from e2i_assets.core.algorithms.prepared_data import PreparedData
+from e2i_assets.core.losses import LossName
 from e2i_assets.core.metrics import Array, Prediction
 
+_LOSSES: tuple[LossName, ...] = ("squared_error", "absolute_error", "poisson", "gamma", "quantile")
 # The state of early stopping, which is no part of the model: models of one fit are then equal.
 _WITHOUT_STOPPING = {"early_stopping": False, "warm_start": False, "n_iter_no_change": 10}
 
@@ -19,6 +21,8 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
     from threadpoolctl import ThreadpoolController
 
     cap = int(estimator.max_iter)
+    if prepared_data.loss.name != "squared_error":
+        estimator.set_params(loss=prepared_data.loss.name, quantile=prepared_data.loss.quantile)
     report = watch.report if watch else None
     patience = watch.patience if watch else None
     estimator.set_params(
@@ -90,6 +94,7 @@ ALGORITHM = Algorithm(
     family="boosting",
     complexity=22,
     can_be_monotone=True,
+    losses=frozenset(_LOSSES),
     framework="sklearn",
     classes={
         "binary_classification": "sklearn.ensemble.HistGradientBoostingClassifier",

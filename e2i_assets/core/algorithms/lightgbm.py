@@ -12,10 +12,20 @@ from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores
 from e2i_assets.core.algorithms.consumption import ABSENT, BINARY, GIVEN, Consumption
 from e2i_assets.core.algorithms.early_stopping import EarlyStopper, FitMonitor
 from e2i_assets.core.algorithms.prepared_data import PreparedData, Task
+from e2i_assets.core.losses import TWEEDIE_POWER, Loss, LossName
 from e2i_assets.core.metrics import Array, Prediction
 
 _VALIDATION = "validation"
 _DEFAULT_BINS = 255
+# The objective on the train rows, and the metric of early stopping on the validation rows.
+_OF_LOSSES: dict[LossName, dict[str, Any]] = {
+    "squared_error": {"objective": "regression", "metric": "rmse"},
+    "absolute_error": {"objective": "regression_l1", "metric": "l1"},
+    "poisson": {"objective": "poisson", "metric": "poisson"},
+    "gamma": {"objective": "gamma", "metric": "gamma_deviance"},
+    "tweedie": {"objective": "tweedie", "metric": "tweedie", "tweedie_variance_power": TWEEDIE_POWER},
+    "quantile": {"objective": "quantile", "metric": "quantile"},
+}
 # Parameters of the scikit-learn interface only; every other parameter has the same name in LightGBM.
 _NOT_NATIVE = frozenset({"n_estimators", "objective", "class_weight", "importance_type"})
 
@@ -29,16 +39,16 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
     train, validation = _binned(prepared_data, parameters)
     if prepared_data.directions:
         parameters["monotone_constraints"] = list(prepared_data.directions)
-    booster = Booster({**parameters, **_goal(prepared_data.task)}, train)
+    booster = Booster({**parameters, **_goal(prepared_data.task, prepared_data.loss)}, train)
     if watch is None:
         for _ in range(cap):
             booster.update()
-        return _carried(estimator, booster, cap, cap, booster.num_trees(), prepared_data.task)
+        return _carried(estimator, booster, cap, cap, booster.num_trees(), prepared_data)
     booster.add_valid(validation, _VALIDATION)
     stopper = EarlyStopper(watch, cap)
     trees_after = _grown(booster, cap, stopper, prepared_data.task)
     rounds = stopper.rounds(cap)
-    return _carried(estimator, booster, rounds, cap, trees_after[rounds - 1], prepared_data.task)
+    return _carried(estimator, booster, rounds, cap, trees_after[rounds - 1], prepared_data)
 
 
 def _grown(booster: Any, cap: int, stopper: EarlyStopper, task: Task) -> list[int]:
@@ -62,10 +72,10 @@ def _grown(booster: Any, cap: int, stopper: EarlyStopper, task: Task) -> list[in
     return trees_after
 
 
-def _goal(task: Task) -> dict[str, Any]:
+def _goal(task: Task, loss: Loss) -> dict[str, Any]:
     """Return the objective on the train rows and the loss of early stopping on the validation rows."""
     if task.problem_type == "regression":
-        return {"objective": "regression", "metric": "rmse"}
+        return _OF_LOSSES[loss.name] | ({} if loss.quantile is None else {"alpha": loss.quantile})
     if task.n_classes > 2:
         return {"objective": "multiclass", "num_class": task.n_classes, "metric": "multi_logloss"}
     return {"objective": "binary", "metric": "binary_logloss"}
@@ -111,7 +121,7 @@ def _prediction(values: Array, task: Task) -> Prediction:
     return Prediction(labels=values.copy()) if task.problem_type == "regression" else from_scores(values)
 
 
-def _carried(estimator: Any, booster: Any, rounds: int, cap: int, trees: int, task: Task) -> Fit:
+def _carried(estimator: Any, booster: Any, rounds: int, cap: int, trees: int, prepared_data: PreparedData) -> Fit:
     """Set the booster, without the trees after the best round, on the estimator in the same way as its ``fit``.
 
     A round that finds no split adds no tree, so the number of the best round may exceed its number of trees, and
@@ -119,10 +129,10 @@ def _carried(estimator: Any, booster: Any, rounds: int, cap: int, trees: int, ta
     """
     kept = trees // booster.num_model_per_iteration()
     booster.model_from_string(booster.model_to_string(num_iteration=kept)).free_dataset()
-    goal = _goal(task)
+    task = prepared_data.task
     estimator.set_params(n_estimators=rounds)
     estimator._Booster = booster
-    estimator._objective = goal["objective"]
+    estimator._objective = _goal(task, prepared_data.loss)["objective"]
     estimator._n_features = estimator._n_features_in = booster.num_feature()
     estimator._best_iteration, estimator._best_score, estimator._evals_result = rounds, {}, {}
     if task.problem_type != "regression":
@@ -144,6 +154,7 @@ ALGORITHM = Algorithm(
     family="boosting",
     complexity=20,
     can_be_monotone=True,
+    losses=frozenset(_OF_LOSSES),
     framework="lightgbm",
     classes={
         "binary_classification": "lightgbm.LGBMClassifier",

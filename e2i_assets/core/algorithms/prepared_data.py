@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from e2i_assets.core.losses import SQUARED_ERROR, Loss
 from e2i_assets.core.metrics import Array, ProblemType
 
 Matrix = NDArray[np.floating[Any]]
@@ -56,6 +57,7 @@ class PreparedData:
         categories: Positions of the features that are category codes; empty unless the algorithm splits on categories.
         directions: 1 or -1 for each feature with which the prediction may only rise or only fall, 0 for the others;
             empty without any.
+        loss: What the fits of a regression minimise.
         train_weights: Shape (n,): weights of the train rows in the fit; None when all are equal.
         validation_weights: Shape (n,): weights of the validation rows in the loss of early stopping.
         binned: The binned rows of an algorithm, by the parameters that affect them.
@@ -68,6 +70,7 @@ class PreparedData:
     y_validation: Array
     categories: tuple[int, ...] = ()
     directions: tuple[int, ...] = ()
+    loss: Loss = SQUARED_ERROR
     train_weights: Array | None = None
     validation_weights: Array | None = None
     binned: Binned = field(default_factory=Binned, compare=False)

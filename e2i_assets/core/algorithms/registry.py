@@ -8,6 +8,7 @@ from functools import cache
 from e2i_assets.core import algorithms
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import UnsupportedAlgorithm
+from e2i_assets.core.losses import LossName
 from e2i_assets.core.metrics import ProblemType
 
 
@@ -26,15 +27,16 @@ def names() -> tuple[str, ...]:
     return tuple(_algorithms())
 
 
-def able(problem_type: ProblemType, monotone: bool = False) -> tuple[str, ...]:
+def able(problem_type: ProblemType, monotone: bool = False, loss: LossName = "squared_error") -> tuple[str, ...]:
     """Return the names of the algorithms that support a problem type, the simplest first.
 
     Args:
         problem_type: The problem type.
         monotone: Only those whose fits can be monotone in a column.
+        loss: Only those whose fits can minimise this loss of a regression.
     """
-    found = (name for name, one in _algorithms().items() if one.can_be_monotone or not monotone)
-    return by_complexity(name for name in found if problem_type in algorithm(name).problem_types)
+    found = (one for one in _algorithms().values() if problem_type in one.problem_types and loss in one.losses)
+    return by_complexity(one.name for one in found if one.can_be_monotone or not monotone)
 
 
 def by_complexity(chosen: Iterable[str]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 Boosters store targets, gradients and gains in single precision or compare them with fixed thresholds (1e-6 in XGBoost),
 trees of scikit-learn stop below a variance of 2e-16, and penalties such as Lasso's alpha are in the unit of the target.
-Every fit therefore uses the target ``(value - centre) / scale``, and every prediction is converted back.
+Every fit therefore uses the target ``(value - centre) / scale``, and every prediction is converted back. A loss with a
+logarithmic link needs the zero of the target, so its centre is 0.
 """
 
 from dataclasses import dataclass
@@ -43,3 +44,11 @@ def target_unit(values: Array, spread: float = 1.0, weights: Array | None = None
     mean = float(np.average(shares, weights=weights))
     deviation = float(np.sqrt(np.average((shares - mean) ** 2, weights=weights)))
     return TargetUnit(mean * largest, (deviation or 1.0) * largest / spread)
+
+
+def unit_of_mean(values: Array, weights: Array | None = None) -> TargetUnit:
+    """Return the unit in which the (weighted) train values, which are not negative, have the mean 1."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if not np.isfinite(largest) or largest == 0.0:
+        return AS_IT_IS
+    return TargetUnit(0.0, float(np.average(values / largest, weights=weights)) * largest)

@@ -10,10 +10,24 @@ from e2i_assets.core.algorithms.algorithm import Algorithm, Fit, from_scores
 from e2i_assets.core.algorithms.consumption import BINARY, Consumption
 from e2i_assets.core.algorithms.early_stopping import EarlyStopper, FitMonitor
 from e2i_assets.core.algorithms.prepared_data import PreparedData, Task
+from e2i_assets.core.losses import TWEEDIE_POWER, Loss, LossName
 from e2i_assets.core.metrics import Array, Prediction
 
 _VALIDATION = "validation"
 _DEFAULT_BINS = 256
+# The objective on the train rows, and the metric of early stopping on the validation rows.
+_OF_LOSSES: dict[LossName, dict[str, Any]] = {
+    "squared_error": {"objective": "reg:squarederror", "eval_metric": "rmse"},
+    "absolute_error": {"objective": "reg:absoluteerror", "eval_metric": "mae"},
+    "poisson": {"objective": "count:poisson", "eval_metric": "poisson-nloglik"},
+    "gamma": {"objective": "reg:gamma", "eval_metric": "gamma-deviance"},
+    "tweedie": {
+        "objective": "reg:tweedie",
+        "tweedie_variance_power": TWEEDIE_POWER,
+        "eval_metric": f"tweedie-nloglik@{TWEEDIE_POWER}",
+    },
+    "quantile": {"objective": "reg:quantileerror", "eval_metric": "quantile"},
+}
 
 
 def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) -> Fit:
@@ -23,16 +37,15 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
     if prepared_data.categories:
         # The estimator keeps the feature types, because it builds a new matrix for each prediction.
         estimator.set_params(enable_categorical=True, feature_types=_feature_types(prepared_data))
-    parameters = {**estimator.get_xgb_params(), **_goal(prepared_data.task)}
+    parameters = {**estimator.get_xgb_params(), **_goal(prepared_data.task, prepared_data.loss)}
     if prepared_data.directions:
         parameters["monotone_constraints"] = str(prepared_data.directions)
     # As a context, because verbosity as a booster parameter would stay set in the training thread.
     with xgboost.config_context(verbosity=estimator.verbosity):
         train, validation = _binned(prepared_data, estimator)
         if watch is None:
-            return _carried(
-                estimator, xgboost.train(parameters, train, cap, verbose_eval=False), cap, cap, prepared_data.task
-            )
+            booster = xgboost.train(parameters, train, cap, verbose_eval=False)
+            return _carried(estimator, booster, cap, cap, prepared_data)
         stopper = EarlyStopper(watch, cap)
         booster = xgboost.train(
             parameters,
@@ -42,7 +55,7 @@ def _fit(estimator: Any, prepared_data: PreparedData, watch: FitMonitor | None) 
             callbacks=[_callback(stopper, validation, prepared_data.task)],
             verbose_eval=False,
         )
-        return _carried(estimator, booster, stopper.rounds(cap), cap, prepared_data.task)
+        return _carried(estimator, booster, stopper.rounds(cap), cap, prepared_data)
 
 
 def _feature_types(prepared_data: PreparedData) -> list[str]:
@@ -53,10 +66,10 @@ def _feature_types(prepared_data: PreparedData) -> list[str]:
     return kinds
 
 
-def _goal(task: Task) -> dict[str, Any]:
+def _goal(task: Task, loss: Loss) -> dict[str, Any]:
     """Return the objective on the train rows and the loss of early stopping on the validation rows."""
     if task.problem_type == "regression":
-        return {"objective": "reg:squarederror", "eval_metric": "rmse"}
+        return _OF_LOSSES[loss.name] | ({} if loss.quantile is None else {"quantile_alpha": loss.quantile})
     if task.n_classes > 2:
         return {"objective": "multi:softprob", "num_class": task.n_classes, "eval_metric": "mlogloss"}
     return {"objective": "binary:logistic", "eval_metric": "logloss"}
@@ -111,13 +124,14 @@ def _prediction(values: Array, task: Task) -> Prediction:
     return Prediction(labels=values.astype(float)) if task.problem_type == "regression" else from_scores(values)
 
 
-def _carried(estimator: Any, booster: Any, rounds: int, cap: int, task: Task) -> Fit:
+def _carried(estimator: Any, booster: Any, rounds: int, cap: int, prepared_data: PreparedData) -> Fit:
     """Set the booster, without the rounds after the best one, on the estimator in the same way as its ``fit``."""
     if rounds < booster.num_boosted_rounds():
         booster = booster[:rounds]
         booster.set_param({"nthread": estimator.n_jobs})
     estimator._Booster = booster
-    estimator.set_params(n_estimators=rounds, objective=_goal(task)["objective"])
+    task = prepared_data.task
+    estimator.set_params(n_estimators=rounds, objective=_goal(task, prepared_data.loss)["objective"])
     if task.problem_type != "regression":
         estimator.n_classes_ = task.n_classes
     return Fit(estimator, rounds=rounds, stopped_early=rounds < cap)
@@ -128,6 +142,7 @@ ALGORITHM = Algorithm(
     family="boosting",
     complexity=21,
     can_be_monotone=True,
+    losses=frozenset(_OF_LOSSES),
     framework="xgboost",
     classes={
         "binary_classification": "xgboost.XGBClassifier",

@@ -12,6 +12,7 @@ from e2i_assets.core.data.row_places import RowPlaces, places_of
 from e2i_assets.core.data.spellings import class_violations
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.experiments.experiment import Experiment
+from e2i_assets.core.losses import domain, refuses_zero
 from e2i_assets.core.suggestions import not_one_of
 
 # Above this share, the rows that have a target are a biased sample of all rows.
@@ -60,7 +61,7 @@ def violations(table: pd.DataFrame, values: pd.Series, experiment: Experiment) -
     if present.nunique() == 1:
         yield Violation("target", name, f"has only one value ({label(present.iloc[0])}): there is nothing to predict")
     elif len(present) and experiment.problem_type == "regression":
-        yield from _number_violations(name, present)
+        yield from _number_violations(name, present, experiment)
     elif len(present) and experiment.target.order is not None:
         yield from _order_violations(present, experiment, places_of(table))
     elif len(present):
@@ -73,11 +74,18 @@ def without_target(missing: int, present: int, target: str) -> tuple[str, ...]:
     return (f"{missing:,} of {missing + present:,} rows have no {target} and are left out",) if missing else ()
 
 
-def _number_violations(name: str, present: pd.Series) -> Iterator[Violation]:
+def _number_violations(name: str, present: pd.Series, experiment: Experiment) -> Iterator[Violation]:
     if not is_number(present):
         yield Violation("target", name, f"contains {_example(present)}, but a regression needs numbers")
     elif infinite := int(np.isinf(present.to_numpy(dtype=np.float64)).sum()):
         yield Violation("target", name, f"is infinite in {infinite} rows: correct them in the source")
+    elif limited := domain(experiment.used_loss, experiment.loss_metrics):
+        strictest, lowest = limited[0], present.min()
+        refused = present <= 0 if refuses_zero(strictest) else present < 0
+        if count := int(refused.sum()):
+            at, needs = ("0 or less", "above 0") if refuses_zero(strictest) else ("below 0", "of at least 0")
+            rule = f"is {at} in {count:,} of {len(present):,} rows (the lowest is {lowest:g}), but {strictest} needs "
+            yield Violation("target", name, f"{rule}values {needs}: choose another loss, or leave these rows out")
 
 
 def _declared_order(experiment: Experiment) -> tuple[str, ...]:

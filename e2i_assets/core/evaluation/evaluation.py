@@ -1,6 +1,6 @@
 """The evaluation of a fitted model: the metrics of every split, their intervals, and the metrics that are undefined."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -78,6 +78,7 @@ def evaluation(
     ordered: bool = False,
     weights: Mapping[str, Array | None] | None = None,
     groups: Array | None = None,
+    loss_metrics: Sequence[str] = (),
     interval_role: str = "test",
     seed: int = 42,
     n_resamples: int = 1000,
@@ -93,6 +94,7 @@ def evaluation(
         weights: Sample weights by split; None weights all rows equally.
         groups: The group of each row of `interval_role`, such as a person, which its intervals draw as a whole; None if
             the rows are independent.
+        loss_metrics: Regression only: deviances and pinball losses to report too.
         interval_role: The split in `rows` that gets intervals.
         seed: Seed of the bootstrap.
         n_resamples: Number of resamples of the bootstrap.
@@ -106,7 +108,13 @@ def evaluation(
     def at(cut_off: float | None) -> dict[str, SplitEvaluation]:
         return {
             split: split_evaluation(
-                problem_type, *of, cut_off, minority_class, ordered=ordered, weights=of_split.get(split)
+                problem_type,
+                *of,
+                cut_off,
+                minority_class,
+                ordered=ordered,
+                weights=of_split.get(split),
+                loss_metrics=loss_metrics,
             )
             for split, of in rows.items()
         }
@@ -126,6 +134,7 @@ def evaluation(
             ordered=ordered,
             weights=of_split.get(interval_role),
             groups=groups,
+            loss_metrics=loss_metrics,
             seed=seed,
             n_resamples=n_resamples,
         ),
@@ -143,6 +152,7 @@ def split_evaluation(
     *,
     ordered: bool = False,
     weights: Array | None = None,
+    loss_metrics: Sequence[str] = (),
 ) -> SplitEvaluation:
     """Evaluate a model on one split.
 
@@ -154,6 +164,7 @@ def split_evaluation(
         minority_class: Binary only: the rarer class of the train rows.
         ordered: Whether the classes have an order, which the codes follow.
         weights: Shape (n,): sample weights, at least one above 0; None weights all rows equally.
+        loss_metrics: Regression only: deviances and pinball losses to report too.
 
     Raises:
         E2iError: The prediction does not fit the rows or is not finite, or the threshold does not apply.
@@ -165,7 +176,7 @@ def split_evaluation(
         raise E2iError(f"cannot evaluate: all {len(truth)} rows have the weight 0")
     table = None
     if problem_type == "regression":
-        metrics, missing = computed(regression(y_true.astype(float), seen.labels, weights))
+        metrics, missing = computed(regression(y_true.astype(float), seen.labels, weights, loss_metrics))
     else:
         n_classes = scores.shape[1] if scores is not None else max(2, int(max(truth.max(), labels.max())) + 1)
         table = Confusion.of(n_classes, truth, labels).counts.tolist()
@@ -191,9 +202,12 @@ def split_metrics(
     *,
     ordered: bool = False,
     weights: Array | None = None,
+    loss_metrics: Sequence[str] = (),
 ) -> dict[str, float]:
     """Return only the metrics of `split_evaluation`: finite, and without those that cannot be computed."""
-    return split_evaluation(problem_type, y_true, prediction, threshold, ordered=ordered, weights=weights).metrics
+    return split_evaluation(
+        problem_type, y_true, prediction, threshold, ordered=ordered, weights=weights, loss_metrics=loss_metrics
+    ).metrics
 
 
 def contract_metrics(split: SplitEvaluation) -> ValidationMetrics:

@@ -1,6 +1,6 @@
 """Seeded bootstrap intervals of reported metrics, computed for many resamples at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -36,6 +36,7 @@ def bootstrap_intervals(
     ordered: bool = False,
     weights: Array | None = None,
     groups: Array | None = None,
+    loss_metrics: Sequence[str] = (),
     seed: int,
     n_resamples: int = 1000,
 ) -> dict[str, Interval]:
@@ -49,20 +50,21 @@ def bootstrap_intervals(
     Args:
         problem_type: Decides the metrics: accuracy, balanced_accuracy, precision, recall, f1_score, roc_auc, pr_auc
             and brier_score; accuracy, balanced_accuracy, f1_macro, f1_weighted and roc_auc, with an order also
-            quadratic_weighted_kappa and rank_mae; or rmse, mae and r2.
+            quadratic_weighted_kappa and rank_mae; or rmse, mae, r2 and ``loss_metrics``.
         y_true: Shape (n,): class codes or values.
         prediction: The predictions for the same rows.
         threshold: The binary threshold of the point estimate; None uses the predicted labels.
         ordered: Whether the classes have an order.
         weights: Shape (n,): sample weights; None weights all rows equally. A row keeps its weight when it is drawn.
         groups: Shape (n,): the group of each row, such as a person; None if the rows are independent.
+        loss_metrics: Regression only: deviances and pinball losses to report too.
         seed: The same seed gives the same intervals.
         n_resamples: Number of resamples to draw.
     """
     if groups is not None and weights is not None:
         groups = groups[weights > 0]
     y_true, prediction, weights = counted(np.asarray(y_true), prediction, weights)
-    metrics = weighted_metrics(problem_type, y_true, prediction, threshold, ordered=ordered)
+    metrics = weighted_metrics(problem_type, y_true, prediction, threshold, ordered=ordered, loss_metrics=loss_metrics)
     found: dict[str, list[Array]] = {}
     for drawn in drawn_weights(len(y_true), seed=seed, n_resamples=n_resamples, weights=weights, groups=groups):
         for name, values in metrics(drawn).items():

@@ -6,6 +6,7 @@ Success criteria and stored metrics use these names. The metrics that a study ca
 from dataclasses import dataclass
 from math import inf
 
+from e2i_assets.core.losses import is_loss_metric
 from e2i_assets.core.metrics import ProblemType
 
 PRECISION_AT = (100, 500, 1000)
@@ -95,7 +96,7 @@ _ALIASES: dict[ProblemType, dict[str, str]] = {
 
 
 def names(problem_type: ProblemType) -> tuple[str, ...]:
-    """Return every metric that an evaluation of this problem type can report."""
+    """Return every metric that each evaluation of this problem type can report: no metric of a loss."""
     return tuple(MEASURES[problem_type])
 
 
@@ -106,6 +107,8 @@ def aliases(problem_type: ProblemType) -> tuple[str, ...]:
 
 def measure(name: str, problem_type: ProblemType) -> Measure | None:
     """Return the measure with this name, alias, or name of an optimised metric; None when there is none."""
+    if problem_type == "regression" and is_loss_metric(name):
+        return Measure(name, greater_is_better=False, high=inf)
     return MEASURES[problem_type].get(_ALIASES[problem_type].get(name, name))
 
 

@@ -12,6 +12,7 @@ from e2i_assets.core.evaluation.jackknife import blocks
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.evaluation.thresholds import labels_at
 from e2i_assets.core.evaluation.weighted_metrics import weighted_metrics
+from e2i_assets.core.losses import loss_metrics
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 
 Method = Literal["DeLong", "paired jackknife", "paired jackknife of groups"]
@@ -89,7 +90,13 @@ def paired_gain(
     """
     values = [
         split_metrics(
-            rows.problem_type, rows.truth, one.prediction, one.threshold, ordered=rows.ordered, weights=rows.weights
+            rows.problem_type,
+            rows.truth,
+            one.prediction,
+            one.threshold,
+            ordered=rows.ordered,
+            weights=rows.weights,
+            loss_metrics=loss_metrics([measure.name]),
         ).get(measure.name)
         for one in (first, second)
     ]
@@ -160,6 +167,7 @@ def _jackknife(
             _decided(model, with_scores=measure.name in _OF_SCORES or not binary),
             None,
             ordered=rows.ordered,
+            loss_metrics=loss_metrics([measure.name]),
         )
         for model in models
     ]

@@ -63,6 +63,7 @@ def segment_evaluations(
     ordered: bool = False,
     weights: Array | None = None,
     groups: Array | None = None,
+    loss_metrics: Sequence[str] = (),
     seed: int = 42,
 ) -> list[SegmentEvaluation]:
     """Evaluate each segment of each column at the threshold of the whole, the largest segment of a column first.
@@ -77,6 +78,7 @@ def segment_evaluations(
         ordered: Whether the classes have an order.
         weights: Shape (n,): sample weights; rows of weight 0 are left out. None weights all rows equally.
         groups: Shape (n,): the group of each row, which the intervals draw as a whole; None if rows are independent.
+        loss_metrics: Regression only: deviances and pinball losses to report too.
         seed: Seed of the intervals.
     """
     if weights is not None and not weights.all():
@@ -90,7 +92,14 @@ def segment_evaluations(
             rows = np.flatnonzero(values.astype(str) == name)
             own, weight = prediction.at(rows), None if weights is None else weights[rows]
             of = split_evaluation(
-                problem_type, y_true[rows], own, threshold, minority_class, ordered=ordered, weights=weight
+                problem_type,
+                y_true[rows],
+                own,
+                threshold,
+                minority_class,
+                ordered=ordered,
+                weights=weight,
+                loss_metrics=loss_metrics,
             )
             small = _is_small(problem_type, y_true[rows], np.unique(y_true))
             found.append(
@@ -111,6 +120,7 @@ def segment_evaluations(
                         ordered=ordered,
                         weights=weight,
                         groups=None if groups is None else groups[rows],
+                        loss_metrics=loss_metrics,
                         seed=seed,
                     ),
                 )

@@ -1,6 +1,6 @@
 """The metrics of one split by name; an undefined metric is left out with its reason and is never NaN."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -9,6 +9,7 @@ from e2i_assets.core.evaluation.calibration import calibration_error
 from e2i_assets.core.evaluation.confusion import Confusion, NotComputable
 from e2i_assets.core.evaluation.measures import PRECISION_AT
 from e2i_assets.core.evaluation.thresholds import DEFAULT_THRESHOLD, labels_at, precision_at
+from e2i_assets.core.losses import undefined
 from e2i_assets.core.metrics import OF_ORDER, Array, Prediction, ProblemType, metric
 
 Formulas = Mapping[str, Callable[[], float]]
@@ -108,8 +109,10 @@ def multiclass(
     }
 
 
-def regression(y_true: Array, predicted: Array, weights: Array | None = None) -> Formulas:
-    """Return the formulas of `measures.names("regression")`, with sample weights above 0."""
+def regression(
+    y_true: Array, predicted: Array, weights: Array | None = None, loss_metrics: Sequence[str] = ()
+) -> Formulas:
+    """Return the formulas of `measures.names("regression")` and of metrics of losses, with sample weights above 0."""
     error = y_true - predicted
     mse = float(np.average(error**2, weights=weights))
 
@@ -117,6 +120,11 @@ def regression(y_true: Array, predicted: Array, weights: Array | None = None) ->
         if not np.all(y_true):
             raise NotComputable("a true value is 0, so its relative error is undefined")
         return float(np.average(np.abs(error / y_true), weights=weights))
+
+    def of_loss(name: str) -> float:
+        if why := undefined(name, y_true, predicted):
+            raise NotComputable(why)
+        return metric(name, "regression").score(y_true, Prediction(predicted), weights)
 
     def r2() -> float:
         if np.ptp(y_true) == 0:
@@ -129,6 +137,7 @@ def regression(y_true: Array, predicted: Array, weights: Array | None = None) ->
         "mae": lambda: float(np.average(np.abs(error), weights=weights)),
         "mape": mape,
         "r2": r2,
+        **{name: partial(of_loss, name) for name in loss_metrics},
     }
 
 

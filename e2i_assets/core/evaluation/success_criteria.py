@@ -13,6 +13,7 @@ from e2i_assets.core.errors import E2iError, ExperimentInvalid, Violation
 from e2i_assets.core.evaluation import measures
 from e2i_assets.core.evaluation.measures import Measure
 from e2i_assets.core.figures import Bound, against
+from e2i_assets.core.losses import POWERS, is_loss_metric
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
 
@@ -55,10 +56,15 @@ class Criterion:
 
 
 def accepted_names(problem_type: ProblemType) -> tuple[str, ...]:
-    """Return every name that a criterion of this problem type can have, plain names first."""
+    """Return every name that a criterion of this problem type can have, plain names first.
+
+    A pinball loss has further names, one for each quantile.
+    """
     bare = [*measures.names(problem_type), *measures.aliases(problem_type)]
     if problem_type == "binary_classification":
         bare.append(PRECISION_AT_K)
+    if problem_type == "regression":
+        bare += POWERS
     better = {name: _measured(name, problem_type) for name in bare}
     maxima = [f"maximum_{name}" for name in bare if not better[name].greater_is_better]
     return (*bare, *(f"minimum_{name}" for name in bare), *maxima, *(f"minimum_{lift}" for lift in LIFTS))
@@ -89,7 +95,8 @@ def criterion(name: str, threshold: object, problem_type: ProblemType, optimised
         and name not in accepted_names(problem_type)
     ):
         raise E2iError(f"is a limit that a perfect model exceeds: higher is better, so write minimum_{bare}")
-    if name not in accepted_names(problem_type):
+    is_of_loss = problem_type == "regression" and is_loss_metric(bare)
+    if name not in accepted_names(problem_type) and not is_of_loss:
         raise E2iError(not_one_of(name, accepted_names(problem_type)))
     of = _measured(bare, problem_type)
     if not of.low <= threshold <= of.high:

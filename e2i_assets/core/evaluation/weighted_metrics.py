@@ -4,12 +4,13 @@ A resample is a vector of weights: how often each row was drawn, times its sampl
 and need one product.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from e2i_assets.core.evaluation.confusion import ratio_or_zero
 from e2i_assets.core.evaluation.thresholds import labels_at
+from e2i_assets.core.losses import row_losses, undefined
 from e2i_assets.core.metrics import Array, Prediction, ProblemType
 
 Weighted = Callable[[Array], dict[str, Array]]
@@ -22,6 +23,7 @@ def weighted_metrics(
     threshold: float | None,
     *,
     ordered: bool = False,
+    loss_metrics: Sequence[str] = (),
 ) -> Weighted:
     """Return the function from weights, shape (r, n), to the r values of each metric, NaN where it is undefined.
 
@@ -31,9 +33,10 @@ def weighted_metrics(
         prediction: The predictions for the same rows.
         threshold: The binary threshold; None uses the predicted labels.
         ordered: Whether the classes have an order, which the codes follow.
+        loss_metrics: Regression only: deviances and pinball losses to compute too, where they are defined.
     """
     if problem_type == "regression":
-        return _regression(y_true.astype(float), np.asarray(prediction.labels, dtype=float))
+        return _regression(y_true.astype(float), np.asarray(prediction.labels, dtype=float), loss_metrics)
     scores = None if prediction.scores is None else np.asarray(prediction.scores, dtype=float)
     if problem_type == "multiclass_classification":
         return _multiclass(y_true, np.asarray(prediction.labels), scores, ordered)
@@ -108,15 +111,22 @@ def _of_order(weights: Array, distances: Array, true: Array, called: Array) -> d
     return {"quadratic_weighted_kappa": of_classes, "rank_mae": weights @ distances / n}
 
 
-def _regression(y_true: Array, predicted: Array) -> Weighted:
+def _regression(y_true: Array, predicted: Array, loss_metrics: Sequence[str]) -> Weighted:
     error, centred = y_true - predicted, y_true - y_true.mean()
+    defined = [name for name in loss_metrics if not undefined(name, y_true, predicted)]
+    losses = {name: row_losses(name, y_true, predicted) for name in defined}
 
     def metrics(weights: Array) -> dict[str, Array]:
         n = weights.sum(axis=1)
         squared, total = weights @ error**2, weights @ centred**2 - (weights @ centred) ** 2 / n
         # The variance of a resample with one repeated value is a rounding error, not an exact 0.
         spread = np.where(total > 1e-12 * np.maximum(weights @ centred**2, np.finfo(float).tiny), total, 0.0)
-        return {"rmse": np.sqrt(squared / n), "mae": weights @ np.abs(error) / n, "r2": 1 - _ratio(squared, spread)}
+        return {
+            "rmse": np.sqrt(squared / n),
+            "mae": weights @ np.abs(error) / n,
+            "r2": 1 - _ratio(squared, spread),
+            **{name: weights @ of_rows / n for name, of_rows in losses.items()},
+        }
 
     return metrics
 

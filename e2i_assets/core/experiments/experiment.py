@@ -22,10 +22,12 @@ from e2i_assets.core.experiments.values import (
     Owner,
     ParameterValue,
     ProjectPath,
+    QuantileLevel,
     Slug,
     Tag,
 )
 from e2i_assets.core.imbalance import Choice
+from e2i_assets.core.losses import Loss, LossName, loss_metrics
 from e2i_assets.core.metrics import ProblemType, default_metric
 from e2i_assets.core.search_space.space import SearchSpace, parse_space
 
@@ -46,7 +48,7 @@ class Experiment(Section):
     # The key `search_space` of the file contains changes; the method of that name returns the resulting space. The key
     # `algorithm` may name several; the property of that name is the only one.
     model_config = ConfigDict(serialize_by_alias=True)
-    later_keys: ClassVar[tuple[str, ...]] = ("costs",)
+    later_keys: ClassVar[tuple[str, ...]] = ("costs", "loss", "quantile")
 
     name: Slug = Field(description="The name of the experiment: also of its partition, study and model.")
     description: StrictStr = Field(default="", description="What the model predicts, and for whom.")
@@ -70,10 +72,22 @@ class Experiment(Section):
         description="The algorithm to tune and train. A list compares several in one budget of trials; auto compares "
         "all of the problem type. The best is trained, or a simpler one if the difference is within the noise.",
     )
+    loss: LossName = Field(
+        default="squared_error",
+        description="Regression only: what fits minimise. squared_error predicts the mean, absolute_error the median, "
+        "quantile the quantile that the key of that name gives; poisson (counts), gamma (costs above 0) and tweedie "
+        "(costs of which many are 0) predict the mean, as a product of effects.",
+    )
+    quantile: QuantileLevel | None = Field(
+        default=None, description="With loss: quantile, the predicted quantile: 0.9 is exceeded by one row in ten."
+    )
     metric: StrictStr = Field(
-        default_factory=lambda known: default_metric(known["problem_type"], known["target"].order is not None),
+        default_factory=lambda known: default_metric(
+            known["problem_type"], known["target"].order is not None, Loss(known["loss"], known["quantile"])
+        ),
         description="The metric that the search optimises. The default depends on the problem type: roc_auc (binary), "
-        "f1_weighted (multiclass), quadratic_weighted_kappa (multiclass with target.order) or rmse (regression).",
+        "f1_weighted (multiclass), quadratic_weighted_kappa (multiclass with target.order) or the metric of the loss "
+        "(regression: rmse, mae, mean_poisson_deviance, mean_pinball_loss_0.9, ...).",
     )
     search_space_changes: dict[str, dict[str, Any] | None] = Field(
         default_factory=dict,
@@ -129,7 +143,7 @@ class Experiment(Section):
             return registry.by_complexity(self.chosen_algorithms)
         if self.chosen_algorithms != AUTO:
             return (self.chosen_algorithms,)
-        return registry.able(self.problem_type, monotone=bool(self.columns.monotone))
+        return registry.able(self.problem_type, bool(self.columns.monotone), self.loss)
 
     @property
     def algorithm(self) -> str:
@@ -189,11 +203,22 @@ class Experiment(Section):
         return "train_only" if self.hpo.constraints else "refit"
 
     @property
+    def used_loss(self) -> Loss:
+        """The loss that fits minimise."""
+        return Loss(self.loss, self.quantile)
+
+    @property
+    def loss_metrics(self) -> tuple[str, ...]:
+        """The deviances and pinball losses that are reported: those of the loss and of the goals of the search."""
+        named = [self.metric, self.used_loss.metric, *(one.name for one in self.hpo.objectives), *self.hpo.constraints]
+        return loss_metrics(named)
+
+    @property
     def fitted_algorithm(self) -> Algorithm:
-        """The algorithm as this experiment fits it: monotone in the columns that it names."""
+        """The algorithm as this experiment fits it: by its loss, and monotone in the columns that it names."""
         signs = {"increasing": 1, "decreasing": -1}
         directions = {column: signs[way] for column, way in self.columns.monotone.items()}
-        return registry.algorithm(self.algorithm).with_directions(directions)
+        return registry.algorithm(self.algorithm).with_goal(self.used_loss, directions)
 
     @property
     def stops_rounds(self) -> bool:

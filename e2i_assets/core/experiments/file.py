@@ -32,6 +32,7 @@ _RULES = {
     "greater_than_equal": "must be at least {ge}",
     "greater_than": "must be greater than {gt}",
     "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
 }
 
 

@@ -9,11 +9,19 @@ from e2i_assets.core.algorithms import registry
 from e2i_assets.core.algorithms.algorithm import Algorithm
 from e2i_assets.core.errors import Violation
 from e2i_assets.core.evaluation import measures, success_criteria
+from e2i_assets.core.experiments import (
+    loss_rules,
+    objective_rules,
+    order_rules,
+    predict_rules,
+    search_rules,
+    space_changes,
+)
 from e2i_assets.core.experiments import monotone_rules as monotone
-from e2i_assets.core.experiments import objective_rules, order_rules, predict_rules, search_rules, space_changes
 from e2i_assets.core.experiments.sections import Columns, Leakage, Split, Target
 from e2i_assets.core.experiments.values import AUTO
 from e2i_assets.core.imbalance import WEIGHING
+from e2i_assets.core.losses import Loss, LossName
 from e2i_assets.core.metrics import PROBLEM_TYPES, ProblemType
 from e2i_assets.core.suggestions import not_one_of
 
@@ -50,10 +58,13 @@ def violations(parts: Parts) -> Iterator[Violation]:
         yield from leakage_violations(parts["leakage"], parts["columns"])
     if problem_type and isinstance(parts.get("metric"), str):
         yield from _metric_violations(parts["metric"], problem_type)
+    if problem_type:
+        yield from loss_rules.violations(parts, problem_type)
     if problem_type and "target" in parts:
         yield from order_rules.violations(parts, problem_type, parts["target"])
     if problem_type and {"hpo", "target", "columns"} <= parts.keys():
-        metric = parts.get("metric") or metrics.default_metric(problem_type, parts["target"].order is not None)
+        loss = Loss(parts.get("loss", "squared_error"), parts.get("quantile"))
+        metric = parts.get("metric") or metrics.default_metric(problem_type, parts["target"].order is not None, loss)
         yield from objective_rules.violations(parts["hpo"], problem_type, metric, parts["target"], parts["columns"])
     if parts.get("costs") is not None and problem_type not in (None, "binary_classification"):
         rule = f"is for binary_classification only, not for {problem_type}: remove it"
@@ -73,7 +84,8 @@ def _algorithm_violations(parts: Parts, problem_type: ProblemType | None) -> Ite
         yield from _violations_of(chosen, "algorithm", parts, problem_type) if chosen in known else ()
         return
     is_monotone = "columns" in parts and bool(parts["columns"].monotone)
-    names = (registry.able(problem_type, is_monotone) if problem_type else ()) if chosen == AUTO else chosen
+    loss: LossName = parts.get("loss", "squared_error") if problem_type == "regression" else "squared_error"
+    names = (registry.able(problem_type, is_monotone, loss) if problem_type else ()) if chosen == AUTO else chosen
     for place, name in enumerate(names):
         where = "algorithm" if chosen == AUTO else f"algorithm.{place}"
         if name not in registry.names():
@@ -108,6 +120,7 @@ def _violations_of(name: str, where: str, parts: Parts, problem_type: ProblemTyp
         yield Violation(where, name, f"does not support {problem_type}: choose one of {', '.join(able)}")
     elif problem_type and {"search_space", "fixed", "columns"} <= parts.keys():
         yield from monotone.violations_of(parts["columns"], algorithm, problem_type)
+        yield from loss_rules.violations_of(parts, algorithm) if problem_type == "regression" else ()
         is_searched = parts["hpo"].enabled if "hpo" in parts else True
         preset = parts["hpo"].preset if "hpo" in parts else "contract"
         if preset in algorithm.presets:
@@ -134,9 +147,9 @@ def _imbalance_violations(parts: Parts, problem_type: ProblemType | None) -> Ite
 
 def _metric_violations(name: str, problem_type: ProblemType) -> Iterator[Violation]:
     own = metrics.names(problem_type)
-    if name in own:
+    if metrics.is_metric(name, problem_type):
         return
-    elsewhere = [other for other in PROBLEM_TYPES if name in metrics.names(other)]
+    elsewhere = [other for other in PROBLEM_TYPES if metrics.is_metric(name, other)]
     if elsewhere:
         yield Violation("metric", name, f"is not a metric of {problem_type}: choose one of {', '.join(own)}")
     elif (meant := measures.measure(name, problem_type)) and meant.name in own:

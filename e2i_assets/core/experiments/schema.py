@@ -9,6 +9,7 @@ from e2i_assets.core.evaluation.success_criteria import accepted_names
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.objective_rules import objective_names
 from e2i_assets.core.experiments.values import AUTO
+from e2i_assets.core.losses import PINBALL_NAME
 
 
 def json_schema() -> dict[str, Any]:
@@ -22,8 +23,8 @@ def json_schema() -> dict[str, Any]:
     one = {"enum": list(registry.names())}
     several = {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}
     properties["algorithm"] = {"anyOf": [{"enum": [*one["enum"], AUTO]}, several], **kept}
-    properties["metric"]["enum"] = _in_all_problem_types(metrics.names)
-    properties["success_criteria"]["propertyNames"] = {"enum": _in_all_problem_types(accepted_names)}
+    properties["metric"] |= _or_pinball_loss(metrics.names)
+    properties["success_criteria"]["propertyNames"] = _or_pinball_loss(accepted_names, "(minimum_|maximum_)?")
     properties["success_criteria"]["additionalProperties"] = {"anyOf": [{"type": "number"}, {"type": "null"}]}
     properties["target"] = {
         "anyOf": [{"type": "string"}, {"$ref": "#/$defs/Target"}],
@@ -47,6 +48,10 @@ def json_schema() -> dict[str, Any]:
 def json_schema_text() -> str:
     """Return the schema as the text of `docs/experiment.schema.json`."""
     return json.dumps(json_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def _or_pinball_loss(names: Any, prefix: str = "") -> dict[str, Any]:
+    return {"anyOf": [{"enum": _in_all_problem_types(names)}, {"pattern": f"^{prefix}{PINBALL_NAME}$"}]}
 
 
 def _in_all_problem_types(names: Any) -> list[str]:

@@ -118,6 +118,12 @@ def _scalar(value: object) -> object:
     return value
 
 
+def _level(level: float) -> float:
+    if round(level, 3) != level:
+        raise ValueError("must have at most three decimals, such as 0.9 or 0.975")
+    return level
+
+
 def _number(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a number")
@@ -177,6 +183,7 @@ Positive = Annotated[float, Field(gt=0), BeforeValidator(_number)]
 Hours = Positive
 Seconds = Positive
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
+QuantileLevel = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number), AfterValidator(_level)]
 Bins = Annotated[tuple[Number, ...], AfterValidator(_rising)]
 Labels = Annotated[tuple[Text, ...], AfterValidator(_without_repeats)]
 Seed = Annotated[StrictInt, Field(ge=0, le=2**32 - 1)]

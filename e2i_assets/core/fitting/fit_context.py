@@ -204,6 +204,7 @@ def fit_context(
         y_validation=y_validation,
         categories=category_positions(algorithm.preparation, preparation),
         directions=directions(preparation, algorithm.directions),
+        loss=algorithm.loss,
         train_weights=learnt.weights,
         validation_weights=product(validation_weights, factors),
     )

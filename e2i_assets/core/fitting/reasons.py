@@ -2,8 +2,9 @@
 
 Boosters compute exact SHAP values of their trees (Lundberg et al., 2020, the path-dependent algorithm). The
 contribution of a column to a linear model is its coefficient times its prepared value. Both add up to the raw
-prediction: log-odds of a class, or the value of a regression. In a mean of fold models, the mean contributions add up
-to the mean of the raw predictions, from which its probabilities are computed.
+prediction: log-odds of a class, the value of a regression, or its natural logarithm where the loss has a logarithmic
+link (Poisson, Gamma, Tweedie), so that e to the power of a contribution is the factor of its column. In a mean of fold
+models, the mean contributions add up to the mean of the raw predictions, from which its probabilities are computed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,8 @@ from e2i_assets.core.fitting.fitted_model import Array, FittedModel
 
 LINEAR = ("LogisticRegression", "Ridge", "Lasso")
 MOST_REASONS = 3
+# The objectives of XGBoost and LightGBM that predict the exponential of a sum.
+_LOG_OBJECTIVES = frozenset({"count:poisson", "reg:gamma", "reg:tweedie", "poisson", "gamma", "tweedie"})
 
 
 class NotExplained(E2iError):
@@ -35,11 +38,13 @@ class Contributions:
         values: Shape (n, columns, outputs). One output for a regression and for two classes (the log-odds of the
             second), otherwise one for each class.
         base: Shape (outputs,): the raw prediction without any contribution.
+        is_log: Whether the raw predictions are natural logarithms of the values of a regression.
     """
 
     columns: tuple[str, ...]
     values: Array
     base: Array
+    is_log: bool = False
 
     @property
     def total(self) -> Array:
@@ -64,13 +69,18 @@ def require_explained(model: Model) -> None:
             f"{name} gives no reasons of its predictions: XGBoost, LightGBM, {', '.join(LINEAR)} do. Predict without "
             "--explain, or train the experiment with one of them"
         )
+    if len(model.models) > 1 and _is_log(model.models[0]):
+        raise NotExplained(
+            "the effects of each fold model add up in logarithms, and those of the mean of their predictions do not. "
+            "Predict without --explain, or train the experiment with final_model: refit"
+        )
 
 
 def contributions(model: Model, features: pd.DataFrame) -> Contributions:
     """Return the contribution of each source column to the raw prediction of each row.
 
     Contributions of the parts of a date, and of the columns of a category, are summed up for their source column. Those
-    of a regression are in the unit of the target.
+    of a regression are in the unit of the target, or differences of its logarithm (`Contributions.is_log`).
 
     Args:
         model: A fitted model.
@@ -82,7 +92,7 @@ def contributions(model: Model, features: pd.DataFrame) -> Contributions:
     require_explained(model)
     found = [_of_one(one, features) for one in model.models]
     values, base = (np.mean(part, axis=0) for part in zip(*((one.values, one.base) for one in found), strict=True))
-    return Contributions(found[0].columns, values, base)
+    return Contributions(found[0].columns, values, base, found[0].is_log)
 
 
 def _of_one(model: FittedModel, features: pd.DataFrame) -> Contributions:
@@ -93,6 +103,8 @@ def _of_one(model: FittedModel, features: pd.DataFrame) -> Contributions:
     summed = np.zeros((len(x), len(names), by_column.shape[2]))
     for position, origin in enumerate(origins):
         summed[:, names.index(origin)] += by_column[:, position]
+    if _is_log(model):
+        return Contributions(names, summed, base + np.log(model.target_scale), is_log=True)
     if model.classes_ is None:
         return Contributions(names, summed * model.target_scale, base * model.target_scale + model.target_centre)
     return Contributions(names, summed, base)
@@ -133,6 +145,12 @@ def _texts(name: str, column: pd.Series) -> Array:
 
 def _is_explained(model: FittedModel) -> bool:
     return _package(model) in ("xgboost", "lightgbm") or type(model.estimator).__name__ in LINEAR
+
+
+def _is_log(model: FittedModel) -> bool:
+    """Return whether the estimator predicts the exponential of what its contributions add up to."""
+    objective = getattr(model.estimator, "_objective", None) or getattr(model.estimator, "objective", None)
+    return model.classes_ is None and objective in _LOG_OBJECTIVES
 
 
 def _package(model: FittedModel) -> str:

@@ -45,7 +45,8 @@ def reason_pictures(model: Model, features: pd.DataFrame, positive: str | None) 
     if found.values.shape[2] > 1:
         effects = found.values[np.arange(len(some)), :, model.predict_proba(some).argmax(axis=1)]
     order = np.argsort(-np.abs(effects).mean(axis=0), kind="stable")
-    unit = "log-odds of the predicted class" if found.values.shape[2] > 1 else "unit of the target"
+    unit = "logarithm of the target" if found.is_log else "unit of the target"
+    unit = "log-odds of the predicted class" if found.values.shape[2] > 1 else unit
     unit = f"log-odds of {shortened(positive, _LONGEST_NAME)}" if positive is not None else unit
     columns = [(found.columns[position], effects[:, position]) for position in order[:_MOST_COLUMNS]]
     shown = [(name, effect) for name, effect in columns if np.abs(effect).max() > 0]

@@ -45,6 +45,7 @@ def task(experiment: Experiment, facts: SplitFacts) -> Rows:
         "Target": f"{experiment.target_name}{bins} ({experiment.problem_type.replace('_', ' ')})",
         "Source": f"{source.kind}: {where}",
         "Algorithm": experiment.algorithm,
+        "Loss": str(experiment.used_loss) if experiment.loss != "squared_error" else "",
         "Optimised metric": experiment.metric,
         "Search": f"{budget}, evaluated on {evaluated_on}" if hpo.enabled else "off: default parameters",
         "Further objectives": ", ".join(one.name for one in hpo.objectives),

@@ -18,6 +18,9 @@ MEANINGS = {
     "f1_score": "the harmonic mean of precision and recall",
     "f1_weighted": "the mean over the classes, weighted by their rows, of the harmonic mean of precision and recall",
     "f1_macro": "the mean over the classes of the harmonic mean of precision and recall",
+    "mean_poisson_deviance": "the distance from the counts, 0 at best; an error weighs less where more is predicted",
+    "mean_gamma_deviance": "the distance from the amounts, 0 at best; an error weighs by its ratio to the prediction",
+    "mean_tweedie_deviance": "the distance from the amounts, 0 at best; an error weighs less where more is predicted",
     "log_loss": "the mean negative logarithm of the probability of the true class",
 }
 
@@ -89,7 +92,9 @@ def _of_errors(report: ReportFacts) -> list[Figure]:
     training, target = report.record.training, report.record.experiment.target_name
     test, dummy = training.report.splits["test"], training.baseline_metrics.get("mae")
     interval = training.report.intervals.get("mae")
-    without = "" if dummy is None else f" Without features, always the mean: {number(dummy, 3)}."
+    constant = "median" if (loss := report.record.experiment.used_loss).name == "absolute_error" else "mean"
+    constant = constant if loss.quantile is None else f"quantile {loss.quantile:g}"
+    without = "" if dummy is None else f" Without features, always the {constant}: {number(dummy, 3)}."
     found = [
         Figure(
             number(test.metrics["mae"], 3),

@@ -60,6 +60,7 @@ def spec_hash(experiment: Experiment, facts: SplitFacts) -> str:
             **(unit if facts.problem_type == "regression" else {}),
             **order,
             **({"weight": facts.weight} if facts.weight else {}),
+            **({"loss": str(experiment.used_loss)} if experiment.loss != "squared_error" else {}),
             **({"monotone": experiment.columns.monotone} if experiment.columns.monotone else {}),
             "experiment": experiment.name,
             "data_hash": facts.data_hash,

@@ -170,6 +170,7 @@ def _decay(
     prediction = predicted_table(model, recent.features[known])
     rows = (experiment.problem_type, truth, prediction, champion.decision_threshold)
     of_rows = None if weights is None else weights[known]
-    intervals = bootstrap_intervals(*rows, ordered=facts.ordered, weights=of_rows, seed=experiment.hpo.seed)
-    value = split_metrics(*rows, ordered=facts.ordered, weights=of_rows).get(counted.name)
+    losses, seed = experiment.loss_metrics, experiment.hpo.seed
+    intervals = bootstrap_intervals(*rows, ordered=facts.ordered, weights=of_rows, loss_metrics=losses, seed=seed)
+    value = split_metrics(*rows, ordered=facts.ordered, weights=of_rows, loss_metrics=losses).get(counted.name)
     return decay(counted, champion.challenger_value, intervals.get(counted.name), value)

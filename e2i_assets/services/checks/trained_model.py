@@ -112,7 +112,8 @@ def model_reloads_with_the_same_metrics(project: Project, name: str) -> CheckRes
 
 def _test_metrics(project: Project, name: str, run: StoredRun, rows: TrainingRows) -> dict[str, float]:
     truth, prediction = predicted_rows(project, name, run, rows.facts, rows.test)
-    return evaluated_rows(rows.facts, run, rows.train, truth, prediction, rows.test.weights).metrics
+    experiment = project.experiment(name)
+    return evaluated_rows(experiment, rows.facts, run, rows.train, truth, prediction, rows.test.weights).metrics
 
 
 def _same(stored: object, again: object) -> bool:
