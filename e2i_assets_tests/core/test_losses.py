@@ -109,6 +109,36 @@ def test_a_model_predicts_what_its_loss_targets(algorithm: str, loss: str) -> No
         assert np.median(found / mean) == pytest.approx(factor, rel=0.15)
 
 
+@pytest.mark.parametrize("algorithm", ["LightGBM", "XGBoost"])
+def test_the_unit_of_the_target_has_no_effect_and_its_zero_stays(algorithm: str) -> None:
+    given, of = rows("tweedie"), of_loss(algorithm, "tweedie")
+    parts = [Rows(one.features, one.target * 1000) for one in (given.train, given.validation, given.test)]
+    found = fitted(of, TrainingRows(given.facts, *parts), hpo_output(of, "a" * 64, None)).model
+    expected = refitted(algorithm, "tweedie").predict(given.test.features)
+    assert found.predict(given.test.features) / 1000 == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "quantile"])
+@pytest.mark.parametrize("algorithm", ["LightGBM", "XGBoost", "HistGradientBoosting"])
+def test_early_stopping_watches_the_loss(algorithm: str, loss: str) -> None:
+    of, given, patience = of_loss(algorithm, loss), rows(loss), 8
+    context = tuning.experiment_fit_context(of, given.facts, given.train, given.validation)
+    parameters = {**of.default_parameters(), **of.fixed_parameters(), "n_estimators": 400, "learning_rate": 0.2}
+    rounds = context.fit(parameters, patience=patience).rounds
+    assert rounds is not None
+    longer = context.fit({**parameters, "n_estimators": rounds + patience})
+    x, estimator = context.prepared_data.x_validation, longer.estimator
+    staged = {
+        "LightGBM": lambda: (estimator.predict(x, num_iteration=k + 1) for k in range(rounds + patience)),
+        "XGBoost": lambda: (estimator.predict(x, iteration_range=(0, k + 1)) for k in range(rounds + patience)),
+        "HistGradientBoosting": lambda: estimator.staged_predict(x),
+    }[algorithm]()
+    score = metric(of.metric, REGRESSION)
+    found = [score.quick_score(context.y_validation, longer.unit.original(Prediction(one))) for one in staged]
+    assert len(found) == rounds + patience
+    assert found[rounds - 1] == pytest.approx(min(found), rel=1e-6)
+
+
 @pytest.mark.parametrize(("algorithm", "loss"), PAIRS)
 def test_a_model_is_stored_and_read_again(algorithm: str, loss: str, tmp_path: Path) -> None:
     model, features = refitted(algorithm, loss), rows(loss).test.features
