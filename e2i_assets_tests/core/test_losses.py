@@ -17,7 +17,6 @@ from e2i_assets.core.evaluation.evaluation import split_evaluation
 from e2i_assets.core.evaluation.intervals import bootstrap_intervals
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
-from e2i_assets.core.final_fit import fitted
 from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.fitting.fitted_model import FittedModel
 from e2i_assets.core.fitting.reasons import NotExplained, contributions
@@ -51,7 +50,9 @@ def experiment(algorithm: Any = "LightGBM", **keys: Any) -> Experiment:
 
 def of_loss(algorithm: Any, loss: str, **keys: Any) -> Experiment:
     level = {"quantile": 0.9} if loss == "quantile" else {}
-    return experiment(algorithm, loss=loss, **level, fixed={"n_estimators": 60, "learning_rate": 0.08}, **keys)
+    return experiment(
+        algorithm, loss=loss, **level, fixed={"n_estimators": 60, "learning_rate": 0.08, "max_depth": 3}, **keys
+    )
 
 
 def mean_of(frame: pd.DataFrame) -> Array:
@@ -83,21 +84,25 @@ def rows(loss: str) -> TrainingRows:
     return TrainingRows(facts, *(Rows(frame[at], pd.Series(target)[at]) for at in parts))
 
 
-def model_of(of: Experiment, loss: str) -> Any:
-    how = fitted_on_folds if of.used_final_model == "folds" else fitted
-    return how(of, rows(loss), hpo_output(of, "a" * 64, None)).model
+def model_of(of: Experiment, given: TrainingRows) -> FittedModel:
+    context = tuning.experiment_fit_context(of, given.facts, given.train, given.validation)
+    return context.model(context.fit({**of.default_parameters(), **of.fixed_parameters()}))
+
+
+def folds_of(loss: str) -> Any:
+    of = of_loss("XGBoost", loss, final_model="folds", hpo={"enabled": False, "folds": 2})
+    return fitted_on_folds(of, rows(loss), hpo_output(of, "a" * 64, None)).model
 
 
 @cache
-def refitted(algorithm: str, loss: str) -> FittedModel:
-    found: FittedModel = model_of(of_loss(algorithm, loss), loss)
-    return found
+def model(algorithm: str, loss: str) -> FittedModel:
+    return model_of(of_loss(algorithm, loss), rows(loss))
 
 
 @pytest.mark.parametrize(("algorithm", "loss"), PAIRS)
 def test_a_model_predicts_what_its_loss_targets(algorithm: str, loss: str) -> None:
     test = rows(loss).test
-    found, mean = refitted(algorithm, loss).predict(test.features), mean_of(test.features)
+    found, mean = model(algorithm, loss).predict(test.features), mean_of(test.features)
     if loss in LOG_LINKS:
         assert found.min() > 0
         assert found.sum() == pytest.approx(mean.sum(), rel=0.06)
@@ -113,8 +118,8 @@ def test_a_model_predicts_what_its_loss_targets(algorithm: str, loss: str) -> No
 def test_the_unit_of_the_target_has_no_effect_and_its_zero_stays(algorithm: str) -> None:
     given, of = rows("tweedie"), of_loss(algorithm, "tweedie")
     parts = [Rows(one.features, one.target * 1000) for one in (given.train, given.validation, given.test)]
-    found = fitted(of, TrainingRows(given.facts, *parts), hpo_output(of, "a" * 64, None)).model
-    expected = refitted(algorithm, "tweedie").predict(given.test.features)
+    found = model_of(of, TrainingRows(given.facts, *parts))
+    expected = model(algorithm, "tweedie").predict(given.test.features)
     assert found.predict(given.test.features) / 1000 == pytest.approx(expected, rel=1e-3)
 
 
@@ -141,24 +146,24 @@ def test_early_stopping_watches_the_loss(algorithm: str, loss: str) -> None:
 
 @pytest.mark.parametrize(("algorithm", "loss"), PAIRS)
 def test_a_model_is_stored_and_read_again(algorithm: str, loss: str, tmp_path: Path) -> None:
-    model, features = refitted(algorithm, loss), rows(loss).test.features
-    again = load_model(tmp_path, save_model(model, tmp_path))
-    assert np.array_equal(again.predict(features), model.predict(features))
+    found, features = model(algorithm, loss), rows(loss).test.features
+    again = load_model(tmp_path, save_model(found, tmp_path))
+    assert np.array_equal(again.predict(features), found.predict(features))
 
 
 @pytest.mark.parametrize(("algorithm", "loss"), [pair for pair in PAIRS if pair[0] != "HistGradientBoosting"])
 def test_the_effects_add_up_to_the_prediction_or_to_its_logarithm(algorithm: str, loss: str, tmp_path: Path) -> None:
-    model, features = refitted(algorithm, loss), rows(loss).test.features
-    save_model(model, tmp_path)
-    for one in (model, load_model(tmp_path)):
+    made, features = model(algorithm, loss), rows(loss).test.features
+    save_model(made, tmp_path)
+    for one in (made, load_model(tmp_path)):
         found = contributions(one, features)
         assert found.is_log == (loss in LOG_LINKS)
         total = np.exp(found.total[:, 0]) if found.is_log else found.total[:, 0]
-        assert total == pytest.approx(model.predict(features), rel=1e-4)
+        assert total == pytest.approx(made.predict(features), rel=1e-4)
 
 
 def test_the_mean_of_fold_models_predicts_their_mean_and_is_explained_only_where_effects_add_up() -> None:
-    counts, quantile = (model_of(of_loss("XGBoost", one, final_model="folds"), one) for one in ("poisson", "quantile"))
+    counts, quantile = folds_of("poisson"), folds_of("quantile")
     features = rows("poisson").test.features
     assert counts.predict(features) == pytest.approx(np.mean([one.predict(features) for one in counts.models], axis=0))
     with pytest.raises(NotExplained, match="final_model: refit"):

@@ -26,8 +26,8 @@ source: {csv: cells.csv}
 target: visits
 problem_type: regression
 loss: poisson
-algorithm: [LightGBM, HistGradientBoosting]
-hpo: {trials: 4, workers: 1, objective: validation}
+algorithm: LightGBM
+hpo: {trials: 2, workers: 1, objective: validation}
 fixed: {n_estimators: 40}
 success_criteria: {mean_poisson_deviance: 2, minimum_lift_over_baseline: 0.1}
 """
