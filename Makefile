@@ -22,7 +22,7 @@ export GIT_PYTHON_REFRESH := quiet
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz tutorial run dev test processes browser drill test-daemon test-ui screenshots docs lint wheel licences audit format lock schema clean install image helm release
+.PHONY: help fuzz tutorial run dev test test-catboost processes browser drill test-daemon test-ui screenshots docs lint wheel licences audit format lock schema clean install image helm release
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
@@ -42,6 +42,10 @@ processes: install ## Run the tests that start and kill whole programs: minutes 
 
 drill: install ## Run about 60 real runs with faults at random moments, and the long forms of other tests: an hour
 	@.venv/bin/pytest -m drill $(ARGS)
+
+test-catboost: install ## Run the tests of the algorithms for CatBoost, which is not in the lock; it is installed first
+	@.venv/bin/python scripts/install_group.py catboost
+	@$(PYTEST) -m "not ($(LONG))" -k CatBoost $(ARGS)
 
 tutorial: install ## Run every command of the tutorial, from beginning to end
 	@.venv/bin/pytest -m tutorial $(ARGS)

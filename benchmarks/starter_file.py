@@ -71,7 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     index = corpus.index(corpus.folder(options.corpus))
     tables = [name for name in index.index if not str(name).startswith(SHIPPED)]
-    found = [study(options, name, algorithm) for algorithm in registry.names() for name in tables]
+    found = [study(options, name, algorithm) for algorithm in registry.installed() for name in tables]
     studies = tuple(one for one in found if one is not None)
     text = StarterFile(version=VERSION, studies=studies).model_dump_json().encode()
     unfinished = options.output.with_suffix(".part")

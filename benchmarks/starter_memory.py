@@ -138,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
     parser.add_argument("--work", type=Path, required=True, help="folder for the records; a second call continues")
-    parser.add_argument("--algorithms", nargs="+", default=registry.names())
+    parser.add_argument("--algorithms", nargs="+", default=registry.installed())
     parser.add_argument("--kinds", nargs="+", default=list(corpus.KINDS), choices=list(corpus.KINDS))
     parser.add_argument(
         "--trials", type=int, default=TRIALS, help="configurations per data set besides those of other sets"

@@ -88,7 +88,7 @@ def test_every_library_that_the_package_imports_is_declared() -> None:
     undeclared = {
         library
         for library in libraries - sys.stdlib_module_names - {"e2i_assets"}
-        if declared.isdisjoint(name.lower().replace("_", "-") for name in distributions.get(library, []))
+        if declared.isdisjoint(name.lower().replace("_", "-") for name in distributions.get(library, [library]))
     }
     assert undeclared == set()
 

@@ -18,7 +18,7 @@ from e2i_assets.adapters.files.report_files import (
     stored_pictures,
 )
 from e2i_assets.adapters.library_versions import library_version
-from e2i_assets.adapters.mlflow.models import LIBRARIES, MANIFEST
+from e2i_assets.adapters.mlflow.models import MANIFEST, library_versions
 from e2i_assets.adapters.mlflow.tracked_run import TrackingResult
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.core.content_hash import content_hash
@@ -88,8 +88,8 @@ def pointed_out(project: Project, experiment: Experiment) -> tuple[str, ...]:
 
 def _versions() -> dict[str, str]:
     """Return the versions of this program, of Python, and of the libraries that search, fit and store."""
-    packages = ("e2i_assets", "optuna", "mlflow", "dagster", *LIBRARIES)
-    return {"Python": platform.python_version(), **{name: library_version(name) for name in packages}}
+    own = {name: library_version(name) for name in ("e2i_assets", "optuna", "mlflow", "dagster")}
+    return {"Python": platform.python_version(), **own, **library_versions()}
 
 
 def _accesses(project: Project, record: TrainingRecord) -> list[Access]:

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 
 from e2i_assets.adapters.mlflow.model_archive import canonical, skops_io
 from e2i_assets.adapters.mlflow.models import ARCHIVE, MANIFEST, ModelInvalid, load_model, save_model
-from e2i_assets.core.algorithms.registry import algorithm, names
+from e2i_assets.core.algorithms.registry import algorithm, installed
 from e2i_assets.core.fitting.fitted_model import FittedModel
 
 
@@ -34,7 +34,7 @@ def test_a_booster_that_stopped_early_still_uses_its_best_round(name: str, tmp_p
     assert np.array_equal(load_model(tmp_path).predict(table()), model.predict(table()))
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", installed())
 def test_equal_models_have_equal_hashes(name: str, tmp_path: Path) -> None:
     problem = algorithm(name).problem_types[0]
     first = save_model(fitted(name, problem), tmp_path / "first")

@@ -15,12 +15,12 @@ from e2i_assets.core.experiments.file import parse_experiment
 from e2i_assets.core.fitting.fit_context import FitContext, Rows, fit_context, merged
 from e2i_assets.core.search import tuning
 
-PAIRS = [(name, kind) for name in registry.names() for kind in registry.algorithm(name).problem_types]
+PAIRS = [(name, kind) for name in registry.installed() for kind in registry.algorithm(name).problem_types]
 CLASSES: dict[str, tuple[int, ...]] = {
     "binary_classification": (0, 1), "multiclass_classification": (0, 1, 2), "regression": (),
 }  # fmt: skip
 # Parameters of the computation only: the model is the same except for rounding.
-COMPUTING = {"n_jobs", "verbosity", "verbose", "deterministic", "force_row_wise", "force_col_wise"}
+COMPUTING = {"n_jobs", "verbosity", "verbose", "deterministic", "force_row_wise", "force_col_wise", "thread_count"}
 # A different value of each parameter, and the other settings that it needs to take effect.
 OTHER: dict[str, Any] = {
     "n_estimators": 17, "max_depth": 2, "learning_rate": 0.31, "subsample": 0.55, "colsample_bytree": 0.5,
@@ -33,7 +33,10 @@ OTHER: dict[str, Any] = {
     "feature_fraction_bynode": 0.3, "min_samples_split": 90, "min_samples_leaf": 40, "max_features": "log2",
     "max_leaf_nodes": 4, "min_impurity_decrease": 0.9, "class_weight": "balanced", "ccp_alpha": 0.05,
     "max_samples": 0.3, "bootstrap": False, "C": 0.01, "penalty": "l1", "solver": "saga", "l1_ratio": 0.5,
-    "l2_regularization": 90.0, "max_bins": 9,
+    "l2_regularization": 90.0, "max_bins": 9, "depth": 2, "l2_leaf_reg": 90.0, "random_strength": 9.0,
+    "bagging_temperature": 3.0, "rsm": 0.4,
+    "bootstrap_type": "No", "boosting_type": "Ordered", "max_ctr_complexity": 1, "border_count": 9,
+    "one_hot_max_size": 50, "min_data_in_leaf": 90,
     "max_iter": 1, "tol": 0.5, "fit_intercept": False, "alpha": 0.01, "positive": True,
 }  # fmt: skip
 BY_KIND = {
@@ -42,8 +45,10 @@ BY_KIND = {
     ("loss", "regression"): "absolute_error",
     ("loss", "classes"): "exponential",
 }
+BY_NAME = {("CatBoost", "grow_policy"): "Lossguide"}
 BESIDES: dict[tuple[str, str], dict[str, Any]] = {
     ("LightGBM", "bagging_freq"): {"bagging_fraction": 0.5},
+    ("CatBoost", "min_data_in_leaf"): {"grow_policy": "Lossguide"},
     ("LightGBM", "random_state"): {"bagging_fraction": 0.5},
     ("XGBoost", "grow_policy"): {"max_leaves": 5},
     ("LogisticRegression", "penalty"): {"solver": "saga"},
@@ -108,7 +113,7 @@ READ = [(n, k, p) for n, k in PAIRS for p in sorted(registry.algorithm(n).parame
 @pytest.mark.parametrize(("name", "kind", "parameter"), READ)
 def test_a_parameter_changes_the_fitted_model_or_is_a_violation(name: str, kind: str, parameter: str) -> None:
     algorithm = registry.algorithm(name)
-    besides, value = BESIDES.get((name, parameter), {}), other(parameter, kind)
+    besides, value = BESIDES.get((name, parameter), {}), BY_NAME.get((name, parameter), other(parameter, kind))
     changed = {**besides, parameter: value}
     if algorithm.unread({**algorithm.default_values, **algorithm.fixed_values, **changed}, kind):  # type: ignore[arg-type]
         with pytest.raises(E2iError, match=f"does not read {parameter}"):

@@ -24,7 +24,7 @@ from e2i_assets.core.imbalance import Balancing
 
 PAIRS = [
     (name, kind)
-    for name in registry.names()
+    for name in registry.installed()
     for kind in ("binary_classification", "regression")
     if kind in registry.algorithm(name).problem_types
 ]

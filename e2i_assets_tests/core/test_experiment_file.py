@@ -138,7 +138,7 @@ def test_descriptive_fields_do_not_change_the_hash_and_all_others_do() -> None:
         ({"algorithm": "xgb"}, "did you mean 'XGBoost'?"),
         (
             {"algorithm": "LogisticRegression"},
-            "does not support regression: choose one of ExtraTrees, GradientBoosting, HistGradientBoosting, Lasso,",
+            "does not support regression: choose one of CatBoost, ExtraTrees, GradientBoosting, HistGradientBoosting,",
         ),
         ({"metric": "auc"}, "metric: 'auc' is not one of rmse, mae, mse, r2"),
         ({"metric": "roc_auc"}, "metric: 'roc_auc' is not a metric of regression: choose one of rmse, mae, mse, r2"),

@@ -39,7 +39,7 @@ def draft(**known: Any) -> Draft:
     return Draft(**{"name": "my_problem", "owner": "team:a", "source": Source(csv="a.csv"), "target": "y", **known})
 
 
-PAIRS = [(name, one) for name, one in itertools.product(registry.names(), PROBLEM_TYPES)]
+PAIRS = [(name, one) for name, one in itertools.product(registry.installed(), PROBLEM_TYPES)]
 
 
 @pytest.mark.parametrize(

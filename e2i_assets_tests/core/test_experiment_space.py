@@ -25,7 +25,7 @@ def experiment(
     return experiment_from(raw, "x")
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", registry.installed())
 def test_without_changes_the_space_is_the_default_of_the_algorithm(name: str) -> None:
     algorithm = registry.algorithm(name)
     for problem_type in algorithm.problem_types:

@@ -34,7 +34,7 @@ from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.core.training import trained
 from e2i_assets.core.training_record import TrainingRecord, TrainingStart
 
-EXPLAINED = ("XGBoost", "LightGBM", "LogisticRegression", "Ridge", "Lasso")
+EXPLAINED = ("XGBoost", "LightGBM", "CatBoost", "LogisticRegression", "Ridge", "Lasso")
 BINARY = "binary_classification"
 
 

@@ -25,7 +25,9 @@ from e2i_assets.core.search.schemes import OnValidation
 
 LABELS = ("lapsed", "stays")
 RESAMPLING = [one for one in STRATEGIES if one not in ("none", "class_weight")]
-CLASSIFIERS = [name for name in registry.names() if "binary_classification" in registry.algorithm(name).problem_types]
+CLASSIFIERS = [
+    name for name in registry.installed() if "binary_classification" in registry.algorithm(name).problem_types
+]
 
 
 def table(rows: int, seed: int = 0) -> pd.DataFrame:

@@ -126,7 +126,7 @@ def test_resampled_rows_have_cross_fitted_encodings(name: str, strategy: Strateg
     assert np.isfinite(encoded).all()
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", registry.installed())
 def test_rare_and_unknown_values_are_one_and_missing_cells_another(name: str) -> None:
     chosen = registry.algorithm(name)
     problem = chosen.problem_types[0]

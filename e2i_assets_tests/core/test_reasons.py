@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from fitted_models import PAIRS, averaged, fitted, table
 
-from e2i_assets.core.fitting.fitted_model import FittedModel
+from e2i_assets.core.fitting.fitted_model import FittedModel, readable
 from e2i_assets.core.fitting.reasons import MOST_REASONS, NotExplained, contributions, top_reasons
 
-EXPLAINED = ("XGBoost", "LightGBM", "LogisticRegression", "Ridge", "Lasso")
+EXPLAINED = ("XGBoost", "LightGBM", "CatBoost", "LogisticRegression", "Ridge", "Lasso")
 
 
 @cache
@@ -30,6 +30,8 @@ def raw(model: FittedModel, frame: pd.DataFrame) -> np.ndarray:
         found = estimator.predict(x, output_margin=True)
     elif package == "lightgbm":
         found = estimator.predict(x, raw_score=True)
+    elif package == "catboost":
+        found = estimator.predict(readable(estimator, x), prediction_type="RawFormulaVal")
     else:
         found = estimator.decision_function(x)
     return np.asarray(found, dtype=float).reshape(len(x), -1)
@@ -89,7 +91,7 @@ def test_a_change_of_one_column_changes_a_linear_model_by_its_contribution_alone
 
 @pytest.mark.parametrize("name", ["RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting"])
 def test_other_algorithms_say_that_they_give_no_reasons(name: str) -> None:
-    with pytest.raises(NotExplained, match="gives no reasons of its predictions: XGBoost, LightGBM"):
+    with pytest.raises(NotExplained, match="gives no reasons of its predictions: XGBoost, LightGBM, CatBoost"):
         contributions(model_of(name, "regression"), table())
 
 

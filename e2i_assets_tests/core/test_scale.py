@@ -15,8 +15,8 @@ from e2i_assets.core.fitting.feature_importances import feature_importances
 from e2i_assets.core.fitting.fit_context import Rows, fit_context, merged
 from e2i_assets.core.fitting.fitted_model import FittedModel
 
-REGRESSIONS = [name for name in registry.names() if "regression" in registry.algorithm(name).problem_types]
-BOTH = [(name, kind) for name in registry.names() for kind in ("regression", "binary_classification")]
+REGRESSIONS = [name for name in registry.installed() if "regression" in registry.algorithm(name).problem_types]
+BOTH = [(name, kind) for name in registry.installed() for kind in ("regression", "binary_classification")]
 PAIRS = [(name, kind) for name, kind in BOTH if kind in registry.algorithm(name).problem_types]
 N, TRAIN = 600, 400
 

@@ -23,7 +23,7 @@ from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.core.search.study_result import StudyResult
 
-PAIRS = [(name, kind) for name in registry.names() for kind in registry.algorithm(name).problem_types]
+PAIRS = [(name, kind) for name in registry.installed() for kind in registry.algorithm(name).problem_types]
 CLASSES = {"binary_classification": (0, 1), "multiclass_classification": (0, 1, 2), "regression": ()}
 
 

@@ -15,7 +15,7 @@ from e2i_assets.core.fitting.fit_context import Rows, fit_context, merged
 
 BOOSTERS = ("XGBoost", "LightGBM")
 PROBLEMS = {"binary_classification": 2, "multiclass_classification": 3, "regression": 0}
-PAIRS = [(name, kind) for name in registry.names() for kind in registry.algorithm(name).problem_types]
+PAIRS = [(name, kind) for name in registry.installed() for kind in registry.algorithm(name).problem_types]
 BOOSTED = [(name, kind) for name in BOOSTERS for kind in PROBLEMS]
 
 
@@ -214,7 +214,7 @@ def test_the_weight_of_the_minority_class_reaches_xgboost():
     assert heavier.mean() > values(rows, rows.fit(plain))[:, 1].mean() + 0.05
 
 
-@pytest.mark.parametrize("name", [name for name in registry.names() if name not in ("Ridge", "Lasso")])
+@pytest.mark.parametrize("name", [name for name in registry.installed() if name not in ("Ridge", "Lasso")])
 def test_a_class_missing_in_the_train_rows_keeps_its_column(name):
     """A fold without a rare class still predicts a probability for each class of the dataset."""
     frame, target = table("multiclass_classification")
@@ -247,3 +247,13 @@ def test_the_least_recently_used_value_is_evicted():
     for key in (1, 2, 1, 3, 1, 2):
         binned.once(key, lambda key=key: made.append(key))
     assert made == [1, 2, 3, 2]
+
+
+@pytest.mark.parametrize(("name", "problem_type"), [pair for pair in PAIRS if registry.algorithm(pair[0]).bins_rows])
+def test_a_refit_with_the_kept_rounds_is_the_same_model_on_categories(name, problem_type):
+    """CatBoost encodes categories in another way in a fit of fewer than 200 rounds."""
+    rows, algorithm = prepared(name, problem_type), registry.algorithm(name)
+    parameters = merged(algorithm.default_values, {"n_estimators": 300}, algorithm.fixed_values)
+    stopped = rows.fit(parameters, patience=5)
+    assert stopped.rounds < 200
+    np.testing.assert_allclose(values(rows, stopped), values(rows, rows.fit(rows.used(parameters, stopped))), atol=1e-9)

@@ -35,6 +35,10 @@ BOOSTED = {"n_estimators": 12, "max_depth": 3, "random_state": 0}
 EXACT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "XGBoost": (dict(BOOSTED, subsample=1.0, reg_lambda=0.0, min_child_weight=0, max_bin=16),) * 2,
     "LightGBM": (dict(BOOSTED, min_child_samples=1, min_child_weight=0.0, max_bin=16, n_jobs=1, verbose=-1),) * 2,
+    "CatBoost": (
+        dict(n_estimators=12, depth=3, random_state=0, l2_leaf_reg=0.0, random_strength=0.0, bootstrap_type="No"),
+    )
+    * 2,
     "HistGradientBoosting": ({"n_estimators": 12, "min_samples_leaf": 1, "max_leaf_nodes": 8},) * 2,
     "GradientBoosting": (dict(BOOSTED, subsample=1.0, max_features=None),) * 2,
     "RandomForest": ({"n_estimators": 3, "max_depth": 4, "bootstrap": False, "max_features": None},) * 2,
@@ -43,7 +47,9 @@ EXACT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "Ridge": ({"alpha": 2.0}, {"alpha": 2.0 * MEAN}),
     "LogisticRegression": ({"C": 0.5, "tol": 1e-8}, {"C": 0.5 / MEAN, "tol": 1e-8}),
 }
-PAIRS = [(name, problem_type) for name in registry.names() for problem_type in registry.algorithm(name).problem_types]
+PAIRS = [
+    (name, problem_type) for name in registry.installed() for problem_type in registry.algorithm(name).problem_types
+]
 
 
 def prepared(problem_type: ProblemType, rows: Array, weights: Array | None, checked: Array) -> PreparedData:
@@ -162,7 +168,7 @@ def test_the_trees_of_weighted_rows_follow_the_heavy_rows() -> None:
     flipped = np.arange(N) % 2 == 0
     frame = pd.DataFrame({"a": X[:, 0]})
     target = pd.Series(np.where(flipped, -X[:, 0], X[:, 0]).astype(float))
-    for name in registry.names():
+    for name in registry.installed():
         algorithm = registry.algorithm(name)
         if "regression" not in algorithm.classes:
             continue

@@ -101,7 +101,7 @@ def test_validation_names_the_key_that_makes_numbers_dates(name: str, tmp_path: 
     assert any(note.startswith(f"{name}: read as dates") for note in declared.notes)
 
 
-@pytest.mark.parametrize("algorithm", registry.names())
+@pytest.mark.parametrize("algorithm", registry.installed())
 def test_no_algorithm_learns_from_an_identity_and_each_learns_from_dates(algorithm: str, tmp_path: Path) -> None:
     identities = {name: column for name, (column, _) in IDENTITIES.items()}
     table = TABLE.assign(**identities, **DATES, **NUMBERS)

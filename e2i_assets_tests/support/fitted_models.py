@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from e2i_assets.core.algorithms.prepared_data import Task
-from e2i_assets.core.algorithms.registry import algorithm, names
+from e2i_assets.core.algorithms.registry import algorithm, installed
 from e2i_assets.core.fitting.averaged_model import AveragedModel
 from e2i_assets.core.fitting.fit_context import Rows, fit_context
 from e2i_assets.core.fitting.fitted_model import FittedModel
@@ -15,10 +15,12 @@ CLASSES = {
     "multiclass_classification": ("high", "low", "mid"),
     "regression": (),
 }
-PAIRS = [(name, problem) for name in names() for problem in algorithm(name).problem_types]
+PAIRS = [(name, problem) for name in installed() for problem in algorithm(name).problem_types]
 # Each algorithm with one of its problem types, all types among them: for what does not depend on the combination.
 EACH_ONCE = [
-    (name, types[place % len(types)]) for place, name in enumerate(names()) for types in [algorithm(name).problem_types]
+    (name, types[place % len(types)])
+    for place, name in enumerate(installed())
+    for types in [algorithm(name).problem_types]
 ]
 
 

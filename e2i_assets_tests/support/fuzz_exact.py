@@ -77,7 +77,7 @@ def timed(cells: list[Any], folder: Path) -> None:
         assert instants(times.dt.tz_convert("Asia/Tokyo")).equals(times)
 
 
-NAMES = [name for name in registry.names() if "regression" in registry.algorithm(name).problem_types]
+NAMES = [name for name in registry.installed() if "regression" in registry.algorithm(name).problem_types]
 SCALES = st.tuples(st.sampled_from(NAMES), st.integers(-120, 120), st.integers(-140, 250), st.integers(-3, 9))
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _MLFLOW_TYPES = {"b": "boolean", "i": "long", "u": "long", "f": "double"}
 _ALWAYS_NEEDED = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
 _LOADER = (served_model, averaged_model, fitted_model, date_parts, served_cells, trusted_types)
-_BOOSTERS = ("lightgbm", "xgboost")
+_BOOSTERS = ("catboost", "lightgbm", "xgboost")
 COLUMNS_KEY, THRESHOLD_KEY = "e2i.columns", "e2i.decision_threshold"
 
 

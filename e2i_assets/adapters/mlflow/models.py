@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from e2i_assets.core.fitting.served_model import ARCHIVE, restored
 from e2i_assets.core.fitting.trusted_types import TRUSTED_TYPES
 
 MANIFEST = "manifest.json"
-LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "xgboost", "lightgbm")
+_LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "xgboost", "lightgbm")
+_OPTIONAL = ("catboost",)
 _FORMAT = "e2i-model-2"
 
 
@@ -76,8 +78,8 @@ def load_model(folder: Path, expected_sha256: str | None = None) -> Model:
 
 
 def library_versions() -> dict[str, str]:
-    """Return the installed version of each library whose objects a model may contain."""
-    return {name: library_version(name) for name in LIBRARIES}
+    """Return the version of each library whose objects a model may contain; of an optional one, if it is installed."""
+    return {name: library_version(name) for name in _LIBRARIES + tuple(filter(find_spec, _OPTIONAL))}
 
 
 def _archive(folder: Path, expected_sha256: str | None) -> bytes:

@@ -4,6 +4,7 @@ The search and the final training use the same fit function, so the trained mode
 """
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -52,6 +53,7 @@ class Algorithm:
         name: The name in experiment files.
         family: boosting, ensemble or linear.
         framework: The package of the estimator.
+        extra: The extra of this package that installs the package of the estimator; None if it is always installed.
         classes: Import path of the estimator for each supported problem type.
         preparation: The preparation of its feature matrix (see `preprocessing`).
         default_values: Default parameters.
@@ -78,7 +80,7 @@ class Algorithm:
 
     name: str
     family: Literal["boosting", "ensemble", "linear"]
-    framework: Literal["xgboost", "lightgbm", "sklearn"]
+    framework: Literal["xgboost", "lightgbm", "sklearn", "catboost"]
     classes: Mapping[ProblemType, str]
     preparation: Preparation
     default_values: Mapping[str, Any]
@@ -100,11 +102,17 @@ class Algorithm:
     loss: Loss = SQUARED_ERROR
     complexity: int = 50
     adapted: Callable[[dict[str, Any], ProblemType], dict[str, Any]] | None = None
+    extra: str | None = None
 
     @property
     def problem_types(self) -> tuple[ProblemType, ...]:
         """The supported problem types."""
         return tuple(self.classes)
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the package of the estimator is installed; it is not imported."""
+        return self.extra is None or importlib.util.find_spec(self.framework) is not None
 
     @property
     def complexity_class(self) -> int:

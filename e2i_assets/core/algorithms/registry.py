@@ -27,6 +27,11 @@ def names() -> tuple[str, ...]:
     return tuple(_algorithms())
 
 
+def installed() -> tuple[str, ...]:
+    """Return the names of the algorithms whose package is installed."""
+    return tuple(name for name, one in _algorithms().items() if one.is_installed)
+
+
 def able(problem_type: ProblemType, monotone: bool = False, loss: LossName = "squared_error") -> tuple[str, ...]:
     """Return the names of the algorithms that support a problem type, the simplest first.
 
@@ -37,6 +42,13 @@ def able(problem_type: ProblemType, monotone: bool = False, loss: LossName = "sq
     """
     found = (one for one in _algorithms().values() if problem_type in one.problem_types and loss in one.losses)
     return by_complexity(one.name for one in found if one.can_be_monotone or not monotone)
+
+
+def compared_by_auto(
+    problem_type: ProblemType, monotone: bool = False, loss: LossName = "squared_error"
+) -> tuple[str, ...]:
+    """Return those of `able` that every installation has, so that ``auto`` is the same search on every machine."""
+    return tuple(name for name in able(problem_type, monotone, loss) if algorithm(name).extra is None)
 
 
 def by_complexity(chosen: Iterable[str]) -> tuple[str, ...]:

@@ -143,7 +143,7 @@ class Experiment(Section):
             return registry.by_complexity(self.chosen_algorithms)
         if self.chosen_algorithms != AUTO:
             return (self.chosen_algorithms,)
-        return registry.able(self.problem_type, bool(self.columns.monotone), self.loss)
+        return registry.compared_by_auto(self.problem_type, bool(self.columns.monotone), self.loss)
 
     @property
     def algorithm(self) -> str:

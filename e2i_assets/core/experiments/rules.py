@@ -85,7 +85,8 @@ def _algorithm_violations(parts: Parts, problem_type: ProblemType | None) -> Ite
         return
     is_monotone = "columns" in parts and bool(parts["columns"].monotone)
     loss: LossName = parts.get("loss", "squared_error") if problem_type == "regression" else "squared_error"
-    names = (registry.able(problem_type, is_monotone, loss) if problem_type else ()) if chosen == AUTO else chosen
+    every = registry.compared_by_auto(problem_type, is_monotone, loss) if problem_type else ()
+    names = every if chosen == AUTO else chosen
     for place, name in enumerate(names):
         where = "algorithm" if chosen == AUTO else f"algorithm.{place}"
         if name not in registry.names():
@@ -115,6 +116,9 @@ def _violations_of_one_of_several(
 def _violations_of(name: str, where: str, parts: Parts, problem_type: ProblemType | None) -> Iterator[Violation]:
     """Check one algorithm against the problem type, the search space and the search options."""
     algorithm: Algorithm = registry.algorithm(name)
+    if not algorithm.is_installed:
+        command = f"pip install 'e2i-assets[{algorithm.extra}]'"
+        yield Violation(where, name, f"needs the package {algorithm.framework}, which is not installed: {command}")
     if problem_type and problem_type not in algorithm.problem_types:
         able = sorted(registry.able(problem_type))
         yield Violation(where, name, f"does not support {problem_type}: choose one of {', '.join(able)}")

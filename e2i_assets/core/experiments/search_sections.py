@@ -70,8 +70,8 @@ class Hpo(Section):
     )
     preset: Preset = Field(
         default="contract",
-        description="The search space that search_space changes: contract, or for LightGBM and XGBoost wide, with "
-        "fewer leaves, slower learning rates and stronger regularisation.",
+        description="The search space that search_space changes: contract, or for LightGBM, XGBoost and CatBoost "
+        "wide, with fewer leaves, slower learning rates and stronger regularisation.",
     )
     sampler: Sampler = Field(default="tpe", description="How the next configuration is chosen.")
     pruner: Pruner | None = Field(

@@ -5,6 +5,7 @@ What nobody knows yet is left blank. A blank line is a mistake of the file, so n
 
 import json
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +42,7 @@ problem_type: {problem_type}  # {other_types}
 {positive}
 columns:
 {columns}
-# Or {other_algorithms}.
+{other_algorithms}
 # A list of algorithms, or auto for all, compares them in one budget of trials.
 algorithm: {algorithm}
 metric: {metric}  # {other_metrics}
@@ -124,7 +125,7 @@ def template(draft: Draft, schema: str = "../docs/experiment.schema.json") -> st
         positive=positive,
         columns="\n".join(_columns(draft)) + "\n",
         algorithm=draft.algorithm,
-        other_algorithms=", ".join(one for one in registry.names() if one != draft.algorithm),
+        other_algorithms=_commented(f"Or {', '.join(one for one in registry.names() if one != draft.algorithm)}."),
         metric=metric,
         other_metrics=f"or {', '.join(others)}" if others else "empty: the usual metric of the problem type",
         trials=TRIALS,
@@ -133,6 +134,10 @@ def template(draft: Draft, schema: str = "../docs/experiment.schema.json") -> st
     if not metric:
         text = text.replace("\nmetric: ", "\n# metric: ")
     return re.sub(r"[ ]+$", "", text, flags=re.MULTILINE)
+
+
+def _commented(text: str) -> str:
+    return textwrap.fill(text, 120, initial_indent="# ", subsequent_indent="# ")
 
 
 def _description(draft: Draft) -> str:

@@ -27,6 +27,8 @@ def _importances(model: FittedModel) -> dict[str, float]:
     if hasattr(estimator, "booster_"):  # LightGBM counts splits by default, which overrates noise features
         gain = estimator.booster_.feature_importance("gain")
         found = gain / (gain.sum() or 1.0)
+    elif hasattr(estimator, "get_feature_importance"):  # CatBoost does not keep them with a loaded model
+        found = np.asarray(estimator.get_feature_importance()) / 100.0
     elif hasattr(estimator, "feature_importances_"):
         found = estimator.feature_importances_
     else:

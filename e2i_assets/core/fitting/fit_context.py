@@ -12,7 +12,7 @@ from e2i_assets.core.algorithms.early_stopping import FitMonitor
 from e2i_assets.core.algorithms.prepared_data import Matrix, PreparedData, Task
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.averaged_model import Model
-from e2i_assets.core.fitting.fitted_model import FittedModel, Preprocessing, matrix
+from e2i_assets.core.fitting.fitted_model import FittedModel, Preprocessing, matrix, readable
 from e2i_assets.core.fitting.learnt_rows import learnt_rows
 from e2i_assets.core.fitting.many_categories import CrossFitted, encoded_target
 from e2i_assets.core.fitting.preprocessing import category_positions, directions, fitted, precision
@@ -134,12 +134,12 @@ class FitContext:
 
     def on_validation(self, fit: Fit) -> Prediction:
         """Predict the validation rows."""
-        return predicted(fit.estimator, self.prepared_data.x_validation, self.task, fit.unit)
+        return predicted(fit.estimator, readable(fit.estimator, self.prepared_data.x_validation), self.task, fit.unit)
 
     def on(self, fit: Fit, rows: RowSource) -> Prediction:
         """Predict rows other than the validation rows of this context."""
         x = matrix(self.preparation, rows.pieces(), len(rows.target), precision(self.algorithm.preparation))
-        return predicted(fit.estimator, x, self.task, fit.unit)
+        return predicted(fit.estimator, readable(fit.estimator, x), self.task, fit.unit)
 
     def used(self, parameters: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
         """Return the parameters with the actual rounds of the fit: they reproduce it without early stopping."""

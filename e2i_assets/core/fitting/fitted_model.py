@@ -127,7 +127,9 @@ class FittedModel:
         """
         if self.classes_ is None:
             x = self.prepared(frame)
-            predicted = np.asarray(self.estimator.predict(x) if len(x) else [], dtype=np.float64)
+            predicted = np.asarray(
+                self.estimator.predict(readable(self.estimator, x)) if len(x) else [], dtype=np.float64
+            )
             return predicted * self.target_scale + self.target_centre
         return self.decisions(self.predict_proba(frame))
 
@@ -149,7 +151,9 @@ class FittedModel:
         if not len(x):  # scikit-learn raises for a matrix without rows
             return scores
         # The estimator returns no column for a class without train rows.
-        scores[:, np.asarray(self.estimator.classes_, dtype=np.int64)] = self.estimator.predict_proba(x)
+        scores[:, np.asarray(self.estimator.classes_, dtype=np.int64)] = self.estimator.predict_proba(
+            readable(self.estimator, x)
+        )
         # The probabilities of XGBoost are in single precision and sum to one only within 1e-7.
         return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
@@ -166,6 +170,8 @@ class FittedModel:
             found = self.estimator.predict(x, output_margin=True)
         elif package == "lightgbm":
             found = self.estimator.predict(x, raw_score=True)
+        elif package == "catboost":
+            found = self.estimator.predict(readable(self.estimator, x), prediction_type="RawFormulaVal")
         else:
             found = self.estimator.decision_function(x)
         return np.asarray(found, dtype=np.float64)
@@ -205,6 +211,20 @@ class FittedModel:
                 encoder = encoder.estimator[0] if step == MANY_VALUED else encoder
                 found |= zip(names, map(list, getattr(encoder, "categories_", ())), strict=False)
         return found
+
+
+def readable(estimator: Any, x: Array) -> Any:
+    """Return a prepared matrix as the estimator reads it: CatBoost accepts categories as whole numbers only.
+
+    A missing or unknown category is -1.
+    """
+    categories = estimator.get_cat_feature_indices() if hasattr(estimator, "get_cat_feature_indices") else ()
+    if not len(categories):
+        return x
+    frame = pd.DataFrame(x)
+    for position in categories:
+        frame[position] = np.nan_to_num(x[:, position], nan=-1).astype(np.int64)
+    return frame
 
 
 def decided(classes: Array, scores: Array, threshold: float | None) -> Array:

@@ -17,7 +17,7 @@ import pandas as pd
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.averaged_model import Model, Pool
 from e2i_assets.core.fitting.date_parts import part_name
-from e2i_assets.core.fitting.fitted_model import Array, FittedModel
+from e2i_assets.core.fitting.fitted_model import Array, FittedModel, readable
 
 LINEAR = ("LogisticRegression", "Ridge", "Lasso")
 MOST_REASONS = 3
@@ -66,8 +66,8 @@ def require_explained(model: Model) -> None:
     if not _is_explained(model.models[0]):
         name = type(model.models[0].estimator).__name__
         raise NotExplained(
-            f"{name} gives no reasons of its predictions: XGBoost, LightGBM, {', '.join(LINEAR)} do. Predict without "
-            "--explain, or train the experiment with one of them"
+            f"{name} gives no reasons of its predictions: XGBoost, LightGBM, CatBoost, {', '.join(LINEAR)} do. Predict "
+            "without --explain, or train the experiment with one of them"
         )
     if len(model.models) > 1 and _is_log(model.models[0]):
         raise NotExplained(
@@ -144,7 +144,7 @@ def _texts(name: str, column: pd.Series) -> Array:
 
 
 def _is_explained(model: FittedModel) -> bool:
-    return _package(model) in ("xgboost", "lightgbm") or type(model.estimator).__name__ in LINEAR
+    return _package(model) in ("xgboost", "lightgbm", "catboost") or type(model.estimator).__name__ in LINEAR
 
 
 def _is_log(model: FittedModel) -> bool:
@@ -164,6 +164,8 @@ def _of_matrix(model: FittedModel, x: Array) -> tuple[Array, Array]:
         found = _of_xgboost(estimator, x)
     elif _package(model) == "lightgbm":
         found = np.asarray(estimator.predict(x, pred_contrib=True), dtype=np.float64)
+    elif _package(model) == "catboost":
+        found = _of_catboost(estimator, x)
     else:
         coefficients = np.atleast_2d(estimator.coef_)
         values = x[:, :, None] * coefficients.T[None]
@@ -184,6 +186,13 @@ def _of_xgboost(estimator: Any, x: Array) -> Array:
     )
     found = estimator.get_booster().predict(given, pred_contribs=True)
     return np.asarray(found, dtype=np.float64)
+
+
+def _of_catboost(estimator: Any, x: Array) -> Array:
+    from catboost import Pool
+
+    given = Pool(readable(estimator, x), cat_features=list(estimator.get_cat_feature_indices()))
+    return np.asarray(estimator.get_feature_importance(given, type="ShapValues", thread_count=1), dtype=np.float64)
 
 
 def _all_classes(model: FittedModel, values: Array, base: Array) -> tuple[Array, Array]:

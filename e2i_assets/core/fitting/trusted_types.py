@@ -2,6 +2,8 @@
 
 # The only types that may be loaded from an archive, besides numbers, text and arrays. skops refuses all others.
 TRUSTED_TYPES = (
+    "catboost.core.CatBoostClassifier",
+    "catboost.core.CatBoostRegressor",
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMClassifier",
     "lightgbm.sklearn.LGBMRegressor",

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from e2i_assets.adapters.settings import DASK_ADDRESS
+from e2i_assets.core.algorithms import registry
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
@@ -14,7 +15,7 @@ from e2i_assets.core.search import tuning
 from e2i_assets.core.search.worker_pool import WorkerPool
 from e2i_assets.services.project import Project
 from e2i_assets.services.workers.assignment import Assignment, digest, packed
-from e2i_assets.services.workers.versions import versions
+from e2i_assets.services.workers.versions import versions_of
 
 if TYPE_CHECKING:
     from e2i_assets.adapters.optuna_storage.study_session import StudySession
@@ -86,7 +87,7 @@ def _assigned(
         warm_start=warm_start,
         coordinator=coordinator.name,
         lease_seconds=project.settings.lease_seconds,
-        versions=versions(),
+        versions=versions_of(registry.algorithm(experiment.algorithm).framework),
         rows=rows_digest,
     )
     seconds = tuning.plan(experiment, identity).timeout_seconds

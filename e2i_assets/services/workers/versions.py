@@ -10,6 +10,7 @@ from e2i_assets.adapters.source_digest import source_digest
 from e2i_assets.core.errors import E2iError
 
 _LIBRARIES = ("optuna", "numpy", "pandas", "scipy", "scikit-learn", "imbalanced-learn", "xgboost", "lightgbm")
+_OPTIONAL = ("catboost",)
 
 
 class VersionsDiffer(E2iError):
@@ -20,12 +21,18 @@ class VersionsDiffer(E2iError):
 def versions() -> dict[str, str]:
     """Return the versions of this process: Python (major and minor), the libraries, and the digest of our sources."""
     found = {"python": ".".join(platform.python_version_tuple()[:2]), "e2i_assets": f"sources {source_digest()}"}
-    for library in _LIBRARIES:
+    for library in _LIBRARIES + _OPTIONAL:
         try:
             found[library] = library_version(library)
         except PackageNotFoundError:
             found[library] = "not installed"
     return found
+
+
+def versions_of(framework: str) -> dict[str, str]:
+    """Return the versions that the trials of a framework depend on: of optional libraries, those of this one."""
+    unused = {*_OPTIONAL} - {framework}
+    return {name: version for name, version in versions().items() if name not in unused}
 
 
 def require_the_same(expected: Mapping[str, str], where: str) -> None:
