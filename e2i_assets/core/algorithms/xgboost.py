@@ -76,29 +76,29 @@ def _goal(task: Task, loss: Loss) -> dict[str, Any]:
 
 
 def _binned(prepared_data: PreparedData, estimator: Any) -> Any:
-    """Return the binned train and validation rows; the validation rows use the bins of the train rows.
+    """Return the binned train rows, and the validation rows as they are: None without any.
 
-    Without validation rows the second is None.
+    XGBoost looks up the value of each bin again to evaluate a round on binned rows, which costs up to a fifth of it.
     """
-    from xgboost import QuantileDMatrix
+    from xgboost import DMatrix, QuantileDMatrix
 
     max_bin = estimator.max_bin or _DEFAULT_BINS
 
     def make() -> tuple[Any, Any]:
-        options = {"max_bin": max_bin, "nthread": estimator.n_jobs}
+        options = {"nthread": estimator.n_jobs}
         if prepared_data.categories:
             options |= {"enable_categorical": True, "feature_types": _feature_types(prepared_data)}
         train = QuantileDMatrix(
-            prepared_data.x_train, prepared_data.y_train, weight=prepared_data.train_weights, **options
+            prepared_data.x_train,
+            prepared_data.y_train,
+            weight=prepared_data.train_weights,
+            max_bin=max_bin,
+            **options,
         )
         if not len(prepared_data.y_validation):
             return train, None
-        validation = QuantileDMatrix(
-            prepared_data.x_validation,
-            prepared_data.y_validation,
-            weight=prepared_data.validation_weights,
-            ref=train,
-            **options,
+        validation = DMatrix(
+            prepared_data.x_validation, prepared_data.y_validation, weight=prepared_data.validation_weights, **options
         )
         return train, validation
 
