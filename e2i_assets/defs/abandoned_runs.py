@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable
 import dagster as dg
 
 from e2i_assets.defs.dagster_internals import EventLogStorage, WorkerStatus
-from e2i_assets.defs.launched_runs import PARTITION_TAG
+from e2i_assets.defs.launched_runs import LAUNCHER_TAG, PARTITION_TAG
 from e2i_assets.services.project import Project
 from e2i_assets.services.run_lock import run_by_command
 
-LAUNCHER = {"e2i/launcher": "e2i run"}
+LAUNCHER = {LAUNCHER_TAG: "e2i run"}
 # A run that its user has ended is not started again by the daemon: the user runs the command again.
 COMMAND_TAGS = {**LAUNCHER, "dagster/max_retries": "0"}
 UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]

@@ -11,15 +11,36 @@ import dagster as dg
 from e2i_assets.adapters.source_digest import source_digest
 from e2i_assets.adapters.transient_errors import is_transient
 from e2i_assets.defs.io_managers import IO_MANAGER
+from e2i_assets.defs.launched_runs import CAUSE_TAG, LAUNCHER_TAG
 from e2i_assets.defs.metadata import present
 from e2i_assets.defs.namespace import Binding, Namespace
 
 AssetInNamespace = Callable[[Namespace], dg.AssetsDefinition]
 MOST_RETRIES = 4
 _FIRST_WAIT_SECONDS = 5
-# Both assets take seconds. Without this condition, a new model would have an outdated champion decision and memory.
-# In a run of the whole graph nothing is requested, as both are materialized anyway. A failure is not requested again.
-AFTER_TRAINING = dg.AutomationCondition.eager().with_label("after the model")
+
+
+def _after_training() -> dg.AutomationCondition[Any]:
+    """Return the condition of the two assets that follow a model: it was trained alone.
+
+    Both take seconds, and without them a new model would have an outdated champion decision and memory. A run of the
+    whole graph materializes both anyway, so what it updates requests nothing. `eager` would, when a tick reads the
+    events before the last assets and then finds the run ended: it counts a missing value as a change, and Dagster
+    knows what a run is about to materialize only if the assets of the run were selected.
+    """
+    condition = dg.AutomationCondition
+    full_run: Any = condition.executed_with_root_target()
+    for tag in (CAUSE_TAG, LAUNCHER_TAG):
+        full_run |= condition.executed_with_tags(tag_keys={tag})
+    updated: Any = condition.any_deps_match((condition.newly_updated() & ~full_run) | condition.will_be_requested())
+    idle = ~condition.any_deps_missing() & ~condition.any_deps_in_progress() & ~condition.in_progress()
+    found: Any = updated.since_last_handled() & idle
+    # A failure is not requested again.
+    labelled: dg.AutomationCondition[Any] = found.with_label("after the model")
+    return labelled
+
+
+AFTER_TRAINING = _after_training()
 
 
 def experiment_asset(

@@ -11,7 +11,8 @@ from e2i_assets.services.run_lock import run_by_command
 # Tags that Dagster documents without a public constant.
 RUN_KEY_TAG = "dagster/run_key"
 PARTITION_TAG = "dagster/partition"
-CAUSE_TAG = "e2i/cause"
+# Each run of the whole graph has one of these tags: of a sensor or a schedule, or of `e2i run`.
+CAUSE_TAG, LAUNCHER_TAG = "e2i/cause", "e2i/launcher"
 # Dagster creates the runs of a tick sequentially, half a second each, because each asset and check adds an event.
 # This limit covers what four concurrent runs consume between two scans; the next scan submits the rest.
 PER_TICK = 3

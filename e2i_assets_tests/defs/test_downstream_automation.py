@@ -1,8 +1,12 @@
 """The automation conditions, evaluated by Dagster: what is requested after `trained_model` is materialised alone."""
 
 import dagster as dg
+import pytest
+from dagster._core.events import StepMaterializationData
 
 from e2i_assets.definitions import defs
+from e2i_assets.defs.abandoned_runs import COMMAND_TAGS
+from e2i_assets.defs.launched_runs import CAUSE_TAG
 
 DOWNSTREAM = ["champion_model", "hpo_pattern_memory"]
 CHAIN = [
@@ -40,3 +44,28 @@ def test_downstream_assets_are_requested_once_after_a_training_alone_and_never_a
         materialise(instance, DOWNSTREAM)
         counts, cursor = requested(instance, cursor)
         assert counts == nothing
+
+
+@pytest.mark.parametrize("tags", [{CAUSE_TAG: "new_experiment"}, COMMAND_TAGS], ids=["of a sensor", "of e2i run"])
+def test_a_tick_that_sees_only_a_part_of_a_full_run_requests_nothing(tags: dict[str, str]) -> None:
+    """Under load, a tick reads the events before the last assets, and then finds the run ended."""
+    job = defs().resolve_job_def("tune_and_train")
+    with dg.DagsterInstance.ephemeral() as instance:
+        _, cursor = requested(instance, None)
+        instance.add_dynamic_partitions("experiment", ["one"])
+        _, cursor = requested(instance, cursor)
+        for _ in range(2):
+            run = instance.create_run_for_job(
+                job, tags={**tags, "dagster/partition": "one"}, status=dg.DagsterRunStatus.SUCCESS
+            )
+            for name in CHAIN[: -len(DOWNSTREAM)]:
+                made = StepMaterializationData(dg.AssetMaterialization(name, partition="one"))
+                event = dg.DagsterEvent(
+                    dg.DagsterEventType.ASSET_MATERIALIZATION.value, job.name, event_specific_data=made
+                )
+                instance.report_dagster_event(event, run.run_id)
+            counts, cursor = requested(instance, cursor)
+            assert counts == dict.fromkeys(CHAIN, 0)
+            materialise(instance, DOWNSTREAM)
+            counts, cursor = requested(instance, cursor)
+            assert counts == dict.fromkeys(CHAIN, 0)
