@@ -30,6 +30,11 @@ os.environ["E2I_CORES"] = "1"
 # Pictures are the largest part of a small run: a test of a picture takes the fixture `pictures`.
 os.environ["E2I_PICTURES"] = "off"
 
+# What a shell starts in the background ignores SIGINT. Dagster gives SIGTERM the handler of SIGINT, and the programs
+# that a test starts would then ignore both.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 SQL = Path(__file__).parents[1] / "sql"
 OUR_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'e2i' AND tablename NOT LIKE 'schema\\_%'"
 # Nothing here has to survive a power cut.
@@ -40,16 +45,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the slowest tests first: at the end, they would occupy one worker while the others are idle."""
     slow = ("ui", "processes")
     items.sort(key=lambda item: next((at for at, name in enumerate(slow) if item.get_closest_marker(name)), len(slow)))
-
-
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """Restore what commands set in the process of the tests: a child of one that ignores SIGTERM would not end."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        if handler is not None and signal.getsignal(number) is not handler:
-            signal.signal(number, handler)
 
 
 @pytest.fixture
