@@ -239,13 +239,15 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     options.work.mkdir(parents=True, exist_ok=True)
     found = records(options)
+    flags = {FLAML: " --flaml", AUTOGLUON: " --autogluon PYTHON"}
     report.write(
         options.output,
         "Algorithms in one budget of trials",
         report.machine("optuna", "xgboost", "lightgbm", "scikit-learn"),
         tables(found),
         command=f"E2I_CORPUS=... .venv/bin/python -m benchmarks.algorithms --trials {options.trials} "
-        f"--splits {options.splits} --rows {options.rows}",
+        f"--splits {options.splits} --rows {options.rows}"
+        + "".join(flag for way, flag in flags.items() if any(way in known for known in found.values())),
     )
 
 
