@@ -33,7 +33,6 @@ from e2i_assets.core.search.study_result import StudyResult
 DATA_SETS = ("credit_data", "wage", "contraceptive", "phoneme", "nmes_visits", "attrition")
 LIST, AUTO, BEST_VALUE = "list", "auto", "list, best value"
 FLAML, AUTOGLUON, ENSEMBLE = "FLAML, its own learners", "AutoGluon, best single model", "AutoGluon, ensemble"
-_METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 BOOSTERS = ("LightGBM", "XGBoost")
 _LINEAR = {"binary": "LogisticRegression", "multiclass": "LogisticRegression", "regression": "Ridge"}
 
@@ -71,7 +70,7 @@ def _problem(options: argparse.Namespace, name: str, seed: int, way: str | Seque
         options.rows,
         hpo={"trials": options.trials, "seed": seed, "workers": 1},
         split={"seed": seed},
-        metric=_METRICS[str(corpus.index(folder).loc[name, "problem_type"])],
+        metric=corpus.metric_of(folder, name),
     )
 
 
@@ -184,7 +183,16 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
                 continue
             errors = np.array([of_way(known) / reference(known)["error"] for known in having])
             cpu = [known[search]["seconds"] / reference(known)["seconds"] for known in having]
-            summary.append([way, name, len(having), _mean(errors), f"{(errors <= 1).mean():.0%}", _mean(cpu)])
+            summary.append(
+                [
+                    way,
+                    name,
+                    len(having),
+                    report.geometric_mean(errors),
+                    f"{(errors <= 1).mean():.0%}",
+                    report.geometric_mean(cpu),
+                ]
+            )
     seconds = (*BOOSTERS, LIST, AUTO, FLAML, AUTOGLUON)
     pairs = [
         [
@@ -214,11 +222,6 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
             pairs,
         ),
     ]
-
-
-def _mean(ratios: "Sequence[float] | np.ndarray[Any, Any]") -> float:
-    """Return the geometric mean."""
-    return float(np.exp(np.log(ratios).mean()))
 
 
 def main() -> None:

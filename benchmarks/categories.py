@@ -84,7 +84,7 @@ def main() -> None:
             "data sets with a mean gain",
             f"{sum(gain > 0 for gain in by_set.values())} of {len(by_set)}",
         ],
-        ["CPU, geometric mean", float(np.exp(np.mean(np.log(ratios))))],
+        ["CPU, geometric mean", report.geometric_mean(ratios)],
     ]
     columns = ["data set", "algorithm", "seed", "categories", "native", "codes", "gain", "CPU, native / codes"]
     report.write(

@@ -20,6 +20,8 @@ from e2i_assets.core.fitting.joined_rows import JoinedRows
 
 _FURTHER = "further"
 KINDS = {"binary": "binary_classification", "multiclass": "multiclass_classification", "regression": "regression"}
+# What comparisons on unseen rows optimise; the error that they report is 1 - ROC AUC, log loss or RMSE.
+_METRICS = {"binary_classification": "roc_auc", "multiclass_classification": "log_loss", "regression": "rmse"}
 
 
 def folder(given: str | None) -> Path:
@@ -37,6 +39,11 @@ def folder(given: str | None) -> Path:
 def index(corpus: Path) -> pd.DataFrame:
     """Return the index entry of each data set, by its name."""
     return pd.read_csv(corpus / "index.csv", index_col="name")
+
+
+def metric_of(corpus: Path, name: str) -> str:
+    """Return the metric that comparisons on unseen rows optimise for a data set."""
+    return _METRICS[KINDS[str(index(corpus).loc[name, "problem_type"])]]
 
 
 def problem(corpus: Path, name: str, algorithm: str, **sections: Any) -> tuple[Experiment, SearchRows]:

@@ -41,7 +41,6 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 ALGORITHMS = {"LightGBM": "lgbm", "XGBoost": "xgboost"}
 MOST_ROWS = 6_000
-_METRICS = {"binary_classification": "roc_auc", "multiclass_classification": "log_loss", "regression": "rmse"}
 
 Record = dict[str, float]
 Pair = tuple[str, str, int]
@@ -75,7 +74,7 @@ def by_flaml(folder: Path, pair: Pair, limit: float) -> Record:
 def _problem(folder: Path, pair: Pair, way: Mapping[str, Any]) -> tuple[Experiment, SearchRows, Rows]:
     name, algorithm, seed = pair
     hpo = {"seed": seed, "workers": 1, **way.get("hpo", {})}
-    metric = _METRICS[corpus.KINDS[str(corpus.index(folder).loc[name, "problem_type"])]]
+    metric = corpus.metric_of(folder, name)
     given = {**way, "hpo": hpo, "split": {"seed": seed}, "metric": metric}
     return corpus.problem_with_unseen(folder, name, algorithm, MOST_ROWS, **given)
 
@@ -107,12 +106,15 @@ def _row(name: str, group: Sequence[Mapping[str, Record]], way: str, reference: 
     errors = np.array([one[way]["error"] / one[reference]["error"] for one in group])
     cpu = np.array([one[way]["seconds"] / one[reference]["seconds"] for one in group])
     trials = float(np.median([one[way]["trials"] for one in group]))
-    return [name, len(group), _mean(errors), float(np.median(errors)), f"{(errors < 1).mean():.0%}", _mean(cpu), trials]
-
-
-def _mean(ratios: Any) -> float:
-    """Return the geometric mean."""
-    return float(np.exp(np.log(ratios).mean()))
+    return [
+        name,
+        len(group),
+        report.geometric_mean(errors),
+        float(np.median(errors)),
+        f"{(errors < 1).mean():.0%}",
+        report.geometric_mean(cpu),
+        trials,
+    ]
 
 
 def tables(found: Mapping[Pair, Mapping[str, Record]]) -> list[report.Table]:

@@ -163,10 +163,10 @@ def _compared(group: Sequence[dict[str, Record]], way: str, share: float) -> lis
     trials = float(np.median([one[way][point]["trials"] for one in group]))
     return [
         len(group),
-        float(np.exp(np.log(errors).mean())),
+        report.geometric_mean(errors),
         float(np.median(errors)),
         f"{(errors < 1).mean():.0%}",
-        float(np.exp(np.log(cpu).mean())),
+        report.geometric_mean(cpu),
         trials,
     ]
 

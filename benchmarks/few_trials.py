@@ -44,7 +44,6 @@ FORMER_TRIALS = 60
 MOST_CLASSES = 5
 ALGORITHMS = ("LightGBM", "XGBoost")
 MOST_ROWS, MOST_UNSEEN, FEWEST_ROWS = 2_400, 8_000, 1_400
-_METRICS = {"binary_classification": "roc_auc", "multiclass_classification": "log_loss", "regression": "rmse"}
 
 Record = dict[str, float]
 Pair = tuple[str, str, int]
@@ -98,7 +97,7 @@ def problem(folder: Path, pair: Pair, objective: str, **sections: Any) -> Proble
     """Return a pair with its rows prepared."""
     name, algorithm, seed = pair
     given = {"hpo": {"seed": seed, "workers": 1, "objective": objective}, "split": {"seed": seed}, **sections}
-    given["metric"] = _METRICS[corpus.KINDS[str(corpus.index(folder).loc[name, "problem_type"])]]
+    given["metric"] = corpus.metric_of(folder, name)
     experiment, rows, unseen = corpus.problem_with_unseen(folder, name, algorithm, MOST_ROWS, MOST_UNSEEN, **given)
     return Problem(experiment, rows, unseen, Repeated(tuning.scheme(experiment, rows)))
 

@@ -47,7 +47,11 @@ def tables(
             "Error against as many cold trials",
             ["group", "pairs", *(f"{way}: {at}" for way, at in others)],
             [
-                [name, len(group), *(_mean(ratios(group, f"{way} {at}", f"{cold} {at}")) for way, at in others)]
+                [
+                    name,
+                    len(group),
+                    *(report.geometric_mean(ratios(group, f"{way} {at}", f"{cold} {at}")) for way, at in others),
+                ]
                 for name, group in groups(found).items()
             ],
         ),
@@ -88,15 +92,10 @@ def _row(found: Records, way: str, at: int, reference_of: Callable[[int], str]) 
         at,
         len(errors),
         len({name for name, _, _ in found}),
-        _mean(errors),
+        report.geometric_mean(errors),
         f"{low:.3f} to {high:.3f}",
         float(np.median(errors)),
         f"{(errors < 1).mean():.0%}",
         f"{(errors == 1).mean():.0%}",
-        _mean(ratios(found, here, reference, "seconds")),
+        report.geometric_mean(ratios(found, here, reference, "seconds")),
     ]
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    """Return the geometric mean."""
-    return float(np.exp(np.log(values).mean()))

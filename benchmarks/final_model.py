@@ -130,7 +130,9 @@ def _against(groups: Mapping[str, Sequence[dict[str, Any]]]) -> list[list[object
     found: list[list[object]] = []
     for name, of in groups.items():
         error, better, cpu = _compared(of, "folds", "refit")
-        ratios = [_mean([one["folds"][of_what] / one["refit"][of_what] for one in of]) for of_what in _COSTS]
+        ratios = [
+            report.geometric_mean([one["folds"][of_what] / one["refit"][of_what] for one in of]) for of_what in _COSTS
+        ]
         found.append([name, len(of), error, better, ratios[0], cpu, ratios[1]])
     return found
 
@@ -141,12 +143,7 @@ def _compared(records: Sequence[dict[str, Any]], way: str, reference: str) -> li
     cpu = (search + [one[way]["seconds"] for one in records]) / (
         search + [one[reference]["seconds"] for one in records]
     )
-    return [_mean(errors), f"{(errors < 1).mean():.0%}", _mean(cpu)]
-
-
-def _mean(ratios: Sequence[float] | Array) -> float:
-    """Return the geometric mean."""
-    return float(np.exp(np.log(ratios).mean()))
+    return [report.geometric_mean(errors), f"{(errors < 1).mean():.0%}", report.geometric_mean(cpu)]
 
 
 def main() -> None:

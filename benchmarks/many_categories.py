@@ -126,7 +126,7 @@ def main() -> None:
         ["problems and boosters with a better mean by target", f"{(by_problem[6] > 0).sum()} of {len(by_problem)}"],
         ["gain of target over codes, mean", float(by_problem[6].mean())],
         ["worst loss", float(by_problem[6].min())],
-        ["CPU, geometric mean", float(np.exp(np.log(by_problem[7]).mean()))],
+        ["CPU, geometric mean", report.geometric_mean(by_problem[7])],
     ]
     columns = ["problem", "algorithm", "without", "codes", "target", "gain", "CPU, target / codes"]
     report.write(

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import psutil
+from numpy.typing import ArrayLike
 
 RESULTS = Path("benchmarks") / "results"
 
@@ -20,6 +22,11 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
     notes: str = ""
+
+
+def geometric_mean(values: ArrayLike) -> float:
+    """Return the geometric mean of ratios above 0."""
+    return float(np.exp(np.log(np.asarray(values)).mean()))
 
 
 def write(path: Path, title: str, described: Mapping[str, str], tables: Iterable[Table], command: str = "") -> None:

@@ -34,8 +34,6 @@ _NAMES = {
     "LightGBM": {"colsample_bytree": "feature_fraction"},
     "XGBoost": {},
 }
-# What `benchmarks.defaults` and `benchmarks.algorithms` optimise, by problem type.
-_LOSSES = {"binary_classification": "roc_auc", "multiclass_classification": "log_loss", "regression": "rmse"}
 _METRICS = {"roc_auc": "roc_auc", "rmse": "rmse", "f1_weighted": "micro_f1"}
 
 
@@ -111,7 +109,7 @@ def at_equal_cpu(
     """Search with FLAML until the CPU seconds are used up, with its own way to judge and to retrain.
 
     Args:
-        experiment: The problem, with one of the metrics of `_LOSSES`.
+        experiment: The problem, with roc_auc, log_loss or rmse as its metric.
         searched: The rows to learn from: train and validation.
         unseen: The rows to evaluate on.
         seed: Seed of FLAML.
@@ -133,7 +131,7 @@ def at_equal_cpu(
             x,
             y,
             task="classification" if classes else "regression",
-            metric=_LOSSES[experiment.problem_type],
+            metric=experiment.metric,
             estimator_list=learners,
             time_budget=limit,
             n_jobs=1,
@@ -157,7 +155,7 @@ def autogluon(python: Path, experiment: Experiment, searched: SearchRows, unseen
 
     Args:
         python: An interpreter that has AutoGluon: see `benchmarks.autogluon_models`.
-        experiment: The problem, with one of the metrics of `_LOSSES`.
+        experiment: The problem, with roc_auc, log_loss or rmse as its metric.
         searched: The rows to learn from: train and validation.
         unseen: The rows to evaluate on.
         limit: CPU seconds.
@@ -167,14 +165,13 @@ def autogluon(python: Path, experiment: Experiment, searched: SearchRows, unseen
     kinds = {"binary_classification": "binary", "multiclass_classification": "multiclass"}
     problem = kinds.get(experiment.problem_type, "regression")
     names = {"rmse": "root_mean_squared_error"}
-    loss = _LOSSES[experiment.problem_type]
     truth = target_codes(unseen.target, classes)
     with TemporaryDirectory() as name:
         folder = Path(name)
         rows.features.assign(__target=y).to_parquet(folder / "train.parquet", index=False)
         unseen.features.to_parquet(folder / "unseen.parquet", index=False)
         script = Path(__file__).with_name("autogluon_models.py")
-        command = [str(python), str(script), name, names.get(loss, loss), problem, str(limit)]
+        command = [str(python), str(script), name, names.get(experiment.metric, experiment.metric), problem, str(limit)]
         subprocess.run(command, check=True, cwd=name, capture_output=True)
         found: dict[str, Any] = json.loads((folder / "found.json").read_text())
         for key, model in (("error", "single"), ("AutoGluon, ensemble", "ensemble")):

@@ -177,10 +177,14 @@ def main() -> None:
     columns += ["plain best", "our best", "gain"]
     reached = [entry[7] for entry in rows if entry[7] != "-"]
     summary = [
-        ["CPU to the end, ours / plain, geometric mean", _geometric([entry[4] for entry in rows]), "at most 0.25"],
+        [
+            "CPU to the end, ours / plain, geometric mean",
+            report.geometric_mean([entry[4] for entry in rows]),
+            "at most 0.25",
+        ],
         [
             f"CPU to plain's best / plain's end, geometric mean of the {len(reached)} of {len(rows)} that reached it",
-            _geometric(reached) if reached else "none",
+            report.geometric_mean(reached) if reached else "none",
             "at most 0.1",
         ],
         ["gain in the best value, mean", float(np.mean([entry[-1] for entry in rows])), "at least -0.001"],
@@ -201,10 +205,6 @@ def main() -> None:
         ],
         command=f".venv/bin/python -m benchmarks.search --trials {options.trials} --seed {options.seed}",
     )
-
-
-def _geometric(values: list[float]) -> float:
-    return float(np.exp(np.mean(np.log(values))))
 
 
 if __name__ == "__main__":
