@@ -5,21 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
 from databases import made_once
 
+from e2i_assets.adapters.mlflow import artifact_locations
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.repositories import model_locations
 from e2i_assets.adapters.settings import Settings
 from e2i_assets.services.project import Project
-
-# The columns in which MLflow stores file URLs.
-ADDRESSES = (
-    ("mlflow.experiments", "artifact_location"),
-    ("mlflow.runs", "artifact_uri"),
-    ("mlflow.model_versions", "source"),
-    ("mlflow.model_versions", "storage_location"),
-    ("e2i.ml_model_registry", "artifact_path"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +40,14 @@ class Original:
 
 
 def moved(project: Project, old: Path) -> None:
-    """Replace the folder of a state in its files and in MLflow's tables by the folder where it is now."""
+    """Replace the folder of a state in its files and in the tables by the folder where it is now."""
     state = project.settings.state.resolve()
     for path in state.rglob("*"):
         # The stored value of `champion_model` and the report name the folder of the model.
         if path.is_file() and str(old).encode() in (content := path.read_bytes()):
             path.write_bytes(content.replace(str(old).encode(), str(state).encode()))
-    urls = {"old": old.as_uri(), "new": state.as_uri()}
-    with project.database.begin() as connection:
-        for table, column in ADDRESSES:
-            connection.execute(sa.text(f"UPDATE {table} SET {column} = replace({column}, :old, :new)"), urls)
-        folders = sa.text("UPDATE e2i.ml_champion_decisions SET model_folder = replace(model_folder, :old, :new)")
-        connection.execute(folders, {"old": str(old), "new": str(state)})
+    artifact_locations.move(project.database.url_for("mlflow"), old.as_uri(), state.as_uri())
+    model_locations.move(project.database, str(old), str(state))
 
 
 def original(server: Database, template: str, folder: Path, name: str, make: Callable[[Project], object]) -> Original:

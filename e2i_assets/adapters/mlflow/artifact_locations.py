@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from e2i_assets.adapters.postgres.prefixes import replace_prefix
+
 # Where an experiment puts new runs, and where runs, versions, logged models and traces are.
 _COLUMNS = (
     ("experiments", "artifact_location"),
@@ -12,7 +14,6 @@ _COLUMNS = (
     ("logged_models", "artifact_location"),
     ("trace_tags", "value"),
 )
-_MOVE = "UPDATE {0} SET {1} = :new || substr({1}, length(:old) + 1) WHERE substr({1}, 1, length(:old)) = :old"
 # MLflow's server finds mlflow-artifacts:/ in the place that it is started with.
 _ELSEWHERE = sa.text(
     "SELECT count(*) FROM runs WHERE substr(artifact_uri, 1, length(:place)) <> :place"
@@ -32,7 +33,6 @@ def move(tracking_uri: str, old: str, new: str) -> tuple[int, int]:
         The number of addresses that were changed, and of runs whose artifacts are at neither of the two.
     """
     engine = sa.create_engine(tracking_uri, poolclass=NullPool)
-    places = {"old": f"{old}/", "new": f"{new}/"}
     with engine.begin() as connection:
-        moved = [connection.execute(sa.text(_MOVE.format(*one)), places).rowcount for one in _COLUMNS]
-        return sum(moved), int(connection.execute(_ELSEWHERE, {"place": places["new"]}).scalar_one())
+        moved = [replace_prefix(connection, *one, old, new) for one in _COLUMNS]
+        return sum(moved), int(connection.execute(_ELSEWHERE, {"place": f"{new}/"}).scalar_one())

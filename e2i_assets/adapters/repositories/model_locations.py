@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from e2i_assets.adapters.postgres.database import Database
+from e2i_assets.adapters.postgres.prefixes import replace_prefix
 
 _URIS = (("ml_training_runs", "model_uri"), ("ml_model_registry", "artifact_path"))
 _LOCATIONS = (("ml_champion_decisions", "model_folder"),)
-_MOVE = "UPDATE {0} SET {1} = :new || substr({1}, length(:old) + 1) WHERE substr({1}, 1, length(:old)) = :old"
 
 
 def uri_of(location: str) -> str:
@@ -24,8 +22,6 @@ def move(database: Database, old: str, new: str) -> int:
         old: The location of the old state: a path or an address.
         new: The location of the new one.
     """
-    paths = {"old": f"{old}/", "new": f"{new}/"}
-    uris = {"old": f"{uri_of(old)}/", "new": f"{uri_of(new)}/"}
+    changes = [(one, uri_of(old), uri_of(new)) for one in _URIS] + [(one, old, new) for one in _LOCATIONS]
     with database.begin() as connection:
-        changes = [(one, uris) for one in _URIS] + [(one, paths) for one in _LOCATIONS]
-        return sum(connection.execute(sa.text(_MOVE.format(*one)), places).rowcount for one, places in changes)
+        return sum(replace_prefix(connection, *one, before, after) for one, before, after in changes)
