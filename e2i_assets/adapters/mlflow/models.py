@@ -18,6 +18,7 @@ from e2i_assets.adapters.mlflow.model_archive import (
     unfolded_bytes,
     untrusted_types,
 )
+from e2i_assets.core.algorithms import registry
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.fitting.averaged_model import Model
 from e2i_assets.core.fitting.served_model import ARCHIVE, restored
@@ -25,7 +26,6 @@ from e2i_assets.core.fitting.trusted_types import TRUSTED_TYPES
 
 MANIFEST = "manifest.json"
 _LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "xgboost", "lightgbm")
-_OPTIONAL = ("catboost",)
 _FORMAT = "e2i-model-2"
 
 
@@ -79,7 +79,7 @@ def load_model(folder: Path, expected_sha256: str | None = None) -> Model:
 
 def library_versions() -> dict[str, str]:
     """Return the version of each library whose objects a model may contain; of an optional one, if it is installed."""
-    return {name: library_version(name) for name in _LIBRARIES + tuple(filter(find_spec, _OPTIONAL))}
+    return {name: library_version(name) for name in _LIBRARIES + tuple(filter(find_spec, registry.optional_packages()))}
 
 
 def _archive(folder: Path, expected_sha256: str | None) -> bytes:

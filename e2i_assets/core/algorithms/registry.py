@@ -32,6 +32,11 @@ def installed() -> tuple[str, ...]:
     return tuple(name for name, one in _algorithms().items() if one.is_installed)
 
 
+def optional_packages() -> tuple[str, ...]:
+    """Return the packages of algorithms that only an extra installs."""
+    return tuple(sorted({one.framework for one in _algorithms().values() if one.extra is not None}))
+
+
 def able(problem_type: ProblemType, monotone: bool = False, loss: LossName = "squared_error") -> tuple[str, ...]:
     """Return the names of the algorithms that support a problem type, the simplest first.
 

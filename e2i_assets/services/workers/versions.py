@@ -7,10 +7,10 @@ from importlib.metadata import PackageNotFoundError
 
 from e2i_assets.adapters.library_versions import library_version
 from e2i_assets.adapters.source_digest import source_digest
+from e2i_assets.core.algorithms import registry
 from e2i_assets.core.errors import E2iError
 
 _LIBRARIES = ("optuna", "numpy", "pandas", "scipy", "scikit-learn", "imbalanced-learn", "xgboost", "lightgbm")
-_OPTIONAL = ("catboost",)
 
 
 class VersionsDiffer(E2iError):
@@ -21,7 +21,7 @@ class VersionsDiffer(E2iError):
 def versions() -> dict[str, str]:
     """Return the versions of this process: Python (major and minor), the libraries, and the digest of our sources."""
     found = {"python": ".".join(platform.python_version_tuple()[:2]), "e2i_assets": f"sources {source_digest()}"}
-    for library in _LIBRARIES + _OPTIONAL:
+    for library in _LIBRARIES + registry.optional_packages():
         try:
             found[library] = library_version(library)
         except PackageNotFoundError:
@@ -31,7 +31,7 @@ def versions() -> dict[str, str]:
 
 def versions_of(framework: str) -> dict[str, str]:
     """Return the versions that the trials of a framework depend on: of optional libraries, those of this one."""
-    unused = {*_OPTIONAL} - {framework}
+    unused = {*registry.optional_packages()} - {framework}
     return {name: version for name, version in versions().items() if name not in unused}
 
 
