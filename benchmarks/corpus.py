@@ -17,9 +17,12 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.experiments.file import experiment_from
 from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.fitting.joined_rows import JoinedRows
+from e2i_assets.core.search.final_model_choice import is_foldable
 
 _FURTHER = "further"
 KINDS = {"binary": "binary_classification", "multiclass": "multiclass_classification", "regression": "regression"}
+# Data sets that share rows.
+SAME_SOURCE = {"loans_rate": "loans", "loan_grade": "loans", "optdigits": "digits", "digits": "digits"}
 # What comparisons on unseen rows optimise; the error that they report is 1 - ROC AUC, log loss or RMSE.
 _METRICS = {"binary_classification": "roc_auc", "multiclass_classification": "log_loss", "regression": "rmse"}
 
@@ -82,13 +85,14 @@ def problem_with_unseen(
     if len(frame) > most_rows:
         frame = frame.sample(min(len(frame), most_rows + most_further), random_state=0)
     experiment = experiment_of(index(corpus).loc[name], name, algorithm, target=str(frame.columns[-1]), **sections)
+    return experiment, *searched_and_unseen(frame, experiment, most_rows)
+
+
+def searched_and_unseen(frame: pd.DataFrame, experiment: Experiment, most_rows: int) -> tuple[SearchRows, Rows]:
+    """Split the first rows of a table; the unseen rows are those of test and holdout, and all further ones."""
     facts, parts = _split(frame, experiment, most_rows)
     unseen = JoinedRows(JoinedRows(parts["test"], parts["holdout"]), parts[_FURTHER])
-    return (
-        experiment,
-        SearchRows(facts, parts["train"], parts["validation"]),
-        Rows(unseen.features, unseen.target),
-    )
+    return SearchRows(facts, parts["train"], parts["validation"]), Rows(unseen.features, unseen.target)
 
 
 def experiment_of(
@@ -137,7 +141,8 @@ def _split(
         }
     )
     parts = {role: facts.rows(first.loc[assignment.roles == role]) for role in ROLES}
-    return facts, {**parts, _FURTHER: facts.rows(further)}
+    foldable = is_foldable(experiment, SearchRows(facts, parts["train"], parts["validation"]))
+    return facts.model_copy(update={"foldable": foldable}), {**parts, _FURTHER: facts.rows(further)}
 
 
 def split_facts(experiment: Experiment, data: Dataset, how: str) -> SplitFacts:

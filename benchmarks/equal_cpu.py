@@ -107,7 +107,7 @@ def _at(experiment: Experiment, rows: SearchRows, unseen: Rows, trials: Sequence
     completed = [trial for trial in trials if trial["value"] is not None and trial["state"] == "COMPLETE"]
     within = [trial for trial in completed if trial["seconds"] <= limit * (1 + 1e-9)] or completed[:1]
     best = max(within, key=lambda trial: trial["value"])
-    learnt = final_rows(experiment, rows.train, rows.validation)
+    learnt = final_rows(experiment, rows)
     context = final_fit_context(experiment, rows.facts, rows.train, learnt)
     began = time.process_time()
     fit = context.fit(best["params"])

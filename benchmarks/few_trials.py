@@ -21,7 +21,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.final_model_choice import used_final_model
+from e2i_assets.core.search.proposals import Proposer
 from e2i_assets.core.search.study import search
 from e2i_assets.core.search.study_output import hpo_output
 
@@ -46,6 +48,7 @@ ALGORITHMS = ("LightGBM", "XGBoost")
 MOST_ROWS, MOST_UNSEEN, FEWEST_ROWS = 2_400, 8_000, 1_400
 
 Record = dict[str, float]
+Start = Callable[[Experiment], tuple[Proposer, int]]
 Pair = tuple[str, str, int]
 
 
@@ -61,11 +64,15 @@ class Problem:
 
     def measured(self, way: str, budget: int) -> Record:
         """Search and train as the product does, and return the error on unseen rows and the CPU seconds."""
+        return self.searched(budget, lambda experiment: start(way, budget, experiment, self.rows, experiment.name))
+
+    def searched(self, budget: int, start: Start) -> Record:
+        """Do the same with what `start` returns: what is tried first, and how many trials that are."""
         experiment = self.experiment.model_copy(
             update={"hpo": self.experiment.hpo.model_copy(update={"trials": budget})}
         )
         began, saved = time.process_time(), self.fits.saved
-        proposer, first = start(way, budget, experiment, self.rows, experiment.name)
+        proposer, first = start(experiment)
         plan = tuning.plan(experiment, "benchmark")
         plan = replace(plan, startup_trials=first or plan.startup_trials)
         objective = tuning.objective(experiment, self.rows, self.fits)
@@ -88,7 +95,7 @@ class Problem:
     def _trained(self, experiment: Experiment, output: Any) -> Record:
         began = time.process_time()
         rows = TrainingRows(self.rows.facts, self.rows.train, self.rows.validation, self.unseen)
-        fits = by_product(experiment, experiment.used_final_model, rows, output)
+        fits = by_product(experiment, used_final_model(experiment, rows.facts), rows, output)
         seconds = time.process_time() - began
         return {"error": error(experiment, *fits.predictions["test"]), "seconds": seconds}
 
@@ -102,13 +109,13 @@ def problem(folder: Path, pair: Pair, objective: str, **sections: Any) -> Proble
     return Problem(experiment, rows, unseen, Repeated(tuning.scheme(experiment, rows)))
 
 
-def completed(folder: Path, pair: Pair, known: Mapping[str, Record]) -> dict[str, Record]:
+def completed(folder: Path, pair: Pair, known: Mapping[str, Record], ways: Sequence[str]) -> dict[str, Record]:
     """Return the records of a pair with those of the ways and budgets that it lacks."""
     found = dict(known)
     if FORMER not in found:
         former = problem(folder, pair, "validation", final_model="train_only")
         found[FORMER] = former.measured(FORMER, FORMER_TRIALS)
-    missing = [(way, at) for way in WAYS for at in BUDGETS if f"{way} {at}" not in found]
+    missing = [(way, at) for way in ways for at in BUDGETS if f"{way} {at}" not in found]
     if missing:
         today = problem(folder, pair, "auto")
         found |= {f"{way} {at}": today.measured(way, at) for way, at in missing}
@@ -137,10 +144,10 @@ def records(options: argparse.Namespace) -> dict[Pair, dict[str, Record]]:
         known: dict[str, Record] = json.loads(path.read_text()) if path.exists() else {}
         if not options.only_report:
             began, before = time.monotonic(), len(known)
-            known = completed(folder, pair, known)
+            known = completed(folder, pair, known, options.ways)
             path.write_text(json.dumps(known))
             print(*pair, len(known) - before, f"records, {time.monotonic() - began:.0f} s", flush=True)
-        if len(known) > len(WAYS) * len(BUDGETS):
+        if all(f"{way} {at}" in known for way in options.ways for at in BUDGETS):
             found[pair] = known
     return found
 
@@ -154,6 +161,7 @@ def main() -> None:
     parser.add_argument("--data-sets", nargs="+", help="data sets by name instead")
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--algorithms", nargs="+", default=ALGORITHMS)
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
     parser.add_argument("--only-report", action="store_true", help="report the pairs that exist")
     parser.add_argument("--output", type=Path, default=report.RESULTS / "few_trials.md")
     options = parser.parse_args()
@@ -167,7 +175,7 @@ def main() -> None:
         options.output,
         "The memory with few trials, on unseen rows",
         report.machine("optuna", "xgboost", "lightgbm", "scikit-learn"),
-        few_trials_report.tables(records(options), WAYS, BUDGETS, COLD, FORMER, OURS_FIRST),
+        few_trials_report.tables(records(options), options.ways, BUDGETS, COLD, FORMER, OURS_FIRST),
         command=f"E2I_CORPUS=... .venv/bin/python -m benchmarks.few_trials --sets {options.sets} "
         f"--splits {options.splits}",
     )

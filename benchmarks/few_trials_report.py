@@ -28,7 +28,7 @@ def tables(
     against = {
         "Against as many cold trials": (cold, lambda at: f"{cold} {at}"),
         "Against the former product, 60 trials": (former, lambda _: former),
-        f"Against {first} with as many trials": (first, lambda at: f"{first} {at}"),
+        **({f"Against {first} with as many trials": (first, lambda at: f"{first} {at}")} if first in ways else {}),
     }
     rest = {pair: of for pair, of in found.items() if pair[0] != _NEAR_ZERO}
     others = [(way, at) for at in budgets for way in ways if way != cold]
@@ -73,10 +73,10 @@ def ratios(found: Records, way: str, reference: str, figure: str = "error") -> N
     return np.array([of[way][figure] / of[reference][figure] for of in found.values()])
 
 
-def interval(found: Records, errors: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % interval of the geometric mean, from resampled data sets."""
-    names = np.array([name for name, _, _ in found])
-    by_set = [np.log(errors[names == name]) for name in dict.fromkeys(names)]
+def interval(data_sets: Sequence[str], errors: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % interval of the geometric mean of pairs, from resampled data sets."""
+    names = np.array(data_sets)
+    by_set = [np.log(errors[names == name]) for name in dict.fromkeys(data_sets)]
     sums, sizes = np.array([one.sum() for one in by_set]), np.array([len(one) for one in by_set])
     drawn = np.random.default_rng(0).integers(len(by_set), size=(_RESAMPLES, len(by_set)))
     means = np.exp(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
@@ -86,7 +86,7 @@ def interval(found: Records, errors: NDArray[np.float64]) -> tuple[float, float]
 def _row(found: Records, way: str, at: int, reference_of: Callable[[int], str]) -> list[object]:
     here, reference = f"{way} {at}", reference_of(at)
     errors = ratios(found, here, reference)
-    low, high = interval(found, errors)
+    low, high = interval([name for name, _, _ in found], errors)
     return [
         way,
         at,

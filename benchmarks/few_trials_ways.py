@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.memory import SAME_SOURCE
+from benchmarks.corpus import SAME_SOURCE
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.fit_context import target_codes
@@ -57,7 +57,7 @@ def start(way: str, budget: int, experiment: Experiment, rows: SearchRows, name:
     space, defaults = experiment.search_space(), tuning.defaults(experiment)
     if way in (COLD, FORMER):
         return warm_start([], defaults, space, 0, {}, way).proposer(), 0
-    here = None if way in (PORTFOLIO, PLAIN) else _described(experiment, rows)
+    here = None if way in (PORTFOLIO, PLAIN) else described(experiment, rows)
     past = remembered(experiment, name, here)
     most = experiment.warm_start.max_configurations
     counts = {OURS: tries(budget, most), QUARTER: max(1, min(budget // 4, most))}
@@ -73,7 +73,8 @@ def start(way: str, budget: int, experiment: Experiment, rows: SearchRows, name:
     return _then_defaults([one.values for one in found.configurations], found.tries, found)
 
 
-def _described(experiment: Experiment, rows: SearchRows) -> dict[str, float]:
+def described(experiment: Experiment, rows: SearchRows) -> dict[str, float]:
+    """Return the meta-features of the train rows."""
     codes = target_codes(rows.train.target, rows.facts.classes)
     return meta_features(rows.train.features, codes, experiment.problem_type)
 

@@ -13,13 +13,14 @@ import numpy as np
 
 from e2i_assets.core.algorithms.algorithm import Fit
 from e2i_assets.core.contracts.contract import HpoOutput
-from e2i_assets.core.data.split_tables import SplitFacts, TrainingRows
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, TrainingRows
 from e2i_assets.core.evaluation.thresholds import youden_threshold
 from e2i_assets.core.experiments.experiment import Experiment, FinalModel
 from e2i_assets.core.fitting.fit_context import FitContext, fit_context, merged, target_codes
 from e2i_assets.core.fitting.joined_rows import JoinedRows
 from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.metrics import Array, Prediction
+from e2i_assets.core.search.final_model_choice import used_final_model
 from e2i_assets.core.search.tuning import balancing, defaults, experiment_fit_context, fixed, patience
 
 if TYPE_CHECKING:
@@ -84,9 +85,10 @@ class Fits:
     fold_rounds: tuple[int, ...] = ()
 
 
-def final_rows(experiment: Experiment, train: RowSource, validation: RowSource) -> RowSource:
+def final_rows(experiment: Experiment, rows: SearchRows | TrainingRows) -> RowSource:
     """Return the rows that the final model learns from."""
-    return train if experiment.used_final_model == "train_only" else JoinedRows(train, validation)
+    is_of_train = used_final_model(experiment, rows.facts) == "train_only"
+    return rows.train if is_of_train else JoinedRows(rows.train, rows.validation)
 
 
 def final_fit_context(experiment: Experiment, facts: SplitFacts, train: RowSource, learnt: RowSource) -> FitContext:
@@ -122,9 +124,9 @@ def fitted(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Fits:
     )
     trial_model, y_train, train_weights = context.model(tuned, threshold), context.y_train, context.train_weights
     final, model = tuned, trial_model
-    if experiment.used_final_model != "train_only":
+    if used_final_model(experiment, rows.facts) != "train_only":
         del context  # its matrices are not needed while those of more rows are made
-        learnt = final_rows(experiment, rows.train, rows.validation)
+        learnt = final_rows(experiment, rows)
         context = final_fit_context(experiment, rows.facts, rows.train, learnt)
         final, seconds = timed(context, parameters)
         default = context.fit(default_parameters)

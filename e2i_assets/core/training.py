@@ -24,6 +24,7 @@ from e2i_assets.core.fitting.rows import RowSource
 from e2i_assets.core.fold_fit import fitted_on_folds
 from e2i_assets.core.imbalance import Imbalance, Strategy
 from e2i_assets.core.metrics import Array, Prediction, counted
+from e2i_assets.core.search.final_model_choice import used_final_model
 from e2i_assets.core.search.tuning import balancing, found_imbalance
 
 if TYPE_CHECKING:
@@ -95,8 +96,9 @@ class Training:
 
 def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Training:
     """Fit the final model and evaluate it: the only use of the test rows."""
-    fits = (fitted_on_folds if experiment.used_final_model == "folds" else fitted)(experiment, rows, hpo)
-    learnt = final_rows(experiment, rows.train, rows.validation)
+    final_model = used_final_model(experiment, rows.facts)
+    fits = (fitted_on_folds if final_model == "folds" else fitted)(experiment, rows, hpo)
+    learnt = final_rows(experiment, rows)
     report = evaluation(
         experiment.problem_type,
         fits.predictions,
@@ -116,7 +118,7 @@ def trained(experiment: Experiment, rows: TrainingRows, hpo: HpoOutput) -> Train
     return Training(
         model=fits.model,
         unseen=fits.unseen,
-        final_model=experiment.used_final_model,
+        final_model=final_model,
         samples=fits.samples,
         parameters=fits.parameters,
         rounds=fits.rounds,

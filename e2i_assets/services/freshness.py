@@ -11,6 +11,7 @@ from e2i_assets.core.data.split_tables import SplitFacts
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.final_model_choice import used_final_model
 from e2i_assets.services import data_gates
 from e2i_assets.services.project import Project
 from e2i_assets.services.track_runs import is_waiting
@@ -73,7 +74,7 @@ def _is_trained(project: Project, experiment: Experiment, facts: SplitFacts) -> 
         or not project.store.exists(project.model_key(experiment.name, identity))
     ):
         return False
-    if run.final_model != experiment.used_final_model:
+    if run.final_model != used_final_model(experiment, facts):
         return False
     if project.champions.about(run.experiment_id, run.fitted_model_key) is None:
         return False

@@ -10,7 +10,7 @@ from e2i_assets.adapters.repositories.splits import SplitRepository, SplitRow
 from e2i_assets.core.content_hash import content_hash, frame_hash
 from e2i_assets.core.data.dataset import Dataset
 from e2i_assets.core.data.split_rules import violations
-from e2i_assets.core.data.split_tables import SplitFacts, SplitTables
+from e2i_assets.core.data.split_tables import SearchRows, SplitFacts, SplitTables
 from e2i_assets.core.data.split_targets import target_violations
 from e2i_assets.core.data.splits import (
     LEFT_OUT,
@@ -29,6 +29,7 @@ from e2i_assets.core.data.weight_column import without_weightless
 from e2i_assets.core.errors import DataInvalid
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.leakage.audit import findings
+from e2i_assets.core.search.final_model_choice import is_foldable
 from e2i_assets.core.search.objective_choice import used_objective
 from e2i_assets.services.project import Project
 
@@ -61,7 +62,16 @@ def split(project: Project, experiment: Experiment, dataset: Dataset) -> SplitTa
     if broken:
         raise DataInvalid(f"split of {experiment.name}", broken)
     store.save(_row(experiment_id, config, facts, experiment, assignment), assignment.by_entity())
-    return SplitTables(facts, tables)
+    foldable = is_foldable(experiment, _search_rows(facts, tables))
+    return SplitTables(facts.model_copy(update={"foldable": foldable}), tables)
+
+
+def _search_rows(facts: SplitFacts, tables: Mapping[Role, pd.DataFrame]) -> SearchRows:
+    train, validation = (
+        replace(facts.rows(tables[role]), weights=tables[role][facts.weight].to_numpy() if facts.weight else None)
+        for role in SEARCHED
+    )
+    return SearchRows(facts, train, validation, facts.groups([tables[role] for role in SEARCHED]))
 
 
 def _optimised(experiment: Experiment, facts: SplitFacts) -> list[str]:

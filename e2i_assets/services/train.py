@@ -22,6 +22,7 @@ from e2i_assets.core.final_fit import final_rows
 from e2i_assets.core.learning_curve import learning_curve
 from e2i_assets.core.plots.learning import learning_pictures
 from e2i_assets.core.plots.training import model_pictures, validation_importance
+from e2i_assets.core.search.final_model_choice import used_final_model
 from e2i_assets.core.search.tuning import Tuned
 from e2i_assets.core.training import trained
 from e2i_assets.core.training_record import TrainingRecord, TrainingStart
@@ -175,8 +176,8 @@ def _row(project: Project, start: TrainingStart, rows: TrainingRows) -> Training
         hyperparameters=dict(hpo.best_hyperparameters),
         split_id=project.splits.id_of(experiment_id, rows.facts.split_hash),
         data_hash=rows.facts.data_hash,
-        training_samples=len(final_rows(experiment, rows.train, rows.validation).target),
-        final_model=experiment.used_final_model,
+        training_samples=len(final_rows(experiment, rows).target),
+        final_model=used_final_model(experiment, rows.facts),
         validation_samples=len(rows.validation.target),
         test_samples=len(rows.test.target),
         feature_names=list(rows.facts.features),

@@ -15,6 +15,7 @@ from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.final_fit import LEARNT_FROM
 from e2i_assets.core.fitting.feature_importances import feature_importances
 from e2i_assets.core.metrics import metric
+from e2i_assets.core.search.final_model_choice import used_final_model
 from e2i_assets.core.search.trials import TrialRecord
 from e2i_assets.core.training import SPLITS, Training
 from e2i_assets.core.training_record import TrainingRecord, TrainingStart, training_key
@@ -79,7 +80,8 @@ def failed_training(start: TrainingStart, failure: str, dagster_url: str) -> Tra
 
     It has a key of its own, so a later training that succeeds is another run beside it.
     """
-    experiment, parameters, kind = start.experiment, start.hpo.best_hyperparameters, start.experiment.used_final_model
+    experiment, parameters = start.experiment, start.hpo.best_hyperparameters
+    kind = used_final_model(experiment, start.facts)
     return TrackedRun(
         experiment_name=f"e2i_{experiment.name}",
         run_key=content_hash({"training": training_key(start.study_key, parameters, kind), "failed": True}),

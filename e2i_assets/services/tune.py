@@ -19,6 +19,7 @@ from e2i_assets.core.metrics import metric
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.algorithm_comparison import compared
 from e2i_assets.core.search.budget import NO_OVERRIDE, BudgetOverride
+from e2i_assets.core.search.final_model_choice import used_final_model
 from e2i_assets.core.search.goals import goals, limits
 from e2i_assets.core.search.objective_choice import objective_choice, used_objective
 from e2i_assets.core.search.search_failure import SearchFailure, error_type, require_rows
@@ -133,7 +134,7 @@ def durable_search(
         store, identity = project.studies, tuning.spec_hash(experiment, rows.facts)
         store.fail(store.start(_row(project, experiment, rows, identity, override)), str(error))
         raise
-    if experiment.used_final_model == "folds":
+    if used_final_model(experiment, rows.facts) == "folds":
         next(final_folds(experiment, rows))  # an error before the search, not after it
     from e2i_assets.adapters.optuna_storage.study_session import joined
 

@@ -22,6 +22,7 @@ from e2i_assets.core.fitting.joined_rows import JoinedRows
 from e2i_assets.core.imbalance import STRATEGIES
 from e2i_assets.core.plots.training import validation_importance
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.final_model_choice import used_final_model
 from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.core.training import trained
 
@@ -186,11 +187,36 @@ def test_a_fit_without_validation_rows_cannot_stop_early() -> None:
         made.fit({**chosen.default_values, **chosen.fixed_values}, patience=5)
 
 
-def test_by_default_the_final_model_is_refitted_unless_constraints_hold_for_the_trial_alone() -> None:
-    assert experiment("XGBoost", "regression").used_final_model == "refit"
-    assert experiment("XGBoost", "regression", final_model="train_only").used_final_model == "train_only"
+TREES: dict[str, Any] = {"algorithm": "XGBoost"}
+FEW = rows("regression").facts.model_copy(update={"foldable": True})
+
+
+@pytest.mark.parametrize(
+    ("of", "found"),
+    [
+        (TREES, "folds"),
+        ({"algorithm": "LightGBM"}, "folds"),
+        ({**TREES, "final_model": "refit"}, "refit"),
+        ({**TREES, "final_model": "train_only"}, "train_only"),
+        ({"algorithm": "Ridge"}, "refit"),
+        ({"algorithm": "HistGradientBoosting"}, "refit"),
+        ({**TREES, "early_stopping": {"enabled": False}}, "refit"),
+        ({**TREES, "loss": "poisson"}, "refit"),
+        ({**TREES, "hpo": {"objectives": [{"name": "prediction_time"}]}}, "refit"),
+        ({**TREES, "hpo": {"objectives": [{"name": "mae"}]}}, "folds"),
+        ({**TREES, "hpo": {"constraints": {"model_size": 50_000}}}, "train_only"),
+    ],
+)
+def test_by_default_boosted_trees_that_stop_early_are_the_mean_of_fold_models(of: dict[str, Any], found: str) -> None:
+    assert used_final_model(experiment(problem_type="regression", **of), FEW) == found
+
+
+def test_by_default_rows_that_were_split_by_an_earlier_release_are_refitted() -> None:
+    assert used_final_model(experiment("XGBoost", "regression"), rows("regression").facts) == "refit"
+
+
+def test_a_final_model_on_which_limits_were_not_measured_is_refused() -> None:
     limited = {"constraints": {"model_size": 50_000}}
-    assert experiment("XGBoost", "regression", hpo=limited).used_final_model == "train_only"
     with pytest.raises(ExperimentInvalid) as caught:
         experiment("XGBoost", "regression", hpo=limited, final_model="refit")
     assert "final_model: 'refit' is not the model" in str(caught.value)

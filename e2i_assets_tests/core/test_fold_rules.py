@@ -33,11 +33,11 @@ def text(**changes: Any) -> str:
         ),
         (
             {"hpo": {"folds": 10}},
-            "hpo.folds: 10 has no effect without hpo.objective: cross_validation or final_model: folds",
+            "hpo.folds: 10 is for hpo.objective: cross_validation or final_model: folds: set one of them",
         ),
         (
             {"hpo": {"repeats": 2}},
-            "hpo.repeats: 2 has no effect without hpo.objective: cross_validation or final_model: folds",
+            "hpo.repeats: 2 is for hpo.objective: cross_validation or final_model: folds: set one of them",
         ),
         (
             {"hpo": {"pruner": "wilcoxon"}},

@@ -16,6 +16,7 @@ from e2i_assets.core.final_fit import fitted
 from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.fold_fit import fitted_on_folds
 from e2i_assets.core.search import tuning
+from e2i_assets.core.search.final_model_choice import used_final_model
 from e2i_assets.core.search.study_output import hpo_output
 
 BINARY, REGRESSION = "binary_classification", "regression"
@@ -67,7 +68,8 @@ def steps(model: Any, column: str) -> Any:
 
 def served(of: Experiment) -> Any:
     given = rows(of.problem_type)
-    fits = (fitted_on_folds if of.used_final_model == "folds" else fitted)(of, given, hpo_output(of, "a" * 64, None))
+    fit = fitted_on_folds if used_final_model(of, given.facts) == "folds" else fitted
+    fits = fit(of, given, hpo_output(of, "a" * 64, None))
     return fits.model
 
 

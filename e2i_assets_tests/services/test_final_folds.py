@@ -35,14 +35,17 @@ final_model: folds
 fixed: {max_depth: 3}
 """
 
+# By default, boosted trees of so few rows are the mean of as many models as a study has folds by default.
+DEFAULT = FOLDS.replace(", folds: 3", "").replace("final_model: folds\n", "")
+
 
 @pytest.fixture
 def project(database: Database, tmp_path: Path) -> Project:
     return Project(Settings(tmp_path, tmp_path / "state", database.url, pictures=False), database)
 
 
-def test_a_training_of_fold_models_passes_its_checks_and_is_served(project: Project, tmp_path: Path) -> None:
-    made(project, FOLDS)
+def test_by_default_a_training_of_fold_models_passes_its_checks_and_is_served(project: Project, tmp_path: Path) -> None:
+    made(project, DEFAULT)
     own = [one for one in CHECKS if one.asset in ("hpo_study", "best_hyperparameters", "trained_model")]
     found = {one.name: evaluated(one, project, "plain") for one in own}
     assert {name: verdict.why for name, verdict in found.items() if not verdict.passed} == {}
@@ -51,7 +54,7 @@ def test_a_training_of_fold_models_passes_its_checks_and_is_served(project: Proj
     counts = project.read(TrainingRows, "validation_splits", "plain").facts.counts
     assert output.trained_model.training_samples == counts["train"] + counts["validation"]
     assert output.trained_model.final_model == "folds"
-    assert len(output.trained_model.fold_rounds) == 3
+    assert len(output.trained_model.fold_rounds) == 5
     assert output.trained_model.final_epoch == int(np.median(output.trained_model.fold_rounds))
     new, to = tmp_path / "new.csv", tmp_path / "predicted.csv"
     load_breast_cancer(as_frame=True).frame.assign(site="north").head(20).to_csv(new, index=False)

@@ -61,5 +61,6 @@ def test_too_few_groups_of_a_class_are_evaluated_on_one_split(database: Database
     by_hand = searched.groupby("kind")["person"].nunique()
     assert tables.facts.searched_groups == (by_hand["no"], by_hand["yes"])
     assert 5 <= by_hand["yes"] < 10
+    assert tables.facts.foldable  # five folds have both classes, though `auto` of the objective asks for more groups
     found: SearchRows = splits.project.read(SearchRows, "validation_splits", NAME)
     assert tuning.scheme(splits.project.experiment(NAME), found).folds == 0

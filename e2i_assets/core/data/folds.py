@@ -65,6 +65,15 @@ def folds(rows: SearchRows, count: int, repeats: int, seed: int, otherwise: str 
         yield Fold(table.rows(train), table.rows(held_out), train, held_out)
 
 
+def are_possible(rows: SearchRows, count: int, repeats: int, seed: int) -> bool:
+    """Return whether `folds` divides the rows without an error."""
+    try:
+        next(folds(rows, count, repeats, seed))
+    except DataInvalid:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class _Table:
     """All rows of a search, sorted by content; ``groups`` has shape (rows,), None if no two rows share one."""

@@ -26,6 +26,8 @@ class SplitFacts(BaseModel):
             a regression, and in facts of earlier releases.
         searched_groups: With ``entity``: the number of its values that have train and validation rows of each class, or
             one number for a regression; empty without, and in facts of earlier releases.
+        foldable: Whether the train and validation rows can be divided into the folds of the experiment, and are few
+            enough for a mean of fold models by default; false in facts of earlier releases.
         left_out: The number of rows in no split.
         why_left_out: The number of rows in no split, by reason.
         classes: Labels in the order of their codes, the positive one last; empty for a regression.
@@ -60,6 +62,7 @@ class SplitFacts(BaseModel):
     notes: tuple[str, ...] = ()
     searched_classes: tuple[int, ...] = ()
     searched_groups: tuple[int, ...] = ()
+    foldable: bool = False
 
     @property
     def pointed_out(self) -> tuple[str, ...]:

@@ -108,7 +108,8 @@ class Experiment(Section):
         description="What the final model learns from: refit, the train and validation rows, with the parameters and "
         "boosting rounds of the best trial; folds, the same rows, as the mean of a model for each of hpo.folds, which "
         "stops on the rows that it has not seen; train_only, the train rows, which is the model of that trial. Auto: "
-        "refit, but train_only with hpo.constraints, because they were measured on that model.",
+        "train_only with hpo.constraints, because they were measured on that model; else folds for boosted trees of up "
+        "to 10,000 train and validation rows; else refit (docs/evaluation.md).",
     )
     warm_start: WarmStart = WarmStart()
     watch: Watch = Watch()
@@ -194,13 +195,6 @@ class Experiment(Section):
         """The hash of everything in the file that a run uses: with the gates, without description, owner and tags."""
         left_out: dict[str, Any] = {**dict.fromkeys(_FOR_PEOPLE, True), **_FOR_WATCHING, **_FOR_COMPUTING}
         return content_hash(self.model_dump(mode="json", exclude=left_out))
-
-    @property
-    def used_final_model(self) -> FinalModel:
-        """What the final model learns from: as chosen, or by the rule of ``auto``."""
-        if self.final_model != "auto":
-            return self.final_model
-        return "train_only" if self.hpo.constraints else "refit"
 
     @property
     def used_loss(self) -> Loss:

@@ -48,7 +48,7 @@ def fold_violations(hpo: Hpo, columns: Columns, final_model: str) -> Iterator[Vi
         for key in ("folds", "repeats"):
             value = getattr(hpo, key)
             if value != Hpo.model_fields[key].default and final_model != "folds":
-                rule = "has no effect without hpo.objective: cross_validation or final_model: folds"
+                rule = "is for hpo.objective: cross_validation or final_model: folds: set one of them"
                 yield Violation(f"hpo.{key}", value, rule)
         if hpo.pruner == "wilcoxon":
             yield Violation("hpo.pruner", "wilcoxon", "compares folds and needs hpo.objective: cross_validation")

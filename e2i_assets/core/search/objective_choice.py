@@ -34,13 +34,12 @@ def objective_choice(experiment: Experiment, facts: SplitFacts) -> ObjectiveChoi
     """
     if experiment.hpo.objective != "auto":
         return ObjectiveChoice(objective=experiment.hpo.objective, reason="the experiment says so")
-    rows = facts.counts.get("train", 0) + facts.counts.get("validation", 0)
     if not is_decidable(experiment, facts):
         raise E2iError(
             "the stored validation_splits have no counts of the classes or groups, which hpo.objective: auto needs: "
             "materialise them again"
         )
-    return _by_rule(experiment, facts, rows, min(facts.searched_classes, default=rows))
+    return _by_rule(experiment, facts)
 
 
 def is_decidable(experiment: Experiment, facts: SplitFacts) -> bool:
@@ -54,25 +53,48 @@ def used_objective(experiment: Experiment, facts: SplitFacts) -> UsedObjective:
     return objective_choice(experiment, facts).objective
 
 
-def _by_rule(experiment: Experiment, facts: SplitFacts, rows: int, rarest: int) -> ObjectiveChoice:
-    cells = rows * len(facts.features) * (len(facts.classes) if len(facts.classes) > 2 else 1)
-    counted = f"{rows:,} train and validation rows"
-    few = f", {rarest:,} of the rarest class" if facts.classes else ""
+def searched_rows(facts: SplitFacts) -> int:
+    """Return the number of train and validation rows."""
+    return facts.counts.get("train", 0) + facts.counts.get("validation", 0)
+
+
+def cells(facts: SplitFacts) -> int:
+    """Return train and validation rows x features x boosters of a round, one for each of three or more classes."""
+    return searched_rows(facts) * len(facts.features) * (len(facts.classes) if len(facts.classes) > 2 else 1)
+
+
+def why_no_folds(experiment: Experiment, facts: SplitFacts) -> str | None:
+    """Return why the train and validation rows cannot be divided into folds, as a part of a sentence; None if they can.
+
+    The facts must be those that `is_decidable` asks for.
+    """
+    rows, wanted = searched_rows(facts), experiment.hpo.folds
+    rarest, fewest = min(facts.searched_classes, default=rows), min(facts.searched_groups, default=0)
     if experiment.columns.time:
-        return ObjectiveChoice(objective="validation", reason="columns.time orders the rows")
-    if rarest < experiment.hpo.folds:
-        reason = f"{counted}{few}: too few for {experiment.hpo.folds} folds"
-        return ObjectiveChoice(objective="validation", reason=reason)
-    fewest = min(facts.searched_groups, default=0)
-    if sum(facts.searched_groups) < rows and facts.entity and fewest < GROUPS_OF_A_FOLD * experiment.hpo.folds:
+        return "columns.time orders the rows"
+    if rarest < wanted:
+        return f"{_counted(facts)}: too few for {wanted} folds"
+    if sum(facts.searched_groups) < rows and facts.entity and fewest < GROUPS_OF_A_FOLD * wanted:
         of = " of the rarest class" if facts.classes else ""
-        reason = f"{counted}, {fewest:,} groups{of}: too few for {experiment.hpo.folds} folds"
+        return f"{rows:,} train and validation rows, {fewest:,} groups{of}: too few for {wanted} folds"
+    return None
+
+
+def _by_rule(experiment: Experiment, facts: SplitFacts) -> ObjectiveChoice:
+    rows = searched_rows(facts)
+    rarest = min(facts.searched_classes, default=rows)
+    if (reason := why_no_folds(experiment, facts)) is not None:
         return ObjectiveChoice(objective="validation", reason=reason)
-    if cells > MOST_CELLS:
-        reason = f"{counted} and {len(facts.features)} features: a fit on each fold costs too much"
+    if cells(facts) > MOST_CELLS:
+        table = f"{rows:,} train and validation rows and {len(facts.features)} features"
+        reason = f"{table}: a fit on each fold costs too much"
         return ObjectiveChoice(objective="validation", reason=reason)
     if rows <= FEW_ROWS or (facts.classes and rarest <= FEW_OF_A_CLASS):
-        return ObjectiveChoice(
-            objective="cross_validation", reason=f"{counted}{few}: too few to compare trials on one split"
-        )
-    return ObjectiveChoice(objective="validation", reason=f"{counted}{few}: enough to compare trials on one split")
+        reason = f"{_counted(facts)}: too few to compare trials on one split"
+        return ObjectiveChoice(objective="cross_validation", reason=reason)
+    return ObjectiveChoice(objective="validation", reason=f"{_counted(facts)}: enough to compare trials on one split")
+
+
+def _counted(facts: SplitFacts) -> str:
+    few = f", {min(facts.searched_classes):,} of the rarest class" if facts.classes else ""
+    return f"{searched_rows(facts):,} train and validation rows{few}"
