@@ -1,11 +1,11 @@
 """Algorithms compared in one budget of trials, against each of them alone with all trials of that budget.
 
-Each algorithm is searched alone; then a list of a linear model, LightGBM and XGBoost, and all algorithms (`auto`),
-share as many trials, by the functions of the product. What each way trains is refitted on the train and validation
-rows, and evaluated on the test and holdout rows, which no search and no fit has seen. The error is 1 - ROC AUC, log
-loss or RMSE, which the searches optimise too. With `--flaml`, FLAML has the CPU seconds of `auto` for its own choice of
-learners, and retrains its best model on all rows. With `--autogluon`, AutoGluon has ten times as many, for its preset
-`best_quality` without stacking and LightGBM, XGBoost and CatBoost. A second call continues where the first stopped.
+Each algorithm is searched alone; then `auto` (a linear model, LightGBM and XGBoost), and a list of all algorithms,
+share as many trials, by the functions of the product. What each way chooses is trained as the product does, and
+evaluated on the test and holdout rows, which no search and no fit has seen. The error is 1 - ROC AUC, log loss or RMSE,
+which the searches optimise too. With `--flaml`, FLAML has the CPU seconds of `auto` for its own choice of learners, and
+retrains its best model on all rows. With `--autogluon`, AutoGluon has ten times as many, for its preset `best_quality`
+without stacking and LightGBM, XGBoost and CatBoost. A second call continues where the first stopped.
 """
 
 import argparse
@@ -20,18 +20,20 @@ import numpy as np
 import optuna
 
 from benchmarks import corpus, report, rivals
-from benchmarks.final_model import error
-from e2i_assets.core.data.split_tables import SearchRows
+from benchmarks.final_model import by_product, error
+from e2i_assets.core.algorithms import registry
+from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.final_fit import final_fit_context, final_rows
-from e2i_assets.core.fitting.fit_context import Rows, target_codes
+from e2i_assets.core.fitting.fit_context import Rows
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.algorithm_comparison import compared
+from e2i_assets.core.search.final_model_choice import used_final_model
 from e2i_assets.core.search.study import search
+from e2i_assets.core.search.study_output import hpo_output
 from e2i_assets.core.search.study_result import StudyResult
 
 DATA_SETS = ("credit_data", "wage", "contraceptive", "phoneme", "nmes_visits", "attrition")
-LIST, AUTO, BEST_VALUE = "list", "auto", "list, best value"
+AUTO, ALL, BEST_VALUE = "auto", "all algorithms", "auto, best value"
 FLAML, AUTOGLUON, ENSEMBLE = "FLAML, its own learners", "AutoGluon, best single model", "AutoGluon, ensemble"
 BOOSTERS = ("LightGBM", "XGBoost")
 _LINEAR = {"binary": "LogisticRegression", "multiclass": "LogisticRegression", "regression": "Ridge"}
@@ -52,13 +54,11 @@ def studies(rows: SearchRows) -> Callable[[Experiment], StudyResult]:
 
 
 def trained(experiment: Experiment, rows: SearchRows, unseen: Rows, result: StudyResult | None) -> float:
-    """Refit the best trial, and return the error on the unseen rows."""
-    assert result is not None
-    assert result.best is not None
-    learnt = final_rows(experiment, rows.train, rows.validation)
-    context = final_fit_context(experiment, rows.facts, rows.train, learnt)
-    fit = context.fit(result.best.params)
-    return error(experiment, target_codes(unseen.target, rows.facts.classes), context.on(fit, unseen))
+    """Train the final model as the product does, and return the error on the unseen rows."""
+    given = TrainingRows(rows.facts, rows.train, rows.validation, unseen)
+    output = hpo_output(experiment, "benchmark", result)
+    fits = by_product(experiment, used_final_model(experiment, rows.facts), given, output)
+    return error(experiment, *fits.predictions["test"])
 
 
 def _problem(options: argparse.Namespace, name: str, seed: int, way: str | Sequence[str]) -> Problem:
@@ -75,19 +75,19 @@ def _problem(options: argparse.Namespace, name: str, seed: int, way: str | Seque
 
 
 def measured(options: argparse.Namespace, name: str, seed: int, way: str | Sequence[str]) -> Record:
-    """Search and train in one way: an algorithm, a list of algorithms, or auto."""
+    """Search and train in one way: an algorithm, a list of algorithms, or auto; CPU seconds are of both."""
     experiment, rows, unseen = _problem(options, name, seed, way)
     began = time.process_time()
     if len(experiment.contenders) == 1:
-        result = studies(rows)(experiment)
-        seconds = time.process_time() - began
-        return {"error": trained(experiment, rows, unseen, result), "seconds": seconds}
+        found = trained(experiment, rows, unseen, studies(rows)(experiment))
+        return {"error": found, "seconds": time.process_time() - began}
     tuned = compared(experiment, experiment.contenders, rows, studies(rows))
+    found = trained(tuned.decided(experiment), rows, unseen, tuned.result)
     seconds = time.process_time() - began
     board = tuned.leaderboard or []
     by_value = max((tuned, *(tuned.others or ())), key=_best_value)
     return {
-        "error": trained(tuned.decided(experiment), rows, unseen, tuned.result),
+        "error": found,
         "seconds": seconds,
         "trained": tuned.algorithm,
         "trials": {row.algorithm: row.trials for row in board},
@@ -102,26 +102,26 @@ def _best_value(tuned: tuning.Tuned) -> float:
 
 
 def records(options: argparse.Namespace) -> dict[tuple[str, int], dict[str, Record]]:
-    """Measure what the work folder lacks, `auto` last, and return the pairs that have a list."""
+    """Measure what the work folder lacks, the rivals and all algorithms last, and return the pairs that have `auto`."""
     found: dict[tuple[str, int], dict[str, Record]] = {}
-    for shared in (LIST, AUTO):
+    for last in (False, True):
         for name, seed in _pairs(options):
             path = options.work / f"{name}.{seed}.{options.trials}.{options.rows}.json"
             known: dict[str, Record] = json.loads(path.read_text()) if path.exists() else {}
-            linear = _LINEAR[str(corpus.index(corpus.folder(options.corpus)).loc[name, "problem_type"])]
-            names = (linear, *BOOSTERS)
-            ways: dict[str, str | Sequence[str]] = {**{one: one for one in names}, LIST: names}
-            for key, way in (ways if shared == LIST else {AUTO: AUTO}).items():
+            kind = str(corpus.index(corpus.folder(options.corpus)).loc[name, "problem_type"])
+            ways: dict[str, str | Sequence[str]] = {one: one for one in (_LINEAR[kind], *BOOSTERS, AUTO)}
+            every = [one for one in registry.able(corpus.KINDS[kind]) if registry.algorithm(one).extra is None]
+            for key, way in ({ALL: every} if last else ways).items():
                 if key not in known and not options.only_report:
                     known[key] = measured(options, name, seed, way)
                     path.write_text(json.dumps(known))
                     print(name, seed, key, known[key], flush=True)
-            for key in _rivals(options) if shared == AUTO else ():
+            for key in _rivals(options) if last else ():
                 if key not in known and not options.only_report:
                     known[key] = _by_rival(options, name, seed, key, known[AUTO]["seconds"])
                     path.write_text(json.dumps(known))
                     print(name, seed, key, known[key], flush=True)
-            if LIST in known:
+            if AUTO in known:
                 found[name, seed] = known
     return found
 
@@ -145,7 +145,7 @@ def _pairs(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
 
 
 def _singles(known: Mapping[str, Record]) -> dict[str, Record]:
-    return {name: one for name, one in known.items() if name not in (LIST, AUTO, FLAML, AUTOGLUON)}
+    return {name: one for name, one in known.items() if name not in (AUTO, ALL, FLAML, AUTOGLUON)}
 
 
 def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Table]:
@@ -170,14 +170,14 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
         ENSEMBLE: lambda known: {**known[AUTOGLUON], "error": known[AUTOGLUON][ENSEMBLE]} if AUTOGLUON in known else {},
     }
     ways: dict[str, Callable[[Mapping[str, Record]], float]] = {
-        LIST: lambda known: known[LIST]["error"],
-        BEST_VALUE: lambda known: known[LIST][BEST_VALUE],
         AUTO: lambda known: known[AUTO]["error"],
+        BEST_VALUE: lambda known: known[AUTO][BEST_VALUE],
+        ALL: lambda known: known[ALL]["error"],
     }
     summary = []
     for way, of_way in ways.items():
         for name, reference in references.items():
-            search = AUTO if way == AUTO else LIST
+            search = ALL if way == ALL else AUTO
             having = [known for known in every if search in known and reference(known)]
             if not having:
                 continue
@@ -193,16 +193,16 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
                     report.geometric_mean(cpu),
                 ]
             )
-    seconds = (*BOOSTERS, LIST, AUTO, FLAML, AUTOGLUON)
+    seconds = (*BOOSTERS, AUTO, ALL, FLAML, AUTOGLUON)
     pairs = [
         [
             f"{name}, split {seed}",
             *(f"{one['error']:.4g}" for one in _singles(known).values()),
-            f"{known[LIST]['error']:.4g} ({known[LIST]['trained']})",
-            f"{known[LIST][BEST_VALUE]:.4g} ({known[LIST]['best']})",
+            f"{known[AUTO]['error']:.4g} ({known[AUTO]['trained']})",
+            f"{known[AUTO][BEST_VALUE]:.4g} ({known[AUTO]['best']})",
             *(
                 f"{known[way]['error']:.4g} ({known[way]['trained']})" if way in known else ""
-                for way in (AUTO, FLAML, AUTOGLUON)
+                for way in (ALL, FLAML, AUTOGLUON)
             ),
             *(f"{known[way]['seconds']:.1f}" if way in known else "" for way in seconds),
         ]
@@ -210,10 +210,10 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
     ]
     notes = (
         "Error: geometric mean over the pairs of the ratio to the reference, which has all trials for itself. Better: "
-        "the share of pairs with an error that is not larger. CPU: of the search and the fits for the noise. "
-        f"`{BEST_VALUE}` trains the best value of the same studies, without the rule of one standard error."
+        "the share of pairs with an error that is not larger. CPU: of the search, the fits for the noise and the final "
+        f"fit. `{BEST_VALUE}` trains the best value of the same studies, without the rule of one standard error."
     )
-    columns = ["linear", *BOOSTERS, LIST, BEST_VALUE, AUTO, FLAML, AUTOGLUON]
+    columns = ["linear", *BOOSTERS, AUTO, BEST_VALUE, ALL, FLAML, AUTOGLUON]
     return [
         report.Table("Summary", ["way", "against", "pairs", "error", "better", "CPU"], summary, notes),
         report.Table(

@@ -7,7 +7,7 @@ import json
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,90 +17,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.final_model import error
-from benchmarks.judging import Judge
-from e2i_assets.core.algorithms.algorithm import predicted
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.fit_context import Rows, target_codes
-from e2i_assets.core.fitting.fitted_model import matrix
 from e2i_assets.core.fitting.joined_rows import JoinedRows
-from e2i_assets.core.fitting.preprocessing import precision
-from e2i_assets.core.metrics import Prediction, metric
-from e2i_assets.core.search_space.space import adapted_to
-
-WAYS = ("FLAML AutoML",)
-_ESTIMATORS = {"LightGBM": "lgbm", "XGBoost": "xgb_limitdepth"}
-_NAMES = {
-    "LightGBM": {"colsample_bytree": "feature_fraction"},
-    "XGBoost": {},
-}
-_METRICS = {"roc_auc": "roc_auc", "rmse": "rmse", "f1_weighted": "micro_f1"}
-
-
-def zero_shot(judged: Judge) -> dict[str, Any]:
-    """Return the configuration that FLAML proposes for these train rows, mapped into our search space."""
-    from flaml.default import suggest_hyperparams
-
-    name = judged.experiment.algorithm
-    task = "regression" if judged.experiment.problem_type == "regression" else "classification"
-    x, y = _train(judged)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = suggest_hyperparams(task, x, y, _ESTIMATORS[name])[0]
-    renamed = {_NAMES[name].get(key, key): value for key, value in found.items()}
-    values, _ = adapted_to(renamed, judged.experiment.search_space())
-    return values
-
-
-def run(judged: Judge, iterations: int) -> dict[str, list[float]]:
-    """Search with FLAML from its own low-cost start, with the same estimator, rows, metric and number of iterations.
-
-    Returns:
-        One entry: the result of its best model, with the CPU seconds of the whole search.
-    """
-    from flaml import AutoML
-
-    x, y = _train(judged)
-    began = time.process_time()
-    automl: AutoML = AutoML()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        automl.fit(
-            x,
-            y,
-            X_val=judged.fit_context.prepared_data.x_validation,
-            y_val=judged.fit_context.y_validation,
-            task="regression" if judged.experiment.problem_type == "regression" else "classification",
-            metric=_metric(judged),
-            estimator_list=[_ESTIMATORS[judged.experiment.algorithm]],
-            eval_method="holdout",
-            time_budget=-1,
-            max_iter=iterations,
-            n_jobs=1,
-            verbose=0,
-            seed=0,
-            # The compared model is fitted on the train rows only, like ours.
-            retrain_full=False,
-        )
-        spent = time.process_time() - began
-        scored = metric(judged.experiment.metric, judged.experiment.problem_type)
-        on_validation = predicted(
-            automl.model.estimator, judged.fit_context.prepared_data.x_validation, judged.fit_context.task
-        )
-        algorithm = judged.fit_context.algorithm
-        x_test = matrix(
-            judged.fit_context.preparation,
-            judged.test.pieces(),
-            len(judged.test.target),
-            precision(algorithm.preparation),
-        )
-        on_test = predicted(automl.model.estimator, x_test, judged.fit_context.task)
-    codes = target_codes(judged.test.target, judged.fit_context.classes)
-    return {
-        "validation": [scored.oriented(scored.score(judged.fit_context.y_validation, on_validation))],
-        "test": [scored.oriented(scored.score(codes, on_test))],
-        "seconds": [spent],
-    }
+from e2i_assets.core.metrics import Prediction
 
 
 def at_equal_cpu(
@@ -190,22 +111,3 @@ def _time_is_cpu() -> Iterator[None]:
         yield
     finally:
         time.time = real
-
-
-def _metric(judged: Judge) -> Any:
-    """Return the experiment's metric as a loss for FLAML."""
-    scored = metric(judged.experiment.metric, judged.experiment.problem_type)
-
-    def loss(
-        x_val: Any, y_val: Any, estimator: Any, labels: Any, x_train: Any, y_train: Any, *_: Any, **__: Any
-    ) -> tuple[float, Mapping[str, float]]:
-        found = predicted(estimator.estimator, np.asarray(x_val), judged.fit_context.task)
-        value = -scored.oriented(scored.score(np.asarray(y_val), found))
-        return value, {"loss": value}
-
-    return loss
-
-
-def _train(judged: Judge) -> tuple[Any, Any]:
-    prepared_data = judged.fit_context.prepared_data
-    return np.asarray(prepared_data.x_train), np.asarray(prepared_data.y_train)

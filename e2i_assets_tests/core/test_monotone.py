@@ -103,7 +103,8 @@ def test_the_columns_belong_to_the_study_and_change_no_other_key() -> None:
 def test_auto_compares_the_algorithms_that_can() -> None:
     given = {**GIVEN, "hpo": {}, "problem_type": BINARY, "algorithm": "auto"}
     of = experiment_from({**given, "columns": {"monotone": {"dose": "increasing"}}}, "small")
-    assert of.contenders == registry.able(BINARY, monotone=True) == ("LightGBM", "XGBoost", "HistGradientBoosting")
+    assert of.contenders == ("LightGBM", "XGBoost")
+    assert registry.able(BINARY, monotone=True) == ("LightGBM", "XGBoost", "HistGradientBoosting")
 
 
 @pytest.mark.parametrize(

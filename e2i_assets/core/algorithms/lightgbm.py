@@ -153,6 +153,7 @@ ALGORITHM = Algorithm(
     name="LightGBM",
     family="boosting",
     complexity=20,
+    in_auto=True,
     can_be_monotone=True,
     losses=frozenset(_OF_LOSSES),
     framework="lightgbm",

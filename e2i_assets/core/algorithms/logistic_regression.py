@@ -21,6 +21,7 @@ ALGORITHM = Algorithm(
     name="LogisticRegression",
     family="linear",
     complexity=12,
+    in_auto=True,
     framework="sklearn",
     classes={
         "binary_classification": "sklearn.linear_model.LogisticRegression",

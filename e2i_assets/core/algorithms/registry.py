@@ -52,8 +52,8 @@ def able(problem_type: ProblemType, monotone: bool = False, loss: LossName = "sq
 def compared_by_auto(
     problem_type: ProblemType, monotone: bool = False, loss: LossName = "squared_error"
 ) -> tuple[str, ...]:
-    """Return those of `able` that every installation has, so that ``auto`` is the same search on every machine."""
-    return tuple(name for name in able(problem_type, monotone, loss) if algorithm(name).extra is None)
+    """Return those of `able` that ``auto`` compares, the simplest first; every installation has them."""
+    return tuple(name for name in able(problem_type, monotone, loss) if algorithm(name).in_auto)
 
 
 def by_complexity(chosen: Iterable[str]) -> tuple[str, ...]:

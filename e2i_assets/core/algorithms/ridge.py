@@ -7,6 +7,7 @@ ALGORITHM = Algorithm(
     name="Ridge",
     family="linear",
     complexity=10,
+    in_auto=True,
     framework="sklearn",
     classes={"regression": "sklearn.linear_model.Ridge"},
     preparation="scaled",

@@ -141,6 +141,7 @@ ALGORITHM = Algorithm(
     name="XGBoost",
     family="boosting",
     complexity=21,
+    in_auto=True,
     can_be_monotone=True,
     losses=frozenset(_OF_LOSSES),
     framework="xgboost",

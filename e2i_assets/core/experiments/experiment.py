@@ -70,7 +70,8 @@ class Experiment(Section):
     chosen_algorithms: Algorithms = Field(
         alias="algorithm",
         description="The algorithm to tune and train. A list compares several in one budget of trials; auto compares "
-        "all of the problem type. The best is trained, or a simpler one if the difference is within the noise.",
+        "a linear model, LightGBM and XGBoost. The best is trained, or a simpler one if the difference is within the "
+        "noise.",
     )
     loss: LossName = Field(
         default="squared_error",

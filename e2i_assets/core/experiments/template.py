@@ -43,7 +43,7 @@ problem_type: {problem_type}  # {other_types}
 columns:
 {columns}
 {other_algorithms}
-# A list of algorithms, or auto for all, compares them in one budget of trials.
+# A list compares several in one budget of trials; auto compares a linear model, LightGBM and XGBoost.
 algorithm: {algorithm}
 metric: {metric}  # {other_metrics}
 hpo: {{trials: {trials}}}  # more trials continue the study

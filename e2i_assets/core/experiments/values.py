@@ -106,7 +106,7 @@ def _algorithms(value: object) -> object:
         raise ValueError(f"must be the name of an algorithm, a list of names, or {AUTO}")
     _without_repeats(tuple(value))
     if AUTO in value and len(value) > 1:
-        raise ValueError(f"contains {AUTO}, which means all algorithms: write {AUTO} alone, or names alone")
+        raise ValueError(f"contains {AUTO}, which stands for several algorithms: write {AUTO} alone, or names alone")
     return value[0] if len(value) == 1 else tuple(value)
 
 
@@ -130,7 +130,7 @@ def _number(value: object) -> object:
     return value
 
 
-# The algorithm of an experiment that compares all algorithms of its problem type.
+# The algorithm of an experiment that compares those that are worth it for its problem type.
 AUTO = "auto"
 _NO_FILE_ENCODINGS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined"})
 _SLUG = r"[a-z][a-z0-9_]{0,62}"
