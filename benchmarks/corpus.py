@@ -141,7 +141,7 @@ def _split(
         }
     )
     parts = {role: facts.rows(first.loc[assignment.roles == role]) for role in ROLES}
-    foldable = is_foldable(experiment, SearchRows(facts, parts["train"], parts["validation"]))
+    foldable = is_foldable(experiment, facts, lambda: SearchRows(facts, parts["train"], parts["validation"]))
     return facts.model_copy(update={"foldable": foldable}), {**parts, _FURTHER: facts.rows(further)}
 
 

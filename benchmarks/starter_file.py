@@ -9,31 +9,27 @@ from typing import Any
 import numpy as np
 
 from benchmarks import corpus
-from benchmarks.judging import record_key
-from benchmarks.starter_memory import SHIPPED, trials_path
+from benchmarks.few_trials_ways import shipped
+from benchmarks.starter_memory import SHIPPED, Tried, meta_path, record_path
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.memory.starter import StarterFile, StarterStudy, StarterTrial
-from e2i_assets.core.metrics import names
+from e2i_assets.core.metrics import METRICS
 from e2i_assets.core.search_space.space import as_documents
 
-OUTPUT = Path("e2i_assets") / "adapters" / "starter_memory.json.gz"
+OUTPUT = Path("e2i_assets") / "services" / "memory_files" / "starter_memory.json.gz"
 VERSION = 1
-MOST_TRIALS = 80
+MOST_TRIALS = 100
 
 
 def study(options: argparse.Namespace, name: str, algorithm: str) -> StarterStudy | None:
     """Return the record of a data set with an algorithm; None when there is none."""
-    path = trials_path(options.work, name, algorithm)
-    described = options.work / f"{name}.meta.json"
-    if not path.exists() or not described.exists():
+    path, described = record_path(options.work, name, algorithm), meta_path(options.work, name)
+    if not path.exists():
         return None
     facts = corpus.index(corpus.folder(options.corpus)).loc[name]
     experiment = corpus.experiment_of(facts, name, algorithm)
-    record = json.loads((options.work / f"{name}.{algorithm}.json").read_text())
-    tried = [(values, record.get(record_key(experiment, values))) for values in json.loads(path.read_text())]
-    # A killed mining process may have listed a configuration without writing its record.
-    found = [(values, judged) for values, judged in tried if judged is not None]
-    metrics = names(experiment.problem_type)
+    found: list[Tried] = json.loads(path.read_text())
+    metrics = tuple(METRICS[experiment.problem_type])
     return StarterStudy(
         table=name,
         source=str(facts["source"]),
@@ -45,12 +41,12 @@ def study(options: argparse.Namespace, name: str, algorithm: str) -> StarterStud
         metrics=metrics,
         trials=tuple(
             StarterTrial(
-                values={key: _short(value, 5) for key, value in values.items()},
-                measures=tuple(_number(judged["measures"][metric]) for metric in metrics),
+                values={key: _short(value, 5) for key, value in one["values"].items()},
+                measures=tuple(_number(one["measures"][metric]) for metric in metrics),
             )
-            for values, judged in found[:MOST_TRIALS]
+            for one in found[:MOST_TRIALS]
         ),
-        seconds=round(sum(judged["seconds"] for _, judged in found), 2),
+        seconds=round(sum(one["seconds"] for one in found), 2),
     )
 
 
@@ -68,11 +64,15 @@ def main() -> None:
     parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
     parser.add_argument("--work", type=Path, required=True, help="folder of the mined records")
     parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--keep", action="store_true", help="keep the shipped studies of tables that are not mined")
     options = parser.parse_args()
     index = corpus.index(corpus.folder(options.corpus))
     tables = [name for name in index.index if not str(name).startswith(SHIPPED)]
     found = [study(options, name, algorithm) for algorithm in registry.installed() for name in tables]
-    studies = tuple(one for one in found if one is not None)
+    mined = [one for one in found if one is not None]
+    known = {one.table for one in mined}
+    others = [one for one in shipped() if one.table not in known] if options.keep else []
+    studies = tuple(sorted([*mined, *others], key=lambda one: (one.algorithm, one.problem_type, one.table)))
     text = StarterFile(version=VERSION, studies=studies).model_dump_json().encode()
     unfinished = options.output.with_suffix(".part")
     # Without a timestamp, the same studies give the same file.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -62,7 +63,7 @@ def split(project: Project, experiment: Experiment, dataset: Dataset) -> SplitTa
     if broken:
         raise DataInvalid(f"split of {experiment.name}", broken)
     store.save(_row(experiment_id, config, facts, experiment, assignment), assignment.by_entity())
-    foldable = is_foldable(experiment, _search_rows(facts, tables))
+    foldable = is_foldable(experiment, facts, partial(_search_rows, facts, tables))
     return SplitTables(facts.model_copy(update={"foldable": foldable}), tables)
 
 

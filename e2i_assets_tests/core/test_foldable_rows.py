@@ -9,8 +9,10 @@ import pytest
 from final_models import experiment, rows
 
 from e2i_assets.core.data.split_tables import SearchRows
+from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.fitting.fit_context import Rows
-from e2i_assets.core.search.final_model_choice import MOST_ROWS, is_foldable
+from e2i_assets.core.search import final_model_choice
+from e2i_assets.core.search.final_model_choice import MOST_ROWS
 from e2i_assets.core.search.objective_choice import MOST_CELLS
 
 BINARY = "binary_classification"
@@ -21,6 +23,10 @@ def searched(problem_type: str = "regression", **facts: Any) -> SearchRows:
     given = rows(problem_type).searched
     few = {"counts": {"train": len(given.train.target), "validation": len(given.validation.target)}}
     return replace(given, facts=given.facts.model_copy(update={**few, **facts}))
+
+
+def is_foldable(experiment: Experiment, rows: SearchRows) -> bool:
+    return final_model_choice.is_foldable(experiment, rows.facts, lambda: rows)
 
 
 def test_few_rows_can_be_divided_into_folds() -> None:

@@ -75,8 +75,8 @@ class Algorithm:
         loss: The one that they do.
         complexity: Its place from simple and cheap to complex and dear, in which compared algorithms are tried. The
             tens are its class: 1 for linear models, 2 for boosters on bins, 3 for forests and exact boosting.
-        in_auto: Whether ``algorithm: auto`` compares it. The others were best on few tables and by little, or on none,
-            and cost several times as much (`benchmarks/results/algorithm_sets.md`).
+        in_auto: Whether ``algorithm: auto`` compares it. The others were best on few tables, mostly by little, or on
+            none, and cost several times as much (`benchmarks/results/algorithm_sets.md`).
         adapted: Converts the whole parameter set for the estimator, where renaming is not enough.
     """
 

@@ -84,11 +84,11 @@ class Hpo(Section):
         description="How a trial is scored: on the validation rows, or, for small data, by cross-validation on the "
         "train and validation rows. Auto: by cross-validation if there are few rows, or few of a class.",
     )
-    folds: StrictInt = Field(default=5, ge=2, description="With cross_validation or auto: the number of folds.")
+    folds: StrictInt = Field(default=5, ge=2, description="The number of folds, of the trials and of a final model.")
     repeats: StrictInt = Field(
         default=1,
         ge=1,
-        description="With cross_validation or auto: the number of repetitions, each with different folds.",
+        description="The number of repetitions, each with different folds.",
     )
     rounds: Literal["stopped", "searched"] | None = Field(
         default=None,

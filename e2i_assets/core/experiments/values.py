@@ -130,7 +130,7 @@ def _number(value: object) -> object:
     return value
 
 
-# The algorithm of an experiment that compares those that are worth it for its problem type.
+# The algorithm of an experiment that compares those with `in_auto`.
 AUTO = "auto"
 _NO_FILE_ENCODINGS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined"})
 _SLUG = r"[a-z][a-z0-9_]{0,62}"

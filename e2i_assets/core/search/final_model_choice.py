@@ -1,5 +1,7 @@
 """What the final model learns from: as the experiment says, or with ``final_model: auto`` by its algorithm and rows."""
 
+from collections.abc import Callable
+
 from e2i_assets.core.data import folds
 from e2i_assets.core.data.split_tables import SearchRows, SplitFacts
 from e2i_assets.core.experiments.experiment import Experiment, FinalModel
@@ -27,15 +29,21 @@ def used_final_model(experiment: Experiment, facts: SplitFacts) -> FinalModel:
     return "folds" if facts.foldable and experiment.stops_rounds and gives_reasons and not of_one_model else "refit"
 
 
-def is_foldable(experiment: Experiment, rows: SearchRows) -> bool:
+def is_foldable(experiment: Experiment, facts: SplitFacts, rows: Callable[[], SearchRows]) -> bool:
     """Return whether the rows are few, and can be divided into the folds of the experiment.
 
-    It is decided when they are split, and is among the facts: by default, no later step may fail for lack of folds.
+    It is decided when they are split, and is among the facts: by default, no later step fails because the rows have no
+    folds. A file that then asks for other folds needs another split, or it is told so.
+
+    Args:
+        experiment: The experiment.
+        facts: The facts about the split.
+        rows: Returns the train and validation rows; it is called only for few rows.
     """
     hpo = experiment.hpo
     return (
         not experiment.columns.time
-        and searched_rows(rows.facts) <= MOST_ROWS
-        and cells(rows.facts) <= MOST_CELLS
-        and folds.are_possible(rows, hpo.folds, hpo.repeats, hpo.seed)
+        and searched_rows(facts) <= MOST_ROWS
+        and cells(facts) <= MOST_CELLS
+        and folds.are_possible(rows(), hpo.folds, hpo.repeats, hpo.seed)
     )

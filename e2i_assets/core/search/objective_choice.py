@@ -63,7 +63,7 @@ def cells(facts: SplitFacts) -> int:
     return searched_rows(facts) * len(facts.features) * (len(facts.classes) if len(facts.classes) > 2 else 1)
 
 
-def why_no_folds(experiment: Experiment, facts: SplitFacts) -> str | None:
+def _why_no_folds(experiment: Experiment, facts: SplitFacts) -> str | None:
     """Return why the train and validation rows cannot be divided into folds, as a part of a sentence; None if they can.
 
     The facts must be those that `is_decidable` asks for.
@@ -83,7 +83,7 @@ def why_no_folds(experiment: Experiment, facts: SplitFacts) -> str | None:
 def _by_rule(experiment: Experiment, facts: SplitFacts) -> ObjectiveChoice:
     rows = searched_rows(facts)
     rarest = min(facts.searched_classes, default=rows)
-    if (reason := why_no_folds(experiment, facts)) is not None:
+    if (reason := _why_no_folds(experiment, facts)) is not None:
         return ObjectiveChoice(objective="validation", reason=reason)
     if cells(facts) > MOST_CELLS:
         table = f"{rows:,} train and validation rows and {len(facts.features)} features"
