@@ -38,10 +38,9 @@ def measured(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
             continue
         metric = corpus.metric_of(folder, name)
         tried = json.loads(path.read_text())
-        values = [one["measures"][metric] for one in tried]
+        best = min(corpus.as_error(metric, one["measures"][metric]) for one in tried)
         kind = "linear" if algorithm in LINEAR else algorithm
-        error = 1 - max(values) if metric == "roc_auc" else min(values)
-        errors.setdefault(name, {})[kind] = min(error, errors.get(name, {}).get(kind, np.inf))
+        errors.setdefault(name, {})[kind] = min(best, errors.get(name, {}).get(kind, np.inf))
         seconds.setdefault(name, {})[kind] = float(np.mean([one["seconds"] for one in tried]))
     found = pd.DataFrame(errors).T
     return found.dropna(subset=found.columns.drop(ONLY_REGRESSION)), pd.DataFrame(seconds).T

@@ -10,7 +10,6 @@ without stacking and LightGBM, XGBoost and CatBoost. A second call continues whe
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from benchmarks import corpus, report, rivals
+from benchmarks import corpus, recorded, report, rivals
 from benchmarks.final_model import by_product, error
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
@@ -109,16 +108,14 @@ def records(options: argparse.Namespace) -> dict[tuple[str, int], dict[str, Reco
             path = options.work / f"{name}.{seed}.{options.trials}.{options.rows}.json"
             known: dict[str, Record] = json.loads(path.read_text()) if path.exists() else {}
             kind = str(corpus.index(corpus.folder(options.corpus)).loc[name, "problem_type"])
-            ways: dict[str, str | Sequence[str]] = {one: one for one in (_LINEAR[kind], *BOOSTERS, AUTO)}
+            ways = (_LINEAR[kind], *BOOSTERS, AUTO)
             every = [one for one in registry.able(corpus.KINDS[kind]) if registry.algorithm(one).extra is None]
-            for key, way in ({ALL: every} if last else ways).items():
+            for key in (ALL, *_rivals(options)) if last else ways:
                 if key not in known and not options.only_report:
-                    known[key] = measured(options, name, seed, way)
-                    path.write_text(json.dumps(known))
-                    print(name, seed, key, known[key], flush=True)
-            for key in _rivals(options) if last else ():
-                if key not in known and not options.only_report:
-                    known[key] = _by_rival(options, name, seed, key, known[AUTO]["seconds"])
+                    if key in (FLAML, AUTOGLUON):
+                        known[key] = _by_rival(options, name, seed, key, known[AUTO]["seconds"])
+                    else:
+                        known[key] = measured(options, name, seed, every if key == ALL else key)
                     path.write_text(json.dumps(known))
                     print(name, seed, key, known[key], flush=True)
             if AUTO in known:
@@ -226,21 +223,14 @@ def tables(found: Mapping[tuple[str, int], dict[str, Record]]) -> list[report.Ta
 
 def main() -> None:
     """Measure what the work folder lacks, and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
-    parser.add_argument("--work", type=Path, default=Path("state") / "algorithms", help="folder of the records")
+    parser = recorded.parser("algorithms", __doc__)
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--rows", type=int, default=4_000, help="the most rows of a data set: a random sample")
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--data-sets", nargs="+", default=DATA_SETS)
     parser.add_argument("--flaml", action="store_true", help="compare auto with FLAML, which is not in the lock")
     parser.add_argument("--autogluon", type=Path, help="an interpreter with AutoGluon: see autogluon_models.py")
-    parser.add_argument("--only-report", action="store_true", help="report the records that exist")
-    parser.add_argument("--output", type=Path, default=report.RESULTS / "algorithms.md")
-    options = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    options.work.mkdir(parents=True, exist_ok=True)
+    options = recorded.begun(parser)
     found = records(options)
     flags = {FLAML: " --flaml", AUTOGLUON: " --autogluon PYTHON"}
     report.write(

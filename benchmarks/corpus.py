@@ -24,7 +24,7 @@ KINDS = {"binary": "binary_classification", "multiclass": "multiclass_classifica
 # Data sets that share rows.
 SAME_SOURCE = {"loans_rate": "loans", "loan_grade": "loans", "optdigits": "digits", "digits": "digits"}
 # What comparisons on unseen rows optimise; the error that they report is 1 - ROC AUC, log loss or RMSE.
-_METRICS = {"binary_classification": "roc_auc", "multiclass_classification": "log_loss", "regression": "rmse"}
+ERROR_METRICS = {"binary_classification": "roc_auc", "multiclass_classification": "log_loss", "regression": "rmse"}
 
 
 def folder(given: str | None) -> Path:
@@ -46,7 +46,12 @@ def index(corpus: Path) -> pd.DataFrame:
 
 def metric_of(corpus: Path, name: str) -> str:
     """Return the metric that comparisons on unseen rows optimise for a data set."""
-    return _METRICS[KINDS[str(index(corpus).loc[name, "problem_type"])]]
+    return ERROR_METRICS[KINDS[str(index(corpus).loc[name, "problem_type"])]]
+
+
+def as_error(metric: str, value: float) -> float:
+    """Return the error that comparisons report for a value of `metric_of`: lower is better."""
+    return 1.0 - value if metric == "roc_auc" else value
 
 
 def problem(corpus: Path, name: str, algorithm: str, **sections: Any) -> tuple[Experiment, SearchRows]:

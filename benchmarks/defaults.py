@@ -13,7 +13,6 @@ FLAML is not in the lock: `.venv/bin/python scripts/install_group.py benchmarks`
 
 import argparse
 import json
-import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from typing import Literal
 import numpy as np
 import optuna
 
-from benchmarks import corpus, report, rivals
+from benchmarks import corpus, recorded, report, rivals
 from benchmarks.final_model import by_product, error
 from e2i_assets.core.data.split_tables import SearchRows, TrainingRows
 from e2i_assets.core.experiments.experiment import Experiment
@@ -159,17 +158,10 @@ def tables(found: Mapping[Pair, Mapping[str, Record]]) -> list[report.Table]:
 
 def main() -> None:
     """Measure what the work folder lacks, and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
-    parser.add_argument("--work", type=Path, default=Path("state") / "defaults", help="folder of the records")
+    parser = recorded.parser("defaults", __doc__)
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--data-sets", nargs="+", help="default: every fourth of each problem type")
-    parser.add_argument("--only-report", action="store_true", help="report the pairs that are complete")
-    parser.add_argument("--output", type=Path, default=report.RESULTS / "defaults.md")
-    options = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    options.work.mkdir(parents=True, exist_ok=True)
+    options = recorded.begun(parser)
     report.write(
         options.output,
         "The default settings, a refit, and FLAML",

@@ -8,16 +8,14 @@ the baseline. A second call continues where the first stopped, and adds the ways
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 
-from benchmarks import corpus, report
+from benchmarks import corpus, recorded, report
 from benchmarks.final_model import error
 from e2i_assets.core.data.split_tables import SearchRows
 from e2i_assets.core.experiments.experiment import Experiment
@@ -212,20 +210,13 @@ def tables(found: Mapping[tuple[str, str, int], dict[str, Record]]) -> list[repo
 
 def main() -> None:
     """Measure what the work folder lacks, and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
-    parser.add_argument("--work", type=Path, default=Path("state") / "equal_cpu", help="folder of the records")
+    parser = recorded.parser("equal_cpu", __doc__)
     parser.add_argument("--trials", type=int, default=60, help="trials of the baseline, and the most of any search")
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--data-sets", nargs="+", default=DATA_SETS)
     parser.add_argument("--algorithms", nargs="+", default=ALGORITHMS)
     parser.add_argument("--ways", nargs="+", choices=[way for way in WAYS if way != BASELINE], help="default: all")
-    parser.add_argument("--only-report", action="store_true", help="report the records that exist")
-    parser.add_argument("--output", type=Path, default=report.RESULTS / "equal_cpu.md")
-    options = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    options.work.mkdir(parents=True, exist_ok=True)
+    options = recorded.begun(parser)
     if not options.only_report:
         _import_libraries(options)
     found = records(options)

@@ -19,7 +19,6 @@ call continues where the first stopped.
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +27,7 @@ from typing import Any
 
 import optuna
 
-from benchmarks import corpus, few_trials_report, report
+from benchmarks import corpus, few_trials_report, recorded, report
 from benchmarks.few_trials_ways import COLD, FORMER, OURS, OURS_FIRST, WAYS, shipped, start
 from benchmarks.final_model import by_product, error
 from benchmarks.repeated_fits import Repeated
@@ -154,20 +153,13 @@ def records(options: argparse.Namespace) -> dict[Pair, dict[str, Record]]:
 
 def main() -> None:
     """Measure what the work folder lacks, and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
-    parser.add_argument("--work", type=Path, default=Path("state") / "few_trials", help="folder of the records")
+    parser = recorded.parser("few_trials", __doc__)
     parser.add_argument("--sets", type=int, default=16, help="number of data sets, those with cheap fits first")
     parser.add_argument("--data-sets", nargs="+", help="data sets by name instead")
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--algorithms", nargs="+", default=ALGORITHMS)
     parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
-    parser.add_argument("--only-report", action="store_true", help="report the pairs that exist")
-    parser.add_argument("--output", type=Path, default=report.RESULTS / "few_trials.md")
-    options = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    options.work.mkdir(parents=True, exist_ok=True)
+    options = recorded.begun(parser)
     if not options.only_report:  # so that no way is charged with the imports
         for algorithm in options.algorithms:
             problem(corpus.folder(options.corpus), ("actg175", algorithm, 0), "auto").measured(OURS, 3)
@@ -176,8 +168,10 @@ def main() -> None:
         "The memory with few trials, on unseen rows",
         report.machine("optuna", "xgboost", "lightgbm", "scikit-learn"),
         few_trials_report.tables(records(options), options.ways, BUDGETS, COLD, FORMER, OURS_FIRST),
-        command=f"E2I_CORPUS=... .venv/bin/python -m benchmarks.few_trials --sets {options.sets} "
-        f"--splits {options.splits}",
+        command="E2I_CORPUS=... .venv/bin/python -m benchmarks.few_trials "
+        + (f"--data-sets {' '.join(options.data_sets)} " if options.data_sets else f"--sets {options.sets} ")
+        + f"--splits {options.splits}"
+        + (f" --ways {' '.join(options.ways)}" if tuple(options.ways) != WAYS else ""),
     )
 
 

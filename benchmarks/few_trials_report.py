@@ -83,19 +83,27 @@ def interval(data_sets: Sequence[str], errors: NDArray[np.float64]) -> tuple[flo
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
-def _row(found: Records, way: str, at: int, reference_of: Callable[[int], str]) -> list[object]:
-    here, reference = f"{way} {at}", reference_of(at)
-    errors = ratios(found, here, reference)
-    low, high = interval([name for name, _, _ in found], errors)
+def compared(data_sets: Sequence[str], errors: NDArray[np.float64]) -> list[object]:
+    """Return what a table says of ratios: geometric mean with its interval, median, and the shares below 1 and at 1."""
+    low, high = interval(data_sets, errors)
     return [
-        way,
-        at,
-        len(errors),
-        len({name for name, _, _ in found}),
         report.geometric_mean(errors),
         f"{low:.3f} to {high:.3f}",
         float(np.median(errors)),
         f"{(errors < 1).mean():.0%}",
         f"{(errors == 1).mean():.0%}",
+    ]
+
+
+def _row(found: Records, way: str, at: int, reference_of: Callable[[int], str]) -> list[object]:
+    here, reference = f"{way} {at}", reference_of(at)
+    errors = ratios(found, here, reference)
+    names = [name for name, _, _ in found]
+    return [
+        way,
+        at,
+        len(errors),
+        len(set(names)),
+        *compared(names, errors),
         report.geometric_mean(ratios(found, here, reference, "seconds")),
     ]

@@ -66,11 +66,18 @@ def start(way: str, budget: int, experiment: Experiment, rows: SearchRows, name:
         order = plain_portfolio(past, warm) if way == PLAIN else [one.top[0]["values"] for one in past]
         cold = warm_start([], defaults, space, 0, {}, way)
         return _then_defaults([adapted_to(one, space)[0] for one in order], warm, cold)
-    past = [one for one in past if one.similarity >= experiment.warm_start.min_similarity]
-    found = warm_start(past, defaults, space, warm, here or {}, way)
+    found = chosen(experiment, past, warm, here or {}, way)
     if way in (OURS, QUARTER, OURS_FIRST):
         return found.proposer(), found.tries
     return _then_defaults([one.values for one in found.configurations], found.tries, found)
+
+
+def chosen(
+    experiment: Experiment, memory: Sequence[Pattern], count: int, here: Mapping[str, float], way: str
+) -> WarmStart:
+    """Return the warm start of the product with so many configurations from a memory."""
+    past = [one for one in memory if one.similarity >= experiment.warm_start.min_similarity]
+    return warm_start(past, tuning.defaults(experiment), experiment.search_space(), count, here, way)
 
 
 def described(experiment: Experiment, rows: SearchRows) -> dict[str, float]:

@@ -44,14 +44,12 @@ MORE, MEANS = "refit, rounds x 4/3", "folds, mean probability"
 WAYS = (*PRODUCT, MORE, MEANS)
 MOST_ROWS = 6_000
 _COSTS = ("seconds", "predicting")
-_ERRORS = {"binary_classification": "roc_auc", "multiclass_classification": "log_loss", "regression": "rmse"}
 
 
 def error(experiment: Experiment, truth: Array, prediction: Prediction) -> float:
     """Return the error of a prediction for the unseen rows: lower is better."""
-    measured = METRICS[experiment.problem_type][_ERRORS[experiment.problem_type]]
-    value = measured.score(truth, prediction)
-    return 1.0 - value if measured.name == "roc_auc" else value
+    measured = METRICS[experiment.problem_type][corpus.ERROR_METRICS[experiment.problem_type]]
+    return corpus.as_error(measured.name, measured.score(truth, prediction))
 
 
 def by_product(experiment: Experiment, way: FinalModel, rows: TrainingRows, hpo: HpoOutput) -> Fits:

@@ -12,9 +12,7 @@ or RMSE on rows of the second part that no search has seen.
 - alone: the earlier study is the whole memory.
 """
 
-import argparse
 import json
-import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,15 +24,15 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from benchmarks import corpus, few_trials, few_trials_report, report
+from benchmarks import corpus, few_trials, few_trials_report, recorded, report
 from benchmarks.few_trials import ALGORITHMS, MOST_ROWS, MOST_UNSEEN, Problem, Record
-from benchmarks.few_trials_ways import described, remembered
+from benchmarks.few_trials_ways import chosen, described, remembered
 from benchmarks.repeated_fits import Repeated
 from e2i_assets.core.experiments.experiment import Experiment
 from e2i_assets.core.memory.meta_vector import meta_vector, similarity
 from e2i_assets.core.memory.portfolio import tries
 from e2i_assets.core.memory.uses import distinct
-from e2i_assets.core.memory.warm_start import Pattern, warm_start
+from e2i_assets.core.memory.warm_start import Pattern
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.proposals import Proposer
 from e2i_assets.core.search.study import search
@@ -123,9 +121,8 @@ def from_memory(
     memory: Sequence[Pattern], budget: int, here: Mapping[str, float], experiment: Experiment
 ) -> tuple[Proposer, int]:
     """Return what the product tries first with a memory, and how many trials that are."""
-    past = [one for one in memory if one.similarity >= experiment.warm_start.min_similarity]
     count = tries(budget, experiment.warm_start.max_configurations)
-    found = warm_start(past, tuning.defaults(experiment), experiment.search_space(), count, here, "")
+    found = chosen(experiment, memory, count, here, "relatives")
     return found.proposer(), found.tries
 
 
@@ -156,29 +153,14 @@ def _table(relation: str, of: Mapping[Pair, Mapping[str, Record]]) -> report.Tab
 
 def _compared(of: Mapping[Pair, Mapping[str, Record]], way: str, reference: str) -> list[object]:
     errors = np.array([one[way]["error"] / one[reference]["error"] for one in of.values()])
-    low, high = few_trials_report.interval([name for name, _, _ in of], errors)
-    return [
-        len(errors),
-        report.geometric_mean(errors),
-        f"{low:.3f} to {high:.3f}",
-        float(np.median(errors)),
-        f"{(errors < 1).mean():.0%}",
-        f"{(errors == 1).mean():.0%}",
-    ]
+    return [len(errors), *few_trials_report.compared([name for name, _, _ in of], errors)]
 
 
 def main() -> None:
     """Measure what the work folder lacks, and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", help="folder of the data sets; default E2I_CORPUS")
-    parser.add_argument("--work", type=Path, default=Path("state") / "relatives", help="folder of the records")
+    parser = recorded.parser("relatives", __doc__)
     parser.add_argument("--data-sets", nargs="+", help="data sets by name; by default all with enough rows")
-    parser.add_argument("--only-report", action="store_true", help="report the pairs that exist")
-    parser.add_argument("--output", type=Path, default=report.RESULTS / "relatives.md")
-    options = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    options.work.mkdir(parents=True, exist_ok=True)
+    options = recorded.begun(parser)
     folder = corpus.folder(options.corpus)
     sizes = corpus.index(folder)["n_rows"]
     names = options.data_sets or [name for name in few_trials.data_sets(folder) if sizes[name] >= FEWEST_ROWS]

@@ -9,8 +9,7 @@ algorithms of a table are mined one after the other, cheap tables first: a run t
 some tables, and not some algorithms of all tables, which would decide which algorithm counts as the best one.
 
 The records are in a work folder; a second call continues where the first stopped, and tries further configurations of
-other tables. `benchmarks.starter_file` writes the
-shipped file from them.
+other tables. `benchmarks.starter_file` writes the shipped file from them.
 """
 
 import argparse
@@ -28,11 +27,11 @@ from typing import Any, TypedDict
 import optuna
 
 from benchmarks import corpus
+from benchmarks.few_trials_ways import described
 from e2i_assets.core.algorithms import registry
 from e2i_assets.core.errors import E2iError
 from e2i_assets.core.experiments.experiment import Experiment
-from e2i_assets.core.fitting.fit_context import merged, target_codes
-from e2i_assets.core.memory.meta_features import meta_features
+from e2i_assets.core.fitting.fit_context import merged
 from e2i_assets.core.metrics import METRICS
 from e2i_assets.core.search import tuning
 from e2i_assets.core.search.goals import metric_goal
@@ -86,8 +85,7 @@ class Mined:
         if found is None:
             found = self._tried(values)
             self.tried.append(found)
-        metric = METRICS[self.experiment.problem_type][self.experiment.metric]
-        return metric.oriented(found["measures"][metric.name])
+        return oriented(found, self.experiment)
 
     def spent(self) -> float:
         """Return the CPU seconds of all fits."""
@@ -109,6 +107,11 @@ class Mined:
         return {"values": values, "measures": measures, "seconds": round(time.process_time() - began, 4)}
 
 
+def oriented(found: Tried, experiment: Experiment) -> float:
+    """Return the experiment's metric of a configuration, higher is better."""
+    return METRICS[experiment.problem_type][experiment.metric].oriented(found["measures"][experiment.metric])
+
+
 def prepared(options: argparse.Namespace, name: str, algorithm: str) -> Mined:
     """Return the record of an algorithm on a table, with the rows prepared; write the table's meta-features once."""
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -119,10 +122,8 @@ def prepared(options: argparse.Namespace, name: str, algorithm: str) -> Mined:
     experiment, rows, _ = corpus.problem_with_test(
         folder, name, algorithm, MOST_ROWS[kind], hpo={"objective": "cross_validation", "workers": 1}
     )
-    described = meta_path(options.work, name)
-    if not described.exists():
-        codes = target_codes(rows.train.target, rows.facts.classes)
-        described.write_text(json.dumps(meta_features(rows.train.features, codes, experiment.problem_type)))
+    if not meta_path(options.work, name).exists():
+        meta_path(options.work, name).write_text(json.dumps(described(experiment, rows)))
     path = record_path(options.work, name, algorithm)
     tried = json.loads(path.read_text()) if path.exists() else []
     return Mined(experiment, tuning.scheme(experiment, rows), path, tried)
@@ -246,9 +247,8 @@ def main() -> None:
 def _best(options: argparse.Namespace, name: str, algorithm: str) -> Values:
     facts = corpus.index(corpus.folder(options.corpus)).loc[name]
     experiment = corpus.experiment_of(facts, name, algorithm)
-    metric = METRICS[experiment.problem_type][experiment.metric]
     tried: list[Tried] = json.loads(record_path(options.work, name, algorithm).read_text())
-    return max(tried, key=lambda one: metric.oriented(one["measures"][metric.name]))["values"]
+    return max(tried, key=lambda one: oriented(one, experiment))["values"]
 
 
 def _others(
